@@ -1,0 +1,74 @@
+# Two commands do everything on a machine with Python 3.11 and make: `make demo`, `make test`.
+# Each target sets up what it needs, and nothing twice.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+SETUP  := $(VENV)/.installed
+export AIRFLOW_HOME ?= $(CURDIR)/.airflow
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow lint format bench airflow lock wheel clean
+
+help:            ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(SETUP) ## make .venv from the lock
+
+# The interpreter may be called python3 or python only; ask each whether it is new enough.
+$(VENV)/bin/python:
+	@for p in $(PYTHON) python3 python; do \
+	  if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    exec $$p -m venv $(VENV); fi; done; \
+	echo "Python 3.11 or newer is needed (make PYTHON=/path/to/python3.11)"; exit 1
+
+$(SETUP): requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(SETUP)   ## generate a store, run its nights, say where everything lies
+	$(BIN)/cdp demo
+
+test: $(SETUP)   ## all tests but the slow ones
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(SETUP) ## integration, crash and quality suites
+	$(BIN)/pytest -m slow
+
+lint: $(SETUP)   ## style, types, layers, SQL, declarations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --processes 2 sql
+	$(BIN)/cdp check
+
+format: $(SETUP) ## format Python and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(SETUP)  ## side-by-side measurements against named peers
+	$(BIN)/python -m benchmarks
+
+airflow: $(SETUP) ## Airflow on this machine with the DAGs of this folder (SQLite, for trying)
+	$(BIN)/airflow db migrate
+	$(BIN)/airflow pools set cdp_warehouse 1 "one writer of the warehouse"
+	AIRFLOW__CORE__DAGS_FOLDER=$(CURDIR)/dags AIRFLOW__CORE__LOAD_EXAMPLES=False \
+	AIRFLOW__CORE__PARALLELISM=4 AIRFLOW__API__HOST=127.0.0.1 $(BIN)/airflow standalone
+
+lock: $(SETUP)   ## resolve the requirements again, with hashes
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	  pyproject.toml -o requirements/base.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	  pyproject.toml --extra airflow -o requirements/airflow.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	  pyproject.toml --extra airflow --extra dev -o requirements/dev.txt
+	echo 'uv' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
+	  --no-annotate - -o requirements/uv.txt
+
+wheel: $(SETUP)  ## build the wheel, with the starter project inside
+	$(BIN)/uv build --wheel --quiet --no-build-isolation --python $(BIN)/python
+
+clean:           ## remove what the targets made, demo data included
+	rm -rf $(VENV) dist .airflow .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

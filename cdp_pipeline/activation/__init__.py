@@ -1,0 +1,1 @@
+"""Consent-gated files for receiving systems, and their delivery."""

@@ -1,0 +1,1 @@
+"""The ``cdp`` command: parse, call, print. Logic lives in the layers below."""

@@ -1,0 +1,119 @@
+"""Commands that look at what was published: status, query, explain, doctor, version."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from cdp_pipeline import __version__
+from cdp_pipeline.cli import output
+from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+from cdp_pipeline.core.errors import ConfigError
+
+
+@app.command(epilog="Example: cdp status --json")
+def status(*, as_json: JsonOption = False) -> None:
+    """Say what is published, from which night, and how the last run ended."""
+    from cdp_pipeline.orchestration.status import read_status
+
+    found = read_status(OPTIONS.settings)
+    if as_json:
+        output.write_json(found.as_dict())
+        return
+    for line in found.lines():
+        output.write(line)
+
+
+@app.command(epilog='Example: cdp query "from marts.segment_summary"')
+def query(
+    sql: Annotated[str, typer.Argument(help="A SELECT, or `from schema.table`.")],
+    *,
+    style: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How to print rows.")
+    ] = "table",
+    limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the published warehouse; it cannot be changed from here."""
+    import duckdb
+
+    from cdp_pipeline.storage.warehouse import first_line, open_published
+
+    with open_published(OPTIONS.settings.data_dir) as con:
+        try:
+            cursor = con.execute(sql)
+            names = [column[0] for column in cursor.description or ()]
+            rows = cursor.fetchmany(limit + 1)
+        except duckdb.Error as error:
+            raise ConfigError(
+                first_line(error),
+                where="the query",
+                hint='`cdp query "show all tables"` lists what there is.',
+            ) from error
+    if as_json or style == "json":
+        output.write_json([dict(zip(names, row, strict=True)) for row in rows[:limit]])
+    elif style == "csv":
+        output.write_csv(names, rows[:limit])
+    else:
+        output.write_table(names, rows[:limit])
+    if len(rows) > limit:
+        output.say(f"more than {limit} rows; see --limit")
+
+
+@app.command(epilog="Example: cdp explain loyalty_members:1000000123 ecommerce_accounts:A000042")
+def explain(
+    first: Annotated[str, typer.Argument(help="Customer id, or source:record_key.")],
+    second: Annotated[
+        str | None, typer.Argument(help="A second one: why they are (not) one person.")
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain a customer (records, journey, segments) or why two records are (not) one person."""
+    from cdp_pipeline.identity.explain import explain_customer, explain_pair
+    from cdp_pipeline.storage.warehouse import open_published
+
+    with open_published(OPTIONS.settings.data_dir) as con:
+        found = explain_pair(con, first, second) if second else explain_customer(con, first)
+    if as_json:
+        output.write_json(found.as_dict())
+    else:
+        output.write(found.render_text())
+
+
+@app.command(epilog="Example: cdp doctor")
+def doctor(*, as_json: JsonOption = False) -> None:
+    """Check the machine, the settings, the data folder and Airflow; print a fix per failure."""
+    from cdp_pipeline.orchestration.doctor import examine
+
+    findings = examine(OPTIONS.root, OPTIONS.data_dir)
+    if as_json:
+        output.write_json([finding.as_dict() for finding in findings])
+    else:
+        for finding in findings:
+            mark = output.good("ok  ") if finding.is_ok else output.bad("FAIL")
+            output.write(f"{mark} {finding.subject}: {finding.text}")
+            if finding.hint:
+                output.write(f"     help: {finding.hint}")
+    if not all(finding.is_ok for finding in findings):
+        raise typer.Exit(2)
+
+
+@app.command(epilog="Example: cdp version")
+def version(*, as_json: JsonOption = False) -> None:
+    """Print the versions of the package and of the libraries that decide results."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    found = {"cdp-pipeline": __version__}
+    for name in ("duckdb", "pandas", "great-expectations", "recordlinkage", "apache-airflow"):
+        try:
+            found[name] = installed(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    if as_json:
+        output.write_json(found)
+        return
+    for name, number in found.items():
+        output.write(f"{name} {number}")

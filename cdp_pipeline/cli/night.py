@@ -1,0 +1,193 @@
+"""Commands that run things: plan, run, check, report, export."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cdp_pipeline.cli import output
+from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+from cdp_pipeline.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cdp_pipeline.orchestration.graph import Step
+    from cdp_pipeline.orchestration.runner import NightOutcome, StepOutcome
+
+DateOption = Annotated[
+    str | None, typer.Option("--date", help="Business date, YYYY-MM-DD; default: yesterday.")
+]
+
+
+@app.command(epilog="Example: cdp plan --json")
+def plan(*, as_json: JsonOption = False) -> None:
+    """Print the steps of a night, in order, and what each waits for."""
+    from cdp_pipeline.orchestration.steps import nightly_graph
+
+    graph = nightly_graph(OPTIONS.root)
+    if as_json:
+        output.write_json(
+            [
+                {
+                    "step": step.name,
+                    "stage": step.stage,
+                    "after": graph.needs[step.name],
+                    "reads": step.reads,
+                    "makes": step.makes,
+                    "entry": step.entry,
+                    "summary": step.summary,
+                }
+                for step in graph.order
+            ]
+        )
+        return
+    rows = [
+        (number, step.stage, step.name, step.summary, _short(graph.needs[step.name]))
+        for number, step in enumerate(graph.order, start=1)
+    ]
+    output.write_table(("#", "stage", "step", "what it does", "after"), rows)
+
+
+def _short(names: tuple[str, ...]) -> str:
+    return ", ".join(names) if len(names) <= 2 else f"{names[0]} and {len(names) - 1} more"  # noqa: PLR2004 - a pair reads well
+
+
+@app.command(epilog="Example: cdp run --date 2026-11-20")
+def run(
+    *,
+    date: DateOption = None,
+    from_step: Annotated[str | None, typer.Option("--from", help="First step to run.")] = None,
+    to_step: Annotated[str | None, typer.Option("--to", help="Last step to run.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Skip what an earlier try has done.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Build again although nothing has changed.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a night: from deliveries to published warehouse, files and reports."""
+    from cdp_pipeline.orchestration.runner import RunOptions, run_night
+
+    context = OPTIONS.context(date)
+    options = RunOptions(first=from_step, last=to_step, resume=resume, force=force)
+    if not as_json:
+        output.say(f"night of {context.business_date}, {context.settings.store_name}")
+    outcome = run_night(context, options, listener=None if as_json else show_step)
+    if as_json:
+        output.write_json(outcome.as_dict())
+        if outcome.error:
+            raise typer.Exit(outcome.error.exit_code)
+        return
+    if outcome.error:
+        raise outcome.error
+    show_end(outcome)
+
+
+def show_step(step: Step, outcome: StepOutcome | None) -> None:
+    """Print one line a step, once it has ended: rows in, out, set aside, seconds."""
+    if outcome is None:
+        return
+    if outcome.result is None:
+        output.say(f"  {output.bad('✗')} {step.name:<30} failed after {outcome.seconds:.1f} s")
+        return
+    result = outcome.result
+    counts = (
+        f"{result.rows_in:>10,} in {result.rows_out:>10,} out {result.rows_set_aside:>7,} aside"
+    )
+    note = "" if outcome.status == "done" else f"  {outcome.status}"
+    output.say(f"  {output.good('✓')} {step.name:<30}{counts} {outcome.seconds:>6.1f} s{note}")
+    for message in result.messages[:3]:
+        output.say(f"      {message}")
+
+
+def show_end(outcome: NightOutcome) -> None:
+    """Print how the night ended."""
+    seconds = sum(ended.seconds for ended in outcome.steps.values())
+    if outcome.status == "unchanged":
+        output.say(f"nothing to do: {outcome.version} already holds this night")
+    elif outcome.status == "published":
+        output.say(f"published {outcome.version} in {seconds:.1f} s")
+    else:
+        output.say(f"done up to the last step asked for, in {seconds:.1f} s; nothing published")
+
+
+@app.command(epilog="Example: cdp check")
+def check(*, as_json: JsonOption = False) -> None:
+    """Validate every declaration and SQL model in seconds, without data."""
+    from cdp_pipeline.orchestration.checking import check_project
+
+    findings = check_project(OPTIONS.root, OPTIONS.settings)
+    if as_json:
+        output.write_json(findings.as_dict())
+    else:
+        for error in findings.errors:
+            output.show_error(error, as_json=False)
+        output.say(findings.summary)
+    if findings.errors:
+        raise typer.Exit(findings.errors[0].exit_code)
+
+
+@app.command(epilog="Example: cdp report --open")
+def report(
+    *,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    to_file: Annotated[
+        Path | None, typer.Option("--to-file", help="Also copy the first report here.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say where the published reports are; open or copy one."""
+    pages = sorted((OPTIONS.settings.data_dir / "reports").glob("*.html"))
+    if not pages:
+        raise ConfigError(
+            "no report has been published yet",
+            where=str(OPTIONS.settings.data_dir / "reports"),
+            hint="Run `cdp run` (or `cdp demo`) first.",
+        )
+    if to_file:
+        shutil.copyfile(pages[0], to_file)
+    if as_json:
+        output.write_json([str(page) for page in pages])
+    else:
+        for page in pages:
+            output.write(str(page))
+    if open_browser:
+        import webbrowser
+
+        webbrowser.open(pages[0].resolve().as_uri())
+
+
+@app.command(epilog="Example: cdp export --to /mnt/marketing")
+def export(
+    *,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Copy all published files below this folder.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the published segment and trigger files with rows and exclusions; copy them."""
+    from cdp_pipeline.storage.warehouse import fetch_dicts, open_published
+
+    settings = OPTIONS.settings
+    with open_published(settings.data_dir) as con:
+        files = fetch_dicts(con, "select * from ops.exports order by destination, file_name")
+    if to:
+        shutil.copytree(settings.data_dir / "exports", to, dirs_exist_ok=True)
+        output.say(f"copied to {to}")
+    if as_json:
+        output.write_json(files)
+        return
+    columns = (
+        "destination",
+        "file_name",
+        "kind",
+        "rows",
+        "excluded_no_consent",
+        "excluded_holdout",
+        "excluded_cap",
+        "excluded_no_contact",
+    )
+    output.write_table(columns, [[file[column] for column in columns] for file in files])

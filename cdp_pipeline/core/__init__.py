@@ -1,0 +1,1 @@
+"""Errors, settings, context, log: what every layer may use."""

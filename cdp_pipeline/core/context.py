@@ -1,0 +1,79 @@
+"""What every step is given and what every step gives back.
+
+``RunContext`` carries settings, dates and places into a step; nothing else reaches it. The clock
+lives here and is for logs and timings only: no result may depend on it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cdp_pipeline.core.settings import Settings
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Everything a step may know.
+
+    Attributes:
+        business_date: The night's business day, in the store's zone.
+        run_id: Name of the run's folder below ``data/work`` and ``data/runs``.
+        project_root: Folder with ``expectations/``, ``sql/`` and ``reports/``.
+        settings: Frozen settings with absolute paths.
+    """
+
+    business_date: date
+    run_id: str
+    project_root: Path
+    settings: Settings
+
+    @property
+    def data_dir(self) -> Path:
+        """Folder that holds everything runs write."""
+        return self.settings.data_dir
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step says about itself; small enough for an Airflow XCom (8 KB).
+
+    Attributes:
+        rows_in: Rows read.
+        rows_out: Rows handed on.
+        rows_set_aside: Rows quarantined, dropped as duplicates or excluded by a rule.
+        messages: Sentences for people; no personal data.
+        facts: Counts and names for machines; no personal data.
+    """
+
+    rows_in: int = 0
+    rows_out: int = 0
+    rows_set_aside: int = 0
+    messages: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return asdict(self)
+
+
+class Clock:
+    """Time for logs and durations; replaced in tests."""
+
+    def now(self) -> datetime:
+        """Return the present moment in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds from an arbitrary start, for durations."""
+        return time.monotonic()
+
+    def today(self, zone: str) -> date:
+        """Return today's date in an IANA zone."""
+        from zoneinfo import ZoneInfo  # noqa: PLC0415 - only the CLI's default date needs it
+
+        return datetime.now(ZoneInfo(zone)).date()

@@ -1,0 +1,107 @@
+"""Structured logging with redaction: fixed event names, fields, no personal data.
+
+``configure`` is called once by the CLI or the Airflow adapter; modules call ``get_logger``.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+
+PERSONAL_FIELDS = frozenset(
+    {
+        "email",
+        "phone",
+        "mobile",
+        "given_name",
+        "family_name",
+        "full_name",
+        "street",
+        "postcode",
+        "birth_date",
+        "loyalty_id",
+        "card",
+        "password",
+        "token",
+        "secret",
+    }
+)
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
+_LONG_NUMBER = re.compile(r"(?<![\w.-])\+?\d[\d ()-]{8,}\d(?![\w.-])")
+
+
+def redact_text(text: str) -> str:
+    """Return the text with e-mail addresses and long digit groups masked.
+
+    >>> redact_text("sent to ann@example.com, call +44 7700 900123")
+    'sent to [email], call [number]'
+    """
+    return _LONG_NUMBER.sub("[number]", _EMAIL.sub("[email]", text))
+
+
+def redact_event(
+    _logger: Any,  # noqa: ANN401 - structlog's processor signature
+    _method: str,
+    event: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    """Mask personal fields and personal-looking text in one log event."""
+    for key, value in event.items():
+        if key in PERSONAL_FIELDS:
+            event[key] = "[redacted]"
+        elif isinstance(value, str) and key not in {"timestamp", "business_date"}:
+            event[key] = redact_text(value)
+    return event
+
+
+def configure(
+    *, stream: TextIO | None = None, as_json: bool = False, verbose: bool = False
+) -> None:
+    """Set up logging for the process.
+
+    Args:
+        stream: Where lines go; default standard error, since standard output is for data.
+        as_json: One JSON object a line instead of readable text.
+        verbose: Include debug events.
+    """
+    target = stream or sys.stderr
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            redact_event,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.DEBUG if verbose else logging.WARNING
+        ),
+        logger_factory=structlog.WriteLoggerFactory(file=target),
+        cache_logger_on_first_use=False,
+    )
+
+
+def configure_file(path: Path) -> None:
+    """Append every event of a run, debug included, to a JSON-lines file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    configure(stream=path.open("a", encoding="utf-8", buffering=1), as_json=True, verbose=True)
+
+
+def bind_run(**fields: str) -> None:
+    """Attach fields (run_id, business_date, step, source) to every later event."""
+    structlog.contextvars.bind_contextvars(**fields)
+
+
+def get_logger(name: str) -> Any:  # noqa: ANN401 - structlog types its loggers as Any
+    """Return a logger; ``name`` is the module's name."""
+    return structlog.get_logger(logger=name)

@@ -1,0 +1,259 @@
+"""Settings: CLI flag over environment ``CDP_*`` over ``[tool.cdp]`` over default.
+
+The only module that reads the environment. Business settings (zone, windows, thresholds) belong in
+``[tool.cdp]`` of the project's ``pyproject.toml``; deployment and secrets belong in the
+environment, nested fields joined by two underscores (``CDP_MAIL__PASSWORD``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from cdp_pipeline.core.errors import ConfigError
+
+PROJECT_FILE = "pyproject.toml"
+_CLI_ONLY = {"CDP_PROJECT"}
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RfmSettings(_Group):
+    """Recency, frequency and monetary value."""
+
+    window_days: int = Field(default=365, ge=30, description="Days of purchases that count.")
+    bins: int = Field(default=5, ge=2, le=10, description="Scores per dimension, 1 to bins.")
+
+
+class ClvSettings(_Group):
+    """Customer lifetime value."""
+
+    model: Literal["mbg/nbd", "bg/nbd", "nbd"] = Field(
+        default="mbg/nbd", description="Purchase-count model."
+    )
+    horizon_days: int = Field(default=365, ge=30, description="Days ahead that CLV covers.")
+    monthly_discount_share: float = Field(
+        default=0.01, ge=0, lt=1, description="Discount per 30 days, as a share."
+    )
+    minimum_customers: int = Field(default=500, ge=1, description="Below this no model is fitted.")
+
+
+class IdentitySettings(_Group):
+    """Record linkage."""
+
+    accept_prob: float = Field(default=0.5, gt=0, lt=1, description="Links at or above count.")
+    review_prob: float = Field(default=0.2, gt=0, lt=1, description="Links from here are reviewed.")
+    block_cap: int = Field(default=60, ge=2, description="Records a blocking key may hold.")
+    maximum_cluster_records: int = Field(
+        default=300, ge=10, description="Records in one person before the cluster is cut."
+    )
+
+
+class ContactSettings(_Group):
+    """Contact policy that every activation passes."""
+
+    cap_count: int = Field(default=2, ge=1, description="Triggers a person may get per cap_days.")
+    cap_days: int = Field(default=7, ge=1, description="Length of the cap's window, in days.")
+    holdout_salt: str = Field(default="cdp", description="Text mixed into the holdout hash.")
+    global_holdout_share: float = Field(
+        default=0.02, ge=0, lt=0.5, description="Never contacted, for measuring the CDP itself."
+    )
+
+
+class MailSettings(_Group):
+    """Mail server for reports; without a host, only the .eml file is written."""
+
+    host: str | None = Field(default=None, description="SMTP host name.")
+    port: int = Field(default=587, ge=1, le=65535, description="SMTP port.")
+    user: str | None = Field(default=None, description="Login name.")
+    password: SecretStr | None = Field(default=None, description="Login password.")
+    security: Literal["none", "starttls", "tls"] = Field(
+        default="starttls", description="Transport security."
+    )
+    sender: str = Field(default="cdp@localhost", description="Address in From.")
+    recipients: dict[str, list[str]] = Field(
+        default_factory=dict, description="Group name to addresses; reports name groups."
+    )
+    allowed_domains: list[str] = Field(
+        default_factory=list, description="Domains reports may go to; empty allows all."
+    )
+    timeout_seconds: int = Field(default=30, ge=1, description="Wait for the server, in seconds.")
+
+
+class EngineSettings(_Group):
+    """Resources that DuckDB may use."""
+
+    memory_limit: str = Field(default="4GB", description="Memory before spilling to disk.")
+    threads: int | None = Field(default=None, ge=1, description="Threads; default: all cores.")
+
+
+class Settings(BaseSettings):
+    """All settings, frozen; unknown keys are refused with a suggestion."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CDP_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    store_name: str = Field(default="The Store", description="Name printed on reports.")
+    time_zone: str = Field(default="UTC", description="IANA zone of the business day.")
+    currency: str = Field(default="GBP", pattern="^[A-Z]{3}$", description="ISO 4217 code.")
+    locale: str = Field(default="en_GB", description="Number and date style of reports.")
+    data_dir: Path = Field(default=Path("data"), description="Everything a run writes.")
+    landing_dir: Path | None = Field(
+        default=None, description="Where deliveries arrive; default: data_dir/landing."
+    )
+    schedule: str = Field(default="0 4 * * *", description="Cron of the night, in time_zone.")
+    keep_versions: int = Field(default=7, ge=2, description="Published versions that are kept.")
+    quarantine_stop_share: float = Field(
+        default=0.10, gt=0, le=1, description="Share of bad rows that refuses a whole file."
+    )
+    rfm: RfmSettings = Field(default_factory=RfmSettings)
+    clv: ClvSettings = Field(default_factory=ClvSettings)
+    identity: IdentitySettings = Field(default_factory=IdentitySettings)
+    contact: ContactSettings = Field(default_factory=ContactSettings)
+    mail: MailSettings = Field(default_factory=MailSettings)
+    engine: EngineSettings = Field(default_factory=EngineSettings)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            message = f"unknown time zone {value!r}; use an IANA name such as Europe/London"
+            raise ValueError(message) from error
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - signature of the base class
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the CLI over the environment over the project file."""
+        project = InitSettingsSource(settings_cls, init_kwargs=_PENDING.get("project", {}))
+        return init_settings, env_settings, project
+
+
+_PENDING: dict[str, dict[str, Any]] = {}
+
+
+def load_settings(project_root: Path, **overrides: Any) -> Settings:  # noqa: ANN401 - typed by Settings
+    """Read the settings of a project.
+
+    Args:
+        project_root: Folder whose ``pyproject.toml`` has ``[tool.cdp]``.
+        **overrides: Values from the command line; they win.
+
+    Returns:
+        Settings with ``data_dir`` and ``landing_dir`` made absolute below the project root.
+
+    Raises:
+        ConfigError: A key is unknown or a value is wrong; says where and what was meant.
+    """
+    _refuse_unknown_variables()
+    _PENDING["project"] = read_project_table(project_root)
+    try:
+        settings = Settings(**{k: v for k, v in overrides.items() if v is not None})
+    except ValidationError as error:
+        raise _explain(error, project_root) from error
+    finally:
+        _PENDING.clear()
+    data_dir = (project_root / settings.data_dir).absolute()
+    landing = settings.landing_dir
+    landing_dir = (project_root / landing).absolute() if landing else data_dir / "landing"
+    return settings.model_copy(update={"data_dir": data_dir, "landing_dir": landing_dir})
+
+
+def read_project_table(project_root: Path) -> dict[str, Any]:
+    """Return ``[tool.cdp]`` of the project file, empty when there is none.
+
+    Raises:
+        ConfigError: The file is not valid TOML.
+    """
+    path = project_root / PROJECT_FILE
+    if not path.is_file():
+        return {}
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"not valid TOML: {error}", where=str(path), hint="Mend the line named above."
+        ) from error
+    table: dict[str, Any] = document.get("tool", {}).get("cdp", {})
+    return table
+
+
+def find_project_root(start: Path) -> Path | None:
+    """Return the nearest folder at or above ``start`` whose project file has ``[tool.cdp]``."""
+    for folder in (start, *start.parents):
+        path = folder / PROJECT_FILE
+        if path.is_file() and "[tool.cdp" in path.read_text(encoding="utf-8", errors="replace"):
+            return folder
+    return None
+
+
+def project_from_environment() -> Path | None:
+    """Return ``CDP_PROJECT`` as a path, if set: Airflow workers have no working directory."""
+    value = os.environ.get("CDP_PROJECT")
+    return Path(value) if value else None
+
+
+def has_colour_terminal(*, is_terminal: bool) -> bool:
+    """Return whether to colour output: a terminal, and ``NO_COLOR`` unset (no-color.org)."""
+    return is_terminal and not os.environ.get("NO_COLOR")
+
+
+def _refuse_unknown_variables() -> None:
+    # pydantic-settings ignores a misspelt top-level variable; silence would hide the mistake.
+    known = {f"CDP_{name.upper()}" for name in Settings.model_fields} | _CLI_ONLY
+    for name in sorted(os.environ):
+        if not name.startswith("CDP_"):
+            continue
+        top = name.split("__")[0]
+        if top not in known:
+            near = difflib.get_close_matches(top, known, 1)
+            hint = f"Did you mean {near[0]}?" if near else "Unset it, or see `cdp doctor`."
+            raise ConfigError(f"unknown setting {name}", where="environment", hint=hint)
+
+
+def _explain(error: ValidationError, project_root: Path) -> ConfigError:
+    first = error.errors()[0]
+    dotted = ".".join(str(part) for part in first["loc"])
+    hint = "See `cdp doctor` for all settings and their meaning."
+    if first["type"] == "extra_forbidden":
+        group: Any = Settings
+        for part in first["loc"][:-1]:
+            group = group.model_fields[str(part)].annotation
+        near = difflib.get_close_matches(str(first["loc"][-1]), list(group.model_fields), 1)
+        hint = f"Did you mean {near[0]!r}?" if near else hint
+        message = f"unknown setting {dotted!r}"
+    else:
+        message = f"setting {dotted!r}: {first['msg']}"
+    where = _locate(project_root / PROJECT_FILE, str(first["loc"][-1]))
+    return ConfigError(message, where=where, hint=hint)
+
+
+def _locate(path: Path, key: str) -> str:
+    if path.is_file():
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if line.strip().startswith((f"{key} ", f"{key}=")):
+                return f"{path}:{number}"
+    return f"{path} [tool.cdp], or the environment"

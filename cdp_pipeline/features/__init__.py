@@ -1,0 +1,1 @@
+"""Features that need more than SQL: customer lifetime value. RFM and journeys are SQL models."""

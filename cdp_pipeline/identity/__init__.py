@@ -1,0 +1,1 @@
+"""Records to people: standardise, block, compare, estimate, cluster, keep ids stable."""

@@ -1,0 +1,1 @@
+"""Deliveries to typed staging tables; bad rows to quarantine with a reason."""

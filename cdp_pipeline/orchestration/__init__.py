@@ -1,0 +1,1 @@
+"""The one step graph, the local runner, the Airflow adapter."""

@@ -1,0 +1,188 @@
+"""Examine the machine, the settings, the data folder, the declarations and Airflow.
+
+Each finding says what was looked at and, if it is wrong, the fix.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import duckdb
+
+from cdp_pipeline.core.errors import CdpError
+from cdp_pipeline.core.settings import Settings, load_settings
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.lock import hold_lock
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.versions import current_version, verify
+
+_PYTHON = (3, 11)
+_FREE_BYTES = 2 * 1024**3
+_MAIL_SECONDS = 3.0
+_POOL = "cdp_warehouse"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        subject: What was looked at.
+        is_ok: Whether it is as it should be.
+        text: What was seen.
+        hint: The fix, if it is not.
+    """
+
+    subject: str
+    is_ok: bool
+    text: str
+    hint: str = ""
+
+    def as_dict(self) -> dict[str, str | bool]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def examine(root: Path, data_dir: Path | None = None) -> list[Finding]:
+    """Look at everything a night needs and return what was found, in order."""
+    findings = [_python(), _engine()]
+    try:
+        settings = load_settings(root, data_dir=data_dir)
+    except CdpError as error:
+        return [*findings, _failed("settings", error)]
+    findings.append(Finding("settings", is_ok=True, text=f"{settings.store_name}, {root}"))
+    for look in (_declarations, _data_folder, _landing, _space, _lock, _published, _mail):
+        findings += list(_guarded(look, root, settings))
+    return [*findings, _airflow()]
+
+
+def _guarded(
+    look: Callable[[Path, Settings], Iterator[Finding]], root: Path, settings: Settings
+) -> Iterator[Finding]:
+    try:
+        yield from look(root, settings)
+    except CdpError as error:
+        yield _failed(look.__name__.strip("_").replace("_", " "), error)
+
+
+def _failed(subject: str, error: CdpError) -> Finding:
+    text = f"{error.where}: {error.message}" if error.where else error.message
+    return Finding(subject, is_ok=False, text=text, hint=error.hint or "")
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    is_ok = sys.version_info[:2] >= _PYTHON
+    return Finding("python", is_ok, version, "" if is_ok else "Install Python 3.11 or newer.")
+
+
+def _engine() -> Finding:
+    is_ok = duckdb.__version__.startswith("2.")
+    hint = "" if is_ok else "Install the locked requirements: make install."
+    return Finding("duckdb", is_ok, duckdb.__version__, hint)
+
+
+def _declarations(root: Path, _settings: Settings) -> Iterator[Finding]:
+    project = load_project(root)
+    text = (
+        f"{len(project.sources)} sources, {len(project.tables)} tables, "
+        f"{len(project.segments)} segments, {len(project.reports)} reports"
+    )
+    is_ok = bool(project.sources)
+    hint = "" if is_ok else "Describe a delivery in expectations/<source>.yml; see its README."
+    yield Finding("declarations", is_ok, text, hint)
+
+
+def _data_folder(_root: Path, settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    is_ok = os.access(existing, os.W_OK | os.X_OK)
+    hint = "" if is_ok else f"Make {existing} writable, or set CDP_DATA_DIR."
+    yield Finding("data folder", is_ok, str(folder), hint)
+
+
+def _landing(_root: Path, settings: Settings) -> Iterator[Finding]:
+    folder = DataPaths.of_settings(settings).landing
+    is_ok = folder.is_dir()
+    hint = "" if is_ok else "Create it, or set CDP_LANDING_DIR to where deliveries arrive."
+    yield Finding("landing", is_ok, str(folder), hint)
+
+
+def _space(_root: Path, settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    is_ok = free >= _FREE_BYTES
+    hint = "" if is_ok else "Free at least 2 GB: a night writes a whole new version."
+    yield Finding("disk space", is_ok, f"{free / 1024**3:.1f} GB free", hint)
+
+
+def _lock(_root: Path, settings: Settings) -> Iterator[Finding]:
+    paths = DataPaths.of_settings(settings)
+    if not paths.data_dir.is_dir():
+        return
+    with hold_lock(paths.lock, "doctor"):
+        yield Finding("lock", is_ok=True, text="free")
+
+
+def _published(_root: Path, settings: Settings) -> Iterator[Finding]:
+    version = current_version(DataPaths.of_settings(settings))
+    if version is None:
+        yield Finding("published version", is_ok=True, text="none yet")
+        return
+    wrong = verify(version)
+    text = version.name if not wrong else f"{version.name}: {wrong[0]}"
+    hint = (
+        "" if not wrong else "Publish again: cdp run --force --date " + str(version.business_date)
+    )
+    yield Finding("published version", not wrong, text, hint)
+
+
+def _mail(_root: Path, settings: Settings) -> Iterator[Finding]:
+    mail = settings.mail
+    if mail.host is None:
+        yield Finding("mail", is_ok=True, text="not configured: reports stay .eml files")
+        return
+    try:
+        with socket.create_connection((mail.host, mail.port), timeout=_MAIL_SECONDS):
+            yield Finding("mail", is_ok=True, text=f"{mail.host}:{mail.port} answers")
+    except OSError as error:
+        yield Finding(
+            "mail",
+            is_ok=False,
+            text=f"{mail.host}:{mail.port}: {error}",
+            hint="Mend CDP_MAIL__HOST and CDP_MAIL__PORT, or open the network path.",
+        )
+
+
+def _airflow() -> Finding:
+    command = shutil.which("airflow", path=str(Path(sys.executable).parent)) or shutil.which(
+        "airflow"
+    )
+    if command is None:
+        return Finding("airflow", is_ok=True, text="not installed: `cdp run` does not need it")
+    # A missing pool parks tasks for ever with only a warning in the scheduler's log.
+    asked = subprocess.run(  # noqa: S603 - our own interpreter's airflow, fixed arguments
+        [command, "pools", "get", _POOL], capture_output=True, text=True, check=False, timeout=120
+    )
+    if asked.returncode == 0:
+        return Finding("airflow", is_ok=True, text=f"pool {_POOL} exists")
+    if "db init" in asked.stderr or "no such table" in asked.stderr or "migrate" in asked.stderr:
+        return Finding(
+            "airflow",
+            is_ok=True,
+            text="installed, its database is not set up: `make airflow` does that",
+        )
+    return Finding(
+        "airflow",
+        is_ok=False,
+        text=f"pool {_POOL} is missing: tasks would wait for ever",
+        hint=f"airflow pools set {_POOL} 1 'one writer of the warehouse'",
+    )

@@ -1,0 +1,259 @@
+"""Run a night locally: order, resume, retry, one line a step, a manifest of the run.
+
+The Airflow adapter runs the same steps; what is particular to running them in one process belongs
+here. ``execute_step`` is shared by both.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from cdp_pipeline import __version__
+from cdp_pipeline.core import log
+from cdp_pipeline.core.context import Clock, RunContext, StepResult
+from cdp_pipeline.core.errors import CdpError, ConfigError
+from cdp_pipeline.orchestration.graph import Step
+from cdp_pipeline.orchestration.steps import nightly_graph
+from cdp_pipeline.storage.files import read_json, write_json
+from cdp_pipeline.storage.lock import hold_lock
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.versions import is_published
+from cdp_pipeline.storage.warehouse import read_plan
+
+PRIVATE_UMASK = 0o027
+_RESULT_BYTES = 8192
+
+Listener = Callable[[Step, "StepOutcome | None"], None]
+"""Called with None when a step begins and with its outcome when it has ended."""
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """How a step ended.
+
+    Attributes:
+        status: ``done``, ``resumed`` (done by an earlier try of the run) or ``failed``.
+        seconds: Wall time.
+        result: What the step said; None if it failed.
+        error: The error of a failed step, as plain data.
+    """
+
+    status: str
+    seconds: float
+    result: StepResult | None = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass
+class NightOutcome:
+    """How a night ended.
+
+    Attributes:
+        status: ``published``, ``unchanged`` (this very night was published before), ``partial``
+            (``--to`` ended it early) or ``failed``.
+        version: Published version, if any.
+        steps: Outcome by step, in running order.
+        error: What stopped it.
+    """
+
+    context: RunContext
+    status: str = "partial"
+    version: str | None = None
+    steps: dict[str, StepOutcome] = field(default_factory=dict)
+    error: CdpError | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data: the run's manifest."""
+        return {
+            "run_id": self.context.run_id,
+            "business_date": self.context.business_date.isoformat(),
+            "package_version": __version__,
+            "status": self.status,
+            "version": self.version,
+            "error": self.error.as_dict() if self.error else None,
+            "steps": {
+                name: {
+                    "status": outcome.status,
+                    "seconds": round(outcome.seconds, 3),
+                    "result": outcome.result.as_dict() if outcome.result else None,
+                    "error": outcome.error,
+                }
+                for name, outcome in self.steps.items()
+            },
+        }
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Which part of a night to run.
+
+    Attributes:
+        first: Begin with this step; earlier ones must have been done by a run before.
+        last: End with this step.
+        resume: Skip what an earlier try of this run has done.
+        force: Build again even if this very night has been published.
+    """
+
+    first: str | None = None
+    last: str | None = None
+    resume: bool = False
+    force: bool = False
+
+
+def run_night(
+    context: RunContext,
+    options: RunOptions | None = None,
+    *,
+    listener: Listener | None = None,
+    clock: Clock | None = None,
+) -> NightOutcome:
+    """Run the steps of a night in this process.
+
+    Args:
+        context: The night.
+        options: Which part of it; default: all of it, from the start.
+        listener: Told when a step begins and ends.
+        clock: For durations.
+
+    Returns:
+        The outcome; an error of a step is in it, not raised.
+
+    Raises:
+        ConfigError: Declarations are wrong; nothing was run.
+        LockedError: Another run holds the data folder.
+    """
+    options = options or RunOptions()
+    graph = nightly_graph(context.project_root, check=True)
+    steps = graph.select(first=options.first, last=options.last)
+    paths = DataPaths.of(context)
+    os.umask(PRIVATE_UMASK)
+    outcome = NightOutcome(context)
+    with hold_lock(paths.lock, f"night of {context.business_date}"):
+        if not (options.resume or options.first):
+            _start_afresh(paths)
+        log.configure_file(paths.run / "log.jsonl")
+        log.bind_run(run_id=context.run_id, business_date=context.business_date.isoformat())
+        _run_steps(context, steps, outcome, _Mode(options, listener, clock or Clock()))
+        write_json(paths.run / "manifest.json", outcome.as_dict())
+        if outcome.status in {"published", "unchanged"}:
+            shutil.rmtree(paths.work, ignore_errors=True)
+    return outcome
+
+
+@dataclass(frozen=True)
+class _Mode:
+    options: RunOptions
+    listener: Listener | None
+    clock: Clock
+
+
+def _start_afresh(paths: DataPaths) -> None:
+    if paths.work.exists():
+        shutil.rmtree(paths.work)
+    paths.ensure(paths.work)
+
+
+def _run_steps(
+    context: RunContext, steps: Iterable[Step], outcome: NightOutcome, mode: _Mode
+) -> None:
+    for step in steps:
+        if mode.listener:
+            mode.listener(step, None)
+        ended = _run_one(context, step, outcome, mode)
+        outcome.steps[step.name] = ended
+        if mode.listener:
+            mode.listener(step, ended)
+        if ended.status == "failed":
+            outcome.status = "failed"
+            return
+        if step.name == "discover" and not mode.options.force and _is_done_before(context):
+            outcome.status = "unchanged"
+            outcome.version = DataPaths.of(context).current.resolve().name
+            return
+        if step.name == "publish" and ended.result:
+            outcome.status = "published"
+            outcome.version = ended.result.facts.get("version")
+
+
+def _run_one(context: RunContext, step: Step, outcome: NightOutcome, mode: _Mode) -> StepOutcome:
+    done = _read_done(context, step) if mode.options.resume else None
+    if done:
+        return StepOutcome("resumed", 0.0, done)
+    began = mode.clock.monotonic()
+    try:
+        result = _with_retries(context, step)
+    except CdpError as error:
+        outcome.error = error
+    except Exception as error:  # noqa: BLE001 - one of two places: a step must not hide its end
+        log.get_logger(__name__).exception("step_crashed", step=step.name)
+        outcome.error = CdpError(
+            f"{type(error).__name__}: {error}",
+            where=f"step {step.name}",
+            hint=f"See {DataPaths.of(context).run / 'log.jsonl'} for the traceback.",
+        )
+    else:
+        return StepOutcome("done", mode.clock.monotonic() - began, result)
+    return StepOutcome("failed", mode.clock.monotonic() - began, error=outcome.error.as_dict())
+
+
+def _with_retries(context: RunContext, step: Step) -> StepResult:
+    retrying = Retrying(
+        retry=retry_if_exception(lambda e: isinstance(e, CdpError) and e.is_transient),
+        stop=stop_after_attempt(step.retries + 1),
+        wait=wait_exponential(multiplier=0.2, max=5),
+        reraise=True,
+    )
+    result: StepResult = retrying(execute_step, context, step)
+    return result
+
+
+def execute_step(context: RunContext, step: Step) -> StepResult:
+    """Run one step, log its end and remember that it is done.
+
+    Raises:
+        ConfigError: The result is larger than 8 KB; results carry counts, not data.
+    """
+    clock = Clock()
+    began = clock.monotonic()
+    log.bind_run(step=step.name)
+    result = step.run(context)
+    document = result.as_dict()
+    path = _done_path(context, step)
+    write_json(path, document)
+    if path.stat().st_size > _RESULT_BYTES:
+        raise ConfigError(
+            f"step {step.name} returned more than {_RESULT_BYTES} bytes",
+            where=step.entry,
+            hint="Put the data into a file or table; return counts and names.",
+        )
+    log.get_logger(__name__).info(
+        "step_finished",
+        rows_in=result.rows_in,
+        rows_out=result.rows_out,
+        rows_set_aside=result.rows_set_aside,
+        seconds=round(clock.monotonic() - began, 3),
+        messages=list(result.messages),
+    )
+    return result
+
+
+def _done_path(context: RunContext, step: Step) -> Any:  # noqa: ANN401 - a Path
+    return DataPaths.of(context).work / "done" / f"{step.name}.json"
+
+
+def _read_done(context: RunContext, step: Step) -> StepResult | None:
+    document = read_json(_done_path(context, step))
+    if not document:
+        return None
+    return StepResult(**{**document, "messages": tuple(document["messages"])})
+
+
+def _is_done_before(context: RunContext) -> bool:
+    fingerprint = read_plan(context)["fingerprint"]
+    return is_published(DataPaths.of(context), context.business_date, fingerprint)

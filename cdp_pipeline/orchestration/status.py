@@ -1,0 +1,97 @@
+"""What is published and how the last run ended, in a few lines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.storage.files import read_json
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.versions import current_version, published_versions
+from cdp_pipeline.storage.warehouse import fetch_dicts, open_published
+
+
+@dataclass(frozen=True)
+class Status:
+    """State of a data folder.
+
+    Attributes:
+        version: Current version's name; None before the first publication.
+        business_date: Night that it holds, ISO 8601.
+        versions: Published versions kept.
+        rows: Rows by table.
+        deliveries: Records delivered, loaded, set aside, duplicate and excluded, over all files.
+        last_run: Id, status and error of the run that ended last.
+    """
+
+    version: str | None
+    business_date: str | None
+    versions: int
+    rows: dict[str, int]
+    deliveries: dict[str, int]
+    last_run: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """Return the state in words."""
+        found: list[str] = []
+        if self.version is None:
+            found.append("nothing has been published yet; run `cdp run` or `cdp demo`")
+        else:
+            found.append(f"published  {self.version} ({self.versions} versions kept)")
+            shown = ("core.dim_customer", "core.fct_sales", "core.fct_journey")
+            found += [f"  {table:<24}{self.rows.get(table, 0):>12,} rows" for table in shown]
+            if self.deliveries:
+                d = self.deliveries
+                found.append(
+                    f"deliveries {d['records']:,} records = {d['loaded']:,} loaded + "
+                    f"{d['quarantined']:,} quarantined + {d['duplicates']:,} duplicates + "
+                    f"{d['excluded']:,} excluded by rule"
+                )
+        if self.last_run:
+            found.append(f"last run   {self.last_run['run_id']}: {self.last_run['status']}")
+            error = self.last_run.get("error")
+            if error:
+                found += [f"  {error['message']}", f"  help: {error['hint']}"]
+        return found
+
+
+def read_status(settings: Settings) -> Status:
+    """Return the state of the data folder that the settings name."""
+    paths = DataPaths.of_settings(settings)
+    version = current_version(paths)
+    return Status(
+        version=version.name if version else None,
+        business_date=version.business_date.isoformat() if version else None,
+        versions=len(published_versions(paths)),
+        rows=version.manifest.get("rows", {}) if version else {},
+        deliveries=_count_deliveries(settings) if version else {},
+        last_run=_last_run(paths.data_dir / "runs"),
+    )
+
+
+def _count_deliveries(settings: Settings) -> dict[str, int]:
+    with open_published(settings.data_dir) as con:
+        rows = fetch_dicts(
+            con,
+            "select count(*) as files, coalesce(sum(records), 0) as records, "
+            "coalesce(sum(loaded), 0) as loaded, coalesce(sum(quarantined), 0) as quarantined, "
+            "coalesce(sum(duplicates), 0) as duplicates, coalesce(sum(excluded), 0) as excluded "
+            "from ops.deliveries",
+        )
+    return {name: int(value) for name, value in rows[0].items()}
+
+
+def _last_run(runs: Path) -> dict[str, Any]:
+    manifests = sorted(
+        runs.glob("*/manifest.json"), key=lambda p: (p.stat().st_mtime_ns, p.parent.name)
+    )
+    if not manifests:
+        return {}
+    manifest = read_json(manifests[-1])
+    return {key: manifest.get(key) for key in ("run_id", "status", "version", "error")}

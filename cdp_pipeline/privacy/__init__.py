@@ -1,0 +1,1 @@
+"""The consent gate: whether a person may be contacted, for what, how, today."""

@@ -1,0 +1,1 @@
+"""Declarations: contracts, table headers, segments, reports. Touches no customer data."""

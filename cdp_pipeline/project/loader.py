@@ -1,0 +1,239 @@
+"""Find and parse all declarations of a project.
+
+The result is plain data: no delivery and no warehouse is read here. A project is the folder that
+holds ``expectations/``, ``sql/`` and ``reports/``; what it lacks of ``sql/`` and ``reports/`` it
+inherits from the starter that ships with the package, so a project may be a single contract.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.marketing import DestinationSpec, OfferSpec, SegmentSpec
+from cdp_pipeline.project.reports import Brand, ReportSpec
+from cdp_pipeline.project.tables import TableHeader, TableSpec
+from cdp_pipeline.project.yaml_source import parse_model, read_model
+
+LAYERS = ("identity", "core", "features", "segments", "ops", "marts")
+"""Schemas of the warehouse, in the order in which they are made."""
+
+_HEADER = re.compile(r"\A\s*/\*\n(?P<yaml>.*?)\*/\n?", re.DOTALL)
+_PACKAGE = Path(__file__).resolve().parent.parent
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Project:
+    """All declarations of a project.
+
+    Attributes:
+        root: The project's folder.
+        sources: Contracts by source name, in name order.
+        entities: Typed headers of ``sql/staging`` by table name.
+        tables: Every warehouse table by ``schema.name``.
+        macros: Files of ``sql/macros``, in name order.
+        fingerprint: SHA-256 over every declaration's path and bytes.
+    """
+
+    root: Path
+    sources: dict[str, SourceContract]
+    entities: dict[str, TableSpec]
+    tables: dict[str, TableSpec]
+    macros: tuple[Path, ...]
+    segments: dict[str, SegmentSpec]
+    offers: dict[str, OfferSpec]
+    destinations: dict[str, DestinationSpec]
+    reports: dict[str, ReportSpec]
+    brand: Brand
+    templates: Path
+    files: dict[str, Path]
+    fingerprint: str
+
+    def table(self, full_name: str) -> TableSpec:
+        """Return the table ``schema.name``.
+
+        Raises:
+            ConfigError: No file declares it.
+        """
+        if full_name not in self.tables:
+            raise ConfigError(
+                f"no declaration of table {full_name}",
+                where=f"sql/{full_name.replace('.', '/')}",
+                hint="Add the SQL model, or a .yml header if a Python step makes it.",
+            )
+        return self.tables[full_name]
+
+    def models(self, schema: str) -> list[TableSpec]:
+        """Return the SQL models of a layer, in name order."""
+        return [t for t in self.tables.values() if t.schema == schema and t.sql is not None]
+
+    def path_of(self, kind: str, name: str) -> Path:
+        """Return the declaring file of a source, segment, offer, destination or report."""
+        return self.files[f"{kind}/{name}"]
+
+
+def starter_folder(name: str) -> Path:
+    """Return the shipped copy of a top-level folder such as ``sql``.
+
+    In a checkout that is the folder itself; in an installed wheel it lies in the package.
+    """
+    packaged = _PACKAGE / "starter" / name
+    return packaged if packaged.is_dir() else _PACKAGE.parent / name
+
+
+def load_project(root: Path) -> Project:
+    """Read all declarations below ``root``; cached until a file changes.
+
+    Raises:
+        ConfigError: A declaration is wrong; names file, line, mistake and remedy.
+    """
+    root = root.absolute()
+    files = _declaration_files(root)
+    stamp = tuple((str(path), *_stamp(path)) for path in files)
+    return _load(root, stamp)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def _declaration_files(root: Path) -> list[Path]:
+    folders = [root / "expectations", _folder(root, "sql"), _folder(root, "reports")]
+    found: list[Path] = []
+    for folder in folders:
+        found += [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix != ".md"]
+    return found
+
+
+def _folder(root: Path, name: str) -> Path:
+    own = root / name
+    return own if own.is_dir() else starter_folder(name)
+
+
+@lru_cache(maxsize=8)
+def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
+    sql, reports = _folder(root, "sql"), _folder(root, "reports")
+    marketing = sql / "marketing"
+    files: dict[str, Path] = {}
+    sources = _read_all(SourceContract, (root / "expectations").glob("*.yml"), "source", files)
+    segments = _read_all(SegmentSpec, (marketing / "segments").glob("*.yml"), "segment", files)
+    offers = _read_all(OfferSpec, (marketing / "offers").glob("*.yml"), "offer", files)
+    destinations = _read_all(
+        DestinationSpec, (marketing / "destinations").glob("*.yml"), "destination", files
+    )
+    specs = _read_all(
+        ReportSpec, (p for p in reports.glob("*.yml") if p.name != "brand.yml"), "report", files
+    )
+    brand_file = reports / "brand.yml"
+    project = Project(
+        root=root,
+        sources=sources,
+        entities={spec.name: spec for spec in _read_tables(sql, "staging")},
+        tables={spec.full_name: spec for layer in LAYERS for spec in _read_tables(sql, layer)},
+        macros=tuple(sorted((sql / "macros").glob("*.sql"))),
+        segments=segments,
+        offers=offers,
+        destinations=destinations,
+        reports=specs,
+        brand=read_model(Brand, brand_file) if brand_file.is_file() else Brand(),
+        templates=reports / "templates"
+        if (reports / "templates").is_dir()
+        else starter_folder("reports") / "templates",
+        files=files,
+        fingerprint=_fingerprint(Path(path) for path, _, _ in stamp),
+    )
+    _check_references(project)
+    return project
+
+
+def _read_all(
+    kind: type[Model], paths: Iterable[Path], label: str, files: dict[str, Path]
+) -> dict[str, Model]:
+    found: dict[str, Model] = {}
+    for path in sorted(paths):
+        found[path.stem] = read_model(kind, path)
+        files[f"{label}/{path.stem}"] = path
+    return found
+
+
+def _read_tables(sql: Path, schema: str) -> list[TableSpec]:
+    specs = [
+        TableSpec(schema, path.stem, read_model(TableHeader, path), path)
+        for path in sorted((sql / schema).glob("*.yml"))
+    ]
+    return specs + [read_sql_model(path, schema) for path in sorted((sql / schema).glob("*.sql"))]
+
+
+def read_sql_model(path: Path, schema: str) -> TableSpec:
+    """Read a SQL file with its header comment.
+
+    Raises:
+        ConfigError: The header is missing or wrong.
+    """
+    text = path.read_text(encoding="utf-8")
+    match = _HEADER.match(text)
+    if match is None:
+        raise ConfigError(
+            "a SQL model begins with a /* header */ in YAML",
+            where=f"{path}:1",
+            hint="Copy the header of a neighbouring file; sql/README.md explains the keys.",
+        )
+    first_line = text[: match.start("yaml")].count("\n") + 1
+    header = parse_model(
+        TableHeader, match.group("yaml"), path=path, name=path.stem, first_line=first_line
+    )
+    sql_line = text[: match.end()].count("\n") + 1
+    return TableSpec(schema, path.stem, header, path, text[match.end() :], sql_line)
+
+
+def _fingerprint(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _check_references(project: Project) -> None:
+    for name, contract in project.sources.items():
+        where = str(project.path_of("source", name))
+        for feed in contract.feeds:
+            entity = project.entities.get(feed.entity)
+            if entity is None:
+                raise ConfigError(
+                    f"feeds unknown entity {feed.entity!r}",
+                    where=where,
+                    hint=f"Known: {', '.join(sorted(project.entities))}.",
+                )
+            unknown = sorted(set(feed.columns) - set(entity.header.columns))
+            if unknown:
+                raise ConfigError(
+                    f"feed of {feed.entity} sets unknown column {unknown[0]!r}",
+                    where=where,
+                    hint=f"{feed.entity} has: {', '.join(entity.header.columns)}.",
+                )
+    for name, offer in project.offers.items():
+        if offer.segment not in project.segments:
+            raise ConfigError(
+                f"offer refers to unknown segment {offer.segment!r}",
+                where=str(project.path_of("offer", name)),
+                hint=f"Known: {', '.join(sorted(project.segments))}.",
+            )
+    for name, destination in project.destinations.items():
+        for segment in destination.segments:
+            if segment not in project.segments:
+                raise ConfigError(
+                    f"destination refers to unknown segment {segment!r}",
+                    where=str(project.path_of("destination", name)),
+                    hint=f"Known: {', '.join(sorted(project.segments))}.",
+                )

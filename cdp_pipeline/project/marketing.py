@@ -1,0 +1,85 @@
+"""Declarations of marketers: segments, offers, destinations."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from cdp_pipeline.core.types import Channel
+from cdp_pipeline.project.checks import Declaration
+
+NAME = "^[a-z][a-z0-9_]*$"
+
+
+class SegmentSpec(Declaration):
+    """Who: a predicate over ``features.customer_features``, nothing more."""
+
+    name: str = Field(pattern=NAME, description="The file's stem.")
+    title: str = Field(description="What people call it.")
+    description: str = Field(default="", description="Who is in it and why it is worth having.")
+    owner: str = Field(description="Who answers questions about it.")
+    where: str = Field(description="SQL predicate over features.customer_features.")
+    purpose: str = Field(default="marketing", description="Consent purpose of any use.")
+    channel: Channel | None = Field(
+        default=None, description="Channel it is meant for; None for reports and analysis."
+    )
+    priority: int = Field(default=100, ge=1, description="Who wins under a cap: lowest first.")
+    holdout_share: float = Field(default=0.0, ge=0, lt=1, description="Kept back for measuring.")
+    next_step: str = Field(default="", description="Suggested action, shown in reports.")
+    expires_on: date | None = Field(default=None, description="Last business date it is served.")
+
+
+class OfferSpec(Declaration):
+    """What: an offer that a trigger carries to the members of a segment."""
+
+    name: str = Field(pattern=NAME, description="The file's stem.")
+    title: str = Field(description="What people call it.")
+    owner: str = Field(description="Who answers questions about it.")
+    segment: str = Field(description="Segment whose members get it.")
+    channel: Channel = Field(description="Channel it is sent on.")
+    discount_share: float = Field(default=0.0, ge=0, le=1, description="Discount, 0.10 is 10 %.")
+    message: str = Field(description="Text with {column} placeholders of customer_features.")
+    valid_days: int = Field(ge=1, description="Days from the business date that it is valid.")
+    cap_count: int = Field(default=1, ge=1, description="Times a person may get this offer.")
+    cap_days: int = Field(default=30, ge=1, description="Window of cap_count, in days.")
+
+
+class DestinationField(Declaration):
+    """One column of an exported file."""
+
+    column: str = Field(description="Column of the export relation.")
+    header: str = Field(description="Header that the receiver expects.")
+    hash: Literal["none", "google", "meta"] = Field(
+        default="none", description="Normalise and hash by the receiver's rules."
+    )
+    kind: Literal["text", "email", "phone", "name"] = Field(
+        default="text", description="How a hash normalises the value."
+    )
+
+
+class DestinationSpec(Declaration):
+    """Where to: a file for one receiving system."""
+
+    name: str = Field(pattern=NAME, description="The file's stem.")
+    title: str = Field(description="What people call it.")
+    owner: str = Field(description="Who answers questions about it.")
+    kind: Literal["folder"] = Field(default="folder", description="How files are delivered.")
+    content: Literal["audience", "trigger"] = Field(description="Members, or offers to send.")
+    format: Literal["csv", "jsonl", "parquet"] = Field(default="csv", description="File format.")
+    purpose: str | None = Field(default=None, description="Consent purpose; needed for PII.")
+    channel: Channel | None = Field(default=None, description="Consent channel; needed for PII.")
+    segments: tuple[str, ...] = Field(default=(), description="Segments; empty: by channel.")
+    fields: tuple[DestinationField, ...] = Field(min_length=1)
+    delta: bool = Field(default=True, description="Also write added and removed files.")
+    minimum_rows: int = Field(default=0, ge=0, description="Smaller audiences are not written.")
+
+    @model_validator(mode="after")
+    def _personal_data_has_a_purpose(self) -> Self:
+        personal = {"email", "phone", "given_name", "family_name", "push_token", "street"}
+        sent = sorted(personal & {field.column for field in self.fields})
+        if sent and not (self.purpose and self.channel):
+            message = f"sends {sent[0]!r}, so it needs `purpose:` and `channel:`"
+            raise ValueError(message)
+        return self

@@ -1,0 +1,94 @@
+"""Headers of warehouse tables: what a table is, its grain, its columns, its checks.
+
+A SQL model carries its header as a YAML block comment at the top of its file; a table made by
+Python carries the same header in ``<table>.yml`` in its layer's folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from cdp_pipeline.project.checks import Check, Declaration
+
+
+class TableColumn(Declaration):
+    """One documented column."""
+
+    description: str = Field(description="Meaning, unit, zone.")
+    type: str | None = Field(default=None, description="DuckDB type; needed for Python tables.")
+    pii: str | None = Field(default=None, description="Kind of personal data, e.g. email.")
+
+
+class TableHeader(Declaration):
+    """Documentation and checks of one table."""
+
+    name: str = Field(description="Table name: the file's stem.")
+    description: str = Field(description="What the table is, in one or two sentences.")
+    grain: str = Field(description="What one row is.")
+    key: tuple[str, ...] = Field(default=(), description="Columns that identify a row.")
+    owner: str = Field(description="Who answers questions about it.")
+    made_by: str | None = Field(default=None, description="Step that makes a Python table.")
+    subject_key: str | None = Field(
+        default=None, description="Column that holds the person; erasure works through it."
+    )
+    retention: str | None = Field(default=None, description="How long rows are kept.")
+    columns: dict[str, TableColumn]
+    checks: tuple[Check, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_short_columns(cls, data: Any) -> Any:  # noqa: ANN401 - raw YAML
+        if isinstance(data, dict) and isinstance(data.get("columns"), dict):
+            columns = {
+                name: {"description": value} if isinstance(value, str) else value
+                for name, value in data["columns"].items()
+            }
+            return {**data, "columns": columns}
+        return data
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        for column in self.key:
+            if column not in self.columns:
+                message = f"key column {column!r} is not among `columns:`"
+                raise ValueError(message)
+        personal = [name for name, column in self.columns.items() if column.pii]
+        if personal and not self.subject_key:
+            message = f"column {personal[0]!r} holds personal data, so `subject_key:` is needed"
+            raise ValueError(message)
+        if self.made_by:
+            untyped = [name for name, column in self.columns.items() if not column.type]
+            if untyped:
+                message = f"column {untyped[0]!r} needs `type:`, since a Python step makes it"
+                raise ValueError(message)
+        return self
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A table and how it comes to be.
+
+    Attributes:
+        schema: Layer: the folder below ``sql/``.
+        name: Table name: the file's stem.
+        header: Documentation and checks.
+        path: Declaring file.
+        sql: The SELECT, with Jinja for values and loops; None for a Python table.
+        sql_line: Line of the file on which ``sql`` begins.
+    """
+
+    schema: str
+    name: str
+    header: TableHeader
+    path: Path
+    sql: str | None = None
+    sql_line: int = 1
+
+    @property
+    def full_name(self) -> str:
+        """``schema.name``."""
+        return f"{self.schema}.{self.name}"

@@ -1,0 +1,1 @@
+"""Gates: Great Expectations checkpoints and conservation checks."""

@@ -1,0 +1,254 @@
+"""A read-only SQLAlchemy dialect that lets Great Expectations read an open DuckDB connection.
+
+Great Expectations speaks to databases through SQLAlchemy. The dialect here covers what its
+expectations ask for and no more: SELECT, reflection of tables and columns, regular expressions.
+It never opens a database itself: ``lend`` gives it a connection under a URL for a while. Nothing
+about checks belongs here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import duckdb
+from sqlalchemy import pool, types
+from sqlalchemy.dialects import postgresql, registry
+from sqlalchemy.engine import URL, Connection, default
+from sqlalchemy.engine.interfaces import ReflectedColumn
+from sqlalchemy.sql import compiler
+from sqlalchemy.sql.elements import BinaryExpression
+
+_LENT: dict[str, duckdb.DuckDBPyConnection] = {}
+
+_TYPES: dict[str, type[types.TypeEngine[Any]]] = {
+    "BIGINT": types.BigInteger,
+    "BOOLEAN": types.Boolean,
+    "DATE": types.Date,
+    "DECIMAL": types.Numeric,
+    "DOUBLE": types.Float,
+    "FLOAT": types.Float,
+    "HUGEINT": types.Numeric,
+    "INTEGER": types.Integer,
+    "SMALLINT": types.SmallInteger,
+    "TIMESTAMP": types.DateTime,
+    "TIMESTAMP WITH TIME ZONE": types.DateTime,
+    "TINYINT": types.SmallInteger,
+    "UBIGINT": types.Numeric,
+    "UINTEGER": types.BigInteger,
+    "VARCHAR": types.String,
+}
+
+
+@contextmanager
+def lend(con: duckdb.DuckDBPyConnection, name: str) -> Iterator[str]:
+    """Lend a connection to SQLAlchemy and yield the URL under which it is found.
+
+    The connection stays the caller's: SQLAlchemy cannot close it.
+
+    Args:
+        con: Open connection; nothing else may use it meanwhile.
+        name: Letters and digits that tell this loan from others.
+    """
+    _LENT[name] = con
+    try:
+        yield f"duckdb://{name}"
+    finally:
+        del _LENT[name]
+
+
+class _Cursor:
+    """DB-API cursor whose results are read to the end at once: DuckDB 2 streams them."""
+
+    arraysize = 1
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+        self._rows: list[Any] = []
+        self.description: list[Any] | None = None
+        self.rowcount = -1
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        result = self._con.execute(sql, parameters or None)
+        self.description = result.description
+        self._rows = result.fetchall() if self.description else []
+        self.rowcount = len(self._rows)
+
+    def fetchone(self) -> Any | None:  # noqa: ANN401 - a row of any types
+        return self._rows.pop(0) if self._rows else None
+
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        count = size or self.arraysize
+        taken, self._rows = self._rows[:count], self._rows[count:]
+        return taken
+
+    def fetchall(self) -> list[Any]:
+        taken, self._rows = self._rows, []
+        return taken
+
+    def close(self) -> None:
+        self._rows = []
+
+
+class _Loan:
+    """DB-API connection over a lent one; what would end or change it does nothing."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+
+    def cursor(self) -> _Cursor:
+        return _Cursor(self._con)
+
+    def commit(self) -> None:
+        """Do nothing: checks only read."""
+
+    def rollback(self) -> None:
+        """Do nothing: checks only read."""
+
+    def close(self) -> None:
+        """Do nothing: the lender closes."""
+
+
+class _Module:
+    """The DB-API module that SQLAlchemy expects."""
+
+    apilevel = "2.0"
+    threadsafety = 0
+    paramstyle = "qmark"
+    Error = duckdb.Error
+    DatabaseError = duckdb.Error
+    InterfaceError = duckdb.Error
+    DataError = duckdb.Error
+    OperationalError = duckdb.Error
+    IntegrityError = duckdb.Error
+    InternalError = duckdb.Error
+    ProgrammingError = duckdb.Error
+    NotSupportedError = duckdb.Error
+
+    @staticmethod
+    def connect(name: str) -> _Loan:
+        return _Loan(_LENT[name])
+
+
+class _Compiler(compiler.SQLCompiler):
+    """Standard SQL, with the regular-expression operator as DuckDB's function."""
+
+    def visit_custom_op_binary(
+        self, element: BinaryExpression[Any], operator: Any, **kw: Any  # noqa: ANN401 - base
+    ) -> str:
+        if operator.opstring not in {"~", "!~"}:
+            return super().visit_custom_op_binary(element, operator, **kw)
+        # PostgreSQL's ~ finds a pattern anywhere; DuckDB's ~ wants the whole value to match.
+        text = f"cast({self.process(element.left, **kw)} as varchar)"
+        found = f"regexp_matches({text}, {self.process(element.right, **kw)})"
+        return found if operator.opstring == "~" else f"(not {found})"
+
+
+class DuckDBDialect(default.DefaultDialect):
+    """What Great Expectations needs of DuckDB."""
+
+    name = "duckdb"
+    driver = "lent"
+    default_paramstyle = "qmark"
+    statement_compiler = _Compiler
+    supports_statement_cache = True
+    supports_native_boolean = True
+    supports_native_decimal = True
+    default_schema_name = "main"
+
+    # Great Expectations picks the operator for regular expressions by asking whether
+    # ``dialect.dialect`` is PostgreSQL's; the compiler above turns that operator into DuckDB's.
+    dialect: ClassVar[type[default.DefaultDialect]] = postgresql.dialect
+
+    @classmethod
+    def import_dbapi(cls) -> Any:  # noqa: ANN401 - SQLAlchemy's protocol for modules
+        """Return the DB-API stand-in."""
+        return _Module
+
+    @classmethod
+    def get_pool_class(cls, url: URL) -> type[pool.Pool]:  # noqa: ARG003 - base signature
+        """Return a pool of exactly one connection: the lent one."""
+        return pool.StaticPool
+
+    def create_connect_args(self, url: URL) -> Any:  # noqa: ANN401 - base signature
+        """Return the loan's name as the only argument."""
+        return (url.host,), {}
+
+    def initialize(self, connection: Connection) -> None:
+        """Skip the base class's probing of server settings."""
+
+    def do_ping(self, dbapi_connection: Any) -> bool:  # noqa: ANN401, ARG002 - base signature
+        """Report the loan as alive."""
+        return True
+
+    def has_table(
+        self, connection: Connection, table_name: str, schema: str | None = None, **_: Any  # noqa: ANN401
+    ) -> bool:
+        """Return whether a table or view exists in the current catalog."""
+        return table_name in self._names(connection, schema, ("BASE TABLE", "VIEW", "LOCAL TEMPORARY"))
+
+    def get_schema_names(self, connection: Connection, **_: Any) -> list[str]:  # noqa: ANN401
+        """Return the current catalog's schemas, in name order."""
+        rows = connection.exec_driver_sql(
+            "select schema_name from information_schema.schemata "
+            "where catalog_name = current_database() order by schema_name"
+        )
+        return [row[0] for row in rows.fetchall()]
+
+    def get_table_names(
+        self, connection: Connection, schema: str | None = None, **_: Any  # noqa: ANN401
+    ) -> list[str]:
+        """Return the tables of a schema, in name order."""
+        return self._names(connection, schema, ("BASE TABLE",))
+
+    def get_view_names(
+        self, connection: Connection, schema: str | None = None, **_: Any  # noqa: ANN401
+    ) -> list[str]:
+        """Return the views of a schema, in name order."""
+        return self._names(connection, schema, ("VIEW",))
+
+    def get_columns(
+        self, connection: Connection, table_name: str, schema: str | None = None, **_: Any  # noqa: ANN401
+    ) -> list[ReflectedColumn]:
+        """Return the columns of a table, in the table's order."""
+        rows = connection.exec_driver_sql(
+            "select column_name, data_type, is_nullable from information_schema.columns "
+            "where table_catalog = current_database() and table_schema = ? and table_name = ? "
+            "order by ordinal_position",
+            (schema or self.default_schema_name, table_name),
+        )
+        return [
+            {
+                "name": name,
+                "type": _TYPES.get(data_type.split("(")[0], types.String)(),
+                "nullable": nullable == "YES",
+                "default": None,
+            }
+            for name, data_type, nullable in rows.fetchall()
+        ]
+
+    def get_pk_constraint(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - base signature
+        """Return no key: ours stand in headers and are checked, not declared to the engine."""
+        return {"constrained_columns": [], "name": None}
+
+    def get_foreign_keys(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - base signature
+        """Return none."""
+        return []
+
+    def get_indexes(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - base signature
+        """Return none."""
+        return []
+
+    def _names(
+        self, connection: Connection, schema: str | None, kinds: tuple[str, ...]
+    ) -> list[str]:
+        rows = connection.exec_driver_sql(
+            "select table_name, table_type from information_schema.tables "
+            "where table_catalog = current_database() and table_schema = ? order by table_name",
+            (schema or self.default_schema_name,),
+        )
+        return [name for name, kind in rows.fetchall() if kind in kinds]
+
+
+registry.register("duckdb", __name__, "DuckDBDialect")

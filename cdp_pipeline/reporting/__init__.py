@@ -1,0 +1,1 @@
+"""Marts to one self-contained HTML page and an e-mail."""

@@ -1,0 +1,199 @@
+"""Values to text: money, percent, counts and dates in the reader's locale, through babel.
+
+Every number that a reader sees passes here. Counts of people under ten are hidden here and nowhere
+else. No layout belongs here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Literal
+
+from babel import Locale
+from babel.dates import format_date, format_skeleton
+from babel.numbers import (
+    format_compact_currency,
+    format_currency,
+    format_decimal,
+    format_percent,
+)
+
+SMALLEST_COUNT = 10
+"""Counts of people below this are printed as ``<10``, so that nobody is singled out."""
+
+MISSING = "–"  # noqa: RUF001 - an en dash is the typographic mark for "no value"
+MINUS = "−"  # noqa: RUF001 - a true minus sign, as wide as the plus
+_FLAT = 0.0005
+_MILLION = 1_000_000
+_THOUSAND = 1_000
+
+Tone = Literal["good", "bad", "flat"]
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A change as readers see it: arrow, word, figure and colour say the same.
+
+    Attributes:
+        arrow: ``▲``, ``▼`` or ``●``.
+        word: ``up``, ``down`` or ``unchanged``.
+        figure: The size without a sign, for example ``7.2%`` or ``0.4 pts``.
+        tone: Whether this direction is good news.
+    """
+
+    arrow: str
+    word: str
+    figure: str
+    tone: Tone
+
+    @property
+    def signed(self) -> str:
+        """The figure with its sign, for plain text and e-mail."""
+        return {"up": "+", "down": MINUS, "unchanged": ""}[self.word] + self.figure
+
+    @property
+    def phrase(self) -> str:
+        """The change in words, for sentences: ``up 7.2%``."""
+        return self.word if self.word == "unchanged" else f"{self.word} {self.figure}"
+
+
+def is_hidden(count: object) -> bool:
+    """Return whether a count of people is too small to print.
+
+    >>> is_hidden(9), is_hidden(0), is_hidden(10)
+    (True, False, False)
+    """
+    return isinstance(count, int | float | Decimal) and 0 < abs(count) < SMALLEST_COUNT
+
+
+@dataclass(frozen=True)
+class Formatter:
+    """Writes values for one locale and currency.
+
+    Attributes:
+        locale: Babel locale such as ``en_GB``.
+        currency: ISO 4217 code.
+    """
+
+    locale: str
+    currency: str
+
+    @cached_property
+    def _writers(self) -> dict[str, Callable[[Any], str]]:
+        return {
+            "text": str,
+            "count": self._count,
+            "people": self._people,
+            "people_change": self._people_change,
+            "money": self._money,
+            "money_whole": self._money_whole,
+            "money_short": self._money_short,
+            "share": self._share,
+            "points": lambda v: self.delta(v, is_points=True).phrase,
+            "change": lambda v: self.delta(v).phrase,
+            "decimal": lambda v: format_decimal(v, "#,##0.00", locale=self.locale),
+            "date": self._date,
+            "date_long": lambda v: str(format_date(v, "full", locale=self.locale)),
+            "weekday": lambda v: str(format_date(v, "EEEE", locale=self.locale)),
+            "month": lambda v: str(format_skeleton("yMMM", v, locale=self.locale)),
+            "days": lambda v: f"{self._count(v)} {'day' if v == 1 else 'days'}",
+            "bytes": self._bytes,
+        }
+
+    @property
+    def language(self) -> str:
+        """Value of the page's ``lang`` attribute, for example ``en-GB``."""
+        return self.locale.replace("_", "-")
+
+    def write(self, value: object, form: str) -> str:
+        """Return a value as text; an en dash when there is none.
+
+        >>> Formatter("en_GB", "GBP").write(1853250, "money_short")
+        '£1.85M'
+        >>> Formatter("en_GB", "GBP").write(7, "people")
+        '<10'
+        """
+        if is_missing(value):
+            return MISSING
+        return self._writers[form](value)
+
+    def delta(self, change: float, *, good: str = "none", is_points: bool = False) -> Delta:
+        """Return a relative change (0.072 is 7.2 %) or a difference of shares, ready to print.
+
+        Args:
+            change: New over old minus one, or new share minus old share.
+            good: Direction that is good news: ``up``, ``down`` or ``none``.
+            is_points: Whether ``change`` is a difference of shares, written in points.
+        """
+        size = abs(float(change))
+        unit = format_decimal(size * 100, "#,##0.0", locale=self.locale) + " pts"
+        figure = unit if is_points else self._share(size)
+        if size < _FLAT:
+            return Delta("●", "unchanged", figure, "flat")
+        word = "up" if change > 0 else "down"
+        tone: Tone = "flat" if good == "none" else ("good" if word == good else "bad")
+        return Delta("▲" if word == "up" else "▼", word, figure, tone)
+
+    def _count(self, value: float) -> str:
+        text: str = format_decimal(value, "#,##0", locale=self.locale)
+        return text.replace("-", MINUS)
+
+    def _people(self, value: float) -> str:
+        return f"<{SMALLEST_COUNT}" if is_hidden(value) else self._count(value)
+
+    def _people_change(self, value: float) -> str:
+        sign = "+" if value > 0 else MINUS if value < 0 else ""
+        return sign + self._people(abs(value))
+
+    def _money(self, value: float) -> str:
+        text: str = format_currency(value, self.currency, locale=self.locale)
+        return text.replace("-", MINUS)
+
+    def _money_whole(self, value: float) -> str:
+        pattern = Locale.parse(self.locale).currency_formats["standard"].pattern.replace(".00", "")
+        text: str = format_currency(
+            value, self.currency, pattern, locale=self.locale, currency_digits=False
+        )
+        return text.replace("-", MINUS)
+
+    def _money_short(self, value: float) -> str:
+        size = abs(float(value))
+        if size < _THOUSAND * 10:
+            return self._money_whole(value)
+        digits = 2 if size >= _MILLION else 1 if size < _THOUSAND * 100 else 0
+        text: str = format_compact_currency(
+            value, self.currency, locale=self.locale, fraction_digits=digits
+        )
+        return text.replace("-", MINUS)
+
+    def _share(self, value: float) -> str:
+        text: str = format_percent(value, "#,##0.0%", locale=self.locale)
+        return text.replace("-", MINUS)
+
+    def _date(self, value: date) -> str:
+        text: str = format_skeleton("MMMd", value, locale=self.locale)
+        return text
+
+    def _bytes(self, value: float) -> str:
+        for unit in ("B", "kB", "MB"):
+            if value < _THOUSAND:
+                return f"{self._count(value)} {unit}"
+            value /= _THOUSAND
+        return f"{self._count(value)} GB"
+
+
+def is_missing(value: object) -> bool:
+    """Return whether there is no value to print: NULL or not a number."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def as_date(value: object) -> date | None:
+    """Return the calendar day of a date or timestamp, None for anything else."""
+    if isinstance(value, datetime):
+        return value.date()
+    return value if isinstance(value, date) else None

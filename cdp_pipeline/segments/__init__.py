@@ -1,0 +1,1 @@
+"""Predicates to members, joiners, leavers and holdouts."""

@@ -1,0 +1,109 @@
+"""Every path below the data folder, named once.
+
+Nothing is read or written here apart from creating private folders on request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.settings import Settings
+
+PRIVATE_FOLDER_MODE = 0o750
+
+
+@dataclass(frozen=True)
+class DataPaths:
+    """Places of one data folder and, for a run, of its work."""
+
+    data_dir: Path
+    landing: Path
+    run_id: str = ""
+
+    @classmethod
+    def of(cls, context: RunContext) -> DataPaths:
+        """Return the paths of a run."""
+        return cls.of_settings(context.settings, run_id=context.run_id)
+
+    @classmethod
+    def of_settings(cls, settings: Settings, *, run_id: str = "") -> DataPaths:
+        """Return the paths of a data folder outside any run."""
+        landing = settings.landing_dir or settings.data_dir / "landing"
+        return cls(settings.data_dir, landing, run_id)
+
+    @property
+    def staging(self) -> Path:
+        """Staged Parquet, content-addressed, one folder a source."""
+        return self.data_dir / "staging"
+
+    @property
+    def quarantine(self) -> Path:
+        """Rows set aside, one folder a source."""
+        return self.data_dir / "quarantine"
+
+    @property
+    def warehouse(self) -> Path:
+        """Published versions and the link to the current one."""
+        return self.data_dir / "warehouse"
+
+    @property
+    def versions(self) -> Path:
+        """One immutable folder a published version."""
+        return self.warehouse / "versions"
+
+    @property
+    def current(self) -> Path:
+        """Symlink to the version that readers see."""
+        return self.warehouse / "current"
+
+    @property
+    def lock(self) -> Path:
+        """Lock file; never deleted, names its holder."""
+        return self.data_dir / ".lock"
+
+    @property
+    def outbox(self) -> Path:
+        """What was sent where, so that nothing is sent twice."""
+        return self.data_dir / "outbox"
+
+    @property
+    def work(self) -> Path:
+        """Private folder of this run."""
+        return self.data_dir / "work" / self.run_id
+
+    @property
+    def run(self) -> Path:
+        """Log, timings and results of this run; kept after the work is gone."""
+        return self.data_dir / "runs" / self.run_id
+
+    @property
+    def plan(self) -> Path:
+        """What this run reads and builds upon (JSON)."""
+        return self.work / "plan.json"
+
+    @property
+    def staged(self) -> Path:
+        """Per delivery, what staging did in this run (JSON files)."""
+        return self.work / "staged"
+
+    @property
+    def build_db(self) -> Path:
+        """The warehouse being built."""
+        return self.work / "cdp.duckdb"
+
+    @property
+    def staging_db(self) -> Path:
+        """Entity tables of this run; never published."""
+        return self.work / "staging.duckdb"
+
+    @property
+    def tree(self) -> Path:
+        """Files that are published beside the warehouse: exports, reports, docs, parquet."""
+        return self.work / "tree"
+
+    def ensure(self, folder: Path) -> Path:
+        """Create a folder that only owner and group may enter, and return it."""
+        folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER_MODE)
+        return folder

@@ -1,0 +1,299 @@
+"""Immutable versions of the warehouse, published by one rename.
+
+Order of a publication: gather files in ``.build-<id>``, write a manifest with a hash per file,
+fsync all, rename to ``<id>``, fsync the folder, make the new link, rename it over ``current``,
+fsync. A crash before the last rename leaves yesterday's version; a crash after it leaves today's.
+The link only moves forward: a rollback publishes a new version that copies an old one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.core.errors import ConfigError, WarehouseError
+from cdp_pipeline.core.settings import EngineSettings
+from cdp_pipeline.project.loader import LAYERS, load_project
+from cdp_pipeline.storage.files import fsync, fsync_tree, read_json, sha256_of, write_json
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.warehouse import (
+    DATABASE_FILE,
+    connect,
+    fetch_value,
+    open_build,
+    quote_column,
+    quote_identifier,
+    quote_literal,
+    read_plan,
+)
+
+MANIFEST_FILE = "MANIFEST.json"
+_BUILD_PREFIX = ".build-"
+_NEW_LINK = ".current.new"
+
+
+@dataclass(frozen=True, order=True)
+class Version:
+    """One published version.
+
+    Attributes:
+        sequence: Counts publications from 1.
+        business_date: The night it holds.
+        path: Its folder.
+    """
+
+    sequence: int
+    business_date: date
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Folder name, ``000012-2026-11-20``."""
+        return self.path.name
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the version holds: fingerprint, rows per table, hash per file."""
+        return read_json(self.path / MANIFEST_FILE)
+
+
+def parse_version(path: Path) -> Version:
+    """Return the version that a folder holds, by its name."""
+    sequence, _, day = path.name.partition("-")
+    return Version(int(sequence), date.fromisoformat(day), path)
+
+
+def current_version(paths: DataPaths) -> Version | None:
+    """Return the version that readers see, or None before the first publication."""
+    if not paths.current.is_symlink():
+        return None
+    return parse_version(paths.current.resolve())
+
+
+def published_versions(paths: DataPaths) -> list[Version]:
+    """Return all versions up to the current one, oldest first."""
+    current = current_version(paths)
+    if current is None:
+        return []
+    found = [parse_version(p) for p in paths.versions.iterdir() if not p.name.startswith(".")]
+    return sorted(v for v in found if v.sequence <= current.sequence)
+
+
+def find_base(paths: DataPaths, business_date: date) -> Path | None:
+    """Return the folder of the version that a night builds upon.
+
+    That is the newest version of an earlier business date, so that running a night again starts
+    from the same place and ends with the same bytes.
+
+    Raises:
+        ConfigError: A later night has been published already.
+    """
+    versions = published_versions(paths)
+    if versions and versions[-1].business_date > business_date:
+        raise ConfigError(
+            f"{versions[-1].business_date} has been published; {business_date} lies before it",
+            where=str(paths.current),
+            hint="Late files are loaded into their own day by the next night: run that instead.",
+        )
+    earlier = [v for v in versions if v.business_date < business_date]
+    return earlier[-1].path if earlier else None
+
+
+def is_published(paths: DataPaths, business_date: date, fingerprint: str) -> bool:
+    """Return whether the current version is this very night with these very inputs."""
+    current = current_version(paths)
+    return (
+        current is not None
+        and current.business_date == business_date
+        and current.manifest.get("fingerprint") == fingerprint
+    )
+
+
+def run(context: RunContext) -> StepResult:
+    """Publish what the run has built; the step ``publish``.
+
+    Returns:
+        Rows of all published tables; ``facts`` name the version.
+
+    Raises:
+        WarehouseError: The build is not there.
+        ConfigError: A later night was published meanwhile.
+    """
+    paths = DataPaths.of(context)
+    plan = read_plan(context)
+    if is_published(paths, context.business_date, plan["fingerprint"]):
+        name = paths.current.resolve().name
+        return StepResult(messages=(f"{name} already holds this night",), facts={"version": name})
+    if not paths.build_db.is_file():
+        raise WarehouseError(
+            "there is no build to publish",
+            where=str(paths.build_db),
+            hint="Run the whole night: `cdp run`.",
+        )
+    find_base(paths, context.business_date)  # refuses to go back in time
+    recover(paths)
+    current = current_version(paths)
+    sequence = current.sequence + 1 if current else 1
+    name = f"{sequence:06d}-{context.business_date.isoformat()}"
+    build = paths.versions / f"{_BUILD_PREFIX}{name}"
+    rows = _gather(context, paths, build)
+    files = {
+        str(path.relative_to(build)): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+        for path in sorted(build.rglob("*"))
+        if path.is_file()
+    }
+    write_json(
+        build / MANIFEST_FILE,
+        {
+            "version": name,
+            "business_date": context.business_date.isoformat(),
+            "fingerprint": plan["fingerprint"],
+            "base_version": plan.get("base_version"),
+            "rows": rows,
+            "files": files,
+        },
+    )
+    _flip(paths, build, name)
+    _link_people(paths)
+    dropped = drop_old(paths, keep=context.settings.keep_versions)
+    return StepResult(
+        rows_in=sum(rows.values()),
+        rows_out=sum(rows.values()),
+        messages=(f"published {name}",),
+        facts={"version": name, "tables": len(rows), "files": len(files), "dropped": dropped},
+    )
+
+
+def recover(paths: DataPaths) -> int:
+    """Delete what a dead publication left behind and return how many things that were.
+
+    Only under the lock: a living publication looks the same.
+    """
+    paths.ensure(paths.versions)
+    current = current_version(paths)
+    leftovers = list(paths.versions.glob(f"{_BUILD_PREFIX}*"))
+    for path in paths.versions.iterdir():
+        is_version = not path.name.startswith(".")
+        if is_version and (current is None or parse_version(path).sequence > current.sequence):
+            leftovers.append(path)
+    for path in leftovers:
+        shutil.rmtree(path)
+    new_link = paths.warehouse / _NEW_LINK
+    if new_link.is_symlink():
+        new_link.unlink()
+        return len(leftovers) + 1
+    return len(leftovers)
+
+
+def drop_old(paths: DataPaths, *, keep: int) -> int:
+    """Delete all but the newest ``keep`` versions and return how many went.
+
+    Open readers keep their files: the kernel frees them when the last reader closes.
+    """
+    versions = published_versions(paths)
+    for version in versions[:-keep]:
+        shutil.rmtree(version.path)
+    return max(0, len(versions) - keep)
+
+
+def _gather(context: RunContext, paths: DataPaths, build: Path) -> dict[str, int]:
+    paths.ensure(build)
+    rows = _write_parquet(context, build / "parquet")
+    # Hard links: the run's folder stays whole, so a killed publication can simply be repeated.
+    os.link(paths.build_db, build / DATABASE_FILE)
+    for path in sorted(paths.tree.rglob("*")) if paths.tree.is_dir() else []:
+        target = build / path.relative_to(paths.tree)
+        if path.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(path, target)
+    return rows
+
+
+def _write_parquet(context: RunContext, folder: Path) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    tables = load_project(context.project_root).tables
+    with open_build(context) as con:
+        made = con.execute(
+            "select schema_name, table_name from duckdb_tables() "
+            "where database_name = 'cdp' order by all"
+        ).fetchall()
+        for schema, table in made:
+            if schema not in LAYERS:
+                continue
+            full_name = f"{schema}.{table}"
+            spec = tables.get(full_name)
+            rows[full_name] = _copy_table(con, full_name, folder, spec.header.key if spec else ())
+        con.execute("checkpoint cdp")
+    return rows
+
+
+def _copy_table(
+    con: duckdb.DuckDBPyConnection, full_name: str, folder: Path, key: Sequence[str]
+) -> int:
+    schema, table = full_name.split(".")
+    target = folder / schema / f"{table}.parquet"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    order = ", ".join(quote_column(column) for column in key) or "all"
+    source = quote_identifier(full_name)
+    con.execute(
+        f"copy (select * from {source} order by {order}) "  # noqa: S608 - identifiers quoted
+        f"to {quote_literal(str(target))} (format parquet, compression zstd)"
+    )
+    return int(fetch_value(con, f"select count(*) from {source}"))  # noqa: S608 - same
+
+
+def _flip(paths: DataPaths, build: Path, name: str) -> None:
+    fsync_tree(build)
+    final = paths.versions / name
+    build.rename(final)
+    fsync(paths.versions)
+    new_link = paths.warehouse / _NEW_LINK
+    new_link.symlink_to(Path("versions") / name)
+    new_link.replace(paths.current)
+    fsync(paths.warehouse)
+
+
+def _link_people(paths: DataPaths) -> None:
+    """Keep the names that people know pointing through ``current``."""
+    links = {
+        paths.warehouse / DATABASE_FILE: Path("current") / DATABASE_FILE,
+        paths.warehouse / "parquet": Path("current") / "parquet",
+        paths.data_dir / "exports": Path("warehouse") / "current" / "exports",
+        paths.data_dir / "reports": Path("warehouse") / "current" / "reports",
+    }
+    for link, target in links.items():
+        if link.is_symlink() and link.readlink() == target:
+            continue
+        temporary = link.with_name(f".{link.name}.new")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(target)
+        temporary.replace(link)
+
+
+def verify(version: Version) -> list[str]:
+    """Return what is wrong with a version's files; empty if every hash holds."""
+    wrong: list[str] = []
+    for name, expected in version.manifest.get("files", {}).items():
+        path = version.path / name
+        if not path.is_file():
+            wrong.append(f"{name} is missing")
+        elif sha256_of(path) != expected["sha256"]:
+            wrong.append(f"{name} has other bytes than were published")
+    con = connect(EngineSettings())
+    try:
+        con.execute(f"attach {quote_literal(str(version.path / DATABASE_FILE))} as cdp (read_only)")
+    except duckdb.Error as error:
+        wrong.append(f"{DATABASE_FILE} does not open: {error}")
+    finally:
+        con.close()
+    return wrong

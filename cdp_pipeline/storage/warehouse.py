@@ -1,0 +1,264 @@
+"""Connections to the warehouse, and the few SQL statements that every stage needs.
+
+Two doors: ``open_build`` writes the private file of a run, ``open_published`` reads the current
+version behind DuckDB's sandbox. DuckDB's storage version is pinned so that clients from 1.2 open
+the published file. No model and no business rule belongs here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.errors import ConfigError, WarehouseError
+from cdp_pipeline.core.settings import EngineSettings
+from cdp_pipeline.project.loader import LAYERS, load_project
+from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.paths import DataPaths
+
+STORAGE_VERSION = "v1.2.0"
+"""Oldest DuckDB line that opens the published file (2.0's default opens in 2.0 only)."""
+
+DATABASE_FILE = "cdp.duckdb"
+
+
+def quote_identifier(name: str) -> str:
+    """Return a quoted SQL identifier; dots separate catalog, schema and table.
+
+    >>> quote_identifier('core.o"dd')
+    '"core"."o""dd"'
+    """
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
+
+
+def quote_column(name: str) -> str:
+    """Return a quoted column name, in which a dot is only a character.
+
+    >>> quote_column('a.b')
+    '"a.b"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_literal(value: str) -> str:
+    """Return a quoted SQL string.
+
+    >>> quote_literal("o'clock")
+    "'o''clock'"
+    """
+    return "'" + value.replace("'", "''") + "'"
+
+
+def connect(engine: EngineSettings, *, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Return an in-memory connection with our limits and no extensions.
+
+    Args:
+        engine: Memory and threads.
+        spill: Folder for temporary files; default: no spilling.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": engine.memory_limit,
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "temp_directory": str(spill) if spill else "",
+    }
+    if engine.threads:
+        config["threads"] = engine.threads
+    con = duckdb.connect(":memory:", config=config)
+    con.execute("set timezone = 'UTC'")
+    return con
+
+
+@contextmanager
+def open_build(context: RunContext) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse that a run is building.
+
+    The main catalog is ``cdp``; ``staging`` holds the run's entity tables; ``base`` is the
+    published version that this night builds upon, read-only, if there is one.
+
+    Raises:
+        WarehouseError: A macro of ``sql/macros`` does not compile.
+    """
+    paths = DataPaths.of(context)
+    paths.ensure(paths.work)
+    con = connect(context.settings.engine, spill=paths.ensure(paths.work / "spill"))
+    try:
+        con.execute(
+            f"attach {quote_literal(str(paths.build_db))} as cdp "
+            f"(storage_version '{STORAGE_VERSION}')"
+        )
+        con.execute(f"attach {quote_literal(str(paths.staging_db))} as staging")
+        base = read_plan(context).get("base_path")
+        if base:
+            con.execute(f"attach {quote_literal(base)} as base (read_only)")
+        con.execute("use cdp")
+        for schema in LAYERS:
+            con.execute(f"create schema if not exists {quote_identifier(schema)}")
+        create_macros(con, context)
+        yield con
+    finally:
+        con.close()
+
+
+@contextmanager
+def open_published(
+    data_dir: Path, *, engine: EngineSettings | None = None, sandboxed: bool = True
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the current version for reading.
+
+    Args:
+        data_dir: Data folder.
+        engine: Memory and threads.
+        sandboxed: Refuse every other file; off only for our own comparisons with files.
+
+    Raises:
+        ConfigError: Nothing has been published yet.
+    """
+    link = data_dir / "warehouse" / "current"
+    if not link.exists():
+        raise ConfigError(
+            "nothing has been published yet",
+            where=str(link),
+            hint="Run `cdp run` (or `cdp demo`) first.",
+        )
+    path = link.resolve() / DATABASE_FILE
+    con = connect(engine or EngineSettings())
+    try:
+        con.execute(f"attach {quote_literal(str(path))} as cdp (read_only)")
+        con.execute("use cdp")
+        if sandboxed:
+            con.execute("set enable_external_access = false")
+            con.execute("set lock_configuration = true")
+        yield con
+    finally:
+        con.close()
+
+
+def read_plan(context: RunContext) -> dict[str, Any]:
+    """Return what the run's discovery decided; empty before it ran."""
+    path = DataPaths.of(context).plan
+    if not path.is_file():
+        return {}
+    plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return plan
+
+
+def create_macros(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
+    """Create every macro of ``sql/macros`` as a temporary macro of this connection."""
+    zone = quote_literal(context.settings.time_zone)
+    for path in load_project(context.project_root).macros:
+        body = path.read_text(encoding="utf-8").replace("{{ time_zone }}", zone)
+        try:
+            con.execute(body)
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"macro does not compile: {first_line(error)}", where=str(path), hint="Mend it."
+            ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def fetch_value(
+    con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[object] | dict[str, object] = ()
+) -> Any:  # noqa: ANN401 - whatever the column holds
+    """Return the first column of the first row; None without rows.
+
+    The result is read to its end: DuckDB 2 blocks a connection with a half-read result.
+    """
+    rows = con.execute(sql, params or None).fetchall()
+    return rows[0][0] if rows else None
+
+
+def fetch_dicts(
+    con: duckdb.DuckDBPyConnection, sql: str, params: Sequence[object] | dict[str, object] = ()
+) -> list[dict[str, Any]]:
+    """Return all rows as dictionaries, in the query's order."""
+    cursor = con.execute(sql, params or None)
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def has_table(con: duckdb.DuckDBPyConnection, full_name: str, *, catalog: str = "cdp") -> bool:
+    """Return whether ``schema.table`` exists in a catalog."""
+    schema, table = full_name.split(".") if "." in full_name else ("main", full_name)
+    count = fetch_value(
+        con,
+        "select count(*) from duckdb_tables() "
+        "where database_name = ? and schema_name = ? and table_name = ?",
+        [catalog, schema, table],
+    )
+    return bool(count)
+
+
+def has_base_table(con: duckdb.DuckDBPyConnection, full_name: str) -> bool:
+    """Return whether the version this night builds upon has ``schema.table``."""
+    return has_table(con, full_name, catalog="base")
+
+
+def describe(con: duckdb.DuckDBPyConnection, full_name: str) -> dict[str, str]:
+    """Return column names and DuckDB types of a table, in order."""
+    rows = con.execute(f"describe {quote_identifier(full_name)}").fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
+def create_table(con: duckdb.DuckDBPyConnection, full_name: str, select: str) -> int:
+    """Create or replace a table from a SELECT and return its row count."""
+    con.execute(f"create or replace table {quote_identifier(full_name)} as {select}")
+    count = fetch_value(
+        con,
+        f"select count(*) from {quote_identifier(full_name)}",  # noqa: S608 - identifier quoted
+    )
+    return int(count)
+
+
+def declare_table(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
+    """Hold a finished table against its header, then write the header as comments.
+
+    Raises:
+        WarehouseError: Columns are missing, undocumented or of another type.
+    """
+    made = describe(con, spec.full_name)
+    documented = spec.header.columns
+    undocumented = [name for name in made if name not in documented]
+    missing = [name for name in documented if name not in made]
+    if undocumented or missing:
+        what = (
+            f"makes {undocumented[0]!r}, which its header lacks"
+            if undocumented
+            else (f"header documents {missing[0]!r}, which it does not make")
+        )
+        raise WarehouseError(
+            f"{spec.full_name} {what}", where=str(spec.path), hint="Bring the two in line."
+        )
+    for name, column in documented.items():
+        if column.type and _plain(column.type) != _plain(made[name]):
+            raise WarehouseError(
+                f"{spec.full_name}.{name} is {made[name]}, its header says {column.type}",
+                where=str(spec.path),
+                hint="Cast the column or mend the header.",
+            )
+    _comment(con, spec)
+
+
+def _plain(sql_type: str) -> str:
+    return re.sub(r"\s+", "", sql_type.lower())
+
+
+def _comment(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
+    table = quote_identifier(spec.full_name)
+    header = spec.header
+    text = f"{header.description} Grain: {header.grain}. Owner: {header.owner}."
+    con.execute(f"comment on table {table} is {quote_literal(text)}")
+    for name, column in header.columns.items():
+        note = column.description + (f" [personal: {column.pii}]" if column.pii else "")
+        con.execute(f"comment on column {table}.{quote_column(name)} is {quote_literal(note)}")

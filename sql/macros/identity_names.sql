@@ -1,0 +1,58 @@
+-- Names of people: remarks removed, one field split into two, and a form that compares well.
+-- Nothing here is locale-bound beyond the listed titles and particles.
+
+-- The text without till remarks such as *VIP*, (deceased) or [do not mail]; NULL if nothing is left.
+create or replace temp macro identity_unmark(value) as
+    nullif(trim(regexp_replace(
+        regexp_replace(value, '\([^)]*\)?|\*[^*]*\*|\[[^\]]*\]?|[*_"]', ' ', 'g'),
+        '\s+', ' ', 'g')), '');
+
+-- The name without leading titles and trailing generation or honour marks.
+create or replace temp macro identity_untitle(value) as
+    nullif(trim(regexp_replace(regexp_replace(
+        value,
+        '^((?i:mr|mrs|ms|miss|mx|dr|prof|professor|rev|revd|sir|dame|herr|frau|mme|mlle)\b\.?\s*)+',
+        ''),
+        '([\s,]+(?i:jr|sr|junior|senior|ii|iii|iv|esq|phd|obe|mbe|cbe)\b\.?)+\s*$', '')), '');
+
+-- One field split: "SMITH, Anna", "Anna Smith", "Mr Jan van der Berg"; a lone word is a family name.
+create or replace temp macro identity_split_name(value) as
+    case
+        when contains(value, ',') then struct_pack(
+            given := identity_untitle(trim(split_part(value, ',', 2))),
+            family := identity_untitle(trim(split_part(value, ',', 1)))
+        )
+        when contains(identity_untitle(value), ' ') then regexp_extract(
+            identity_untitle(value),
+            '^(.+?)\s+((?:(?i:van|von|de|del|della|di|da|dos|du|la|le|der|den|ter|ten|bin|ibn|al|el|st|mac)\s+)*\S+)$',
+            ['given', 'family']
+        )
+        else struct_pack(given := cast(null as varchar), family := identity_untitle(value))
+    end;
+
+-- Lower case letters and single blanks, without accents: the form in which names are compared.
+create or replace temp macro identity_letters(value) as
+    nullif(trim(regexp_replace(
+        regexp_replace(
+            replace(replace(replace(replace(lower(strip_accents(value)), 'ß', 'ss'), 'ø', 'o'), 'æ', 'ae'), 'ł', 'l'),
+            '[''’`´.]', '', 'g'),
+        '[^\p{L}]+', ' ', 'g')), '');
+
+-- Whether a comparable name is what a till types when there is none.
+create or replace temp macro identity_is_no_name(value) as
+    value in (
+        'unknown', 'none', 'na', 'n a', 'no name', 'noname', 'anonymous', 'guest', 'customer',
+        'test', 'tester', 'testing', 'test customer', 'test test', 'test user', 'test account', 'xxx', 'xx', 'tbc',
+        'staff', 'cash', 'cash customer', 'null'
+    );
+
+-- A name as it is printed: all-capital and all-small names get capitals at the starts of words.
+create or replace temp macro identity_proper_case(value) as
+    case
+        when value = upper(value) or value = lower(value) then array_to_string(
+            list_transform(
+                regexp_extract_all(lower(value), '[\p{L}\p{M}\p{N}]+|[^\p{L}\p{M}\p{N}]+'),
+                lambda part: upper(part[1]) || part[2:]
+            ), '')
+        else value
+    end;
