@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cdp_pipeline.cli import output
 from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+from cdp_pipeline.cli.progress import show_end, show_step
 from cdp_pipeline.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from cdp_pipeline.orchestration.graph import Step
-    from cdp_pipeline.orchestration.runner import NightOutcome, StepOutcome
 
 DateOption = Annotated[
     str | None, typer.Option("--date", help="Business date, YYYY-MM-DD; default: yesterday.")
@@ -84,34 +81,6 @@ def run(
     if outcome.error:
         raise outcome.error
     show_end(outcome)
-
-
-def show_step(step: Step, outcome: StepOutcome | None) -> None:
-    """Print one line a step, once it has ended: rows in, out, set aside, seconds."""
-    if outcome is None:
-        return
-    if outcome.result is None:
-        output.say(f"  {output.bad('✗')} {step.name:<30} failed after {outcome.seconds:.1f} s")
-        return
-    result = outcome.result
-    counts = (
-        f"{result.rows_in:>10,} in {result.rows_out:>10,} out {result.rows_set_aside:>7,} aside"
-    )
-    note = "" if outcome.status == "done" else f"  {outcome.status}"
-    output.say(f"  {output.good('✓')} {step.name:<30}{counts} {outcome.seconds:>6.1f} s{note}")
-    for message in result.messages[:3]:
-        output.say(f"      {message}")
-
-
-def show_end(outcome: NightOutcome) -> None:
-    """Print how the night ended."""
-    seconds = sum(ended.seconds for ended in outcome.steps.values())
-    if outcome.status == "unchanged":
-        output.say(f"nothing to do: {outcome.version} already holds this night")
-    elif outcome.status == "published":
-        output.say(f"published {outcome.version} in {seconds:.1f} s")
-    else:
-        output.say(f"done up to the last step asked for, in {seconds:.1f} s; nothing published")
 
 
 @app.command(epilog="Example: cdp check")

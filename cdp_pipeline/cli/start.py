@@ -9,7 +9,7 @@ import typer
 
 from cdp_pipeline.cli import output
 from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
-from cdp_pipeline.cli.night import show_step
+from cdp_pipeline.cli.progress import show_step
 
 
 @app.command(epilog="Example: cdp init mystore")

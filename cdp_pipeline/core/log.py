@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -33,7 +34,7 @@ PERSONAL_FIELDS = frozenset(
     }
 )
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
-_LONG_NUMBER = re.compile(r"(?<![\w.-])\+?\d[\d ()-]{8,}\d(?![\w.-])")
+_LONG_NUMBER = re.compile(r"(?<![\w.-])(?!\d{4}-\d{2}-\d{2}\b)\+?\d[\d ()-]{8,}\d(?![\w.-])")
 
 
 def redact_text(text: str) -> str:
@@ -79,6 +80,7 @@ def configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             redact_event,
             renderer,
@@ -91,10 +93,17 @@ def configure(
     )
 
 
-def configure_file(path: Path) -> None:
-    """Append every event of a run, debug included, to a JSON-lines file."""
+@contextmanager
+def log_to_file(path: Path) -> Iterator[None]:
+    """Append every event of the block, debug included, to a JSON-lines file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    configure(stream=path.open("a", encoding="utf-8", buffering=1), as_json=True, verbose=True)
+    with path.open("a", encoding="utf-8", buffering=1) as stream:
+        configure(stream=stream, as_json=True, verbose=True)
+        try:
+            yield
+        finally:
+            structlog.contextvars.clear_contextvars()
+            configure()
 
 
 def bind_run(**fields: str) -> None:
@@ -104,4 +113,4 @@ def bind_run(**fields: str) -> None:
 
 def get_logger(name: str) -> Any:  # noqa: ANN401 - structlog types its loggers as Any
     """Return a logger; ``name`` is the module's name."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(module=name)

@@ -26,7 +26,6 @@ from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.features.accuracy import correlate
 from cdp_pipeline.features.backtest import BacktestPlan, BacktestReport, backtest
 from cdp_pipeline.features.btyd import (
-    DAYS_PER_DISCOUNT_MONTH,
     BtydFit,
     alive_table,
     fit_purchases,
@@ -103,7 +102,8 @@ chances as (
         $p::double * ($v::double + purchases.x * purchases.amount)
         / ($p::double * purchases.x + $q::double - 1e0) as spend,
     from purchases
-    inner join clv_while_alive as while_alive
+    -- A left join: without enough data the table is empty and every forecast NULL.
+    left join clv_while_alive as while_alive
         on purchases.x = while_alive.x and purchases.t_days = while_alive.t_days
 ),
 forecasts as (
@@ -266,3 +266,31 @@ def _score_parameters(fit: ClvFit) -> dict[str, object]:
         "amount_cap": fit.amount_cap,
         "model_status": fit.status,
     }
+
+
+def _fetch(
+    con: duckdb.DuckDBPyConnection, sql: str, params: dict[str, object] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    columns = con.execute(sql, params).fetchnumpy()
+    return {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
+
+
+def _describe_model(fit: ClvFit) -> str:
+    sentences = {
+        "ok": f"Forecast by {fit.purchases.model} and gamma-gamma.",
+        "nbd_fallback": "The data show no dropout to estimate: everybody counts as alive.",
+        "pooled_mean": "Mean amounts hardly differ: everybody is expected to spend the same.",
+        "not_enough_data": "Too few customers or repeat purchases: no forecast.",
+    }
+    return sentences[fit.status]
+
+
+def _describe_backtest(report: BacktestReport) -> str:
+    if not report.folds:
+        return f"No backtest: {report.reason}."
+    latest = report.folds[0]
+    model, last_horizon, _ = latest.rivals
+    return (
+        f"Backtest from {latest.cut_on}: mean error {model.accuracy.mae:.3f} visits, "
+        f"{last_horizon.accuracy.mae:.3f} by repeating the last {report.horizon_days} days."
+    )

@@ -137,9 +137,9 @@ def run_night(
     with hold_lock(paths.lock, f"night of {context.business_date}"):
         if not (options.resume or options.first):
             _start_afresh(paths)
-        log.configure_file(paths.run / "log.jsonl")
-        log.bind_run(run_id=context.run_id, business_date=context.business_date.isoformat())
-        _run_steps(context, steps, outcome, _Mode(options, listener, clock or Clock()))
+        with log.log_to_file(paths.run / "log.jsonl"):
+            log.bind_run(run_id=context.run_id, business_date=context.business_date.isoformat())
+            _run_steps(context, steps, outcome, _Mode(options, listener, clock or Clock()))
         write_json(paths.run / "manifest.json", outcome.as_dict())
         if outcome.status in {"published", "unchanged"}:
             shutil.rmtree(paths.work, ignore_errors=True)

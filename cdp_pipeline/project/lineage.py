@@ -166,8 +166,9 @@ def _ctes(node: Node) -> list[Node]:
 def _place(select: str, node: Node, where: str, first_line: int) -> str:
     # Positions count bytes, so a comment with an accent before them must not shift the line.
     position = node.get("query_location")
-    read = select.encode()[: position if isinstance(position, int) else 0]
-    return f"{where}:{first_line + read.count(b'\n')}"
+    before = select.encode()[: position if isinstance(position, int) else 0]
+    line = first_line + before.count(b"\n")
+    return f"{where}:{line}"
 
 
 def _refuse_irreproducible(node: Node, place: str) -> None:

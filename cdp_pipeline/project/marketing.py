@@ -1,4 +1,8 @@
-"""Declarations of marketers: segments, offers, destinations."""
+"""Declarations of marketers: segments (who), offers (what), destinations (where to).
+
+Only what can be said without a warehouse is checked here; whether a column exists is checked by
+``segments.rules`` and ``activation``, against the table it belongs to.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,26 @@ from cdp_pipeline.core.types import Channel
 from cdp_pipeline.project.checks import Declaration
 
 NAME = "^[a-z][a-z0-9_]*$"
+
+CONTACT_COLUMNS = (
+    "given_name",
+    "family_name",
+    "email",
+    "phone",
+    "street",
+    "city",
+    "postcode",
+    "country",
+    "push_token",
+    "birth_date",
+)
+"""Columns that an export takes from ``core.customer_contact``."""
+
+PERSONAL_COLUMNS = frozenset(CONTACT_COLUMNS) - {"city", "country"}
+"""Columns that leave only for a consent purpose and channel."""
+
+IDENTIFYING_COLUMNS = frozenset(CONTACT_COLUMNS) | {"customer_id"}
+"""Columns by which a receiver finds a person again, so that it can remove them."""
 
 
 class SegmentSpec(Declaration):
@@ -44,19 +68,38 @@ class OfferSpec(Declaration):
     valid_days: int = Field(ge=1, description="Days from the business date that it is valid.")
     cap_count: int = Field(default=1, ge=1, description="Times a person may get this offer.")
     cap_days: int = Field(default=30, ge=1, description="Window of cap_count, in days.")
+    sku_column: str | None = Field(
+        default=None, description="Column of customer_features that holds the product's number."
+    )
+    product_column: str | None = Field(
+        default=None, description="Column of customer_features that holds the product's name."
+    )
+    store_id_column: str = Field(
+        default="nearest_store_id", description="Column that holds the store's number."
+    )
+    store_name_column: str = Field(
+        default="nearest_store_name", description="Column that holds the store's name."
+    )
 
 
 class DestinationField(Declaration):
     """One column of an exported file."""
 
     column: str = Field(description="Column of the export relation.")
-    header: str = Field(description="Header that the receiver expects.")
+    header: str = Field(
+        min_length=1, pattern=r'^[^"\\\x00-\x1f]+$', description="Header that the receiver expects."
+    )
     hash: Literal["none", "google", "meta"] = Field(
         default="none", description="Normalise and hash by the receiver's rules."
     )
-    kind: Literal["text", "email", "phone", "name"] = Field(
+    kind: Literal["text", "email", "phone", "name", "city", "postcode", "country"] = Field(
         default="text", description="How a hash normalises the value."
     )
+
+    @property
+    def is_identifying(self) -> bool:
+        """Whether the receiver can find a person by this column."""
+        return self.column in IDENTIFYING_COLUMNS
 
 
 class DestinationSpec(Declaration):
@@ -77,9 +120,34 @@ class DestinationSpec(Declaration):
 
     @model_validator(mode="after")
     def _personal_data_has_a_purpose(self) -> Self:
-        personal = {"email", "phone", "given_name", "family_name", "push_token", "street"}
-        sent = sorted(personal & {field.column for field in self.fields})
+        sent = [field.column for field in self.fields if field.column in PERSONAL_COLUMNS]
         if sent and not (self.purpose and self.channel):
             message = f"sends {sent[0]!r}, so it needs `purpose:` and `channel:`"
             raise ValueError(message)
+        if bool(self.purpose) != bool(self.channel):
+            message = "`purpose:` and `channel:` go together; leave both out for analysis"
+            raise ValueError(message)
+        if self.content == "trigger" and not self.channel:
+            message = "a trigger reaches people, so it needs `purpose:` and `channel:`"
+            raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _files_are_sound(self) -> Self:
+        headers = [field.header for field in self.fields]
+        twice = sorted({header for header in headers if headers.count(header) > 1})
+        if twice:
+            message = f"header {twice[0]!r} stands twice"
+            raise ValueError(message)
+        if self.has_delta and not any(field.is_identifying for field in self.fields):
+            message = (
+                "no column says whom to remove; send customer_id, email or phone, "
+                "or set `delta: false`"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def has_delta(self) -> bool:
+        """Whether added and removed files are written; a trigger is an event and has none."""
+        return self.delta and self.content == "audience"

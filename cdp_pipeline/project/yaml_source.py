@@ -96,7 +96,8 @@ def _explain_syntax(error: Exception, path: Path, offset: int) -> ConfigError:
 def _explain_invalid(
     error: ValidationError, kind: type[BaseModel], node: yaml.Node | None, path: Path, offset: int
 ) -> ConfigError:
-    first = error.errors()[0]
+    # A misspelt key is also a missing one; the misspelling is what to show.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     found, line, column = _find(node, first["loc"])
     where = f"{path}:{line + 1 + offset}:{column + 1}"
     dotted = ".".join(str(part) for part in first["loc"]) or "declaration"

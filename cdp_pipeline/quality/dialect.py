@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import duckdb
 from sqlalchemy import pool, types
@@ -135,7 +135,10 @@ class _Compiler(compiler.SQLCompiler):
     """Standard SQL, with the regular-expression operator as DuckDB's function."""
 
     def visit_custom_op_binary(
-        self, element: BinaryExpression[Any], operator: Any, **kw: Any  # noqa: ANN401 - base
+        self,
+        element: BinaryExpression[Any],
+        operator: Any,
+        **kw: Any,  # noqa: ANN401 - base
     ) -> str:
         if operator.opstring not in {"~", "!~"}:
             return super().visit_custom_op_binary(element, operator, **kw)
@@ -157,9 +160,13 @@ class DuckDBDialect(default.DefaultDialect):
     supports_native_decimal = True
     default_schema_name = "main"
 
-    # Great Expectations picks the operator for regular expressions by asking whether
-    # ``dialect.dialect`` is PostgreSQL's; the compiler above turns that operator into DuckDB's.
-    dialect: ClassVar[type[default.DefaultDialect]] = postgresql.dialect
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - passed through
+        """Make the dialect one that Great Expectations sends regular expressions to."""
+        super().__init__(**options)
+        # It picks the operator for regular expressions by asking whether ``dialect.dialect`` is
+        # PostgreSQL's; the compiler above turns that operator into DuckDB's function. On the
+        # instance only: SQLAlchemy would take a class attribute for the dialect itself.
+        self.dialect = postgresql.dialect
 
     @classmethod
     def import_dbapi(cls) -> Any:  # noqa: ANN401 - SQLAlchemy's protocol for modules
@@ -183,10 +190,16 @@ class DuckDBDialect(default.DefaultDialect):
         return True
 
     def has_table(
-        self, connection: Connection, table_name: str, schema: str | None = None, **_: Any  # noqa: ANN401
+        self,
+        connection: Connection,
+        table_name: str,
+        schema: str | None = None,
+        **_: Any,  # noqa: ANN401
     ) -> bool:
         """Return whether a table or view exists in the current catalog."""
-        return table_name in self._names(connection, schema, ("BASE TABLE", "VIEW", "LOCAL TEMPORARY"))
+        return table_name in self._names(
+            connection, schema, ("BASE TABLE", "VIEW", "LOCAL TEMPORARY")
+        )
 
     def get_schema_names(self, connection: Connection, **_: Any) -> list[str]:  # noqa: ANN401
         """Return the current catalog's schemas, in name order."""
@@ -197,19 +210,29 @@ class DuckDBDialect(default.DefaultDialect):
         return [row[0] for row in rows.fetchall()]
 
     def get_table_names(
-        self, connection: Connection, schema: str | None = None, **_: Any  # noqa: ANN401
+        self,
+        connection: Connection,
+        schema: str | None = None,
+        **_: Any,  # noqa: ANN401
     ) -> list[str]:
         """Return the tables of a schema, in name order."""
         return self._names(connection, schema, ("BASE TABLE",))
 
     def get_view_names(
-        self, connection: Connection, schema: str | None = None, **_: Any  # noqa: ANN401
+        self,
+        connection: Connection,
+        schema: str | None = None,
+        **_: Any,  # noqa: ANN401
     ) -> list[str]:
         """Return the views of a schema, in name order."""
         return self._names(connection, schema, ("VIEW",))
 
     def get_columns(
-        self, connection: Connection, table_name: str, schema: str | None = None, **_: Any  # noqa: ANN401
+        self,
+        connection: Connection,
+        table_name: str,
+        schema: str | None = None,
+        **_: Any,  # noqa: ANN401
     ) -> list[ReflectedColumn]:
         """Return the columns of a table, in the table's order."""
         rows = connection.exec_driver_sql(

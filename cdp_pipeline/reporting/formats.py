@@ -68,7 +68,9 @@ def is_hidden(count: object) -> bool:
     >>> is_hidden(9), is_hidden(0), is_hidden(10)
     (True, False, False)
     """
-    return isinstance(count, int | float | Decimal) and 0 < abs(count) < SMALLEST_COUNT
+    if not isinstance(count, int | float | Decimal):
+        return False
+    return 0 < abs(float(count)) < SMALLEST_COUNT
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,14 @@ class Formatter:
             return MISSING
         return self._writers[form](value)
 
+    def tick(self, value: float, form: str) -> str:
+        """Return the text of a position on an axis: short, and never hidden."""
+        if form.startswith("money"):
+            return str(
+                format_compact_currency(value, self.currency, locale=self.locale, fraction_digits=1)
+            )
+        return self.write(value, "count" if form == "people" else form)
+
     def delta(self, change: float, *, good: str = "none", is_points: bool = False) -> Delta:
         """Return a relative change (0.072 is 7.2 %) or a difference of shares, ready to print.
 
@@ -162,17 +172,16 @@ class Formatter:
         return text.replace("-", MINUS)
 
     def _money_short(self, value: float) -> str:
-        size = abs(float(value))
-        if size < _THOUSAND * 10:
+        if abs(float(value)) < _MILLION:  # many locales have no short form of thousands
             return self._money_whole(value)
-        digits = 2 if size >= _MILLION else 1 if size < _THOUSAND * 100 else 0
         text: str = format_compact_currency(
-            value, self.currency, locale=self.locale, fraction_digits=digits
+            value, self.currency, locale=self.locale, fraction_digits=2
         )
         return text.replace("-", MINUS)
 
     def _share(self, value: float) -> str:
-        text: str = format_percent(value, "#,##0.0%", locale=self.locale)
+        pattern = Locale.parse(self.locale).percent_formats[None].pattern.replace("##0", "##0.0")
+        text: str = format_percent(value, pattern, locale=self.locale)
         return text.replace("-", MINUS)
 
     def _date(self, value: date) -> str:

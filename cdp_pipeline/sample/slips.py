@@ -190,6 +190,8 @@ def slip_dates(rng: np.random.Generator, dates: Days, rate: float) -> Days:
     step = np.array([-10, -1, 1, 10])[rng.integers(0, 4, len(dates))]
     years = years + np.where(kind == 2, step, 0)  # noqa: PLR2004 - a slipped year
     days = np.where(kind == 3, np.clip(days + step, 1, 28), days)  # noqa: PLR2004 - a slipped day
+    # A slipped year may have no 29 February.
+    days = np.where((kind == 2) & (months == 2), np.minimum(days, 28), days)  # noqa: PLR2004 - as above
     text = join_texts(number_texts(years), "-", number_texts(months, 2), "-", number_texts(days, 2))
     return text.astype("datetime64[D]")
 

@@ -41,9 +41,9 @@ create or replace temp macro identity_letters(value) as
 -- Whether a comparable name is what a till types when there is none.
 create or replace temp macro identity_is_no_name(value) as
     value in (
-        'unknown', 'none', 'na', 'n a', 'no name', 'noname', 'anonymous', 'guest', 'customer',
-        'test', 'tester', 'testing', 'test customer', 'test test', 'test user', 'test account', 'xxx', 'xx', 'tbc',
-        'staff', 'cash', 'cash customer', 'null'
+        'unknown', 'none', 'n a', 'no name', 'noname', 'anonymous', 'customer',
+        'test', 'testing', 'test customer', 'test test', 'test user', 'test account', 'xxx', 'tbc',
+        'cash customer', 'null'
     );
 
 -- A name as it is printed: all-capital and all-small names get capitals at the starts of words.

@@ -1,0 +1,153 @@
+"""The records that the model compares, in the shape in which comparing is cheap.
+
+One node stands for all records that say exactly the same, and only named records are nodes:
+receipts that carry no more than a card number are attached afterwards (``attach``). Equality is
+tested on integers, text is kept for the fuzzy levels only, and everything that depends on one
+value alone (letter mask, frequency, nickname roots) is worked out once per distinct value.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from importlib import resources
+
+import duckdb
+
+ROOTS = 4
+"""Root names a nickname may have; a fifth is ignored (Bobby, Robert, Roberta, ...)."""
+
+_WORDS = """
+create or replace temp table identity_{field}_words as
+select
+    word,
+    cast(log2(seen / sum(seen) over ()) as float) as frequency,
+    hash(word) as word_hash,
+    {mask} as mask
+from (
+    select {field} as word, count(*) as seen
+    from identity.records
+    where record_id = evidence_id and is_named and {field} is not null
+    group by {field}
+)
+"""
+
+_NODES = """
+select
+    cast(row_number() over (order by r.record_id) - 1 as integer) as node_id,
+    r.record_id,
+    r.given_name,
+    r.family_name,
+    r.email,
+    r.street,
+    g.mask as given_mask,
+    g.frequency as given_frequency,
+    ascii(r.given_name) as given_initial,
+    case when length(r.given_name) > 1 then g.word_hash end as given_hash,
+    coalesce(k.root_bits, 0) as root_bits,
+    k.root_1,
+    k.root_2,
+    k.root_3,
+    k.root_4,
+    f.word_hash as family_hash,
+    f.mask as family_mask,
+    f.frequency as family_frequency,
+    hash(split_part(r.family_name, ' ', 1)) as family_first,
+    hash(split_part(r.family_name, ' ', -1)) as family_last,
+    year(r.birth_date) * 10000 + month(r.birth_date) * 100 + day(r.birth_date) as birth_number,
+    year(r.birth_date) as birth_year,
+    month(r.birth_date) * 100 + day(r.birth_date) as birth_month_day,
+    day(r.birth_date) * 100 + month(r.birth_date) as birth_day_month,
+    r.sex,
+    case when r.email is not null then hash(r.email) end as email_hash,
+    case when r.email is not null then hash(split_part(r.email, '@', 1)) end as email_local,
+    length(r.email) as email_length,
+    r.phone,
+    case when r.phone is not null then hash(r.phone) end as phone_hash,
+    p.word_hash as postcode_hash,
+    p.frequency as postcode_frequency,
+    case when r.street is not null and r.postcode is not null
+        then hash(identity_street_key(r.street), r.postcode) end as address_hash,
+    r.loyalty_id,
+    case when r.loyalty_id is not null then hash(r.loyalty_id) end as loyalty_hash,
+    case when r.account_id is not null then hash(r.account_id) end as account_hash,
+    case when r.payment_token is not null then hash(r.payment_token) end as payment_hash
+from identity.records as r
+left join identity_given_name_words as g on g.word = r.given_name
+left join identity_family_name_words as f on f.word = r.family_name
+left join identity_postcode_words as p on p.word = r.postcode
+left join identity_nicknames as k on k.name = r.given_name
+where r.record_id = r.evidence_id and r.is_named
+"""
+
+_NICKNAMES = """
+create or replace temp table identity_nicknames as
+with pairs as (
+    select unnest($names) as name, unnest($roots) as root
+),
+roots as (
+    select
+        name,
+        list(distinct hash(root) order by hash(root)) as hashes,
+        bit_or(cast(1 as ubigint) << cast(hash(root) % 63 as integer)) as root_bits
+    from pairs
+    group by name
+)
+select
+    name,
+    root_bits,
+    hashes[1] as root_1,
+    hashes[2] as root_2,
+    hashes[3] as root_3,
+    hashes[4] as root_4
+from roots
+"""
+
+
+def build_nodes(con: duckdb.DuckDBPyConnection, *, only: Sequence[int] | None = None) -> None:
+    """Create the temporary table ``identity_nodes`` from ``identity.records``.
+
+    Args:
+        con: Connection with ``identity.records`` and the identity macros.
+        only: Record ids to keep; frequencies still come from all records. Default: all.
+    """
+    load_nicknames(con)
+    for field in ("given_name", "family_name", "postcode"):
+        mask = "0" if field == "postcode" else letter_mask("word")
+        con.execute(_WORDS.format(field=field, mask=mask))
+    chosen = "" if only is None else "where record_id in (select unnest($only))"
+    con.execute(
+        f"create or replace temp table identity_nodes as select * from ({_NODES}) {chosen} "  # noqa: S608 - constant text
+        "order by node_id",
+        {} if only is None else {"only": list(only)},
+    )
+
+
+def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
+    """Create ``identity_nicknames``: up to four root names of each name, as hashes.
+
+    Source: the ``nicknames`` package, whose list is curated by hand (has_nickname relations).
+    """
+    text = resources.files("nicknames").joinpath("names.csv").read_text(encoding="utf-8")
+    pairs = set()
+    for row in csv.DictReader(text.splitlines()):
+        pairs.add((row["name1"], row["name1"]))
+        if row["relationship"] == "has_nickname":
+            pairs.add((row["name2"], row["name1"]))
+    ordered = sorted(pairs)
+    con.execute(
+        _NICKNAMES, {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]}
+    )
+
+
+def letter_mask(column: str) -> str:
+    """Return SQL for the set of letters in a text as 26 bits.
+
+    Two words that differ in many letters cannot be alike; counting bits is thirty times cheaper
+    than comparing texts.
+    """
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return " | ".join(
+        f"(cast(contains({column}, '{letter}') as integer) << {place})"
+        for place, letter in enumerate(letters)
+    )

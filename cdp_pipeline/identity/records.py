@@ -1,0 +1,246 @@
+"""The first stage: every person record of every source in one comparable form.
+
+Cleaning and splitting of fields, numbering, and the grouping of records that say exactly the same
+belong here. Which values are worthless (``hubs``) and which records are alike (``blocking``,
+``compare``) do not.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.identity.hubs import IDENTIFIERS, find_hubs
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
+
+OLDEST_AGE_YEARS = 115
+"""Older birth dates are placeholders such as 1900-01-01."""
+
+_SPLIT = """
+create or replace temp table identity_split as
+with raw as (
+    select
+        cast(row_number() over (order by source, record_key) - 1 as integer) as record_id,
+        * exclude (given_name, family_name, full_name),
+        identity_unmark(given_name) as given,
+        identity_unmark(family_name) as family,
+        identity_unmark(full_name) as whole
+    from staging.person_records
+),
+split as (
+    select
+        *,
+        case
+            when given is null and family is null then identity_split_name(whole)
+            when family is null and regexp_matches(given, '[ ,]') then identity_split_name(given)
+            when given is null and contains(family, ',') then identity_split_name(family)
+            else struct_pack(given := identity_untitle(given), family := identity_untitle(family))
+        end as name
+    from raw
+)
+select
+    *,
+    nullif(name.given, '') as printed_given,
+    nullif(name.family, '') as printed_family,
+    split_part(identity_letters(name.given), ' ', 1) as given_word,
+    identity_letters(name.family) as family_words
+from split
+"""
+# A lone word in one field is a family name; "" and remarks are nothing.
+
+_CLEAN = """
+create or replace temp table identity_clean as
+select
+    record_id,
+    source,
+    record_key,
+    record_kind,
+    printed_given,
+    printed_family,
+    case
+        when not identity_is_no_name(given_word || coalesce(' ' || family_words, ''))
+            and not identity_is_no_name(given_word) then nullif(given_word, '')
+    end as given_name,
+    case
+        when not identity_is_no_name(coalesce(given_word || ' ', '') || family_words)
+            and not identity_is_no_name(family_words) then family_words
+    end as family_name,
+    case
+        when birth_date < $business_date
+            and birth_date > $business_date - to_years($oldest) then birth_date
+    end as birth_date,
+    case when lower(left(trim(sex), 1)) in ('f', 'm') then upper(left(trim(sex), 1)) end as sex,
+    identity_mailbox(identity_email(email)) as email,
+    identity_phone(phone) as phone,
+    identity_street(street) as street,
+    identity_letters(city) as city,
+    identity_postcode(postcode) as postcode,
+    identity_number(loyalty_id) as loyalty_id,
+    nullif(trim(account_id), '') as account_id,
+    nullif(trim(payment_token), '') as payment_token,
+    updated_at
+from identity_split
+"""
+
+_USAGE = """
+create or replace temp table identity_name_usage as
+select
+    word,
+    count(*) filter (is_given) as as_given,
+    count(*) filter (not is_given) as as_family
+from (
+    select given_name as word, true as is_given from identity_clean where length(given_name) > 1
+    union all
+    select family_name, false from identity_clean where family_name is not null
+)
+group by word
+"""
+
+_SWAPPED = """
+create or replace temp table identity_swapped as
+select c.record_id
+from identity_clean as c
+inner join identity_name_usage as g on g.word = c.given_name
+inner join identity_name_usage as f on f.word = c.family_name
+where g.as_family >= 5 + 5 * g.as_given and f.as_given >= 5 + 5 * f.as_family
+"""
+# Both words must be far commoner in the other place; five sightings keep rare names where they are.
+
+_TURNED = """
+create or replace temp table identity_turned as
+select
+    c.* replace (
+        case when s.record_id is null then c.given_name else c.family_name end as given_name,
+        case when s.record_id is null then c.family_name else c.given_name end as family_name,
+        case when s.record_id is null then printed_given else printed_family end as printed_given,
+        case when s.record_id is null then printed_family else printed_given end as printed_family
+    )
+from identity_clean as c
+left join identity_swapped as s using (record_id)
+"""
+
+_FINGERPRINT = """
+create or replace temp table identity_fingerprint as
+with marked as (
+    select
+        record_id,
+        coalesce(
+            email, phone, loyalty_id, account_id, payment_token,
+            case when given_name is not null and family_name is not null
+                and birth_date is not null then family_name end
+        ) is not null as is_identifying,
+        hash(
+            given_name, family_name, birth_date, sex, email, phone, street, city, postcode,
+            loyalty_id, account_id, payment_token
+        ) as head,
+        hash(
+            payment_token, account_id, loyalty_id, postcode, street, city, phone, email, sex,
+            birth_date, family_name, given_name, 'second'
+        ) as tail
+    from identity_usable
+)
+select
+    record_id,
+    is_identifying,
+    case
+        when is_identifying
+            then min(record_id) over (partition by is_identifying, head, tail)
+        else record_id
+    end as evidence_id
+from marked
+"""
+# Two independent 64-bit hashes: a collision would join strangers. A name alone identifies nobody,
+# so two records that hold only the same name stay apart.
+
+_RECORDS = """
+create or replace table identity.records as
+select
+    u.record_id,
+    u.source,
+    u.record_key,
+    u.record_kind,
+    f.evidence_id,
+    coalesce(u.given_name, u.family_name) is not null as is_named,
+    f.is_identifying or coalesce(u.given_name, u.family_name) is not null as is_usable,
+    u.* exclude (record_id, source, record_key, record_kind, updated_at),
+    u.updated_at
+from identity_usable as u
+inner join identity_fingerprint as f using (record_id)
+order by u.record_id
+"""
+
+
+def run(context: RunContext) -> StepResult:
+    """Make ``identity.records`` and ``identity.hubs`` from ``staging.person_records``.
+
+    Returns:
+        Records read and kept; ``rows_set_aside`` counts records that hold no usable evidence.
+    """
+    project = load_project(context.project_root)
+    with open_build(context) as con:
+        standardise(con, context)
+        for name in ("identity.records", "identity.hubs"):
+            declare_table(con, project.table(name))
+        facts = summarise(con)
+    unusable = facts["records"] - facts["usable"]
+    return StepResult(
+        rows_in=facts["records"],
+        rows_out=facts["usable"],
+        rows_set_aside=unusable,
+        messages=(
+            f"{facts['records']:,} person records, {facts['distinct']:,} of them distinct",
+            f"{facts['hubs']:,} shared or junk values neutralised",
+        ),
+        facts=facts,
+    )
+
+
+def standardise(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
+    """Write ``identity.records`` and ``identity.hubs``; equal inputs give equal tables."""
+    con.execute(_SPLIT)
+    con.execute(
+        _CLEAN, {"business_date": context.business_date, "oldest": OLDEST_AGE_YEARS}
+    )
+    con.execute(_USAGE)
+    con.execute(_SWAPPED)
+    con.execute(_TURNED)
+    find_hubs(con)
+    con.execute(_neutralise_sql())
+    con.execute(_FINGERPRINT)
+    con.execute(_RECORDS)
+    for name in ("split", "clean", "swapped", "turned", "usable", "fingerprint"):
+        con.execute(f"drop table if exists temp.identity_{name}")
+
+
+def _neutralise_sql() -> str:
+    """Return the statement that empties hub values, so that no later stage can lean on them."""
+    fields = (*IDENTIFIERS, "birth_date")
+    emptied = ", ".join(
+        f"case when h_{field}.value is null then t.{field} end as {field}" for field in fields
+    )
+    joins = " ".join(
+        f"left join identity_hub_values as h_{field} "
+        f"on h_{field}.field = '{field}' and h_{field}.value = cast(t.{field} as varchar)"
+        for field in fields
+    )
+    return (
+        "create or replace temp table identity_usable as "  # noqa: S608 - fixed column names
+        f"select t.* replace ({emptied}) from identity_turned as t {joins}"
+    )
+
+
+def summarise(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Return counts of records, usable, named and distinct records, and hubs."""
+    facts = fetch_dicts(
+        con,
+        """
+        select
+            count(*) as records,
+            count(*) filter (is_usable) as usable,
+            count(*) filter (is_named) as named,
+            count(*) filter (evidence_id = record_id) as distinct
+        from identity.records
+        """,
+    )[0]
+    return {**facts, "hubs": int(fetch_value(con, "select count(*) from identity.hubs"))}

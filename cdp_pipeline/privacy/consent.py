@@ -1,0 +1,217 @@
+"""The one door to every contact: may this person be reached, for what, how, as of a day.
+
+Nothing else in the package decides about consent, and every export passes here twice: once to
+choose people (``permitted``), once to prove the finished rows (``hold_to_consent``). How a person
+is reached, and whom a segment holds, does not belong here.
+
+The rules, strictest first:
+
+1. Nobody is permitted without a grant for exactly this purpose and channel (default deny).
+2. A request to erase or an objection to processing blocks everything, whatever its status.
+3. The newest statement per person, purpose and channel wins; of equally recent ones, which a merge
+   of records can bring together, the most restrictive.
+4. A refusal that names no purpose or channel counts for all of them; a grant must name both.
+5. A grant without a time, or from after the business date, is no proof. A refusal always counts.
+6. Two people who share one inbox or device share its refusals, unless the grant is newer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+
+import duckdb
+
+from cdp_pipeline.core.errors import PrivacyError
+from cdp_pipeline.storage.warehouse import fetch_value, has_table, quote_identifier
+
+LEDGER_TABLES = (
+    "core.dim_customer",
+    "core.customer_contact",
+    "core.fct_consents",
+    "core.privacy_requests",
+)
+
+_SHARED_ADDRESS = {
+    "email": "lower(trim(email))",
+    "sms": "nullif(regexp_replace(phone, '[^0-9]', '', 'g'), '')",
+    "push": "nullif(trim(push_token), '')",
+}
+"""Address of a channel that only one reader has; letters come to a household, so not ``post``."""
+
+_PERMITTED = """
+with statements as (
+    select
+        customer_id,
+        captured_at,
+        lower(trim(purpose)) as purpose,
+        lower(trim(channel)) as channel,
+        case lower(trim(status))
+            when 'granted' then 0
+            when 'withdrawn' then 2
+            when 'objected' then 3
+            else 1
+        end as strictness,
+    from core.fct_consents
+    where customer_id is not null
+),
+
+relevant as (
+    select customer_id, captured_at, strictness
+    from statements
+    where case
+        when strictness = 0
+            then purpose = $purpose
+                and channel = $channel
+                and business_date(captured_at) <= $business_date
+        else coalesce(purpose, $purpose) = $purpose
+            and coalesce(channel, $channel) = $channel
+    end
+),
+
+ranked as (
+    select
+        customer_id,
+        captured_at,
+        strictness,
+        row_number() over (
+            partition by customer_id
+            order by captured_at desc nulls first, strictness desc
+        ) as recency,
+    from relevant
+),
+
+blocked as (
+    select distinct customer_id
+    from core.privacy_requests
+    where customer_id is not null and lower(trim(request_type)) in ('erasure', 'objection')
+),
+
+people as (
+    select customer_id from core.dim_customer
+    union
+    select customer_id from core.customer_contact
+),
+
+judged as (
+    select
+        people.customer_id,
+        ranked.captured_at,
+        case
+            when blocked.customer_id is not null then 'privacy_request'
+            when ranked.strictness = 0 then 'granted'
+            when ranked.strictness = 1 then 'unclear'
+            when ranked.strictness = 2 then 'withdrawn'
+            when ranked.strictness = 3 then 'objected'
+            else 'never_asked'
+        end as reason,
+    from people
+    left join ranked on people.customer_id = ranked.customer_id and ranked.recency = 1
+    left join blocked on people.customer_id = blocked.customer_id
+),
+
+addresses as (
+    select customer_id, {address} as address from core.customer_contact
+),
+
+refused_addresses as (
+    select
+        addresses.address,
+        max(
+            case
+                when judged.reason = 'privacy_request' or judged.captured_at is null
+                    then timestamp 'infinity'
+                else judged.captured_at
+            end
+        ) as refused_at,
+    from judged
+    inner join addresses on judged.customer_id = addresses.customer_id
+    where judged.reason in ('privacy_request', 'withdrawn', 'objected', 'unclear')
+        and addresses.address is not null
+    group by addresses.address
+),
+
+final as (
+    select
+        judged.customer_id,
+        judged.reason = 'granted' and refused_addresses.address is null as is_permitted,
+        case
+            when judged.reason = 'granted' and refused_addresses.address is not null
+                then 'shared_address'
+            else judged.reason
+        end as reason,
+    from judged
+    left join addresses on judged.customer_id = addresses.customer_id
+    left join refused_addresses
+        on addresses.address = refused_addresses.address
+        and refused_addresses.refused_at >= judged.captured_at
+)
+
+select * from final
+"""
+
+
+def permitted(
+    con: duckdb.DuckDBPyConnection, *, purpose: str, channel: str, business_date: date
+) -> str:
+    """Judge every customer for one purpose and channel.
+
+    Args:
+        con: Connection to the build, with ``core`` finished.
+        purpose: What the contact is for, such as ``marketing``.
+        channel: How it is made, such as ``push``.
+        business_date: Day as of which grants count.
+
+    Returns:
+        Name of a temporary table. Grain: one row per customer. Key: ``customer_id``. Columns:
+        ``is_permitted`` and ``reason`` (granted, never_asked, withdrawn, objected, unclear,
+        privacy_request, shared_address). A customer who is not in it is not permitted.
+
+    Raises:
+        PrivacyError: The consent ledger is missing, so nothing may be permitted.
+    """
+    missing = [name for name in LEDGER_TABLES if not has_table(con, name)]
+    if missing:
+        raise PrivacyError(
+            f"consent cannot be judged without {missing[0]}",
+            where="consent gate",
+            hint="Build core before exporting.",
+        )
+    text = f"{purpose}\x1f{channel}\x1f{business_date}"
+    gate = f"permitted_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    address = _SHARED_ADDRESS.get(str(channel), "cast(null as varchar)")
+    con.execute(
+        f"create or replace temp table {gate} as {_PERMITTED.format(address=address)}",
+        {
+            "purpose": purpose.strip().lower(),
+            "channel": str(channel).strip().lower(),
+            "business_date": business_date,
+        },
+    )
+    return gate
+
+
+def hold_to_consent(con: duckdb.DuckDBPyConnection, *, rows: str, gate: str) -> None:
+    """Prove that everyone in a finished table of rows is permitted.
+
+    Args:
+        con: The connection that made ``gate``.
+        rows: Name of a table with ``customer_id``.
+        gate: Table that ``permitted`` returned.
+
+    Raises:
+        PrivacyError: Somebody in it is not permitted; nothing may leave.
+    """
+    sql = f"""
+        select count(*)
+        from {quote_identifier(rows)} as rows_out
+        left join {quote_identifier(gate)} as gate on rows_out.customer_id = gate.customer_id
+        where not coalesce(gate.is_permitted, false)
+    """  # noqa: S608 - identifiers quoted
+    count = fetch_value(con, sql)
+    if count:
+        raise PrivacyError(
+            f"{count} rows of an export lack consent",
+            where=rows,
+            hint="This is a fault of the program, not of the data: stop and report it.",
+        )

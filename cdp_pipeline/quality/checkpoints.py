@@ -1,0 +1,161 @@
+"""Running suites: one Great Expectations context and data source for all checkpoints of a gate.
+
+Stores live in memory and results carry counts only. A check that cannot be evaluated is an error
+and is never taken for a pass. What results mean for the night is ``quality.gate``'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any
+
+import duckdb
+import great_expectations as gx
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
+
+from cdp_pipeline.core.errors import DataQualityError
+from cdp_pipeline.project.checks import Check
+from cdp_pipeline.quality.dialect import lend
+from cdp_pipeline.quality.results import CheckResult, Stage
+from cdp_pipeline.quality.suites import Subject, build_suite
+from cdp_pipeline.storage.warehouse import fetch_value, quote_column
+
+COUNTS_ONLY = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
+"""The one result format that keeps counts and drops every value (Great Expectations #8780)."""
+
+_TEXTS_WITHOUT_VALUES = ("Binder Error", "Catalog Error", "Parser Error")
+
+
+class Checkpoints:
+    """Checkpoints over tables of one DuckDB connection; made by ``open_checkpoints``."""
+
+    def __init__(
+        self,
+        context: Any,
+        con: duckdb.DuckDBPyConnection,
+        url: str,
+        *,
+        business_date: date,  # noqa: ANN401 - GX ships no types
+    ) -> None:
+        """Register the connection as the context's data source."""
+        self.context = context
+        self._con = con
+        self._source = context.data_sources.add_sql("duckdb", connection_string=url)
+        moment = datetime(business_date.year, business_date.month, business_date.day, tzinfo=UTC)
+        self._run_id = gx.RunIdentifier(run_name=business_date.isoformat(), run_time=moment)
+
+    def run(self, subject: Subject, checks: Sequence[Check], *, stage: Stage) -> list[CheckResult]:
+        """Run all checks of one table as one checkpoint.
+
+        Args:
+            subject: The table or view.
+            checks: At least one check.
+            stage: Gate named in the results.
+
+        Returns:
+            One result per check, in no particular order.
+
+        Raises:
+            ConfigError: A check does not fit the table.
+            DataQualityError: A check could not be evaluated.
+        """
+        asset = self._source.add_table_asset(
+            subject.suite, table_name=subject.table, schema_name=subject.schema
+        )
+        definition = gx.ValidationDefinition(
+            name=subject.suite,
+            data=asset.add_batch_definition_whole_table("all"),
+            suite=self.context.suites.add(build_suite(subject, checks)),
+        )
+        checkpoint = gx.Checkpoint(
+            name=subject.suite,
+            validation_definitions=[self.context.validation_definitions.add(definition)],
+            result_format=COUNTS_ONLY,
+        )
+        outcome = self.context.checkpoints.add(checkpoint).run(run_id=self._run_id)
+        rows = self._count(subject)
+        return [
+            _read_result(result, subject, stage=stage, rows=rows)
+            for validation in outcome.run_results.values()
+            for result in validation.results
+        ]
+
+    def _count(self, subject: Subject) -> int:
+        table = f"{quote_column(subject.schema)}.{quote_column(subject.table)}"
+        return int(fetch_value(self._con, f"select count(*) from {table}"))  # noqa: S608 - quoted
+
+
+@contextmanager
+def open_checkpoints(
+    con: duckdb.DuckDBPyConnection, *, business_date: date, docs: Mapping[str, Any] | None = None
+) -> Iterator[Checkpoints]:
+    """Make a context without files, analytics or progress bars, and yield its checkpoints.
+
+    Args:
+        con: Connection to read from; lent until the context closes.
+        business_date: Names the run and stands for its time in every result.
+        docs: Data Docs sites, as ``quality.docs`` describes them; default: none.
+    """
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(),
+        data_docs_sites=dict(docs or {}),
+        analytics_enabled=False,
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    with lend(con, f"loan{id(con)}") as url:
+        context = gx.get_context(mode="ephemeral", project_config=config)
+        yield Checkpoints(context, con, url, business_date=business_date)
+
+
+def _read_result(result: Any, subject: Subject, *, stage: Stage, rows: int) -> CheckResult:  # noqa: ANN401 - GX ships no types
+    config = result.expectation_config
+    meta, counts = config.meta, result.result or {}
+    problem = _find_exception(result.exception_info or {})
+    if problem is not None:
+        raise DataQualityError(
+            f"{subject.suite}: rule {meta['rule']!r} could not be evaluated: {problem}",
+            where=subject.where,
+            hint="Mend the check, or the type of the column it names.",
+        )
+    evaluated = int(counts.get("element_count", rows))
+    unexpected = counts.get("unexpected_count", counts.get("observed_value", 0))
+    if meta["kind"] == "row_count_between":
+        unexpected = _rows_outside(rows, config.kwargs)
+    columns = config.kwargs.get("column_list") or [config.kwargs.get("column")]
+    return CheckResult(
+        suite=subject.suite,
+        rule=meta["rule"],
+        stage=stage,
+        kind=meta["kind"],
+        columns=", ".join(name for name in columns if name),
+        severity=meta["severity"],
+        success=bool(result.success),
+        evaluated_rows=evaluated,
+        unexpected_rows=int(unexpected),
+    )
+
+
+def _rows_outside(rows: int, limits: Mapping[str, Any]) -> int:
+    lowest, highest = limits.get("min_value"), limits.get("max_value")
+    too_few = max(0, int(lowest) - rows) if lowest is not None else 0
+    too_many = max(0, rows - int(highest)) if highest is not None else 0
+    return too_few + too_many
+
+
+def _find_exception(info: Mapping[str, Any]) -> str | None:
+    """Return what went wrong, without the values that database errors quote."""
+    entries = [info, *(entry for entry in info.values() if isinstance(entry, Mapping))]
+    for entry in entries:
+        if entry.get("raised_exception"):
+            text = str(entry.get("exception_message") or "")
+            known = [
+                line for line in text.splitlines() if any(t in line for t in _TEXTS_WITHOUT_VALUES)
+            ]
+            return known[0].strip() if known else "the database refused the query"
+    return None

@@ -1,0 +1,214 @@
+"""A declared block and the rows of its mart to a card that templates print.
+
+One function a kind of block. Charts are in ``figures``, tables in ``tables``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from cdp_pipeline.project.reports import Block, ReportColumn
+from cdp_pipeline.reporting.figures import make_figure
+from cdp_pipeline.reporting.formats import (
+    Delta,
+    Formatter,
+    as_date,
+    is_hidden,
+    is_missing,
+)
+from cdp_pipeline.reporting.marts import RowDict
+from cdp_pipeline.reporting.tables import make_table, rests_on_few
+from cdp_pipeline.reporting.views import Card, Grid, Shade, Stack, Table, Tile
+
+WEEK_DAYS = 7
+YEAR_DAYS = 364
+"""The same weekday a year ago: 52 whole weeks, not the same date."""
+
+_SPARK_DAYS = 28
+_LEVELS = 7
+_SPARK_WIDTH, _SPARK_HEIGHT = 120, 32
+_DENSE_COLUMNS = 7
+
+
+def make_card(
+    block: Block,
+    rows: Sequence[RowDict],
+    formatter: Formatter,
+    *,
+    uid: str,
+    facts: Any = None,  # noqa: ANN401 - JSON
+) -> Card:
+    """Return a block as a card; without data its body is None and it says so.
+
+    Args:
+        block: Declaration.
+        rows: Rows of its mart, in order; empty for kinds without a mart.
+        formatter: Writes values.
+        uid: Prefix of ids, unique on the page.
+        facts: Table of quality checks, for blocks of kind ``checks``.
+    """
+    if block.kind == "checks":
+        body: Any = facts
+    elif block.kind in {"terms", "note"}:
+        body = list(block.terms.items())
+    elif block.kind in {"line", "bar"}:
+        body = make_figure(block, rows, formatter, uid=uid) if _has_values(block, rows) else None
+    else:
+        body = _MAKERS[block.kind](block, rows, formatter) if rows else None
+    return Card(
+        kind=block.kind,
+        title=block.title,
+        width=block.width,
+        body=body,
+        lead=block.lead,
+        note=block.note,
+        empty=block.empty,
+        in_mail=block.mail,
+    )
+
+
+def make_tiles(block: Block, rows: Sequence[RowDict], formatter: Formatter) -> list[Tile] | None:
+    """Return key figures of the last day against the same weekday a week and a year before."""
+    axis = block.x.column if block.x else ""
+    by_day = {as_date(row[axis]): row for row in rows}
+    last = max((day for day in by_day if day), default=None)
+    if last is None:
+        return None
+    return [_make_tile(column, by_day, last, formatter) for column in block.columns]
+
+
+def _make_tile(
+    column: ReportColumn, by_day: dict[date | None, RowDict], last: date, formatter: Formatter
+) -> Tile:
+    def value(days_before: int) -> float | None:
+        row = by_day.get(last - timedelta(days=days_before))
+        found = row[column.column] if row else None
+        return None if found is None or is_missing(found) else float(found)
+
+    spark = [value(days) for days in range(_SPARK_DAYS - 1, -1, -1)]
+    return Tile(
+        label=column.heading,
+        value=formatter.write(by_day[last][column.column], column.format),
+        week=_compare(column, value(0), value(WEEK_DAYS), formatter),
+        year=_compare(column, value(0), value(YEAR_DAYS), formatter),
+        spark=spark_points(spark),
+    )
+
+
+def _compare(
+    column: ReportColumn, new: float | None, old: float | None, formatter: Formatter
+) -> Delta | None:
+    if new is None or old is None:
+        return None
+    if column.format == "people" and (is_hidden(new) or is_hidden(old)):
+        return None
+    if column.format == "share":
+        return formatter.delta(new - old, good=column.good, is_points=True)
+    return formatter.delta(new / old - 1, good=column.good) if old else None
+
+
+def spark_points(values: Sequence[float | None]) -> str:
+    """Return SVG points of a sparkline in a 120 by 32 box; empty with fewer than two values.
+
+    >>> spark_points([1, None, 3])
+    '0.0,30.0 120.0,2.0'
+    """
+    known = [(i, value) for i, value in enumerate(values) if value is not None]
+    if len(known) < 2:  # noqa: PLR2004 - a line needs two points
+        return ""
+    low, high = min(v for _, v in known), max(v for _, v in known)
+    span, across = (high - low) or 1.0, _SPARK_WIDTH / (len(values) - 1)
+    inner = _SPARK_HEIGHT - 4
+    return " ".join(
+        f"{i * across:.1f},{_SPARK_HEIGHT - 2 - (v - low) / span * inner:.1f}" for i, v in known
+    )
+
+
+def make_grid(block: Block, rows: Sequence[RowDict], formatter: Formatter) -> Grid:
+    """Return a heat map; rows and columns stand in the order in which the mart names them."""
+    x, y = block.x or block.columns[0], block.y or block.columns[0]
+    heads = _distinct(x, rows)
+    names = _distinct(y, rows)
+    main = block.columns[0]
+    found = {(row[y.column], row[x.column]): row for row in rows}
+    known = [float(row[main.column]) for row in rows if not is_missing(row[main.column])]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+
+    def shade(name: object, head: object) -> Shade:
+        if block.diagonal and name == head:
+            return Shade(-1, "", is_diagonal=True)
+        row = found.get((name, head))
+        if row is None or is_missing(row[main.column]) or rests_on_few(main, row):
+            return Shade(-1, "")
+        level = int((float(row[main.column]) - low) / ((high - low) or 1.0) * (_LEVELS - 0.001))
+        second = " · ".join(
+            formatter.write(row[column.column], column.format)
+            for column in block.columns[1:]
+            if not is_missing(row[column.column]) and not rests_on_few(column, row)
+        )
+        return Shade(level, formatter.write(row[main.column], main.format), second)
+
+    return Grid(
+        corner=y.heading,
+        heads=tuple(formatter.write(head, x.format) for head in heads),
+        rows=tuple(
+            (formatter.write(name, y.format), tuple(shade(name, head) for head in heads))
+            for name in names
+        ),
+        is_dense=len(heads) > _DENSE_COLUMNS,
+    )
+
+
+def _distinct(column: ReportColumn, rows: Sequence[RowDict]) -> list[Any]:
+    return list(dict.fromkeys(row[column.column] for row in rows))
+
+
+def make_stack(block: Block, rows: Sequence[RowDict], formatter: Formatter) -> Stack:
+    """Return bars of a whole: every column is a share of it."""
+    name = block.x or block.columns[0]
+    return Stack(
+        key=tuple(column.heading for column in block.columns),
+        rows=tuple(
+            (
+                formatter.write(row[name.column], name.format),
+                tuple(
+                    (
+                        round(100 * float(row[c.column] or 0), 2),
+                        f"{c.heading.lower()} {formatter.write(row[c.column], c.format)}",
+                    )
+                    for c in block.columns
+                ),
+                formatter.write(row[block.columns[0].column], block.columns[0].format),
+            )
+            for row in rows
+        ),
+        numbers=make_table(block, rows, formatter),
+    )
+
+
+def make_pairs(
+    block: Block, rows: Sequence[RowDict], formatter: Formatter
+) -> list[tuple[str, str]] | None:
+    """Return label and value of every column of the first row; missing values are left out."""
+    pairs = [
+        (column.heading, formatter.write(rows[0][column.column], column.format))
+        for column in block.columns
+        if not is_missing(rows[0][column.column])
+    ]
+    return pairs or None
+
+
+def _has_values(block: Block, rows: Sequence[RowDict]) -> bool:
+    return any(not is_missing(row[column.column]) for row in rows for column in block.columns)
+
+
+_MAKERS: dict[str, Callable[[Block, Sequence[RowDict], Formatter], Any]] = {
+    "kpi": make_tiles,
+    "table": make_table,
+    "heatmap": make_grid,
+    "stack": make_stack,
+    "facts": make_pairs,
+    "funnel": make_pairs,
+}

@@ -1,0 +1,68 @@
+"""Sentences from rules: the opening of a page, the subject of its mail, what changed.
+
+A rule is declared in the report (``Sentence``): the mart's first row that meets its condition
+fills its placeholders. A rule whose row or value is missing stays silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from cdp_pipeline.project.reports import PLACEHOLDER, Sentence
+from cdp_pipeline.reporting.formats import Formatter, is_hidden, is_missing
+from cdp_pipeline.reporting.marts import RowDict
+
+Reader = Callable[[Sentence], RowDict | None]
+"""Returns the first row of a sentence's mart that meets its condition."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A finished sentence with the words that are set in bold before it."""
+
+    lead: str
+    text: str
+
+
+def write_first(sentences: Iterable[Sentence], read: Reader, formatter: Formatter) -> str | None:
+    """Return the first sentence that can be filled; None when none can."""
+    for sentence in sentences:
+        line = fill(sentence, read(sentence), formatter)
+        if line:
+            return line.text
+    return None
+
+
+def write_all(sentences: Iterable[Sentence], read: Reader, formatter: Formatter) -> list[Line]:
+    """Return all sentences that can be filled, at most one a topic, in declared order."""
+    lines: list[Line] = []
+    told: set[str] = set()
+    for sentence in sentences:
+        if sentence.topic and sentence.topic in told:
+            continue
+        line = fill(sentence, read(sentence), formatter)
+        if line:
+            lines.append(line)
+            told.add(sentence.topic)
+    return lines
+
+
+def fill(sentence: Sentence, row: RowDict | None, formatter: Formatter) -> Line | None:
+    """Return a sentence with its placeholders filled from a row, None if a value is missing.
+
+    A count of people under ten also silences it: next to other figures it would be telling.
+    """
+    if row is None:
+        return None
+    for column, form in sentence.placeholders:
+        if is_missing(row[column]) or (form.startswith("people") and is_hidden(row[column])):
+            return None
+
+    def write(template: str) -> str:
+        return PLACEHOLDER.sub(
+            lambda match: formatter.write(row[match["column"]], match["format"] or "text"),
+            template,
+        )
+
+    return Line(write(sentence.lead), write(sentence.text))

@@ -1,0 +1,96 @@
+r"""Vetting of a segment's ``where:`` against the columns of ``features.customer_features``.
+
+What SQL is safe is decided by ``project.expressions``; here stand the segment's place in its file,
+the table it may speak of and the types of its columns. Members are found by ``membership``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+from cdp_pipeline.project.expressions import vet_predicate
+from cdp_pipeline.project.loader import Project
+from cdp_pipeline.project.marketing import SegmentSpec
+from cdp_pipeline.project.tables import TableHeader
+
+FEATURES_TABLE = "features.customer_features"
+
+_TYPES_BY_NAME = (
+    (re.compile(r"^(is|has)_|^(browsed|bought|opened|visited)_"), "boolean"),
+    (re.compile(r"_at$"), "timestamp"),
+    (re.compile(r"_on$"), "date"),
+    (re.compile(r"_amount$"), "decimal(18,2)"),
+    (re.compile(r"_(count|days)(_\d+[dm])?$|^\w+_count_|^(visits|store_visits)_|_year$"), "bigint"),
+    (re.compile(r"_(r|f|m)?score$|_tenth$"), "integer"),
+    (re.compile(r"_(share|prob|km|weight)$|^p_|^expected_"), "double"),
+)
+
+
+def vet_segment(spec: SegmentSpec, *, columns: Mapping[str, str], path: Path) -> str:
+    r"""Return a segment's predicate, safe to place into a query.
+
+    Args:
+        spec: The declaration.
+        columns: Columns of ``features.customer_features`` with their DuckDB types.
+        path: The declaring file.
+
+    Raises:
+        ConfigError: The predicate is not one condition over these columns; names file and line.
+
+    >>> spec = SegmentSpec(name="vips", title="VIPs", owner="crm", where="visits > 9")
+    >>> vet_segment(spec, columns={"visits": "bigint"}, path=Path("vips.yml"))
+    '(visits > 9\n)'
+    """
+    return vet_predicate(spec.where, columns=columns, where=place_of(path, "where"))
+
+
+def vet_segments(project: Project, *, columns: Mapping[str, str]) -> dict[str, str]:
+    """Return the vetted predicates of all segments of a project by name.
+
+    Raises:
+        ConfigError: One of them is wrong; the first in name order is told.
+    """
+    return {
+        name: vet_segment(spec, columns=columns, path=project.path_of("segment", name))
+        for name, spec in project.segments.items()
+    }
+
+
+def served(project: Project, *, business_date: date) -> tuple[list[SegmentSpec], list[str]]:
+    """Return the segments that are still served, most urgent first, and words on the others."""
+    current, messages = [], []
+    for spec in sorted(project.segments.values(), key=lambda s: (s.priority, s.name)):
+        if spec.expires_on and spec.expires_on < business_date:
+            messages.append(f"segment {spec.name} expired on {spec.expires_on}: not served")
+        else:
+            current.append(spec)
+    return current, messages
+
+
+def declared_columns(header: TableHeader) -> dict[str, str]:
+    """Return column types of a header, so that segments can be vetted before any data exists.
+
+    A type that the header leaves out follows from the naming grammar: ``_on`` is a date,
+    ``_amount`` a decimal, ``is_`` a boolean; anything else is text.
+    """
+    return {
+        name: column.type or _type_by_name(name) for name, column in header.columns.items()
+    }
+
+
+def place_of(path: Path, key: str) -> str:
+    """Return ``file:line`` of a top-level key of a declaration, for messages."""
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1) if path.is_file() else ():
+        if line.startswith(f"{key}:"):
+            return f"{path}:{number}"
+    return str(path)
+
+
+def _type_by_name(name: str) -> str:
+    for pattern, sql_type in _TYPES_BY_NAME:
+        if pattern.search(name):
+            return sql_type
+    return "varchar"

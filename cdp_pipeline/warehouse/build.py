@@ -1,0 +1,180 @@
+"""The step that turns the SQL models of a layer into tables, in the order of what they read.
+
+Every table is written in the order of its key, so that two runs give the same files, and its key is
+held to be unique: a join that multiplies rows stops here. What Jinja may do belongs to
+``rendering``, checking a project without data to ``rehearsal``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import duckdb
+
+from cdp_pipeline.core.context import Clock, RunContext, StepResult
+from cdp_pipeline.core.errors import WarehouseError
+from cdp_pipeline.core.log import get_logger
+from cdp_pipeline.project.lineage import find_tables, sort_by_lineage
+from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.warehouse import (
+    create_table,
+    declare_table,
+    fetch_value,
+    open_build,
+    quote_column,
+    quote_identifier,
+)
+from cdp_pipeline.warehouse.rendering import Base, RenderValues, render_model
+
+_LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
+_log = get_logger(__name__)
+
+
+def run(context: RunContext, layer: str, *, rest: bool = False) -> StepResult:
+    """Build the models of a layer.
+
+    Args:
+        context: The night.
+        layer: Folder below ``sql``: ``core``, ``features`` or ``marts``.
+        rest: Build the models that read a table which a Python step makes in the same layer;
+            without it, build all others.
+
+    Returns:
+        Rows made, and rows and milliseconds of each table.
+
+    Raises:
+        ConfigError: Models read each other in a circle, or a model is not one SELECT.
+        WarehouseError: A model fails, differs from its header or repeats its key.
+    """
+    project = load_project(context.project_root)
+    clock = Clock()
+    rows: dict[str, int] = {}
+    milliseconds: dict[str, int] = {}
+    with open_build(context) as con:
+        values = RenderValues(
+            context.business_date,
+            context.settings,
+            tuple(project.sources),
+            Base(list_base_tables(con)),
+        )
+        for spec, select in plan_layer(project, layer, values, rest=rest):
+            began = clock.monotonic()
+            rows[spec.full_name] = build_model(con, spec, select)
+            milliseconds[spec.full_name] = round((clock.monotonic() - began) * 1000)
+            _log.debug("model_built", model=spec.full_name, rows=rows[spec.full_name])
+    return StepResult(
+        rows_out=sum(rows.values()),
+        messages=(f"{len(rows)} tables of {layer}",),
+        facts={"rows": rows, "milliseconds": milliseconds},
+    )
+
+
+def plan_layer(
+    project: Project, layer: str, values: RenderValues, *, rest: bool | None = None
+) -> list[tuple[TableSpec, str]]:
+    """Return the models of a layer with their rendered SELECTs, in the order to build them.
+
+    Args:
+        project: The declarations.
+        layer: Folder below ``sql``.
+        values: What Jinja may use.
+        rest: True: only models that read, directly or not, a Python table of the same layer;
+            False: only the others; None: all.
+
+    Raises:
+        ConfigError: Models read each other in a circle, or a model is not one SELECT.
+        WarehouseError: The Jinja of a model is wrong.
+    """
+    specs = {spec.full_name: spec for spec in project.models(layer)}
+    selects = {name: render_model(spec, values) for name, spec in specs.items()}
+    reads = {
+        name: find_tables(selects[name], where=str(spec.path), first_line=spec.sql_line)
+        for name, spec in specs.items()
+    }
+    order = sort_by_lineage(reads, where=f"sql/{layer}")
+    if rest is not None:
+        later = _reading_python_tables(project, layer, reads, order)
+        order = [name for name in order if (name in later) == rest]
+    return [(specs[name], selects[name]) for name in order]
+
+
+def build_model(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str) -> int:
+    """Make one table, hold it against its header and return its number of rows.
+
+    Args:
+        con: Connection whose catalog takes the table.
+        spec: The table's declaration.
+        select: Its rendered SELECT.
+
+    Raises:
+        WarehouseError: DuckDB refuses it, its columns differ from its header, or its key repeats.
+    """
+    if not spec.header.key:
+        raise WarehouseError(
+            f"{spec.full_name} has no key",
+            where=f"{spec.path}:1",
+            hint="Name the columns that identify a row in `key:`; rows are stored in its order.",
+        )
+    order = ", ".join(quote_column(column) for column in spec.header.key)
+    try:
+        count = create_table(
+            con,
+            spec.full_name,
+            f"select * from ({select}\n) order by {order}",  # noqa: S608 - a model's own SQL
+        )
+    except duckdb.Error as error:
+        raise explain_failure(error, spec) from error
+    declare_table(con, spec)
+    _hold_key(con, spec, count)
+    return count
+
+
+def list_base_tables(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Return ``schema.table`` of the version that the night builds upon; empty without one."""
+    rows = con.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'base'"
+    ).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
+def explain_failure(error: duckdb.Error, spec: TableSpec) -> WarehouseError:
+    """Return DuckDB's complaint about a model as our error, with the line of the model's file."""
+    text = str(error).strip()
+    match = _LINE.search(text)
+    line = spec.sql_line + (int(match.group(1)) if match else 1) - 1
+    message, _, detail = text.partition("\n")
+    candidates = re.search(r"(?:Candidate bindings|Did you mean)[^\n]*", detail)
+    hint = candidates.group(0) if candidates else "Mend the SELECT at the line named above."
+    return WarehouseError(f"{spec.full_name}: {message}", where=f"{spec.path}:{line}", hint=hint)
+
+
+def _reading_python_tables(
+    project: Project, layer: str, reads: Mapping[str, Iterable[str]], order: Sequence[str]
+) -> set[str]:
+    later = {spec.full_name for spec in project.tables.values() if _is_python(spec, layer)}
+    for name in order:
+        if not later.isdisjoint(reads[name]):
+            later.add(name)
+    return later
+
+
+def _is_python(spec: TableSpec, layer: str) -> bool:
+    return spec.schema == layer and spec.sql is None
+
+
+def _hold_key(con: duckdb.DuckDBPyConnection, spec: TableSpec, count: int) -> None:
+    key = ", ".join(quote_column(column) for column in spec.header.key)
+    table = quote_identifier(spec.full_name)
+    distinct = fetch_value(
+        con,
+        f"select count(*) from (select distinct {key} from {table})",  # noqa: S608 - quoted
+    )
+    if distinct != count:
+        raise WarehouseError(
+            f"{spec.full_name} has {count} rows but {distinct} different keys "
+            f"({', '.join(spec.header.key)})",
+            where=str(spec.path),
+            hint="A join multiplies rows, or `key:` lacks a column.",
+        )

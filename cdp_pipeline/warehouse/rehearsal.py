@@ -1,0 +1,108 @@
+"""Build every model on empty typed tables: finds misspelt columns in seconds, without any data.
+
+Only the rehearsal belongs here; ``build`` makes the real tables by the same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date
+
+import duckdb
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.settings import EngineSettings, Settings
+from cdp_pipeline.project.loader import LAYERS, Project
+from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.warehouse import (
+    connect,
+    create_macros,
+    declare_table,
+    quote_column,
+    quote_identifier,
+)
+from cdp_pipeline.warehouse.build import build_model, plan_layer
+from cdp_pipeline.warehouse.rendering import Base, RenderValues
+
+REHEARSAL_DATE = date(2026, 1, 5)
+"""Business date of rehearsals; any day would do."""
+
+SQL_LAYERS = ("core", "features", "marts")
+"""Layers whose models are SQL."""
+
+
+@contextmanager
+def open_rehearsal(project: Project, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an in-memory warehouse that holds every Python-made table, typed and empty.
+
+    Catalogs are those of a night: ``cdp`` in use, ``staging`` with the entities, ``base`` with all
+    tables of the warehouse that have types.
+    """
+    con = connect(EngineSettings(threads=1))
+    try:
+        for catalog in ("cdp", "staging", "base"):
+            con.execute(f"attach ':memory:' as {catalog}")
+        con.execute("use cdp")
+        for catalog in ("cdp", "base"):
+            for schema in LAYERS:
+                con.execute(f"create schema {catalog}.{schema}")
+        create_macros(con, RunContext(REHEARSAL_DATE, "rehearsal", project.root, settings))
+        create_empty(con, project.entities.values(), catalog="staging.main")
+        python_made = [spec for spec in project.tables.values() if spec.sql is None]
+        create_empty(con, python_made)
+        create_empty(con, python_made, catalog="base")
+        yield con
+    finally:
+        con.close()
+
+
+def create_empty(
+    con: duckdb.DuckDBPyConnection, specs: Iterable[TableSpec], *, catalog: str = "cdp"
+) -> None:
+    """Create typed tables without rows from their headers.
+
+    Args:
+        con: A connection that has the catalog and its schemas.
+        specs: Tables whose columns all have types.
+        catalog: Where they go; ``staging.main`` takes entities, whose schema is the catalog.
+    """
+    for spec in specs:
+        name = spec.name if catalog == "staging.main" else spec.full_name
+        columns = ", ".join(
+            f"{quote_column(column)} {declared.type}"
+            for column, declared in spec.header.columns.items()
+        )
+        con.execute(f"create table {quote_identifier(f'{catalog}.{name}')} ({columns})")
+
+
+def rehearse(
+    project: Project, settings: Settings, *, with_base: bool = False
+) -> dict[str, TableSpec]:
+    """Build every SQL model on empty tables and return what was built, in order.
+
+    Args:
+        project: The declarations.
+        settings: Values for Jinja and the time zone of macros.
+        with_base: Whether the night has an earlier version to read.
+
+    Raises:
+        ConfigError: Models read each other in a circle, or a model is not one SELECT.
+        WarehouseError: A model does not bind, or differs from its header.
+    """
+    built: dict[str, TableSpec] = {}
+    with open_rehearsal(project, settings) as con:
+        python_made = frozenset(name for name, spec in project.tables.items() if spec.sql is None)
+        values = RenderValues(
+            REHEARSAL_DATE,
+            settings,
+            tuple(project.sources),
+            Base(python_made if with_base else ()),
+        )
+        for name in sorted(python_made):
+            declare_table(con, project.tables[name])
+        for layer in SQL_LAYERS:
+            for spec, select in plan_layer(project, layer, values):
+                build_model(con, spec, select)
+                built[spec.full_name] = spec
+    return built

@@ -1,0 +1,96 @@
+"""Jinja for SQL models: values only, so that what a model reads stays visible in its text.
+
+A model may use ``business_date``, ``settings``, ``time_zone``, ``sources`` and ``base.has()``; a
+name that does not exist is an error, never an empty text. Running models belongs to ``build``.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from cdp_pipeline.core.errors import WarehouseError
+from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.warehouse import quote_literal
+
+_NAMES = "business_date, settings, time_zone, sources, base.has()"
+_ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+    autoescape=False,  # noqa: S701 - SQL, not HTML; only our own declarations are rendered
+)
+
+
+@dataclass(frozen=True)
+class Base:
+    """The version that a night builds upon, as models see it.
+
+    Attributes:
+        tables: Its tables as ``schema.table``; empty on the first night.
+    """
+
+    tables: Collection[str] = ()
+
+    def has(self, table: str) -> bool:
+        """Return whether ``base.<schema>.<table>`` can be read."""
+        return table in self.tables
+
+
+@dataclass(frozen=True)
+class RenderValues:
+    """Everything that Jinja can put into a model.
+
+    Attributes:
+        business_date: The night's business day.
+        settings: The project's settings.
+        sources: Names of the declared sources.
+        base: What the version that the night builds upon holds.
+    """
+
+    business_date: date
+    settings: Settings
+    sources: tuple[str, ...] = ()
+    base: Base = Base()
+
+
+def render_model(spec: TableSpec, values: RenderValues) -> str:
+    """Return the model's SELECT with its values filled in, line for line.
+
+    Args:
+        spec: A table with ``sql``.
+        values: What Jinja may use.
+
+    Raises:
+        WarehouseError: The Jinja is wrong or uses an unknown name; names file and line.
+    """
+    try:
+        template = _ENVIRONMENT.from_string(spec.sql or "")
+        text = template.render(
+            business_date=f"date '{values.business_date.isoformat()}'",
+            settings=values.settings,
+            time_zone=quote_literal(values.settings.time_zone),
+            sources=values.sources,
+            base=values.base,
+        )
+    except TemplateError as error:
+        line = spec.sql_line + _line_of(error) - 1
+        raise WarehouseError(
+            f"{spec.full_name}: {error.message or type(error).__name__}",
+            where=f"{spec.path}:{line}",
+            hint=f"Models may use {_NAMES}; field names are those of [tool.cdp].",
+        ) from error
+    return text.strip().rstrip(";")
+
+
+def _line_of(error: TemplateError) -> int:
+    if isinstance(error, TemplateSyntaxError):
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == "<template>"]
+    return (lines[-1] if lines else None) or 1

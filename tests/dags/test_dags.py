@@ -1,0 +1,67 @@
+"""The DAG files load, hold the graph of `cdp plan`, and cost little to parse."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cdp_pipeline.orchestration.steps import nightly_graph
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Airflow's own imports warn; ours are checked
+
+
+@pytest.fixture(scope="module")
+def bag() -> object:
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(dag_folder=str(ROOT / "dags"))
+
+
+def test_every_dag_loads_without_complaint(bag) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001 - Airflow's type
+    assert bag.import_errors == {}
+    assert sorted(bag.dags) == ["cdp_nightly"]
+    ours = [w for w in bag.captured_warnings.values() if "cdp" in str(w)]
+    assert ours == []
+
+
+def test_airflow_and_the_command_line_run_the_same_graph(bag) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001 - same
+    graph = nightly_graph(ROOT)
+    dag = bag.dags["cdp_nightly"]
+    assert {task.task_id for task in dag.tasks} == set(graph.steps)
+    edges = {(task.task_id, after) for task in dag.tasks for after in task.downstream_task_ids}
+    assert edges == graph.edges
+
+
+def test_the_night_is_of_reviewable_size() -> None:
+    assert 20 <= len(nightly_graph(ROOT).steps) <= 32
+
+
+def test_tasks_say_what_they_do_and_writers_share_one_slot(bag) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001 - same
+    dag = bag.dags["cdp_nightly"]
+    graph = nightly_graph(ROOT)
+    for task in dag.tasks:
+        step = graph.steps[task.task_id]
+        assert task.doc_md == step.summary
+        assert task.retries == step.retries
+        assert task.pool == ("cdp_warehouse" if step.writes_warehouse else "default_pool")
+    assert dag.max_active_runs == 1
+    assert dag.catchup is False
+
+
+def test_parsing_imports_no_engine() -> None:
+    code = (
+        "import sys, warnings; warnings.simplefilter('ignore')\n"
+        "from airflow.sdk import DAG\n"
+        "before = set(sys.modules)\n"
+        "from cdp_pipeline.orchestration.airflow import build_nightly_dag\n"
+        f"build_nightly_dag({str(ROOT / 'dags' / 'cdp_nightly.py')!r}, documentation='')\n"
+        "heavy = {'pandas', 'sklearn', 'great_expectations', 'recordlinkage', 'pyarrow'}\n"
+        "print('HEAVY', sorted(heavy & {m.split('.')[0] for m in set(sys.modules) - before}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "HEAVY []"

@@ -1,0 +1,105 @@
+"""The command line as a newcomer meets it: help, errors, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cdp_pipeline.cli.app import run_app
+
+COMMANDS = (
+    "init", "demo", "plan", "run", "check", "report", "export", "status", "query", "explain",
+    "doctor", "version",
+)  # fmt: skip
+
+
+def cdp(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    code = run_app(list(arguments))
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+def test_help_lists_the_commands_in_the_order_of_use(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = cdp("--help", capsys=capsys)
+    assert code == 0
+    listed = [line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.strip()]
+    assert tuple(name for name in listed if name in COMMANDS) == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_and_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = cdp(command, "--help", capsys=capsys)
+    assert code == 0
+    assert f"Example: cdp {command}" in out
+
+
+def test_outside_a_project_it_says_how_to_make_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = cdp("plan", capsys=capsys)
+    assert code == 2
+    assert "cdp init" in err
+
+
+def test_a_wrong_date_is_explained(project_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = cdp("--project", str(project_root), "run", "--date", "20/11/26", capsys=capsys)
+    assert code == 2
+    assert "2026-11-20" in err
+
+
+def test_errors_can_be_read_by_machines(
+    project_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = cdp("--project", str(project_root), "query", "select 1", "--json", capsys=capsys)
+    assert code == 2
+    assert json.loads(out)["error"]["code"] == "config"
+
+
+def test_unknown_options_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = cdp("plan", "--colour", capsys=capsys)
+    assert code == 2
+    assert "--colour" in err
+
+
+def test_init_then_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = cdp("init", str(tmp_path / "mystore"), capsys=capsys)
+    assert code == 0
+    assert "cdp check" in err
+    code, out, _ = cdp("--project", str(tmp_path / "mystore"), "plan", "--json", capsys=capsys)
+    assert code == 0
+    assert json.loads(out)[0]["step"] == "discover"
+
+
+def test_status_before_the_first_night(
+    project_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = cdp("--project", str(project_root), "status", capsys=capsys)
+    assert code == 0
+    assert "nothing has been published yet" in out
+
+
+def test_version_names_what_decides_results(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = cdp("version", "--json", capsys=capsys)
+    assert code == 0
+    assert {"cdp-pipeline", "duckdb", "recordlinkage"} <= set(json.loads(out))
+
+
+def test_the_installed_command_answers() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cdp_pipeline", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "customer data platform" in done.stdout
+
+
+def test_no_colour_without_a_terminal(
+    project_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, err = cdp("--project", str(project_root), "query", "select 1", capsys=capsys)
+    assert "\033[" not in out + err

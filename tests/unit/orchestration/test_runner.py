@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.core.errors import DataQualityError, DeliveryError
+from cdp_pipeline.orchestration import runner
+from cdp_pipeline.orchestration.graph import Step, StepGraph
+from cdp_pipeline.orchestration.runner import RunOptions, run_night
+from cdp_pipeline.storage.files import write_json
+from cdp_pipeline.storage.paths import DataPaths
+
+CALLS: list[str] = []
+BEHAVIOUR: dict[str, Callable[[], StepResult]] = {}
+
+
+def discover(context: RunContext) -> StepResult:
+    write_json(DataPaths.of(context).plan, {"fingerprint": "f"})
+    return act(context, name="discover")
+
+
+def act(_context: RunContext, *, name: str) -> StepResult:
+    CALLS.append(name)
+    return BEHAVIOUR.get(name, StepResult)()
+
+
+@pytest.fixture(autouse=True)
+def small_night(monkeypatch: pytest.MonkeyPatch) -> None:
+    CALLS.clear()
+    BEHAVIOUR.clear()
+    names = ["discover", "middle", "publish"]
+    steps = [
+        Step(
+            name,
+            f"{__name__}:{'discover' if name == 'discover' else 'act'}",
+            makes=(name,),
+            reads=tuple(names[:number][-1:]),
+            stage="s",
+            params={} if name == "discover" else {"name": name},
+            retries=2,
+        )
+        for number, name in enumerate(names)
+    ]
+    monkeypatch.setattr(Step, "load", _load)
+    monkeypatch.setattr(runner, "nightly_graph", lambda *_a, **_k: StepGraph(steps))
+
+
+def _load(self: Step) -> Callable[..., StepResult]:
+    return discover if self.name == "discover" else act
+
+
+def test_steps_run_in_order_and_leave_a_manifest(context: RunContext) -> None:
+    BEHAVIOUR["publish"] = lambda: StepResult(facts={"version": "000001-2026-11-20"})
+    outcome = run_night(context)
+    assert CALLS == ["discover", "middle", "publish"]
+    assert (outcome.status, outcome.version) == ("published", "000001-2026-11-20")
+    manifest = json.loads((DataPaths.of(context).run / "manifest.json").read_text())
+    assert list(manifest["steps"]) == ["discover", "middle", "publish"]
+    assert not DataPaths.of(context).work.exists()
+
+
+def test_a_failed_step_ends_the_night_and_resume_goes_on_there(context: RunContext) -> None:
+    def fail() -> StepResult:
+        raise DataQualityError("too few rows", where="pos_sales", hint="Ask the store.")
+
+    BEHAVIOUR["middle"] = fail
+    outcome = run_night(context)
+    assert outcome.status == "failed"
+    assert outcome.error is not None
+    assert CALLS == ["discover", "middle"]
+    del BEHAVIOUR["middle"]
+    outcome = run_night(context, RunOptions(resume=True))
+    assert outcome.status == "published"
+    assert outcome.steps["discover"].status == "resumed"
+    assert CALLS == ["discover", "middle", "middle", "publish"]
+
+
+def test_only_transient_errors_are_tried_again(context: RunContext) -> None:
+    tries = {"middle": 0}
+
+    def flaky() -> StepResult:
+        tries["middle"] += 1
+        if tries["middle"] < 3:
+            raise DeliveryError("no answer")
+        return StepResult()
+
+    BEHAVIOUR["middle"] = flaky
+    assert run_night(context).status == "published"
+    assert CALLS.count("middle") == 3
+
+    CALLS.clear()
+
+    def broken() -> StepResult:
+        raise DataQualityError("bad")
+
+    BEHAVIOUR["middle"] = broken
+    assert run_night(context).status == "failed"
+    assert CALLS.count("middle") == 1
+
+
+def test_a_crash_is_reported_with_the_place_of_its_traceback(context: RunContext) -> None:
+    BEHAVIOUR["middle"] = lambda: StepResult(rows_in=1 // 0)
+    outcome = run_night(context)
+    assert outcome.error is not None
+    assert "ZeroDivisionError" in outcome.error.message
+    assert "log.jsonl" in (outcome.error.hint or "")
+    log = (DataPaths.of(context).run / "log.jsonl").read_text()
+    assert "ZeroDivisionError" in log
+
+
+def test_results_carry_counts_not_data(context: RunContext) -> None:
+    BEHAVIOUR["middle"] = lambda: StepResult(facts={"rows": ["x" * 100] * 200})
+    outcome = run_night(context)
+    assert outcome.error is not None
+    assert "8192" in outcome.error.message

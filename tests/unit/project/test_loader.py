@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.project.starter import create_project
+
+CONTRACT = """\
+title: Till
+owner: stores
+delivery: {path: "till/*.csv", format: csv}
+load: {mode: append, key: [receipt]}
+columns: {receipt: {required: true}}
+feeds: [{entity: sale_lines, columns: {sale_id: receipt}}]
+"""
+
+
+def add_source(root: Path, text: str = CONTRACT) -> Path:
+    path = root / "expectations" / "till.yml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_project_may_be_a_single_contract(project_root: Path) -> None:
+    add_source(project_root)
+    project = load_project(project_root)
+    assert list(project.sources) == ["till"]
+    assert "core.fct_sales" in project.tables
+    assert project.segments
+
+
+def test_a_changed_file_is_read_again(project_root: Path) -> None:
+    path = add_source(project_root)
+    before = load_project(project_root)
+    path.write_text(CONTRACT.replace("title: Till", "title: Tills"), encoding="utf-8")
+    after = load_project(project_root)
+    assert after.sources["till"].title == "Tills"
+    assert after.fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [("sale_lines", "sale_line", "Known: "), ("sale_id:", "sale_no:", "sale_lines has: ")],
+)
+def test_feeds_must_fit_their_entity(project_root: Path, old: str, new: str, said: str) -> None:
+    path = add_source(project_root, CONTRACT.replace(old, new))
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_project(project_root)
+    assert caught.value.where == str(path)
+
+
+def test_init_makes_a_project_that_loads(tmp_path: Path) -> None:
+    made = create_project(tmp_path / "mystore")
+    names = {path.relative_to(tmp_path / "mystore").as_posix() for path in made}
+    assert {"pyproject.toml", "dags/cdp_nightly.py", "expectations/README.md"} <= names
+    project = load_project(tmp_path / "mystore")
+    assert project.sources == {}
+    assert project.tables
+
+
+def test_init_never_overwrites(tmp_path: Path) -> None:
+    create_project(tmp_path)
+    with pytest.raises(ConfigError, match="already exists"):
+        create_project(tmp_path)
