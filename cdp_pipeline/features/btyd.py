@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from cdp_pipeline.features.histories import Histories, Vector, group_histories
+from cdp_pipeline.features.histories import Histories, Vector, group_histories, pair_up
 from cdp_pipeline.features.likelihood import DropoutLikelihood, StayLikelihood
 from cdp_pipeline.features.optimise import Objective, Optimum, curvature, invert_curvature, minimise
 from cdp_pipeline.features.quadrature import beta_rule
@@ -171,9 +171,9 @@ def expected_visits(
         Gauss rule over the customer's chance to leave.
     """
     xs, last, age = _arrays(x, t_x, T)
-    pairs, position = np.unique(np.stack((xs, age)), axis=1, return_inverse=True)
-    while_alive = _visits_while_alive(fit, pairs[0], pairs[1], (horizon,))[0]
-    expected: Vector = while_alive[position.reshape(xs.shape)] * p_alive(fit, xs, last, age)
+    pair_x, pair_age, position = pair_up(xs, age)
+    while_alive = _visits_while_alive(fit, pair_x, pair_age, (horizon,))[0]
+    expected: Vector = while_alive[position] * p_alive(fit, xs, last, age)
     return expected
 
 
@@ -225,11 +225,11 @@ def alive_table(  # noqa: PLR0913 - every horizon is an option with a default
         ``discounted_visits``. Grain: one row per distinct (x, T). Ordering: x, T.
     """
     xs, age = _arrays(x, T)
-    pairs = np.unique(np.stack((xs, age)), axis=1)
+    pair_x, pair_age, _ = pair_up(xs, age)
     month_ends = month_days * np.arange(1, months + 1)
     ends = (*map(float, horizons), *month_ends.tolist())
-    visits = _visits_while_alive(fit, pairs[0], pairs[1], ends)
-    columns = {"x": pairs[0], "T": pairs[1]}
+    visits = _visits_while_alive(fit, pair_x, pair_age, ends)
+    columns = {"x": pair_x, "T": pair_age}
     columns |= {f"visits_{days}d": visits[i] for i, days in enumerate(horizons)}
     discount = (1.0 + monthly_discount) ** (-month_ends / DAYS_PER_DISCOUNT_MONTH)
     by_month = np.diff(visits[len(horizons) :], axis=0, prepend=0.0)
@@ -249,8 +249,9 @@ def _visits_while_alive(
     a, b = fit.params["a"], fit.params["b"] + (fit.model == "mbg/nbd")
     nodes = _count_nodes(max(ends) * scale)
     visits = np.empty((len(ends), len(x)))
-    for purchases, size in np.unique(np.stack((x, nodes)), axis=1).T.tolist():
-        rows = np.flatnonzero((x == purchases) & (nodes == size))
+    groups_x, groups_nodes, group = pair_up(x, nodes)
+    for number, (purchases, size) in enumerate(zip(groups_x, groups_nodes, strict=True)):
+        rows = np.flatnonzero(group == number)
         chance, weight = beta_rule(a, b + purchases, nodes=int(size))
         share = (weight / chance)[:, None]
         for i, end in enumerate(ends):

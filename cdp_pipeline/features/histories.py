@@ -113,6 +113,22 @@ def encode(values: Vector) -> tuple[Vector, Codes]:
     return distinct, codes
 
 
+def pair_up(x: Vector, age: Vector) -> tuple[Vector, Vector, Codes]:
+    """Return the distinct (x, age), by x, then age, and each entry's position among them.
+
+    Examples:
+        >>> pairs = pair_up(np.array([2.0, 0.0, 2.0]), np.array([5.0, 9.0, 5.0]))
+        >>> [column.tolist() for column in pairs]
+        [[0.0, 2.0], [9.0, 5.0], [1, 0, 1]]
+    """
+    xs, x_codes = encode(x)
+    ages, age_codes = encode(age)
+    pairs, position = encode((x_codes * len(ages) + age_codes).astype(np.float64))
+    keys = pairs.astype(np.int64)
+    size = max(len(ages), 1)
+    return xs[keys // size], ages[keys % size], position
+
+
 def _sort(x: Vector, t_x: Vector, age: Vector) -> NDArray[Any]:
     parts = [values.astype(np.int64) for values in (x, age, t_x)]
     is_small = all(not len(part) or part.max() < 1 << _PACK_BITS for part in parts)

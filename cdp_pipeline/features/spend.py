@@ -76,7 +76,7 @@ def fit_spend(x: ArrayLike, mean_value: ArrayLike, n: ArrayLike | None = None) -
     Raises:
         DataQualityError: A row has no purchase or no positive mean amount.
     """
-    sample = _SpendSample.collect(x, mean_value, n)
+    sample = SpendSample.collect(x, mean_value, n)
     customers = float(sample.count.sum())
     if customers < _LEAST_CUSTOMERS:
         return _describe(sample, {}, status="not_enough_data")
@@ -122,7 +122,7 @@ class SpendLikelihood:
     infinity outside ``exp(-25) .. exp(25)``.
     """
 
-    def __init__(self, sample: _SpendSample) -> None:
+    def __init__(self, sample: SpendSample) -> None:
         """Sum the sample by distinct number of purchases."""
         self._weight = sample.count / sample.count.sum()
         self._x, self._codes = encode(sample.x)
@@ -156,7 +156,7 @@ class SpendLikelihood:
 
 
 @dataclass(frozen=True)
-class _SpendSample:
+class SpendSample:
     """Customers by purchases and mean amount, ordered by both."""
 
     x: Vector
@@ -164,7 +164,14 @@ class _SpendSample:
     count: Vector
 
     @classmethod
-    def collect(cls, x: ArrayLike, mean_value: ArrayLike, n: ArrayLike | None) -> _SpendSample:
+    def collect(
+        cls, x: ArrayLike, mean_value: ArrayLike, n: ArrayLike | None = None
+    ) -> SpendSample:
+        """Return the rows in a fixed order.
+
+        Raises:
+            DataQualityError: A row has no purchase or no positive mean amount.
+        """
         purchases = np.atleast_1d(np.asarray(x, dtype=np.float64))
         value = np.atleast_1d(np.asarray(mean_value, dtype=np.float64))
         count = np.ones(len(purchases)) if n is None else np.asarray(n, dtype=np.float64)
@@ -183,7 +190,7 @@ class _SpendSample:
 
 
 def _describe(
-    sample: _SpendSample,
+    sample: SpendSample,
     params: dict[str, float],
     *,
     se: dict[str, float] | None = None,

@@ -44,16 +44,7 @@ CUSTOMER_RULES: tuple[BlockingRule, ...] = (
     BlockingRule("same birth date and family name", ("birth_number", "family_hash")),
     BlockingRule("same birth date and given name", ("birth_number", "given_hash")),
     BlockingRule("same address", ("address_hash",)),
-    BlockingRule(
-        "same names in either order and postcode",
-        (
-            "least(given_hash, family_hash)",
-            "greatest(given_hash, family_hash)",
-            "given_hash",
-            "family_hash",
-            "postcode_hash",
-        )[:2] + ("given_hash is not null and family_hash is not null", "postcode_hash"),
-    ),
+    BlockingRule("same names in either order and postcode", ("names_hash", "postcode_hash")),
     BlockingRule(
         "same initial, family name and postcode",
         ("given_initial", "family_hash", "postcode_hash"),
@@ -62,3 +53,77 @@ CUSTOMER_RULES: tuple[BlockingRule, ...] = (
     BlockingRule("same e-mail name at any provider", ("email_local",)),
     BlockingRule("same payment card", ("payment_hash",)),
 )
+
+
+def propose_pairs(
+    con: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], *, cap: int
+) -> int:
+    """Create temporary ``identity_pairs`` (node_a < node_b, rule) and ``identity.blocking``.
+
+    Args:
+        con: Connection with the temporary table ``identity_nodes``.
+        rules: A pair found by several rules carries the first.
+        cap: Largest number of nodes that a key may hold.
+
+    Returns:
+        Number of pairs.
+    """
+    union = " union all ".join(rule.key_sql(number) for number, rule in enumerate(rules))
+    con.execute(f"create or replace temp table identity_keys as {union}")
+    con.execute(
+        "create or replace temp table identity_key_sizes as "
+        "select key, rule, count(*) as size from identity_keys group by key, rule having size > 1"
+    )
+    con.execute(_PAIRS, {"cap": cap})
+    _report(con, rules, cap=cap)
+    con.execute("drop table identity_keys; drop table identity_key_sizes")
+    return int(fetch_value(con, "select count(*) from identity_pairs"))
+
+
+_PAIRS = """
+create or replace temp table identity_pairs as
+with kept as (
+    select k.key, k.rule, k.node_id
+    from identity_keys as k
+    semi join (select key from identity_key_sizes where size <= $cap) as s on s.key = k.key
+)
+select l.node_id as node_a, r.node_id as node_b, min(l.rule) as rule
+from kept as l
+inner join kept as r on l.key = r.key and l.node_id < r.node_id
+group by l.node_id, r.node_id
+"""
+
+
+def _report(
+    con: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], *, cap: int
+) -> None:
+    names = ", ".join(
+        f"({number}, {quote_literal(rule.name)})" for number, rule in enumerate(rules)
+    )
+    con.execute(
+        f"""
+        create or replace table identity.blocking as
+        with rules as (select * from (values {names}) as t (rule, name)),
+        sizes as (
+            select
+                rule,
+                count(*) filter (size <= $cap) as keys,
+                count(*) filter (size > $cap) as dropped_keys,
+                sum(size) filter (size > $cap) as dropped_records
+            from identity_key_sizes
+            group by rule
+        ),
+        pairs as (select rule, count(*) as pairs from identity_pairs group by rule)
+        select
+            r.name as rule,
+            coalesce(s.keys, 0) as keys,
+            coalesce(p.pairs, 0) as pairs,
+            coalesce(s.dropped_keys, 0) as dropped_keys,
+            cast(coalesce(s.dropped_records, 0) as bigint) as dropped_records
+        from rules as r
+        left join sizes as s using (rule)
+        left join pairs as p using (rule)
+        order by r.rule
+        """,  # noqa: S608 - names are quoted literals
+        {"cap": cap},
+    )

@@ -52,6 +52,9 @@ select
     f.word_hash as family_hash,
     f.mask as family_mask,
     f.frequency as family_frequency,
+    case when length(r.given_name) > 1 and f.word_hash is not null
+        then hash(least(g.word_hash, f.word_hash), greatest(g.word_hash, f.word_hash))
+    end as names_hash,
     hash(split_part(r.family_name, ' ', 1)) as family_first,
     hash(split_part(r.family_name, ' ', -1)) as family_last,
     year(r.birth_date) * 10000 + month(r.birth_date) * 100 + day(r.birth_date) as birth_number,

@@ -32,12 +32,16 @@ LEDGER_TABLES = (
     "core.privacy_requests",
 )
 
-_SHARED_ADDRESS = {
-    "email": "lower(trim(email))",
+ADDRESSES = {
+    "email": "nullif(lower(trim(email)), '')",
     "sms": "nullif(regexp_replace(phone, '[^0-9]', '', 'g'), '')",
     "push": "nullif(trim(push_token), '')",
+    "post": "nullif(lower(trim(street) || ' ' || trim(postcode)), ' ')",
 }
-"""Address of a channel that only one reader has; letters come to a household, so not ``post``."""
+"""By channel, where a message arrives: SQL over ``core.customer_contact``, NULL if nowhere."""
+
+HOUSEHOLD_CHANNELS = frozenset({"post"})
+"""Channels whose address several people rightly share: each may get a message of their own."""
 
 _PERMITTED = """
 with statements as (
@@ -179,7 +183,8 @@ def permitted(
         )
     text = f"{purpose}\x1f{channel}\x1f{business_date}"
     gate = f"permitted_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    address = _SHARED_ADDRESS.get(str(channel), "cast(null as varchar)")
+    is_personal = channel in ADDRESSES and channel not in HOUSEHOLD_CHANNELS
+    address = ADDRESSES[channel] if is_personal else "cast(null as varchar)"
     con.execute(
         f"create or replace temp table {gate} as {_PERMITTED.format(address=address)}",
         {

@@ -50,6 +50,10 @@ class Delivery(Declaration):
     header: bool = Field(default=True, description="First line names the columns.")
     skip_lines: int = Field(default=0, ge=0, description="Lines before the header.")
     trailer_lines: int = Field(default=0, ge=0, description="Lines after the last record.")
+    multiline: bool = Field(
+        default=True,
+        description="Quoted fields may hold line breaks; without, a stray quote costs one line.",
+    )
     null_values: tuple[str, ...] = Field(default=("",), description="Texts that mean no value.")
     decimal_mark: Literal[".", ","] = Field(default=".", description="Mark before decimals.")
     thousands_mark: Literal["", ".", ",", " ", "'"] = Field(
@@ -91,7 +95,12 @@ class Column(Declaration):
     time_zone: str | None = Field(default=None, description="Zone, if not the delivery's.")
     true_values: tuple[str, ...] = Field(default=("true", "t", "yes", "y", "1"))
     false_values: tuple[str, ...] = Field(default=("false", "f", "no", "n", "0"))
-    strip: str = Field(default="", description="Characters removed from both ends, e.g. '£.")
+    decimals: int | None = Field(
+        default=None, ge=0, le=6, description="Most decimals of a number; more are set aside."
+    )
+    strip: str = Field(
+        default="", description="Characters removed from both ends (numbers: anywhere), e.g. '£."
+    )
     null_values: tuple[str, ...] = Field(default=(), description="More texts that mean no value.")
     pii: str | None = Field(default=None, description="Kind of personal data, e.g. email.")
 
@@ -126,7 +135,9 @@ class SourceContract(Declaration):
     delivery: Delivery
     load: Load
     columns: dict[str, Column] = Field(min_length=1)
-    ignore: tuple[str, ...] = Field(default=(), description="Known columns that are not read.")
+    ignore: tuple[str, ...] = Field(
+        default=(), description="Known columns that are not read; * stands for any text."
+    )
     exclude: tuple[Exclusion, ...] = ()
     checks: tuple[Check, ...] = ()
     feeds: tuple[Feed, ...] = Field(min_length=1)

@@ -96,6 +96,16 @@ class DestinationField(Declaration):
         default="text", description="How a hash normalises the value."
     )
 
+    @model_validator(mode="after")
+    def _hash_knows_what_it_hashes(self) -> Self:
+        if self.hash != "none" and self.kind == "text":
+            message = f"`hash: {self.hash}` needs `kind:` (email, phone, name, ...)"
+            raise ValueError(message)
+        if self.hash == "google" and self.kind in {"city", "postcode", "country"}:
+            message = f"Google wants {self.kind} in the clear; leave `hash:` out"
+            raise ValueError(message)
+        return self
+
     @property
     def is_identifying(self) -> bool:
         """Whether the receiver can find a person by this column."""

@@ -32,7 +32,8 @@ _NOT_RE2 = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:=|!|<=|<!|>)|\\[1-9])")
 def row_predicate(check: Check, column_type: str = "varchar") -> str:
     """Return SQL that is TRUE when a row satisfies the check and FALSE when it does not.
 
-    A missing value passes every check but ``not_null``; the predicate itself is never NULL.
+    A missing value passes every check but ``not_null``; the predicate itself is never NULL. The
+    ``where:`` of a check ``true`` is taken as it stands: vet it first (``expressions``).
 
     Args:
         check: A check of a kind in ``ROW_CHECKS``.
@@ -49,7 +50,8 @@ def row_predicate(check: Check, column_type: str = "varchar") -> str:
         message = f"{check.expect!r} is judged on the whole table; no row alone breaks it"
         raise ValueError(message)
     if check.expect == "true":
-        return f"(({check.where}) is not false)"
+        # The line break keeps a comment at the condition's end from swallowing the bracket.
+        return f"(({check.where}\n) is not false)"
     column = quoted(check.column or "")
     if check.expect == "not_null":
         return f"({column} is not null)"
@@ -59,14 +61,14 @@ def row_predicate(check: Check, column_type: str = "varchar") -> str:
 def unique_predicate(check: Check) -> str:
     """Return SQL that is TRUE when no other row has the same values in the check's columns.
 
-    All rows of a repeated value fail. A row without any value passes; in a compound key two
-    missing values count as equal. The SQL holds a window function: use it in SELECT or QUALIFY.
+    All rows of a repeated value fail; a row that misses one of the columns passes, as in SQL's
+    UNIQUE. The SQL holds a window function: use it in SELECT or QUALIFY.
 
     >>> unique_predicate(Check(expect="unique", column="sku"))
     '("sku" is null or count(*) over (partition by "sku") = 1)'
     """
     columns = [quoted(name) for name in unique_columns(check)]
-    missing = " and ".join(f"{column} is null" for column in columns)
+    missing = " or ".join(f"{column} is null" for column in columns)
     return f"({missing} or count(*) over (partition by {', '.join(columns)}) = 1)"
 
 

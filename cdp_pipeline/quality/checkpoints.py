@@ -13,6 +13,8 @@ from typing import Any
 
 import duckdb
 import great_expectations as gx
+from great_expectations.core import ExpectationValidationResult
+from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
 from great_expectations.data_context.types.base import (
     DataContextConfig,
     InMemoryStoreBackendDefaults,
@@ -24,7 +26,7 @@ from cdp_pipeline.project.checks import Check
 from cdp_pipeline.quality.dialect import lend
 from cdp_pipeline.quality.results import CheckResult, Stage
 from cdp_pipeline.quality.suites import Subject, build_suite
-from cdp_pipeline.storage.warehouse import fetch_value, quote_column
+from cdp_pipeline.storage.warehouse import describe, fetch_value, quote_column
 
 COUNTS_ONLY = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
 """The one result format that keeps counts and drops every value (Great Expectations #8780)."""
@@ -37,11 +39,11 @@ class Checkpoints:
 
     def __init__(
         self,
-        context: Any,
+        context: AbstractDataContext,
         con: duckdb.DuckDBPyConnection,
         url: str,
         *,
-        business_date: date,  # noqa: ANN401 - GX ships no types
+        business_date: date,
     ) -> None:
         """Register the connection as the context's data source."""
         self.context = context
@@ -50,11 +52,25 @@ class Checkpoints:
         moment = datetime(business_date.year, business_date.month, business_date.day, tzinfo=UTC)
         self._run_id = gx.RunIdentifier(run_name=business_date.isoformat(), run_time=moment)
 
-    def run(self, subject: Subject, checks: Sequence[Check], *, stage: Stage) -> list[CheckResult]:
-        """Run all checks of one table as one checkpoint.
+    def look_at(self, suite: str, select: str, *, where: str) -> Subject:
+        """Put a temporary view over a SELECT and return it as something to check.
+
+        Great Expectations reads views only: it wants no schemas in table names.
 
         Args:
-            subject: The table or view.
+            suite: Name of the suite to come.
+            select: What is checked, from ``from`` clauses with quoted names.
+            where: Declaring file, for messages.
+        """
+        view = f"checked_{suite.replace('.', '__')}"
+        self._con.execute(f"create or replace temporary view {quote_column(view)} as {select}")
+        return Subject(suite, view, describe(self._con, view), where)
+
+    def run(self, subject: Subject, checks: Sequence[Check], *, stage: Stage) -> list[CheckResult]:
+        """Run all checks of one subject as one checkpoint.
+
+        Args:
+            subject: As ``look_at`` returned it.
             checks: At least one check.
             stage: Gate named in the results.
 
@@ -62,12 +78,10 @@ class Checkpoints:
             One result per check, in no particular order.
 
         Raises:
-            ConfigError: A check does not fit the table.
+            ConfigError: A check does not fit the subject.
             DataQualityError: A check could not be evaluated.
         """
-        asset = self._source.add_table_asset(
-            subject.suite, table_name=subject.table, schema_name=subject.schema
-        )
+        asset = self._source.add_table_asset(subject.suite, table_name=subject.view)
         definition = gx.ValidationDefinition(
             name=subject.suite,
             data=asset.add_batch_definition_whole_table("all"),
@@ -87,8 +101,8 @@ class Checkpoints:
         ]
 
     def _count(self, subject: Subject) -> int:
-        table = f"{quote_column(subject.schema)}.{quote_column(subject.table)}"
-        return int(fetch_value(self._con, f"select count(*) from {table}"))  # noqa: S608 - quoted
+        view = quote_column(subject.view)
+        return int(fetch_value(self._con, f"select count(*) from {view}"))  # noqa: S608 - quoted
 
 
 @contextmanager
@@ -113,8 +127,12 @@ def open_checkpoints(
         yield Checkpoints(context, con, url, business_date=business_date)
 
 
-def _read_result(result: Any, subject: Subject, *, stage: Stage, rows: int) -> CheckResult:  # noqa: ANN401 - GX ships no types
+def _read_result(
+    result: ExpectationValidationResult, subject: Subject, *, stage: Stage, rows: int
+) -> CheckResult:
     config = result.expectation_config
+    if config is None:
+        raise DataQualityError("a result without its expectation", where=subject.where)
     meta, counts = config.meta, result.result or {}
     problem = _find_exception(result.exception_info or {})
     if problem is not None:
@@ -127,13 +145,12 @@ def _read_result(result: Any, subject: Subject, *, stage: Stage, rows: int) -> C
     unexpected = counts.get("unexpected_count", counts.get("observed_value", 0))
     if meta["kind"] == "row_count_between":
         unexpected = _rows_outside(rows, config.kwargs)
-    columns = config.kwargs.get("column_list") or [config.kwargs.get("column")]
     return CheckResult(
         suite=subject.suite,
         rule=meta["rule"],
         stage=stage,
         kind=meta["kind"],
-        columns=", ".join(name for name in columns if name),
+        columns=meta["columns"],
         severity=meta["severity"],
         success=bool(result.success),
         evaluated_rows=evaluated,

@@ -17,8 +17,10 @@ from sqlalchemy import pool, types
 from sqlalchemy.dialects import postgresql, registry
 from sqlalchemy.engine import URL, Connection, default
 from sqlalchemy.engine.interfaces import ReflectedColumn
+from sqlalchemy.exc import CompileError
 from sqlalchemy.sql import compiler
 from sqlalchemy.sql.elements import BinaryExpression
+from sqlalchemy.sql.operators import custom_op
 
 _LENT: dict[str, duckdb.DuckDBPyConnection] = {}
 
@@ -137,15 +139,23 @@ class _Compiler(compiler.SQLCompiler):
     def visit_custom_op_binary(
         self,
         element: BinaryExpression[Any],
-        operator: Any,
-        **kw: Any,  # noqa: ANN401 - base
+        operator: custom_op[Any],
+        **options: Any,  # noqa: ANN401 - base signature
     ) -> str:
-        if operator.opstring not in {"~", "!~"}:
-            return super().visit_custom_op_binary(element, operator, **kw)
+        """Return SQL for ``~``; any other custom operator is refused as unknown to checks."""
+        if operator.opstring != "~":
+            raise CompileError(f"operator {operator.opstring!r} is not one that checks use")
         # PostgreSQL's ~ finds a pattern anywhere; DuckDB's ~ wants the whole value to match.
-        text = f"cast({self.process(element.left, **kw)} as varchar)"
-        found = f"regexp_matches({text}, {self.process(element.right, **kw)})"
-        return found if operator.opstring == "~" else f"(not {found})"
+        value = self.process(element.left, **options)
+        pattern = self.process(element.right, **options)
+        return f"regexp_matches(cast({value} as varchar), {pattern})"
+
+
+class _Preparer(compiler.IdentifierPreparer):
+    """Quotes every identifier: DuckDB reserves words that standard SQL does not."""
+
+    def _requires_quotes(self, value: str) -> bool:  # noqa: ARG002 - base signature
+        return True
 
 
 class DuckDBDialect(default.DefaultDialect):
@@ -155,6 +165,7 @@ class DuckDBDialect(default.DefaultDialect):
     driver = "lent"
     default_paramstyle = "qmark"
     statement_compiler = _Compiler
+    preparer = _Preparer
     supports_statement_cache = True
     supports_native_boolean = True
     supports_native_decimal = True
@@ -237,8 +248,8 @@ class DuckDBDialect(default.DefaultDialect):
         """Return the columns of a table, in the table's order."""
         rows = connection.exec_driver_sql(
             "select column_name, data_type, is_nullable from information_schema.columns "
-            "where table_catalog = current_database() and table_schema = ? and table_name = ? "
-            "order by ordinal_position",
+            "where table_catalog in (current_database(), 'temp') and table_schema = ? "
+            "and table_name = ? order by ordinal_position",
             (schema or self.default_schema_name, table_name),
         )
         return [
@@ -268,7 +279,8 @@ class DuckDBDialect(default.DefaultDialect):
     ) -> list[str]:
         rows = connection.exec_driver_sql(
             "select table_name, table_type from information_schema.tables "
-            "where table_catalog = current_database() and table_schema = ? order by table_name",
+            "where table_catalog in (current_database(), 'temp') and table_schema = ? "
+            "order by table_name",
             (schema or self.default_schema_name,),
         )
         return [name for name, kind in rows.fetchall() if kind in kinds]

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cdp_pipeline.core.types import Severity
+from cdp_pipeline.storage.files import read_json, write_json
 
 FOLDER = "quality"
 SUMMARY = "summary.json"
@@ -130,25 +130,25 @@ def write_results(
     summaries = summarise(results, skipped=skipped)
     ordered = sorted(results)
     if stage == "warehouse":
-        _write(folder / "warehouse.json", _document(business_date, summaries, ordered))
+        write_json(folder / "warehouse.json", _document(business_date, summaries, ordered))
     else:
         (folder / "sources").mkdir(exist_ok=True)
         for summary in summaries:
             members = [result for result in ordered if result.suite == summary.suite]
             path = folder / "sources" / f"{summary.suite}.json"
-            _write(path, _document(business_date, [summary], members))
-    others = _read(folder / SUMMARY)
+            write_json(path, _document(business_date, [summary], members))
+    others = read_json(folder / SUMMARY)
     suites = [s for s in others.get("suites", []) if s["stage"] != stage]
     kept = [r for r in others.get("results", []) if r["stage"] != stage]
     document = _document(business_date, summaries, ordered)
     document["suites"] = sorted([*suites, *document["suites"]], key=_by_stage_and_name)
     document["results"] = sorted([*kept, *document["results"]], key=_by_stage_and_name)
-    _write(folder / SUMMARY, document)
+    write_json(folder / SUMMARY, document)
 
 
 def read_results(tree: Path) -> list[CheckResult]:
     """Return every result of the run so far, by stage, suite and rule; empty before any gate."""
-    return [CheckResult(**row) for row in _read(tree / FOLDER / SUMMARY).get("results", [])]
+    return [CheckResult(**row) for row in read_json(tree / FOLDER / SUMMARY).get("results", [])]
 
 
 def _by_stage_and_name(row: dict[str, Any]) -> tuple[str, ...]:
@@ -163,14 +163,3 @@ def _document(
         "suites": [asdict(summary) for summary in summaries],
         "results": [asdict(result) for result in results],
     }
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return document
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -11,7 +11,34 @@ from dataclasses import dataclass
 from typing import Any
 
 import great_expectations as gx
-import great_expectations.expectations as gxe
+from great_expectations.expectations.core.expect_column_value_lengths_to_be_between import (
+    ExpectColumnValueLengthsToBeBetween,
+)
+from great_expectations.expectations.core.expect_column_values_to_be_between import (
+    ExpectColumnValuesToBeBetween,
+)
+from great_expectations.expectations.core.expect_column_values_to_be_in_set import (
+    ExpectColumnValuesToBeInSet,
+)
+from great_expectations.expectations.core.expect_column_values_to_be_unique import (
+    ExpectColumnValuesToBeUnique,
+)
+from great_expectations.expectations.core.expect_column_values_to_match_regex import (
+    ExpectColumnValuesToMatchRegex,
+)
+from great_expectations.expectations.core.expect_column_values_to_not_be_null import (
+    ExpectColumnValuesToNotBeNull,
+)
+from great_expectations.expectations.core.expect_compound_columns_to_be_unique import (
+    ExpectCompoundColumnsToBeUnique,
+)
+from great_expectations.expectations.core.expect_table_row_count_to_be_between import (
+    ExpectTableRowCountToBeBetween,
+)
+from great_expectations.expectations.core.unexpected_rows_expectation import (
+    UnexpectedRowsExpectation,
+)
+from great_expectations.expectations.expectation import Expectation
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.core.types import Severity
@@ -42,31 +69,30 @@ class Subject:
 
     Attributes:
         suite: Name of the suite: a source, or ``schema.table``.
-        schema: Schema of the table or view that is read.
-        table: The table or view.
+        view: Temporary view over what is checked.
         columns: Its columns and their DuckDB types.
         where: Declaring file, for messages.
     """
 
     suite: str
-    schema: str
-    table: str
+    view: str
     columns: Mapping[str, str]
     where: str
 
-    def type_of(self, column: str | None, check: Check) -> str:
-        """Return the DuckDB type of a checked column.
+    def column_of(self, check: Check, name: str | None = None) -> tuple[str, str]:
+        """Return the name and DuckDB type of a checked column; by default ``check.column``.
 
         Raises:
             ConfigError: There is no such column.
         """
-        if column not in self.columns:
+        name = name or check.column or ""
+        if name not in self.columns:
             raise ConfigError(
-                f"check {check.rule!r} names column {column!r}, which {self.suite} lacks",
+                f"check {check.rule!r} names column {name!r}, which {self.suite} lacks",
                 where=self.where,
                 hint=f"It has: {', '.join(self.columns)}.",
             )
-        return self.columns[column]
+        return name, self.columns[name]
 
 
 def build_suite(subject: Subject, checks: Sequence[Check]) -> gx.ExpectationSuite:
@@ -79,10 +105,10 @@ def build_suite(subject: Subject, checks: Sequence[Check]) -> gx.ExpectationSuit
     return gx.ExpectationSuite(name=subject.suite, expectations=expectations)
 
 
-def build_expectation(check: Check, subject: Subject) -> Any:  # noqa: ANN401 - GX ships no types
+def build_expectation(check: Check, subject: Subject) -> Expectation:
     """Return the expectation that means what the check means.
 
-    Its ``meta`` holds ``rule``, ``kind`` and ``severity`` in our words.
+    Its ``meta`` holds ``rule``, ``kind``, ``columns`` and ``severity`` in our words.
 
     Raises:
         ConfigError: The check names an unknown column, kind or value.
@@ -94,77 +120,78 @@ def build_expectation(check: Check, subject: Subject) -> Any:  # noqa: ANN401 - 
             where=subject.where,
             hint=f"Known kinds: {', '.join(sorted(_MAKERS))}.",
         )
-    meta = {"rule": check.rule, "kind": check.expect, "severity": str(check.severity)}
+    meta = {
+        "rule": check.rule,
+        "kind": check.expect,
+        "columns": ", ".join(unique_columns(check)),
+        "severity": str(check.severity),
+    }
     return make(check, subject, {"severity": SEVERITIES[check.severity], "meta": meta})
 
 
 Options = dict[str, Any]
 
 
-def _not_null(check: Check, subject: Subject, options: Options) -> Any:  # noqa: ANN401 - GX ships no types
-    subject.type_of(check.column, check)
-    return gxe.ExpectColumnValuesToNotBeNull(column=check.column, mostly=check.mostly, **options)
+def _not_null(check: Check, subject: Subject, options: Options) -> Expectation:
+    name, _ = subject.column_of(check)
+    return ExpectColumnValuesToNotBeNull(column=name, mostly=check.mostly, **options)
 
 
-def _unique(check: Check, subject: Subject, options: Options) -> Any:  # noqa: ANN401 - GX ships no types
-    names = unique_columns(check)
-    for name in names:
-        subject.type_of(name, check)
+def _unique(check: Check, subject: Subject, options: Options) -> Expectation:
+    names = [subject.column_of(check, name)[0] for name in unique_columns(check)]
     if len(names) == 1:
-        return gxe.ExpectColumnValuesToBeUnique(column=names[0], mostly=check.mostly, **options)
+        return ExpectColumnValuesToBeUnique(column=names[0], mostly=check.mostly, **options)
     # Rows that miss part of a key are left to not_null: engines differ on comparing NULLs.
-    return gxe.ExpectCompoundColumnsToBeUnique(
-        column_list=list(names),
+    return ExpectCompoundColumnsToBeUnique(
+        column_list=names,
         ignore_row_if="any_value_is_missing",
         mostly=check.mostly,
         **options,
     )
 
 
-def _in_set(check: Check, subject: Subject, options: Options) -> Any:  # noqa: ANN401 - GX ships no types
-    column_type = subject.type_of(check.column, check)
-    values = [typed_value(v, column_type, where=subject.where) for v in check.values]
-    return gxe.ExpectColumnValuesToBeInSet(
-        column=check.column, value_set=values, mostly=check.mostly, **options
+def _in_set(check: Check, subject: Subject, options: Options) -> Expectation:
+    name, column_type = subject.column_of(check)
+    values = [typed_value(value, column_type, where=subject.where) for value in check.values]
+    return ExpectColumnValuesToBeInSet(
+        column=name, value_set=values, mostly=check.mostly, **options
     )
 
 
-def _between(check: Check, subject: Subject, options: Options) -> Any:  # noqa: ANN401 - GX ships no types
-    lowest, highest = bounds(check, subject.type_of(check.column, check))
-    return gxe.ExpectColumnValuesToBeBetween(
-        column=check.column, min_value=lowest, max_value=highest, mostly=check.mostly, **options
+def _between(check: Check, subject: Subject, options: Options) -> Expectation:
+    name, column_type = subject.column_of(check)
+    limits = _limits(check, column_type)
+    return ExpectColumnValuesToBeBetween(column=name, mostly=check.mostly, **limits, **options)
+
+
+def _matches(check: Check, subject: Subject, options: Options) -> Expectation:
+    name, _ = subject.column_of(check)
+    return ExpectColumnValuesToMatchRegex(
+        column=name, regex=checked_pattern(check), mostly=check.mostly, **options
     )
 
 
-def _matches(check: Check, subject: Subject, options: Options) -> Any:  # noqa: ANN401 - GX ships no types
-    subject.type_of(check.column, check)
-    return gxe.ExpectColumnValuesToMatchRegex(
-        column=check.column, regex=checked_pattern(check), mostly=check.mostly, **options
-    )
-
-
-def _length_between(check: Check, subject: Subject, options: Options) -> Any:  # noqa: ANN401 - GX ships no types
-    column_type = subject.type_of(check.column, check)
+def _length_between(check: Check, subject: Subject, options: Options) -> Expectation:
+    name, column_type = subject.column_of(check)
     if not column_type.lower().startswith("varchar"):
         return _rows(row_predicate(check, column_type), check, options)
-    lowest, highest = bounds(check, "bigint")
-    return gxe.ExpectColumnValueLengthsToBeBetween(
-        column=check.column, min_value=lowest, max_value=highest, mostly=check.mostly, **options
+    limits = _limits(check, "bigint")
+    return ExpectColumnValueLengthsToBeBetween(
+        column=name, mostly=check.mostly, **limits, **options
     )
 
 
-def _true(check: Check, subject: Subject, options: Options) -> Any:  # noqa: ANN401 - GX ships no types
+def _true(check: Check, subject: Subject, options: Options) -> Expectation:
     vetted = vet_predicate(check.where or "", columns=subject.columns, where=subject.where)
     return _rows(f"({vetted} is not false)", check, options)
 
 
-def _row_count_between(check: Check, subject: Subject, options: Options) -> Any:  # noqa: ANN401, ARG001 - one shape for all makers
-    lowest, highest = bounds(check, "bigint")
-    return gxe.ExpectTableRowCountToBeBetween(min_value=lowest, max_value=highest, **options)
+def _row_count_between(check: Check, _: Subject, options: Options) -> Expectation:
+    return ExpectTableRowCountToBeBetween(**_limits(check, "bigint"), **options)
 
 
-def _exists_in(check: Check, subject: Subject, options: Options) -> Any:  # noqa: ANN401 - GX ships no types
-    subject.type_of(check.column, check)
+def _exists_in(check: Check, subject: Subject, options: Options) -> Expectation:
+    column = quoted(subject.column_of(check)[0])
     parts = (check.table or "").split(".")
     if len(parts) != _EXISTS_IN_PARTS:
         raise ConfigError(
@@ -173,12 +200,16 @@ def _exists_in(check: Check, subject: Subject, options: Options) -> Any:  # noqa
             hint="Write for example `table: core.dim_product.sku`.",
         )
     schema, table, key = (quoted(part) for part in parts)
-    column = quoted(check.column or "")
     known = f"select {key} from {schema}.{table} where {key} is not null"  # noqa: S608 - identifiers quoted
     return _rows(f"({column} is null or {column} in ({known}))", check, options)
 
 
-def _rows(predicate: str, check: Check, options: Options) -> Any:  # noqa: ANN401 - GX ships no types
+def _limits(check: Check, column_type: str) -> dict[str, Any]:
+    lowest, highest = bounds(check, column_type)
+    return {"min_value": lowest, "max_value": highest}
+
+
+def _rows(predicate: str, check: Check, options: Options) -> Expectation:
     """Return the expectation that no row breaks a predicate.
 
     The query selects a constant: what stands in the rows never enters Great Expectations.
@@ -191,7 +222,7 @@ def _rows(predicate: str, check: Check, options: Options) -> Any:  # noqa: ANN40
             f"count(*) filter (where not {_escape(predicate)}) over () as bad_count "
             f"from {{batch}}) where not is_fine and bad_count > {1 - check.mostly:f} * row_count"
         )
-    return gxe.UnexpectedRowsExpectation(unexpected_rows_query=query, **options)
+    return UnexpectedRowsExpectation(unexpected_rows_query=query, **options)
 
 
 def _escape(sql: str) -> str:
@@ -199,7 +230,7 @@ def _escape(sql: str) -> str:
     return sql.replace("{", "{{").replace("}", "}}").replace(":", "\\:")
 
 
-_MAKERS: dict[str, Callable[[Check, Subject, Options], Any]] = {
+_MAKERS: dict[str, Callable[[Check, Subject, Options], Expectation]] = {
     "not_null": _not_null,
     "unique": _unique,
     "in_set": _in_set,

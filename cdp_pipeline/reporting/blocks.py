@@ -20,7 +20,7 @@ from cdp_pipeline.reporting.formats import (
 )
 from cdp_pipeline.reporting.marts import RowDict
 from cdp_pipeline.reporting.tables import make_table, rests_on_few
-from cdp_pipeline.reporting.views import Card, Grid, Shade, Stack, Table, Tile
+from cdp_pipeline.reporting.views import Card, Grid, Shade, Stack, Tile
 
 WEEK_DAYS = 7
 YEAR_DAYS = 364

@@ -85,3 +85,19 @@ def number_texts(numbers: Ints, width: int = 0) -> Texts:
     """Return numbers as texts, with leading zeros up to ``width`` characters."""
     texts = numbers.astype(np.str_)
     return np.strings.zfill(texts, width) if width else texts
+
+
+def hash_numbers(numbers: Ints, salt: int) -> Texts:
+    """Return 16 hexadecimal digits for each number: distinct numbers, distinct digits.
+
+    The mixer is splitmix64, a bijection on 64 bits.
+    Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+    """
+    step = np.uint64(salt * 0x9E3779B97F4A7C15 % 2**64)
+    mixed = numbers.astype(np.uint64) + step
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    pairs = np.array([f"{byte:02x}" for byte in range(256)])
+    shown = pairs[mixed.astype(">u8").view(np.uint8).reshape(len(numbers), 8)]
+    return np.ascontiguousarray(shown).view("U16").reshape(len(numbers))

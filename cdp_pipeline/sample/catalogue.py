@@ -223,7 +223,7 @@ def _name_products(
     rng: np.random.Generator, rows: list[dict[str, str]], category: Ints
 ) -> tuple[Texts, Texts]:
     count = len(category)
-    nouns = np.array([row["nouns"].split("|") for row in rows])[category, rng.integers(0, 2, count)]
+    nouns = np.array([row["nouns"].split("|") for row in rows])[category, rng.integers(0, 3, count)]
     brand = np.array(_BRANDS)[pick(rng, zipf_weights(len(_BRANDS), 0.6), count)]
     look = np.array(_LOOKS)[rng.integers(0, len(_LOOKS), count)]
     colour = np.array(_COLOURS)[rng.integers(0, len(_COLOURS), count)]

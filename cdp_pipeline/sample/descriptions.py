@@ -5,7 +5,7 @@ Which fields of which records suffer which mistake belongs here; the mistakes ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -90,7 +90,7 @@ class Description:
 
     Attributes:
         owner: Index of the person whom the record is about.
-        spoiled: Whether a name or birth date was written wrongly.
+        mail_fails: Whether the mailbox was mistyped or made up, so that mail does not arrive.
     """
 
     owner: Ints
@@ -103,7 +103,7 @@ class Description:
     city: Texts
     postcode: Texts
     country: Texts
-    spoiled: Bools = field(repr=False)
+    mail_fails: Bools
 
 
 @dataclass(frozen=True)
@@ -148,20 +148,19 @@ def describe_people(
     first, last = _write_names(pen)
     birth = _write_births(pen)
     street, city, postcode, country = _write_address(pen)
-    true_last = people.last_name[owner]
+    email, mail_fails = _write_email(pen)
     return Description(
         owner=owner,
         first_name=first,
         last_name=last,
         birth_date=birth,
-        email=_write_email(pen),
+        email=email,
         phone=_write_phone(pen),
         street=street,
         city=city,
         postcode=postcode,
         country=country,
-        spoiled=(np.strings.lower(first) != np.strings.lower(people.first_name[owner]))
-        | (np.strings.lower(last) != np.strings.lower(true_last)),
+        mail_fails=mail_fails,
     )
 
 
@@ -196,15 +195,17 @@ def _write_births(pen: _Pen) -> Texts:
     return np.where(pen.errs(manners.lacks_birth), "", text)
 
 
-def _write_email(pen: _Pen) -> Texts:
+def _write_email(pen: _Pen) -> tuple[Texts, Bools]:
     manners, contacts = pen.manners, pen.contacts
     main, other = contacts.email[pen.owner], contacts.second_email[pen.owner]
     email = np.where(pen.errs(manners.second_email) & (other != ""), other, main)
     email = pen.slip(email, manners.dressed_email, slips.dress_mailbox)
-    email = pen.slip(email, manners.email_slip * 0.6, slips.slip_mailbox)
-    email = pen.slip(email, manners.email_slip * 0.4, slips.mistype)
-    email = np.where(pen.errs(manners.lacks_email), "", email)
-    return np.where(pen.errs(manners.junk), JUNK_EMAIL, email)
+    wrong = pen.slip(email, manners.email_slip * 0.6, slips.slip_mailbox)
+    wrong = pen.slip(wrong, manners.email_slip * 0.4, slips.mistype)
+    junk = pen.errs(manners.junk)
+    fails = (wrong != email) | junk
+    written = np.where(pen.errs(manners.lacks_email), "", wrong)
+    return np.where(junk, JUNK_EMAIL, written), fails
 
 
 def _write_phone(pen: _Pen) -> Texts:

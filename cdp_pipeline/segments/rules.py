@@ -76,14 +76,14 @@ def declared_columns(header: TableHeader) -> dict[str, str]:
     A type that the header leaves out follows from the naming grammar: ``_on`` is a date,
     ``_amount`` a decimal, ``is_`` a boolean; anything else is text.
     """
-    return {
-        name: column.type or _type_by_name(name) for name, column in header.columns.items()
-    }
+    return {name: column.type or _type_by_name(name) for name, column in header.columns.items()}
 
 
 def place_of(path: Path, key: str) -> str:
     """Return ``file:line`` of a top-level key of a declaration, for messages."""
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1) if path.is_file() else ():
+    for number, line in (
+        enumerate(path.read_text("utf-8").splitlines(), 1) if path.is_file() else ()
+    ):
         if line.startswith(f"{key}:"):
             return f"{path}:{number}"
     return str(path)

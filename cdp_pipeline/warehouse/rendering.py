@@ -23,7 +23,7 @@ _NAMES = "business_date, settings, time_zone, sources, base.has()"
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
     undefined=StrictUndefined,
     keep_trailing_newline=True,
-    autoescape=False,  # noqa: S701 - SQL, not HTML; only our own declarations are rendered
+    autoescape=False,
 )
 
 
@@ -85,7 +85,7 @@ def render_model(spec: TableSpec, values: RenderValues) -> str:
             where=f"{spec.path}:{line}",
             hint=f"Models may use {_NAMES}; field names are those of [tool.cdp].",
         ) from error
-    return text.strip().rstrip(";")
+    return text.rstrip().removesuffix(";")
 
 
 def _line_of(error: TemplateError) -> int:

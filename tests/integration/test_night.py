@@ -15,7 +15,6 @@ from cdp_pipeline.orchestration.runner import RunOptions, run_night
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import current_version, verify
 from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, open_build, open_published
-
 from tests.integration.store import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:great_expectations.*")

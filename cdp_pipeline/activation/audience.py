@@ -1,0 +1,147 @@
+"""Who of a segment's members a message or list may go to, and why the others may not.
+
+Every member gets exactly one outcome, so that rows and exclusions add up to the segment's size.
+Consent is not judged here but asked of ``privacy.consent``; caps and gaps of a message are added
+by ``triggers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from cdp_pipeline.privacy.consent import (
+    ADDRESSES,
+    HOUSEHOLD_CHANNELS,
+    hold_to_consent,
+    permitted,
+)
+
+EXCLUSIONS = ("no_consent", "no_contact", "shared_contact", "holdout", "cap", "incomplete")
+"""Reasons to leave a member out, in the order in which they are looked at."""
+
+_REACH = """
+create or replace temp table reach as
+select
+    gate.customer_id,
+    bool_and(gate.is_permitted) as is_permitted,
+    any_value(contact.address) as address,
+from ({gates}) as gate
+left join (select customer_id, {address} as address from core.customer_contact) as contact
+    on gate.customer_id = contact.customer_id
+group by gate.customer_id
+having count(*) = {gate_count}
+"""
+
+_CHOSEN = """
+create or replace temp table chosen as
+with members as (
+    select
+        membership.customer_id,
+        membership.is_holdout,
+        coalesce(reach.is_permitted, false) as is_permitted,
+        {reader} as reader,
+        reach.address is not null as has_address,
+        coalesce(customers.record_count, 0) as record_count,
+    from segments.membership as membership
+    left join reach on membership.customer_id = reach.customer_id
+    left join core.dim_customer as customers on membership.customer_id = customers.customer_id
+    where membership.segment = $segment
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by is_permitted and has_address, reader
+            order by record_count desc, customer_id
+        ) as rank_at_address,
+    from members
+)
+
+select
+    customer_id,
+    case
+        when not is_permitted then 'no_consent'
+        when not has_address then 'no_contact'
+        when rank_at_address > 1 then 'shared_contact'
+        when is_holdout then 'holdout'
+        else 'sent'
+    end as outcome,
+from ranked
+"""
+
+_EVERYBODY = """
+create or replace temp table chosen as
+select customer_id, 'sent' as outcome from segments.membership where segment = $segment
+"""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Permissions and addresses of all customers, held in the temporary table ``reach``.
+
+    Attributes:
+        channel: Channel they are for.
+        gates: Tables of the consent gate; finished rows are held to each of them.
+    """
+
+    channel: str
+    gates: tuple[str, ...]
+
+
+def find_reach(
+    con: duckdb.DuckDBPyConnection, *, purposes: Iterable[str], channel: str, business_date: date
+) -> Reach:
+    """Ask consent for each purpose and look up the channel's address; all purposes must permit.
+
+    Raises:
+        PrivacyError: The consent ledger is missing.
+    """
+    gates = tuple(
+        permitted(con, purpose=purpose, channel=channel, business_date=business_date)
+        for purpose in sorted(set(purposes))
+    )
+    union = " union all ".join(
+        f"select customer_id, is_permitted from {gate}"  # noqa: S608 - names made by the gate
+        for gate in gates
+    )
+    con.execute(_REACH.format(gates=union, address=ADDRESSES[channel], gate_count=len(gates)))
+    return Reach(channel, gates)
+
+
+def choose_members(con: duckdb.DuckDBPyConnection, *, segment: str, reach: Reach | None) -> None:
+    """Give every member of a segment an outcome, in the temporary table ``chosen``.
+
+    Args:
+        con: The build.
+        segment: Name of the segment.
+        reach: What ``find_reach`` found last; None for analysis, which contacts nobody and
+            therefore keeps everybody, holdouts included.
+    """
+    if reach is None:
+        con.execute(_EVERYBODY, {"segment": segment})
+        return
+    is_shared = reach.channel not in HOUSEHOLD_CHANNELS
+    reader = "reach.address" if is_shared else "membership.customer_id"
+    con.execute(_CHOSEN.format(reader=reader), {"segment": segment})
+
+
+def count_outcomes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Return how many members ended with each outcome: ``sent`` and every exclusion."""
+    rows = con.execute("select outcome, count(*) from chosen group by outcome").fetchall()
+    found = dict(rows)
+    return {outcome: int(found.get(outcome, 0)) for outcome in ("sent", *EXCLUSIONS)}
+
+
+def prove_consent(con: duckdb.DuckDBPyConnection, *, rows: str, reach: Reach | None) -> None:
+    """Hold finished rows to every gate they had to pass.
+
+    Raises:
+        PrivacyError: Somebody in them is not permitted.
+    """
+    for gate in reach.gates if reach else ():
+        hold_to_consent(con, rows=rows, gate=gate)

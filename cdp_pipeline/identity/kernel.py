@@ -1,0 +1,182 @@
+"""A three-class kernel for recordlinkage's ECMClassifier: match, household, unrelated.
+
+Fellegi-Sunter with two classes takes surname, address, landline and mailbox for independent
+evidence and merges families. Here a third latent class, "same household, other person", has the
+personal fields of strangers and learns its shared fields, so that what a family shares counts
+once. The kernel keeps recordlinkage's contract (``fit``, ``predict``, ``predict_proba`` and the
+fitted attributes), so the classifier's ``prob``, ``m_probs`` and ``log_weights`` answer as usual.
+It works on distinct patterns with counts and on levels instead of booleans; -1 is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from recordlinkage.algorithms.nb_sklearn import ECM
+from sklearn.preprocessing import LabelBinarizer
+
+from cdp_pipeline.identity.compare import Comparison
+
+Floats = npt.NDArray[np.float64]
+Outcomes = npt.NDArray[np.int64]
+
+TWIN_SHARE = 0.01
+"""Share of household pairs with one birth date. The fit hardly depends on it (.001 to .05)."""
+
+EVEN = 0.5
+
+PRIOR_PAIRS = 10.0
+"""Imaginary pairs that pull the estimates of tiny data sets to the starting values."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """What the fit must know about the records beyond the candidate patterns.
+
+    Attributes:
+        nodes: Number of compared records.
+        total_pairs: Number of pairs that could exist; the priors are shares of these.
+        unrelated: Level probabilities of random pairs, one array a comparison.
+    """
+
+    nodes: int
+    total_pairs: float
+    unrelated: tuple[Floats, ...]
+
+
+class HouseholdECM(ECM):  # type: ignore[misc] - recordlinkage ships no types
+    """EM over pattern counts with the unrelated class held fixed.
+
+    Args:
+        comparisons: Sizes and kinds of the fields.
+        population: Record counts and the unrelated class.
+        counts: Pairs a pattern stands for, in the order of the rows given to ``fit``.
+        classes: 3, or 2 to leave the household out (for ablation).
+        max_iter: Iterations at most.
+        atol: Largest change of a match probability at which the fit stops.
+    """
+
+    def __init__(  # noqa: PLR0913 - recordlinkage's kernels take their options as keywords
+        self,
+        comparisons: Sequence[Comparison],
+        population: Population,
+        *,
+        counts: Floats,
+        classes: int = 3,
+        max_iter: int = 300,
+        atol: float = 1e-5,
+    ) -> None:
+        super().__init__(init="random", max_iter=max_iter, binarize=None, atol=atol)
+        self.comparisons = tuple(comparisons)
+        self.population = population
+        self.counts = counts
+        self.has_household = classes == 3  # noqa: PLR2004 - two or three classes
+        self.iterations = 0
+
+    def fit(self, patterns: Outcomes) -> HouseholdECM:
+        """Estimate match and household classes; starts are fixed, so equal data fit equally."""
+        self._prepare()
+        indicators = self._indicators(patterns)
+        for self.iterations in range(1, self.max_iter + 1):
+            before = np.concatenate(self.match)
+            shares = self._responsibilities(indicators) * self.counts[:, None]
+            self._maximise(indicators, shares)
+            if np.abs(np.concatenate(self.match) - before).max() < self.atol:
+                break
+        self._publish()
+        return self
+
+    def class_shares(self, patterns: Outcomes) -> Floats:
+        """Return the probabilities of match, household and unrelated, one row a pattern."""
+        return self._responsibilities(self._indicators(patterns))
+
+    def predict_proba(self, patterns: Outcomes) -> Floats:
+        """Return the probabilities of non-match and match, one row a pattern."""
+        match = self.class_shares(patterns)[:, 0]
+        return np.stack([1 - match, match], axis=1)
+
+    def predict(self, patterns: Outcomes) -> Outcomes:
+        """Return 1 for patterns that are rather a match than not."""
+        return (self.predict_proba(patterns)[:, 1] >= EVEN).astype(np.int64)
+
+    def _indicators(self, patterns: Outcomes) -> list[Floats]:
+        return [
+            (patterns[:, place, None] == np.arange(c.size)).astype(np.float64)
+            for place, c in enumerate(self.comparisons)
+        ]
+
+    def _prepare(self) -> None:
+        unrelated = self.population.unrelated
+        self.match = [_starting_match(c.size) for c in self.comparisons]
+        self.household = [
+            _starting_household(c, u) for c, u in zip(self.comparisons, unrelated, strict=True)
+        ]
+        self._match_start = [start.copy() for start in self.match]
+        self._household_start = [start.copy() for start in self.household]
+        start = min(self.population.nodes / self.population.total_pairs, 0.25)
+        self.priors = np.array([start, start if self.has_household else 0.0, 0.0])
+        self.priors[2] = 1 - self.priors.sum()
+
+    def _responsibilities(self, indicators: list[Floats]) -> Floats:
+        tiny = np.finfo(float).tiny
+        classes = (self.match, self.household, list(self.population.unrelated))
+        logs = np.stack(
+            [
+                np.log(max(prior, tiny))
+                + sum(i @ np.log(p) for i, p in zip(indicators, probabilities, strict=True))
+                for prior, probabilities in zip(self.priors, classes, strict=True)
+            ],
+            axis=1,
+        )
+        if not self.has_household:
+            logs[:, 1] = -np.inf
+        shares = np.exp(logs - logs.max(axis=1, keepdims=True))
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+    def _maximise(self, indicators: list[Floats], shares: Floats) -> None:
+        for place, comparison in enumerate(self.comparisons):
+            seen = indicators[place].T @ shares
+            self.match[place] = _share(seen[:, 0] + PRIOR_PAIRS * self._match_start[place])
+            if comparison.kind == "shared" and self.has_household:
+                self.household[place] = _share(
+                    seen[:, 1] + PRIOR_PAIRS * self._household_start[place]
+                )
+        total = self.population.total_pairs
+        match, household = shares[:, 0].sum() / total, shares[:, 1].sum() / total
+        self.priors = np.array([match, household, max(1 - match - household, 0.0)])
+
+    def _publish(self) -> None:
+        """Fill the attributes that recordlinkage's classifier reads."""
+        self.classes_ = np.array([0, 1])
+        self._binarizers: list[Any] = [
+            LabelBinarizer().fit(np.arange(c.size)) for c in self.comparisons
+        ]
+        self.feature_log_prob_ = np.log(
+            np.stack([np.concatenate(self.population.unrelated), np.concatenate(self.match)])
+        )
+        self.class_log_prior_ = np.log([1 - self.priors[0], self.priors[0]])
+
+
+def _starting_match(size: int) -> Floats:
+    start = np.full(size, 0.02)
+    start[:2] = 0.06, 0.9
+    return _share(start)
+
+
+def _starting_household(comparison: Comparison, unrelated: Floats) -> Floats:
+    if comparison.kind == "personal":
+        return unrelated.copy()
+    if comparison.kind == "birth":
+        twins = np.eye(comparison.size)[1]
+        return (1 - TWIN_SHARE) * unrelated + TWIN_SHARE * twins
+    start = np.full(comparison.size, 0.05)
+    start[:2] = 0.3, 0.6
+    return _share(start)
+
+
+def _share(values: Floats) -> Floats:
+    return np.asarray(values / values.sum())

@@ -1,0 +1,290 @@
+"""The probabilistic model: fitted on this store's own records, without labels.
+
+Running blocking, comparison, fit and scoring in order belongs here. The model sees named records;
+recordlinkage holds the classifier, DuckDB makes the comparison patterns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import recordlinkage
+
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.identity.blocking import CUSTOMER_RULES, BlockingRule, propose_pairs
+from cdp_pipeline.identity.compare import (
+    CUSTOMER_COMPARISONS,
+    Codes,
+    Comparison,
+    pattern_sql,
+    unpack,
+)
+from cdp_pipeline.identity.kernel import HouseholdECM, Population
+from cdp_pipeline.identity.nodes import build_nodes
+from cdp_pipeline.identity.weights import (
+    NO_CLASS_BITS,
+    Parameters,
+    frequency_select,
+    score_patterns,
+    store_parameters,
+)
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.warehouse import declare_table, fetch_value, open_build, quote_literal
+
+Floats = npt.NDArray[np.float64]
+
+SAMPLE_SIDE = 1000
+"""Records on each side of the cross join that shows how strangers agree: a million pairs."""
+
+CLEANING_ROUNDS = 2
+"""Fits after which the people met in the strangers' sample are taken out of it."""
+
+HOUSEHOLD_PROB = 0.5
+"""Pairs that are members of one household rather than strangers or one person."""
+
+MADE_TABLES = ("blocking", "model_parameters", "edges", "review")
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is compared and how pairs are proposed.
+
+    Attributes:
+        comparisons: Fields in the order in which patterns are packed.
+        rules: Blocking rules.
+        classes: 3, or 2 to leave the household class out (for ablation).
+        sides: SQL over nodes ``l`` and ``r`` that a pair must satisfy; default: any pair.
+    """
+
+    comparisons: tuple[Comparison, ...] = CUSTOMER_COMPARISONS
+    rules: tuple[BlockingRule, ...] = CUSTOMER_RULES
+    classes: int = 3
+    sides: str = "true"
+
+
+CUSTOMERS = Design()
+
+
+def run(context: RunContext) -> StepResult:
+    """Make ``identity.edges``, ``review``, ``blocking`` and ``model_parameters``.
+
+    Returns:
+        Candidate pairs read and edges kept.
+    """
+    project = load_project(context.project_root)
+    settings = context.settings.identity
+    with open_build(context) as con:
+        build_nodes(con)
+        pairs = score_pairs(con, CUSTOMERS, cap=settings.block_cap)
+        write_edges(con, CUSTOMERS, review=settings.review_prob, accept=settings.accept_prob)
+        for name in MADE_TABLES:
+            declare_table(con, project.table(f"identity.{name}"))
+        edges = int(fetch_value(con, "select count(*) from identity.edges"))
+        review = int(fetch_value(con, "select count(*) from identity.review"))
+    return StepResult(
+        rows_in=pairs,
+        rows_out=edges,
+        messages=(f"{pairs:,} pairs compared, {edges:,} edges, {review:,} of them for review",),
+        facts={"pairs": pairs, "edges": edges, "review": review},
+    )
+
+
+def score_pairs(con: duckdb.DuckDBPyConnection, design: Design, *, cap: int) -> int:
+    """Fit the model on ``identity_nodes`` and weigh every candidate pair.
+
+    Writes ``identity.blocking``, ``identity.model_parameters`` and the temporary table
+    ``identity_scored`` (node_a, node_b, rule, pattern, match_weight, household_weight, log_odds).
+
+    Returns:
+        Number of candidate pairs; without any, nothing is fitted and no parameters are stored.
+    """
+    pairs = propose_pairs(con, design.rules, cap=cap)
+    con.execute(
+        f"""
+        create or replace temp table identity_compared as
+        select
+            p.node_a, p.node_b, p.rule,
+            {pattern_sql(design.comparisons)} as pattern
+            {frequency_select(design.comparisons)}
+        from identity_pairs as p
+        inner join identity_nodes as l on l.node_id = p.node_a
+        inner join identity_nodes as r on r.node_id = p.node_b
+        where {design.sides}
+        """  # noqa: S608 - declared comparisons
+    )
+    parameters = fit(con, design) if pairs else None
+    store_parameters(con, parameters)
+    if parameters is None:
+        con.execute(_NOTHING_SCORED)
+        return 0
+    score_patterns(con, parameters, pairs="identity_compared", scored="identity_scored")
+    return pairs
+
+
+_NOTHING_SCORED = """
+create or replace temp table identity_scored (
+    node_a integer, node_b integer, rule integer, pattern bigint,
+    match_weight double, household_weight double, conflict double, log_odds double
+)
+"""
+
+
+def fit(con: duckdb.DuckDBPyConnection, design: Design) -> Parameters:
+    """Fit recordlinkage's classifier with the household kernel on all candidate patterns."""
+    codes, counts = _counted(
+        con, "select pattern, count(*) as pairs from identity_compared group by pattern"
+    )
+    nodes = int(fetch_value(con, "select count(*) from identity_nodes"))
+    sample_codes, sample_counts = _strangers(con, design)
+    names = [c.name for c in design.comparisons]
+    patterns = pd.DataFrame(unpack(codes, design.comparisons), columns=names)
+    strangers = unpack(sample_codes, design.comparisons)
+    weights = sample_counts
+    for _ in range(CLEANING_ROUNDS + 1):
+        kernel = HouseholdECM(
+            design.comparisons,
+            Population(
+                nodes=nodes,
+                total_pairs=_possible_pairs(con, design, nodes=nodes),
+                unrelated=_level_shares(strangers, weights, design.comparisons),
+            ),
+            counts=counts,
+            classes=design.classes,
+        )
+        classifier = recordlinkage.ECMClassifier(init="random")
+        classifier.kernel = kernel
+        classifier.fit(patterns)
+        weights = sample_counts * kernel.class_shares(strangers)[:, 2]
+    return _parameters(kernel)
+
+
+def _parameters(kernel: HouseholdECM) -> Parameters:
+    match, household, unrelated = kernel.priors
+    return Parameters(
+        comparisons=kernel.comparisons,
+        match=tuple(kernel.match),
+        household=tuple(kernel.household),
+        unrelated=kernel.population.unrelated,
+        match_bits=float(np.log2(match / unrelated)),
+        household_bits=float(np.log2(household / unrelated)) if household else NO_CLASS_BITS,
+    )
+
+
+def _possible_pairs(con: duckdb.DuckDBPyConnection, design: Design, *, nodes: int) -> float:
+    if design.sides == "true":
+        return nodes * (nodes - 1) / 2
+    return float(
+        fetch_value(
+            con,
+            "select count(*) from identity_nodes as l "  # noqa: S608 - declared condition
+            f"inner join identity_nodes as r on l.node_id < r.node_id and ({design.sides})",
+        )
+    )
+
+
+def _strangers(con: duckdb.DuckDBPyConnection, design: Design) -> tuple[Codes, Floats]:
+    """Return patterns and counts of a cross-joined sample: nearly all its pairs are unrelated."""
+    side = "(select * from identity_nodes order by hash(node_id, {seed}), node_id limit {size})"
+    return _counted(
+        con,
+        f"""
+        select pattern, count(*) as pairs
+        from (
+            select {pattern_sql(design.comparisons)} as pattern
+            from {side.format(seed=1, size=SAMPLE_SIDE)} as l
+            cross join {side.format(seed=2, size=SAMPLE_SIDE)} as r
+            where l.node_id <> r.node_id and {design.sides}
+        )
+        group by pattern
+        """,  # noqa: S608 - declared comparisons
+    )
+
+
+def _counted(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[Codes, Floats]:
+    found = con.execute(f"{sql} order by pattern").fetchnumpy()
+    return np.asarray(found["pattern"], np.int64), np.asarray(found["pairs"], np.float64)
+
+
+def _level_shares(
+    outcomes: Codes, weights: Floats, comparisons: Sequence[Comparison]
+) -> tuple[Floats, ...]:
+    shares = []
+    for place, comparison in enumerate(comparisons):
+        present = outcomes[:, place] >= 0
+        seen = np.bincount(
+            outcomes[present, place], weights=weights[present], minlength=comparison.size
+        )
+        seen = seen + 0.5  # a level not met is rare, not impossible
+        shares.append(seen / seen.sum())
+    return tuple(shares)
+
+
+def write_edges(
+    con: duckdb.DuckDBPyConnection, design: Design, *, review: float, accept: float
+) -> None:
+    """Write ``identity.edges``, ``identity.review`` and the household pairs for later steps."""
+    names = ", ".join(f"({n}, {quote_literal(r.name)})" for n, r in enumerate(design.rules))
+    con.execute(
+        f"""
+        create or replace table identity.edges as
+        with rules as (select * from (values {names}) as t (number, name))
+        select
+            a.source as source_a,
+            a.record_key as record_key_a,
+            b.source as source_b,
+            b.record_key as record_key_b,
+            s.match_weight,
+            s.household_weight,
+            1 / (1 + pow(2, least(-s.log_odds, 200))) as match_prob,
+            s.pattern,
+            u.name as rule
+        from identity_scored as s
+        inner join rules as u on u.number = s.rule
+        inner join identity_nodes as l on l.node_id = s.node_a
+        inner join identity_nodes as r on r.node_id = s.node_b
+        inner join identity.records as a on a.record_id = l.record_id
+        inner join identity.records as b on b.record_id = r.record_id
+        where s.log_odds >= log2($review / (1 - $review))
+        order by source_a, record_key_a, source_b, record_key_b
+        """,  # noqa: S608 - rule names are quoted literals
+        {"review": review},
+    )
+    con.execute(_REVIEW, {"accept": accept})
+    con.execute(_LINKS, {"accept": accept})
+    con.execute(_HOUSEHOLD_PAIRS, {"least": HOUSEHOLD_PROB})
+
+
+_REVIEW = """
+create or replace table identity.review as
+select source_a, record_key_a, source_b, record_key_b, match_prob, rule
+from identity.edges
+where match_prob < $accept
+order by source_a, record_key_a, source_b, record_key_b
+"""
+
+_LINKS = """
+create or replace table staging.identity_links as
+select node_a, node_b, log_odds
+from identity_scored
+where log_odds >= log2($accept / (1 - $accept))
+order by node_a, node_b
+"""
+
+_HOUSEHOLD_PAIRS = """
+create or replace table staging.identity_household_pairs as
+select
+    l.record_id as record_a,
+    r.record_id as record_b,
+    1 / (1 + pow(2, -household_weight) + pow(2, match_weight - household_weight)) as household_prob
+from identity_scored as s
+inner join identity_nodes as l on l.node_id = s.node_a
+inner join identity_nodes as r on r.node_id = s.node_b
+where household_weight > 0
+    and 1 / (1 + pow(2, -household_weight) + pow(2, match_weight - household_weight)) >= $least
+order by record_a, record_b
+"""

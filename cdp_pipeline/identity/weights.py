@@ -1,0 +1,213 @@
+"""What each level of agreement is worth, in bits: applying and storing a fitted model.
+
+A pair's match weight W says how much likelier its pattern is for one person than for strangers,
+its household weight V the same for two members of one household; both contain the prior. The
+probability of a match is 2^W / (1 + 2^W + 2^V). Fitting belongs in ``model``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from cdp_pipeline.identity.compare import Codes, Comparison, frequency_columns, unpack
+
+Floats = npt.NDArray[np.float64]
+
+RAREST_BITS = math.log2(1e-6)
+"""No value counts as rarer than one in a million: beyond, it is a slip rather than a name."""
+
+NO_CLASS_BITS = -60.0
+"""Prior weight of a class that does not exist."""
+
+PRIOR = "prior"
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """A fitted model.
+
+    Attributes:
+        comparisons: The fields, in the order in which patterns are packed.
+        match: Level probabilities of one person's records, one array a comparison.
+        household: The same for two people of a household.
+        unrelated: The same for strangers.
+        match_bits: log2 odds of a match before any evidence.
+        household_bits: The same for a household pair.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    match: tuple[Floats, ...]
+    household: tuple[Floats, ...]
+    unrelated: tuple[Floats, ...]
+    match_bits: float
+    household_bits: float
+
+    def level_bits(self, place: int) -> tuple[Floats, Floats]:
+        """Return match and household weight of each level, frequencies left out."""
+        base = np.log2(self.unrelated[place])
+        return np.log2(self.match[place]) - base, np.log2(self.household[place]) - base
+
+    def frequency_bits(self, place: int) -> tuple[Floats, Floats]:
+        """Return what a frequency-weighted level is worth before its frequency is subtracted.
+
+        Levels without frequency hold NaN. In a household, two people agree on a personal field
+        as often as strangers do: no weight either way.
+        """
+        comparison = self.comparisons[place]
+        match, household = np.full(comparison.size, np.nan), np.full(comparison.size, np.nan)
+        for outcome, level in enumerate(comparison.levels, 1):
+            if level.frequency:
+                match[outcome] = math.log2(self.match[place][outcome])
+                if comparison.kind == "shared":
+                    household[outcome] = math.log2(self.household[place][outcome])
+        return match, household
+
+
+def log_odds_sql(match: str, household: str) -> str:
+    """Return SQL for the log2 odds of a match from columns with W and V."""
+    return f"{match} - log2(1 + pow(2, least({household}, 200)))"
+
+
+def score_patterns(
+    con: duckdb.DuckDBPyConnection, parameters: Parameters, *, pairs: str, scored: str
+) -> None:
+    """Create a temporary table of weights from a table of patterns.
+
+    Args:
+        con: Connection.
+        parameters: Fitted model.
+        pairs: Table with ``pattern`` and the columns of ``frequency_select``.
+        scored: Name of the new table: the columns of ``pairs``, ``match_weight``,
+            ``household_weight``, ``log_odds`` and ``conflict`` (sum of negative weights).
+    """
+    codes = np.asarray(
+        con.execute(f"select distinct pattern from {pairs} order by pattern").fetchnumpy()[  # noqa: S608 - own table name
+            "pattern"
+        ],
+        dtype=np.int64,
+    )
+    table, weighted = _pattern_table(parameters, codes)
+    con.register("identity_pattern_rows", table)
+    con.execute("create or replace temp table identity_patterns as from identity_pattern_rows")
+    con.unregister("identity_pattern_rows")
+    match = "".join(f" - m{p} * greatest(coalesce(f{p}, 0), {RAREST_BITS})" for p in weighted)
+    household = "".join(f" - h{p} * greatest(coalesce(f{p}, 0), {RAREST_BITS})" for p in weighted)
+    con.execute(
+        f"""
+        create or replace temp table {scored} as
+        with weighed as (
+            select
+                pairs.*,
+                fixed_match{match} as match_weight,
+                fixed_household{household} as household_weight,
+                conflict
+            from {pairs} as pairs
+            inner join identity_patterns using (pattern)
+        )
+        select *, {log_odds_sql("match_weight", "household_weight")} as log_odds
+        from weighed
+        """  # noqa: S608 - own table names
+    )
+
+
+def frequency_select(comparisons: Sequence[Comparison]) -> str:
+    """Return the SELECT items with the frequencies that ``score_patterns`` needs."""
+    columns = frequency_columns(comparisons).items()
+    return "".join(f", cast({sql} as float) as f{place}" for place, sql in columns)
+
+
+def _pattern_table(parameters: Parameters, codes: Codes) -> tuple[pa.Table, list[int]]:
+    outcomes = unpack(codes, parameters.comparisons)
+    fixed_match = np.full(len(codes), parameters.match_bits)
+    fixed_household = np.full(len(codes), parameters.household_bits)
+    conflict = np.zeros(len(codes))
+    factors: dict[str, Floats] = {}
+    weighted = list(frequency_columns(parameters.comparisons))
+    for place in range(len(parameters.comparisons)):
+        match, household = parameters.level_bits(place)
+        rare_match, rare_household = parameters.frequency_bits(place)
+        level = np.clip(outcomes[:, place], 0, None)
+        present = outcomes[:, place] >= 0
+        is_rare = ~np.isnan(rare_match)
+        fixed_match += np.where(present, np.where(is_rare, rare_match, match)[level], 0)
+        shared_rare = ~np.isnan(rare_household)
+        plain_household = np.where(is_rare, 0.0, household)
+        fixed_household += np.where(
+            present, np.where(shared_rare, rare_household, plain_household)[level], 0
+        )
+        against = np.where(is_rare, 0.0, np.minimum(match, 0))
+        conflict += np.where(present, against[level], 0)
+        if place in weighted:
+            factors[f"m{place}"] = np.where(present, is_rare[level], 0.0)
+            factors[f"h{place}"] = np.where(present, shared_rare[level], 0.0)
+    columns = {
+        "pattern": codes,
+        "fixed_match": fixed_match,
+        "fixed_household": fixed_household,
+        "conflict": conflict,
+        **factors,
+    }
+    return pa.table(columns), weighted
+
+
+def store_parameters(con: duckdb.DuckDBPyConnection, parameters: Parameters | None) -> None:
+    """Write ``identity.model_parameters``; empty when there was nothing to fit."""
+    con.execute(
+        "create or replace table identity.model_parameters (comparison varchar, level varchar, "
+        "m_prob double, household_prob double, u_prob double, weight double)"
+    )
+    if parameters is None:
+        return
+    rows: list[tuple[str, str, float | None, float | None, float | None, float]] = [
+        (PRIOR, "match", None, None, None, parameters.match_bits),
+        (PRIOR, "household", None, None, None, parameters.household_bits),
+    ]
+    for place, comparison in enumerate(parameters.comparisons):
+        bits = parameters.level_bits(place)[0]
+        for outcome in range(comparison.size):
+            rows.append(
+                (
+                    comparison.name,
+                    comparison.level_name(outcome),
+                    float(parameters.match[place][outcome]),
+                    float(parameters.household[place][outcome]),
+                    float(parameters.unrelated[place][outcome]),
+                    float(bits[outcome]),
+                )
+            )
+    con.executemany("insert into identity.model_parameters values (?, ?, ?, ?, ?, ?)", rows)
+
+
+def load_parameters(
+    con: duckdb.DuckDBPyConnection, comparisons: Sequence[Comparison]
+) -> Parameters | None:
+    """Read what ``store_parameters`` wrote; None without a model."""
+    rows = con.execute(
+        "select comparison, level, m_prob, household_prob, u_prob, weight "
+        "from identity.model_parameters"
+    ).fetchall()
+    if not rows:
+        return None
+    found = {(row[0], row[1]): row[2:] for row in rows}
+
+    def column(place: int) -> tuple[Floats, ...]:
+        return tuple(
+            np.array([found[c.name, c.level_name(o)][place] for o in range(c.size)])
+            for c in comparisons
+        )
+
+    return Parameters(
+        comparisons=tuple(comparisons),
+        match=column(0),
+        household=column(1),
+        unrelated=column(2),
+        match_bits=float(found[PRIOR, "match"][3]),
+        household_bits=float(found[PRIOR, "household"][3]),
+    )

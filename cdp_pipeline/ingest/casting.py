@@ -1,0 +1,189 @@
+"""SQL that turns the text of a column into its declared type, or into NULL where it is not one.
+
+Texts are matched against an expression before they are cast, so that nothing is rounded, guessed
+or half read: ``1.005`` is no amount, ``1e3`` no number, ``30/02/2026`` no date. What a NULL means
+for the row is decided in ``judging``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cdp_pipeline.project.contracts import Column, Delivery
+from cdp_pipeline.storage.warehouse import quote_literal
+
+EARLIEST, LATEST = "1900-01-01", "2199-12-31"
+"""Dates outside are slips of the pen, whatever the column."""
+
+_INTEGER_DIGITS = 18
+_DECIMALS = {"integer": 0, "decimal": 2, "number": 6}
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_MOMENT = rf"{_DAY}[ T][0-9]{{2}}:[0-9]{{2}}(:[0-5][0-9](\.[0-9]{{1,9}})?)?"
+_OFFSET = " ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+_NARROW_BLANKS = "\u00a0\u202f"
+
+SPREADSHEET_NUMBER = r"[0-9](\.[0-9]+)?E\+[0-9]+"
+"""What a spreadsheet makes of a long identifier; its digits are lost."""
+
+MEANINGS = {
+    "text": "is a number as spreadsheets write it; its digits are lost",
+    "integer": "is not a whole number",
+    "decimal": "is not an amount with at most two decimals",
+    "number": "is not a number, or has too many decimals",
+    "boolean": "is none of the declared words for yes and no",
+    "date": "is not a date of the declared format",
+    "timestamp": "is not a date and time of the declared format",
+}
+"""What is wrong with a value that could not be taken, by declared type."""
+
+
+@dataclass(frozen=True)
+class Casting:
+    """SQL of one column.
+
+    Attributes:
+        clean: Its text, NULL where it means no value; over the raw text.
+        typed: Its value, NULL where the text does not have the type; over the clean text.
+        wrong: TRUE if there is a text that cannot be its value; over the clean text and the value.
+    """
+
+    clean: str
+    typed: str
+    wrong: str
+
+
+def cast_column(column: Column, written: Delivery, *, raw: str, clean: str, value: str) -> Casting:
+    """Return the SQL that cleans and casts one column.
+
+    Args:
+        column: Its declaration.
+        written: How the delivery is written.
+        raw: SQL of the delivered text.
+        clean: SQL by which ``typed`` and ``wrong`` refer to the clean text.
+        value: SQL by which ``wrong`` refers to the value.
+    """
+    return Casting(
+        clean=_clean(column, written, raw),
+        typed=_typed(column, written, clean),
+        wrong=_wrong(column, clean, value),
+    )
+
+
+def _clean(column: Column, written: Delivery, raw: str) -> str:
+    is_number = column.type in {"integer", "decimal", "number"}
+    text = raw
+    if is_number and column.strip:
+        text = f"translate({text}, {quote_literal(column.strip)}, '')"
+    if column.type != "text":
+        text = f"trim({text})"
+    if column.strip and not is_number:
+        text = f"trim({text}, {quote_literal(column.strip)})"
+    tokens = sorted({*written.null_values, *column.null_values})
+    named = ", ".join(quote_literal(token) for token in tokens)
+    if column.type != "text":
+        return f"case when {text} in ({named}) then null else {text} end" if tokens else text
+    # Texts stay as delivered; only those that are all blanks count as empty. Trimming is dear, so
+    # it is kept for texts that begin with a blank, or where a token may stand between blanks.
+    if tokens in ([], [""]):
+        is_blank = f"({text} = '' or (starts_with({text}, ' ') and trim({text}) = ''))"
+    else:
+        is_blank = f"trim({text}) in ({named})"
+    return f"case when {is_blank} then null else {text} end" if tokens else text
+
+
+def _typed(column: Column, written: Delivery, clean: str) -> str:
+    if column.type in _DECIMALS:
+        most = _DECIMALS[column.type]
+        decimals = most if column.decimals is None else min(column.decimals, most)
+        return _number(clean, column, written, decimals=decimals)
+    if column.type == "boolean":
+        return _boolean(clean, column)
+    if column.type == "date":
+        return _date(clean, column)
+    if column.type == "timestamp":
+        return _timestamp(clean, column, column.time_zone or written.time_zone)
+    return clean
+
+
+def _wrong(column: Column, clean: str, value: str) -> str:
+    if column.type == "text":
+        return f"contains({value}, 'E+') and regexp_full_match({value}, '{SPREADSHEET_NUMBER}')"
+    wrong = f"{clean} is not null and {value} is null"
+    if column.type in {"date", "timestamp"}:
+        kind = column.type
+        wrong += f" or {value} not between {kind} '{EARLIEST}' and {kind} '{LATEST}'"
+    return wrong
+
+
+def _number(clean: str, column: Column, written: Delivery, *, decimals: int) -> str:
+    """Return SQL of a plain number, or of one with its sign behind or in brackets."""
+    mark, thousands = re.escape(written.decimal_mark), written.thousands_mark
+    blanks = f"[ {_NARROW_BLANKS}]" if thousands == " " else re.escape(thousands)
+    whole = f"[0-9]{{1,{_INTEGER_DIGITS}}}"
+    if thousands:
+        whole = f"([0-9]{{1,3}}({blanks}[0-9]{{3}})+|{whole})"
+    digits = whole
+    if decimals:
+        digits = f"({whole}({mark}[0-9]{{0,{decimals}}}0*)?|{mark}[0-9]{{1,{decimals}}}0*)"
+    elif column.type != "integer":
+        digits = f"{whole}({mark}0*)?"
+    plain = clean
+    if thousands:
+        removed = f" {_NARROW_BLANKS}" if thousands == " " else thousands
+        plain = f"translate({plain}, {quote_literal(removed)}, '')"
+    if written.decimal_mark != ".":
+        plain = f"replace({plain}, {quote_literal(written.decimal_mark)}, '.')"
+    kind = column.sql_type
+    signed = quote_literal(f"[+-]?{digits}")
+    odd = quote_literal(rf"{digits}-|\({digits}\)")
+    bare = f"translate({plain}, '()-', '')"
+    return (
+        f"case when regexp_full_match({clean}, {signed}) then try_cast({plain} as {kind}) "
+        f"when regexp_full_match({clean}, {odd}) then -try_cast({bare} as {kind}) end"
+    )
+
+
+def _boolean(clean: str, column: Column) -> str:
+    true, false = (
+        ", ".join(quote_literal(word.lower()) for word in words) or "null"
+        for words in (column.true_values, column.false_values)
+    )
+    return (
+        f"case when lower({clean}) in ({true}) then true "
+        f"when lower({clean}) in ({false}) then false end"
+    )
+
+
+def _date(clean: str, column: Column) -> str:
+    if column.format:
+        return f"cast(try_strptime({clean}, {quote_literal(column.format)}) as date)"
+    return (
+        f"case when regexp_full_match({clean}, {quote_literal(_DAY)}) "
+        f"then try_cast({clean} as date) end"
+    )
+
+
+def _timestamp(clean: str, column: Column, zone: str) -> str:
+    """Return SQL of a moment in UTC: an offset in the text wins over the declared zone."""
+    if column.format:
+        parsed = f"try_strptime({clean}, {quote_literal(column.format)})"
+        if "%z" in column.format or "%Z" in column.format:
+            return f"timezone('UTC', {parsed})"
+        return _to_utc(parsed, zone)
+    local = _to_utc(f"try_cast({clean} as timestamp)", zone)
+    # DuckDB reads +02:00 only without a blank before it and with a colon within.
+    spelt = f"regexp_replace({clean}, ' ?([+-][0-9]{{2}}):?([0-9]{{2}})?$', '\\1:\\2')"
+    spelt = f"regexp_replace({spelt}, ':$', ':00')"
+    return (
+        f"case when regexp_full_match({clean}, {quote_literal(_MOMENT)}) then {local} "
+        f"when not regexp_full_match({clean}, {quote_literal(_MOMENT + _OFFSET)}) then null "
+        f"when ends_with({clean}, 'Z') then try_cast({clean} as timestamp) "
+        f"else timezone('UTC', try_cast({spelt} as timestamptz)) end"
+    )
+
+
+def _to_utc(local: str, zone: str) -> str:
+    if zone == "UTC":
+        return local
+    return f"timezone('UTC', timezone({quote_literal(zone)}, {local}))"

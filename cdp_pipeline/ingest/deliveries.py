@@ -1,0 +1,186 @@
+"""What a delivery is, where its staged rows lie, and what staging noted about it.
+
+Plain data and names of files; reading deliveries and deciding about them happens elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from cdp_pipeline import __version__
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.errors import ConfigError, ContractError
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.storage.files import read_json
+from cdp_pipeline.storage.paths import DataPaths
+
+FILE_ID_CHARACTERS = 16
+_DIGEST_CHARACTERS = 8
+
+PlanStatus = Literal["new", "known", "duplicate_file", "superseded", "refused"]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One delivered file, as the plan of a night lists it.
+
+    Attributes:
+        file_id: First 16 hex digits of the content's SHA-256.
+        source: Declared source.
+        path: Absolute path; None if the file has left the landing folder since it was loaded.
+        file_name: Path below the landing folder.
+        sha256: Hash of the content.
+        bytes: Size of the file.
+        business_date: Business day the delivery belongs to.
+        status: ``new`` and ``known`` are loaded; the others are listed only.
+        reason: Why it is not loaded; empty if it is.
+    """
+
+    file_id: str
+    source: str
+    path: str | None
+    file_name: str
+    sha256: str
+    bytes: int
+    business_date: date
+    status: PlanStatus
+    reason: str = ""
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether its rows count."""
+        return self.status in {"new", "known"}
+
+    @property
+    def order(self) -> tuple[date, str, str]:
+        """Sort key: business date, then name."""
+        return (self.business_date, self.file_name, self.file_id)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for the plan."""
+        return {**asdict(self), "business_date": self.business_date.isoformat()}
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """What staging made of one delivery; a pure function of its bytes and its contract.
+
+    Attributes:
+        status: ``loaded``, or ``refused`` with a reason and no rows.
+        records: Physical records in the file, counted independently of the reader.
+        accepted: Rows in the staged Parquet file.
+        rules: Rows set aside by the first rule they break.
+        reason: Why the file was refused.
+        messages: Warnings for people; no personal data.
+    """
+
+    status: Literal["loaded", "refused"]
+    records: int = 0
+    accepted: int = 0
+    rules: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
+    messages: tuple[str, ...] = ()
+
+    @property
+    def quarantined(self) -> int:
+        """Records set aside; all of them if the file was refused."""
+        return self.records - self.accepted
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for the side file."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> StagedFile:
+        """Return what ``as_dict`` wrote."""
+        return cls(**{**document, "messages": tuple(document["messages"])})
+
+
+@dataclass(frozen=True)
+class StagedPlaces:
+    """Files that staging writes for one delivery."""
+
+    rows: Path
+    quarantine: Path
+    notes: Path
+
+
+def planned_deliveries(context: RunContext, source: str | None = None) -> list[Delivery]:
+    """Return the deliveries of the run's plan, in loading order.
+
+    Args:
+        context: The run.
+        source: Only this source; default: all.
+
+    Raises:
+        ConfigError: There is no plan yet.
+    """
+    plan = read_json(DataPaths.of(context).plan)
+    if "deliveries" not in plan:
+        raise ConfigError(
+            "this run has no plan yet",
+            where=str(DataPaths.of(context).plan),
+            hint="Run the step discover first: `cdp run`.",
+        )
+    found = [
+        Delivery(**{**entry, "business_date": date.fromisoformat(entry["business_date"])})
+        for entry in plan["deliveries"]
+    ]
+    return sorted((d for d in found if source in (None, d.source)), key=lambda d: d.order)
+
+
+def contract_digest(contract: SourceContract, business_date: date) -> str:
+    """Return 8 hex digits that change whenever staging would read a file differently.
+
+    What a source feeds, who owns it and how it adds up do not matter here.
+    """
+    read = contract.model_dump(
+        mode="json", exclude={"feeds", "exclude", "title", "description", "owner"}
+    )
+    text = json.dumps([read, __version__, business_date.isoformat()], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+
+
+def staged_places(paths: DataPaths, delivery: Delivery, contract: SourceContract) -> StagedPlaces:
+    """Return where the staged rows, the rows set aside and the notes of a delivery lie."""
+    stem = f"{delivery.file_id}-{contract_digest(contract, delivery.business_date)}"
+    staging = paths.staging / delivery.source
+    return StagedPlaces(
+        rows=staging / f"{stem}.parquet",
+        quarantine=paths.quarantine / delivery.source / f"{stem}.parquet",
+        notes=staging / f"{stem}.json",
+    )
+
+
+def read_notes(places: StagedPlaces) -> StagedFile | None:
+    """Return what staging noted, or None if it has not run or its rows are gone."""
+    document = read_json(places.notes)
+    if not document:
+        return None
+    notes = StagedFile.from_dict(document)
+    is_complete = notes.status == "refused" or places.rows.is_file()
+    return notes if is_complete else None
+
+
+def require_notes(
+    paths: DataPaths, delivery: Delivery, contract: SourceContract
+) -> tuple[StagedFile, StagedPlaces]:
+    """Return what staging noted about a delivery.
+
+    Raises:
+        ContractError: The delivery has not been staged.
+    """
+    places = staged_places(paths, delivery, contract)
+    notes = read_notes(places)
+    if notes is None:
+        raise ContractError(
+            "this delivery has not been staged",
+            where=delivery.file_name,
+            hint=f"Run the step stage_{delivery.source} first.",
+        )
+    return notes, places

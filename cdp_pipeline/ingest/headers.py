@@ -1,0 +1,206 @@
+"""Which column of a file is which column of its contract.
+
+Columns are matched by name, whatever their order, case and surrounding blanks; a name that only
+looks like ours is suggested, never taken. Header text never reaches SQL.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cdp_pipeline.ingest.plaintext import UTF8_MARK
+from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.project.contracts import Column, SourceContract
+
+MAXIMUM_COLUMNS = 1000
+MAXIMUM_HEADER_BYTES = 1 << 16
+_OTHER_DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe"}
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first record of a text file.
+
+    Attributes:
+        names: Column names as the file spells them; empty without a header.
+        width: Columns of a record.
+        lines: Physical lines before the first data record.
+        start: Byte offset of the first data record.
+    """
+
+    names: tuple[str, ...]
+    width: int
+    lines: int
+    start: int
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """Where the contract's columns stand in a file.
+
+    Attributes:
+        positions: Our column to position, from 0; columns the file lacks are left out.
+        unknown: Names in the file that the contract neither declares nor ignores.
+    """
+
+    positions: dict[str, int]
+    unknown: tuple[str, ...] = ()
+
+
+def read_header(path: Path, contract: SourceContract) -> Header:
+    """Return the header of a CSV text, or its width if it has none.
+
+    Raises:
+        RefusedError: The first record cannot be read.
+    """
+    written = contract.delivery
+    with path.open("rb") as stream:
+        head = stream.read(MAXIMUM_HEADER_BYTES)
+    body = head.removeprefix(UTF8_MARK)
+    start = len(head) - len(body)
+    stripped = body.lstrip(b"\r\n")
+    lines = body[: len(body) - len(stripped)].count(b"\n")
+    start += len(body) - len(stripped)
+    record = _first_record(stripped, written.quote)
+    try:
+        text = record.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RefusedError(
+            "its first line is not UTF-8 text",
+            hint="Set `encoding:` to what the sender writes, such as cp1252.",
+        ) from error
+    fields = split_fields(text.rstrip("\r\n"), written.delimiter, written.quote)
+    if len(fields) > MAXIMUM_COLUMNS:
+        raise RefusedError(f"it has {len(fields)} columns; {MAXIMUM_COLUMNS} are allowed")
+    if not written.header:
+        return Header((), len(fields), lines, start)
+    lines += record.count(b"\n") or 1
+    return Header(tuple(fields), len(fields), lines, start + len(record))
+
+
+def _first_record(text: bytes, quote: str) -> bytes:
+    position = text.find(b"\n")
+    while position >= 0 and quote and text[:position].count(quote.encode()) % 2:
+        position = text.find(b"\n", position + 1)
+    if position < 0 and len(text) >= MAXIMUM_HEADER_BYTES - len(UTF8_MARK):
+        raise RefusedError(f"its first line is longer than {MAXIMUM_HEADER_BYTES // 1024} KB")
+    return text if position < 0 else text[: position + 1]
+
+
+def split_fields(text: str, delimiter: str, quote: str) -> list[str]:
+    """Return the fields of one record.
+
+    >>> split_fields('a,"b,c"', ",", '"')
+    ['a', 'b,c']
+    """
+    if not quote:
+        return text.split(delimiter)
+    rows = csv.reader([text], delimiter=delimiter, quotechar=quote)
+    try:
+        return next(rows, [])
+    except csv.Error as error:
+        raise RefusedError(f"its first line is not CSV: {error}") from error
+
+
+def map_header(header: Header, contract: SourceContract) -> ColumnMap:
+    """Return where each declared column stands in a CSV file.
+
+    Raises:
+        RefusedError: Columns are missing, stand twice, or cannot be told apart.
+    """
+    if not contract.delivery.header:
+        return _map_by_order(header, contract)
+    names = [_plain(name) for name in header.names]
+    wanted = {
+        _plain(n) for name, column in contract.columns.items() for n in spellings(name, column)
+    }
+    if not wanted & set(names):
+        raise _no_header(header, contract, wanted)
+    twice = sorted({name for name in names if names.count(name) > 1} & wanted)
+    if twice:
+        raise RefusedError(
+            f"column {twice[0]!r} stands twice in the header", hint="Ask the sender which is right."
+        )
+    return map_names(names, contract)
+
+
+def map_names(names: Sequence[str], contract: SourceContract) -> ColumnMap:
+    """Return where each declared column stands among plain (trimmed, lower case) names.
+
+    Raises:
+        RefusedError: A column that is not optional is missing.
+    """
+    positions: dict[str, int] = {}
+    missing: list[str] = []
+    for name, column in contract.columns.items():
+        found = [names.index(s) for s in map(_plain, spellings(name, column)) if s in names]
+        if found:
+            positions[name] = found[0]
+        elif not column.optional:
+            missing.append(name)
+    ignored = [_plain(pattern) for pattern in contract.ignore]
+    unknown = tuple(
+        name
+        for index, name in enumerate(names)
+        if index not in positions.values()
+        and not any(fnmatch.fnmatchcase(name, pattern) for pattern in ignored)
+    )
+    if missing:
+        raise _missing(missing, unknown, contract)
+    return ColumnMap(positions, unknown)
+
+
+def spellings(name: str, column: Column) -> tuple[str, ...]:
+    """Return the names under which a column may stand in a file, preferred first."""
+    return (column.source or name, *column.aliases)
+
+
+def _map_by_order(header: Header, contract: SourceContract) -> ColumnMap:
+    needed = [name for name, column in contract.columns.items() if not column.optional]
+    names = list(contract.columns)
+    lacking = [name for name in needed if names.index(name) >= header.width]
+    if lacking:
+        raise RefusedError(
+            f"its first line has {header.width} fields; the contract declares {len(names)} columns",
+            hint="Declare the columns in the file's order, or set `delimiter:`.",
+        )
+    extra = tuple(f"column {index + 1}" for index in range(len(names), header.width))
+    return ColumnMap({name: i for i, name in enumerate(names) if i < header.width}, extra)
+
+
+def _no_header(header: Header, contract: SourceContract, wanted: set[str]) -> RefusedError:
+    written = contract.delivery
+    line = written.delimiter.join(header.names)
+    for delimiter, word in _OTHER_DELIMITERS.items():
+        fields = {_plain(f) for f in split_fields(line, delimiter, written.quote)}
+        if delimiter != written.delimiter and wanted & fields:
+            return RefusedError(
+                f"its columns are separated by {word}",
+                hint=f"Set `delimiter: {delimiter!r}` in the contract.",
+            )
+    return RefusedError(
+        "its first line has none of the declared columns, so it is no header",
+        hint="Set `header: false`, or `skip_lines:` if other lines stand before it.",
+    )
+
+
+def _missing(
+    missing: list[str], unknown: tuple[str, ...], contract: SourceContract
+) -> RefusedError:
+    hints = []
+    for name in missing:
+        expected = contract.columns[name].source or name
+        near = difflib.get_close_matches(_plain(expected), unknown, 1, 0.6)
+        if near:
+            hints.append(f"Did you mean {near[0]!r} for {name}? Add it to `aliases:`.")
+    hint = " ".join(hints) or "Set `optional: true` if files may lack them."
+    return RefusedError(f"columns are missing: {', '.join(missing)}", hint=hint)
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.split()).casefold()

@@ -1,0 +1,295 @@
+"""Find deliveries, recognise them by content, decide which are new: the step ``discover``.
+
+Only regular files with plain names inside the landing folder count; links, pipes and odd names are
+listed as refused. No delivery is parsed here, and nothing but ``plan.json`` is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path, PurePosixPath
+
+from cdp_pipeline import __version__
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
+from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery, PlanStatus
+from cdp_pipeline.project.contracts import BusinessDate, SourceContract
+from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.storage.files import write_json
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.versions import find_base
+from cdp_pipeline.storage.warehouse import DATABASE_FILE, connect, fetch_dicts, quote_literal
+
+NAME_CHARACTERS = re.compile(r"[A-Za-z0-9._\-/ ]+")
+"""Characters a path below landing may have: none that globs, SQL or shells read specially."""
+
+_IMMATERIAL_SETTINGS = {"mail", "engine", "data_dir", "landing_dir", "schedule", "keep_versions"}
+Known = dict[tuple[str, str], Delivery]
+
+
+class _RefusedFileError(Exception):
+    """A file in the landing folder that must not be opened or read."""
+
+
+def run(context: RunContext) -> StepResult:
+    """Write the plan of the night; the step ``discover``.
+
+    Returns:
+        Deliveries found, and of them the new ones; ``facts`` count them by status.
+
+    Raises:
+        SourceNotReadyError: A required source has no file for the night.
+        ConfigError: A later night is published already, or a contract's path is unsafe.
+    """
+    paths = DataPaths.of(context)
+    project = load_project(context.project_root)
+    base = find_base(paths, context.business_date)
+    known, superseded = read_ledger(base, context) if base else ({}, [])
+    deliveries: list[Delivery] = []
+    for name, contract in project.sources.items():
+        found = list(find_files(paths.landing, contract, where=_where(project, contract)))
+        history = (*_gone(known, contract, found), *(d for d in superseded if d.source == name))
+        arrived = [_dated(d, context.business_date) for d in (*found, *history)]
+        arrived = [d for d in arrived if d.business_date <= context.business_date]
+        deliveries += decide(arrived, known, replaces=contract.load.mode == "replace")
+    _require_tonight(project, deliveries, context.business_date)
+    plan = {
+        "business_date": context.business_date.isoformat(),
+        "base_path": str(base / DATABASE_FILE) if base else None,
+        "base_version": base.name if base else None,
+        "deliveries": [d.as_dict() for d in sorted(deliveries, key=lambda d: (d.source, d.order))],
+        "fingerprint": fingerprint(
+            deliveries, project, context, base_version=base.name if base else ""
+        ),
+    }
+    write_json(paths.plan, plan)
+    return _report(deliveries)
+
+
+def find_files(landing: Path, contract: SourceContract, *, where: str) -> Iterator[Delivery]:
+    """Yield the files of a source below the landing folder, in name order; all as ``new``.
+
+    A file that must not be read is yielded as ``refused`` with the reason.
+
+    Raises:
+        ConfigError: The contract's path leads out of the landing folder.
+    """
+    pattern = PurePosixPath(contract.delivery.path)
+    if pattern.is_absolute() or ".." in pattern.parts:
+        raise ConfigError(
+            f"path {contract.delivery.path!r} leads out of the landing folder",
+            where=where,
+            hint="Give a glob below it, such as `pos_sales/*/*.csv`.",
+        )
+    for path in sorted(landing.glob(str(pattern))):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        yield _describe(path, landing, contract)
+
+
+def _describe(path: Path, landing: Path, contract: SourceContract) -> Delivery:
+    name = path.relative_to(landing).as_posix()
+    try:
+        day = business_date(name, contract.delivery.business_date)
+    except _RefusedFileError as error:
+        return _refused(contract.name, name, date.min, str(error))
+    try:
+        _check_place(path, landing, name)
+        digest, size = _hash(path)
+    except _RefusedFileError as error:
+        return _refused(contract.name, name, day, str(error))
+    return Delivery(
+        digest[:FILE_ID_CHARACTERS], contract.name, str(path), name, digest, size, day, "new"
+    )
+
+
+def _check_place(path: Path, landing: Path, name: str) -> None:
+    if not NAME_CHARACTERS.fullmatch(name):
+        raise _RefusedFileError("its name has characters other than A-Z a-z 0-9 . _ - and space")
+    if path.parent.resolve() != landing.resolve() / PurePosixPath(name).parent:
+        raise _RefusedFileError("a folder on its path is a link")
+
+
+def _refused(source: str, name: str, day: date, reason: str) -> Delivery:
+    # Such a file is not opened, so it has no hash of its own; its name must do.
+    identity = hashlib.sha256(f"{source}/{name}".encode(errors="surrogateescape")).hexdigest()
+    printable = name.encode("utf-8", "replace").decode("utf-8")
+    file_id = identity[:FILE_ID_CHARACTERS]
+    return Delivery(file_id, source, None, printable, "", 0, day, "refused", reason)
+
+
+def business_date(file_name: str, rule: BusinessDate) -> date:
+    """Return the business date that a delivery's path names; the last match wins.
+
+    >>> business_date("pos/2026-11-20/pos_20261120.csv", BusinessDate())
+    datetime.date(2026, 11, 20)
+    """
+    found = re.findall(rule.pattern, file_name)
+    layout = rule.format.replace("-", "")
+    for text in reversed(found):
+        digits = (text if isinstance(text, str) else text[0]).replace("-", "")
+        try:
+            return datetime.strptime(digits, layout).date()  # noqa: DTZ007 - a day has no zone
+        except ValueError:
+            continue
+    raise _RefusedFileError(f"its path holds no business date ({rule.format})")
+
+
+def _hash(path: Path) -> tuple[str, int]:
+    """Return hash and size of a regular file, following no link and waiting for no pipe."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        what = "it is a link" if path.is_symlink() else f"it cannot be opened ({error.strerror})"
+        raise _RefusedFileError(what) from error
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise _RefusedFileError("it is not a regular file")
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return digest, status.st_size
+
+
+def _dated(delivery: Delivery, night: date) -> Delivery:
+    # A refused file without a date in its path is reported every night until it is put right.
+    return (
+        delivery if delivery.business_date != date.min else replace(delivery, business_date=night)
+    )
+
+
+def read_ledger(base: Path, context: RunContext) -> tuple[Known, list[Delivery]]:
+    """Return what earlier nights knew, by source and file name, and the superseded deliveries."""
+    con = connect(context.settings.engine)
+    try:
+        path = quote_literal(str(base / DATABASE_FILE))
+        con.execute(f"attach {path} as base (read_only)")
+        rows = fetch_dicts(
+            con,
+            "select file_id, source, file_name, sha256, bytes, business_date, status, reason "
+            "from base.ops.deliveries where sha256 <> '' "
+            "order by source, business_date, file_name, file_id",
+        )
+    finally:
+        con.close()
+    known: Known = {}
+    superseded: list[Delivery] = []
+    for row in rows:
+        old = Delivery(**{**row, "reason": row["reason"] or "", "path": None})
+        if old.status == "superseded":
+            superseded.append(old)
+        else:
+            status: PlanStatus = "duplicate_file" if old.status == "duplicate_file" else "known"
+            known[old.source, old.file_name] = replace(old, status=status)
+    return known, superseded
+
+
+def _gone(known: Known, contract: SourceContract, found: Iterable[Delivery]) -> Iterator[Delivery]:
+    """Yield known deliveries that have left landing or whose name carries other bytes now."""
+    present = {d.file_name: d for d in found}
+    for (source, name), old in known.items():
+        now = present.get(name)
+        if source != contract.name or (now and now.sha256 == old.sha256):
+            continue
+        if now and now.sha256:
+            reason = f"replaced by {now.file_id}, delivered under the same name"
+            yield replace(old, status="superseded", reason=reason)
+        else:
+            yield old
+
+
+def decide(arrived: Iterable[Delivery], known: Known, *, replaces: bool) -> list[Delivery]:
+    """Return deliveries of one source with their status, in loading order.
+
+    Args:
+        arrived: Deliveries up to the business date.
+        known: What earlier nights knew.
+        replaces: Every file replaces all earlier ones, so that old bytes may become news again;
+            only a repetition of the file before it is a duplicate.
+    """
+    decided: list[Delivery] = []
+    ordered = sorted(arrived, key=lambda d: d.order)
+    # The bytes an earlier night loaded stay the original, whatever names sort before them.
+    first = {} if replaces else {d.sha256: d for d in reversed(ordered) if d.sha256}
+    if not replaces:
+        for d in reversed(ordered):
+            old = known.get((d.source, d.file_name))
+            if old and old.sha256 == d.sha256 and old.status == "known":
+                first[d.sha256] = d
+    newest = ""
+    for d in ordered:
+        if d.status in {"refused", "superseded"}:
+            decided.append(d)
+            continue
+        original = first.get(d.sha256) if not replaces else None
+        if replaces:
+            is_copy, newest = d.sha256 == newest, d.sha256
+        else:
+            is_copy = original is not d
+        old = known.get((d.source, d.file_name))
+        if is_copy:
+            reason = f"same bytes as {original.file_name if original else 'the file before it'}"
+            decided.append(replace(d, status="duplicate_file", reason=reason))
+        elif old and old.sha256 == d.sha256:
+            decided.append(replace(d, status="known", reason=""))
+        else:
+            decided.append(d)
+    return decided
+
+
+def _require_tonight(project: Project, deliveries: Iterable[Delivery], night: date) -> None:
+    tonight = {d.source for d in deliveries if d.business_date == night and d.status != "refused"}
+    for name, contract in project.sources.items():
+        if contract.delivery.required and name not in tonight:
+            raise SourceNotReadyError(
+                f"{contract.title} has delivered nothing for {night}",
+                where=contract.delivery.path,
+                hint=f"Wait for it, ask {contract.owner}, or set `required: false`.",
+            )
+
+
+def fingerprint(
+    deliveries: Iterable[Delivery], project: Project, context: RunContext, *, base_version: str
+) -> str:
+    """Return a hash of everything that decides the night's result.
+
+    Names, bytes and dates of the deliveries, all declarations, the package, the settings that
+    matter, the version built upon and the business date.
+    """
+    material = [
+        sorted((d.source, d.file_name, d.sha256, d.business_date.isoformat()) for d in deliveries),
+        project.fingerprint,
+        __version__,
+        context.settings.model_dump(mode="json", exclude=_IMMATERIAL_SETTINGS),
+        base_version,
+        context.business_date.isoformat(),
+    ]
+    return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
+
+
+def _report(deliveries: list[Delivery]) -> StepResult:
+    counts: dict[str, int] = {}
+    for delivery in deliveries:
+        counts[delivery.status] = counts.get(delivery.status, 0) + 1
+    messages = tuple(
+        f"{d.source}: {d.file_name} is refused: {d.reason}"
+        for d in deliveries
+        if d.status == "refused"
+    )
+    return StepResult(
+        rows_in=len(deliveries),
+        rows_out=counts.get("new", 0),
+        rows_set_aside=counts.get("duplicate_file", 0) + counts.get("refused", 0),
+        messages=messages,
+        facts={"deliveries": counts},
+    )
+
+
+def _where(project: Project, contract: SourceContract) -> str:
+    return str(project.files.get(f"source/{contract.name}", contract.name))

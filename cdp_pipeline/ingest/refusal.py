@@ -1,0 +1,29 @@
+"""The one exception by which readers refuse a whole delivery.
+
+It never leaves ``ingest``: staging notes the reason and, if the source is required, raises a
+``ContractError`` of it.
+"""
+
+from __future__ import annotations
+
+
+class RefusedError(Exception):
+    """A delivery cannot be read as its contract says; none of it is loaded."""
+
+    def __init__(self, reason: str, *, hint: str = "", records: int = 0) -> None:
+        """Say why.
+
+        Args:
+            reason: What is wrong, in one sentence, without personal data.
+            hint: What to do about it, in the imperative.
+            records: Physical records in the file, if they could be counted.
+        """
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+        self.records = records
+
+    @property
+    def text(self) -> str:
+        """Reason and hint as one line."""
+        return f"{self.reason}. {self.hint}" if self.hint else self.reason

@@ -1,0 +1,145 @@
+"""Check a whole project without data: declarations, expressions, SQL models, segments, reports.
+
+What is wrong with one declaration does not hide what is wrong with the next, except where they
+cannot be told apart: a file that cannot be read ends the check of its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cdp_pipeline.core.errors import CdpError
+from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.orchestration.steps import nightly_graph
+from cdp_pipeline.project.contracts import PSEUDO_TYPES, SourceContract
+from cdp_pipeline.project.expressions import vet_predicate, vet_scalar
+from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.project.reports import check_report
+from cdp_pipeline.segments.rules import FEATURES_TABLE, vet_segment
+from cdp_pipeline.warehouse.rehearsal import rehearse
+
+
+@dataclass
+class Findings:
+    """What was checked and what is wrong.
+
+    Attributes:
+        checked: Count of declarations by kind.
+        errors: Every mistake found.
+    """
+
+    checked: dict[str, int] = field(default_factory=dict)
+    errors: list[CdpError] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        """One sentence for people."""
+        counted = ", ".join(f"{number} {kind}" for kind, number in self.checked.items())
+        if self.errors:
+            return f"checked {counted or 'nothing'}: {len(self.errors)} wrong"
+        return f"checked {counted}: all good"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {"checked": self.checked, "errors": [error.as_dict() for error in self.errors]}
+
+    def attempt(self, check: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the check returns
+        """Run one check; keep its error and return None if it raises one of ours."""
+        try:
+            return check()
+        except CdpError as error:
+            self.errors.append(error)
+            return None
+
+
+def check_project(root: Path, settings: Settings) -> Findings:
+    """Return what is wrong with a project's declarations.
+
+    Args:
+        root: The project.
+        settings: Values for Jinja and macros.
+    """
+    findings = Findings()
+    project: Project | None = findings.attempt(lambda: load_project(root))
+    if project is None:
+        return findings
+    findings.attempt(lambda: nightly_graph(root))
+    _check_contracts(project, findings)
+    columns = _check_models(project, settings, findings)
+    _check_marketing(project, columns, findings)
+    _check_reports(project, findings)
+    return findings
+
+
+def _check_contracts(project: Project, findings: Findings) -> None:
+    for name, contract in project.sources.items():
+        where = str(project.path_of("source", name))
+        for check in contract_checks(contract, project, where):
+            findings.attempt(check)
+    findings.checked["sources"] = len(project.sources)
+
+
+def contract_checks(
+    contract: SourceContract, project: Project, where: str
+) -> Iterable[Callable[[], str]]:
+    """Yield one check for each SQL expression that a contract holds."""
+    columns = {
+        **{name: column.sql_type for name, column in contract.columns.items()},
+        **PSEUDO_TYPES,
+    }
+    for exclusion in contract.exclude:
+        yield _predicate(exclusion.where, columns, f"{where}: exclude {exclusion.rule}")
+    for check in contract.checks:
+        if check.where:
+            yield _predicate(check.where, columns, f"{where}: check {check.rule}")
+    for feed in contract.feeds:
+        if feed.where:
+            yield _predicate(feed.where, columns, f"{where}: feed {feed.entity}")
+        entity = project.entities[feed.entity].header
+        for name, expression in feed.columns.items():
+            place = f"{where}: feed {feed.entity}.{name}"
+            yield _scalar(expression, columns, place, entity.columns[name].type or "varchar")
+
+
+def _predicate(sql: str, columns: Mapping[str, str], where: str) -> Callable[[], str]:
+    return lambda: vet_predicate(sql, columns=columns, where=where)
+
+
+def _scalar(sql: str, columns: Mapping[str, str], where: str, cast_to: str) -> Callable[[], str]:
+    return lambda: vet_scalar(sql, columns=columns, where=where, cast_to=cast_to)
+
+
+def _check_models(project: Project, settings: Settings, findings: Findings) -> dict[str, str]:
+    """Build every model on empty tables; return the types of what segments may speak of."""
+    columns: dict[str, str] = {}
+    for with_base in (False, True):
+        built = findings.attempt(
+            lambda with_base=with_base: rehearse(project, settings, with_base=with_base)
+        )
+        columns = (built or {}).get(FEATURES_TABLE, columns)
+    findings.checked["tables"] = len(project.tables)
+    return columns
+
+
+def _check_marketing(project: Project, columns: Mapping[str, str], findings: Findings) -> None:
+    if columns:
+        for name, spec in project.segments.items():
+            path = project.path_of("segment", name)
+            findings.attempt(
+                lambda spec=spec, path=path: vet_segment(spec, columns=columns, path=path)
+            )
+    findings.checked["segments"] = len(project.segments)
+    findings.checked["offers"] = len(project.offers)
+    findings.checked["destinations"] = len(project.destinations)
+
+
+def _check_reports(project: Project, findings: Findings) -> None:
+    for name, report in project.reports.items():
+        path = project.path_of("report", name)
+        findings.attempt(
+            lambda report=report, path=path: check_report(report, project.tables, path)
+        )
+    findings.checked["reports"] = len(project.reports)

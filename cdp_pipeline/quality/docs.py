@@ -1,0 +1,106 @@
+"""Great Expectations' Data Docs: one static site for a run, readable offline.
+
+The pages are Great Expectations' own. What is taken out of them afterwards is what would differ
+between two equal runs (random element ids, the clock) and what would call other servers when a
+page is opened (style sheets and scripts from six networks, a logo that counts views); one small
+style sheet of ours stands in. Results are neither judged nor changed here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
+
+SITE = "data_docs"
+
+_STYLE_SHEET = "static/styles/offline.css"
+_UNUSED = (
+    "static/fonts",
+    "static/images/glossary_scroller.gif",
+    "static/images/iterative-dev-loop.png",
+    "static/images/validation_failed_unexpected_values.gif",
+)
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_LOAD_TIME = re.compile(r"\b\d{8}T\d{6}\.\d{6}Z(?=</span>)")
+_REMOTE_SCRIPT = re.compile(r"<script[^>]*\bsrc=\"https?:[^>]*>\s*</script>", re.IGNORECASE)
+_REMOTE_TAG = re.compile(r"<(?:link|img)\b[^>]*\b(?:href|src)=\"https?:[^>]*>", re.IGNORECASE)
+_FORM = re.compile(r"<form\b.*?</form>", re.IGNORECASE | re.DOTALL)
+
+_STYLE = """\
+body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 76rem; padding: 1rem; }
+table { border-collapse: collapse; width: 100%; }
+td, th { border-bottom: 1px solid #d8d8d8; padding: .3rem .6rem; text-align: left;
+    vertical-align: top; }
+ul { list-style: none; padding-left: 0; }
+.nav, .breadcrumb { display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
+.tab-content > .tab-pane, .collapse, .modal .modal-body { display: block; }
+.modal, .dropdown-menu, #ge-cta-footer { display: none; }
+.badge { background: #e8eef8; border-radius: .3rem; padding: .05rem .4rem; }
+.fa-check-circle::before { color: #1a7f37; content: "\\2713"; }
+.fa-times::before, .fa-exclamation-triangle::before { color: #b42318; content: "\\2717"; }
+code, .code-block { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
+"""
+
+
+def describe_site(folder: Path) -> dict[str, Any]:
+    """Return the configuration of a site that lies in a folder."""
+    return {
+        SITE: {
+            "class_name": "SiteBuilder",
+            "show_how_to_buttons": False,
+            "store_backend": {
+                "class_name": "TupleFilesystemStoreBackend",
+                "base_directory": str(folder),
+            },
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        }
+    }
+
+
+def build_site(context: AbstractDataContext, folder: Path) -> Path:
+    """Build the site of every suite the context has run and return its first page.
+
+    Args:
+        context: Context made with ``describe_site(folder)``.
+        folder: The site's folder; what stood there is replaced.
+    """
+    if folder.exists():
+        shutil.rmtree(folder)
+    context.build_data_docs(site_names=[SITE])
+    for name in _UNUSED:
+        unused = folder / name
+        if unused.is_dir():
+            shutil.rmtree(unused)
+        else:
+            unused.unlink(missing_ok=True)
+    (folder / _STYLE_SHEET).write_text(_STYLE, encoding="utf-8")
+    for page in sorted(folder.rglob("*.html")):
+        depth = len(page.relative_to(folder).parts) - 1
+        text = page.read_text(encoding="utf-8")
+        page.write_text(settle_page(text, root="../" * depth), encoding="utf-8")
+    return folder / "index.html"
+
+
+def settle_page(text: str, *, root: str) -> str:
+    """Return a page without random ids, clock times and calls to other servers.
+
+    Args:
+        text: HTML as Great Expectations wrote it.
+        root: Relative path from the page to the site's folder, empty or ending in a slash.
+
+    >>> settle_page('<head><link href="https://cdn.example/a.css"></head>', root="../")
+    '<head><link rel="stylesheet" href="../static/styles/offline.css"></head>'
+    """
+    numbers = count(1)
+    known: dict[str, str] = {}
+    text = _UUID.sub(lambda m: known.setdefault(m.group(), f"id{next(numbers)}"), text)
+    text = _LOAD_TIME.sub("", text)
+    for pattern in (_FORM, _REMOTE_SCRIPT, _REMOTE_TAG):
+        text = pattern.sub("", text)
+    sheet = f'<link rel="stylesheet" href="{root}{_STYLE_SHEET}">'
+    return text.replace("</head>", f"{sheet}</head>", 1)

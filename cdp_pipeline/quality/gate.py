@@ -1,0 +1,208 @@
+"""The two gates of a night: over what was delivered, and over the finished warehouse.
+
+A check with severity ``stop`` that fails raises, so nothing is published and yesterday's version
+stays. A rule that sets rows aside must hold for every accepted row: if it does not, staging and
+Great Expectations disagree about the rule, and that stops the night as well. Everything else is
+reported. How checks become expectations and how they are run belongs to the neighbouring modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import duckdb
+
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.core.errors import DataQualityError
+from cdp_pipeline.core.types import Severity
+from cdp_pipeline.project.checks import ROW_CHECKS, Check
+from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.quality.checkpoints import Checkpoints, open_checkpoints
+from cdp_pipeline.quality.docs import SITE, build_site, describe_site
+from cdp_pipeline.quality.reconcile import reconcile
+from cdp_pipeline.quality.results import FOLDER, CheckResult, write_results
+from cdp_pipeline.quality.staged import StagedRows, read_staged
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.warehouse import (
+    connect,
+    create_macros,
+    has_table,
+    quote_identifier,
+    quote_literal,
+)
+
+SHOWN_FAILURES = 5
+"""Failures named in an error; the rest are counted."""
+
+
+def run_sources(context: RunContext) -> StepResult:
+    """Check tonight's staged rows: one checkpoint per source; the step ``check_sources``.
+
+    Only deliveries that are new tonight are checked. Writes ``quality/sources/<source>.json``,
+    ``quality/summary.json`` and the Data Docs site into the run's tree, also when it raises.
+
+    Returns:
+        Rows looked at; ``facts`` has the number of suites, checks and failed checks.
+
+    Raises:
+        ConfigError: A check does not fit the staged columns.
+        DataQualityError: A stop rule failed, or an accepted row breaks a quarantine rule.
+    """
+    paths = DataPaths.of(context)
+    project = load_project(context.project_root)
+    staged = {name: read_staged(paths, name) for name in project.sources}
+    skipped = [name for name, rows in staged.items() if not rows.files]
+    results: list[CheckResult] = []
+    docs = paths.tree / FOLDER / SITE
+    with (
+        connect(context.settings.engine, spill=paths.ensure(paths.work / "spill")) as con,
+        open_checkpoints(
+            con, business_date=context.business_date, docs=describe_site(docs)
+        ) as checkpoints,
+    ):
+        create_macros(con, context)
+        for name, rows in staged.items():
+            if rows.files:
+                results += _check_source(checkpoints, project, name, rows)
+        build_site(checkpoints.context, docs)
+    write_results(
+        paths.tree, "sources", results, business_date=context.business_date, skipped=skipped
+    )
+    _stop_on_failures(project, results, paths.tree)
+    return _report(results, [f"{name}: nothing new to check" for name in skipped])
+
+
+def run_warehouse(context: RunContext) -> StepResult:
+    """Check the finished warehouse before it is published; the step ``audit_warehouse``.
+
+    Every declared table must exist, have a key that is unique and never NULL, and pass the checks
+    of its header; rows and money must add up between layers. Reads the database only. Writes
+    ``quality/warehouse.json`` and ``quality/summary.json`` into the run's tree.
+
+    Raises:
+        ConfigError: A check does not fit its table.
+        DataQualityError: A stop rule failed; the published version stays as it is.
+    """
+    paths = DataPaths.of(context)
+    project = load_project(context.project_root)
+    results: list[CheckResult] = []
+    with (
+        connect(context.settings.engine, spill=paths.ensure(paths.work / "spill")) as con,
+        open_checkpoints(con, business_date=context.business_date) as checkpoints,
+    ):
+        attach_finished(con, paths)
+        create_macros(con, context)
+        for spec in project.tables.values():
+            results += _check_table(checkpoints, con, spec)
+        results += reconcile(con, business_date=context.business_date)
+    write_results(paths.tree, "warehouse", results, business_date=context.business_date)
+    _stop_on_failures(project, results, paths.tree)
+    return _report(results, [])
+
+
+def attach_finished(con: duckdb.DuckDBPyConnection, paths: DataPaths) -> None:
+    """Attach the built warehouse as ``cdp`` and the entity tables as ``staging``, read-only."""
+    con.execute(f"attach {quote_literal(str(paths.build_db))} as cdp (read_only)")
+    if paths.staging_db.is_file():
+        con.execute(f"attach {quote_literal(str(paths.staging_db))} as staging (read_only)")
+    con.execute("use cdp")
+
+
+def table_checks(spec: TableSpec) -> list[Check]:
+    """Return a table's checks: its key is unique and never NULL, then what its header declares."""
+    key = spec.header.key
+    implied = [Check(expect="not_null", column=column) for column in key]
+    if key:
+        implied.append(Check(expect="unique", columns=key))
+    declared = {(check.expect, check.column, check.columns) for check in spec.header.checks}
+    return [
+        *(c for c in implied if (c.expect, c.column, c.columns) not in declared),
+        *spec.header.checks,
+    ]
+
+
+def _check_source(
+    checkpoints: Checkpoints, project: Project, name: str, rows: StagedRows
+) -> list[CheckResult]:
+    checks = project.sources[name].all_checks()
+    if not checks:
+        return []
+    files = ", ".join(quote_literal(str(path)) for path in rows.files)
+    subject = checkpoints.look_at(
+        name,
+        f"from read_parquet([{files}], union_by_name = true)",
+        where=str(project.path_of("source", name)),
+    )
+    return checkpoints.run(subject, checks, stage="sources")
+
+
+def _check_table(
+    checkpoints: Checkpoints, con: duckdb.DuckDBPyConnection, spec: TableSpec
+) -> list[CheckResult]:
+    if not has_table(con, spec.full_name):
+        return [
+            CheckResult(
+                suite=spec.full_name,
+                rule="table_exists",
+                stage="warehouse",
+                kind="table_exists",
+                columns="",
+                severity=Severity.STOP,
+                success=False,
+                evaluated_rows=0,
+                unexpected_rows=0,
+            )
+        ]
+    checks = table_checks(spec)
+    if not checks:
+        return []
+    source = f"from {quote_identifier(spec.full_name)}"
+    subject = checkpoints.look_at(spec.full_name, source, where=str(spec.path))
+    return checkpoints.run(subject, checks, stage="warehouse")
+
+
+def _is_disagreement(result: CheckResult) -> bool:
+    """Return whether accepted rows break a rule by which staging sets rows aside."""
+    sets_aside = result.severity == Severity.QUARANTINE and result.kind in ROW_CHECKS
+    return result.stage == "sources" and sets_aside and result.unexpected_rows > 0
+
+
+def _stop_on_failures(project: Project, results: Sequence[CheckResult], tree: Path) -> None:
+    stopping = sorted(r for r in results if r.stops or _is_disagreement(r))
+    if not stopping:
+        return
+    first = stopping[0]
+    shown = "; ".join(result.describe() for result in stopping[:SHOWN_FAILURES])
+    more = len(stopping) - SHOWN_FAILURES
+    text = f"{shown}; and {more} more" if more > 0 else shown
+    remedy = "Mend the delivery or the check, then run again; what is published stays."
+    if not first.stops:
+        remedy = "Staging let rows pass that the gate refuses: please report this as a bug."
+    raise DataQualityError(
+        f"quality gate failed: {text}",
+        where=_declaring_file(project, first),
+        hint=f"{remedy} Counts of every rule: {tree / FOLDER / 'summary.json'}",
+    )
+
+
+def _declaring_file(project: Project, result: CheckResult) -> str:
+    if result.stage == "sources":
+        return str(project.path_of("source", result.suite))
+    spec = project.tables.get(result.suite)
+    return str(spec.path) if spec else f"{result.suite}: {result.rule}"
+
+
+def _report(results: Sequence[CheckResult], notes: Iterable[str]) -> StepResult:
+    failed = sorted(result for result in results if not result.success)
+    by_suite: dict[str, int] = {}
+    for result in results:
+        by_suite[result.suite] = max(by_suite.get(result.suite, 0), result.evaluated_rows)
+    rows = sum(by_suite.values())
+    return StepResult(
+        rows_in=rows,
+        rows_out=rows,
+        messages=(*(result.describe() for result in failed), *notes),
+        facts={"suites": len(by_suite), "checks": len(results), "failed_checks": len(failed)},
+    )

@@ -1,0 +1,172 @@
+/*
+description: >-
+  Every touch of a known person on all channels, in order. A receipt or order is one touch; machine
+  opens and page views without an article are none. Triggers are those of earlier nights.
+grain: one row per touch
+key: [customer_id, step_no]
+owner: analytics
+subject_key: customer_id
+columns:
+  customer_id: Stable id of the person
+  step_no: Place of the touch in the person's journey, from 1
+  happened_at: Moment of the touch (UTC); midnight if the source knows only the day
+  happened_on: Store-local business date of the touch
+  touch: >-
+    web_look, web_cart, web_search, store_purchase, store_return, web_order, web_return, email_open,
+    email_click, social, service or trigger_sent
+  channel: web, store, email, social, service, or the channel of a trigger
+  sku: Article concerned; of a receipt or order, the dearest one
+  store_id: Store of a receipt, or collecting store of an order
+  amount: Paid for the products of a receipt or order; negative on returns
+  reference: Receipt, order, event, contact or offer
+checks:
+  - {expect: not_null, column: happened_at}
+*/
+with fct_sales as (
+    select * from core.fct_sales
+    where customer_id is not null and line_kind = 'product'
+),
+
+fct_web_events as (
+    select * from core.fct_web_events
+    where customer_id is not null
+),
+
+fct_email_events as (
+    select * from core.fct_email_events
+    where customer_id is not null and not is_machine
+),
+
+fct_social_events as (
+    select * from core.fct_social_events
+    where customer_id is not null
+),
+
+fct_service_contacts as (
+    select * from core.fct_service_contacts
+    where customer_id is not null
+),
+
+sale_touches as (
+    select
+        customer_id,
+        min(sold_at) as happened_at,
+        sold_on as happened_on,
+        case
+            when channel = 'web' and is_return then 'web_return'
+            when channel = 'web' then 'web_order'
+            when is_return then 'store_return'
+            else 'store_purchase'
+        end as touch,
+        channel,
+        max({'amount': abs(net_amount), 'sku': sku}).sku as sku,
+        min(store_id) as store_id,
+        cast(sum(net_amount) as decimal(18, 2)) as amount,
+        sale_id as reference,
+        source
+    from fct_sales
+    group by customer_id, sold_on, channel, is_return, sale_id, source
+),
+
+web_touches as (
+    select
+        customer_id,
+        occurred_at as happened_at,
+        occurred_on as happened_on,
+        case event_type
+            when 'product_view' then 'web_look'
+            when 'add_to_cart' then 'web_cart'
+            else 'web_search'
+        end as touch,
+        'web' as channel,
+        sku,
+        event_id as reference,
+        source
+    from fct_web_events
+    where event_type in ('product_view', 'add_to_cart', 'search')
+),
+
+email_touches as (
+    select
+        customer_id,
+        occurred_at as happened_at,
+        occurred_on as happened_on,
+        case event_type when 'open' then 'email_open' else 'email_click' end as touch,
+        'email' as channel,
+        sku,
+        event_id as reference,
+        source
+    from fct_email_events
+    where event_type in ('open', 'click')
+),
+
+other_touches as (
+    select
+        customer_id,
+        occurred_at as happened_at,
+        occurred_on as happened_on,
+        'social' as touch,
+        'social' as channel,
+        sku,
+        event_id as reference,
+        source
+    from fct_social_events
+    union all by name
+    select
+        customer_id,
+        opened_at as happened_at,
+        opened_on as happened_on,
+        'service' as touch,
+        'service' as channel,
+        contact_id as reference,
+        source
+    from fct_service_contacts
+    {% if base.has("ops.contact_log") %}
+    -- People merged since go on under their present id; people erased since are gone.
+    union all by name
+    select
+        coalesce(redirects.customer_id, contact_log.customer_id) as customer_id,
+        cast(contact_log.sent_on as timestamp) as happened_at,
+        contact_log.sent_on as happened_on,
+        'trigger_sent' as touch,
+        contact_log.channel,
+        contact_log.offer as reference,
+        contact_log.destination as source
+    from base.ops.contact_log as contact_log
+    left join identity.redirects as redirects
+        on contact_log.customer_id = redirects.old_customer_id
+    semi join identity.golden_records as people
+        on coalesce(redirects.customer_id, contact_log.customer_id) = people.customer_id
+    where contact_log.sent_on < {{ business_date }}
+    {% endif %}
+),
+
+touches as (
+    select * from sale_touches
+    union all by name
+    select * from web_touches
+    union all by name
+    select * from email_touches
+    union all by name
+    select * from other_touches
+),
+
+final as (
+    select
+        customer_id,
+        row_number() over (
+            partition by customer_id
+            order by happened_at asc, touch asc, source asc, reference asc, channel asc
+        ) as step_no,
+        happened_at,
+        happened_on,
+        touch,
+        channel,
+        sku,
+        store_id,
+        amount,
+        reference
+    from touches
+)
+
+select * from final

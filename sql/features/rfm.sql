@@ -1,0 +1,154 @@
+/*
+description: >-
+  Recency, frequency and money within the window of settings.rfm. Scores come from thresholds, so
+  equal values always get equal scores. People whose returns outweigh their purchases have frequency
+  0, the lowest scores, and no part in the thresholds.
+grain: one row per person with a product line within the window
+key: [customer_id]
+owner: analytics
+subject_key: customer_id
+columns:
+  customer_id: Stable id of the person
+  last_visit_on: Store-local date of the last visit in the window; null if there is none
+  recency_days: Days since the last visit; null if there is none
+  frequency_count: Visit days in the window
+  monetary_amount: Net spending in the window
+  r_score: 1 longest ago to settings.rfm.bins most recent
+  f_score: 1 rarest to settings.rfm.bins most often
+  m_score: 1 least to settings.rfm.bins most money
+  rfm_cell: Scores in a row, brought to 1 to 5 each
+  rfm_segment: Name of the cell in features.rfm_segment_map
+  rfm_status: >-
+    ok; few_buyers below 500 buyers; short_history below 180 days; no_recent_sales if nobody bought
+    for 30 days; few_repeaters if nobody has three visits. Only ok scores mean much
+checks:
+  - {expect: not_null, column: rfm_segment}
+  - {expect: between, column: recency_days, min: 0}
+*/
+with customer_day as (
+    select * from features.customer_day
+    where is_recent(purchased_on, {{ business_date }}, {{ settings.rfm.window_days }})
+),
+
+rfm_segment_map as (
+    select * from features.rfm_segment_map
+),
+
+totals as (
+    select
+        customer_id,
+        max(purchased_on) filter (where is_visit) as last_visit_on,
+        count(*) filter (where is_visit) as visit_count,
+        cast(sum(net_amount) as decimal(18, 2)) as monetary_amount
+    from customer_day
+    group by customer_id
+),
+
+buyers as (
+    select
+        customer_id,
+        last_visit_on,
+        cast({{ business_date }} - last_visit_on as integer) as recency_days,
+        cast(visit_count as integer) as frequency_count,
+        monetary_amount
+    from totals
+    where visit_count > 0 and monetary_amount > 0
+),
+
+{% set bins = settings.rfm.bins %}
+thresholds as (
+    select
+        {% for value in ["recency_days", "frequency_count", "monetary_amount"] %}
+        coalesce(
+            quantile_disc(
+                {{ value }},
+                [{% for k in range(1, bins) %}{{ k / bins }}e0{{ ", " if k < bins - 1 }}{% endfor %}]
+            ),
+            []
+        ) as {{ value }}_steps,
+        {% endfor %}
+        case
+            when count(*) < 500 then 'few_buyers'
+            when max(frequency_count) < 3 then 'few_repeaters'
+            when min(recency_days) > 30 then 'no_recent_sales'
+            else 'ok'
+        end as buyers_status
+    from buyers
+),
+
+-- The age of the history is asked of all days, as the window would cut it off.
+history as (
+    select coalesce({{ business_date }} - min(purchased_on), 0) < 180 as is_short
+    from features.customer_day
+),
+
+scored as (
+    select
+        buyers.*,
+        {{ bins }} - len(
+            list_filter(thresholds.recency_days_steps, lambda step: buyers.recency_days > step)
+        ) as r_score,
+        1 + len(
+            list_filter(
+                thresholds.frequency_count_steps, lambda step: buyers.frequency_count > step
+            )
+        ) as f_score,
+        1 + len(
+            list_filter(
+                thresholds.monetary_amount_steps, lambda step: buyers.monetary_amount > step
+            )
+        ) as m_score
+    from buyers
+    cross join thresholds
+),
+
+all_scored as (
+    select
+        totals.customer_id,
+        scored.last_visit_on,
+        scored.recency_days,
+        coalesce(scored.frequency_count, 0) as frequency_count,
+        totals.monetary_amount,
+        cast(coalesce(scored.r_score, 1) as integer) as r_score,
+        cast(coalesce(scored.f_score, 1) as integer) as f_score,
+        cast(coalesce(scored.m_score, 1) as integer) as m_score
+    from totals
+    left join scored on totals.customer_id = scored.customer_id
+),
+
+-- Segment names are given for five scores; other numbers of bins are brought to five.
+celled as (
+    select
+        *,
+        cast(
+            cast(ceil(5.0 * r_score / {{ bins }}) as integer) * 100
+            + cast(ceil(5.0 * f_score / {{ bins }}) as integer) * 10
+            + cast(ceil(5.0 * m_score / {{ bins }}) as integer) as varchar
+        ) as rfm_cell
+    from all_scored
+),
+
+final as (
+    select
+        celled.customer_id,
+        celled.last_visit_on,
+        celled.recency_days,
+        celled.frequency_count,
+        celled.monetary_amount,
+        celled.r_score,
+        celled.f_score,
+        celled.m_score,
+        celled.rfm_cell,
+        rfm_segment_map.rfm_segment,
+        case
+            when thresholds.buyers_status <> 'ok' then thresholds.buyers_status
+            when history.is_short then 'short_history'
+            else 'ok'
+        end as rfm_status
+    from celled
+    cross join thresholds
+    cross join history
+    left join rfm_segment_map on celled.rfm_cell = rfm_segment_map.rfm_cell
+)
+
+select * from final

@@ -1,0 +1,37 @@
+/*
+description: Every file that was looked at tonight and what became of its records.
+grain: one row per file
+key: [source, file_name]
+owner: data-engineering
+columns:
+  source: Name of the source
+  file_name: Path below the landing folder
+  status: "loaded, duplicate file, refused or superseded"
+  reason: Why it was not loaded; empty if it was
+  record_count: Records in the file
+  loaded_count: Records loaded
+  quarantined_count: Records set aside with a reason
+  duplicate_count: Records that were there already
+  excluded_count: Records left out by a declared rule
+*/
+with deliveries as (
+    select *
+    from ops.deliveries
+    where first_loaded_on = {{ business_date }}
+),
+
+final as (
+    select
+        source,
+        file_name,
+        replace(status, '_', ' ') as status,
+        coalesce(reason, '') as reason,
+        records as record_count,
+        loaded as loaded_count,
+        quarantined as quarantined_count,
+        duplicates as duplicate_count,
+        excluded as excluded_count
+    from deliveries
+)
+
+select * from final

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from datetime import date
+
+import duckdb
+import pytest
+
+from cdp_pipeline.features.backtest import BacktestPlan, backtest
+
+AS_OF = date(1998, 6, 30)
+LONG = BacktestPlan(horizon_days=273, history_days=270, folds=3)
+
+
+def test_holdout_accuracy_on_cdnow(cdnow_days: duckdb.DuckDBPyConnection) -> None:
+    report = backtest(cdnow_days, as_of=AS_OF, plan=LONG)
+    assert report.status == "ok"
+    (fold,) = report.folds
+    assert (fold.fold, fold.cut_on, fold.customers) == (1, date(1997, 9, 30), 2349)
+    assert fold.active_share == pytest.approx(0.291, abs=1e-3)
+    model, last_horizon, rate = fold.rivals
+    assert [rival.name for rival in fold.rivals] == ["model", "last_horizon", "purchase_rate"]
+    assert model.accuracy.mae == pytest.approx(0.767, abs=1e-3)
+    assert model.accuracy.rmse == pytest.approx(1.610, abs=1e-3)
+    assert model.accuracy.bias == pytest.approx(-0.163, abs=1e-3)
+    assert model.active_auc == pytest.approx(0.7595, abs=1e-4)
+    assert last_horizon.accuracy.mae == pytest.approx(1.598, abs=1e-3)
+    assert last_horizon.accuracy.bias == pytest.approx(1.55, abs=0.01)
+    assert rate.accuracy.mae == pytest.approx(1.027, abs=1e-3)
+    assert rate.accuracy.rmse == pytest.approx(2.216, abs=1e-3)
+
+
+def test_model_beats_the_rules_and_is_calibrated_in_every_fold(
+    cdnow_days: duckdb.DuckDBPyConnection,
+) -> None:
+    report = backtest(cdnow_days, as_of=AS_OF, plan=BacktestPlan(horizon_days=91))
+    assert [fold.cut_on for fold in report.folds] == [
+        date(1998, 3, 31),
+        date(1997, 12, 30),
+        date(1997, 9, 30),
+    ]
+    model, last_horizon, rate = (rival.accuracy for rival in report.folds[0].rivals)
+    assert model.mae < 1.05 * min(last_horizon.mae, rate.mae)
+    for fold in report.folds:
+        model, last_horizon, rate = (rival.accuracy for rival in fold.rivals)
+        assert model.rmse < min(last_horizon.rmse, rate.rmse)
+        assert abs(model.bias) < 0.25
+        said = sum(tenth.predicted * tenth.customers for tenth in fold.tenths)
+        assert said == pytest.approx(fold.rivals[0].predicted_visits)
+        done = sum(tenth.actual * tenth.customers for tenth in fold.tenths)
+        assert done == pytest.approx(fold.actual_visits)
+        assert fold.tenths[-1].actual > 5 * fold.tenths[0].actual
+
+
+def test_nothing_after_the_cut_reaches_the_model(cdnow_days: duckdb.DuckDBPyConnection) -> None:
+    before = backtest(cdnow_days, as_of=AS_OF, plan=LONG).folds[0]
+    cdnow_days.execute("delete from features.customer_day where purchased_on > date '1997-09-30'")
+    after = backtest(cdnow_days, as_of=AS_OF, plan=LONG).folds[0]
+    assert after.fit == before.fit
+    assert after.rivals[0].predicted_visits == before.rivals[0].predicted_visits
+    assert after.actual_visits == 0
+
+
+def test_names_and_row_order_do_not_matter(cdnow_days: duckdb.DuckDBPyConnection) -> None:
+    before = backtest(cdnow_days, as_of=AS_OF, plan=LONG)
+    cdnow_days.execute(
+        """
+        create or replace table features.customer_day as
+        select md5(customer_id) as customer_id, purchased_on, net_amount, is_visit
+        from features.customer_day
+        order by md5(customer_id || purchased_on::varchar)
+        """
+    )
+    assert backtest(cdnow_days, as_of=AS_OF, plan=LONG) == before
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        BacktestPlan(horizon_days=400),
+        BacktestPlan(minimum_customers=5_000),
+        BacktestPlan(history_days=600),
+    ],
+)
+def test_too_little_history_is_a_result(
+    cdnow_days: duckdb.DuckDBPyConnection, plan: BacktestPlan
+) -> None:
+    if plan.horizon_days == 400:
+        plan = BacktestPlan(horizon_days=400, history_days=400)
+    report = backtest(cdnow_days, as_of=AS_OF, plan=plan)
+    assert (report.status, report.folds) == ("not_enough_data", ())
+    assert "1997-01-01" in report.reason
+
+
+def test_empty_and_one_time_customers_are_a_result() -> None:
+    con = duckdb.connect()
+    con.execute("create schema features")
+    con.execute(
+        "create table features.customer_day as select 'C1' as customer_id, "
+        "date '2020-01-01' as purchased_on, true as is_visit limit 0"
+    )
+    plan = BacktestPlan(minimum_customers=1)
+    assert backtest(con, as_of=AS_OF, plan=plan).status == "not_enough_data"
+    con.execute(
+        "insert into features.customer_day "
+        "select 'C' || range, date '1997-01-01' + range::integer, true from range(50)"
+    )
+    assert backtest(con, as_of=AS_OF, plan=plan).status == "not_enough_data"

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.settings import ClvSettings
+from cdp_pipeline.features.btyd import ModelName, alive_table, expected_visits, p_active, p_alive
+from cdp_pipeline.features.clv import fit_models, run, score_customers
+from cdp_pipeline.features.spend import expected_spend
+from cdp_pipeline.storage.warehouse import describe, fetch_dicts, open_build
+
+AS_OF = date(1998, 6, 30)
+CDNOW = Path(__file__).resolve().parents[2] / "data" / "cdnow_sample.csv.gz"
+MODELS: tuple[ModelName, ...] = ("mbg/nbd", "bg/nbd", "nbd")
+
+PURCHASES = """
+create or replace table features.customer_purchases as
+with visits as (
+    select
+        *,
+        min(purchased_on) over (partition by customer_id) as first_on,
+    from features.customer_day
+    where is_visit
+)
+select
+    customer_id,
+    (count(*) - 1)::integer as x,
+    (max(purchased_on) - any_value(first_on))::integer as t_x,
+    (date '1998-06-30' - any_value(first_on))::integer as t_days,
+    (avg(net_amount) filter (where purchased_on > first_on))::decimal(18, 2)
+        as mean_repeat_amount,
+    avg(net_amount)::decimal(18, 2) as mean_amount,
+from visits
+group by customer_id
+"""
+
+
+@pytest.fixture
+def con(cdnow_days: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    cdnow_days.execute(PURCHASES)
+    return cdnow_days
+
+
+def columns_of(con: duckdb.DuckDBPyConnection, *names: str) -> list[Any]:
+    listed = ", ".join(f"{name}::double as {name}" for name in names)
+    found = con.execute(
+        f"select {listed} from features.clv inner join features.customer_purchases "
+        "using (customer_id) order by customer_id"
+    ).fetchnumpy()
+    return [np.ma.filled(found[name], np.nan) for name in names]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_scores_in_sql_equal_those_of_the_models(
+    con: duckdb.DuckDBPyConnection, model: ModelName
+) -> None:
+    settings = ClvSettings(model=model)
+    fit = fit_models(con, settings)
+    score_customers(con, fit, settings)
+    x, t_x, age, amount = columns_of(con, "x", "t_x", "t_days", "mean_repeat_amount")
+    history = (fit.purchases, x, t_x, age)
+    alive, active, visits_90d, visits_365d, spend, value = columns_of(
+        con,
+        "p_alive",
+        "p_active_90d",
+        "expected_visits_90d",
+        "expected_visits_365d",
+        "expected_spend_amount",
+        "clv_12m_amount",
+    )
+    assert fit.status == "ok"
+    assert active == pytest.approx(p_active(*history, 90), abs=1e-6)
+    assert visits_90d == pytest.approx(expected_visits(*history, 90), abs=1e-6)
+    assert visits_365d == pytest.approx(expected_visits(*history, 365), abs=1e-6)
+    capped = np.minimum(amount, float(str(fit.amount_cap)))
+    expected = expected_spend(fit.spend, x, capped)
+    assert spend == pytest.approx(expected, abs=0.0051)
+    table = alive_table(
+        fit.purchases, x, age, months=12, month_days=365 / 12, monthly_discount=0.01
+    )
+    rows = {pair: i for i, pair in enumerate(zip(table["x"], table["T"], strict=True))}
+    discounted = table["discounted_visits"][[rows[pair] for pair in zip(x, age, strict=True)]]
+    assert value == pytest.approx(p_alive(*history) * discounted * expected, abs=0.0051)
+    if model == "nbd":
+        assert np.isnan(alive).all()
+    else:
+        assert alive == pytest.approx(p_alive(*history), abs=1e-6)
+
+
+def test_tenths_follow_value_and_ties_share_one(con: duckdb.DuckDBPyConnection) -> None:
+    settings = ClvSettings()
+    score_customers(con, fit_models(con, settings), settings)
+    rows = con.execute(
+        "select clv_tenth, count(*), min(clv_12m_amount), max(clv_12m_amount) "
+        "from features.clv group by clv_tenth order by clv_tenth"
+    ).fetchall()
+    assert [row[0] for row in rows] == list(range(1, 11))
+    assert sum(row[1] for row in rows) == 2349
+    assert all(earlier[3] < later[2] for earlier, later in pairwise(rows))
+
+
+def test_same_customers_in_another_order_give_the_same_table(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    settings = ClvSettings()
+    score_customers(con, fit_models(con, settings), settings)
+    first = con.execute("select * from features.clv").fetchall()
+    con.execute(
+        "create or replace table features.customer_purchases as "
+        "select * from features.customer_purchases order by md5(customer_id)"
+    )
+    score_customers(con, fit_models(con, settings), settings)
+    assert con.execute("select * from features.clv").fetchall() == first
+
+
+def test_gamma_gamma_on_binned_amounts_stays_close(con: duckdb.DuckDBPyConnection) -> None:
+    fit = fit_models(con, ClvSettings())
+    assert fit.spend.status == "ok"
+    assert -0.2 < fit.correlation < 0.3
+    assert fit.purchases.n == 2349
+
+
+def prepare(
+    make_context: Callable[..., RunContext], root: Path, repository: Path, customers: str
+) -> RunContext:
+    """Return the context of a night whose warehouse holds some CDNOW customers."""
+    headers = root / "sql" / "features"
+    headers.mkdir(parents=True)
+    for path in (repository / "sql" / "features").glob("clv*.yml"):
+        shutil.copy(path, headers)
+    context = make_context(AS_OF)
+    with open_build(context) as con:
+        con.execute(
+            "create table features.customer_day as select customer::varchar as customer_id, "
+            "date as purchased_on, sum(amount) as net_amount, sum(amount) > 0 as is_visit "
+            "from read_csv(?, header = true, columns = {'customer': 'integer', 'date': 'date', "
+            f"'amount': 'decimal(18,2)'}}) where {customers} group by all",
+            [str(CDNOW)],
+        )
+        con.execute(PURCHASES)
+    return context
+
+
+def test_step_writes_documented_tables(
+    make_context: Callable[..., RunContext], project_root: Path, repository: Path
+) -> None:
+    context = prepare(make_context, project_root, repository, "true")
+    result = run(context)
+    assert (result.rows_in, result.rows_out) == (2349, 2349)
+    assert result.facts["model_status"] == "ok"
+    assert result.facts["scored_customers"] == 2349
+    assert result.facts["backtest_folds"] == 3
+    assert "mean error" in result.messages[1]
+    with open_build(context) as con:
+        model = {
+            (row["part"], row["quantity"]): row["estimate"]
+            for row in fetch_dicts(con, "select * from features.clv_model")
+        }
+        assert model["purchases", "customers"] == 2349
+        assert {quantity for part, quantity in model if part == "spend"} >= {"p", "q", "v"}
+        rivals = fetch_dicts(con, "select * from features.clv_backtest")
+        assert len(rivals) == 9
+        assert {row["active_log_loss"] is None for row in rivals if row["rival"] != "model"} == {
+            True
+        }
+        assert len(fetch_dicts(con, "select * from features.clv_calibration")) == 30
+        assert describe(con, "features.clv")["clv_12m_amount"] == "DECIMAL(18,2)"
+
+
+@pytest.mark.parametrize("customers", ["false", "customer < 200", "date = date '1997-01-01'"])
+def test_step_survives_days_with_too_little_data(
+    make_context: Callable[..., RunContext],
+    project_root: Path,
+    repository: Path,
+    customers: str,
+) -> None:
+    context = prepare(make_context, project_root, repository, customers)
+    result = run(context)
+    assert result.facts["model_status"] == "not_enough_data"
+    assert result.facts["scored_customers"] == 0
+    assert "No backtest" in result.messages[1]
+    with open_build(context) as con:
+        scores = fetch_dicts(con, "select * from features.clv")
+        assert len(scores) == result.rows_out
+        assert {row["model_status"] for row in scores} <= {"not_enough_data"}
+        assert all(row["p_active_90d"] is None and row["clv_tenth"] is None for row in scores)
+        (fold,) = fetch_dicts(con, "select * from features.clv_backtest")
+        assert (fold["fold"], fold["status"]) == (0, "not_enough_data")
