@@ -94,16 +94,26 @@ class Reach:
 
 
 def find_reach(
-    con: duckdb.DuckDBPyConnection, *, purposes: Iterable[str], channel: str, business_date: date
+    con: duckdb.DuckDBPyConnection,
+    *,
+    purposes: Iterable[tuple[str, str | None]],
+    channel: str,
+    business_date: date,
 ) -> Reach:
     """Ask consent for each purpose and look up the channel's address; all purposes must permit.
+
+    Args:
+        con: The build.
+        purposes: Purposes, each with its channel or None.
+        channel: Channel of the contact, for the address.
+        business_date: Day as of which grants count.
 
     Raises:
         PrivacyError: The consent ledger is missing.
     """
     gates = tuple(
-        permitted(con, purpose=purpose, channel=channel, business_date=business_date)
-        for purpose in sorted(set(purposes))
+        permitted(con, purpose=purpose, channel=gate_channel, business_date=business_date)
+        for purpose, gate_channel in sorted(set(purposes), key=str)
     )
     union = " union all ".join(
         f"select customer_id, is_permitted from {gate}"  # noqa: S608 - names made by the gate

@@ -137,6 +137,7 @@ def _write_all(night: _Night, messages: list[str]) -> list[tuple[DestinationSpec
             "content": spec.content,
             "consent_purpose": spec.purpose,
             "consent_channel": spec.channel,
+            "consent_also": sorted(spec.also_needs),
         }
         write_manifest(night.folder / spec.name, facts, written)
         files += [(spec, file) for file in written]
@@ -154,8 +155,8 @@ def _write_triggers(night: _Night, spec: DestinationSpec) -> list[ExportedFile]:
             "select customer_id, 'sent' as outcome from triggers where offer = $offer",
             {"offer": offer.spec.name},
         )
-        purposes = {str(spec.purpose), night.project.segments[offer.spec.segment].purpose}
-        _make_rows(night, spec, offer.spec.name, _reach(night, spec, purposes))
+        purpose = night.project.segments[offer.spec.segment].purpose
+        _make_rows(night, spec, offer.spec.name, _reach(night, spec, purpose))
         item = _Item(spec, offer.spec.name, offer_hash(offer.spec))
         written.append(_write_full(night, item, offer.counts))
     return written
@@ -167,7 +168,7 @@ def _write_audiences(
     written: list[ExportedFile] = []
     wanted = _wanted(night, spec)
     for segment in wanted:
-        reach = _reach(night, spec, {str(spec.purpose), night.segments[segment]["purpose"]})
+        reach = _reach(night, spec, night.segments[segment]["purpose"])
         choose_members(night.con, segment=segment, reach=reach)
         counts = count_outcomes(night.con)
         _make_rows(night, spec, segment, reach)
@@ -208,12 +209,12 @@ def _withdraw_retired(
     return written
 
 
-def _reach(night: _Night, spec: DestinationSpec, purposes: set[str]) -> Reach | None:
+def _reach(night: _Night, spec: DestinationSpec, segment_purpose: str) -> Reach | None:
     if not spec.channel:
         return None
     return find_reach(
         night.con,
-        purposes=purposes,
+        purposes=spec.gates | {(segment_purpose, str(spec.channel))},
         channel=spec.channel,
         business_date=night.context.business_date,
     )

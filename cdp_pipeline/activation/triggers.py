@@ -229,8 +229,8 @@ def choose_triggers(
             messages.append(f"offer {spec.name}: no trigger destination has channel {spec.channel}")
         else:
             path = project.path_of("offer", spec.name)
-            purposes = {project.segments[spec.segment].purpose}
-            purposes |= {str(destination.purpose) for destination in destinations}
+            own = (project.segments[spec.segment].purpose, str(spec.channel))
+            purposes = frozenset({own}).union(*(item.gates for item in destinations))
             counts = _serve(con, context, spec, purposes=purposes, columns=columns, path=path)
             names = tuple(destination.name for destination in destinations)
             _log_contacts(con, context, spec, names)
@@ -243,7 +243,7 @@ def _serve(
     context: RunContext,
     spec: OfferSpec,
     *,
-    purposes: set[str],
+    purposes: frozenset[tuple[str, str | None]],
     columns: dict[str, str],
     path: Path,
 ) -> dict[str, int]:

@@ -41,28 +41,34 @@ MODEL = "model"
 LAST_HORIZON = "last_horizon"
 RATE = "purchase_rate"
 
+# As in features.customer_purchases, whoever gave back all they had bought by then is left out.
 _OUTCOMES = """
-with visits as (
+with days as (
     select
         customer_id,
         purchased_on,
-        purchased_on <= $cut_on::date as is_known,
+        net_amount,
+        is_visit and purchased_on <= $cut_on::date as is_known_visit,
+        is_visit and purchased_on > $cut_on::date as is_later_visit,
     from {relation}
-    where is_visit and purchased_on <= $cut_on::date + $horizon_days::integer
+    where purchased_on <= $cut_on::date + $horizon_days::integer
 ),
 histories as (
     select
         customer_id,
-        count(*) filter (where is_known) - 1 as x,
-        max(purchased_on) filter (where is_known) - min(purchased_on) as t_x,
-        $cut_on::date - min(purchased_on) as t_days,
+        count(*) filter (where is_known_visit) - 1 as x,
+        max(purchased_on) filter (where is_known_visit)
+        - min(purchased_on) filter (where is_known_visit) as t_x,
+        $cut_on::date - min(purchased_on) filter (where is_known_visit) as t_days,
         count(*) filter (
-            where is_known and purchased_on > $cut_on::date - $horizon_days::integer
+            where is_known_visit and purchased_on > $cut_on::date - $horizon_days::integer
         ) as recent_visits,
-        count(*) filter (where not is_known) as actual_visits,
-    from visits
+        count(*) filter (where is_later_visit) as actual_visits,
+    from days
     group by customer_id
-    having min(purchased_on) <= $cut_on::date
+    having
+        count(*) filter (where is_known_visit) > 0
+        and sum(net_amount) filter (where purchased_on <= $cut_on::date) > 0
 )
 select
     x::double as x,
@@ -82,7 +88,8 @@ class BacktestPlan:
     """What a backtest runs.
 
     Attributes:
-        relation: Table with customer_id, purchased_on and is_visit, one row per customer and day.
+        relation: Table with customer_id, purchased_on, net_amount and is_visit, one row per
+            customer and day.
         horizon_days: Days looked ahead.
         folds: Most folds to run.
         model: Purchase model to test.

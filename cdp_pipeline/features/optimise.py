@@ -82,8 +82,7 @@ def minimise(
     for _ in range(iterations):
         if not np.isfinite(value) or _size(gradient) < tolerance or stalled > 1:
             break
-        step = _direction(gradient, inverse)
-        found = _backtrack(objective, point, value, gradient, step)
+        found = _backtrack(objective, point, value, gradient, _direction(gradient, inverse))
         evaluations += found.evaluations
         if not found.is_descent:
             if inverse is None:

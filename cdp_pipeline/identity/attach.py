@@ -60,7 +60,7 @@ select evidence_id, {keys},
     {count} as identifiers,
     case {primary} end as primary_key
 from identity.records
-where record_id = evidence_id and is_usable and not is_named
+where record_id = evidence_id and is_usable and not is_comparable
 order by evidence_id
 """
 

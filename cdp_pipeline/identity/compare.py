@@ -124,7 +124,25 @@ def _shares_root() -> str:
     return f"(l.root_bits & r.root_bits) <> 0 and ({equal})"
 
 
-_SWAPPED = "(l.given_hash = r.family_hash and l.family_hash = r.given_hash)"
+def _crossed(left: str, right: str) -> str:
+    """Return SQL for: one record's given name is the other's family name, give or take a slip."""
+    return (
+        f"({left}.given_hash = {right}.family_hash or (bit_count(xor({left}.given_mask, "
+        f"{right}.family_mask)) <= 4 "
+        f"and jaro_winkler_similarity({left}.given_name, {right}.family_name) >= 0.9))"
+    )
+
+
+def _one_slip(column: str) -> str:
+    """Return SQL for: one digit off, or two neighbours swapped."""
+    return (
+        f"length(l.{column}) = length(r.{column}) and (hamming(l.{column}, r.{column}) <= 1 "
+        f"or (hamming(l.{column}, r.{column}) = 2 "
+        f"and damerau_levenshtein(l.{column}, r.{column}) = 1))"
+    )
+
+
+_SWAPPED = f"({_crossed('l', 'r')} and {_crossed('r', 'l')})"
 
 _ONE_DIGIT = ", ".join(
     str(digit * 10**place)
@@ -179,7 +197,14 @@ CUSTOMER_COMPARISONS: tuple[Comparison, ...] = (
                 "day and month swapped",
                 "l.birth_year = r.birth_year and l.birth_month_day = r.birth_day_month",
             ),
-            Level("one digit off", f"abs(l.birth_number - r.birth_number) in ({_ONE_DIGIT})"),
+            Level(
+                "one slip",
+                f"abs(l.birth_number - r.birth_number) in ({_ONE_DIGIT}) "
+                "or (l.birth_month_day = r.birth_month_day "
+                "and l.birth_year // 100 = r.birth_year // 100 "
+                "and l.birth_year % 10 = r.birth_year % 100 // 10 "
+                "and r.birth_year % 10 = l.birth_year % 100 // 10)",
+            ),
             Level(
                 "same year and month or day",
                 "l.birth_year = r.birth_year and (l.birth_month_day // 100 = r.birth_month_day "
@@ -212,10 +237,7 @@ CUSTOMER_COMPARISONS: tuple[Comparison, ...] = (
         _either_missing("phone_hash"),
         (
             Level("same", "l.phone_hash = r.phone_hash"),
-            Level(
-                "one digit off",
-                "length(l.phone) = length(r.phone) and hamming(l.phone, r.phone) <= 1",
-            ),
+            Level("one slip", _one_slip("phone")),
         ),
         "shared",
         ("phone",),
@@ -225,6 +247,7 @@ CUSTOMER_COMPARISONS: tuple[Comparison, ...] = (
         _either_missing("postcode_hash"),
         (
             Level("same", "l.address_hash = r.address_hash"),
+            Level("same street line, other postcode", "l.street_hash = r.street_hash"),
             Level(
                 "street alike",
                 "l.postcode_hash = r.postcode_hash "
@@ -240,11 +263,7 @@ CUSTOMER_COMPARISONS: tuple[Comparison, ...] = (
         _either_missing("loyalty_hash"),
         (
             Level("same", "l.loyalty_hash = r.loyalty_hash"),
-            Level(
-                "one digit off",
-                "length(l.loyalty_id) = length(r.loyalty_id) "
-                "and hamming(l.loyalty_id, r.loyalty_id) <= 1",
-            ),
+            Level("one slip", _one_slip("loyalty_id")),
         ),
         "shared",
         ("loyalty_id",),

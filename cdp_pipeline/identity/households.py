@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from cdp_pipeline.identity.ids import name_groups
 from cdp_pipeline.identity.linkage import components
+from cdp_pipeline.identity.nodes import street_key_sql
 from cdp_pipeline.storage.warehouse import has_base_table
 
 LARGEST_HOUSEHOLD = 8
@@ -30,7 +31,7 @@ create or replace temp table identity_shared_addresses as
 with stated as (
     select distinct
         p.place,
-        r.postcode || '|' || identity_street_key(r.street) || '|' || r.family_name as home
+        r.postcode || '|' || {street_key} || '|' || r.family_name as home
     from identity.customer_map as m
     inner join identity_places as p on p.customer_id = m.customer_id
     inner join identity.records as r on r.source = m.source and r.record_key = m.record_key
@@ -71,7 +72,7 @@ def assign_households(con: duckdb.DuckDBPyConnection, *, business_date: str) -> 
     A household keeps the id that most of its customers had last night.
     """
     con.execute(_CUSTOMER_PLACES)
-    con.execute(_ADDRESSES)
+    con.execute(_ADDRESSES.format(street_key=street_key_sql("r.street")))
     con.execute(_MODELLED)
     _group_customers(con)
     has_base = has_base_table(con, "identity.golden_records")

@@ -1,7 +1,8 @@
 """The records that the model compares, in the shape in which comparing is cheap.
 
-One node stands for all records that say exactly the same, and only named records are nodes:
-receipts that carry no more than a card number are attached afterwards (``attach``). Equality is
+One node stands for all records that say exactly the same. Records with a name, a birth date or an
+address are nodes; receipts that carry no more than a card number are attached afterwards
+(``attach``). Equality is
 tested on integers, text is kept for the fuzzy levels only, and everything that depends on one
 value alone (letter mask, frequency, nickname roots) is worked out once per distinct value.
 """
@@ -27,7 +28,7 @@ select
 from (
     select {field} as word, count(*) as seen
     from identity.records
-    where record_id = evidence_id and is_named and {field} is not null
+    where record_id = evidence_id and is_comparable and {field} is not null
     group by {field}
 )
 """
@@ -70,7 +71,8 @@ select
     p.word_hash as postcode_hash,
     p.frequency as postcode_frequency,
     case when r.street is not null and r.postcode is not null
-        then hash(identity_street_key(r.street), r.postcode) end as address_hash,
+        then hash({street_key}, r.postcode) end as address_hash,
+    case when r.street is not null then hash({street_key}) end as street_hash,
     r.loyalty_id,
     case when r.loyalty_id is not null then hash(r.loyalty_id) end as loyalty_hash,
     case when r.account_id is not null then hash(r.account_id) end as account_hash,
@@ -80,7 +82,7 @@ left join identity_given_name_words as g on g.word = r.given_name
 left join identity_family_name_words as f on f.word = r.family_name
 left join identity_postcode_words as p on p.word = r.postcode
 left join identity_nicknames as k on k.name = r.given_name
-where r.record_id = r.evidence_id and r.is_named
+where r.record_id = r.evidence_id and r.is_comparable
 """
 
 _NICKNAMES = """
@@ -111,16 +113,17 @@ def build_nodes(con: duckdb.DuckDBPyConnection, *, only: Sequence[int] | None = 
     """Create the temporary table ``identity_nodes`` from ``identity.records``.
 
     Args:
-        con: Connection with ``identity.records`` and the identity macros.
+        con: Connection with ``identity.records``; a published, read-only one will do.
         only: Record ids to keep; frequencies still come from all records. Default: all.
     """
     load_nicknames(con)
+    nodes = _NODES.format(street_key=street_key_sql("r.street"))
     for field in ("given_name", "family_name", "postcode"):
         mask = "0" if field == "postcode" else letter_mask("word")
         con.execute(_WORDS.format(field=field, mask=mask))
     chosen = "" if only is None else "where record_id in (select unnest($only))"
     con.execute(
-        f"create or replace temp table identity_nodes as select * from ({_NODES}) {chosen} "  # noqa: S608 - constant text
+        f"create or replace temp table identity_nodes as select * from ({nodes}) {chosen} "  # noqa: S608 - constant text
         "order by node_id",
         {} if only is None else {"only": list(only)},
     )
@@ -141,6 +144,14 @@ def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         _NICKNAMES, {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]}
     )
+
+
+def street_key_sql(column: str) -> str:
+    """Return SQL for the words of a street line in one order.
+
+    "flat 3 12 high st" and "12 high st flat 3" are one place.
+    """
+    return f"array_to_string(list_sort(string_split({column}, ' ')), ' ')"
 
 
 def letter_mask(column: str) -> str:

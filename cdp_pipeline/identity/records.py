@@ -130,6 +130,8 @@ with marked as (
             case when given_name is not null and family_name is not null
                 and birth_date is not null then family_name end
         ) is not null as is_identifying,
+        coalesce(given_name, family_name, street || postcode) is not null
+            or birth_date is not null as is_comparable,
         hash(
             given_name, family_name, birth_date, sex, email, phone, street, city, postcode,
             loyalty_id, account_id, payment_token
@@ -143,6 +145,7 @@ with marked as (
 select
     record_id,
     is_identifying,
+    is_comparable,
     case
         when is_identifying
             then min(record_id) over (partition by is_identifying, head, tail)
@@ -161,8 +164,8 @@ select
     u.record_key,
     u.record_kind,
     f.evidence_id,
-    coalesce(u.given_name, u.family_name) is not null as is_named,
-    f.is_identifying or coalesce(u.given_name, u.family_name) is not null as is_usable,
+    f.is_comparable,
+    f.is_identifying or f.is_comparable as is_usable,
     u.* exclude (record_id, source, record_key, record_kind, updated_at),
     u.updated_at
 from identity_usable as u
@@ -231,14 +234,14 @@ def _neutralise_sql() -> str:
 
 
 def summarise(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Return counts of records, usable, named and distinct records, and hubs."""
+    """Return counts of records, usable, comparable and distinct records, and hubs."""
     facts = fetch_dicts(
         con,
         """
         select
             count(*) as records,
             count(*) filter (is_usable) as usable,
-            count(*) filter (is_named) as named,
+            count(*) filter (is_comparable) as comparable,
             count(*) filter (evidence_id = record_id) as distinct
         from identity.records
         """,

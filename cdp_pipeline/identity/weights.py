@@ -69,6 +69,24 @@ class Parameters:
                     household[outcome] = math.log2(self.household[place][outcome])
         return match, household
 
+    def pair_bits(self, place: int, outcome: int, frequency: float | None) -> tuple[float, float]:
+        """Return what one field adds to the match and household weights of one pair."""
+        if outcome < 0:
+            return 0.0, 0.0
+        match, household = (bits[outcome] for bits in self.level_bits(place))
+        rare = [bits[outcome] for bits in self.frequency_bits(place)]
+        if np.isnan(rare[0]):
+            return float(match), float(household)
+        rarity = max(frequency or 0.0, RAREST_BITS)
+        return float(rare[0] - rarity), 0.0 if np.isnan(rare[1]) else float(rare[1] - rarity)
+
+
+def match_probability(match_weight: float, household_weight: float) -> float:
+    """Return the probability of one person from both weights."""
+    highest = max(0.0, match_weight, household_weight)
+    odds = [2 ** (weight - highest) for weight in (match_weight, household_weight, 0.0)]
+    return odds[0] / sum(odds)
+
 
 def log_odds_sql(match: str, household: str) -> str:
     """Return SQL for the log2 odds of a match from columns with W and V."""

@@ -134,7 +134,7 @@ def planned_deliveries(context: RunContext, source: str | None = None) -> list[D
     return sorted((d for d in found if source in (None, d.source)), key=lambda d: d.order)
 
 
-def contract_digest(contract: SourceContract, business_date: date) -> str:
+def contract_digest(contract: SourceContract, *, business_date: date, stop_share: float) -> str:
     """Return 8 hex digits that change whenever staging would read a file differently.
 
     What a source feeds, who owns it and how it adds up do not matter here.
@@ -142,13 +142,21 @@ def contract_digest(contract: SourceContract, business_date: date) -> str:
     read = contract.model_dump(
         mode="json", exclude={"feeds", "exclude", "title", "description", "owner"}
     )
-    text = json.dumps([read, __version__, business_date.isoformat()], sort_keys=True)
+    text = json.dumps([read, __version__, business_date.isoformat(), stop_share], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_CHARACTERS]
 
 
-def staged_places(paths: DataPaths, delivery: Delivery, contract: SourceContract) -> StagedPlaces:
+def staged_places(
+    context: RunContext, delivery: Delivery, contract: SourceContract
+) -> StagedPlaces:
     """Return where the staged rows, the rows set aside and the notes of a delivery lie."""
-    stem = f"{delivery.file_id}-{contract_digest(contract, delivery.business_date)}"
+    paths = DataPaths.of(context)
+    digest = contract_digest(
+        contract,
+        business_date=delivery.business_date,
+        stop_share=context.settings.quarantine_stop_share,
+    )
+    stem = f"{delivery.file_id}-{digest}"
     staging = paths.staging / delivery.source
     return StagedPlaces(
         rows=staging / f"{stem}.parquet",
@@ -168,14 +176,14 @@ def read_notes(places: StagedPlaces) -> StagedFile | None:
 
 
 def require_notes(
-    paths: DataPaths, delivery: Delivery, contract: SourceContract
+    context: RunContext, delivery: Delivery, contract: SourceContract
 ) -> tuple[StagedFile, StagedPlaces]:
     """Return what staging noted about a delivery.
 
     Raises:
         ContractError: The delivery has not been staged.
     """
-    places = staged_places(paths, delivery, contract)
+    places = staged_places(context, delivery, contract)
     notes = read_notes(places)
     if notes is None:
         raise ContractError(

@@ -12,6 +12,7 @@ import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from cdp_pipeline.ingest.plaintext import UTF8_MARK
 from cdp_pipeline.ingest.refusal import RefusedError
@@ -115,9 +116,9 @@ def map_header(header: Header, contract: SourceContract) -> ColumnMap:
     """
     if not contract.delivery.header:
         return _map_by_order(header, contract)
-    names = [_plain(name) for name in header.names]
+    names = [plain_name(name) for name in header.names]
     wanted = {
-        _plain(n) for name, column in contract.columns.items() for n in spellings(name, column)
+        plain_name(n) for name, column in contract.columns.items() for n in spellings(name, column)
     }
     if not wanted & set(names):
         raise _no_header(header, contract, wanted)
@@ -138,12 +139,12 @@ def map_names(names: Sequence[str], contract: SourceContract) -> ColumnMap:
     positions: dict[str, int] = {}
     missing: list[str] = []
     for name, column in contract.columns.items():
-        found = [names.index(s) for s in map(_plain, spellings(name, column)) if s in names]
+        found = [names.index(s) for s in map(plain_name, spellings(name, column)) if s in names]
         if found:
             positions[name] = found[0]
         elif not column.optional:
             missing.append(name)
-    ignored = [_plain(pattern) for pattern in contract.ignore]
+    ignored = [plain_name(pattern) for pattern in contract.ignore]
     unknown = tuple(
         name
         for index, name in enumerate(names)
@@ -151,7 +152,7 @@ def map_names(names: Sequence[str], contract: SourceContract) -> ColumnMap:
         and not any(fnmatch.fnmatchcase(name, pattern) for pattern in ignored)
     )
     if missing:
-        raise _missing(missing, unknown, contract)
+        refuse_missing(missing, unknown, contract)
     return ColumnMap(positions, unknown)
 
 
@@ -177,7 +178,7 @@ def _no_header(header: Header, contract: SourceContract, wanted: set[str]) -> Re
     written = contract.delivery
     line = written.delimiter.join(header.names)
     for delimiter, word in _OTHER_DELIMITERS.items():
-        fields = {_plain(f) for f in split_fields(line, delimiter, written.quote)}
+        fields = {plain_name(f) for f in split_fields(line, delimiter, written.quote)}
         if delimiter != written.delimiter and wanted & fields:
             return RefusedError(
                 f"its columns are separated by {word}",
@@ -189,18 +190,24 @@ def _no_header(header: Header, contract: SourceContract, wanted: set[str]) -> Re
     )
 
 
-def _missing(
-    missing: list[str], unknown: tuple[str, ...], contract: SourceContract
-) -> RefusedError:
+def refuse_missing(
+    missing: Sequence[str], unknown: Sequence[str], contract: SourceContract
+) -> NoReturn:
+    """Refuse a file that lacks columns, and suggest those that look like them.
+
+    Raises:
+        RefusedError: Always.
+    """
     hints = []
     for name in missing:
-        expected = contract.columns[name].source or name
-        near = difflib.get_close_matches(_plain(expected), unknown, 1, 0.6)
+        expected = plain_name(contract.columns[name].source or name)
+        near = difflib.get_close_matches(expected, unknown, 1, 0.6)
         if near:
             hints.append(f"Did you mean {near[0]!r} for {name}? Add it to `aliases:`.")
     hint = " ".join(hints) or "Set `optional: true` if files may lack them."
-    return RefusedError(f"columns are missing: {', '.join(missing)}", hint=hint)
+    raise RefusedError(f"columns are missing: {', '.join(missing)}", hint=hint)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return a column name for comparison: trimmed, single blanks, lower case."""
     return " ".join(name.split()).casefold()

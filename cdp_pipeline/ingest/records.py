@@ -88,50 +88,52 @@ def _count_simply(block: bytes, quote: str, *, starts_line: bool) -> int | None:
     return block.count(b"\n")
 
 
-def locate_records(
-    path: Path, *, start: int, quote: str, keeps_blank: bool = False
-) -> tuple[Positions, Positions]:
-    """Return byte offset and line of each record, in file order.
+def locate_records(path: Path, *, start: int, quote: str, keeps_blank: bool = False) -> Positions:
+    """Return the line on which each record begins, from 0 at ``start``, in file order.
 
-    Lines are counted from 0 at ``start``. Arguments are those of ``count_records``.
+    Arguments are those of ``count_records``.
     """
-    starts: list[Positions] = []
-    lines: list[Positions] = []
-    parity = passed = 0
-    previous, line = start - 1, 0
+    lines: list[Positions] = [np.empty(0, np.int64)]
+    parity = passed = line = 0
+    previous = start - 1
     for offset, block in _blocks(path, start):
         found = _ends(block, offset=offset, quote=quote, parity=parity, previous=previous)
-        first = np.concatenate(([previous], found.ends[:-1])) + 1 if len(found.ends) else found.ends
-        first_line = np.concatenate(([line], passed + found.line_of_end[:-1] + 1))[: len(first)]
-        kept = np.ones(len(first), bool) if keeps_blank else ~found.is_blank
-        starts.append(first[kept])
-        lines.append(first_line[kept])
-        if len(found.ends):
-            previous, line = int(found.ends[-1]), passed + int(found.line_of_end[-1]) + 1
+        after = passed + found.line_of_end + 1
+        first = np.concatenate(([line], after[:-1]))[: len(after)]
+        lines.append(first if keeps_blank else first[~found.is_blank])
+        if len(after):
+            previous, line = int(found.ends[-1]), int(after[-1])
         passed, parity = passed + found.lines, found.parity
     if path.stat().st_size > previous + 1:
-        starts.append(np.array([previous + 1]))
-        lines.append(np.array([line]))
-    empty = np.empty(0, np.int64)
-    return np.concatenate([empty, *starts]), np.concatenate([empty, *lines])
+        lines.append(np.array([line], np.int64))
+    return np.concatenate(lines)
 
 
-def count_exactly(path: Path, *, start: int, delimiter: str, quote: str) -> tuple[int, int]:
-    """Return the number of records and the line on which the last one begins, from 0 at ``start``.
+def locate_exactly(path: Path, *, start: int, delimiter: str, quote: str) -> Positions:
+    """Return what ``locate_records`` returns, by a state machine that takes every byte in turn.
 
-    A slow state machine for texts whose stray quotes mislead the count by parity.
+    For texts whose stray quotes mislead the count by parity; slow.
     """
     csv.field_size_limit(_MAXIMUM_FIELD)
-    records = last_line = line = 0
+    found: list[int] = []
+    line = 0
     with path.open("rb") as raw:
         raw.seek(start)
         lines = (part.decode("utf-8", "replace") for part in raw)
         reader = csv.reader(lines, delimiter=delimiter, quotechar=quote)
         for fields in reader:
             if fields:
-                records, last_line = records + 1, line
+                found.append(line)
             line = reader.line_num
-    return records, last_line
+    return np.array(found, np.int64)
+
+
+def lines_at(path: Path, *, start: int, positions: Positions) -> Positions:
+    """Return the line, from 0 at ``start``, in which each byte position lies."""
+    breaks = [np.empty(0, np.int64)]
+    for offset, block in _blocks(path, start):
+        breaks.append(np.flatnonzero(np.frombuffer(block, np.uint8) == _LF) + offset)
+    return np.searchsorted(np.concatenate(breaks), positions)
 
 
 def _blocks(path: Path, start: int) -> Iterator[tuple[int, bytes]]:

@@ -10,7 +10,8 @@ The rules, strictest first:
 2. A request to erase or an objection to processing blocks everything, whatever its status.
 3. The newest statement per person, purpose and channel wins; of equally recent ones, which a merge
    of records can bring together, the most restrictive.
-4. A refusal that names no purpose or channel counts for all of them; a grant must name both.
+4. A refusal that names no purpose or channel counts for all of them; a grant counts only for the
+   purpose and channel it names (or for a purpose asked without channel, if it names none).
 5. A grant without a time, or from after the business date, is no proof. A refusal always counts.
 6. Two people who share one inbox or device share its refusals, unless the grant is newer.
 """
@@ -66,10 +67,10 @@ relevant as (
     where case
         when strictness = 0
             then purpose = $purpose
-                and channel = $channel
+                and channel is not distinct from $channel
                 and business_date(captured_at) <= $business_date
-        else coalesce(purpose, $purpose) = $purpose
-            and coalesce(channel, $channel) = $channel
+        else (purpose is null or purpose = $purpose)
+            and (channel is null or channel is not distinct from $channel)
     end
 ),
 
@@ -156,14 +157,15 @@ select * from final
 
 
 def permitted(
-    con: duckdb.DuckDBPyConnection, *, purpose: str, channel: str, business_date: date
+    con: duckdb.DuckDBPyConnection, *, purpose: str, channel: str | None, business_date: date
 ) -> str:
     """Judge every customer for one purpose and channel.
 
     Args:
         con: Connection to the build, with ``core`` finished.
         purpose: What the contact is for, such as ``marketing``.
-        channel: How it is made, such as ``push``.
+        channel: How it is made, such as ``push``; None for a purpose that has no channel, such
+            as profiling, whose statements name none either.
         business_date: Day as of which grants count.
 
     Returns:
@@ -183,13 +185,13 @@ def permitted(
         )
     text = f"{purpose}\x1f{channel}\x1f{business_date}"
     gate = f"permitted_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    is_personal = channel in ADDRESSES and channel not in HOUSEHOLD_CHANNELS
-    address = ADDRESSES[channel] if is_personal else "cast(null as varchar)"
+    personal = {key: sql for key, sql in ADDRESSES.items() if key not in HOUSEHOLD_CHANNELS}
+    address = personal.get(channel or "", "cast(null as varchar)")
     con.execute(
         f"create or replace temp table {gate} as {_PERMITTED.format(address=address)}",
         {
             "purpose": purpose.strip().lower(),
-            "channel": str(channel).strip().lower(),
+            "channel": channel.strip().lower() if channel else None,
             "business_date": business_date,
         },
     )

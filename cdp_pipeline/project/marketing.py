@@ -27,6 +27,8 @@ CONTACT_COLUMNS = (
     "country",
     "push_token",
     "birth_date",
+    "loyalty_id",
+    "account_id",
 )
 """Columns that an export takes from ``core.customer_contact``."""
 
@@ -123,6 +125,10 @@ class DestinationSpec(Declaration):
     format: Literal["csv", "jsonl", "parquet"] = Field(default="csv", description="File format.")
     purpose: str | None = Field(default=None, description="Consent purpose; needed for PII.")
     channel: Channel | None = Field(default=None, description="Consent channel; needed for PII.")
+    also_needs: tuple[str, ...] = Field(
+        default=(),
+        description="Further purposes without channel that must be granted, as profiling.",
+    )
     segments: tuple[str, ...] = Field(default=(), description="Segments; empty: by channel.")
     fields: tuple[DestinationField, ...] = Field(min_length=1)
     delta: bool = Field(default=True, description="Also write added and removed files.")
@@ -136,6 +142,9 @@ class DestinationSpec(Declaration):
             raise ValueError(message)
         if bool(self.purpose) != bool(self.channel):
             message = "`purpose:` and `channel:` go together; leave both out for analysis"
+            raise ValueError(message)
+        if self.also_needs and not self.purpose:
+            message = "`also_needs:` stands beside `purpose:`, not alone"
             raise ValueError(message)
         if self.content == "trigger" and not self.channel:
             message = "a trigger reaches people, so it needs `purpose:` and `channel:`"
@@ -156,6 +165,12 @@ class DestinationSpec(Declaration):
             )
             raise ValueError(message)
         return self
+
+    @property
+    def gates(self) -> frozenset[tuple[str, str | None]]:
+        """Purposes and channels that must all be granted; empty for analysis."""
+        own = {(self.purpose, self.channel)} if self.purpose else set()
+        return frozenset(own | {(purpose, None) for purpose in self.also_needs})
 
     @property
     def has_delta(self) -> bool:

@@ -41,7 +41,7 @@ def run_sources(context: RunContext) -> StepResult:
     """Check tonight's staged rows: one checkpoint per source; the step ``check_sources``.
 
     Only deliveries that are new tonight are checked. Writes ``quality/sources/<source>.json``,
-    ``quality/summary.json`` and the Data Docs site into the run's tree, also when it raises.
+    ``quality/summary.json`` and the Data Docs site into the run's tree, also when a rule failed.
 
     Returns:
         Rows looked at; ``facts`` has the number of suites, checks and failed checks.

@@ -120,7 +120,10 @@ def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(fetch_value(con, f"select count(*) from {quote_identifier(table)}"))  # noqa: S608 - quoted
 
 
-def _result(rule: str, severity: Severity, evaluated: int, unexpected: int) -> CheckResult:
+def _result(
+    rule: str, severity: Severity, evaluated: int | None, unexpected: int | None
+) -> CheckResult:
+    # count_if over no rows is NULL, which here means that nothing failed to add up.
     return CheckResult(
         suite=SUITE,
         rule=rule,
@@ -128,7 +131,7 @@ def _result(rule: str, severity: Severity, evaluated: int, unexpected: int) -> C
         kind=SUITE,
         columns="",
         severity=severity,
-        success=unexpected == 0,
-        evaluated_rows=int(evaluated),
-        unexpected_rows=int(unexpected),
+        success=not unexpected,
+        evaluated_rows=int(evaluated or 0),
+        unexpected_rows=int(unexpected or 0),
     )

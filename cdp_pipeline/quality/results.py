@@ -61,6 +61,8 @@ class CheckResult:
     def describe(self) -> str:
         """Return one sentence with counts for people."""
         text = f"{self.suite}: rule {self.rule!r} ({self.severity})"
+        if self.kind == "table_exists":
+            return f"{text}: declared, but not built"
         if self.kind == "row_count_between":
             side = "too few or too many"
             return f"{text}: {self.evaluated_rows} rows, {self.unexpected_rows} {side}"

@@ -12,6 +12,7 @@ from typing import Any
 from cdp_pipeline.project.reports import Block, ReportColumn
 from cdp_pipeline.reporting.figures import make_figure
 from cdp_pipeline.reporting.formats import (
+    HIDDEN_HEIGHT,
     Delta,
     Formatter,
     as_date,
@@ -20,7 +21,7 @@ from cdp_pipeline.reporting.formats import (
 )
 from cdp_pipeline.reporting.marts import RowDict
 from cdp_pipeline.reporting.tables import make_table, rests_on_few
-from cdp_pipeline.reporting.views import Card, Grid, Shade, Stack, Tile
+from cdp_pipeline.reporting.views import Card, Funnel, Grid, GridRow, Shade, Stack, Table, Tile
 
 WEEK_DAYS = 7
 YEAR_DAYS = 364
@@ -38,7 +39,7 @@ def make_card(
     formatter: Formatter,
     *,
     uid: str,
-    facts: Any = None,  # noqa: ANN401 - JSON
+    checks: Table | None = None,
 ) -> Card:
     """Return a block as a card; without data its body is None and it says so.
 
@@ -47,10 +48,10 @@ def make_card(
         rows: Rows of its mart, in order; empty for kinds without a mart.
         formatter: Writes values.
         uid: Prefix of ids, unique on the page.
-        facts: Table of quality checks, for blocks of kind ``checks``.
+        checks: Results of quality gates, for blocks of kind ``checks``.
     """
     if block.kind == "checks":
-        body: Any = facts
+        body: Any = checks
     elif block.kind in {"terms", "note"}:
         body = list(block.terms.items())
     elif block.kind in {"line", "bar"}:
@@ -87,7 +88,11 @@ def _make_tile(
         found = row[column.column] if row else None
         return None if found is None or is_missing(found) else float(found)
 
-    spark = [value(days) for days in range(_SPARK_DAYS - 1, -1, -1)]
+    def height(days_before: int) -> float | None:
+        number = value(days_before)
+        return HIDDEN_HEIGHT if column.format == "people" and is_hidden(number) else number
+
+    spark = [height(days) for days in range(_SPARK_DAYS - 1, -1, -1)]
     return Tile(
         label=column.heading,
         value=formatter.write(by_day[last][column.column], column.format),
@@ -129,36 +134,47 @@ def spark_points(values: Sequence[float | None]) -> str:
 def make_grid(block: Block, rows: Sequence[RowDict], formatter: Formatter) -> Grid:
     """Return a heat map; rows and columns stand in the order in which the mart names them."""
     x, y = block.x or block.columns[0], block.y or block.columns[0]
-    heads = _distinct(x, rows)
-    names = _distinct(y, rows)
-    main = block.columns[0]
+    main, *others = [column for column in block.columns if column.show != "sub"]
+    subs = [column for column in block.columns if column.show == "sub"]
+    heads, names = _distinct(x, rows), _distinct(y, rows)
     found = {(row[y.column], row[x.column]): row for row in rows}
-    known = [float(row[main.column]) for row in rows if not is_missing(row[main.column])]
-    low, high = min(known, default=0.0), max(known, default=1.0)
+    shown = [row for row in rows if _is_shown(block, row, main)]
+    known = [float(row[main.column]) for row in shown]
+    low, span = min(known, default=0.0), (max(known, default=1.0) - min(known, default=0.0)) or 1.0
 
     def shade(name: object, head: object) -> Shade:
-        if block.diagonal and name == head:
-            return Shade(-1, "", is_diagonal=True)
         row = found.get((name, head))
-        if row is None or is_missing(row[main.column]) or rests_on_few(main, row):
-            return Shade(-1, "")
-        level = int((float(row[main.column]) - low) / ((high - low) or 1.0) * (_LEVELS - 0.001))
-        second = " · ".join(
+        if row is None or not _is_shown(block, row, main):
+            return Shade(-1, "", is_diagonal=block.diagonal and name == head)
+        level = int((float(row[main.column]) - low) / span * (_LEVELS - 0.001))
+        second = [
             formatter.write(row[column.column], column.format)
-            for column in block.columns[1:]
+            for column in others
             if not is_missing(row[column.column]) and not rests_on_few(column, row)
-        )
-        return Shade(level, formatter.write(row[main.column], main.format), second)
+        ]
+        return Shade(level, formatter.write(row[main.column], main.format), " · ".join(second))
 
+    firsts = {row[y.column]: row for row in reversed(rows)}
     return Grid(
         corner=y.heading,
         heads=tuple(formatter.write(head, x.format) for head in heads),
+        sub_heads=tuple(column.heading for column in subs),
         rows=tuple(
-            (formatter.write(name, y.format), tuple(shade(name, head) for head in heads))
+            GridRow(
+                name=formatter.write(name, y.format),
+                subs=tuple(formatter.write(firsts[name][c.column], c.format) for c in subs),
+                shades=tuple(shade(name, head) for head in heads),
+            )
             for name in names
         ),
-        is_dense=len(heads) > _DENSE_COLUMNS,
+        is_dense=len(heads) > _DENSE_COLUMNS and not subs,
     )
+
+
+def _is_shown(block: Block, row: RowDict, main: ReportColumn) -> bool:
+    x, y = block.x or main, block.y or main
+    is_stay = block.diagonal and row[x.column] == row[y.column]
+    return not (is_stay or is_missing(row[main.column]) or rests_on_few(main, row))
 
 
 def _distinct(column: ReportColumn, rows: Sequence[RowDict]) -> list[Any]:
@@ -188,16 +204,31 @@ def make_stack(block: Block, rows: Sequence[RowDict], formatter: Formatter) -> S
     )
 
 
-def make_pairs(
+def make_facts(
     block: Block, rows: Sequence[RowDict], formatter: Formatter
 ) -> list[tuple[str, str]] | None:
     """Return label and value of every column of the first row; missing values are left out."""
-    pairs = [
-        (column.heading, formatter.write(rows[0][column.column], column.format))
-        for column in block.columns
-        if not is_missing(rows[0][column.column])
+    return _pairs(block.columns, rows[0], formatter) or None
+
+
+def make_funnel(block: Block, rows: Sequence[RowDict], formatter: Formatter) -> Funnel:
+    """Return the first row as figures; columns shown as ``sub`` become facts below them."""
+    large = [column for column in block.columns if column.show != "sub"]
+    small = [column for column in block.columns if column.show == "sub"]
+    return Funnel(
+        steps=tuple(_pairs(large, rows[0], formatter)),
+        facts=tuple(_pairs(small, rows[0], formatter)),
+    )
+
+
+def _pairs(
+    columns: Sequence[ReportColumn], row: RowDict, formatter: Formatter
+) -> list[tuple[str, str]]:
+    return [
+        (column.heading, formatter.write(row[column.column], column.format))
+        for column in columns
+        if not is_missing(row[column.column])
     ]
-    return pairs or None
 
 
 def _has_values(block: Block, rows: Sequence[RowDict]) -> bool:
@@ -209,6 +240,6 @@ _MAKERS: dict[str, Callable[[Block, Sequence[RowDict], Formatter], Any]] = {
     "table": make_table,
     "heatmap": make_grid,
     "stack": make_stack,
-    "facts": make_pairs,
-    "funnel": make_pairs,
+    "facts": make_facts,
+    "funnel": make_funnel,
 }

@@ -186,7 +186,8 @@ def _y(plot: Plot) -> Spec:
 
 
 def _x(plot: Plot, *, kind: str, width: int) -> Spec:
-    room = max(2, width // (74 if kind == "quantitative" else 46))
+    longest = max((len(point) for point in plot.points), default=1)
+    room = max(2, width // (7 * longest + 24))
     step = max(1, math.ceil(len(plot.points) / room))
     last = len(plot.points) - 1
     shown = list(range(last % step, last + 1, step))

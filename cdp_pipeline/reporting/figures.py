@@ -6,19 +6,17 @@ Which numbers a chart shows is decided here; how Vega draws them is in ``charts`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from cdp_pipeline.project.reports import Block, ReportColumn
 from cdp_pipeline.reporting.charts import Plot, Series, draw, nice_ticks, to_png, to_svg
-from cdp_pipeline.reporting.formats import Formatter, is_hidden, is_missing
+from cdp_pipeline.reporting.formats import HIDDEN_HEIGHT, Formatter, is_hidden, is_missing
 from cdp_pipeline.reporting.marts import RowDict
-from cdp_pipeline.reporting.tables import make_table
+from cdp_pipeline.reporting.tables import make_table, rests_on_few
 from cdp_pipeline.reporting.views import Figure
 
-_SIZES = {"full": (1030, 220), "wide": (590, 215), "half": (460, 200), "narrow": (370, 200)}
+_SIZES = {"full": (1030, 220), "wide": (590, 290), "half": (460, 200), "narrow": (370, 200)}
 _PHONE = (292, 180)
 _MAIL = (500, 200)
-_HIDDEN_HEIGHT = 5.0
 
 
 def make_figure(block: Block, rows: Sequence[RowDict], formatter: Formatter, *, uid: str) -> Figure:
@@ -30,7 +28,7 @@ def make_figure(block: Block, rows: Sequence[RowDict], formatter: Formatter, *, 
         formatter: Writes labels.
         uid: Prefix of ids, unique on the page.
     """
-    plot = make_plot(block, rows, formatter)
+    plot = make_plot(block, _oldest_first(block, rows), formatter)
     label = describe_plot(block, plot)
     width, height = _SIZES[block.width]
     picture = draw(plot, width=_MAIL[0], height=_MAIL[1]) if block.mail else None
@@ -50,11 +48,11 @@ def make_plot(block: Block, rows: Sequence[RowDict], formatter: Formatter) -> Pl
     series = [
         Series(
             name=column.heading,
-            values=[_height(row[column.column], column) for row in rows],
+            values=[_height(row, column) for row in rows],
             labels=[formatter.write(row[column.column], column.format) for row in rows],
             is_below=column.below,
         )
-        for column in block.columns
+        for column in drawn_columns(block)
     ]
     heights = [(-1 if s.is_below else 1) * v for s in series for v in s.values if v is not None]
     ticks = [
@@ -76,21 +74,33 @@ def describe_plot(block: Block, plot: Plot) -> str:
     )
 
 
-def _height(value: Any, column: ReportColumn) -> float | None:  # noqa: ANN401 - any SQL number
-    if is_missing(value):
+def drawn_columns(block: Block) -> list[ReportColumn]:
+    """Return the measures that share an axis with the first; the others stand in the table only."""
+    return [column for column in block.columns if column.format == block.columns[0].format]
+
+
+def _oldest_first(block: Block, rows: Sequence[RowDict]) -> Sequence[RowDict]:
+    # a block asks for the newest days by sorting downwards; time still runs from left to right
+    if block.x and block.sort and block.sort[0] == f"-{block.x.column}":
+        return rows[::-1]
+    return rows
+
+
+def _height(row: RowDict, column: ReportColumn) -> float | None:
+    value = row[column.column]
+    if is_missing(value) or rests_on_few(column, row):
         return None
     if column.format == "people" and is_hidden(value):
-        return _HIDDEN_HEIGHT  # the exact height of a bar would give the hidden count away
+        return HIDDEN_HEIGHT
     return float(value)
 
 
 def _key(block: Block) -> tuple[tuple[str, str], ...]:
-    if len(block.columns) < 2:  # noqa: PLR2004 - one series needs no legend
+    columns = drawn_columns(block)
+    if len(columns) < 2:  # noqa: PLR2004 - one series needs no legend
         return ()
     if block.kind == "line":
         classes = ["line1", "line2"]
     else:
-        classes = [
-            "box3" if c.below else f"box{min(i, 1) + 1}" for i, c in enumerate(block.columns)
-        ]
-    return tuple(zip(classes, (c.heading for c in block.columns), strict=False))
+        classes = ["box3" if c.below else f"box{min(i, 1) + 1}" for i, c in enumerate(columns)]
+    return tuple(zip(classes, (c.heading for c in columns), strict=False))

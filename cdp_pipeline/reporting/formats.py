@@ -26,6 +26,9 @@ from babel.numbers import (
 SMALLEST_COUNT = 10
 """Counts of people below this are printed as ``<10``, so that nobody is singled out."""
 
+HIDDEN_HEIGHT = 5.0
+"""What charts draw for a hidden count: the true height would give it away."""
+
 MISSING = "–"  # noqa: RUF001 - an en dash is the typographic mark for "no value"
 MINUS = "−"  # noqa: RUF001 - a true minus sign, as wide as the plus
 _FLAT = 0.0005

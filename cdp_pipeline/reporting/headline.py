@@ -7,22 +7,14 @@ fills its placeholders. A rule whose row or value is missing stays silent.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from cdp_pipeline.project.reports import PLACEHOLDER, Sentence
 from cdp_pipeline.reporting.formats import Formatter, is_hidden, is_missing
 from cdp_pipeline.reporting.marts import RowDict
+from cdp_pipeline.reporting.views import Line
 
 Reader = Callable[[Sentence], RowDict | None]
 """Returns the first row of a sentence's mart that meets its condition."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A finished sentence with the words that are set in bold before it."""
-
-    lead: str
-    text: str
 
 
 def write_first(sentences: Iterable[Sentence], read: Reader, formatter: Formatter) -> str | None:

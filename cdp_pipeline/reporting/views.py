@@ -5,11 +5,13 @@ Templates choose markup only; every text here is final. No reading and no format
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup
 
+from cdp_pipeline.project.reports import ReportSpec
 from cdp_pipeline.reporting.formats import Delta
 
 
@@ -87,13 +89,31 @@ class Shade:
 
 
 @dataclass(frozen=True)
+class GridRow:
+    """One row of a heat map: its name, values without a shade, shades."""
+
+    name: str
+    subs: tuple[str, ...]
+    shades: tuple[Shade, ...]
+
+
+@dataclass(frozen=True)
 class Grid:
-    """A heat map: headings across, and rows of name and shades."""
+    """A heat map; a dense one has its headings set upright to save width."""
 
     corner: str
     heads: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Shade, ...]], ...]
+    sub_heads: tuple[str, ...]
+    rows: tuple[GridRow, ...]
     is_dense: bool
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """Figures that lead to one another, and facts below them; pairs of label and value."""
+
+    steps: tuple[tuple[str, str], ...]
+    facts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -132,3 +152,70 @@ class Section:
     anchor: str
     title: str
     cards: tuple[Card, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What the gates of this night found so far.
+
+    Attributes:
+        passed: Checks that passed.
+        total: Checks that ran.
+        table: One row a suite; None when no gate has run.
+    """
+
+    passed: int
+    total: int
+    table: Table | None
+
+    @property
+    def tone(self) -> str:
+        """Colour of the summary: ``ok`` when all passed, ``warn`` otherwise, ``mute`` unrun."""
+        if not self.total:
+            return "mute"
+        return "ok" if self.passed == self.total else "warn"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A finished sentence with the words that are set in bold before it."""
+
+    lead: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report with all its texts, before any markup.
+
+    Attributes:
+        spec: Declaration.
+        store: Name of the store.
+        day: Business date in words.
+        headline: Opening sentence.
+        subject: Subject of the mail.
+        changes: What changed, as sentences.
+        sections: Cards in order, by section.
+        checks: Results of the quality gates.
+        build_id: Business date and the first digits of the plan's fingerprint.
+    """
+
+    spec: ReportSpec
+    store: str
+    day: str
+    headline: str
+    subject: str
+    changes: Sequence[Line]
+    sections: Sequence[Section]
+    checks: Checks
+    build_id: str
+
+    @property
+    def file_name(self) -> str:
+        """Name of the page's file, which the mail links to."""
+        return f"{self.spec.name}.html"
+
+    @property
+    def cards(self) -> list[Card]:
+        """All cards, in order."""
+        return [card for section in self.sections for card in section.cards]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cdp_pipeline.sample.arrays import (
+    Bools,
     Floats,
     Ints,
     happens,
@@ -119,7 +120,9 @@ def fill_baskets(
     many = 1 + rng.geometric(np.where(is_food, 0.5, 0.8), len(visit))
     quantity = np.where(happens(rng, np.where(is_food, 0.4, 0.1), len(visit)), many, 1)
     price = _mark_down(rng, visits.day[visit], product, catalogue, timeline)
-    promotion = _find_promotions(rng, visits.day[visit], department, on_web[visit], promotions)
+    promotion = _find_promotions(visits.day[visit], department, on_web[visit], promotions)
+    # Some buyers forget the voucher: then no line of the receipt has a discount.
+    promotion = np.where(happens(rng, 0.85, len(visits))[visit], promotion, -1)
     percent = np.where(promotion >= 0, promotions.percent[promotion], 0)
     discount = np.rint(quantity * price * percent / 100).astype(np.int64)
     return Lines(visit, product, quantity.astype(np.int64), price, discount, promotion)
@@ -151,7 +154,10 @@ def _choose_products(
     habit = np.minimum(rng.geometric(0.45, len(person)), FAVOURITES) - 1
     usual = liked[person, habit]
     all_year = catalogue.season[usual] == "all"
-    return np.where(happens(rng, 0.35, len(person)) & all_year, usual, fresh)
+    product = np.where(happens(rng, 0.35, len(person)) & all_year, usual, fresh)
+    # Two pieces of a product are one line with a quantity.
+    twice = (product == np.roll(product, 1)) | (product == np.roll(product, 2))
+    return np.where(twice, fresh, product)
 
 
 def _add_companions(
@@ -178,15 +184,15 @@ def _mark_down(
     return np.rint(catalogue.price[product] * cut).astype(np.int64)
 
 
-def _find_promotions(
-    rng: np.random.Generator, day: Ints, department: Ints, on_web: np.ndarray, promotions: Promotions
-) -> Ints:
+def _find_promotions(day: Ints, department: Ints, on_web: Bools, promotions: Promotions) -> Ints:
     found = np.full(len(day), -1, dtype=np.int64)
     for number, channel in enumerate(promotions.channel.tolist()):
-        begin, end = np.searchsorted(day, [promotions.first_day[number], promotions.last_day[number] + 1])
+        begin, end = np.searchsorted(
+            day, [promotions.first_day[number], promotions.last_day[number] + 1]
+        )
         part = slice(int(begin), int(end))
         applies = department[part] == promotions.department[number]
         if channel != "all":
             applies &= on_web[part] == (channel == "web")
         found[part] = np.where(applies, number, found[part])
-    return np.where(happens(rng, 0.85, len(day)), found, -1)
+    return found

@@ -135,7 +135,9 @@ def stock_catalogue(seed: int) -> Catalogue:
         "category": np.array(categories)[category],
         "brand": brand,
     }
-    price = (np.floor(pounds) * 100 + np.where(happens(rng, 0.5, PRODUCT_COUNT), 0, 99)).astype(np.int64)
+    price = (np.floor(pounds) * 100 + np.where(happens(rng, 0.5, PRODUCT_COUNT), 0, 99)).astype(
+        np.int64
+    )
     season = np.array([row["season"] for row in rows])[category]
     url = join_texts("/product/", fields["sku"])
     columns = {key: text_column(value) for key, value in fields.items()}
@@ -172,6 +174,22 @@ def pull_of_month(catalogue: Catalogue, month: int) -> Floats:
     return np.asarray(catalogue.appeal * pull, dtype=np.float64)
 
 
+def delist_products(catalogue: Catalogue, turn: int) -> pa.Table:
+    """Return the rows of ``products.csv`` after ``turn`` rounds of taking products off the range."""
+    number = np.arange(len(catalogue.sku))
+    # Spread over the range; each round takes about one product in two hundred.
+    gone = pa.array(number * 37 % 200 < turn)
+    active = pa.compute.if_else(gone, pa.scalar("N"), catalogue.table["is_active"])
+    place = catalogue.table.schema.get_field_index("is_active")
+    return catalogue.table.set_column(place, "is_active", active)
+
+
+def announce_promotions(promotions: Promotions, day: int) -> pa.Table:
+    """Return the rows of ``promotions.csv`` known on a day: those of the next four weeks at most."""
+    known = promotions.first_day <= day + 2 * PROMOTION_DAYS
+    return promotions.table.filter(pa.array(known))
+
+
 def list_stores() -> pa.Table:
     """Return the rows of ``stores.csv``: twelve stores, the last one in Dublin."""
     places = load_places()
@@ -180,18 +198,20 @@ def list_stores() -> pa.Table:
     number = np.arange(count)
     postcode = join_texts(places.area[:count], number_texts(number % 4 + 1), " ",
                           number_texts(number % 9 + 1), "AB")  # fmt: skip
-    return pa.table({
-        "store_id": text_column(join_texts("S", number_texts(number + 1, 3))),
-        "store_name": text_column(places.store_name[:count]),
-        "street": text_column(places.store_street[:count]),
-        "city": text_column(places.city[:count]),
-        "postcode": text_column(postcode),
-        "latitude": pa.array([f"{value:.4f}" for value in places.latitude[:count]]),
-        "longitude": pa.array([f"{value:.4f}" for value in places.longitude[:count]]),
-        "opened_on": pa.array([f"{1931 + 7 * n}-03-{n + 1:02d}" for n in range(count)]),
-        "time_zone": text_column(np.where(dublin, "Europe/Dublin", "Europe/London")),
-        "is_open": pa.array(["Y"] * count),
-    })
+    return pa.table(
+        {
+            "store_id": text_column(join_texts("S", number_texts(number + 1, 3))),
+            "store_name": text_column(places.store_name[:count]),
+            "street": text_column(places.store_street[:count]),
+            "city": text_column(places.city[:count]),
+            "postcode": text_column(postcode),
+            "latitude": pa.array([f"{value:.4f}" for value in places.latitude[:count]]),
+            "longitude": pa.array([f"{value:.4f}" for value in places.longitude[:count]]),
+            "opened_on": pa.array([f"{1931 + 7 * n}-03-{n + 1:02d}" for n in range(count)]),
+            "time_zone": text_column(np.where(dublin, "Europe/Dublin", "Europe/London")),
+            "is_open": pa.array(["Y"] * count),
+        }
+    )
 
 
 def plan_promotions(catalogue: Catalogue, timeline: Timeline, seed: int) -> Promotions:
@@ -207,15 +227,17 @@ def plan_promotions(catalogue: Catalogue, timeline: Timeline, seed: int) -> Prom
     ids = join_texts("PR", number_texts(np.arange(count) + 1, 4))
     names = np.array(catalogue.departments)[department]
     title = join_texts(names, " ", number_texts(percent), "% off")
-    table = pa.table({
-        "promotion_id": text_column(ids),
-        "promotion_name": text_column(title),
-        "starts_on": day_column(timeline.dates, first),
-        "ends_on": day_column(timeline.dates, last),
-        "department": text_column(names),
-        "discount_percent": text_column(number_texts(percent)),
-        "channel": text_column(channel),
-    })
+    table = pa.table(
+        {
+            "promotion_id": text_column(ids),
+            "promotion_name": text_column(title),
+            "starts_on": day_column(timeline.dates, first),
+            "ends_on": day_column(timeline.dates, last),
+            "department": text_column(names),
+            "discount_percent": text_column(number_texts(percent)),
+            "channel": text_column(channel),
+        }
+    )
     return Promotions(ids, first, last, department, percent, channel, table)
 
 

@@ -28,14 +28,7 @@ from cdp_pipeline.sample.seasons import Timeline
 from cdp_pipeline.sample.slips import strip_accents
 
 STREETS_PER_PLACE = 900
-_STREET_NAMES = (
-    "High Station Church Victoria Albert Park Mill Green Manor Kings Queens York Windsor Grange "
-    "Highfield North South West East Main New Chapel School Springfield George Stanley Alexandra "
-    "Richmond Clarence Broad Bridge Castle Elm Oak Beech Cedar Chestnut Willow Hawthorn Holly "
-    "Poplar Sycamore Birch Meadow Orchard Garden Hill Hillside Woodland Woodside Wood Brook "
-    "River Lake Priory Abbey Vicarage Rectory College University Nelson Wellington Cromwell "
-    "Salisbury Cambridge Oxford Derby Lincoln Gloucester Warwick Balmoral Sandringham Lansdowne"
-).split()
+_STREET_NAMES = ["High", "Station", "Church", "Victoria", "Albert", "Park", "Mill", "Green", "Manor", "Kings", "Queens", "York", "Windsor", "Grange", "Highfield", "North", "South", "West", "East", "Main", "New", "Chapel", "School", "Springfield", "George", "Stanley", "Alexandra", "Richmond", "Clarence", "Broad", "Bridge", "Castle", "Elm", "Oak", "Beech", "Cedar", "Chestnut", "Willow", "Hawthorn", "Holly", "Poplar", "Sycamore", "Birch", "Meadow", "Orchard", "Garden", "Hill", "Hillside", "Woodland", "Woodside", "Wood", "Brook", "River", "Lake", "Priory", "Abbey", "Vicarage", "Rectory", "College", "University", "Nelson", "Wellington", "Cromwell", "Salisbury", "Cambridge", "Oxford", "Derby", "Lincoln", "Gloucester", "Warwick", "Balmoral", "Sandringham", "Lansdowne"]
 _STREET_KINDS = ("Road", "Street", "Avenue", "Close", "Lane", "Drive", "Gardens", "Terrace",
                  "Crescent", "Way", "Court", "Place")  # fmt: skip
 _MAIL_HOSTS = ("gmail.com", "hotmail.co.uk", "hotmail.com", "outlook.com", "yahoo.co.uk",

@@ -136,6 +136,10 @@ def arrange_baskets(
     product[buys] = journeys.product[journey[buys]]
     changed = np.concatenate([unwanted, buys])
     price[changed] = catalogue.price[product[changed]]
-    discount, promotion, quantity = lines.discount.copy(), lines.promotion.copy(), lines.quantity.copy()
+    discount, promotion, quantity = (
+        lines.discount.copy(),
+        lines.promotion.copy(),
+        lines.quantity.copy(),
+    )
     discount[changed], promotion[changed], quantity[changed] = 0, -1, 1
     return Lines(lines.visit, product, quantity, price, discount, promotion)

@@ -186,17 +186,19 @@ def write_order_lines(book: OrderBook) -> DatedRows:
     kept = _newest_by_delivery(row, delivered, moment)
     row, is_again, moment, delivered = row[kept], is_again[kept], moment[kept], delivered[kept]
     goods = lines.take(line[row])
-    table = pa.table({
-        "order_id": lookup_column(orders.order_id, order[row]),
-        "line_no": number_column(number[row]),
-        "sku": lookup_column(book.catalogue.sku, goods.product),
-        "quantity": number_column(goods.quantity),
-        "unit_price": money_column(goods.unit_price),
-        "discount_amount": money_column(goods.discount),
-        "line_amount": money_column(goods.amount),
-        "returned_quantity": number_column(np.where(is_again, goods.quantity, 0)),
-        "updated_at": moment_column(timeline.dates, timeline.to_utc(moment)),
-    })
+    table = pa.table(
+        {
+            "order_id": lookup_column(orders.order_id, order[row]),
+            "line_no": number_column(number[row]),
+            "sku": lookup_column(book.catalogue.sku, goods.product),
+            "quantity": number_column(goods.quantity),
+            "unit_price": money_column(goods.unit_price),
+            "discount_amount": money_column(goods.discount),
+            "line_amount": money_column(goods.amount),
+            "returned_quantity": number_column(np.where(is_again, goods.quantity, 0)),
+            "updated_at": moment_column(timeline.dates, timeline.to_utc(moment)),
+        }
+    )
     return DatedRows(table, delivered)
 
 
@@ -228,7 +230,7 @@ def _newest_by_delivery(key: Ints, delivered: Ints, moment: Ints) -> Ints:
     return rows[~np.append(same_next, [False])] if len(rows) else rows
 
 
-def _describe_orders(rng: np.random.Generator, book: OrderBook) -> dict[str, object]:
+def _describe_orders(rng: np.random.Generator, book: OrderBook) -> dict[str, pa.Array]:
     orders = book.orders
     count = len(orders)
     who = describe_people(book.people, book.contacts, orders.person, MANNERS, rng)

@@ -26,7 +26,7 @@ from cdp_pipeline.sample.names import ORIGINS, load_names
 from cdp_pipeline.sample.seasons import Timeline
 
 HEAD, PARTNER, CHILD, FLAT_MATE = range(4)
-ARRIVAL_SPREAD_DAYS = 1095
+ARRIVAL_SPREAD_DAYS = 730
 _HOUSEHOLD_SIZES = (0.30, 0.34, 0.16, 0.14, 0.06)
 _ORIGIN_SHARES = (0.76, 0.08, 0.06, 0.04, 0.04, 0.02)
 _YEAR_DAYS = 365.25

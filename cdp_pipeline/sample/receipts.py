@@ -135,7 +135,11 @@ def _number_receipts(timeline: Timeline, day: Ints, store: Ints) -> Texts:
 
 
 def _write_lines(
-    rng: np.random.Generator, receipts: Receipts, lines: Lines, back_line: Ints, catalogue: Catalogue
+    rng: np.random.Generator,
+    receipts: Receipts,
+    lines: Lines,
+    back_line: Ints,
+    catalogue: Catalogue,
 ) -> ReceiptLines:
     starts = np.searchsorted(lines.visit, receipts.visit)
     counts = np.searchsorted(lines.visit, receipts.visit, side="right") - starts

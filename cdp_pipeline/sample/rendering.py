@@ -5,8 +5,6 @@ Only the look of values belongs here, as Arrow columns; which values there are d
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,28 +15,28 @@ SECONDS_PER_DAY = 86_400
 _CLOCK = [f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(SECONDS_PER_DAY)]
 
 
-def text_column(values: Texts, present: Bools | None = None) -> Any:
+def text_column(values: Texts, present: Bools | None = None) -> pa.Array:
     """Return texts as an Arrow column; empty texts, and those not present, are null."""
     filled = np.strings.str_len(values) > 0
     shown = filled if present is None else filled & present
     return pa.array(values.astype(object), type=pa.string(), mask=~shown)
 
 
-def lookup_column(texts: Texts | list[str], index: Ints) -> Any:
+def lookup_column(texts: Texts | list[str], index: Ints) -> pa.Array:
     """Return the text at each index; a negative index gives null."""
     # Indices repeat: one dictionary of texts and a gather is far cheaper than joining strings.
     positions = pa.array(index, mask=index < 0)
     return pc.take(pa.array([str(text) for text in texts], type=pa.string()), positions)
 
 
-def number_column(numbers: Ints, *, prefix: str = "", width: int = 0) -> Any:
+def number_column(numbers: Ints, *, prefix: str = "", width: int = 0) -> pa.Array:
     """Return numbers as texts with leading zeros after a prefix; negative numbers give null."""
     digits = pc.cast(pa.array(numbers, mask=numbers < 0), pa.string())
     padded = pc.utf8_lpad(digits, width=width, padding="0") if width else digits
     return pc.binary_join_element_wise(pa.scalar(prefix), padded, "") if prefix else padded
 
 
-def money_column(pence: Ints) -> Any:
+def money_column(pence: Ints) -> pa.Array:
     """Return pence as pounds with two decimals, for example ``-12.50``."""
     distinct, index = np.unique(pence, return_inverse=True)
     size = np.abs(distinct)
@@ -58,7 +56,7 @@ def moment_column(
     divider: str = "T",
     ending: str = "Z",
     present: Bools | None = None,
-) -> Any:
+) -> pa.Array:
     """Return moments as texts, for example ``2026-11-20T14:03:22Z``.
 
     Args:
@@ -79,7 +77,7 @@ def moment_column(
     return pc.if_else(pa.array(shown), joined, pa.scalar(None, pa.string()))
 
 
-def day_column(dates: Days, days: Ints) -> Any:
+def day_column(dates: Days, days: Ints) -> pa.Array:
     """Return day numbers as texts like ``2026-11-20``; days before day 0 are allowed."""
     if len(days) == 0:
         return pa.array([], type=pa.string())
@@ -89,7 +87,7 @@ def day_column(dates: Days, days: Ints) -> Any:
     return lookup_column(calendar.tolist(), days - first)
 
 
-def choice_column(choices: list[str], index: Ints) -> Any:
+def choice_column(choices: list[str], index: Ints) -> pa.Array:
     """Return one of a few words by its position; an empty word becomes null."""
     blank = np.array([word == "" for word in choices])
     return lookup_column(choices, np.where(blank[index], -1, index))

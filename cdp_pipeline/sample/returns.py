@@ -48,7 +48,9 @@ def undo_purchases(
     on_web = visits.store < 0
     clean = people.is_cast[visits.person]
     cancelled = on_web & happens(rng, 0.03, len(visits)) & ~clean
-    rates = np.array([_RETURN_RATES.get(name, _OTHER_RETURN_RATE) for name in catalogue.departments])
+    rates = np.array(
+        [_RETURN_RATES.get(name, _OTHER_RETURN_RATE) for name in catalogue.departments]
+    )
     rate = rates[catalogue.department[lines.product]] * np.where(on_web[lines.visit], 1.6, 1.0)
     back = happens(rng, rate, len(lines)) & ~cancelled[lines.visit] & ~clean[lines.visit]
     delay = np.minimum(1 + rng.geometric(0.09, len(visits)), _LONGEST_RETURN_DAYS)

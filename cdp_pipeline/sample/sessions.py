@@ -16,7 +16,8 @@ from cdp_pipeline.sample.journeys import Journeys
 from cdp_pipeline.sample.membership import Holdings
 from cdp_pipeline.sample.orders import Orders
 from cdp_pipeline.sample.people import People, household_heads
-from cdp_pipeline.sample.seasons import SECONDS_PER_DAY, Timeline
+from cdp_pipeline.sample.rendering import SECONDS_PER_DAY
+from cdp_pipeline.sample.seasons import Timeline
 from cdp_pipeline.sample.visits import Temper, Visits, draw_seconds
 
 DEVICES = ("desktop", "mobile", "tablet", "app")

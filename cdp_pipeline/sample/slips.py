@@ -23,8 +23,8 @@ _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890")
 _SOUNDS = (("ph", "f"), ("ck", "k"), ("ie", "ei"), ("ee", "ea"), ("ll", "l"), ("tt", "t"),
            ("nn", "n"), ("y", "ie"), ("c", "k"), ("s", "z"), ("ei", "ie"), ("e", ""))  # fmt: skip
 _SHAPES = (("rn", "m"), ("m", "rn"), ("cl", "d"), ("l", "1"), ("o", "0"), ("i", "l"), ("h", "b"))
-_HOST_SLIPS = (("gmail.com", "gmial.com"), ("gmail.com", "gmail.co"), ("hotmail.com", "hotmial.com"),
-               ("gmail.com", "gmai.com"), ("outlook.com", "outlok.com"), (".co.uk", ".couk"),
+_HOST_SLIPS = (("gmail.com", "gmial.com"), ("gmail.com", "gmail.co"), ("gmail.com", "gmai.com"),
+               ("hotmail.com", "hotmial.com"), ("outlook.com", "outlok.com"), (".co.uk", ".couk"),
                ("icloud.com", "iclould.com"), ("yahoo", "yaho"), (".com", ".con"))  # fmt: skip
 _STREET_SHORT = (("Road", "Rd"), ("Street", "St"), ("Avenue", "Ave"), ("Close", "Cl"),
                  ("Lane", "Ln"), ("Drive", "Dr"), ("Gardens", "Gdns"), ("Terrace", "Terr"),
@@ -76,7 +76,9 @@ def shorten(rng: np.random.Generator, texts: Texts) -> Texts:
     """Use a short form of a given name, if it has one."""
     names, index = np.unique(texts, return_inverse=True)
     forms = load_short_forms()
-    table = np.array([[(f := forms.get(n, (n,)))[k % len(f)] for k in range(4)] for n in names.tolist()])
+    table = np.array(
+        [[(f := forms.get(n, (n,)))[k % len(f)] for k in range(4)] for n in names.tolist()]
+    )
     chosen: Texts = table[index, rng.integers(0, 4, len(texts))]
     return chosen
 
@@ -126,7 +128,9 @@ def dress_mailbox(rng: np.random.Generator, texts: Texts) -> Texts:
     gmail = host == "gmail.com"
     kind = rng.integers(0, 3, len(texts))
     upper = np.strings.upper(texts)
-    no_tags = np.where(kind == 1, np.where(gmail & (np.strings.find(local, ".") > 0), undotted, dotted), upper)
+    no_tags = np.where(
+        kind == 1, np.where(gmail & (np.strings.find(local, ".") > 0), undotted, dotted), upper
+    )
     return np.where(gmail & (kind < 2), np.where(kind == 0, tagged, no_tags), upper)  # noqa: PLR2004 - third kind
 
 
@@ -178,7 +182,9 @@ def crumple_postcode(rng: np.random.Generator, texts: Texts) -> Texts:
     """Leave the blank out, or write small letters."""
     joined = np.strings.replace(texts, " ", "")
     kind = rng.integers(0, 3, len(texts))
-    return np.select([kind == 0, kind == 1], [joined, np.strings.lower(texts)], np.strings.lower(joined))
+    return np.select(
+        [kind == 0, kind == 1], [joined, np.strings.lower(texts)], np.strings.lower(joined)
+    )
 
 
 def slip_dates(rng: np.random.Generator, dates: Days, rate: float) -> Days:
@@ -225,7 +231,9 @@ def _cut(texts: Texts, start: int, stop: int) -> Texts:
 def _letters(texts: Texts) -> Letters:
     # One spare column, so that an inserted letter has room.
     width = texts.dtype.itemsize // 4 + 1
-    return np.ascontiguousarray(texts.astype(f"U{width}")).view(np.uint32).reshape(len(texts), width)
+    return (
+        np.ascontiguousarray(texts.astype(f"U{width}")).view(np.uint32).reshape(len(texts), width)
+    )
 
 
 def _texts(letters: Letters) -> Texts:

@@ -6,7 +6,6 @@ The look and the faults of ``pos_sales`` belong here; the receipts themselves ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -89,14 +88,15 @@ def write_till_file(till: Till, receipts: Receipts, lines: ReceiptLines, seed: i
     delivered = _deliver_late(rng, receipts, till.timeline)[lines.receipt[line]]
     order = np.argsort(delivered, kind="stable")
     line, repeated = line[order], repeated[order]
-    spoilt = happens(rng, _MALFORMED_SHARE, len(line)) & ~repeated
-    spoilt &= (receipts.kind[lines.receipt[line]] <= RETURN) & (
-        till.visits.journey[receipts.visit[lines.receipt[line]]] < 0
+    receipt = lines.receipt[line]
+    spoilable = (receipts.kind[receipt] <= RETURN) & (
+        till.visits.journey[receipts.visit[receipt]] < 0
     )
+    spoilt = happens(rng, _MALFORMED_SHARE, len(line)) & ~repeated & spoilable
     fault = np.where(spoilt, rng.integers(1, 4, len(line)), WELL_FORMED)
+    fault = _spoil_each_delivery(rng, fault, delivered[order], ~repeated & spoilable)
     columns = _identify(rng, till, receipts) | _describe(rng, till, receipts)
-    rows = lines.receipt[line]
-    index = pa.array(rows)
+    index = pa.array(receipt)
     table = {name: column.take(index) for name, column in columns.items()}
     table |= _write_goods(till, lines, line)
     table["till_time"] = _spoil(table["till_time"], fault == BAD_DATE, "2026-13-45 25:61:00")
@@ -126,7 +126,20 @@ def _deliver_late(rng: np.random.Generator, receipts: Receipts, timeline: Timeli
     return timeline.delivered_on(receipts.day) + is_late.astype(np.int64)
 
 
-def _identify(rng: np.random.Generator, till: Till, receipts: Receipts) -> dict[str, Any]:
+def _spoil_each_delivery(
+    rng: np.random.Generator, fault: Ints, delivered: Ints, spoilable: Bools
+) -> Ints:
+    """Make sure that every delivery has something to set aside."""
+    fault = fault.copy()
+    for day in np.unique(delivered).tolist():
+        begin, end = np.searchsorted(delivered, [day, day + 1])
+        candidates = begin + np.flatnonzero(spoilable[begin:end])
+        if len(candidates) and not fault[begin:end].any():
+            fault[candidates[rng.integers(0, len(candidates))]] = BAD_DATE + day % 3
+    return fault
+
+
+def _identify(rng: np.random.Generator, till: Till, receipts: Receipts) -> dict[str, pa.Array]:
     """Return the columns that tell who bought, one value per receipt."""
     count = len(receipts)
     known = receipts.person >= 0
@@ -179,7 +192,7 @@ def _other_half(people: People) -> Ints:
     return np.where(is_partner, index - 1, np.where(has_partner, index + 1, index))
 
 
-def _describe(rng: np.random.Generator, till: Till, receipts: Receipts) -> dict[str, Any]:
+def _describe(rng: np.random.Generator, till: Till, receipts: Receipts) -> dict[str, pa.Array]:
     """Return the columns about the receipt itself, one value per receipt."""
     count = len(receipts)
     stores = [f"S{number + 1:03d}" for number in range(12)]
@@ -200,7 +213,7 @@ def _describe(rng: np.random.Generator, till: Till, receipts: Receipts) -> dict[
     }
 
 
-def _refer_back(rng: np.random.Generator, till: Till, receipts: Receipts) -> Any:
+def _refer_back(rng: np.random.Generator, till: Till, receipts: Receipts) -> pa.Array:
     sale = np.flatnonzero(receipts.kind == SALE)
     original = np.full(len(till.visits), -1, dtype=np.int64)
     original[receipts.visit[sale]] = sale
@@ -212,7 +225,7 @@ def _refer_back(rng: np.random.Generator, till: Till, receipts: Receipts) -> Any
     return _present(reference, refers)
 
 
-def _write_goods(till: Till, lines: ReceiptLines, line: Ints) -> dict[str, Any]:
+def _write_goods(till: Till, lines: ReceiptLines, line: Ints) -> dict[str, pa.Array]:
     codes = np.concatenate([till.catalogue.sku, np.array(EXTRA_CODES)])
     quantity = lines.quantity[line]
     kinds, index = np.unique(quantity, return_inverse=True)
@@ -227,12 +240,12 @@ def _write_goods(till: Till, lines: ReceiptLines, line: Ints) -> dict[str, Any]:
     }
 
 
-def _present(texts: Texts, present: Bools) -> Any:
+def _present(texts: Texts, present: Bools) -> pa.Array:
     shown = present & (np.strings.str_len(texts) > 0)
     return pa.array(texts.astype(object), type=pa.string(), mask=~shown)
 
 
-def _spoil(column: Any, spoilt: Bools, text: str) -> Any:
+def _spoil(column: pa.Array, spoilt: Bools, text: str) -> pa.Array:
     return pa.compute.if_else(pa.array(spoilt), pa.scalar(text), column)
 
 

@@ -14,11 +14,12 @@ import numpy as np
 from cdp_pipeline.sample.arrays import Bools, Floats, Ints, happens, open_stream, pick
 from cdp_pipeline.sample.contacts import Contacts, load_places
 from cdp_pipeline.sample.people import ARRIVAL_SPREAD_DAYS, People
-from cdp_pipeline.sample.seasons import SECONDS_PER_DAY, Timeline, measure_trade
+from cdp_pipeline.sample.rendering import SECONDS_PER_DAY
+from cdp_pipeline.sample.seasons import Timeline, measure_trade
 
 CAST_REST_DAYS = 120
 _RATE_SHAPE = 0.75
-_VISITS_PER_YEAR = 9.0
+_VISITS_PER_YEAR = 11.0
 _LOSS = (0.75, 2.6)
 _MOST_VISITS = 600
 # Share of visits by hour, from nine in the morning (stores) and from midnight (web).
@@ -110,7 +111,7 @@ def draw_tempers(
         web_share=np.clip(web_share, 0, 0.95),
         taste=taste * departments,
         tier=pick(rng, (0.36, 0.44, 0.20), count),
-        basket=rng.gamma(2.0, 0.65, count),
+        basket=rng.gamma(2.0, 0.78, count),
         uses_web=uses_web,
         opens_mail=rng.beta(1.6, 3.6, count),
     )
@@ -155,10 +156,8 @@ def choose_stores(rng: np.random.Generator, home_store: Ints) -> Ints:
 
 def draw_seconds(rng: np.random.Generator, count: int, *, on_web: bool) -> Ints:
     """Return seconds of the day at which people shop in stores, or on the web."""
-    if on_web:
-        hour = pick(rng, _WEB_HOURS, count)
-    else:
-        hour = pick(rng, _STORE_HOURS, count) + _OPENS_AT
+    hours, opens_at = (_WEB_HOURS, 0) if on_web else (_STORE_HOURS, _OPENS_AT)
+    hour = pick(rng, hours, count) + opens_at
     return np.minimum(hour * 3600 + rng.integers(0, 3600, count), SECONDS_PER_DAY - 1)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from cdp_pipeline.sample.arrays import (
-    Bools,
     Ints,
     happens,
     hash_numbers,
@@ -18,6 +17,7 @@ from cdp_pipeline.sample.arrays import (
     positions_in_runs,
 )
 from cdp_pipeline.sample.baskets import draw_looks
+from cdp_pipeline.sample.catalogue import BOOTS
 from cdp_pipeline.sample.orders import DatedRows
 from cdp_pipeline.sample.rendering import (
     SECONDS_PER_DAY,
@@ -26,7 +26,7 @@ from cdp_pipeline.sample.rendering import (
     moment_column,
     text_column,
 )
-from cdp_pipeline.sample.sessions import AT_ONCE, DEVICES, MIDWAY, Sessions, WebShop
+from cdp_pipeline.sample.sessions import AT_ONCE, DEVICES, MIDWAY, NO_LOGIN, Sessions, WebShop
 
 EVENT_TYPES = (
     "page_view", "product_view", "search", "add_to_cart", "checkout", "purchase", "login",
@@ -34,16 +34,17 @@ EVENT_TYPES = (
 PAGE, LOOK, SEARCH, CART, CHECKOUT, PURCHASE, LOGIN = range(len(EVENT_TYPES))
 _PAGES = {PAGE: "/", SEARCH: "/search", CART: "/basket", CHECKOUT: "/checkout",
           PURCHASE: "/thank-you", LOGIN: "/login"}  # fmt: skip
-# Place within a session: the entrance, looks from 10 on, then the cart and so on.
-_ENTRANCE, _EARLY_LOGIN, _SEARCHED, _LOOKED = 0, 1, 5, 10
-_MIDWAY_LOGIN, _CART, _CHECKOUT, _PURCHASE = 30, 40, 50, 60
+# Place within a session: the entrance, looks from 10 on in steps of two, then the cart and so on.
+_ENTRANCE, _EARLY_LOGIN, _SEARCHED, _LOOKED, _STEP = 0, 1, 5, 10, 2
+_CART, _CHECKOUT, _PURCHASE, _NEVER = 40, 50, 60, 1000
 _EVENT_SALT, _SESSION_SALT = 41, 43
 
 
 def write_web_events(shop: WebShop, sessions: Sessions, seed: int) -> DatedRows:
     """Return the rows of ``web_events`` up to the last night, ordered by session and moment."""
     rng = open_stream(seed, "web events")
-    session, kind, product, place = _unfold(rng, shop, sessions)
+    login_place = _place_logins(rng, sessions)
+    session, kind, product, place = _unfold(rng, shop, sessions, login_place)
     turn = positions_in_groups(session)
     gaps = rng.integers(15, 110, len(session))
     gaps[turn == 0] = 0
@@ -56,7 +57,7 @@ def write_web_events(shop: WebShop, sessions: Sessions, seed: int) -> DatedRows:
     moment = np.where(bought, np.maximum(ordered, moment), moment)
     day = np.minimum(moment // SECONDS_PER_DAY, shop.timeline.last_day)
     delivered = shop.timeline.delivered_on(day)
-    logged_in = _know_account(sessions, session, place)
+    logged_in = place >= login_place[session]
     agreed = sessions.consents[session]
     rows = np.argsort(delivered, kind="stable")
     index = pa.array(rows)
@@ -80,7 +81,7 @@ HEADER = (
 
 
 def _unfold(
-    rng: np.random.Generator, shop: WebShop, sessions: Sessions
+    rng: np.random.Generator, shop: WebShop, sessions: Sessions, login_place: Ints
 ) -> tuple[Ints, Ints, Ints, Ints]:
     """Return session, kind, product (-1 for none) and place of every event, in order."""
     count = len(sessions)
@@ -92,15 +93,13 @@ def _unfold(
     looks = np.repeat(every, sessions.looks)
     number = positions_in_runs(sessions.looks)
     seen = _look_around(rng, shop, sessions, looks, number)
-    early = np.flatnonzero(sessions.login == AT_ONCE)
-    midway = np.flatnonzero(sessions.login == MIDWAY)
+    enters = np.flatnonzero(sessions.login != NO_LOGIN)
     nothing = -1
     parts = [
         (every, PAGE, nothing, _ENTRANCE),
-        (early, LOGIN, nothing, _EARLY_LOGIN),
         (searches, SEARCH, sessions.product[searches], _SEARCHED),
-        (looks, LOOK, seen, _LOOKED + number),
-        (midway, LOGIN, nothing, _MIDWAY_LOGIN),
+        (looks, LOOK, seen, _LOOKED + _STEP * number),
+        (enters, LOGIN, nothing, login_place[enters]),
         (fills_cart, CART, sessions.product[fills_cart], _CART),
         (buys, CHECKOUT, nothing, _CHECKOUT),
         (buys, PURCHASE, nothing, _PURCHASE),
@@ -120,17 +119,19 @@ def _look_around(
     """Return the products seen: the one in mind, then neighbours of it or something else."""
     person, day = sessions.person[session], sessions.start[session] // SECONDS_PER_DAY
     other = draw_looks(rng, person, day, shop.temper, shop.catalogue, shop.timeline)
-    boots = shop.catalogue.category == shop.catalogue.category[shop.journeys.product[:1]]
+    boots = shop.catalogue.category == shop.catalogue.categories.index(BOOTS)
     # The cast looks at no other boots than the planned ones.
     focus = sessions.product[session]
-    strays = shop.people.is_cast[person] & boots[other] if boots.any() else np.zeros(len(other), bool)
+    strays = shop.people.is_cast[person] & boots[other]
     return np.where((number == 0) | strays, focus, other)
 
 
-def _know_account(sessions: Sessions, session: Ints, place: Ints) -> Bools:
-    login = sessions.login[session]
-    since = np.select([login == AT_ONCE, login == MIDWAY], [_EARLY_LOGIN, _MIDWAY_LOGIN], 10**6)
-    return np.asarray(place >= since, dtype=np.bool_)
+def _place_logins(rng: np.random.Generator, sessions: Sessions) -> Ints:
+    """Return the place of each session's login: at once, or after one of the looks."""
+    look = (rng.random(len(sessions)) * sessions.looks).astype(np.int64)
+    midway = _LOOKED + _STEP * look + 1
+    kinds = [sessions.login == AT_ONCE, sessions.login == MIDWAY]
+    return np.select(kinds, [np.full_like(midway, _EARLY_LOGIN), midway], _NEVER)
 
 
 def _render(

@@ -35,7 +35,7 @@ HISTORY_DAYS = 35
 
 _LOG = get_logger(__name__)
 
-_BUCKET = "('0x' || left(sha256($salt || chr(31) || {key} || customer_id), 8))::bigint / 4294967296"
+_BUCKET = "('0x' || left(sha256($salt || chr(31) || {key} customer_id), 8))::bigint / 4294967296"
 """Number in 0 to 1, from the first 32 bits of a keyed hash: stable across nights and machines."""
 
 _MEMBERS = """
@@ -215,7 +215,7 @@ def _insert_members(
     contact: ContactSettings = context.settings.contact
     sql = _MEMBERS.format(
         predicate=predicate,
-        segment_bucket=_BUCKET.format(key="$segment || chr(31) || "),
+        segment_bucket=_BUCKET.format(key="$segment || chr(31) ||"),
         global_bucket=_BUCKET.format(key=""),
     )
     con.execute(

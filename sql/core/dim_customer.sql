@@ -34,14 +34,6 @@ with golden_records as (
     select * from identity.golden_records
 ),
 
-bridge_identity as (
-    select * from core.bridge_identity
-),
-
-person_records as (
-    select * from staging.person_records
-),
-
 dim_store as (
     select * from core.dim_store
     where is_open
@@ -52,23 +44,11 @@ fct_sales as (
     where customer_id is not null and sold_on <= {{ business_date }}
 ),
 
-first_records as (
-    select
-        bridge_identity.customer_id,
-        least(min(person_records.joined_on), min(person_records.delivered_on)) as first_on
-    from bridge_identity
-    inner join person_records
-        on
-            bridge_identity.source = person_records.source
-            and bridge_identity.record_key = person_records.record_key
-    group by bridge_identity.customer_id
-),
-
 customer_store_days as (
     select
         customer_id,
         case when channel = 'store' then store_id end as store_id,
-        sold_on,
+        sold_on
     from fct_sales
     group by all
 ),
@@ -152,7 +132,7 @@ final as (
         golden_records.home_store_id,
         near.nearest_store_id,
         near.nearest_store_rule,
-        least(first_records.first_on, first_sales.first_on) as first_seen_on,
+        least(golden_records.first_seen_on, first_sales.first_on) as first_seen_on,
         golden_records.record_count,
         golden_records.source_count,
         golden_records.loyalty_id is not null as has_loyalty,
@@ -165,7 +145,6 @@ final as (
             as is_contactable_post
     from golden_records
     inner join near on golden_records.customer_id = near.customer_id
-    left join first_records on golden_records.customer_id = first_records.customer_id
     left join first_sales on golden_records.customer_id = first_sales.customer_id
 )
 

@@ -79,10 +79,6 @@ create or replace temp macro identity_street(value) as
         ' square ', ' sq '), ' gardens ', ' gdns '), ' crescent ', ' cres '), ' terrace ', ' ter '),
         ' apartment ', ' flat '), ' apt ', ' flat '), ' unit ', ' flat '), ' boulevard ', ' blvd ')), '');
 
--- Words of a street line in one order, so that "flat 3 12 high st" equals "12 high st flat 3".
-create or replace temp macro identity_street_key(street) as
-    array_to_string(list_sort(string_split(street, ' ')), ' ');
-
 -- Letters and digits of a card or account number without leading zeros, which spreadsheets lose.
 create or replace temp macro identity_number(value) as
     nullif(ltrim(regexp_replace(upper(value), '[^A-Z0-9]', '', 'g'), '0'), '');

@@ -1,7 +1,7 @@
 /*
 description: >-
-  What people said about marketing on each channel. Statistics only: the consent gate decides who may
-  be contacted.
+  What people said about marketing on each channel. Statistics only: the consent gate decides who
+  may be contacted.
 grain: one row per channel
 key: [channel_rank]
 owner: privacy
@@ -22,8 +22,9 @@ with customers as (
 
 last_words as (
     select consents.*
-    from marts.consent_now as consents
+    from features.consent_state as consents
     inner join customers on consents.customer_id = customers.customer_id
+    where consents.purpose = 'marketing'
 ),
 
 channels (channel_rank, channel, title) as (

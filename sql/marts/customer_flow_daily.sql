@@ -38,7 +38,8 @@ events as (
     select
         purchased_on as business_date,
         count(*) filter (where previous_on is null) as new_count,
-        count(*) filter (where purchased_on - previous_on > {{ settings.rfm.window_days }}) as returned_count,
+        count(*) filter (where purchased_on - previous_on > {{ settings.rfm.window_days }})
+            as returned_count,
         0 as lapsed_count
     from spells
     group by purchased_on

@@ -1,7 +1,7 @@
 /*
 description: >-
-  Everybody who bought within the window of the RFM scores: what they spent in it and are expected to
-  spend. The groups, the grid and the number of active customers all count these people.
+  Everybody who bought within the window of the RFM scores: what they spent in it and are expected
+  to spend. The groups, the grid and the number of active customers all count these people.
 grain: one row per active customer
 key: [customer_id]
 owner: analytics

@@ -11,6 +11,13 @@ columns:
   matched_share: matched_count over record_count
 */
 with records as (
+    select
+        source,
+        record_key
+    from identity.records
+),
+
+customer_map as (
     select * from identity.customer_map
 ),
 
@@ -18,7 +25,7 @@ people as (
     select
         customer_id,
         count(distinct source) as source_count
-    from records
+    from customer_map
     group by customer_id
 ),
 
@@ -26,11 +33,13 @@ final as (
     select
         records.source,
         count(*) as record_count,
-        count(distinct records.customer_id) as person_count,
+        count(distinct people.customer_id) as person_count,
         count(*) filter (where people.source_count > 1) as matched_count,
         count(*) filter (where people.source_count > 1) / count(*) as matched_share
     from records
-    inner join people on records.customer_id = people.customer_id
+    left join customer_map
+        on records.source = customer_map.source and records.record_key = customer_map.record_key
+    left join people on customer_map.customer_id = people.customer_id
     group by records.source
 )
 

@@ -1,7 +1,7 @@
 /*
 description: >-
-  How many active customers can be reached by e-mail: their last word is yes and an address is known.
-  Tonight's figure is added to those of the nights before.
+  How many active customers can be reached by e-mail: their last word is yes and an address is
+  known. Tonight's figure is added to those of the nights before.
 grain: one row per business date with a published night, of the last 392 days
 key: [business_date]
 owner: analytics
@@ -11,19 +11,22 @@ columns:
   reachable_count: Those of them who agreed and have an address
   reachable_share: reachable_count over active_count
 */
-with tonight as (
+with consents as (
+    select *
+    from features.consent_state
+    where purpose = 'marketing' and channel = 'email'
+),
+
+tonight as (
     select
         {{ business_date }} as business_date,
         count(*) as active_count,
-        count(*) filter (
-            where customers.is_contactable_email and consents.status = 'granted'
-        ) as reachable_count
+        count(*) filter (where customers.is_contactable_email and consents.is_granted) as reachable_count
     from marts.customer_value as people
     left join core.dim_customer as customers on people.customer_id = customers.customer_id
-    left join marts.consent_now as consents
-        on people.customer_id = consents.customer_id and consents.channel = 'email'
+    left join consents on people.customer_id = consents.customer_id
     -- without any statement of consent there is nothing to report, which is not the same as zero
-    where exists (select 1 from marts.consent_now)
+    where exists (select 1 from consents)
     having count(*) > 0
 ),
 

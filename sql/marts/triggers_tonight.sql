@@ -6,6 +6,7 @@ owner: crm
 columns:
   destination: Receiving system
   offer: Name of the offer
+  title: Name of the offer in words
   member_count: People in the offer's segment
   sent_count: People who get it
   no_consent_count: Left out without consent for the purpose and channel
@@ -24,6 +25,8 @@ final as (
     select
         destination,
         segment_or_offer as offer,
+        upper(left(segment_or_offer, 1)) || replace(substr(segment_or_offer, 2), '_', ' ')
+            as title,
         cast(sum(member_count) as bigint) as member_count,
         cast(sum("rows") as bigint) as sent_count,
         cast(sum(excluded_no_consent) as bigint) as no_consent_count,

@@ -96,12 +96,22 @@ def test_empty_and_one_time_customers_are_a_result() -> None:
     con.execute("create schema features")
     con.execute(
         "create table features.customer_day as select 'C1' as customer_id, "
-        "date '2020-01-01' as purchased_on, true as is_visit limit 0"
+        "date '2020-01-01' as purchased_on, 1.00 as net_amount, true as is_visit limit 0"
     )
     plan = BacktestPlan(minimum_customers=1)
     assert backtest(con, as_of=AS_OF, plan=plan).status == "not_enough_data"
     con.execute(
         "insert into features.customer_day "
-        "select 'C' || range, date '1997-01-01' + range::integer, true from range(50)"
+        "select 'C' || range, date '1997-01-01' + range::integer, 1.00, true from range(50)"
     )
     assert backtest(con, as_of=AS_OF, plan=plan).status == "not_enough_data"
+
+
+def test_whoever_gave_everything_back_is_left_out(cdnow_days: duckdb.DuckDBPyConnection) -> None:
+    before = backtest(cdnow_days, as_of=AS_OF, plan=LONG)
+    cdnow_days.execute(
+        "insert into features.customer_day values "
+        "('cancelled', date '1997-03-01', 500.00, true), "
+        "('cancelled', date '1997-03-02', -500.00, false)"
+    )
+    assert backtest(cdnow_days, as_of=AS_OF, plan=LONG) == before

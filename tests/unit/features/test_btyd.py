@@ -255,6 +255,29 @@ def test_predictions_stay_within_their_bounds(
     assert visits <= alive * rate * horizon * (1 + 1e-9) + 1e-12
 
 
+history_lists = st.lists(
+    st.tuples(st.integers(0, 6), st.integers(1, 60), st.integers(0, 400)), max_size=12
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(model=st.sampled_from(MODELS), rows=history_lists)
+def test_no_data_set_raises_and_forecasts_are_finite(
+    model: ModelName, rows: list[tuple[int, int, int]]
+) -> None:
+    x = [row[0] for row in rows]
+    t_x = [row[1] if row[0] else 0 for row in rows]
+    age = [last + row[2] for last, row in zip(t_x, rows, strict=True)]
+    fit = fit_purchases(x, t_x, age, model=model)
+    visits = expected_visits(fit, [0, 3, 6], [0, 20, 60], [5, 20, 400], 365)
+    assert fit.converged == (fit.status == "ok")
+    if fit.status == "not_enough_data":
+        assert np.isnan(visits).all()
+    else:
+        assert np.isfinite(visits).all()
+        assert (visits >= 0).all()
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_longer_silence_lowers_the_chance_to_be_active(model: ModelName) -> None:
     params = (0.5, 40.0, 0.9, 1.6)[: len(PARAMETER_NAMES[model])]

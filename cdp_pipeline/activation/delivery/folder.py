@@ -1,0 +1,57 @@
+"""Delivery into a folder: a destination's files appear in the outbox all at once, or not at all.
+
+The receiver picks them up from ``outbox/<destination>/<business_date>/``; its ``manifest.json`` is
+copied last. A folder that is there is never touched again: the receiver may have read it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from cdp_pipeline.activation.files import FILE_MODE, FOLDER_MODE, MANIFEST
+from cdp_pipeline.core.errors import DeliveryError
+
+
+def deliver_folder(source: Path, target: Path) -> None:
+    """Copy a destination's exports to the outbox.
+
+    Args:
+        source: ``exports/<destination>`` of a published version.
+        target: Folder of the business date; must not exist.
+
+    Raises:
+        DeliveryError: The copy failed; nothing of it is visible.
+    """
+    draft = target.with_name(f".{target.name}.part")
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True, mode=FOLDER_MODE)
+        # False sorts before True: the manifest comes last.
+        for path in sorted(source.iterdir(), key=lambda path: (path.name == MANIFEST, path.name)):
+            _copy(path, draft / path.name)
+        _sync(draft)
+        draft.rename(target)
+        _sync(target.parent)
+    except OSError as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise DeliveryError(
+            f"files could not be copied: {error.strerror}",
+            where=str(target),
+            hint="Free space or mend permissions, then run `cdp run --resume`.",
+        ) from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    target.chmod(FILE_MODE)
+    _sync(target)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,154 @@
+"""Type and judge the rows of one delivery in a single scan.
+
+The table ``judged`` holds one row per record that was read, in file order: the typed columns, and
+for rows that break a rule the rules' names and the delivered text. Rules are those every source
+has (a value must have its column's type) and the checks with severity ``quarantine``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from cdp_pipeline.core.types import Severity
+from cdp_pipeline.ingest.casting import MEANINGS, cast_column
+from cdp_pipeline.ingest.plaintext import NUL_MARK
+from cdp_pipeline.ingest.readers import Reading
+from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.ingest.salvage import MAXIMUM_TEXT
+from cdp_pipeline.project.checks import ROW_CHECKS, Check
+from cdp_pipeline.project.contracts import SQL_TYPES, SourceContract
+from cdp_pipeline.project.expressions import vet_predicate
+from cdp_pipeline.project.predicates import row_predicate
+from cdp_pipeline.storage.warehouse import first_line, quote_column, quote_literal
+
+MAXIMUM_FIELD_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a row may break.
+
+    Attributes:
+        name: Shown in the quarantine and the ledger.
+        broken: SQL that is TRUE when the row breaks it.
+        meaning: Sentence for people.
+    """
+
+    name: str
+    broken: str
+    meaning: str
+
+
+def judge_rows(
+    con: duckdb.DuckDBPyConnection,
+    reading: Reading,
+    contract: SourceContract,
+    *,
+    file_id: str,
+    business_date: date,
+) -> list[Rule]:
+    """Make the temporary table ``judged`` of a delivery and return the rules it was held against.
+
+    Args:
+        con: Private connection of this delivery.
+        reading: How to read it.
+        contract: Its contract.
+        file_id: Identity of the delivery, for ``_file``.
+        business_date: Its business date, for ``_business_date``.
+
+    Raises:
+        RefusedError: DuckDB cannot read the file at all.
+        ConfigError: A check of the contract is not a predicate.
+    """
+    clean, typed = [], []
+    rules: list[Rule] = []
+    for name, column in contract.columns.items():
+        text, value = _text_name(name), quote_column(name)
+        raw = reading.texts.get(name, "cast(null as varchar)")
+        casting = cast_column(column, contract.delivery, raw=raw, clean=text, value=value)
+        clean.append(f"{casting.clean} as {text}")
+        typed.append(f"{casting.typed} as {value}")
+        rules.append(Rule(f"{name}_type", casting.wrong, f"{name} {MEANINGS[column.type]}"))
+    rules += _text_rules(contract, has_nul=reading.has_nul)
+    rules += _key_rules(contract)
+    rules += [_check_rule(check, contract) for check in row_checks(contract)]
+    any_broken = " or ".join(f"({rule.broken})" for rule in rules)
+    names = ", ".join(
+        f"case when {rule.broken} then {quote_literal(rule.name)} end" for rule in rules
+    )
+    delivered = ", ".join(
+        f"{quote_literal(name)}, left({_text_name(name)}, {MAXIMUM_TEXT})"
+        for name in contract.columns
+    )
+    sql = (
+        f"create or replace temp table judged as select {_columns(contract)}, "  # noqa: S608 - vetted
+        f"case when {any_broken} then concat_ws(',', {names}) end as _rules, "
+        f"case when {any_broken} then cast(json_object({delivered}) as varchar) end as _raw "
+        f"from (select *, {', '.join(typed)}, {quote_literal(file_id)} as _file, "
+        f"date '{business_date.isoformat()}' as _business_date "
+        f"from (select {', '.join(clean)} from {reading.relation}))"
+    )
+    try:
+        con.execute(sql, [str(reading.path)])
+    except duckdb.Error as error:
+        raise RefusedError(
+            f"it cannot be read: {first_line(error)}",
+            hint="Compare its delimiter, quotes and line ends with the contract.",
+            records=reading.records,
+        ) from error
+    return rules
+
+
+def row_checks(contract: SourceContract) -> list[Check]:
+    """Return the checks that set single rows aside."""
+    return [
+        check
+        for check in contract.all_checks()
+        if check.severity is Severity.QUARANTINE and check.expect in ROW_CHECKS
+    ]
+
+
+def check_columns(contract: SourceContract) -> dict[str, str]:
+    """Return the columns that a check may name, with their types."""
+    types = {name: SQL_TYPES[column.type] for name, column in contract.columns.items()}
+    return {**types, "_file": "varchar", "_business_date": "date"}
+
+
+def _columns(contract: SourceContract) -> str:
+    return ", ".join([*map(quote_column, contract.columns), "_file", "_business_date"])
+
+
+def _text_name(name: str) -> str:
+    return quote_column(f"_text_{name}")
+
+
+def _text_rules(contract: SourceContract, *, has_nul: bool) -> list[Rule]:
+    texts = [_text_name(name) for name in contract.columns]
+    length = " or ".join(f"strlen({text}) > {MAXIMUM_FIELD_BYTES}" for text in texts)
+    rules = [Rule("field_too_long", length, "a field is longer than 64 KB")]
+    if has_nul:
+        nul = " or ".join(f"contains({text}, {quote_literal(NUL_MARK)})" for text in texts)
+        rules.append(Rule("nul_character", nul, "a field holds a NUL character"))
+    return rules
+
+
+def _key_rules(contract: SourceContract) -> list[Rule]:
+    return [
+        Rule(f"{name}_not_null", f"{quote_column(name)} is null", f"{name} is part of the key")
+        for name in contract.load.key
+        if name in contract.columns and not contract.columns[name].required
+    ]
+
+
+def _check_rule(check: Check, contract: SourceContract) -> Rule:
+    types = check_columns(contract)
+    where = f"{contract.name}: check {check.rule!r}"
+    if check.where:
+        vetted = vet_predicate(check.where, columns=types, where=where)
+        check = check.model_copy(update={"where": vetted})
+    column_type = types.get(check.column or "", "varchar")
+    meaning = check.name or f"{check.column} breaks the check {check.expect}"
+    return Rule(check.rule, f"not {row_predicate(check, column_type)}", meaning)

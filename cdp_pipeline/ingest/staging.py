@@ -1,0 +1,345 @@
+"""Deliveries to typed Parquet, bad rows to quarantine: the step ``stage_<source>``.
+
+What is staged is a pure function of a delivery's bytes and its contract, so it is named after both
+and made once: a night stages what is new and finds the rest done. Entities and load modes come
+later (``entities``).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.core.errors import ConfigError, ContractError
+from cdp_pipeline.core.log import get_logger
+from cdp_pipeline.ingest.deliveries import (
+    Delivery,
+    StagedFile,
+    StagedPlaces,
+    planned_deliveries,
+    read_notes,
+    staged_places,
+)
+from cdp_pipeline.ingest.judging import Rule, judge_rows
+from cdp_pipeline.ingest.readers import Reading, open_reading
+from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.ingest.rejections import MEANINGS, Rejected, collect_rejected
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.files import fsync, sha256_of, write_json
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.warehouse import connect, fetch_value, quote_column, quote_literal
+
+_COPY_OPTIONS = "(format parquet, compression zstd)"
+_SHOWN_MESSAGES = 20
+_log = get_logger(__name__)
+
+
+def run(context: RunContext, *, source: str) -> StepResult:
+    """Stage every listed delivery of a source; the step ``stage_<source>``.
+
+    Args:
+        context: The run.
+        source: Declared source.
+
+    Returns:
+        Records delivered, accepted and set aside, over all files that are loaded.
+
+    Raises:
+        ContractError: A required source's file of this night is refused.
+        ConfigError: The source is not declared, or its checks are no SQL.
+    """
+    contract = _contract(context, source)
+    listed = [d for d in planned_deliveries(context, source) if d.is_loaded]
+    staged: list[tuple[Delivery, StagedFile]] = []
+    for delivery in listed:
+        places = staged_places(context, delivery, contract)
+        notes = read_notes(places)
+        if notes is None:
+            notes = stage_delivery(context, delivery, contract, places)
+            _log.debug("delivery_staged", file_name=delivery.file_name, status=notes.status)
+        staged.append((delivery, notes))
+    _write_summary(context, contract, staged)
+    _stop_if_required(contract, staged)
+    return _report(staged)
+
+
+def _contract(context: RunContext, source: str) -> SourceContract:
+    sources = load_project(context.project_root).sources
+    if source not in sources:
+        raise ConfigError(
+            f"there is no source {source!r}",
+            where="expectations",
+            hint=f"Known: {', '.join(sources)}.",
+        )
+    return sources[source]
+
+
+def stage_delivery(
+    context: RunContext, delivery: Delivery, contract: SourceContract, places: StagedPlaces
+) -> StagedFile:
+    """Read one delivery, write its rows and those set aside, and return the notes about it.
+
+    Raises:
+        ContractError: The file is gone or has changed since ``discover``.
+    """
+    path = _unchanged(delivery)
+    share = context.settings.quarantine_stop_share
+    with _scratch(DataPaths.of(context), delivery) as scratch:
+        con = connect(context.settings.engine, spill=scratch)
+        try:
+            reading = open_reading(con, path, contract, scratch)
+            notes = _Staging(con, delivery, contract, reading, places, share).write()
+        except RefusedError as error:
+            notes = StagedFile("refused", records=error.records, reason=error.text)
+        finally:
+            con.close()
+    write_json(places.notes, notes.as_dict())
+    return notes
+
+
+def _unchanged(delivery: Delivery) -> Path:
+    if delivery.path is None or not Path(delivery.path).is_file():
+        raise ContractError(
+            "a delivery that was loaded earlier is gone, and its contract has changed since",
+            where=delivery.file_name,
+            hint="Put the file back into the landing folder, or undo the change of the contract.",
+        )
+    path = Path(delivery.path)
+    if sha256_of(path) != delivery.sha256:
+        raise ContractError(
+            "the file has changed since the night began",
+            where=delivery.file_name,
+            hint="Wait until it is written completely, then run the night again.",
+        )
+    return path
+
+
+@contextmanager
+def _scratch(paths: DataPaths, delivery: Delivery) -> Iterator[Path]:
+    folder = paths.ensure(paths.work / "scratch" / f"{delivery.source}-{delivery.file_id}")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Staging:
+    """One delivery on its way from a reading to its files."""
+
+    con: duckdb.DuckDBPyConnection
+    delivery: Delivery
+    contract: SourceContract
+    reading: Reading
+    places: StagedPlaces
+    stop_share: float
+
+    def write(self) -> StagedFile:
+        """Judge the rows, hold them against the count, write what is fine and what is not."""
+        con, reading = self.con, self.reading
+        rules = judge_rows(
+            con,
+            reading,
+            self.contract,
+            file_id=self.delivery.file_id,
+            business_date=self.delivery.business_date,
+        )
+        rejected = collect_rejected(
+            con,
+            reading,
+            self.contract,
+            rows=int(fetch_value(con, "select count(*) from judged")),
+            stop_share=self.stop_share,
+        )
+        number_rows(con, reading, rejected)
+        counts = _count_rules(con, rejected)
+        _refuse_bad_share(counts, reading, self.stop_share)
+        accepted = _write_rows(con, self.contract, self.places.rows)
+        if accepted + sum(counts.values()) != reading.records:
+            raise RefusedError(
+                f"{reading.records} records stand in the file, but {accepted} were accepted and "
+                f"{sum(counts.values())} set aside",
+                records=reading.records,
+            )
+        if counts:
+            _write_quarantine(con, self.delivery, rules, self.places.quarantine)
+        messages = reading.messages
+        if not reading.records:
+            messages = (*messages, "the file holds no records")
+        return StagedFile("loaded", reading.records, accepted, counts, messages=messages)
+
+
+def number_rows(con: duckdb.DuckDBPyConnection, reading: Reading, rejected: Rejected) -> None:
+    """Make the view ``numbered``: the judged rows with their line, and the table ``rejected``."""
+    con.register(
+        "rejected",
+        pa.table(
+            {
+                "line": pa.array(rejected.lines, pa.int64()),
+                "rule": pa.array(rejected.rules, pa.string()),
+                "text": pa.array(rejected.texts, pa.string()),
+            }
+        ),
+    )
+    if rejected.accepted_lines is None:
+        con.execute(
+            "create or replace temp view numbered as "  # noqa: S608 - a number
+            f"select *, rowid + {reading.first_line} as _line from judged"
+        )
+        return
+    con.register("accepted_lines", pa.table({"_line": rejected.accepted_lines.astype(np.int64)}))
+    con.execute("create or replace temp table line_numbers as select _line from accepted_lines")
+    # Both tables keep their rows in file order, which is how a positional join pairs them.
+    con.execute(
+        "create or replace temp view numbered as select * from judged positional join line_numbers"
+    )
+
+
+def _count_rules(con: duckdb.DuckDBPyConnection, rejected: Rejected) -> dict[str, int]:
+    """Return rows set aside by the first rule they break."""
+    rows = con.execute(
+        "select split_part(_rules, ',', 1) as rule, count(*) from judged "
+        "where _rules is not null group by rule"
+    ).fetchall()
+    counts = {str(rule): int(count) for rule, count in rows}
+    for rule in rejected.rules:
+        counts[rule] = counts.get(rule, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def _refuse_bad_share(counts: dict[str, int], reading: Reading, stop_share: float) -> None:
+    """Refuse a file with too many bad records; a single one never condemns a file."""
+    bad = sum(counts.values())
+    if bad <= 1 or bad <= stop_share * reading.records:
+        return
+    rule, count = max(counts.items(), key=lambda item: (item[1], item[0]))
+    hint = f"Most frequent: {rule} ({count}). Mend the contract or have the file sent again."
+    if rule == "not_utf8":
+        hint = "It is probably Windows-1252: set `encoding: cp1252`."
+    raise RefusedError(
+        f"{bad} of {reading.records} records break a rule, more than {stop_share:.0%}",
+        hint=hint,
+        records=reading.records,
+    )
+
+
+def _write_rows(con: duckdb.DuckDBPyConnection, contract: SourceContract, target: Path) -> int:
+    columns = ", ".join(map(quote_column, contract.columns))
+    _copy(
+        con,
+        f"select {columns}, _file, _line, _business_date from numbered "  # noqa: S608 - quoted
+        "where _rules is null",
+        target,
+    )
+    return int(fetch_value(con, "select count(*) from read_parquet(?)", [str(target)]))
+
+
+def _write_quarantine(
+    con: duckdb.DuckDBPyConnection, delivery: Delivery, rules: list[Rule], target: Path
+) -> None:
+    meanings = {**{rule.name: rule.meaning for rule in rules}, **MEANINGS}
+    con.register(
+        "meanings",
+        pa.table({"rule": list(meanings), "reason": list(meanings.values())}),
+    )
+    _copy(
+        con,
+        f"""
+        select
+            {quote_literal(delivery.file_id)} as file_id,
+            {quote_literal(delivery.file_name)} as file_name,
+            line,
+            split_part(rules, ',', 1) as rule,
+            rules,
+            reason,
+            raw,
+            date '{delivery.business_date.isoformat()}' as business_date,
+        from (
+            select _line as line, _rules as rules, _raw as raw from numbered
+            where _rules is not null
+            union all
+            select line, rule, cast(json_object('_text', text) as varchar) from rejected
+        )
+        left join meanings on meanings.rule = split_part(rules, ',', 1)
+        order by line, rules, raw
+        """,  # noqa: S608 - literals quoted
+        target,
+    )
+
+
+def _copy(con: duckdb.DuckDBPyConnection, select: str, target: Path) -> None:
+    """Write a query to Parquet so that a crash leaves no half file under the final name."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    temporary = target.with_name(f".{target.name}.tmp")
+    con.execute(f"copy ({select}) to {quote_literal(str(temporary))} {_COPY_OPTIONS}")
+    fsync(temporary)
+    temporary.replace(target)
+
+
+def _write_summary(
+    context: RunContext, contract: SourceContract, staged: list[tuple[Delivery, StagedFile]]
+) -> None:
+    """Write what the run knows of the source's deliveries, for the gate and the reports."""
+    entries: list[dict[str, Any]] = []
+    for delivery, notes in staged:
+        places = staged_places(context, delivery, contract)
+        entries.append(
+            {
+                **delivery.as_dict(),
+                "plan_status": delivery.status,
+                **notes.as_dict(),
+                "quarantined": notes.quarantined,
+                "rows_path": str(places.rows) if notes.status == "loaded" else None,
+                "quarantine_path": str(places.quarantine) if notes.rules else None,
+            }
+        )
+    document = {"source": contract.name, "deliveries": entries}
+    write_json(DataPaths.of(context).staged / f"{contract.name}.json", document)
+
+
+def _stop_if_required(contract: SourceContract, staged: list[tuple[Delivery, StagedFile]]) -> None:
+    refused = [(d, n) for d, n in staged if n.status == "refused" and d.status == "new"]
+    if refused and contract.delivery.required:
+        delivery, notes = refused[0]
+        raise ContractError(
+            f"{contract.title} is required, but its delivery is refused: {notes.reason}",
+            where=delivery.file_name,
+            hint="Mend the file or the contract and run the night again.",
+        )
+
+
+def _report(staged: list[tuple[Delivery, StagedFile]]) -> StepResult:
+    messages: list[str] = []
+    for delivery, notes in staged:
+        if delivery.status != "new":
+            continue
+        said = [notes.reason] if notes.status == "refused" else list(notes.messages)
+        prefix = "refused: " if notes.status == "refused" else ""
+        messages += [f"{delivery.file_name}: {prefix}{text}" for text in said]
+    loaded = [n for _, n in staged if n.status == "loaded"]
+    rules: dict[str, int] = {}
+    for notes in loaded:
+        for rule, count in notes.rules.items():
+            rules[rule] = rules.get(rule, 0) + count
+    return StepResult(
+        rows_in=sum(n.records for n in loaded),
+        rows_out=sum(n.accepted for n in loaded),
+        rows_set_aside=sum(n.quarantined for n in loaded),
+        messages=tuple(messages[:_SHOWN_MESSAGES]),
+        facts={
+            "files": len(staged),
+            "new_files": sum(d.status == "new" for d, _ in staged),
+            "refused_files": sum(n.status == "refused" for _, n in staged),
+            "rules": dict(sorted(rules.items())),
+        },
+    )

@@ -1,0 +1,39 @@
+"""Results of the quality gates, read from ``quality/summary.json`` of the run's tree.
+
+The file is the whole interface to the stage that writes it; nothing is judged again here.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cdp_pipeline.reporting.formats import Formatter
+from cdp_pipeline.reporting.views import Cell, Checks, Row, Table
+
+_TONES = {"passed": "ok", "warned": "warn", "failed": "bad", "skipped": "mute"}
+_WORDS = {"passed": "passed", "warned": "warning", "failed": "failed", "skipped": "nothing new"}
+
+
+def read_checks(tree: Path, formatter: Formatter) -> Checks:
+    """Return the results of the gates that ran before the reports."""
+    path = tree / "quality" / "summary.json"
+    if not path.is_file():
+        return Checks(0, 0, None)
+    suites = json.loads(path.read_text(encoding="utf-8"))["suites"]
+    total = sum(suite["checks"] for suite in suites)
+    passed = total - sum(suite["failed"] for suite in suites)
+    rows = tuple(
+        Row(
+            name=suite["suite"],
+            cells=(
+                Cell(formatter.write(suite["rows"], "count"), is_number=True),
+                Cell(f"{suite['checks'] - suite['failed']} of {suite['checks']}", is_number=True),
+                Cell(_WORDS[suite["status"]], "pill", tone=_TONES[suite["status"]]),
+            ),
+            name_is_code=True,
+        )
+        for suite in sorted(suites, key=lambda suite: (-suite["failed"], suite["suite"]))
+    )
+    heads = (("Rows", True), ("Passed", True), ("Result", False))
+    return Checks(passed, total, Table("Suite", heads, rows) if rows else None)

@@ -1,0 +1,408 @@
+/*
+description: >-
+  Everything a segment or an export may say of a person, one wide row each. Counts are 0 and dates
+  null where nothing happened, so that a predicate needs no null handling for counts.
+grain: one row per person
+key: [customer_id]
+owner: analytics
+subject_key: customer_id
+columns:
+  customer_id: Stable id of the person
+  household_id: Stable id of the household
+  sex: F, M or null
+  age_years: Age in whole years
+  postcode_area: Coarse part of the postal code
+  city: Town
+  country: Country
+  tier: Loyalty tier
+  has_loyalty: Whether the person has a loyalty card
+  has_account: Whether the person has a web account
+  first_seen_on: Earliest of joining, buying and first delivery of a record
+  known_days: Days since first_seen_on
+  source_count: Sources that know the person
+  home_store_id: Store the person chose
+  nearest_store_id: Open store to name to the person
+  nearest_store_name: Its name
+  nearest_store_city: Its town
+  favourite_store_id: Store with the most purchase days in the last 365 days
+  favourite_weekday_name: Weekday with the most purchase days
+  is_contactable_email: Whether an e-mail address is known; says nothing of consent
+  is_contactable_sms: Whether a telephone number is known; says nothing of consent
+  is_contactable_push: Whether a push token is known; says nothing of consent
+  is_contactable_post: Whether a postal address is known; says nothing of consent
+  has_email_consent: Newest statement for marketing by e-mail; the consent gate decides, not this
+  has_sms_consent: Newest statement for marketing by text message; the consent gate decides
+  has_push_consent: Newest statement for marketing by push message; the consent gate decides
+  has_post_consent: Newest statement for marketing by post; the consent gate decides
+  has_profiling_consent: Newest statement for profiling; the consent gate decides
+  has_purchases: Whether anything was ever bought
+  first_bought_on: Store-local date of the first purchase
+  last_bought_on: Store-local date of the last purchase
+  recency_days: Days since the last purchase; null without one
+  last_store_visit_on: Store-local date of the last receipt at a till
+  last_web_order_on: Store-local date of the last web order
+  visit_count_30d: Visit days in the last 30 days
+  visit_count_90d: Visit days in the last 90 days
+  visit_count_365d: Visit days in the last 365 days
+  visit_count_ever: Visit days ever
+  net_amount_30d: Net spending in the last 30 days
+  net_amount_90d: Net spending in the last 90 days
+  net_amount_365d: Net spending in the last 365 days
+  net_amount_previous_365d: Net spending in the 365 days before
+  net_amount_ever: Net spending ever
+  mean_visit_amount: Mean net amount of a visit day in the last 365 days
+  usual_gap_days: Mean days between visits; null before the second visit
+  store_share: Share of purchase days with a purchase at a till, last 365 days
+  web_share: Share of purchase days with a web order, last 365 days
+  promotion_share: Share of gross spending that a promotion priced, last 365 days
+  discount_share: Discounts as a share of undiscounted spending, last 365 days
+  return_share: Share of gross spending given back, last 365 days
+  favourite_department: Department with the most money in the last 365 days
+  favourite_department_share: Its share of spending
+  favourite_category: Category with the most money in the last 365 days
+  favourite_category_share: Its share of spending
+  department_count_365d: Departments bought from in the last 365 days
+  next_category: Category to propose
+  next_sku: Article to propose
+  next_product_name: Its name
+  next_price_amount: Its list price
+  r_score: Recency score; null without purchases in the RFM window
+  f_score: Frequency score
+  m_score: Money score
+  rfm_cell: The three scores in a row
+  rfm_segment: Name of the cell; No Recent Purchase without purchases in the RFM window
+  p_alive: Probability of not having left for good; null if the model cannot tell
+  p_active_90d: Probability of a purchase within 90 days
+  expected_visits_90d: Visit days expected in the next 90 days
+  expected_visits_365d: Visit days expected in the next 365 days
+  expected_spend_amount: Spending expected on a visit day
+  clv_12m_amount: Discounted spending expected over the CLV horizon
+  clv_tenth: 1 lowest to 10 highest tenth by clv_12m_amount
+  value_tier: >-
+    top 5 % high, next 15 % upper, next 30 % middle, others low, by clv_12m_amount, or by spending in
+    the last 365 days where there is no forecast; none without either
+  lifecycle: >-
+    prospect without purchases, else by silence over the usual gap, which counts as 14 to 120 days:
+    active up to 1.5 times, cooling up to 2.5, at_risk up to 4, lapsed up to 8, lost beyond
+  lifecycle_reason: The rule in words, such as usually every 12 days, silent 41
+  is_at_risk_value: >-
+    Repeat buyers of the tenth that stands to lose most: chance of no purchase in 90 days times
+    spending expected
+  last_web_on: Store-local date of the last web event
+  web_session_count_30d: Visits to the site in the last 30 days
+  product_look_count_30d: Product pages seen in the last 30 days
+  cart_count_30d: Articles put into the cart in the last 30 days
+  main_device: Device of most web events in the last 90 days
+  last_email_open_on: Store-local date of the last e-mail open by a person
+  email_open_count_30d: E-mail opens by a person in the last 30 days
+  email_open_count_90d: E-mail opens by a person in the last 90 days
+  email_click_count_90d: E-mail clicks in the last 90 days
+  social_event_count_90d: Events on social networks in the last 90 days
+  last_service_on: Store-local date of the last service contact
+  complaint_count_90d: Complaints in the last 90 days
+  looked_category: Category of most recent interest on the web that was not bought since
+  looked_sku: Article of it looked at last
+  looked_product_name: Its name
+  looked_price_amount: Its list price
+  looked_on: Store-local date of the look
+  looked_winter_boots_on: Store-local date of the first look at winter boots in the last 30 days
+  winter_boots_sku: Winter boots looked at last
+  winter_boots_product_name: Their name
+  winter_boots_price_amount: Their list price
+  has_bought_winter_boots_since_look: Whether winter boots were bought on or after that date
+  bought_winter_boots_30d: Whether winter boots were bought in the last 30 days, looked at or not
+  visited_store_after_boots_look_on: Store-local date of the first receipt at a till after that look
+  visited_store_after_boots_look_id: Its store
+  opened_email_after_boots_look_on: Store-local date of the last open by a person after that look
+  opened_email_after_boots_visit_on: Store-local date of the last open after that store visit
+checks:
+  - {expect: not_null, column: customer_id}
+  - {expect: in_set, column: lifecycle, values: [prospect, active, cooling, at_risk, lapsed, lost]}
+  - {expect: in_set, column: value_tier, values: [high, upper, middle, low, none]}
+  - {expect: exists_in, column: customer_id, table: core.dim_customer.customer_id}
+*/
+with dim_customer as (
+    select * from core.dim_customer
+),
+
+dim_store as (
+    select * from core.dim_store
+),
+
+shopping_habits as (
+    select * from features.shopping_habits
+),
+
+customer_purchases as (
+    select * from features.customer_purchases
+),
+
+rfm as (
+    select * from features.rfm
+),
+
+clv as (
+    select * from features.clv
+),
+
+engagement as (
+    select * from features.engagement
+),
+
+next_best as (
+    select * from features.next_best
+),
+
+department_affinity as (
+    select * from features.department_affinity
+),
+
+category_affinity as (
+    select * from features.category_affinity
+    where rank_no = 1
+),
+
+consent_state as (
+    select * from features.consent_state
+),
+
+browse_abandon as (
+    select * from features.browse_abandon
+),
+
+consents as (
+    select
+        customer_id,
+        bool_or(is_granted and purpose = 'marketing' and channel = 'email') as has_email_consent,
+        bool_or(is_granted and purpose = 'marketing' and channel = 'sms') as has_sms_consent,
+        bool_or(is_granted and purpose = 'marketing' and channel = 'push') as has_push_consent,
+        bool_or(is_granted and purpose = 'marketing' and channel = 'post') as has_post_consent,
+        bool_or(is_granted and purpose = 'profiling') as has_profiling_consent
+    from consent_state
+    group by customer_id
+),
+
+departments as (
+    select
+        customer_id,
+        count(*) as department_count_365d,
+        max(department) filter (where rank_no = 1) as favourite_department,
+        max(spend_share) filter (where rank_no = 1) as favourite_department_share
+    from department_affinity
+    group by customer_id
+),
+
+interests as (
+    select
+        customer_id,
+        category,
+        sku,
+        product_name,
+        price_amount,
+        looked_on
+    from browse_abandon
+    where not has_bought_since
+    qualify
+        row_number() over (
+            partition by customer_id
+            order by looked_at desc, category asc
+        ) = 1
+),
+
+winter_boots as (
+    select * from browse_abandon
+    where lower(category) = 'winter boots'
+),
+
+winter_boots_buyers as (
+    select distinct fct_sales.customer_id
+    from core.fct_sales as fct_sales
+    inner join core.dim_product as dim_product on fct_sales.sku = dim_product.sku
+    where
+        fct_sales.customer_id is not null
+        and fct_sales.line_kind = 'product'
+        and not fct_sales.is_return
+        and lower(dim_product.category) = 'winter boots'
+        and is_recent(fct_sales.sold_on, {{ business_date }}, 30)
+),
+
+-- Somebody who bought once has no gap of their own; what is usual in the store stands in.
+usual as (
+    select coalesce(quantile_disc(usual_gap_days, 0.5) filter (where x > 0), 60) as gap_days
+    from customer_purchases
+),
+
+people as (
+    select
+        dim_customer.*,
+        shopping_habits.* exclude (customer_id),
+        customer_purchases.x,
+        customer_purchases.usual_gap_days,
+        clv.* exclude (customer_id, model_status),
+        cast({{ business_date }} - shopping_habits.last_bought_on as integer) as recency_days,
+        -- A daily shopper on a fortnight's holiday has not left, and nobody is expected so rarely
+        -- that half a year of silence says nothing.
+        least(greatest(coalesce(customer_purchases.usual_gap_days, usual.gap_days), 14), 120)
+            as patience_days,
+        nullif(greatest(coalesce(clv.clv_12m_amount, shopping_habits.net_amount_365d), 0), 0)
+            as worth_amount,
+        case
+            when customer_purchases.x >= 2
+                then
+                    (1 - clv.p_active_90d)
+                    * clv.expected_visits_365d * cast(clv.expected_spend_amount as double)
+                    / nullif(coalesce(clv.p_alive, 1), 0)
+        end as amount_at_stake
+    from dim_customer
+    cross join usual
+    left join shopping_habits on dim_customer.customer_id = shopping_habits.customer_id
+    left join customer_purchases on dim_customer.customer_id = customer_purchases.customer_id
+    left join clv on dim_customer.customer_id = clv.customer_id
+),
+
+borders as (
+    select
+        quantile_disc(worth_amount, [0.5, 0.8, 0.95]) as worth_steps,
+        quantile_disc(amount_at_stake, 0.9) as stake_step
+    from people
+),
+
+final as (
+    select
+        people.customer_id,
+        people.household_id,
+        people.sex,
+        people.age_years,
+        people.postcode_area,
+        people.city,
+        people.country,
+        people.tier,
+        people.has_loyalty,
+        people.has_account,
+        people.first_seen_on,
+        cast({{ business_date }} - people.first_seen_on as integer) as known_days,
+        people.source_count,
+        people.home_store_id,
+        people.nearest_store_id,
+        dim_store.store_name as nearest_store_name,
+        dim_store.city as nearest_store_city,
+        people.favourite_store_id,
+        people.favourite_weekday_name,
+        people.is_contactable_email,
+        people.is_contactable_sms,
+        people.is_contactable_push,
+        people.is_contactable_post,
+        coalesce(consents.has_email_consent, false) as has_email_consent,
+        coalesce(consents.has_sms_consent, false) as has_sms_consent,
+        coalesce(consents.has_push_consent, false) as has_push_consent,
+        coalesce(consents.has_post_consent, false) as has_post_consent,
+        coalesce(consents.has_profiling_consent, false) as has_profiling_consent,
+        people.first_bought_on is not null as has_purchases,
+        people.first_bought_on,
+        people.last_bought_on,
+        people.recency_days,
+        people.last_store_visit_on,
+        people.last_web_order_on,
+        coalesce(people.visit_count_30d, 0) as visit_count_30d,
+        coalesce(people.visit_count_90d, 0) as visit_count_90d,
+        coalesce(people.visit_count_365d, 0) as visit_count_365d,
+        coalesce(people.visit_count_ever, 0) as visit_count_ever,
+        coalesce(people.net_amount_30d, 0) as net_amount_30d,
+        coalesce(people.net_amount_90d, 0) as net_amount_90d,
+        coalesce(people.net_amount_365d, 0) as net_amount_365d,
+        coalesce(people.net_amount_previous_365d, 0) as net_amount_previous_365d,
+        coalesce(people.net_amount_ever, 0) as net_amount_ever,
+        people.mean_visit_amount,
+        people.usual_gap_days,
+        people.store_share,
+        people.web_share,
+        people.promotion_share,
+        people.discount_share,
+        people.return_share,
+        departments.favourite_department,
+        departments.favourite_department_share,
+        category_affinity.category as favourite_category,
+        category_affinity.spend_share as favourite_category_share,
+        coalesce(departments.department_count_365d, 0) as department_count_365d,
+        next_best.next_category,
+        next_best.next_sku,
+        next_best.next_product_name,
+        next_best.next_price_amount,
+        rfm.r_score,
+        rfm.f_score,
+        rfm.m_score,
+        rfm.rfm_cell,
+        coalesce(rfm.rfm_segment, 'No Recent Purchase') as rfm_segment,
+        people.p_alive,
+        people.p_active_90d,
+        people.expected_visits_90d,
+        people.expected_visits_365d,
+        people.expected_spend_amount,
+        people.clv_12m_amount,
+        people.clv_tenth,
+        case
+            when people.worth_amount is null then 'none'
+            when people.worth_amount > borders.worth_steps[3] then 'high'
+            when people.worth_amount > borders.worth_steps[2] then 'upper'
+            when people.worth_amount > borders.worth_steps[1] then 'middle'
+            else 'low'
+        end as value_tier,
+        case
+            when people.recency_days is null then 'prospect'
+            when people.recency_days <= 1.5 * people.patience_days then 'active'
+            when people.recency_days <= 2.5 * people.patience_days then 'cooling'
+            when people.recency_days <= 4 * people.patience_days then 'at_risk'
+            when people.recency_days <= 8 * people.patience_days then 'lapsed'
+            else 'lost'
+        end as lifecycle,
+        case
+            when people.recency_days is null then 'nothing bought yet'
+            when people.usual_gap_days is null
+                then 'one visit only, silent ' || people.recency_days || ' days'
+            else
+                'usually every ' || cast(round(people.usual_gap_days) as integer)
+                || ' days, silent ' || people.recency_days
+        end as lifecycle_reason,
+        coalesce(people.amount_at_stake > borders.stake_step, false) as is_at_risk_value,
+        engagement.last_web_on,
+        coalesce(engagement.web_session_count_30d, 0) as web_session_count_30d,
+        coalesce(engagement.product_look_count_30d, 0) as product_look_count_30d,
+        coalesce(engagement.cart_count_30d, 0) as cart_count_30d,
+        engagement.main_device,
+        engagement.last_email_open_on,
+        coalesce(engagement.email_open_count_30d, 0) as email_open_count_30d,
+        coalesce(engagement.email_open_count_90d, 0) as email_open_count_90d,
+        coalesce(engagement.email_click_count_90d, 0) as email_click_count_90d,
+        coalesce(engagement.social_event_count_90d, 0) as social_event_count_90d,
+        engagement.last_service_on,
+        coalesce(engagement.complaint_count_90d, 0) as complaint_count_90d,
+        interests.category as looked_category,
+        interests.sku as looked_sku,
+        interests.product_name as looked_product_name,
+        interests.price_amount as looked_price_amount,
+        interests.looked_on,
+        winter_boots.first_looked_on as looked_winter_boots_on,
+        winter_boots.sku as winter_boots_sku,
+        winter_boots.product_name as winter_boots_product_name,
+        winter_boots.price_amount as winter_boots_price_amount,
+        coalesce(winter_boots.has_bought_since, false) as has_bought_winter_boots_since_look,
+        winter_boots_buyers.customer_id is not null as bought_winter_boots_30d,
+        winter_boots.visited_store_on as visited_store_after_boots_look_on,
+        winter_boots.visited_store_id as visited_store_after_boots_look_id,
+        winter_boots.opened_email_on as opened_email_after_boots_look_on,
+        winter_boots.opened_email_after_visit_on as opened_email_after_boots_visit_on
+    from people
+    cross join borders
+    left join dim_store on people.nearest_store_id = dim_store.store_id
+    left join consents on people.customer_id = consents.customer_id
+    left join departments on people.customer_id = departments.customer_id
+    left join category_affinity on people.customer_id = category_affinity.customer_id
+    left join next_best on people.customer_id = next_best.customer_id
+    left join rfm on people.customer_id = rfm.customer_id
+    left join engagement on people.customer_id = engagement.customer_id
+    left join interests on people.customer_id = interests.customer_id
+    left join winter_boots on people.customer_id = winter_boots.customer_id
+    left join winter_boots_buyers on people.customer_id = winter_boots_buyers.customer_id
+)
+
+select * from final

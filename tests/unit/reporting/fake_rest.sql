@@ -1,0 +1,147 @@
+-- What Python steps make, on top of fake_warehouse.sql and the models of features.
+
+insert into features.clv by name
+select
+    customer_id,
+    0.8 as p_alive,
+    0.5 as p_active_90d,
+    1.0 as expected_visits_90d,
+    4.0 as expected_visits_365d,
+    40 as expected_spend_amount,
+    clv_12m_amount,
+    ntile(10) over (order by clv_12m_amount, customer_id) as clv_tenth,
+    'ok' as model_status
+from (
+    select
+        customer_id,
+        cast(
+            20 + monetary_amount * f_score * r_score / 12.0 + pick('clv' || customer_id, 60)
+            as decimal(18, 2)
+        ) as clv_12m_amount
+    from features.rfm
+) as forecasts;
+
+insert into features.clv_backtest
+values (1, 'model', 'ok', $day - 180, 180, 2400, 0.6, 5120.4, 5030, 0.018, 0.92, 1.6, 0.71, 0.8, 3.4, 0.83, 0.5);
+insert into features.clv_backtest
+values (1, 'last_horizon', 'ok', $day - 180, 180, 2400, 0.6, 4702, 5030, -0.065, 1.31, 2.1, 0.6, 0.7, 2.9, 0.75, null);
+insert into features.clv_backtest
+values (1, 'purchase_rate', 'ok', $day - 180, 180, 2400, 0.6, 6690, 5030, 0.33, 1.62, 2.6, 0.58, 0.6, 2.7, 0.74, null);
+
+insert into identity.customer_map by name
+select
+    source,
+    source || customer_id as record_key,
+    customer_id,
+    0.98 as match_prob,
+    null as previous_customer_id
+from core.dim_customer
+cross join (
+    values ('loyalty_members', 70), ('ecommerce_orders', 55), ('pos_sales', 90), ('crm_contacts', 8)
+) as sources (source, share)
+where pick(source || customer_id, 100) < share;
+
+insert into identity.records by name
+select
+    source,
+    record_key,
+    row_number() over (order by source, record_key) as record_id
+from identity.customer_map;
+
+insert into identity.changes by name
+select
+    customer_id,
+    'merged' as change,
+    'X' || customer_id as previous_customer_id,
+    $day as changed_on
+from core.dim_customer
+where pick('merged' || customer_id, 100) < 2;
+
+insert into segments.definitions by name
+select
+    segment,
+    title,
+    priority,
+    next_step,
+    'marketing' as purpose,
+    'crm' as owner,
+    (select count(*) from features.rfm where r_score + f_score > least_score) as size,
+    (select count(*) from features.rfm where r_score + f_score > least_score) // 10
+        as holdout_count,
+    cast(120 + 10 * least_score as decimal(18, 2)) as average_clv_amount
+from (
+    values
+    ('winter_boots_nudge', 'Browsed winter boots, did not buy', 10, 'Ten percent in the store', 8),
+    ('champions', 'Champions', 20, 'Early access', 9),
+    ('vip <script>alert(1)</script>', 'O''Neill & "Söhne" </text><script>{{ 7*7 }}', 30, '', 9)
+) as declared (segment, title, priority, next_step, least_score);
+
+insert into segments.membership by name
+select
+    definitions.segment,
+    rfm.customer_id,
+    $day - 5 as entered_on,
+    pick(rfm.customer_id, 10) = 0 as is_holdout
+from segments.definitions as definitions
+inner join features.rfm as rfm on rfm.r_score + rfm.f_score > 9;
+
+insert into ops.exports by name
+select
+    destination,
+    offer as segment_or_offer,
+    'trigger' as content,
+    offer || '.csv' as file_name,
+    'full' as kind,
+    sent as "rows",
+    sent * 91 as bytes,
+    sha256(offer) as sha256,
+    sha256(destination) as definition_sha256,
+    sent + 120 as member_count,
+    60 as excluded_no_consent,
+    20 as excluded_no_contact,
+    4 as excluded_shared_contact,
+    30 as excluded_holdout,
+    6 as excluded_cap,
+    0 as excluded_incomplete
+from (
+    values ('winter_boots_10', 'push_gateway', 412), ('win_back', 'email_tool', 633), ('tiny', 'sms', 7)
+) as made (offer, destination, sent);
+
+insert into ops.deliveries by name
+select
+    left(sha256(source), 16) as file_id,
+    source,
+    source || '/' || source || '.csv' as file_name,
+    sha256(source) as sha256,
+    1000 * records as bytes,
+    $day - late as business_date,
+    records,
+    records - quarantined - duplicates - 5 as loaded,
+    quarantined,
+    duplicates,
+    5 as excluded,
+    'loaded' as status,
+    null as reason,
+    $day - late as first_loaded_on
+from (
+    values
+    ('pos_sales', 18411, 14, 3, 0),
+    ('loyalty_members', 2420, 0, 0, 0),
+    ('ecommerce_orders', 998, 62, 0, 0),
+    ('web_events', 44602, 207, 11, 0),
+    ('crm_contacts', 240, 0, 0, 3)
+) as delivered (source, records, quarantined, duplicates, late);
+
+insert into ops.quarantine_summary by name
+select
+    left(sha256(source), 16) as file_id,
+    source,
+    rule,
+    "rows"
+from (
+    values
+    ('pos_sales', 'sold_at_not_null', 14),
+    ('ecommerce_orders', 'currency_in_set', 62),
+    ('web_events', 'occurred_at_between', 200),
+    ('web_events', 'event_id_not_null', 7)
+) as broken (source, rule, "rows");

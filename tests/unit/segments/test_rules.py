@@ -1,0 +1,108 @@
+"""A segment's predicate: what passes, and what a marketer is told."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.project.marketing import SegmentSpec
+from cdp_pipeline.project.tables import TableHeader
+from cdp_pipeline.segments.rules import declared_columns, served, vet_segment, vet_segments
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Marketing
+
+COLUMNS = {"recency_days": "INTEGER", "city": "VARCHAR", "has_account": "BOOLEAN"}
+
+
+def vet(where: str, path: Path = Path("vips.yml")) -> str:
+    spec = SegmentSpec(name="vips", title="VIPs", owner="crm", where=where)
+    return vet_segment(spec, columns=COLUMNS, path=path)
+
+
+def test_a_condition_over_known_columns_passes() -> None:
+    assert vet("recency_days between 60 and 120 and not has_account").startswith("(recency_days")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "recencydays > 3",
+        "recency_days > 'abc'",
+        "recency_days",
+        "1=1); drop table customers; --",
+        "city in (select city from core.dim_store)",
+        "read_text('/etc/passwd') = ''",
+        "count(*) > 3",
+    ],
+)
+def test_everything_else_is_refused(where: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        vet(where)
+    assert caught.value.hint
+
+
+def test_a_comment_ends_before_the_bracket_does() -> None:
+    assert vet("recency_days > 3 -- ) or (true").endswith("\n)")
+
+
+def test_a_mistake_is_told_with_file_line_and_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "vips.yml"
+    path.write_text("title: VIPs\nowner: crm\nwhere: recencydays > 3\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        vet("recencydays > 3", path)
+    assert caught.value.where == f"{path}:3"
+    assert "recency_days" in str(caught.value)
+
+
+def test_segments_of_a_project_are_vetted_together(marketing: Marketing) -> None:
+    marketing.declare("segment", "lost", where="recency_days > 300")
+    marketing.declare("segment", "odd", where="recency > 300")
+    with pytest.raises(ConfigError, match=r"odd\.yml:3"):
+        vet_segments(load_project(marketing.root), columns=COLUMNS)
+    marketing.drop("segment", "odd")
+    assert set(vet_segments(load_project(marketing.root), columns=COLUMNS)) == {"lost"}
+
+
+def test_expired_segments_are_not_served(marketing: Marketing) -> None:
+    marketing.declare("segment", "a_last", where="true", priority=9)
+    marketing.declare("segment", "first", where="true", priority=1)
+    marketing.declare("segment", "old", where="true", expires_on="2026-11-19")
+    marketing.declare("segment", "until_today", where="true", expires_on="2026-11-20")
+    specs, messages = served(load_project(marketing.root), business_date=date(2026, 11, 20))
+    assert [spec.name for spec in specs] == ["first", "a_last", "until_today"]
+    assert messages == ["segment old expired on 2026-11-19: not served"]
+
+
+def test_types_follow_from_the_naming_grammar() -> None:
+    header = TableHeader.model_validate(
+        {
+            "name": "t",
+            "description": "d",
+            "grain": "g",
+            "owner": "o",
+            "columns": {
+                "is_open": "x",
+                "last_on": "x",
+                "spend_amount": "x",
+                "look_count_30d": "x",
+                "p_alive": "x",
+                "city": "x",
+                "size_count": {"description": "x", "type": "integer"},
+            },
+        }
+    )
+    assert list(declared_columns(header).values()) == [
+        "boolean",
+        "date",
+        "decimal(18,2)",
+        "bigint",
+        "double",
+        "varchar",
+        "integer",
+    ]
