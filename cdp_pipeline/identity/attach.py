@@ -148,7 +148,9 @@ def attach_records(con: duckdb.DuckDBPyConnection, *, accept: float) -> None:
             con.execute(_CLAIMS.format(keys=", ".join(KEYS)), {"key": key, "several": several})
             con.execute(_ACCEPTED, {"accept": accept})
             _keep(con)
-            con.execute(_UNCLAIMED.format(key=key, reliability=RELIABILITY[key]), {"several": several})
+            con.execute(
+                _UNCLAIMED.format(key=key, reliability=RELIABILITY[key]), {"several": several}
+            )
             _keep(con)
 
 

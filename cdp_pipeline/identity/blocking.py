@@ -94,9 +94,7 @@ group by l.node_id, r.node_id
 """
 
 
-def _report(
-    con: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], *, cap: int
-) -> None:
+def _report(con: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], *, cap: int) -> None:
     names = ", ".join(
         f"({number}, {quote_literal(rule.name)})" for number, rule in enumerate(rules)
     )

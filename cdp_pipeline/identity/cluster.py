@@ -68,8 +68,7 @@ def run(context: RunContext) -> StepResult:
         rows_set_aside=facts["records"] - facts["mapped"],
         messages=(
             f"{facts['mapped']:,} person records are {facts['customers']:,} customers",
-            f"tonight {facts['created']:,} new, {facts['merged']:,} merged, "
-            f"{facts['split']:,} split off",
+            "tonight {created:,} new, {merged:,} merged, {split:,} split off".format(**facts),
         ),
         facts=facts,
     )
@@ -145,9 +144,7 @@ def _score_members(
     con.execute("create or replace temp table identity_group_members as from identity_member_rows")
     con.unregister("identity_member_rows")
     con.execute(_member_pairs_sql(parameters.comparisons))
-    score_patterns(
-        con, parameters, pairs="identity_member_pairs", scored="identity_member_scores"
-    )
+    score_patterns(con, parameters, pairs="identity_member_pairs", scored="identity_member_scores")
     found = con.execute(
         """
         select
@@ -183,7 +180,9 @@ def write_groups(con: duckdb.DuckDBPyConnection, labels: Integers, *, accept: fl
     A group's id is its smallest record. A record's probability is that of the best accepted edge
     to another record of its group; one held by the group as a whole has the threshold itself.
     """
-    con.register("identity_label_rows", pa.table({"node_id": np.arange(len(labels)), "label": labels}))
+    con.register(
+        "identity_label_rows", pa.table({"node_id": np.arange(len(labels)), "label": labels})
+    )
     con.execute("create or replace temp table identity_labels as from identity_label_rows")
     con.unregister("identity_label_rows")
     con.execute(_GROUPS, {"accept": accept})

@@ -123,7 +123,7 @@ def score_against_truth(con: duckdb.DuckDBPyConnection, truth_dir: Path) -> Trut
     # The published connection may not read files, so both sides meet in a private one.
     with duckdb.connect() as private:
         private.execute("create table truth as from read_parquet(?)", [str(path)])
-        records = con.execute(_RECORDS).arrow()
+        records = con.sql(_RECORDS).to_arrow_table()
         private.register("record_rows", records)
         private.execute(_JOINED)
         kinds = [row[0] for row in private.execute(_KINDS).fetchall()]
@@ -191,10 +191,10 @@ def _score_receipts(
 ) -> ReceiptScore | None:
     if not has_table(con, "core.fct_sales"):
         return None
-    sales = con.execute(
+    sales = con.sql(
         "select source, sale_id, min(customer_id) as customer_id from core.fct_sales "
         "where channel = 'store' group by source, sale_id"
-    ).arrow()
+    ).to_arrow_table()
     private.register("sale_rows", sales)
     row = fetch_dicts(private, _RECEIPTS)[0]
     return ReceiptScore(**{name: int(count) for name, count in row.items()})

@@ -60,7 +60,7 @@ def explain_pair(con: duckdb.DuckDBPyConnection, left: str, right: str) -> PairE
     parameters = load_parameters(con, CUSTOMER_COMPARISONS)
     ids = [[row["evidence_id"] for row in side if row["is_comparable"]] for side in sides]
     if parameters is None or not all(ids):
-        return _attached(con, sides[0][0], sides[1][0])
+        return _attached(sides[0][0], sides[1][0])
     return _weigh(con, parameters, sides, ids)
 
 
@@ -69,7 +69,8 @@ def _find_records(con: duckdb.DuckDBPyConnection, asked: str) -> list[dict[str, 
     if CUSTOMER_ID.fullmatch(asked):
         found = fetch_dicts(
             con,
-            _RECORDS + " where m.customer_id = ? order by r.is_comparable desc, r.record_id limit ?",
+            _RECORDS
+            + " where m.customer_id = ? order by r.is_comparable desc, r.record_id limit ?",
             [_living(con, asked), COMPARED_RECORDS],
         )
     else:
@@ -108,9 +109,7 @@ def _identical(sides: Sequence[list[dict[str, Any]]]) -> PairExplanation | None:
     return _unweighed(left, right, 1.0, "Both records say exactly the same.")
 
 
-def _attached(
-    con: duckdb.DuckDBPyConnection, left: dict[str, Any], right: dict[str, Any]
-) -> PairExplanation:
+def _attached(left: dict[str, Any], right: dict[str, Any]) -> PairExplanation:
     """Explain a pair of which one record holds nothing but identifiers."""
     shared = [
         field
@@ -250,9 +249,7 @@ def explain_customer(con: duckdb.DuckDBPyConnection, customer_id: str) -> Custom
         ConfigError: The customer does not exist.
     """
     living = _living(con, customer_id)
-    records = fetch_dicts(
-        con, _RECORDS + " where m.customer_id = ? order by r.record_id", [living]
-    )
+    records = fetch_dicts(con, _RECORDS + " where m.customer_id = ? order by r.record_id", [living])
     if not records:
         raise ConfigError(
             f"no customer {customer_id!r}",
@@ -297,7 +294,7 @@ def _members(
     """Return each record with its link in the strongest tree over the customer's edges."""
     names = {row["record_id"]: row["name"] for row in records}
     tree = _strongest_tree(con.execute(_LINKS, [customer_id, customer_id]).fetchall())
-    members = []
+    members: list[MemberEvidence] = []
     for row in records:
         first = names.get(row["evidence_id"], row["name"])
         if first != row["name"]:
@@ -307,9 +304,7 @@ def _members(
             link = (other, f"{rule}:")
         else:
             link = (None, "first record" if not members else "held by the group as a whole")
-        members.append(
-            MemberEvidence(row["name"], row["record_kind"], row["match_prob"], *link)
-        )
+        members.append(MemberEvidence(row["name"], row["record_kind"], row["match_prob"], *link))
     return tuple(members)
 
 
@@ -333,7 +328,9 @@ def _strongest_tree(links: list[tuple[str, str, float, str]]) -> dict[str, tuple
                 continue
             seen.add(name)
             tree[name] = (parent, rule)
-            border += [(-p, other, name, r) for p, other, r in neighbours[name] if other not in seen]
+            border += [
+                (-p, other, name, r) for p, other, r in neighbours[name] if other not in seen
+            ]
     return tree
 
 

@@ -84,8 +84,10 @@ def assign_households(con: duckdb.DuckDBPyConnection, *, business_date: str) -> 
             else "",
         )
     )
-    used = "select household_id as id from base.identity.golden_records" if has_base else (
-        "select cast(null as varchar) as id where false"
+    used = (
+        "select household_id as id from base.identity.golden_records"
+        if has_base
+        else ("select cast(null as varchar) as id where false")
     )
     con.execute(f"create or replace temp table identity_used_ids as {used}")
     name_groups(con, prefix="H", business_date=business_date)
@@ -106,11 +108,15 @@ def _group_customers(con: duckdb.DuckDBPyConnection) -> None:
     plain = components(sure[:, 0], sure[:, 1], size=size)
     groups = np.where(crowded, size + plain, labels)
     con.register("identity_group_rows", pa.table({"place": np.arange(size), "group_id": groups}))
-    con.execute("create or replace temp table identity_household_groups as from identity_group_rows")
+    con.execute(
+        "create or replace temp table identity_household_groups as from identity_group_rows"
+    )
     con.unregister("identity_group_rows")
 
 
-def _edges(con: duckdb.DuckDBPyConnection, table: str) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def _edges(
+    con: duckdb.DuckDBPyConnection, table: str
+) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     found = con.execute(
         f"select place_a, place_b from {table} order by place_a, place_b"  # noqa: S608 - own table name
     ).fetchnumpy()

@@ -257,4 +257,4 @@ def _used_ids_sql(*, has_base: bool) -> str:
     return (
         create + "select customer_id as id from base.identity.customer_map "
         "union select old_customer_id from base.identity.redirects"
-    )
+    )  # noqa: S608 - constant text

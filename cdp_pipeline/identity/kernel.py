@@ -48,7 +48,7 @@ class Population:
     unrelated: tuple[Floats, ...]
 
 
-class HouseholdECM(ECM):  # type: ignore[misc] - recordlinkage ships no types
+class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
     """EM over pattern counts with the unrelated class held fixed.
 
     Args:
@@ -60,7 +60,7 @@ class HouseholdECM(ECM):  # type: ignore[misc] - recordlinkage ships no types
         atol: Largest change of a match probability at which the fit stops.
     """
 
-    def __init__(  # noqa: PLR0913 - recordlinkage's kernels take their options as keywords
+    def __init__(
         self,
         comparisons: Sequence[Comparison],
         population: Population,
@@ -70,6 +70,7 @@ class HouseholdECM(ECM):  # type: ignore[misc] - recordlinkage ships no types
         max_iter: int = 300,
         atol: float = 1e-5,
     ) -> None:
+        """See the class; scikit-learn's conventions ask for one attribute an argument."""
         super().__init__(init="random", max_iter=max_iter, binarize=None, atol=atol)
         self.comparisons = tuple(comparisons)
         self.population = population
@@ -81,7 +82,8 @@ class HouseholdECM(ECM):  # type: ignore[misc] - recordlinkage ships no types
         """Estimate match and household classes; starts are fixed, so equal data fit equally."""
         self._prepare()
         indicators = self._indicators(patterns)
-        for self.iterations in range(1, self.max_iter + 1):
+        for iteration in range(1, self.max_iter + 1):
+            self.iterations = iteration
             before = np.concatenate(self.match)
             shares = self._responsibilities(indicators) * self.counts[:, None]
             self._maximise(indicators, shares)
@@ -134,8 +136,8 @@ class HouseholdECM(ECM):  # type: ignore[misc] - recordlinkage ships no types
         )
         if not self.has_household:
             logs[:, 1] = -np.inf
-        shares = np.exp(logs - logs.max(axis=1, keepdims=True))
-        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+        shares: Floats = np.exp(logs - logs.max(axis=1, keepdims=True))
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
 
     def _maximise(self, indicators: list[Floats], shares: Floats) -> None:
         for place, comparison in enumerate(self.comparisons):
@@ -179,4 +181,4 @@ def _starting_household(comparison: Comparison, unrelated: Floats) -> Floats:
 
 
 def _share(values: Floats) -> Floats:
-    return np.asarray(values / values.sum())
+    return np.asarray(values / values.sum(), np.float64)

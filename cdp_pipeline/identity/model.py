@@ -216,10 +216,8 @@ def _level_shares(
     shares = []
     for place, comparison in enumerate(comparisons):
         present = outcomes[:, place] >= 0
-        seen = np.bincount(
-            outcomes[present, place], weights=weights[present], minlength=comparison.size
-        )
-        seen = seen + 0.5  # a level not met is rare, not impossible
+        seen = np.full(comparison.size, 0.5)  # a level not met is rare, not impossible
+        np.add.at(seen, outcomes[present, place], weights[present])
         shares.append(seen / seen.sum())
     return tuple(shares)
 

@@ -141,9 +141,7 @@ def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
         if row["relationship"] == "has_nickname":
             pairs.add((row["name2"], row["name1"]))
     ordered = sorted(pairs)
-    con.execute(
-        _NICKNAMES, {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]}
-    )
+    con.execute(_NICKNAMES, {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]})
 
 
 def street_key_sql(column: str) -> str:

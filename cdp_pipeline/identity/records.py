@@ -202,9 +202,7 @@ def run(context: RunContext) -> StepResult:
 def standardise(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
     """Write ``identity.records`` and ``identity.hubs``; equal inputs give equal tables."""
     con.execute(_SPLIT)
-    con.execute(
-        _CLEAN, {"business_date": context.business_date, "oldest": OLDEST_AGE_YEARS}
-    )
+    con.execute(_CLEAN, {"business_date": context.business_date, "oldest": OLDEST_AGE_YEARS})
     con.execute(_USAGE)
     con.execute(_SWAPPED)
     con.execute(_TURNED)

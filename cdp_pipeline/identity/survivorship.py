@@ -248,8 +248,10 @@ def _choice_sql(place: int, group: FieldGroup) -> str:
         required=group.required,
         kinds=", ".join(f"'{kind}'" for kinds in group.kinds for kind in kinds),
         votes=votes,
-        fields=", ".join(f"nullif({sql}, '') as {name}" if name != "birth_date" else f"{sql} as {name}"
-                         for name, sql in group.fields.items()),
+        fields=", ".join(
+            f"nullif({sql}, '') as {name}" if name != "birth_date" else f"{sql} as {name}"
+            for name, sql in group.fields.items()
+        ),
     )
     return sql.replace("$home", "getvariable('identity_home')")
 

@@ -189,17 +189,17 @@ def store_parameters(con: duckdb.DuckDBPyConnection, parameters: Parameters | No
     ]
     for place, comparison in enumerate(parameters.comparisons):
         bits = parameters.level_bits(place)[0]
-        for outcome in range(comparison.size):
-            rows.append(
-                (
-                    comparison.name,
-                    comparison.level_name(outcome),
-                    float(parameters.match[place][outcome]),
-                    float(parameters.household[place][outcome]),
-                    float(parameters.unrelated[place][outcome]),
-                    float(bits[outcome]),
-                )
+        rows += [
+            (
+                comparison.name,
+                comparison.level_name(outcome),
+                float(parameters.match[place][outcome]),
+                float(parameters.household[place][outcome]),
+                float(parameters.unrelated[place][outcome]),
+                float(bits[outcome]),
             )
+            for outcome in range(comparison.size)
+        ]
     con.executemany("insert into identity.model_parameters values (?, ?, ?, ?, ?, ?)", rows)
 
 

@@ -46,12 +46,14 @@ class Rejected:
         lines: Line in the delivery of each, in file order.
         rules: Rule that each breaks.
         texts: Delivered text of each, cut at 10,000 characters.
+        records: Physical records in the file, settled.
         accepted_lines: Line of each row that was read; None if they follow on from the first.
     """
 
     lines: list[int]
     rules: list[str]
     texts: list[str]
+    records: int
     accepted_lines: Positions | None = None
 
 
@@ -84,7 +86,7 @@ def collect_rejected(
     """
     found = _read_rejections(con) if contract.delivery.format != "parquet" else []
     if not found and reading.is_regular and rows == reading.records:
-        return Rejected([], [], [])
+        return Rejected([], [], [], records=rows)
     if contract.delivery.format == "parquet":
         raise _unaccounted(reading.records, rows, 0)
     lines = _locate(reading, contract.delivery, expected=rows + len(found))
@@ -106,6 +108,7 @@ def collect_rejected(
         lines=[m[0] for m in merged],
         rules=[m[1] for m in merged],
         texts=[m[2] for m in merged],
+        records=len(lines) + len(broken),
         accepted_lines=np.delete(numbers, index),
     )
 

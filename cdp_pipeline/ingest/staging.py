@@ -163,20 +163,20 @@ class _Staging:
         )
         number_rows(con, reading, rejected)
         counts = _count_rules(con, rejected)
-        _refuse_bad_share(counts, reading, self.stop_share)
+        _refuse_bad_share(counts, rejected.records, self.stop_share)
         accepted = _write_rows(con, self.contract, self.places.rows)
-        if accepted + sum(counts.values()) != reading.records:
+        if accepted + sum(counts.values()) != rejected.records:
             raise RefusedError(
-                f"{reading.records} records stand in the file, but {accepted} were accepted and "
+                f"{rejected.records} records stand in the file, but {accepted} were accepted and "
                 f"{sum(counts.values())} set aside",
-                records=reading.records,
+                records=rejected.records,
             )
         if counts:
             _write_quarantine(con, self.delivery, rules, self.places.quarantine)
         messages = reading.messages
-        if not reading.records:
+        if not rejected.records:
             messages = (*messages, "the file holds no records")
-        return StagedFile("loaded", reading.records, accepted, counts, messages=messages)
+        return StagedFile("loaded", rejected.records, accepted, counts, messages=messages)
 
 
 def number_rows(con: duckdb.DuckDBPyConnection, reading: Reading, rejected: Rejected) -> None:
@@ -217,19 +217,19 @@ def _count_rules(con: duckdb.DuckDBPyConnection, rejected: Rejected) -> dict[str
     return dict(sorted(counts.items()))
 
 
-def _refuse_bad_share(counts: dict[str, int], reading: Reading, stop_share: float) -> None:
+def _refuse_bad_share(counts: dict[str, int], records: int, stop_share: float) -> None:
     """Refuse a file with too many bad records; a single one never condemns a file."""
     bad = sum(counts.values())
-    if bad <= 1 or bad <= stop_share * reading.records:
+    if bad <= 1 or bad <= stop_share * records:
         return
     rule, count = max(counts.items(), key=lambda item: (item[1], item[0]))
     hint = f"Most frequent: {rule} ({count}). Mend the contract or have the file sent again."
     if rule == "not_utf8":
         hint = "It is probably Windows-1252: set `encoding: cp1252`."
     raise RefusedError(
-        f"{bad} of {reading.records} records break a rule, more than {stop_share:.0%}",
+        f"{bad} of {records} records break a rule, more than {stop_share:.0%}",
         hint=hint,
-        records=reading.records,
+        records=records,
     )
 
 

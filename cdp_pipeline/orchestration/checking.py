@@ -14,12 +14,15 @@ from typing import Any
 from cdp_pipeline.core.errors import CdpError
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.orchestration.steps import nightly_graph
-from cdp_pipeline.project.contracts import PSEUDO_TYPES, SourceContract
+from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.expressions import vet_predicate, vet_scalar
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.reports import check_report
 from cdp_pipeline.segments.rules import FEATURES_TABLE, vet_segment
 from cdp_pipeline.warehouse.rehearsal import rehearse
+
+PSEUDO_TYPES = {"_file": "varchar", "_line": "bigint", "_business_date": "date"}
+"""Columns that staging adds to every row."""
 
 
 @dataclass
@@ -119,7 +122,9 @@ def _check_models(project: Project, settings: Settings, findings: Findings) -> d
         built = findings.attempt(
             lambda with_base=with_base: rehearse(project, settings, with_base=with_base)
         )
-        columns = (built or {}).get(FEATURES_TABLE, columns)
+        if built is None:
+            break  # the second night would only repeat the first one's mistake
+        columns = built.get(FEATURES_TABLE, columns)
     findings.checked["tables"] = len(project.tables)
     return columns
 

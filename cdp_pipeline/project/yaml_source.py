@@ -145,7 +145,8 @@ def _field_names(kind: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
     for part in loc:
         fields = getattr(current, "model_fields", {})
         current = _inner_model(fields[part].annotation) if part in fields else current
-    return sorted(getattr(current, "model_fields", {}))
+    fields = getattr(current, "model_fields", {})
+    return sorted(field.alias or name for name, field in fields.items())
 
 
 def _inner_model(annotation: Any) -> Any:  # noqa: ANN401 - any typing construct

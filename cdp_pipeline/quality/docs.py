@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
+from html import escape
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
+
+from cdp_pipeline.quality.results import SuiteSummary
 
 SITE = "data_docs"
 
@@ -31,15 +35,18 @@ _REMOTE_SCRIPT = re.compile(r"<script[^>]*\bsrc=\"https?:[^>]*>\s*</script>", re
 _REMOTE_TAG = re.compile(r"<(?:link|img)\b[^>]*\b(?:href|src)=\"https?:[^>]*>", re.IGNORECASE)
 _FORM = re.compile(r"<form\b.*?</form>", re.IGNORECASE | re.DOTALL)
 
+_TABS = '<div class="tab-content"'
+
 _STYLE = """\
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 76rem; padding: 1rem; }
 table { border-collapse: collapse; width: 100%; }
 td, th { border-bottom: 1px solid #d8d8d8; padding: .3rem .6rem; text-align: left;
     vertical-align: top; }
-ul { list-style: none; padding-left: 0; }
+ol, ul { list-style: none; padding-left: 0; }
 .nav, .breadcrumb { display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
 .tab-content > .tab-pane, .collapse, .modal .modal-body { display: block; }
-.modal, .dropdown-menu, #ge-cta-footer { display: none; }
+.modal, .dropdown-menu, footer, .ge-index-page-tabs-container .nav-tabs,
+.ge-index-page-tabs-container .tab-content { display: none; }
 .badge { background: #e8eef8; border-radius: .3rem; padding: .05rem .4rem; }
 .fa-check-circle::before { color: #1a7f37; content: "\\2713"; }
 .fa-times::before, .fa-exclamation-triangle::before { color: #b42318; content: "\\2717"; }
@@ -62,12 +69,15 @@ def describe_site(folder: Path) -> dict[str, Any]:
     }
 
 
-def build_site(context: AbstractDataContext, folder: Path) -> Path:
+def build_site(
+    context: AbstractDataContext, folder: Path, summaries: Sequence[SuiteSummary]
+) -> Path:
     """Build the site of every suite the context has run and return its first page.
 
     Args:
         context: Context made with ``describe_site(folder)``.
         folder: The site's folder; what stood there is replaced.
+        summaries: Suites listed on the first page, in their order.
     """
     if folder.exists():
         shutil.rmtree(folder)
@@ -83,7 +93,25 @@ def build_site(context: AbstractDataContext, folder: Path) -> Path:
         depth = len(page.relative_to(folder).parts) - 1
         text = page.read_text(encoding="utf-8")
         page.write_text(settle_page(text, root="../" * depth), encoding="utf-8")
-    return folder / "index.html"
+    index = folder / "index.html"
+    text = index.read_text(encoding="utf-8")
+    listing = _list_suites(folder, summaries)
+    index.write_text(text.replace(_TABS, listing + _TABS, 1), encoding="utf-8")
+    return index
+
+
+def _list_suites(folder: Path, summaries: Sequence[SuiteSummary]) -> str:
+    """Return a table of links; Great Expectations' own needs scripts of other servers."""
+    rows: list[str] = []
+    for summary in summaries:
+        name = escape(summary.suite)
+        pages = sorted((folder / "validations" / summary.suite).rglob("*.html"))
+        link = f'<a href="{pages[0].relative_to(folder).as_posix()}">{name}</a>' if pages else name
+        cells = (link, summary.status, summary.rows, summary.checks, summary.failed)
+        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    titles = ("Suite", "Status", "Rows", "Checks", "Failed checks")
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
 
 
 def settle_page(text: str, *, root: str) -> str:

@@ -17,12 +17,14 @@ from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import DataQualityError
 from cdp_pipeline.core.types import Severity
 from cdp_pipeline.project.checks import ROW_CHECKS, Check
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.quality.checkpoints import Checkpoints, open_checkpoints
 from cdp_pipeline.quality.docs import SITE, build_site, describe_site
 from cdp_pipeline.quality.reconcile import reconcile
-from cdp_pipeline.quality.results import FOLDER, CheckResult, write_results
+from cdp_pipeline.quality.results import FOLDER, CheckResult, summarise, write_results
 from cdp_pipeline.quality.staged import StagedRows, read_staged
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import (
@@ -66,7 +68,7 @@ def run_sources(context: RunContext) -> StepResult:
         for name, rows in staged.items():
             if rows.files:
                 results += _check_source(checkpoints, project, name, rows)
-        build_site(checkpoints.context, docs)
+        build_site(checkpoints.context, docs, summarise(results, skipped=skipped))
     write_results(
         paths.tree, "sources", results, business_date=context.business_date, skipped=skipped
     )
@@ -126,16 +128,53 @@ def table_checks(spec: TableSpec) -> list[Check]:
 def _check_source(
     checkpoints: Checkpoints, project: Project, name: str, rows: StagedRows
 ) -> list[CheckResult]:
-    checks = project.sources[name].all_checks()
-    if not checks:
-        return []
+    contract, where = project.sources[name], str(project.path_of("source", name))
+    results = _check_volume(contract, rows)
+    checks = contract.all_checks()
+    if checks:
+        select = _wanted_rows(contract, rows, where=where)
+        subject = checkpoints.look_at(name, select, where=where)
+        results += checkpoints.run(subject, checks, stage="sources")
+    return results
+
+
+def _wanted_rows(contract: SourceContract, rows: StagedRows, *, where: str) -> str:
+    """Return a FROM clause over the staged rows without those that the contract excludes."""
+    types = {name: column.sql_type for name, column in contract.columns.items()}
+    types |= {"_file": "varchar", "_line": "bigint", "_business_date": "date"}
     files = ", ".join(quote_literal(str(path)) for path in rows.files)
-    subject = checkpoints.look_at(
-        name,
-        f"from read_parquet([{files}], union_by_name = true)",
-        where=str(project.path_of("source", name)),
-    )
-    return checkpoints.run(subject, checks, stage="sources")
+    conditions = [
+        f"{vet_predicate(exclusion.where, columns=types, where=where)} is not true"
+        for exclusion in contract.exclude
+    ]
+    wanted = " and ".join(conditions) or "true"
+    return f"from read_parquet([{files}], union_by_name = true) where {wanted}"
+
+
+def _check_volume(contract: SourceContract, rows: StagedRows) -> list[CheckResult]:
+    """Return the result of the contract's limits on records, which hold for every delivery."""
+    fewest, most = contract.delivery.minimum_rows, contract.delivery.maximum_rows
+    too_few = sum(max(0, fewest - records) for records in rows.records)
+    too_many = sum(max(0, records - most) for records in rows.records) if most else 0
+    limits = [
+        ("minimum_rows", Severity.STOP, too_few, fewest > 0),
+        ("maximum_rows", Severity.WARN, too_many, most is not None),
+    ]
+    return [
+        CheckResult(
+            suite=contract.name,
+            rule=rule,
+            stage="sources",
+            kind="row_count_between",
+            columns="",
+            severity=severity,
+            success=outside == 0,
+            evaluated_rows=sum(rows.records),
+            unexpected_rows=outside,
+        )
+        for rule, severity, outside, is_declared in limits
+        if is_declared
+    ]
 
 
 def _check_table(

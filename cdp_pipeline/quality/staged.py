@@ -1,6 +1,8 @@
 """Which staged rows are new tonight, as staging noted them in the run's work folder.
 
-Staging writes ``staged/<source>/<file_id>.json`` per new delivery; this module only reads it.
+Staging writes ``staged/<source>.json`` in every run: a list of deliveries with what the plan says
+of each (``plan_status``), whether it was ``loaded`` or ``refused``, how many rows were accepted and
+where they lie. This module only reads it.
 """
 
 from __future__ import annotations
@@ -18,36 +20,32 @@ class StagedRows:
     """Tonight's accepted rows of a source.
 
     Attributes:
-        files: Parquet files in name order; none if nothing new was accepted.
-        accepted: Rows in them.
-        quarantined: Rows that staging set aside.
+        files: Parquet files in name order; none if no new delivery was loaded.
+        records: Records of each new delivery, those set aside included, in the files' order.
     """
 
     files: tuple[Path, ...]
-    accepted: int
-    quarantined: int
+    records: tuple[int, ...]
 
 
 def read_staged(paths: DataPaths, source: str) -> StagedRows:
-    """Return the rows of a source's new deliveries.
+    """Return the rows of a source's deliveries that are new tonight and were not refused.
 
     Raises:
-        DataQualityError: Staging noted rows whose file is not there.
+        DataQualityError: The source has not been staged, or its rows are not where it says.
     """
-    files: list[Path] = []
-    accepted = quarantined = 0
-    for path in sorted((paths.staged / source).glob("*.json")):
-        note = read_json(path)
-        quarantined += int(note["quarantined"])
-        if not note["parquet"] or not note["accepted"]:
-            continue
-        rows = paths.data_dir / note["parquet"]
-        if not rows.is_file():
+    notes = paths.staged / f"{source}.json"
+    hint = f"Run the step stage_{source} again."
+    if not notes.is_file():
+        raise DataQualityError(f"{source} has not been staged", where=str(notes), hint=hint)
+    new = sorted(
+        (Path(entry["rows_path"]), int(entry["records"]))
+        for entry in read_json(notes)["deliveries"]
+        if entry["plan_status"] == "new" and entry["status"] == "loaded"
+    )
+    for path, _ in new:
+        if not path.is_file():
             raise DataQualityError(
-                f"staged rows of {source} are missing: {rows.name}",
-                where=str(path),
-                hint=f"Run the step stage_{source} again.",
+                f"staged rows of {source} are missing: {path.name}", where=str(notes), hint=hint
             )
-        files.append(rows)
-        accepted += int(note["accepted"])
-    return StagedRows(tuple(files), accepted, quarantined)
+    return StagedRows(tuple(path for path, _ in new), tuple(records for _, records in new))

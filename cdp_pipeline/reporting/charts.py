@@ -190,7 +190,8 @@ def _x(plot: Plot, *, kind: str, width: int) -> Spec:
     room = max(2, width // (7 * longest + 24))
     step = max(1, math.ceil(len(plot.points) / room))
     last = len(plot.points) - 1
-    shown = list(range(last % step, last + 1, step))
+    # the last day matters most on a line; bars are read from the first
+    shown = list(range(last % step if plot.kind == "line" else 0, last + 1, step))
     axis: Spec = {
         "title": None,
         "values": shown,
@@ -217,8 +218,10 @@ def _line_layers(plot: Plot, width: int) -> list[Spec]:
     point = {"type": "point", "filled": True, "size": 70, "color": _ACCENT, "opacity": 1}
     layers.append({"data": {"values": rows[-1:]}, "mark": point, "encoding": at})
     text = {"type": "text", "align": "right", "dx": 6, "dy": -14, "fontWeight": 600}
+    halo = {**text, "stroke": _CARD, "strokeWidth": 5, "strokeJoin": "round"}
     encoding = {**at, "text": {"field": "t", "type": "nominal"}}
-    layers.append({"data": {"values": rows[-1:]}, "mark": text, "encoding": encoding})
+    last = {"values": rows[-1:]}
+    layers += [{"data": last, "mark": mark, "encoding": encoding} for mark in (halo, text)]
     return layers
 
 

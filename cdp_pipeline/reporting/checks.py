@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cdp_pipeline.reporting.formats import Formatter
+from cdp_pipeline.reporting.formats import MISSING, Formatter
 from cdp_pipeline.reporting.views import Cell, Checks, Row, Table
 
 _TONES = {"passed": "ok", "warned": "warn", "failed": "bad", "skipped": "mute"}
@@ -28,7 +28,7 @@ def read_checks(tree: Path, formatter: Formatter) -> Checks:
             name=suite["suite"],
             cells=(
                 Cell(formatter.write(suite["rows"], "count"), is_number=True),
-                Cell(f"{suite['checks'] - suite['failed']} of {suite['checks']}", is_number=True),
+                Cell(_passed(suite), is_number=True),
                 Cell(_WORDS[suite["status"]], "pill", tone=_TONES[suite["status"]]),
             ),
             name_is_code=True,
@@ -37,3 +37,9 @@ def read_checks(tree: Path, formatter: Formatter) -> Checks:
     )
     heads = (("Rows", True), ("Passed", True), ("Result", False))
     return Checks(passed, total, Table("Suite", heads, rows) if rows else None)
+
+
+def _passed(suite: dict[str, int]) -> str:
+    if not suite["checks"]:
+        return MISSING
+    return f"{suite['checks'] - suite['failed']} of {suite['checks']}"

@@ -133,6 +133,8 @@ class Formatter:
             return str(
                 format_compact_currency(value, self.currency, locale=self.locale, fraction_digits=1)
             )
+        if form == "share":
+            return str(format_percent(value, locale=self.locale))
         return self.write(value, "count" if form == "people" else form)
 
     def delta(self, change: float, *, good: str = "none", is_points: bool = False) -> Delta:

@@ -12,7 +12,8 @@ from cdp_pipeline.reporting.formats import MISSING, Formatter, is_hidden, is_mis
 from cdp_pipeline.reporting.marts import RowDict
 from cdp_pipeline.reporting.views import Cell, Row, Table
 
-_WORDY = {"text", "date", "date_long", "weekday", "month"}
+_DATES = {"date", "date_long", "weekday", "month"}
+_WORDY = {"text"} | _DATES
 _TONES = {
     "loaded": "ok",
     "passed": "ok",
@@ -66,7 +67,7 @@ def make_cell(column: ReportColumn, row: RowDict, formatter: Formatter, longest:
     if column.show == "bar" and longest > 0:
         return Cell(text, "bar", is_number, share=round(max(0.0, float(value)) / longest, 4))
     tone = _TONES.get(str(value).lower(), "mute") if column.show == "pill" else ""
-    return Cell(text, column.show, is_number, tone=tone)
+    return Cell(text, column.show, is_number, tone=tone, is_date=column.format in _DATES)
 
 
 def rests_on_few(column: ReportColumn, row: RowDict) -> bool:

@@ -26,6 +26,7 @@ class Cell:
         share: Length of the bar, 0 to 1, if there is one.
         delta: The change, if the value is one.
         tone: Colour of a pill: ``ok``, ``warn``, ``bad`` or ``mute``.
+        is_date: Whether it must not be broken over two lines.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Cell:
     share: float | None = None
     delta: Delta | None = None
     tone: str = ""
+    is_date: bool = False
 
 
 @dataclass(frozen=True)

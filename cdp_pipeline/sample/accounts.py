@@ -59,10 +59,11 @@ class Registrations:
 
 
 def register_accounts(
-    accounts: Holdings, cards: Holdings, people: People, contacts: Contacts,
+    holdings: tuple[Holdings, Holdings], people: People, contacts: Contacts,
     attitudes: Answers, journeys: Journeys, seed: int,
 ) -> Registrations:  # fmt: skip
-    """Return what each account says at first."""
+    """Return what each account says at first; ``holdings`` are the accounts and the cards."""
+    accounts, cards = holdings
     rng = open_stream(seed, "account records")
     owner = accounts.owner
     clean = people.is_cast[owner]

@@ -40,7 +40,7 @@ def pick(rng: np.random.Generator, weights: Sequence[float] | Floats, count: int
     """Return ``count`` indices drawn in proportion to ``weights``."""
     edges = np.cumsum(np.asarray(weights, dtype=np.float64))
     drawn = np.searchsorted(edges, rng.random(count) * edges[-1], side="right")
-    return np.minimum(drawn, len(edges) - 1).astype(np.int64)
+    return np.asarray(np.minimum(drawn, len(edges) - 1), dtype=np.int64)
 
 
 def pick_row(rng: np.random.Generator, weights: Floats, rows: Ints) -> Ints:

@@ -25,7 +25,7 @@ from cdp_pipeline.sample.visits import Temper, Visits
 MOST_LINES = 12
 FAVOURITES = 5
 _TIER_PULL = np.array([[3.0, 1.0, 0.15], [0.8, 2.0, 0.6], [0.2, 1.0, 3.0]])
-_OCTOBER = 9
+_FEBRUARY, _SEPTEMBER, _OCTOBER = 1, 8, 9  # months counted from 0
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,9 @@ def _mark_down(
 ) -> Ints:
     month = timeline.months(day)
     season = catalogue.season[product]
-    over = ((season == "winter") & (month < 2)) | ((season == "summer") & (month == 8))  # noqa: PLR2004 - January, February; September
+    over = ((season == "winter") & (month <= _FEBRUARY)) | (
+        (season == "summer") & (month == _SEPTEMBER)
+    )
     cut = np.where(over, 0.7, np.where(happens(rng, 0.04, len(day)), 0.85, 1.0))
     return np.rint(catalogue.price[product] * cut).astype(np.int64)
 

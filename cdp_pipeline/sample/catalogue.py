@@ -175,7 +175,7 @@ def pull_of_month(catalogue: Catalogue, month: int) -> Floats:
 
 
 def delist_products(catalogue: Catalogue, turn: int) -> pa.Table:
-    """Return the rows of ``products.csv`` after ``turn`` rounds of taking products off the range."""
+    """Return the rows of ``products.csv`` after ``turn`` rounds of taking products away."""
     number = np.arange(len(catalogue.sku))
     # Spread over the range; each round takes about one product in two hundred.
     gone = pa.array(number * 37 % 200 < turn)
@@ -185,7 +185,7 @@ def delist_products(catalogue: Catalogue, turn: int) -> pa.Table:
 
 
 def announce_promotions(promotions: Promotions, day: int) -> pa.Table:
-    """Return the rows of ``promotions.csv`` known on a day: those of the next four weeks at most."""
+    """Return the rows of ``promotions.csv`` known on a day: four weeks ahead at most."""
     known = promotions.first_day <= day + 2 * PROMOTION_DAYS
     return promotions.table.filter(pa.array(known))
 

@@ -28,7 +28,17 @@ from cdp_pipeline.sample.seasons import Timeline
 from cdp_pipeline.sample.slips import strip_accents
 
 STREETS_PER_PLACE = 900
-_STREET_NAMES = ["High", "Station", "Church", "Victoria", "Albert", "Park", "Mill", "Green", "Manor", "Kings", "Queens", "York", "Windsor", "Grange", "Highfield", "North", "South", "West", "East", "Main", "New", "Chapel", "School", "Springfield", "George", "Stanley", "Alexandra", "Richmond", "Clarence", "Broad", "Bridge", "Castle", "Elm", "Oak", "Beech", "Cedar", "Chestnut", "Willow", "Hawthorn", "Holly", "Poplar", "Sycamore", "Birch", "Meadow", "Orchard", "Garden", "Hill", "Hillside", "Woodland", "Woodside", "Wood", "Brook", "River", "Lake", "Priory", "Abbey", "Vicarage", "Rectory", "College", "University", "Nelson", "Wellington", "Cromwell", "Salisbury", "Cambridge", "Oxford", "Derby", "Lincoln", "Gloucester", "Warwick", "Balmoral", "Sandringham", "Lansdowne"]
+_STREET_NAMES = (
+    "High", "Station", "Church", "Victoria", "Albert", "Park", "Mill", "Green", "Manor",
+    "Kings", "Queens", "York", "Windsor", "Grange", "Highfield", "North", "South", "West",
+    "East", "Main", "New", "Chapel", "School", "Springfield", "George", "Stanley", "Alexandra",
+    "Richmond", "Clarence", "Broad", "Bridge", "Castle", "Elm", "Oak", "Beech", "Cedar",
+    "Chestnut", "Willow", "Hawthorn", "Holly", "Poplar", "Sycamore", "Birch", "Meadow",
+    "Orchard", "Garden", "Hill", "Hillside", "Woodland", "Woodside", "Wood", "Brook", "River",
+    "Lake", "Priory", "Abbey", "Vicarage", "Rectory", "College", "University", "Nelson",
+    "Wellington", "Cromwell", "Salisbury", "Cambridge", "Oxford", "Derby", "Lincoln",
+    "Gloucester", "Warwick", "Balmoral", "Sandringham", "Lansdowne",
+)  # fmt: skip
 _STREET_KINDS = ("Road", "Street", "Avenue", "Close", "Lane", "Drive", "Gardens", "Terrace",
                  "Crescent", "Way", "Court", "Place")  # fmt: skip
 _MAIL_HOSTS = ("gmail.com", "hotmail.co.uk", "hotmail.com", "outlook.com", "yahoo.co.uk",
@@ -263,9 +273,12 @@ def _draw_mobiles(rng: np.random.Generator, people: People, timeline: Timeline) 
 
 def _draw_landlines(rng: np.random.Generator, place: Ints, heads: Ints) -> Texts:
     code = load_places().dial_code[place]
-    digits = number_texts(rng.integers(2_000_000, 8_999_999, len(heads))[heads], 7)
+    # National numbers have eleven digits (Dublin's one fewer); the code's length leaves the rest.
+    digits = number_texts(rng.integers(20_000_000, 89_999_999, len(heads))[heads], 8)
     has_one: Bools = happens(rng, 0.45, len(heads))[heads]
     room = 11 - np.strings.str_len(code)
-    tail = np.where(room == 6, digits.astype("U6"), digits)  # noqa: PLR2004
-    tail = np.where(room == 8, join_texts("7", digits), tail)  # noqa: PLR2004 - London, Dublin
+    lengths = range(6, 9)
+    tail = np.select(
+        [room == n for n in lengths], [digits.astype(f"U{n}") for n in lengths], digits
+    )
     return np.where(has_one, join_texts(code, tail), "")

@@ -1,4 +1,4 @@
-"""What a file says about a person: the true fields, as carefully or carelessly as its source writes.
+"""What a file says about a person: the true fields, as carefully as its source writes.
 
 Which fields of which records suffer which mistake belongs here; the mistakes are in ``slips``.
 """

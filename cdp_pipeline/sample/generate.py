@@ -105,7 +105,7 @@ class StoreSpec:
                 f"a store of {self.customers} customers and {self.history_days} days of history "
                 "is too small to generate",
                 where="StoreSpec",
-                hint=f"ask for at least {FEWEST_CUSTOMERS} customers and {FEWEST_HISTORY_DAYS} days",
+                hint=f"ask for at least {FEWEST_CUSTOMERS} and {FEWEST_HISTORY_DAYS}",
             )
         if self.nights < 0 or self.future_days < 0:
             raise ConfigError(
@@ -212,7 +212,9 @@ def _make_world(spec: StoreSpec) -> _World:
     lines = arrange_baskets(lines, visits, journeys, people, catalogue)
     attitudes = draw_attitudes(people, open_stream(seed, "attitudes"))
     membership = enrol_members(cards, people, contacts, attitudes, seed)
-    registrations = register_accounts(accounts, cards, people, contacts, attitudes, journeys, seed)
+    registrations = register_accounts(
+        (accounts, cards), people, contacts, attitudes, journeys, seed
+    )
     return _World(
         seed, timeline, people, contacts, cards, catalogue, promotions, temper, journeys, visits,
         lines, undo_purchases(visits, lines, catalogue, people, seed), accounts,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cdp_pipeline.sample.arrays import Bools, Ints, open_stream
+from cdp_pipeline.sample.arrays import Bools, Ints, happens, open_stream
 from cdp_pipeline.sample.baskets import Lines
 from cdp_pipeline.sample.catalogue import BOOTS, Catalogue
 from cdp_pipeline.sample.contacts import Contacts
@@ -98,12 +98,12 @@ def plan_journeys(
         product=boots[rng.integers(0, len(boots), size)],
         looked_day=looked,
         looked_second=evening + rng.integers(0, 3 * 3600, size),
-        logs_in_first=np.asarray(rng.random(size) < 0.5),  # noqa: PLR2004 - half of them
+        logs_in_first=happens(rng, 0.5, size),
         visit_day=np.where(reason == NO_VISIT, -1, visit),
         visit_second=draw_seconds(rng, size, on_web=False),
         mail_day=mail,
         open_second=9 * 3600 + rng.integers(0, 10 * 3600, size),
-        has_token=(rng.random(size) < _TOKEN_SHARE) & (reason != NO_PUSH),
+        has_token=happens(rng, _TOKEN_SHARE, size) & (reason != NO_PUSH),
     )
 
 

@@ -34,6 +34,7 @@ _CHANGED_MANNERS = Manners(
 )
 _TIERS = ("bronze", "silver", "gold")
 _TEST_CUSTOMERS = 0.0005
+_TITLES_IN_TEN, _SEXES_IN_TEN = 8, 9
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,11 @@ def _describe_rows(
     )
     return {
         "member_no": lookup_column(cards.number, card),
-        "title": text_column(np.where(card % 97 == 0, "Dr", title), shown < 8),  # noqa: PLR2004 - 8 in 10
+        "title": text_column(np.where(card % 97 == 0, "Dr", title), shown < _TITLES_IN_TEN),
         "first_name": text_column(np.where(is_test, "TEST", told["first_name"])),
         "last_name": text_column(np.where(is_test, "CUSTOMER", told["last_name"])),
         "birth_date": text_column(told["birth_date"]),
-        "sex": text_column(np.where(female, "F", "M"), shown < 9),  # noqa: PLR2004 - 9 in 10
+        "sex": text_column(np.where(female, "F", "M"), shown < _SEXES_IN_TEN),
         "email": text_column(told["email"]),
         "mobile": text_column(told["phone"]),
         "street": text_column(told["street"]),

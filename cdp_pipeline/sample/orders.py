@@ -145,7 +145,7 @@ class OrderBook:
 def write_orders(book: OrderBook, seed: int) -> DatedRows:
     """Return the rows of ``ecommerce_orders``: each order in its newest state per delivery."""
     rng = open_stream(seed, "order file")
-    orders, timeline = book.orders, book.timeline
+    timeline = book.timeline
     order, status, moment = _list_states(rng, book)
     delivered = timeline.delivered_on(moment // SECONDS_PER_DAY)
     kept = _newest_by_delivery(order, delivered, moment)

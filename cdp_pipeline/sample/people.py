@@ -30,6 +30,8 @@ ARRIVAL_SPREAD_DAYS = 730
 _HOUSEHOLD_SIZES = (0.30, 0.34, 0.16, 0.14, 0.06)
 _ORIGIN_SHARES = (0.76, 0.08, 0.06, 0.04, 0.04, 0.02)
 _YEAR_DAYS = 365.25
+# A partner keeps the own surname, adds the other one to it, or takes it over.
+_PARTNER_NAME_SHARES = (0.20, 0.06, 0.74)
 
 
 @dataclass(frozen=True)
@@ -199,9 +201,9 @@ def _draw_surnames(
         names = load_names()["s", name]
         born[chosen] = names.names[pick(rng, names.weights, len(chosen))]
     family = born[household_heads(household)]
-    habit = rng.random(count)
+    habit = pick(rng, _PARTNER_NAME_SHARES, count)
     hyphenated = join_texts(born, "-", family)
-    partner = np.where(habit < 0.20, born, np.where(habit < 0.26, hyphenated, family))
+    partner = np.select([habit == 0, habit == 1], [born, hyphenated], family)
     last = np.where(role == PARTNER, partner, np.where(role == FLAT_MATE, born, family))
     # Recently married: the surname changed and older records still hold the one of birth.
     changed = (role == PARTNER) & is_female & (last != born) & happens(rng, 0.25, count)

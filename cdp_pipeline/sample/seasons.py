@@ -16,7 +16,8 @@ from cdp_pipeline.sample.rendering import SECONDS_PER_DAY
 # Monday first: Saturday is the busiest day of a department store.
 _WEEKDAY_TRADE = np.array([0.80, 0.82, 0.88, 0.97, 1.15, 1.55, 0.95])
 _MONTH_TRADE = np.array([0.92, 0.78, 0.88, 0.93, 0.95, 0.97, 1.0, 0.90, 0.93, 1.0, 1.28, 1.75])
-_MONTH_END_OF_CHRISTMAS = 24
+_CHRISTMAS_EVE = 24
+_MARCH, _OCTOBER, _DECEMBER = 2, 9, 11  # months counted from 0
 
 
 @dataclass(frozen=True)
@@ -74,20 +75,20 @@ def measure_trade(timeline: Timeline, first_day: int) -> Floats:
     month = dates.astype("datetime64[M]").astype(np.int64) % 12
     day_of_month = (dates - dates.astype("datetime64[M]")).astype(np.int64) + 1
     trade = _WEEKDAY_TRADE[weekday] * _MONTH_TRADE[month]
-    december = month == 11  # noqa: PLR2004 - twelfth month, counted from 0
-    trade *= np.where(december & (day_of_month <= _MONTH_END_OF_CHRISTMAS), 1.15, 1.0)
-    closed = december & (day_of_month == _MONTH_END_OF_CHRISTMAS + 1)
+    december = month == _DECEMBER
+    trade *= np.where(december & (day_of_month <= _CHRISTMAS_EVE), 1.15, 1.0)
+    closed = december & (day_of_month == _CHRISTMAS_EVE + 1)
     return np.asarray(np.where(closed, 0.0, trade), dtype=np.float64)
 
 
 def _is_summer_time(dates: Days) -> Ints:
-    years = dates.astype("datetime64[Y]")
-    spring = _last_sunday(years + np.timedelta64(2, "M"))
-    autumn = _last_sunday(years + np.timedelta64(9, "M"))
+    january = dates.astype("datetime64[Y]").astype("datetime64[M]").astype(np.int64)
+    spring, autumn = _last_sunday(january + _MARCH), _last_sunday(january + _OCTOBER)
     return np.asarray((dates >= spring) & (dates < autumn), dtype=np.int64)
 
 
-def _last_sunday(months: Days) -> Days:
-    last = (months.astype("datetime64[M]") + 1).astype("datetime64[D]") - 1
+def _last_sunday(months: Ints) -> Days:
+    """Return the last Sunday of months counted from January 1970."""
+    last = (months + 1).astype("datetime64[M]").astype("datetime64[D]") - 1
     weekday = (last.astype(np.int64) + 3) % 7
     return np.asarray(last - ((weekday + 1) % 7).astype("timedelta64[D]"))

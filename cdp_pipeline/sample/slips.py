@@ -30,6 +30,10 @@ _STREET_SHORT = (("Road", "Rd"), ("Street", "St"), ("Avenue", "Ave"), ("Close", 
                  ("Lane", "Ln"), ("Drive", "Dr"), ("Gardens", "Gdns"), ("Terrace", "Terr"),
                  ("Crescent", "Cres"), ("Court", "Ct"), ("Place", "Pl"))  # fmt: skip
 _PHONE_STYLES = 7
+_HITS_NEIGHBOUR, _LEAVES_OUT, _DOUBLES, _SWAPS = range(4)
+_TAG, _DOTS, _CAPITALS = range(3)
+_SWAPPED, _OTHER_YEAR, _OTHER_DAY = range(1, 4)
+_MONTHS, _FEBRUARY, _SHORTEST_MONTH = 12, 2, 28
 
 
 def slip_some(rng: np.random.Generator, texts: Texts, chosen: Bools, slip: Slip) -> Texts:
@@ -52,12 +56,12 @@ def mistype(rng: np.random.Generator, texts: Texts) -> Texts:
     columns = np.arange(letters.shape[1])
     source = np.broadcast_to(columns, letters.shape).copy()
     after = columns > spot[:, None]
-    source += ((kind == 1)[:, None] & (columns >= spot[:, None])).astype(np.int64)
-    source -= ((kind == 2)[:, None] & after).astype(np.int64)  # noqa: PLR2004 - third kind
-    rows = np.flatnonzero((kind == 3) & (spot + 1 < length))  # noqa: PLR2004 - fourth kind
+    source += ((kind == _LEAVES_OUT)[:, None] & (columns >= spot[:, None])).astype(np.int64)
+    source -= ((kind == _DOUBLES)[:, None] & after).astype(np.int64)
+    rows = np.flatnonzero((kind == _SWAPS) & (spot + 1 < length))
     source[rows, spot[rows]], source[rows, spot[rows] + 1] = spot[rows] + 1, spot[rows]
     moved = np.take_along_axis(letters, np.minimum(source, letters.shape[1] - 1), axis=1)
-    hit = np.flatnonzero(kind == 0)
+    hit = np.flatnonzero(kind == _HITS_NEIGHBOUR)
     moved[hit, spot[hit]] = _neighbour_keys()[np.minimum(moved[hit, spot[hit]], 127)]
     return _texts(moved)
 
@@ -131,7 +135,7 @@ def dress_mailbox(rng: np.random.Generator, texts: Texts) -> Texts:
     no_tags = np.where(
         kind == 1, np.where(gmail & (np.strings.find(local, ".") > 0), undotted, dotted), upper
     )
-    return np.where(gmail & (kind < 2), np.where(kind == 0, tagged, no_tags), upper)  # noqa: PLR2004 - third kind
+    return np.where(gmail & (kind < _CAPITALS), np.where(kind == _TAG, tagged, no_tags), upper)
 
 
 def style_phones(rng: np.random.Generator, texts: Texts) -> Texts:
@@ -191,13 +195,14 @@ def slip_dates(rng: np.random.Generator, dates: Days, rate: float) -> Days:
     """Swap day and month, or miss a day or a year by a digit, in about ``rate`` of the dates."""
     years, months, days = _split_dates(dates)
     kind = np.where(happens(rng, rate, len(dates)), rng.integers(1, 4, len(dates)), 0)
-    swap = (kind == 1) & (days <= 12)  # noqa: PLR2004 - a day that may be a month
+    swap = (kind == _SWAPPED) & (days <= _MONTHS)
     months, days = np.where(swap, days, months), np.where(swap, months, days)
     step = np.array([-10, -1, 1, 10])[rng.integers(0, 4, len(dates))]
-    years = years + np.where(kind == 2, step, 0)  # noqa: PLR2004 - a slipped year
-    days = np.where(kind == 3, np.clip(days + step, 1, 28), days)  # noqa: PLR2004 - a slipped day
+    years = years + np.where(kind == _OTHER_YEAR, step, 0)
+    days = np.where(kind == _OTHER_DAY, np.clip(days + step, 1, _SHORTEST_MONTH), days)
     # A slipped year may have no 29 February.
-    days = np.where((kind == 2) & (months == 2), np.minimum(days, 28), days)  # noqa: PLR2004 - as above
+    leap = (kind == _OTHER_YEAR) & (months == _FEBRUARY)
+    days = np.where(leap, np.minimum(days, _SHORTEST_MONTH), days)
     text = join_texts(number_texts(years), "-", number_texts(months, 2), "-", number_texts(days, 2))
     return text.astype("datetime64[D]")
 

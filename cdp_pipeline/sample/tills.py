@@ -261,4 +261,4 @@ def is_counted(receipts: Receipts, lines: ReceiptLines, file: TillFile) -> Bools
         True for well-formed SALE and RETURN rows in their first copy.
     """
     kind = receipts.kind[lines.receipt[file.line]]
-    return (kind < VOID) & (file.fault == WELL_FORMED) & ~file.repeated
+    return np.asarray((kind < VOID) & (file.fault == WELL_FORMED) & ~file.repeated)

@@ -14,7 +14,6 @@ import numpy as np
 from cdp_pipeline.sample.arrays import Bools, Floats, Ints, happens, open_stream, pick
 from cdp_pipeline.sample.contacts import Contacts, load_places
 from cdp_pipeline.sample.people import ARRIVAL_SPREAD_DAYS, People
-from cdp_pipeline.sample.rendering import SECONDS_PER_DAY
 from cdp_pipeline.sample.seasons import Timeline, measure_trade
 
 CAST_REST_DAYS = 120
@@ -158,7 +157,7 @@ def draw_seconds(rng: np.random.Generator, count: int, *, on_web: bool) -> Ints:
     """Return seconds of the day at which people shop in stores, or on the web."""
     hours, opens_at = (_WEB_HOURS, 0) if on_web else (_STORE_HOURS, _OPENS_AT)
     hour = pick(rng, hours, count) + opens_at
-    return np.minimum(hour * 3600 + rng.integers(0, 3600, count), SECONDS_PER_DAY - 1)
+    return np.asarray(hour * 3600 + rng.integers(0, 3600, count), dtype=np.int64)
 
 
 def _lose_buyers(

@@ -94,8 +94,8 @@ def _unfold(
     number = positions_in_runs(sessions.looks)
     seen = _look_around(rng, shop, sessions, looks, number)
     enters = np.flatnonzero(sessions.login != NO_LOGIN)
-    nothing = -1
-    parts = [
+    nothing = np.array([-1])
+    parts: list[tuple[Ints, int, Ints, int | Ints]] = [
         (every, PAGE, nothing, _ENTRANCE),
         (searches, SEARCH, sessions.product[searches], _SEARCHED),
         (looks, LOOK, seen, _LOOKED + _STEP * number),
@@ -104,7 +104,7 @@ def _unfold(
         (buys, CHECKOUT, nothing, _CHECKOUT),
         (buys, PURCHASE, nothing, _PURCHASE),
     ]
-    full = [[np.broadcast_to(value, len(part[0])) for value in part] for part in parts]
+    full = [[np.broadcast_to(np.asarray(value), len(part[0])) for value in part] for part in parts]
     session, kind, product, place = (np.concatenate(column) for column in zip(*full, strict=True))
     order = np.lexsort((place, session))
     return (

@@ -19,6 +19,7 @@ from cdp_pipeline.storage.warehouse import (
     connect,
     create_macros,
     declare_table,
+    describe,
     quote_column,
     quote_identifier,
 )
@@ -78,8 +79,8 @@ def create_empty(
 
 def rehearse(
     project: Project, settings: Settings, *, with_base: bool = False
-) -> dict[str, TableSpec]:
-    """Build every SQL model on empty tables and return what was built, in order.
+) -> dict[str, dict[str, str]]:
+    """Build every SQL model on empty tables and return their column types, in building order.
 
     Args:
         project: The declarations.
@@ -90,7 +91,7 @@ def rehearse(
         ConfigError: Models read each other in a circle, or a model is not one SELECT.
         WarehouseError: A model does not bind, or differs from its header.
     """
-    built: dict[str, TableSpec] = {}
+    built: dict[str, dict[str, str]] = {}
     with open_rehearsal(project, settings) as con:
         python_made = frozenset(name for name, spec in project.tables.items() if spec.sql is None)
         values = RenderValues(
@@ -104,5 +105,5 @@ def rehearse(
         for layer in SQL_LAYERS:
             for spec, select in plan_layer(project, layer, values):
                 build_model(con, spec, select)
-                built[spec.full_name] = spec
+                built[spec.full_name] = describe(con, spec.full_name)
     return built

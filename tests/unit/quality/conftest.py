@@ -49,7 +49,9 @@ def tills(project_root: Path) -> Path:
 def stage_rows(context: RunContext) -> StageRows:
     """Return a function that stages rows as the ingest step would."""
 
-    def stage(values: str, *, source: str = "tills", file_id: str = "f1") -> Path:
+    def stage(
+        values: str, *, source: str = "tills", file_id: str = "f1", plan_status: str = "new"
+    ) -> Path:
         paths = DataPaths.of(context)
         rows = paths.staging / source / f"{file_id}.parquet"
         rows.parent.mkdir(parents=True, exist_ok=True)
@@ -60,19 +62,17 @@ def stage_rows(context: RunContext) -> StageRows:
                 f"as t(sale_id, email, amount)) to '{rows}'"
             )
             accepted = con.execute(f"select count(*) from '{rows}'").fetchall()[0][0]
-        note = paths.staged / source / f"{file_id}.json"
-        note.parent.mkdir(parents=True, exist_ok=True)
-        document = {
-            "file_id": file_id,
-            "source": source,
-            "parquet": str(rows),
-            "quarantine": None,
+        entry = {
+            "plan_status": plan_status,
+            "status": "loaded",
             "records": accepted,
             "accepted": accepted,
-            "quarantined": 0,
-            "status": "loaded",
+            "rows_path": str(rows),
         }
-        note.write_text(json.dumps(document), encoding="utf-8")
+        notes = paths.staged / f"{source}.json"
+        before = json.loads(notes.read_text())["deliveries"] if notes.is_file() else []
+        notes.parent.mkdir(parents=True, exist_ok=True)
+        notes.write_text(json.dumps({"source": source, "deliveries": [*before, entry]}))
         return rows
 
     return stage

@@ -85,6 +85,36 @@ def test_sources_without_news_are_skipped_with_a_message(context: RunContext, ti
     ]
 
 
+def test_a_source_that_was_not_staged_is_an_error(context: RunContext, tills: Path) -> None:
+    with pytest.raises(DataQualityError, match="tills has not been staged"):
+        run_sources(context)
+
+
+def test_a_short_delivery_stops_and_a_long_one_warns(
+    context: RunContext, tills: Path, stage_rows: StageRows
+) -> None:
+    limits = "format: csv, minimum_rows: 2, maximum_rows: 3}"
+    tills.write_text(tills.read_text().replace("format: csv}", limits), encoding="utf-8")
+    stage_rows(", ".join(f"('a{n}', null, 1)" for n in range(5)), file_id="f1")
+    assert run_sources(context).messages == (
+        "tills: rule 'maximum_rows' (warn): 5 rows, 2 too few or too many",
+    )
+    stage_rows("('b1', null, 1)", file_id="f2")
+    with pytest.raises(DataQualityError, match="minimum_rows.*6 rows, 1 too few"):
+        run_sources(context)
+
+
+def test_excluded_rows_are_not_judged(
+    context: RunContext, tills: Path, stage_rows: StageRows
+) -> None:
+    rule = "exclude:\n  - {rule: training, where: sale_id = 'T'}\nfeeds:"
+    tills.write_text(tills.read_text().replace("feeds:", rule), encoding="utf-8")
+    stage_rows("('s1', null, 1.00), ('T', null, null)")
+    result = run_sources(context)
+    assert result.facts["failed_checks"] == 0
+    assert result.rows_in == 1
+
+
 def test_all_deliveries_of_tonight_are_checked_together(
     context: RunContext, tills: Path, stage_rows: StageRows
 ) -> None:

@@ -1,6 +1,8 @@
 -- A small warehouse, the same for every run: twelve thousand people, two years and more of sales.
 -- $day is the business date; numbers come from hashes of names, never from chance.
 
+-- People shop by the same calendar whatever $day is: an earlier night sees a part of it.
+create or replace temp macro last_day() as date '2026-11-18';
 create or replace temp macro pick(seed, n) as cast(hash(seed) % n as bigint);
 
 create table core.dim_product as
@@ -21,7 +23,7 @@ select
     customer_id,
     number,
     visit,
-    $day - 900 + cast(pick('start' || number, 880) as integer)
+    last_day() - 900 + cast(pick('start' || number, 880) as integer)
     + cast(visit * gap + pick('jitter' || number || '-' || visit, gap) as integer) as sold_on
 from (
     select
@@ -56,7 +58,7 @@ select
     'pos_sales' as source,
     'A' || offset_days || '-' || slip as sale_id,
     '1' as line_no,
-    $day - cast(offset_days as integer) as sold_on,
+    last_day() - cast(offset_days as integer) as sold_on,
     'store' as channel,
     null as customer_id,
     'S' || pick('anonymous' || offset_days || slip, 70) as sku,
@@ -69,7 +71,7 @@ select
     null as promotion_id
 from range(900) as days (offset_days)
 cross join range(26) as slips (slip)
-where slip < 9 + 3 * isodow($day - cast(offset_days as integer));
+where last_day() - cast(offset_days as integer) <= $day and slip < 9 + 3 * isodow(last_day() - cast(offset_days as integer));
 
 create table core.fct_consents as
 select
