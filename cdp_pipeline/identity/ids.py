@@ -255,6 +255,6 @@ def _used_ids_sql(*, has_base: bool) -> str:
     if not has_base:
         return create + "select cast(null as varchar) as id where false"
     return (
-        create + "select customer_id as id from base.identity.customer_map "
+        f"{create} select customer_id as id from base.identity.customer_map "  # noqa: S608 - constant text
         "union select old_customer_id from base.identity.redirects"
-    )  # noqa: S608 - constant text
+    )

@@ -136,7 +136,7 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
         )
         if not self.has_household:
             logs[:, 1] = -np.inf
-        shares: Floats = np.exp(logs - logs.max(axis=1, keepdims=True))
+        shares = np.exp(logs - logs.max(axis=1, keepdims=True))
         return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
 
     def _maximise(self, indicators: list[Floats], shares: Floats) -> None:
@@ -173,8 +173,8 @@ def _starting_household(comparison: Comparison, unrelated: Floats) -> Floats:
     if comparison.kind == "personal":
         return unrelated.copy()
     if comparison.kind == "birth":
-        twins = np.eye(comparison.size)[1]
-        return (1 - TWIN_SHARE) * unrelated + TWIN_SHARE * twins
+        twins: Floats = np.eye(comparison.size, dtype=np.float64)[1]
+        return np.asarray((1 - TWIN_SHARE) * unrelated + TWIN_SHARE * twins, np.float64)
     start = np.full(comparison.size, 0.05)
     start[:2] = 0.3, 0.6
     return _share(start)

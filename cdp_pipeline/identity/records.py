@@ -14,7 +14,7 @@ from cdp_pipeline.identity.hubs import IDENTIFIERS, find_hubs
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
 
-OLDEST_AGE_YEARS = 115
+OLDEST_AGE_YEARS = 120
 """Older birth dates are placeholders such as 1900-01-01."""
 
 _SPLIT = """

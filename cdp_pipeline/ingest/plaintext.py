@@ -107,7 +107,7 @@ def _first(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _refuse_other_formats(head: bytes, written: Format) -> None:
-    if not head:
+    if not head and written.format == "csv" and written.header:
         raise RefusedError("the file is empty", hint="The export was not written; ask the sender.")
     for magic, (what, hint) in _MAGIC.items():
         if head.startswith(magic):

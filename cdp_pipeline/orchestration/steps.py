@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.project.loader import load_project
 
@@ -27,10 +28,15 @@ def nightly_graph(project_root: Path, *, check: bool = False) -> StepGraph:
         check: Also parse every declaration, so that mistakes show before anything runs.
 
     Raises:
-        ConfigError: A declaration is wrong (with ``check``), or the graph is inconsistent.
+        ConfigError: A declaration is wrong or there is no source (both with ``check``), or the
+            graph is inconsistent.
     """
-    if check:
-        load_project(project_root)
+    if check and not load_project(project_root).sources:
+        raise ConfigError(
+            "no source is declared, so there is nothing to run",
+            where=str(project_root / SOURCE_NAMES_FROM),
+            hint="Describe a delivery in expectations/<source>.yml; the README beside it says how.",
+        )
     sources = source_names(project_root)
     return StepGraph(
         [

@@ -35,7 +35,9 @@ CONTACT_COLUMNS = (
 PERSONAL_COLUMNS = frozenset(CONTACT_COLUMNS) - {"city", "country"}
 """Columns that leave only for a consent purpose and channel."""
 
-IDENTIFYING_COLUMNS = frozenset(CONTACT_COLUMNS) | {"customer_id"}
+IDENTIFYING_COLUMNS = frozenset(
+    {"customer_id", "email", "phone", "push_token", "loyalty_id", "account_id"}
+)
 """Columns by which a receiver finds a person again, so that it can remove them."""
 
 

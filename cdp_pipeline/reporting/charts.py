@@ -107,6 +107,7 @@ def nice_ticks(values: Sequence[float | None], *, count: int = _TICKS) -> list[f
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next(f * magnitude for f in (1, 2, 2.5, 5, 10) if f * magnitude >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    last = max(last, first + 1)
     return [round(number * step, 10) for number in range(first, last + 1)]
 
 

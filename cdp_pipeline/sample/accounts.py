@@ -59,9 +59,13 @@ class Registrations:
 
 
 def register_accounts(
-    holdings: tuple[Holdings, Holdings], people: People, contacts: Contacts,
-    attitudes: Answers, journeys: Journeys, seed: int,
-) -> Registrations:  # fmt: skip
+    holdings: tuple[Holdings, Holdings],
+    people: People,
+    contacts: Contacts,
+    attitudes: Answers,
+    journeys: Journeys,
+    seed: int,
+) -> Registrations:
     """Return what each account says at first; ``holdings`` are the accounts and the cards."""
     accounts, cards = holdings
     rng = open_stream(seed, "account records")
@@ -85,9 +89,13 @@ def register_accounts(
 
 
 def write_accounts(
-    registrations: Registrations, cards: Holdings, people: People, contacts: Contacts,
-    timeline: Timeline, seed: int,
-) -> DatedRows:  # fmt: skip
+    registrations: Registrations,
+    cards: Holdings,
+    people: People,
+    contacts: Contacts,
+    timeline: Timeline,
+    seed: int,
+) -> DatedRows:
     """Return the rows of ``ecommerce_accounts``: all accounts once, changed ones again."""
     rng = open_stream(seed, "account file")
     accounts = registrations.accounts
@@ -126,9 +134,13 @@ HEADER = (
 
 
 def _tell_details(
-    rng: np.random.Generator, registrations: Registrations, people: People, contacts: Contacts,
-    account: Ints, renewed: Bools,
-) -> dict[str, Texts]:  # fmt: skip
+    rng: np.random.Generator,
+    registrations: Registrations,
+    people: People,
+    contacts: Contacts,
+    account: Ints,
+    renewed: Bools,
+) -> dict[str, Texts]:
     first = registrations.described
     again = describe_people(people, contacts, first.owner[account], _CHANGED_MANNERS, rng)
     names = ("email", "first_name", "last_name", "phone", "street", "city", "postcode", "country")

@@ -84,7 +84,8 @@ def join_texts(*parts: Texts | str) -> Texts:
 def number_texts(numbers: Ints, width: int = 0) -> Texts:
     """Return numbers as texts, with leading zeros up to ``width`` characters."""
     texts = numbers.astype(np.str_)
-    return np.strings.zfill(texts, width) if width else texts
+    # zfill cannot say how wide the result of nothing is.
+    return np.strings.zfill(texts, width) if width and len(texts) else texts
 
 
 def hash_numbers(numbers: Ints, salt: int) -> Texts:

@@ -103,9 +103,13 @@ class Shelf:
 
 
 def fill_baskets(
-    visits: Visits, temper: Temper, catalogue: Catalogue, promotions: Promotions,
-    timeline: Timeline, seed: int,
-) -> Lines:  # fmt: skip
+    visits: Visits,
+    temper: Temper,
+    catalogue: Catalogue,
+    promotions: Promotions,
+    timeline: Timeline,
+    seed: int,
+) -> Lines:
     """Return the lines of all visits."""
     rng = open_stream(seed, "baskets")
     on_web = visits.store < 0
@@ -129,18 +133,26 @@ def fill_baskets(
 
 
 def draw_looks(
-    rng: np.random.Generator, person: Ints, day: Ints, temper: Temper,
-    catalogue: Catalogue, timeline: Timeline,
-) -> Ints:  # fmt: skip
+    rng: np.random.Generator,
+    person: Ints,
+    day: Ints,
+    temper: Temper,
+    catalogue: Catalogue,
+    timeline: Timeline,
+) -> Ints:
     """Return a product that each person would look at on a day, by taste and season."""
     department = pick_row(rng, temper.taste, person)
     return Shelf(catalogue).draw(rng, timeline.months(day), department, temper.tier[person])
 
 
 def _choose_products(
-    rng: np.random.Generator, visits: Visits, temper: Temper,
-    catalogue: Catalogue, shelf: Shelf, timeline: Timeline,
-) -> Ints:  # fmt: skip
+    rng: np.random.Generator,
+    visits: Visits,
+    temper: Temper,
+    catalogue: Catalogue,
+    shelf: Shelf,
+    timeline: Timeline,
+) -> Ints:
     person = visits.person
     fresh = shelf.draw(
         rng, timeline.months(visits.day), pick_row(rng, temper.taste, person), temper.tier[person]

@@ -196,8 +196,9 @@ def list_stores() -> pa.Table:
     count = int(np.sum(places.store_name != ""))
     dublin = places.area[:count] == "D"
     number = np.arange(count)
-    postcode = join_texts(places.area[:count], number_texts(number % 4 + 1), " ",
-                          number_texts(number % 9 + 1), "AB")  # fmt: skip
+    postcode = join_texts(
+        places.area[:count], number_texts(number % 4 + 1), " ", number_texts(number % 9 + 1), "AB"
+    )
     return pa.table(
         {
             "store_id": text_column(join_texts("S", number_texts(number + 1, 3))),

@@ -143,8 +143,10 @@ def connect_people(people: People, timeline: Timeline, seed: int) -> Contacts:
     home = address.take(heads)
     former = Addresses(
         np.where(happens(rng, 0.6, len(people)), home.place, second.place),
-        second.street, second.number, second.flat,
-    )  # fmt: skip
+        second.street,
+        second.number,
+        second.flat,
+    )
     email, second_email = _draw_mailboxes(rng, people, timeline)
     return Contacts(
         address=home,

@@ -234,5 +234,8 @@ def _write_address(pen: _Pen) -> tuple[Texts, Texts, Texts, Texts]:
     city = pen.slip(write_cities(address), manners.address_slip, slips.mistype)
     postcode = pen.slip(write_postcodes(address), manners.postcode_odd, slips.crumple_postcode)
     lacks = pen.errs(manners.lacks_address)
-    fields = (street, city, postcode, write_countries(address))
-    return tuple(np.where(lacks, "", text) for text in fields)  # type: ignore[return-value]
+    country = write_countries(address)
+    street, city, postcode, country = (
+        np.where(lacks, "", text) for text in (street, city, postcode, country)
+    )
+    return street, city, postcode, country

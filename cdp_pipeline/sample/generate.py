@@ -216,11 +216,24 @@ def _make_world(spec: StoreSpec) -> _World:
         (accounts, cards), people, contacts, attitudes, journeys, seed
     )
     return _World(
-        seed, timeline, people, contacts, cards, catalogue, promotions, temper, journeys, visits,
-        lines, undo_purchases(visits, lines, catalogue, people, seed), accounts,
-        place_orders(visits, people, accounts, timeline, seed), membership, registrations,
+        seed,
+        timeline,
+        people,
+        contacts,
+        cards,
+        catalogue,
+        promotions,
+        temper,
+        journeys,
+        visits,
+        lines,
+        undo_purchases(visits, lines, catalogue, people, seed),
+        accounts,
+        place_orders(visits, people, accounts, timeline, seed),
+        membership,
+        registrations,
         list_readers(membership, registrations, people, temper, timeline, seed),
-    )  # fmt: skip
+    )
 
 
 def _deliver_all(
@@ -264,8 +277,16 @@ def _deliver_tills(
     )
     order_ids = np.full(len(world.visits), "", dtype="U9")
     order_ids[world.orders.visit] = world.orders.order_id
-    till = Till(world.people, world.contacts, world.cards, world.visits, world.catalogue,
-                world.promotions, world.timeline, order_ids)  # fmt: skip
+    till = Till(
+        world.people,
+        world.contacts,
+        world.cards,
+        world.visits,
+        world.catalogue,
+        world.promotions,
+        world.timeline,
+        order_ids,
+    )
     file = write_till_file(till, receipts, lines, world.seed)
     whole = np.flatnonzero(file.fault != RAGGED)
     rows = DatedRows(file.table.take(pa.array(whole)), file.delivered_day[whole])
@@ -303,18 +324,39 @@ def _deliver_registers(
 
 
 def _deliver_web(
-    world: _World, port: Landing, delivered: dict[str, Delivered],
-    records: Records, tables: dict[str, pa.Table],
-) -> None:  # fmt: skip
-    book = OrderBook(world.orders, world.lines, world.undone, world.people, world.contacts,
-                     world.accounts, world.catalogue, world.promotions, world.timeline)  # fmt: skip
+    world: _World,
+    port: Landing,
+    delivered: dict[str, Delivered],
+    records: Records,
+    tables: dict[str, pa.Table],
+) -> None:
+    book = OrderBook(
+        world.orders,
+        world.lines,
+        world.undone,
+        world.people,
+        world.contacts,
+        world.accounts,
+        world.catalogue,
+        world.promotions,
+        world.timeline,
+    )
     delivered["ecommerce_orders"] = port.deliver("ecommerce_orders", write_orders(book, world.seed))
     delivered["ecommerce_order_lines"] = port.deliver(
         "ecommerce_order_lines", write_order_lines(book)
     )
     records.append(("ecommerce_orders", world.orders.order_id, world.orders.person))
-    shop = WebShop(world.people, world.temper, world.visits, world.lines, world.orders,
-                   world.accounts, world.catalogue, world.journeys, world.timeline)  # fmt: skip
+    shop = WebShop(
+        world.people,
+        world.temper,
+        world.visits,
+        world.lines,
+        world.orders,
+        world.accounts,
+        world.catalogue,
+        world.journeys,
+        world.timeline,
+    )
     sessions = browse_shop(shop, world.seed)
     events = write_web_events(shop, sessions, world.seed)
     delivered["web_events"] = port.deliver("web_events", events)
@@ -323,8 +365,9 @@ def _deliver_web(
 
 
 def _deliver_mail(world: _World, port: Landing, delivered: dict[str, Delivered]) -> None:
-    mails = send_mails(world.readers, world.people, world.catalogue, world.journeys,
-                       world.timeline, world.seed)  # fmt: skip
+    mails = send_mails(
+        world.readers, world.people, world.catalogue, world.journeys, world.timeline, world.seed
+    )
     rows = write_mail_events(mails, world.readers, world.catalogue, world.timeline, world.seed)
     delivered["email_events"] = port.deliver("email_events", rows)
 

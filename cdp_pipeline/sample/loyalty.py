@@ -82,11 +82,12 @@ def write_members(
     consented = np.where(change == NEW_CONSENT, moment, _first_moment(cards, card))
     columns |= {
         "joined_on": day_column(timeline.dates, cards.begun_day[card]),
-        "home_store_id": choice_column([f"S{n + 1:03d}" for n in range(12)],
-                                       contacts.home_store[cards.owner[card]]),
+        "home_store_id": choice_column(
+            [f"S{n + 1:03d}" for n in range(12)], contacts.home_store[cards.owner[card]]
+        ),
         "consent_updated_at": moment_column(timeline.dates, timeline.to_utc(consented)),
         "updated_at": moment_column(timeline.dates, timeline.to_utc(moment)),
-    } | _standing_columns(rng, len(cards), card, change == NEW_STANDING)  # fmt: skip
+    } | _standing_columns(rng, len(cards), card, change == NEW_STANDING)
     return DatedRows(pa.table({name: columns[name] for name in HEADER}), delivered)
 
 
@@ -102,9 +103,13 @@ def _first_moment(cards: Holdings, card: Ints) -> Ints:
 
 
 def _tell_details(
-    rng: np.random.Generator, membership: Membership, people: People, contacts: Contacts,
-    card: Ints, renewed: Bools,
-) -> dict[str, Texts]:  # fmt: skip
+    rng: np.random.Generator,
+    membership: Membership,
+    people: People,
+    contacts: Contacts,
+    card: Ints,
+    renewed: Bools,
+) -> dict[str, Texts]:
     """Return the person's fields of each row; renewed rows tell them anew."""
     first = membership.described
     again = describe_people(people, contacts, first.owner[card], _CHANGED_MANNERS, rng)

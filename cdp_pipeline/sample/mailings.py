@@ -104,9 +104,13 @@ class MailEvents:
 
 
 def list_readers(
-    membership: Membership, registrations: Registrations, people: People, temper: Temper,
-    timeline: Timeline, seed: int,
-) -> Readers:  # fmt: skip
+    membership: Membership,
+    registrations: Registrations,
+    people: People,
+    temper: Temper,
+    timeline: Timeline,
+    seed: int,
+) -> Readers:
     """Return the mailing list: one mailbox per consenting person, each mailbox once."""
     rng = open_stream(seed, "readers")
     person, email, since, wrong = _collect_mailboxes(membership, registrations)
@@ -127,9 +131,13 @@ def list_readers(
 
 
 def send_mails(
-    readers: Readers, people: People, catalogue: Catalogue, journeys: Journeys,
-    timeline: Timeline, seed: int,
-) -> MailEvents:  # fmt: skip
+    readers: Readers,
+    people: People,
+    catalogue: Catalogue,
+    journeys: Journeys,
+    timeline: Timeline,
+    seed: int,
+) -> MailEvents:
     """Return the events of all campaigns up to the last night."""
     rng = open_stream(seed, "mail events")
     weekday = (timeline.dates.astype(np.int64) + 3) % 7
@@ -145,9 +153,13 @@ def send_mails(
     clicked = kind[order] == CLICK
     product = np.where(clicked, rng.integers(0, len(catalogue.sku), len(order)), -1)
     return MailEvents(
-        reader[order].astype(np.int64), kind[order].astype(np.int64), moment[order],
-        campaign[order], machine[order], product,
-    )  # fmt: skip
+        reader[order].astype(np.int64),
+        kind[order].astype(np.int64),
+        moment[order],
+        campaign[order],
+        machine[order],
+        product,
+    )
 
 
 def write_mail_events(

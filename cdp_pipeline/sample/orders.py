@@ -214,10 +214,13 @@ def _list_states(rng: np.random.Generator, book: OrderBook) -> tuple[Ints, Ints,
     posted = book.posted_day
     came_back = np.flatnonzero(posted >= 0)
     order = np.concatenate([everyone, everyone, came_back]).astype(np.int64)
-    status = np.concatenate([
-        np.full(count, PAID), np.where(cancelled, CANCELLED, SHIPPED),
-        np.full(len(came_back), RETURNED),
-    ])  # fmt: skip
+    status = np.concatenate(
+        [
+            np.full(count, PAID),
+            np.where(cancelled, CANCELLED, SHIPPED),
+            np.full(len(came_back), RETURNED),
+        ]
+    )
     moment = np.concatenate([placed, settled, posted[came_back] * SECONDS_PER_DAY + 39_600])
     known = np.flatnonzero(moment // SECONDS_PER_DAY <= book.timeline.last_day)
     return order[known], status[known], moment[known]

@@ -40,9 +40,13 @@ _SETTLED_AFTER_DAYS = 20
 
 
 def write_requests(
-    people: People, contacts: Contacts, cards: Holdings, journeys: Journeys,
-    timeline: Timeline, seed: int,
-) -> OwnedRows:  # fmt: skip
+    people: People,
+    contacts: Contacts,
+    cards: Holdings,
+    journeys: Journeys,
+    timeline: Timeline,
+    seed: int,
+) -> OwnedRows:
     """Return the rows of ``privacy_requests``; each night of a larger store has some."""
     rng = open_stream(seed, "requests")
     nights = timeline.last_day - timeline.start_day
@@ -57,9 +61,12 @@ def write_requests(
     )
     objects = np.flatnonzero(journeys.reason == OBJECTED)
     owner = np.concatenate([asks, journeys.person[objects]]).astype(np.int64)
-    day = np.concatenate([
-        then, journeys.visit_day[objects],
-    ])  # fmt: skip
+    day = np.concatenate(
+        [
+            then,
+            journeys.visit_day[objects],
+        ]
+    )
     kind = np.concatenate([pick(rng, (0.45, 0.25, 0.30), len(asks)), np.full(len(objects), 2)])
     order = np.lexsort((owner, day))
     owner, day, kind = owner[order], day[order], kind[order]

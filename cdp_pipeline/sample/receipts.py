@@ -90,9 +90,13 @@ class ReceiptLines:
 
 
 def ring_up(
-    visits: Visits, lines: Lines, undone: Undone, catalogue: Catalogue,
-    timeline: Timeline, seed: int,
-) -> tuple[Receipts, ReceiptLines]:  # fmt: skip
+    visits: Visits,
+    lines: Lines,
+    undone: Undone,
+    catalogue: Catalogue,
+    timeline: Timeline,
+    seed: int,
+) -> tuple[Receipts, ReceiptLines]:
     """Return all receipts up to the last night, with their lines."""
     rng = open_stream(seed, "tills")
     sold = np.flatnonzero((visits.store >= 0) & (visits.day <= timeline.last_day))

@@ -137,18 +137,21 @@ def write_social_events(
     product = np.where(happens(rng, 0.4, count), rng.integers(0, len(catalogue.sku), count), -1)
     network = pick(rng, (0.5, 0.3, 0.2), len(owner))[fan]
     delivered = timeline.delivered_on(moment // SECONDS_PER_DAY)
-    table = pa.table({
-        "event_id": text_column(hash_numbers(np.arange(count), _EVENT_SALT)),
-        "occurred_at": moment_column(timeline.dates, timeline.to_utc(moment)),
-        "network": choice_column(list(_NETWORKS), network),
-        "handle": lookup_column(handles, fan),
-        "email": text_column(contacts.email[owner[fan]], shows_mail),
-        "event_type": choice_column(list(_SOCIAL_TYPES), kind),
-        "campaign_id": lookup_column(["SO-AUTUMN", "SO-GIFTS"],
-                                     np.where(happens(rng, 0.3, count), kind % 2, -1)),
-        "sku": lookup_column(catalogue.sku, product),
-        "text": lookup_column(list(_COMMENTS), np.where(speaks, moment % len(_COMMENTS), -1)),
-    })  # fmt: skip
+    table = pa.table(
+        {
+            "event_id": text_column(hash_numbers(np.arange(count), _EVENT_SALT)),
+            "occurred_at": moment_column(timeline.dates, timeline.to_utc(moment)),
+            "network": choice_column(list(_NETWORKS), network),
+            "handle": lookup_column(handles, fan),
+            "email": text_column(contacts.email[owner[fan]], shows_mail),
+            "event_type": choice_column(list(_SOCIAL_TYPES), kind),
+            "campaign_id": lookup_column(
+                ["SO-AUTUMN", "SO-GIFTS"], np.where(happens(rng, 0.3, count), kind % 2, -1)
+            ),
+            "sku": lookup_column(catalogue.sku, product),
+            "text": lookup_column(list(_COMMENTS), np.where(speaks, moment % len(_COMMENTS), -1)),
+        }
+    )
     return OwnedRows(DatedRows(table, delivered), handles, owner.astype(np.int64))
 
 

@@ -89,8 +89,13 @@ class _Starts:
         return joined.take(np.lexsort((joined.order, joined.person, joined.start)))
 
     def take(self, index: Ints) -> _Starts:
-        return _Starts(self.person[index], self.start[index], self.product[index],
-                       self.order[index], self.journey[index])  # fmt: skip
+        return _Starts(
+            self.person[index],
+            self.start[index],
+            self.product[index],
+            self.order[index],
+            self.journey[index],
+        )
 
 
 @dataclass(frozen=True)
@@ -192,9 +197,18 @@ def _equip(rng: np.random.Generator, shop: WebShop, starts: _Starts) -> Sessions
     login = np.where(planted, np.where(first, AT_ONCE, MIDWAY), login)
     looks = np.minimum(rng.geometric(0.55, count), 8)
     return Sessions(
-        person, starts.start, starts.product, starts.order, device, cookie,
-        agrees | clean, account, login, looks, cookie_id,
-    )  # fmt: skip
+        person,
+        starts.start,
+        starts.product,
+        starts.order,
+        device,
+        cookie,
+        agrees | clean,
+        account,
+        login,
+        looks,
+        cookie_id,
+    )
 
 
 def _choose_devices(rng: np.random.Generator, people: People, person: Ints) -> Ints:

@@ -160,9 +160,11 @@ def _identify(rng: np.random.Generator, till: Till, receipts: Receipts) -> dict[
         "ereceipt_email": _present(email, known),
         "ereceipt_phone": _present(phone, known),
         "tender": choice_column(list(TENDERS), tender),
-        "payment_token": _present(_write_tokens(rng, till.people, person), known
-                                  & (tender == 0) & happens(rng, 0.6, count)),
-    }  # fmt: skip
+        "payment_token": _present(
+            _write_tokens(rng, till.people, person),
+            known & (tender == 0) & happens(rng, 0.6, count),
+        ),
+    }
 
 
 def _ask_for_receipt(

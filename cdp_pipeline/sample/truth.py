@@ -98,14 +98,18 @@ def list_persons(people: People, contacts: Contacts) -> dict[str, pa.Table]:
 
 def list_records(parts: list[tuple[str, Texts, Ints]]) -> pa.Table:
     """Return ``person_records`` from (source, keys, persons) in the given order."""
-    return pa.concat_tables([
-        pa.table({
-            "source": pa.array([source] * len(keys), type=pa.string()),
-            "record_key": text_column(keys),
-            "person_id": text_column(name_persons(owner)),
-        })
-        for source, keys, owner in parts
-    ])  # fmt: skip
+    return pa.concat_tables(
+        [
+            pa.table(
+                {
+                    "source": pa.array([source] * len(keys), type=pa.string()),
+                    "record_key": text_column(keys),
+                    "person_id": text_column(name_persons(owner)),
+                }
+            )
+            for source, keys, owner in parts
+        ]
+    )
 
 
 def list_cookie_users(sessions: Sessions) -> tuple[pa.Table, tuple[Texts, Ints]]:

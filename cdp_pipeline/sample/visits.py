@@ -138,8 +138,11 @@ def simulate_visits(
     kept = np.flatnonzero((day >= 0) & (day <= timeline.end_day) & ~rests)
     person, day = person[kept], day[kept]
     on_web = happens(rng, temper.web_share[person], len(person))
-    second = np.where(on_web, draw_seconds(rng, len(person), on_web=True),
-                      draw_seconds(rng, len(person), on_web=False))  # fmt: skip
+    second = np.where(
+        on_web,
+        draw_seconds(rng, len(person), on_web=True),
+        draw_seconds(rng, len(person), on_web=False),
+    )
     store = np.where(on_web, -1, choose_stores(rng, contacts.home_store[person]))
     order = np.lexsort((person, second, day))
     return Visits(person, day.astype(np.int64), second, store, np.full_like(person, -1)).take(order)

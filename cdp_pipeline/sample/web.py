@@ -108,9 +108,11 @@ def _unfold(
     session, kind, product, place = (np.concatenate(column) for column in zip(*full, strict=True))
     order = np.lexsort((place, session))
     return (
-        session[order].astype(np.int64), kind[order].astype(np.int64),
-        product[order].astype(np.int64), place[order].astype(np.int64),
-    )  # fmt: skip
+        session[order].astype(np.int64),
+        kind[order].astype(np.int64),
+        product[order].astype(np.int64),
+        place[order].astype(np.int64),
+    )
 
 
 def _look_around(
@@ -161,6 +163,7 @@ def _render(
 
 def _stamp(rng: np.random.Generator, shop: WebShop, moment: Ints) -> pa.Array:
     seconds = moment_column(shop.timeline.dates, shop.timeline.to_utc(moment), ending=".")
-    thousandths = lookup_column([f"{number:03d}Z" for number in range(1000)],
-                                rng.integers(0, 1000, len(moment)))  # fmt: skip
+    thousandths = lookup_column(
+        [f"{number:03d}Z" for number in range(1000)], rng.integers(0, 1000, len(moment))
+    )
     return pa.compute.binary_join_element_wise(seconds, thousandths, "")

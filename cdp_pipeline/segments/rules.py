@@ -19,14 +19,16 @@ from cdp_pipeline.project.tables import TableHeader
 FEATURES_TABLE = "features.customer_features"
 
 _TYPES_BY_NAME = (
-    (re.compile(r"^(is|has)_|^(browsed|bought|opened|visited)_"), "boolean"),
+    (re.compile(r"_id$"), "varchar"),
     (re.compile(r"_at$"), "timestamp"),
     (re.compile(r"_on$"), "date"),
-    (re.compile(r"_amount$"), "decimal(18,2)"),
-    (re.compile(r"_(count|days)(_\d+[dm])?$|^\w+_count_|^(visits|store_visits)_|_year$"), "bigint"),
-    (re.compile(r"_(r|f|m)?score$|_tenth$"), "integer"),
+    (re.compile(r"^(is|has|bought|opened|visited)_"), "boolean"),
+    (re.compile(r"_amount(_|$)"), "decimal(18,2)"),
+    (re.compile(r"_(count|days|years?)(_|$)"), "bigint"),
+    (re.compile(r"_(score|tenth|no)$"), "integer"),
     (re.compile(r"_(share|prob|km|weight)$|^p_|^expected_"), "double"),
 )
+"""First match wins: the naming grammar of the warehouse's columns."""
 
 
 def vet_segment(spec: SegmentSpec, *, columns: Mapping[str, str], path: Path) -> str:

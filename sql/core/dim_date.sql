@@ -56,9 +56,8 @@ span as (
 ),
 
 days as (
-    select cast(unnest(generate_series(
-        cast(first_on as timestamp), cast({{ business_date }} + 365 as timestamp), interval 1 day
-    )) as date) as date_on
+    select
+        first_on + cast(unnest(range({{ business_date }} + 366 - first_on)) as integer) as date_on
     from span
 ),
 

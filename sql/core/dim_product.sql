@@ -17,7 +17,11 @@ columns:
   url_path: Path of its page on the web site
 checks:
   - {expect: not_null, column: sku}
-  - {expect: "true", name: most_sold_articles_are_listed, where: is_listed, mostly: 0.5, severity: warn}
+  - expect: "true"
+    name: most_articles_are_listed
+    where: is_listed
+    mostly: 0.5
+    severity: warn
 */
 with products as (
     select * from staging.products

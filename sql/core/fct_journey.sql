@@ -59,11 +59,11 @@ sale_touches as (
             else 'store_purchase'
         end as touch,
         channel,
-        max({'amount': abs(net_amount), 'sku': sku}).sku as sku,
+        max({ 'amount': abs(net_amount), 'sku': sku }).sku as sku,
         min(store_id) as store_id,
         cast(sum(net_amount) as decimal(18, 2)) as amount,
         sale_id as reference,
-        source
+        source as origin
     from fct_sales
     group by customer_id, sold_on, channel, is_return, sale_id, source
 ),
@@ -81,7 +81,7 @@ web_touches as (
         'web' as channel,
         sku,
         event_id as reference,
-        source
+        source as origin
     from fct_web_events
     where event_type in ('product_view', 'add_to_cart', 'search')
 ),
@@ -95,7 +95,7 @@ email_touches as (
         'email' as channel,
         sku,
         event_id as reference,
-        source
+        source as origin
     from fct_email_events
     where event_type in ('open', 'click')
 ),
@@ -109,7 +109,7 @@ other_touches as (
         'social' as channel,
         sku,
         event_id as reference,
-        source
+        source as origin
     from fct_social_events
     union all by name
     select
@@ -119,7 +119,7 @@ other_touches as (
         'service' as touch,
         'service' as channel,
         contact_id as reference,
-        source
+        source as origin
     from fct_service_contacts
     {% if base.has("ops.contact_log") %}
     -- People merged since go on under their present id; people erased since are gone.
@@ -131,11 +131,11 @@ other_touches as (
         'trigger_sent' as touch,
         contact_log.channel,
         contact_log.offer as reference,
-        contact_log.destination as source
+        contact_log.destination as origin
     from base.ops.contact_log as contact_log
     left join identity.redirects as redirects
         on contact_log.customer_id = redirects.old_customer_id
-    semi join identity.golden_records as people
+    inner join identity.golden_records as people
         on coalesce(redirects.customer_id, contact_log.customer_id) = people.customer_id
     where contact_log.sent_on < {{ business_date }}
     {% endif %}
@@ -156,7 +156,7 @@ final as (
         customer_id,
         row_number() over (
             partition by customer_id
-            order by happened_at asc, touch asc, source asc, reference asc, channel asc
+            order by happened_at asc, touch asc, origin asc, reference asc, channel asc
         ) as step_no,
         happened_at,
         happened_on,

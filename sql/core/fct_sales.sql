@@ -31,7 +31,10 @@ checks:
   - {expect: not_null, column: net_amount}
   - {expect: in_set, column: line_kind, values: [product, fee, gift_card]}
   - {expect: in_set, column: channel, values: [store, web]}
-  - {expect: "true", name: returns_are_not_positive, where: not (is_return and net_amount > 0), severity: warn}
+  - expect: "true"
+    name: returns_are_not_positive
+    where: not (is_return and net_amount > 0)
+    severity: warn
 */
 with sale_lines as (
     select * from staging.sale_lines
@@ -193,8 +196,23 @@ all_lines as (
         key_part(till_lines.source)
         || ':' || key_part(till_lines.sale_id)
         || ':' || key_part(till_lines.line_no) as sale_line_key,
-        till_lines.* exclude (original_sale_id, customer_id),
-        coalesce(till_lines.customer_id, anonymous_returns.customer_id) as customer_id
+        till_lines.source,
+        till_lines.sale_id,
+        till_lines.line_no,
+        till_lines.sold_at,
+        till_lines.sold_on,
+        till_lines.channel,
+        till_lines.store_id,
+        coalesce(till_lines.customer_id, anonymous_returns.customer_id) as customer_id,
+        till_lines.sku,
+        till_lines.line_kind,
+        till_lines.quantity,
+        till_lines.unit_price,
+        till_lines.discount_amount,
+        till_lines.net_amount,
+        till_lines.is_return,
+        till_lines.promotion_id,
+        till_lines.currency
     from till_lines
     left join anonymous_returns
         on

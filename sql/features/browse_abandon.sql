@@ -69,7 +69,8 @@ looks as (
         dim_product.category,
         min(dim_product.department) as department,
         max({
-            'looked_at': fct_web_events.occurred_at, 'event_id': fct_web_events.event_id,
+            'looked_at': fct_web_events.occurred_at,
+            'event_id': fct_web_events.event_id,
             'sku': fct_web_events.sku
         }).sku as sku,
         count(*) as look_count,
@@ -111,7 +112,9 @@ visits as (
         looks.customer_id,
         looks.category,
         min({
-            'at': receipts.sold_at, 'visited_on': receipts.sold_on, 'store_id': receipts.store_id
+            'at': receipts.sold_at,
+            'visited_on': receipts.sold_on,
+            'store_id': receipts.store_id
         }) as first_visit,
         max(receipts.sold_on) as last_visited_store_on
     from looks
@@ -128,12 +131,12 @@ opens as (
         looks.category,
         max(fct_email_events.occurred_at) as opened_email_at,
         max(fct_email_events.occurred_on) as opened_email_on,
-        max(fct_email_events.occurred_at)
-            filter (where fct_email_events.occurred_at > visits.first_visit.at)
-            as opened_email_after_visit_at,
-        max(fct_email_events.occurred_on)
-            filter (where fct_email_events.occurred_at > visits.first_visit.at)
-            as opened_email_after_visit_on
+        max(fct_email_events.occurred_at) filter (
+            where fct_email_events.occurred_at > visits.first_visit.at
+        ) as opened_email_after_visit_at,
+        max(fct_email_events.occurred_on) filter (
+            where fct_email_events.occurred_at > visits.first_visit.at
+        ) as opened_email_after_visit_on
     from looks
     inner join fct_email_events
         on

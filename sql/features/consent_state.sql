@@ -28,19 +28,19 @@ newest as (
             'at': captured_at,
             'strictness': case status when 'granted' then 0 when 'withdrawn' then 1 else 2 end,
             'status': status
-        }) as statement
+        }) as latest
     from fct_consents
     group by customer_id, purpose, coalesce(channel, 'any')
 ),
 
 final as (
     select
-        customer_id,
-        purpose,
-        channel,
-        statement.status as status,
-        statement.at as captured_at,
-        statement.status = 'granted' as is_granted
+        newest.customer_id,
+        newest.purpose,
+        newest.channel,
+        newest.latest.status,
+        newest.latest.at as captured_at,
+        newest.latest.status = 'granted' as is_granted
     from newest
 )
 

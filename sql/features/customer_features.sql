@@ -79,8 +79,8 @@ columns:
   clv_12m_amount: Discounted spending expected over the CLV horizon
   clv_tenth: 1 lowest to 10 highest tenth by clv_12m_amount
   value_tier: >-
-    top 5 % high, next 15 % upper, next 30 % middle, others low, by clv_12m_amount, or by spending in
-    the last 365 days where there is no forecast; none without either
+    top 5 % high, next 15 % upper, next 30 % middle, others low, by clv_12m_amount, or by spending
+    in the last 365 days where there is no forecast; none without either
   lifecycle: >-
     prospect without purchases, else by silence over the usual gap, which counts as 14 to 120 days:
     active up to 1.5 times, cooling up to 2.5, at_risk up to 4, lapsed up to 8, lost beyond
@@ -232,13 +232,9 @@ usual as (
     from customer_purchases
 ),
 
-people as (
+standings as (
     select
-        dim_customer.*,
-        shopping_habits.* exclude (customer_id),
-        customer_purchases.x,
-        customer_purchases.usual_gap_days,
-        clv.* exclude (customer_id, model_status),
+        dim_customer.customer_id,
         cast({{ business_date }} - shopping_habits.last_bought_on as integer) as recency_days,
         -- A daily shopper on a fortnight's holiday has not left, and nobody is expected so rarely
         -- that half a year of silence says nothing.
@@ -246,6 +242,7 @@ people as (
             as patience_days,
         nullif(greatest(coalesce(clv.clv_12m_amount, shopping_habits.net_amount_365d), 0), 0)
             as worth_amount,
+        -- Visits expected of somebody who is still a customer, times the chance of losing them.
         case
             when customer_purchases.x >= 2
                 then
@@ -264,61 +261,61 @@ borders as (
     select
         quantile_disc(worth_amount, [0.5, 0.8, 0.95]) as worth_steps,
         quantile_disc(amount_at_stake, 0.9) as stake_step
-    from people
+    from standings
 ),
 
 final as (
     select
-        people.customer_id,
-        people.household_id,
-        people.sex,
-        people.age_years,
-        people.postcode_area,
-        people.city,
-        people.country,
-        people.tier,
-        people.has_loyalty,
-        people.has_account,
-        people.first_seen_on,
-        cast({{ business_date }} - people.first_seen_on as integer) as known_days,
-        people.source_count,
-        people.home_store_id,
-        people.nearest_store_id,
+        dim_customer.customer_id,
+        dim_customer.household_id,
+        dim_customer.sex,
+        dim_customer.age_years,
+        dim_customer.postcode_area,
+        dim_customer.city,
+        dim_customer.country,
+        dim_customer.tier,
+        dim_customer.has_loyalty,
+        dim_customer.has_account,
+        dim_customer.first_seen_on,
+        cast({{ business_date }} - dim_customer.first_seen_on as integer) as known_days,
+        dim_customer.source_count,
+        dim_customer.home_store_id,
+        dim_customer.nearest_store_id,
         dim_store.store_name as nearest_store_name,
         dim_store.city as nearest_store_city,
-        people.favourite_store_id,
-        people.favourite_weekday_name,
-        people.is_contactable_email,
-        people.is_contactable_sms,
-        people.is_contactable_push,
-        people.is_contactable_post,
+        shopping_habits.favourite_store_id,
+        shopping_habits.favourite_weekday_name,
+        dim_customer.is_contactable_email,
+        dim_customer.is_contactable_sms,
+        dim_customer.is_contactable_push,
+        dim_customer.is_contactable_post,
         coalesce(consents.has_email_consent, false) as has_email_consent,
         coalesce(consents.has_sms_consent, false) as has_sms_consent,
         coalesce(consents.has_push_consent, false) as has_push_consent,
         coalesce(consents.has_post_consent, false) as has_post_consent,
         coalesce(consents.has_profiling_consent, false) as has_profiling_consent,
-        people.first_bought_on is not null as has_purchases,
-        people.first_bought_on,
-        people.last_bought_on,
-        people.recency_days,
-        people.last_store_visit_on,
-        people.last_web_order_on,
-        coalesce(people.visit_count_30d, 0) as visit_count_30d,
-        coalesce(people.visit_count_90d, 0) as visit_count_90d,
-        coalesce(people.visit_count_365d, 0) as visit_count_365d,
-        coalesce(people.visit_count_ever, 0) as visit_count_ever,
-        coalesce(people.net_amount_30d, 0) as net_amount_30d,
-        coalesce(people.net_amount_90d, 0) as net_amount_90d,
-        coalesce(people.net_amount_365d, 0) as net_amount_365d,
-        coalesce(people.net_amount_previous_365d, 0) as net_amount_previous_365d,
-        coalesce(people.net_amount_ever, 0) as net_amount_ever,
-        people.mean_visit_amount,
-        people.usual_gap_days,
-        people.store_share,
-        people.web_share,
-        people.promotion_share,
-        people.discount_share,
-        people.return_share,
+        shopping_habits.first_bought_on is not null as has_purchases,
+        shopping_habits.first_bought_on,
+        shopping_habits.last_bought_on,
+        standings.recency_days,
+        shopping_habits.last_store_visit_on,
+        shopping_habits.last_web_order_on,
+        coalesce(shopping_habits.visit_count_30d, 0) as visit_count_30d,
+        coalesce(shopping_habits.visit_count_90d, 0) as visit_count_90d,
+        coalesce(shopping_habits.visit_count_365d, 0) as visit_count_365d,
+        coalesce(shopping_habits.visit_count_ever, 0) as visit_count_ever,
+        coalesce(shopping_habits.net_amount_30d, 0) as net_amount_30d,
+        coalesce(shopping_habits.net_amount_90d, 0) as net_amount_90d,
+        coalesce(shopping_habits.net_amount_365d, 0) as net_amount_365d,
+        coalesce(shopping_habits.net_amount_previous_365d, 0) as net_amount_previous_365d,
+        coalesce(shopping_habits.net_amount_ever, 0) as net_amount_ever,
+        shopping_habits.mean_visit_amount,
+        customer_purchases.usual_gap_days,
+        shopping_habits.store_share,
+        shopping_habits.web_share,
+        shopping_habits.promotion_share,
+        shopping_habits.discount_share,
+        shopping_habits.return_share,
         departments.favourite_department,
         departments.favourite_department_share,
         category_affinity.category as favourite_category,
@@ -333,37 +330,37 @@ final as (
         rfm.m_score,
         rfm.rfm_cell,
         coalesce(rfm.rfm_segment, 'No Recent Purchase') as rfm_segment,
-        people.p_alive,
-        people.p_active_90d,
-        people.expected_visits_90d,
-        people.expected_visits_365d,
-        people.expected_spend_amount,
-        people.clv_12m_amount,
-        people.clv_tenth,
+        clv.p_alive,
+        clv.p_active_90d,
+        clv.expected_visits_90d,
+        clv.expected_visits_365d,
+        clv.expected_spend_amount,
+        clv.clv_12m_amount,
+        clv.clv_tenth,
         case
-            when people.worth_amount is null then 'none'
-            when people.worth_amount > borders.worth_steps[3] then 'high'
-            when people.worth_amount > borders.worth_steps[2] then 'upper'
-            when people.worth_amount > borders.worth_steps[1] then 'middle'
+            when standings.worth_amount is null then 'none'
+            when standings.worth_amount > borders.worth_steps[3] then 'high'
+            when standings.worth_amount > borders.worth_steps[2] then 'upper'
+            when standings.worth_amount > borders.worth_steps[1] then 'middle'
             else 'low'
         end as value_tier,
         case
-            when people.recency_days is null then 'prospect'
-            when people.recency_days <= 1.5 * people.patience_days then 'active'
-            when people.recency_days <= 2.5 * people.patience_days then 'cooling'
-            when people.recency_days <= 4 * people.patience_days then 'at_risk'
-            when people.recency_days <= 8 * people.patience_days then 'lapsed'
+            when standings.recency_days is null then 'prospect'
+            when standings.recency_days <= 1.5 * standings.patience_days then 'active'
+            when standings.recency_days <= 2.5 * standings.patience_days then 'cooling'
+            when standings.recency_days <= 4 * standings.patience_days then 'at_risk'
+            when standings.recency_days <= 8 * standings.patience_days then 'lapsed'
             else 'lost'
         end as lifecycle,
         case
-            when people.recency_days is null then 'nothing bought yet'
-            when people.usual_gap_days is null
-                then 'one visit only, silent ' || people.recency_days || ' days'
+            when standings.recency_days is null then 'nothing bought yet'
+            when customer_purchases.usual_gap_days is null
+                then 'one visit only, silent ' || standings.recency_days || ' days'
             else
-                'usually every ' || cast(round(people.usual_gap_days) as integer)
-                || ' days, silent ' || people.recency_days
+                'usually every ' || cast(round(customer_purchases.usual_gap_days) as integer)
+                || ' days, silent ' || standings.recency_days
         end as lifecycle_reason,
-        coalesce(people.amount_at_stake > borders.stake_step, false) as is_at_risk_value,
+        coalesce(standings.amount_at_stake > borders.stake_step, false) as is_at_risk_value,
         engagement.last_web_on,
         coalesce(engagement.web_session_count_30d, 0) as web_session_count_30d,
         coalesce(engagement.product_look_count_30d, 0) as product_look_count_30d,
@@ -391,18 +388,22 @@ final as (
         winter_boots.visited_store_id as visited_store_after_boots_look_id,
         winter_boots.opened_email_on as opened_email_after_boots_look_on,
         winter_boots.opened_email_after_visit_on as opened_email_after_boots_visit_on
-    from people
+    from dim_customer
     cross join borders
-    left join dim_store on people.nearest_store_id = dim_store.store_id
-    left join consents on people.customer_id = consents.customer_id
-    left join departments on people.customer_id = departments.customer_id
-    left join category_affinity on people.customer_id = category_affinity.customer_id
-    left join next_best on people.customer_id = next_best.customer_id
-    left join rfm on people.customer_id = rfm.customer_id
-    left join engagement on people.customer_id = engagement.customer_id
-    left join interests on people.customer_id = interests.customer_id
-    left join winter_boots on people.customer_id = winter_boots.customer_id
-    left join winter_boots_buyers on people.customer_id = winter_boots_buyers.customer_id
+    inner join standings on dim_customer.customer_id = standings.customer_id
+    left join shopping_habits on dim_customer.customer_id = shopping_habits.customer_id
+    left join customer_purchases on dim_customer.customer_id = customer_purchases.customer_id
+    left join clv on dim_customer.customer_id = clv.customer_id
+    left join dim_store on dim_customer.nearest_store_id = dim_store.store_id
+    left join consents on dim_customer.customer_id = consents.customer_id
+    left join departments on dim_customer.customer_id = departments.customer_id
+    left join category_affinity on dim_customer.customer_id = category_affinity.customer_id
+    left join next_best on dim_customer.customer_id = next_best.customer_id
+    left join rfm on dim_customer.customer_id = rfm.customer_id
+    left join engagement on dim_customer.customer_id = engagement.customer_id
+    left join interests on dim_customer.customer_id = interests.customer_id
+    left join winter_boots on dim_customer.customer_id = winter_boots.customer_id
+    left join winter_boots_buyers on dim_customer.customer_id = winter_boots_buyers.customer_id
 )
 
 select * from final

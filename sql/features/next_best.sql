@@ -72,10 +72,11 @@ next_categories as (
         companions.next_category_share
     from favourites
     inner join companions on favourites.category = companions.favourite_category
-    anti join category_affinity as owned
+    left join category_affinity
         on
-            favourites.customer_id = owned.customer_id
-            and companions.next_category = owned.category
+            favourites.customer_id = category_affinity.customer_id
+            and companions.next_category = category_affinity.category
+    where category_affinity.customer_id is null
     qualify
         row_number() over (
             partition by favourites.customer_id

@@ -58,15 +58,9 @@ buyers as (
 {% set bins = settings.rfm.bins %}
 thresholds as (
     select
-        {% for value in ["recency_days", "frequency_count", "monetary_amount"] %}
-        coalesce(
-            quantile_disc(
-                {{ value }},
-                [{% for k in range(1, bins) %}{{ k / bins }}e0{{ ", " if k < bins - 1 }}{% endfor %}]
-            ),
-            []
-        ) as {{ value }}_steps,
-        {% endfor %}
+        quantile_disc(recency_days, even_shares({{ bins }})) as recency_steps,
+        quantile_disc(frequency_count, even_shares({{ bins }})) as frequency_steps,
+        quantile_disc(monetary_amount, even_shares({{ bins }})) as monetary_steps,
         case
             when count(*) < 500 then 'few_buyers'
             when max(frequency_count) < 3 then 'few_repeaters'
@@ -85,19 +79,9 @@ history as (
 scored as (
     select
         buyers.*,
-        {{ bins }} - len(
-            list_filter(thresholds.recency_days_steps, lambda step: buyers.recency_days > step)
-        ) as r_score,
-        1 + len(
-            list_filter(
-                thresholds.frequency_count_steps, lambda step: buyers.frequency_count > step
-            )
-        ) as f_score,
-        1 + len(
-            list_filter(
-                thresholds.monetary_amount_steps, lambda step: buyers.monetary_amount > step
-            )
-        ) as m_score
+        {{ bins }} - count_below(thresholds.recency_steps, buyers.recency_days) as r_score,
+        1 + count_below(thresholds.frequency_steps, buyers.frequency_count) as f_score,
+        1 + count_below(thresholds.monetary_steps, buyers.monetary_amount) as m_score
     from buyers
     cross join thresholds
 ),

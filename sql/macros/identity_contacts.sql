@@ -2,14 +2,21 @@
 
 -- Lower case address without blanks or "mailto:"; NULL unless it has the shape of one.
 create or replace temp macro identity_email(value) as
-    nullif(regexp_extract(
-        lower(trim(value)), '^(?:mailto:)?([^@\s<>,;:]+@[^@\s<>,;:]+\.[a-z]{2,})\.?$', 1), '');
+    nullif(
+        regexp_extract(
+            lower(trim(value)),
+            '^(?:mailto:)?([^@\s<>,;:]+@[^@\s<>,;:]+\.[a-z]{2,})\.?$',
+            1
+        ),
+        ''
+    );
 
 -- Whether a well-formed address stands for "has none".
 create or replace temp macro identity_is_junk_email(email) as
     regexp_full_match(
         split_part(email, '@', 1),
-        'none|no|na|n\.a|nomail|no[._-]?e?mail|noreply|no-reply|unknown|donotemail|anonymous|guest|customer|test|x+|asdf|abc|null'
+        'none|no|na|n\.a|no[._-]?e?mail|no[._-]?reply|unknown|donotemail|anonymous|guest|customer'
+            || '|test|x+|asdf|abc|null'
     );
 
 -- The mailbox behind an address: tags dropped, Gmail's dots ignored, one name per provider.
@@ -30,7 +37,10 @@ create or replace temp macro identity_phone(value) as
 
 -- Whether nine digits stand for "has none".
 create or replace temp macro identity_is_junk_phone(digits) as
-    regexp_full_match(digits, '0+|1+|2+|3+|4+|5+|6+|7+|8+|9+|123456789|234567890|012345678|987654321');
+    regexp_full_match(
+        digits,
+        '0+|1+|2+|3+|4+|5+|6+|7+|8+|9+|123456789|234567890|012345678|987654321'
+    );
 
 -- E.164, given the two-letter country of the person; other countries' local numbers stay digits.
 create or replace temp macro identity_phone_e164(value, country) as
@@ -38,14 +48,19 @@ create or replace temp macro identity_phone_e164(value, country) as
         when regexp_replace(value, '[^0-9]', '', 'g') = '' then null
         when regexp_matches(trim(value), '^(\+|00)')
             then '+' || regexp_replace(
-                regexp_replace(regexp_replace(value, '\(0\)', '', 'g'), '[^0-9]', '', 'g'), '^00', '')
+                regexp_replace(regexp_replace(value, '\(0\)', '', 'g'), '[^0-9]', '', 'g'),
+                '^00',
+                ''
+            )
         when country in ('GB', 'IE', 'FR', 'DE', 'NL', 'BE')
             then '+' || case country
                 when 'GB' then '44' when 'IE' then '353' when 'FR' then '33'
                 when 'DE' then '49' when 'NL' then '31' else '32'
             end || regexp_replace(
                 regexp_replace(value, '[^0-9]', '', 'g'),
-                case country when 'GB' then '^(44)?0?' when 'IE' then '^(353)?0?' else '^0' end, '')
+                case country when 'GB' then '^(44)?0?' when 'IE' then '^(353)?0?' else '^0' end,
+                ''
+            )
         when country in ('US', 'CA')
             then '+1' || right(regexp_replace(value, '[^0-9]', '', 'g'), 10)
         else regexp_replace(value, '[^0-9]', '', 'g')
@@ -55,9 +70,13 @@ create or replace temp macro identity_phone_e164(value, country) as
 create or replace temp macro identity_country(value, home) as
     case
         when value is null or trim(value) = '' then home
-        when upper(trim(value)) in ('GB', 'UK', 'GBR', 'UNITED KINGDOM', 'GREAT BRITAIN', 'ENGLAND', 'SCOTLAND', 'WALES', 'NORTHERN IRELAND') then 'GB'
+        when upper(trim(value)) in (
+            'GB', 'UK', 'GBR', 'UNITED KINGDOM', 'GREAT BRITAIN', 'ENGLAND', 'SCOTLAND', 'WALES',
+            'NORTHERN IRELAND'
+        ) then 'GB'
         when upper(trim(value)) in ('IE', 'IRL', 'IRELAND', 'EIRE') then 'IE'
-        when upper(trim(value)) in ('US', 'USA', 'UNITED STATES', 'UNITED STATES OF AMERICA') then 'US'
+        when upper(trim(value)) in ('US', 'USA', 'UNITED STATES', 'UNITED STATES OF AMERICA')
+            then 'US'
         when length(trim(value)) = 2 then upper(trim(value))
         else trim(value)
     end;
@@ -69,15 +88,37 @@ create or replace temp macro identity_postcode(value) as
 
 -- Street line in lower case with short forms: "Flat 3, 12 High Street" becomes "flat 3 12 high st".
 create or replace temp macro identity_street(value) as
-    nullif(trim(
-        replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(
-        replace(replace(replace(replace(replace(replace(
-            ' ' || regexp_replace(
-                regexp_replace(lower(strip_accents(value)), '[''’`.]', '', 'g'), '[^a-z0-9]+', ' ', 'g') || ' ',
-        ' street ', ' st '), ' road ', ' rd '), ' avenue ', ' ave '), ' lane ', ' ln '),
-        ' drive ', ' dr '), ' court ', ' ct '), ' close ', ' cl '), ' place ', ' pl '),
-        ' square ', ' sq '), ' gardens ', ' gdns '), ' crescent ', ' cres '), ' terrace ', ' ter '),
-        ' apartment ', ' flat '), ' apt ', ' flat '), ' unit ', ' flat '), ' boulevard ', ' blvd ')), '');
+    nullif(array_to_string(
+        list_transform(
+            string_split(
+                trim(regexp_replace(
+                    regexp_replace(lower(strip_accents(value)), '[''’`.]', '', 'g'),
+                    '[^a-z0-9]+', ' ', 'g'
+                )),
+                ' '
+            ),
+            lambda word: case word
+                when 'street' then 'st'
+                when 'road' then 'rd'
+                when 'avenue' then 'ave'
+                when 'lane' then 'ln'
+                when 'drive' then 'dr'
+                when 'court' then 'ct'
+                when 'close' then 'cl'
+                when 'place' then 'pl'
+                when 'square' then 'sq'
+                when 'gardens' then 'gdns'
+                when 'crescent' then 'cres'
+                when 'terrace' then 'ter'
+                when 'boulevard' then 'blvd'
+                when 'apartment' then 'flat'
+                when 'apt' then 'flat'
+                when 'unit' then 'flat'
+                else word
+            end
+        ),
+        ' '
+    ), '');
 
 -- Letters and digits of a card or account number without leading zeros, which spreadsheets lose.
 create or replace temp macro identity_number(value) as

@@ -24,7 +24,8 @@ create or replace temp macro identity_split_name(value) as
         )
         when contains(identity_untitle(value), ' ') then regexp_extract(
             identity_untitle(value),
-            '^(.+?)\s+((?:(?i:van|von|de|del|della|di|da|dos|du|la|le|der|den|ter|ten|bin|ibn|al|el|st|mac)\s+)*\S+)$',
+            '^(.+?)\s+((?:(?i:van|von|de|del|della|di|da|dos|du|la|le|der|den|ter|ten|bin|ibn|al|el|st'
+                || '|mac)\s+)*\S+)$',
             ['given', 'family']
         )
         else struct_pack(given := cast(null as varchar), family := identity_untitle(value))
@@ -34,7 +35,11 @@ create or replace temp macro identity_split_name(value) as
 create or replace temp macro identity_letters(value) as
     nullif(trim(regexp_replace(
         regexp_replace(
-            replace(replace(replace(replace(lower(strip_accents(value)), 'ß', 'ss'), 'ø', 'o'), 'æ', 'ae'), 'ł', 'l'),
+            replace(
+                replace(replace(replace(lower(strip_accents(value)), 'ß', 'ss'), 'ø', 'o'), 'æ', 'ae'),
+                'ł',
+                'l'
+            ),
             '[''’`´.]', '', 'g'),
         '[^\p{L}]+', ' ', 'g')), '');
 
@@ -42,8 +47,8 @@ create or replace temp macro identity_letters(value) as
 create or replace temp macro identity_is_no_name(value) as
     value in (
         'unknown', 'none', 'n a', 'no name', 'noname', 'anonymous', 'customer',
-        'test', 'testing', 'test customer', 'test test', 'test user', 'test account', 'xxx', 'tbc',
-        'cash customer', 'null'
+        'test', 'testing', 'test customer', 'test test', 'test user', 'test account', 'xxx',
+        'tbc', 'cash customer', 'null'
     );
 
 -- A name as it is printed: all-capital and all-small names get capitals at the starts of words.

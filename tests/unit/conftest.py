@@ -132,7 +132,9 @@ class Marketing:
         rows = [
             {**FEATURES, **columns, "customer_id": name} for name, columns in self.customers.items()
         ]
-        insert(con, "core.dim_customer", [[r["customer_id"], r.get("record_count", 1)] for r in rows])
+        insert(
+            con, "core.dim_customer", [[r["customer_id"], r.get("record_count", 1)] for r in rows]
+        )
         insert(
             con,
             "core.customer_contact",

@@ -215,7 +215,9 @@ def test_permitted_never_meets_not_granted(
     for statement in statements:
         state(con, *statement)
     for name, kind in requests:
-        con.execute("insert into core.privacy_requests values ('r', ?, ?, null, null)", [name, kind])
+        con.execute(
+            "insert into core.privacy_requests values ('r', ?, ?, null, null)", [name, kind]
+        )
     gate = permitted(con, purpose="marketing", channel="email", business_date=DAY)
     rows = con.execute(f"select customer_id from {gate} where is_permitted").fetchall()
     con.close()

@@ -12,6 +12,8 @@ from cdp_pipeline.quality.results import read_results
 from cdp_pipeline.storage.paths import DataPaths
 from tests.unit.quality.conftest import StageRows
 
+pytestmark = pytest.mark.usefixtures("tills")
+
 GOOD = "('s1', 'ann@example.com', 10.00), ('s2', null, 2.50)"
 CANARY = "zq-canary-person"
 
@@ -25,7 +27,7 @@ def everything_written(folder: Path) -> str:
 
 
 def test_clean_rows_pass_and_every_rule_is_reported(
-    context: RunContext, tills: Path, stage_rows: StageRows
+    context: RunContext, stage_rows: StageRows
 ) -> None:
     stage_rows(GOOD)
     result = run_sources(context)
@@ -52,7 +54,7 @@ def test_a_failed_stop_rule_names_source_rule_counts_and_file(
 
 
 def test_a_failed_warning_is_a_message_and_the_night_goes_on(
-    context: RunContext, tills: Path, stage_rows: StageRows
+    context: RunContext, stage_rows: StageRows
 ) -> None:
     stage_rows("('s1', 'no at sign', 1.00)")
     result = run_sources(context)
@@ -61,7 +63,7 @@ def test_a_failed_warning_is_a_message_and_the_night_goes_on(
 
 
 def test_an_accepted_row_that_breaks_a_quarantine_rule_stops_the_night(
-    context: RunContext, tills: Path, stage_rows: StageRows
+    context: RunContext, stage_rows: StageRows
 ) -> None:
     stage_rows("(null, null, 1.00)")
     with pytest.raises(DataQualityError, match="sale_id_not_null") as caught:
@@ -69,7 +71,10 @@ def test_an_accepted_row_that_breaks_a_quarantine_rule_stops_the_night(
     assert "report this as a bug" in str(caught.value)
 
 
-def test_sources_without_news_are_skipped_with_a_message(context: RunContext, tills: Path) -> None:
+def test_sources_without_news_are_skipped_with_a_message(
+    context: RunContext, stage_rows: StageRows
+) -> None:
+    stage_rows("('s1', null, null)", plan_status="known")
     result = run_sources(context)
     assert result.messages == ("tills: nothing new to check",)
     summary = json.loads((DataPaths.of(context).tree / "quality/summary.json").read_text())
@@ -85,7 +90,7 @@ def test_sources_without_news_are_skipped_with_a_message(context: RunContext, ti
     ]
 
 
-def test_a_source_that_was_not_staged_is_an_error(context: RunContext, tills: Path) -> None:
+def test_a_source_that_was_not_staged_is_an_error(context: RunContext) -> None:
     with pytest.raises(DataQualityError, match="tills has not been staged"):
         run_sources(context)
 
@@ -100,7 +105,7 @@ def test_a_short_delivery_stops_and_a_long_one_warns(
         "tills: rule 'maximum_rows' (warn): 5 rows, 2 too few or too many",
     )
     stage_rows("('b1', null, 1)", file_id="f2")
-    with pytest.raises(DataQualityError, match="minimum_rows.*6 rows, 1 too few"):
+    with pytest.raises(DataQualityError, match=r"minimum_rows.*6 rows, 1 too few"):
         run_sources(context)
 
 
@@ -116,7 +121,7 @@ def test_excluded_rows_are_not_judged(
 
 
 def test_all_deliveries_of_tonight_are_checked_together(
-    context: RunContext, tills: Path, stage_rows: StageRows
+    context: RunContext, stage_rows: StageRows
 ) -> None:
     stage_rows(GOOD, file_id="f1")
     stage_rows("('s3', null, 1.00)", file_id="f2")
@@ -124,7 +129,7 @@ def test_all_deliveries_of_tonight_are_checked_together(
 
 
 def test_no_value_of_a_row_is_written_or_raised(
-    context: RunContext, tills: Path, stage_rows: StageRows, capsys: pytest.CaptureFixture[str]
+    context: RunContext, stage_rows: StageRows, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stage_rows(f"('s1', '{CANARY}', null), ('{CANARY}-2', '{CANARY}', 3.00)")
     with pytest.raises(DataQualityError) as caught:
@@ -145,7 +150,7 @@ def test_a_database_error_does_not_quote_values(
     check = "  - {expect: 'true', name: numeric_email, where: cast(email as integer) > 0}\nfeeds:"
     tills.write_text(tills.read_text().replace("feeds:", check), encoding="utf-8")
     stage_rows(f"('s1', '{CANARY}', 1.00)")
-    with pytest.raises(DataQualityError, match="numeric_email.*could not be evaluated") as caught:
+    with pytest.raises(DataQualityError, match=r"numeric_email.*could not be evaluated") as caught:
         run_sources(context)
     assert CANARY not in str(caught.value)
     assert CANARY not in "".join(capsys.readouterr())
@@ -162,16 +167,14 @@ def test_a_check_on_an_unknown_column_is_a_configuration_error(
         run_sources(context)
 
 
-def test_missing_staged_rows_are_an_error(
-    context: RunContext, tills: Path, stage_rows: StageRows
-) -> None:
+def test_missing_staged_rows_are_an_error(context: RunContext, stage_rows: StageRows) -> None:
     stage_rows(GOOD).unlink()
     with pytest.raises(DataQualityError, match="staged rows of tills are missing"):
         run_sources(context)
 
 
 def test_equal_runs_write_equal_bytes_and_call_no_server(
-    context: RunContext, tills: Path, stage_rows: StageRows
+    context: RunContext, stage_rows: StageRows
 ) -> None:
     stage_rows(GOOD)
     tree = DataPaths.of(context).tree

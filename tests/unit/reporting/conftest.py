@@ -13,6 +13,7 @@ import pytest
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import load_settings
 from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.reporting.render import run
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import open_build
 from cdp_pipeline.warehouse.build import build_model, list_base_tables, plan_layer
@@ -22,19 +23,15 @@ from cdp_pipeline.warehouse.rendering import Base, RenderValues
 HERE = Path(__file__).parent
 DAY = date(2026, 11, 18)
 FEATURES = ("rfm_segment_map", "customer_day", "rfm", "rfm_thresholds", "consent_state")
-OPS = """
-create table if not exists ops.deliveries (
-    file_id varchar, source varchar, file_name varchar, sha256 varchar, bytes bigint,
-    business_date date, records bigint, loaded bigint, quarantined bigint, duplicates bigint,
-    excluded bigint, status varchar, reason varchar, first_loaded_on date
-);
-create table if not exists ops.quarantine_summary (
-    file_id varchar, source varchar, rule varchar, "rows" bigint
-);
-"""
 SUITES = [
     {"suite": "pos_sales", "stage": "sources", "status": "passed", "checks": 22, "failed": 0},
-    {"suite": "ecommerce_orders", "stage": "sources", "status": "warned", "checks": 18, "failed": 1},
+    {
+        "suite": "ecommerce_orders",
+        "stage": "sources",
+        "status": "warned",
+        "checks": 18,
+        "failed": 1,
+    },
     {"suite": "crm_contacts", "stage": "sources", "status": "skipped", "checks": 0, "failed": 0},
 ]
 
@@ -77,7 +74,6 @@ def make_night(
     with open_build(context) as con:
         python_made = [spec for spec in project.tables.values() if spec.sql is None]
         create_empty(con, python_made)
-        con.execute(OPS)
         run_script(con, "fake_warehouse.sql", day)
         if not fill:
             for table in ("dim_product", "dim_customer", "fct_sales", "fct_consents"):
@@ -116,12 +112,24 @@ def build(
 
 
 @pytest.fixture(scope="session")
-def night(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Night:
-    """Return a night that has a published night, one week older, to compare with."""
+def first_night(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Night:
+    """Return a night without any night before it."""
     data = tmp_path_factory.mktemp("data")
-    earlier = make_night(data, repository, day=DAY - timedelta(days=7), run_id="earlier")
-    base = DataPaths.of(earlier.context).build_db
-    return make_night(data, repository, base=base)
+    return make_night(data, repository, day=DAY - timedelta(days=7), run_id="first")
+
+
+@pytest.fixture(scope="session")
+def night(first_night: Night, repository: Path) -> Night:
+    """Return a night that has a published night, one week older, to compare with."""
+    base = DataPaths.of(first_night.context).build_db
+    return make_night(first_night.context.data_dir, repository, base=base)
+
+
+@pytest.fixture(scope="session")
+def rendered(night: Night) -> Night:
+    """Return the night with its reports written."""
+    run(night.context)
+    return night
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,18 @@ def test_a_night_holds_members_changes_and_definitions(marketing: Marketing) -> 
     )
     assert definitions == [
         ("nobody", "visits > 99", 0, 0, 0, None, None, None, 100, ""),
-        ("vips", "visits > 5", 2, 0, 2, Decimal("15.01"), Decimal("30.01"), "push", 3, "Call them."),
+        (
+            "vips",
+            "visits > 5",
+            2,
+            0,
+            2,
+            Decimal("15.01"),
+            Decimal("30.01"),
+            "push",
+            3,
+            "Call them.",
+        ),
     ]
     assert (result.rows_in, result.rows_out) == (3, 2)
     assert result.messages == ("segment nobody has nobody in it",)

@@ -1,0 +1,47 @@
+"""Run every benchmark of this folder, one after the other: ``make bench``.
+
+Each prints what it measured beside the named peer, with machine and versions. A peer that is not
+installed is named, not silently left out.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import runpy
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PACKAGES = ("cdp-pipeline", "duckdb", "numpy", "scipy", "recordlinkage", "lifetimes")
+
+
+def describe_machine() -> str:
+    """Return processor count, system and versions in one line."""
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"{name} not installed")
+    return (
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; "
+        + ", ".join(found)
+    )
+
+
+def main() -> None:
+    """Run the benchmarks whose names are given, or all."""
+    wanted = set(sys.argv[1:])
+    print(describe_machine())
+    for script in sorted(HERE.glob("*/*.py")):
+        if script.name.startswith("_") or (wanted and script.parent.name not in wanted):
+            continue
+        print(f"\n== {script.parent.name}/{script.name}")
+        sys.argv = [str(script)]
+        runpy.run_path(str(script), run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""Staged deliveries to entity tables and the ledger: the step ``load_staging``.
+
+Reads every staged file of the plan, makes the current rows of each source, feeds the entities and
+writes down what became of every record. Reading of deliveries happened in ``staging``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.core.errors import DataQualityError
+from cdp_pipeline.ingest.deliveries import (
+    Delivery,
+    StagedFile,
+    planned_deliveries,
+    read_notes,
+    require_notes,
+    staged_places,
+)
+from cdp_pipeline.ingest.feeds import PERSON_ENTITY, SourceFeed, build_entity
+from cdp_pipeline.ingest.ledger import LedgerEntry, check_conservation, write_ledger
+from cdp_pipeline.ingest.loading import (
+    CONFLICT_RULE,
+    CurrentRows,
+    LoadFile,
+    make_current,
+    write_conflicts,
+)
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.warehouse import open_build
+
+CONFLICTS_FILE = "conflicting_keys.parquet"
+REFUSED_RULE = "file_refused"
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One source of the night: its deliveries, the staged ones and its current rows."""
+
+    contract: SourceContract
+    listed: list[Delivery]
+    files: list[LoadFile]
+    current: CurrentRows
+    where: str
+
+
+def run(context: RunContext) -> StepResult:
+    """Make the entity tables, ``ops.deliveries`` and ``ops.quarantine_summary``.
+
+    Returns:
+        Records delivered, rows in all entities, records not loaded.
+
+    Raises:
+        DataQualityError: A delivery is too small, a record is unaccounted for, or a row does not
+            fit its entity.
+        ContractError: A delivery has not been staged.
+        ConfigError: A feed or exclusion is no SQL over its contract's columns.
+    """
+    project = load_project(context.project_root)
+    with open_build(context) as con:
+        sources = [_load(context, con, project, contract) for contract in project.sources.values()]
+        messages = [text for source in sources for text in _check_volume(context, source)]
+        rows: dict[str, int] = {}
+        for entity in sorted(
+            project.entities.values(), key=lambda e: (e.name != PERSON_ENTITY, e.name)
+        ):
+            feeds = [
+                SourceFeed(s.contract, feed, s.current.view, s.where)
+                for s in sources
+                for feed in s.contract.feeds
+                if feed.entity == entity.name
+            ]
+            rows[entity.name], said = build_entity(con, entity, feeds)
+            messages += said
+        entries = [entry for source in sources for entry in _entries(context, source)]
+        check_conservation(entries)
+        write_ledger(
+            con,
+            entries,
+            deliveries=project.table("ops.deliveries"),
+            summary=project.table("ops.quarantine_summary"),
+            night=context.business_date,
+        )
+    return _report(entries, rows, messages)
+
+
+def _load(
+    context: RunContext,
+    con: duckdb.DuckDBPyConnection,
+    project: Project,
+    contract: SourceContract,
+) -> _Source:
+    where = str(project.path_of("source", contract.name))
+    listed = planned_deliveries(context, contract.name)
+    files: list[LoadFile] = []
+    for delivery in listed:
+        if not delivery.is_loaded:
+            continue
+        notes, places = require_notes(context, delivery, contract)
+        if notes.status == "loaded":
+            files.append(LoadFile(delivery, places.rows))
+    current = make_current(con, contract, files, where=where)
+    target = DataPaths.of(context).quarantine / contract.name / CONFLICTS_FILE
+    if current.conflicts:
+        write_conflicts(con, contract, files, target)
+    else:
+        target.unlink(missing_ok=True)
+    return _Source(contract, listed, files, current, where)
+
+
+def _check_volume(context: RunContext, source: _Source) -> Iterator[str]:
+    """Yield a warning for each new file that is too large.
+
+    Raises:
+        DataQualityError: A new file is too small.
+    """
+    expected = source.contract.delivery
+    for file in source.files:
+        if file.delivery.status != "new":
+            continue
+        notes, _ = require_notes(context, file.delivery, source.contract)
+        if notes.records < expected.minimum_rows:
+            raise DataQualityError(
+                f"{notes.records} records are fewer than minimum_rows, {expected.minimum_rows}",
+                where=file.delivery.file_name,
+                hint=f"Ask {source.contract.owner} whether the file is whole.",
+            )
+        if expected.maximum_rows is not None and notes.records > expected.maximum_rows:
+            yield (
+                f"{file.delivery.file_name}: {notes.records} records are more than maximum_rows, "
+                f"{expected.maximum_rows}"
+            )
+
+
+def _entries(context: RunContext, source: _Source) -> Iterator[LedgerEntry]:
+    positions = {_identity(f.delivery): i for i, f in enumerate(source.files)}
+    records = {f.delivery.sha256: _notes(context, source, f.delivery).records for f in source.files}
+    for delivery in source.listed:
+        if delivery.status == "duplicate_file":
+            count = records.get(delivery.sha256, 0)
+            yield LedgerEntry(
+                delivery, "duplicate_file", count, duplicates=count, reason=delivery.reason
+            )
+        elif delivery.status == "refused":
+            yield LedgerEntry(delivery, "refused", reason=delivery.reason)
+        elif delivery.status == "superseded":
+            yield _superseded(context, source, delivery)
+        else:
+            notes = _notes(context, source, delivery)
+            position = positions.get(_identity(delivery))
+            yield _loaded(delivery, notes, source.current, position)
+
+
+def _identity(delivery: Delivery) -> tuple[str, str]:
+    return (delivery.file_name, delivery.sha256)
+
+
+def _notes(context: RunContext, source: _Source, delivery: Delivery) -> StagedFile:
+    return require_notes(context, delivery, source.contract)[0]
+
+
+def _loaded(
+    delivery: Delivery, notes: StagedFile, current: CurrentRows, position: int | None
+) -> LedgerEntry:
+    if position is None:
+        rules = {REFUSED_RULE: notes.records}
+        return LedgerEntry(
+            delivery,
+            "refused",
+            notes.records,
+            quarantined=notes.records,
+            reason=notes.reason,
+            rules=rules,
+        )
+    duplicates, conflicts = current.duplicates[position], current.conflicts[position]
+    excluded = current.excluded[position]
+    return LedgerEntry(
+        delivery,
+        "loaded",
+        notes.records,
+        loaded=notes.accepted - duplicates - conflicts - excluded,
+        quarantined=notes.quarantined + conflicts,
+        duplicates=duplicates,
+        excluded=excluded,
+        rules={**notes.rules, CONFLICT_RULE: conflicts},
+    )
+
+
+def _superseded(context: RunContext, source: _Source, delivery: Delivery) -> LedgerEntry:
+    notes = read_notes(staged_places(context, delivery, source.contract))
+    if notes is None:
+        return LedgerEntry(delivery, "superseded", reason=delivery.reason)
+    return LedgerEntry(
+        delivery,
+        "superseded",
+        notes.records,
+        quarantined=notes.quarantined,
+        excluded=notes.accepted,
+        reason=delivery.reason,
+        rules=notes.rules,
+    )
+
+
+def _report(entries: list[LedgerEntry], rows: dict[str, int], messages: list[str]) -> StepResult:
+    not_loaded = sum(e.quarantined + e.duplicates + e.excluded for e in entries)
+    return StepResult(
+        rows_in=sum(e.records for e in entries),
+        rows_out=sum(rows.values()),
+        rows_set_aside=not_loaded,
+        messages=tuple(messages[:20]),
+        facts={
+            "entities": rows,
+            "loaded": sum(e.loaded for e in entries),
+            "quarantined": sum(e.quarantined for e in entries),
+            "duplicates": sum(e.duplicates for e in entries),
+            "excluded": sum(e.excluded for e in entries),
+        },
+    )

@@ -1,0 +1,257 @@
+"""From the current rows of sources to the entity tables of ``sql/staging``.
+
+Every feed is vetted, cast to the entity's types and completed: source, business date of the
+delivery, store-local dates, keys of statements and person records. A decimal that would have to be
+rounded stops the night. Which rows are current is decided in ``loading``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from cdp_pipeline.core.errors import DataQualityError
+from cdp_pipeline.ingest.loading import contract_columns
+from cdp_pipeline.project.contracts import Feed, SourceContract
+from cdp_pipeline.project.expressions import vet_predicate, vet_scalar
+from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.warehouse import (
+    create_table,
+    fetch_value,
+    first_line,
+    quote_column,
+    quote_literal,
+)
+
+PERSON_ENTITY = "person_records"
+LINE_ENTITIES = frozenset({"sale_lines", "order_lines"})
+"""Entities in which a repeated key would lose money."""
+
+IDENTIFYING = (
+    "given_name",
+    "family_name",
+    "full_name",
+    "birth_date",
+    "email",
+    "phone",
+    "street",
+    "postcode",
+    "loyalty_id",
+    "account_id",
+    "payment_token",
+    "push_token",
+)
+"""Columns by which a person can be told; a record without any of them is none."""
+
+_HASHED = ("title", "sex", "city", "country", *IDENTIFYING)
+_SEPARATOR = "chr(31)"
+
+
+@dataclass(frozen=True)
+class SourceFeed:
+    """A feed together with what it reads.
+
+    Attributes:
+        contract: Contract that declares it.
+        feed: The feed.
+        view: View of the source's current rows.
+        where: Declaring file, for messages.
+    """
+
+    contract: SourceContract
+    feed: Feed
+    view: str
+    where: str
+
+    @property
+    def place(self) -> str:
+        """Declaring file and entity, for messages."""
+        return f"{self.where}: feed of {self.feed.entity}"
+
+
+def build_entity(
+    con: duckdb.DuckDBPyConnection, entity: TableSpec, feeds: Sequence[SourceFeed]
+) -> tuple[int, list[str]]:
+    """Make ``staging.<entity>`` and return its rows and warnings for people.
+
+    Grain and key are those of the entity's header; rows are ordered by the key. The person
+    records must have been built before any other entity.
+
+    Raises:
+        ConfigError: A feed is no SQL over its contract's columns.
+        DataQualityError: A value does not fit, or a line key stands twice.
+    """
+    name = f"staging.{entity.name}"
+    key = [quote_column(column) for column in entity.header.key]
+    if not feeds:
+        nothing = ", ".join(
+            f"cast(null as {c.type}) as {quote_column(n)}" for n, c in entity.header.columns.items()
+        )
+        return create_table(con, name, f"select {nothing} where false"), []
+    selects = [feed_select(con, entity, feed) for feed in feeds]
+    order = f" order by {', '.join(key)}" if key else ""
+    try:
+        rows = create_table(con, name, " union all ".join(selects) + order)
+    except duckdb.Error as error:
+        raise DataQualityError(
+            f"rows do not fit the entity {entity.name}: {first_line(error)}",
+            where=feeds[0].place,
+            hint="Set such rows aside with a check, or write round(...) or a case.",
+        ) from error
+    return _one_row_a_key(con, entity, rows)
+
+
+def feed_select(con: duckdb.DuckDBPyConnection, entity: TableSpec, source: SourceFeed) -> str:
+    """Return the SELECT of one feed, with the entity's columns in order."""
+    contract, feed = source.contract, source.feed
+    columns = contract_columns(contract)
+    values = {
+        name: vet_scalar(
+            sql,
+            columns=columns,
+            where=f"{source.place}: {name}",
+            cast_to=entity.header.columns[name].type or "varchar",
+        )
+        for name, sql in feed.columns.items()
+    }
+    exact = _exact(con, entity, values, source)
+    selected = {
+        name: exact.get(name) or _default(name, entity, values, contract)
+        for name in entity.header.columns
+    }
+    wanted = [vet_predicate(feed.where, columns=columns, where=source.place)] if feed.where else []
+    if entity.name == PERSON_ENTITY:
+        known = [values[name] for name in IDENTIFYING if name in values]
+        wanted.append(f"coalesce({', '.join(f'cast({v} as varchar)' for v in known)}) is not null")
+        selected["record_key"] = record_key(values)
+        joins = ""
+    else:
+        joins = _person_join(entity, source, selected)
+    if entity.name == "consents" and "statement_id" not in values:
+        selected["statement_id"] = _statement_id(selected)
+    listed = ", ".join(
+        f"cast({value} as {entity.header.columns[name].type}) as {quote_column(name)}"
+        for name, value in selected.items()
+    )
+    condition = f" where {' and '.join(wanted)}" if wanted else ""
+    return f"(select {listed} from {source.view} as v{joins}{condition})"  # noqa: S608 - vetted
+
+
+def record_key(values: dict[str, str]) -> str:
+    """Return SQL of a person record's key: the given one, or a hash of what identifies."""
+    if "record_key" in values:
+        return values["record_key"]
+    parts = ", ".join(
+        f"coalesce(cast({values[name]} as varchar), '')" for name in _HASHED if name in values
+    )
+    return f"md5(concat_ws({_SEPARATOR}, {parts}))"
+
+
+def _statement_id(selected: dict[str, str]) -> str:
+    names = ("person_record_key", "purpose", "channel", "status", "captured_at")
+    parts = ", ".join(f"coalesce(cast({selected[name]} as varchar), '')" for name in names)
+    return f"md5(concat_ws({_SEPARATOR}, {parts}))"
+
+
+def _exact(
+    con: duckdb.DuckDBPyConnection,
+    entity: TableSpec,
+    values: dict[str, str],
+    source: SourceFeed,
+) -> dict[str, str]:
+    """Return values in which a decimal that a cast would round raises an error instead."""
+    probes = ", ".join(f"{sql} as {quote_column(name)}" for name, sql in values.items())
+    described = con.execute(f"describe select {probes} from {source.view}").fetchall()  # noqa: S608 - vetted
+    found = {row[0]: str(row[1]) for row in described}
+    exact = {}
+    for name, sql in values.items():
+        wanted = (entity.header.columns[name].type or "").lower()
+        is_number = found[name].startswith(("DECIMAL", "DOUBLE", "FLOAT"))
+        if not wanted.startswith("decimal") or not is_number or found[name].lower() == wanted:
+            exact[name] = sql
+            continue
+        text = quote_literal(f"{name} has more decimals than {wanted} keeps")
+        exact[name] = (
+            f"case when cast({sql} as {wanted}) is distinct from {sql} then error({text}) "
+            f"else cast({sql} as {wanted}) end"
+        )
+    return exact
+
+
+def _default(name: str, entity: TableSpec, values: dict[str, str], contract: SourceContract) -> str:
+    """Return what the builder puts into a column that the feed does not set."""
+    if name == "source":
+        return quote_literal(contract.name)
+    if name == "delivered_on":
+        return "v._business_date"
+    moment = f"{name.removesuffix('_on')}_at"
+    if name.endswith("_on") and moment in values and moment in entity.header.columns:
+        return f"business_date({values[moment]})"
+    return "null"
+
+
+def _person_join(entity: TableSpec, source: SourceFeed, selected: dict[str, str]) -> str:
+    """Set the person columns of an entity that has them, and return the joins they need."""
+    if "person_record_key" not in entity.header.columns:
+        return ""
+    contract = source.contract
+    columns = contract_columns(contract)
+    joins, keys = [], []
+    for number, feed in enumerate(f for f in contract.feeds if f.entity == PERSON_ENTITY):
+        values = {
+            name: vet_scalar(sql, columns=columns, where=f"{source.where}: {name}")
+            for name, sql in feed.columns.items()
+        }
+        key = record_key(values)
+        if feed.where:
+            wanted = vet_predicate(feed.where, columns=columns, where=source.where)
+            key = f"case when {wanted} then {key} end"
+        alias = f"p{number}"
+        joins.append(
+            f" left join (select record_key as {alias}_key from staging.{PERSON_ENTITY} "  # noqa: S608 - quoted
+            f"where source = {quote_literal(contract.name)}) as {alias} on {alias}_key = {key}"
+        )
+        keys.append(f"{alias}_key")
+    if not keys:
+        return ""
+    found = keys[0] if len(keys) == 1 else f"coalesce({', '.join(keys)})"
+    selected["person_record_key"] = found
+    selected["person_source"] = (
+        f"case when {found} is not null then {quote_literal(contract.name)} end"
+    )
+    return "".join(joins)
+
+
+def _one_row_a_key(
+    con: duckdb.DuckDBPyConnection, entity: TableSpec, rows: int
+) -> tuple[int, list[str]]:
+    """Keep the fullest, then newest row of each key; refuse repeated keys of money lines."""
+    name = f"staging.{entity.name}"
+    key = ", ".join(map(quote_column, entity.header.key))
+    if not key:
+        return rows, []
+    keys = int(fetch_value(con, f"select count(*) from (select 1 from {name} group by {key})"))  # noqa: S608 - quoted
+    if keys == rows:
+        return rows, []
+    if entity.name in LINE_ENTITIES:
+        raise DataQualityError(
+            f"{rows - keys} rows of {entity.name} repeat the key ({', '.join(entity.header.key)})",
+            where=name,
+            hint="Make line_no unique in the feed, for example `line_no: _line`.",
+        )
+    header = entity.header.columns
+    fullest = [f"{quote_column(n)} is not null" for n in IDENTIFYING if n in header]
+    order = [f"({' + '.join(f'cast({f} as integer)' for f in fullest)}) desc"] if fullest else []
+    order += ["updated_at desc nulls last"] if "updated_at" in header else []
+    order += ["delivered_on desc", *(f"{quote_column(n)} nulls last" for n in header)]
+    con.execute(
+        f"create or replace temp table one_row_a_key as select * from {name} "  # noqa: S608 - quoted
+        f"qualify row_number() over (partition by {key} order by {', '.join(order)}) = 1"
+    )
+    create_table(con, name, f"select * from one_row_a_key order by {key}")  # noqa: S608 - quoted
+    con.execute("drop table one_row_a_key")
+    if entity.name in {PERSON_ENTITY, "consents"}:
+        return keys, []
+    return keys, [f"{entity.name}: {rows} rows share {keys} keys; the newest of each counts"]

@@ -1,0 +1,165 @@
+"""The ledger: every delivered file and what became of each of its records.
+
+Conservation is checked here: records = loaded + quarantined + duplicates + excluded, for every
+file, or nothing is published. The ledger is made anew each night from the plan and the notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from cdp_pipeline.core.errors import DataQualityError
+from cdp_pipeline.ingest.deliveries import Delivery
+from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.warehouse import (
+    create_table,
+    declare_table,
+    fetch_dicts,
+    has_base_table,
+    quote_column,
+)
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One delivered file in the ledger.
+
+    Attributes:
+        delivery: The file.
+        status: loaded, duplicate_file, refused or superseded.
+        records: Physical records in it.
+        loaded: Rows that count, or counted until a newer version of the row came.
+        quarantined: Records set aside.
+        duplicates: Rows that repeat one that was loaded before.
+        excluded: Rows that a rule leaves out, or all of a superseded file.
+        reason: Why it was not loaded.
+        rules: Records set aside by rule.
+    """
+
+    delivery: Delivery
+    status: str
+    records: int = 0
+    loaded: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    excluded: int = 0
+    reason: str = ""
+    rules: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def accounted(self) -> int:
+        """Records whose fate is known."""
+        return self.loaded + self.quarantined + self.duplicates + self.excluded
+
+
+def check_conservation(entries: Iterable[LedgerEntry]) -> None:
+    """Raise unless every record of every file is accounted for.
+
+    Raises:
+        DataQualityError: Names the first file whose counts do not add up.
+    """
+    for entry in entries:
+        if entry.records == entry.accounted and min(entry.loaded, entry.excluded) >= 0:
+            continue
+        raise DataQualityError(
+            f"{entry.records} records were delivered, but {entry.loaded} loaded + "
+            f"{entry.quarantined} quarantined + {entry.duplicates} duplicates + "
+            f"{entry.excluded} excluded make {entry.accounted}",
+            where=entry.delivery.file_name,
+            hint="This is a fault of the pipeline: report it with the file's contract.",
+        )
+
+
+def write_ledger(
+    con: duckdb.DuckDBPyConnection,
+    entries: Sequence[LedgerEntry],
+    *,
+    deliveries: TableSpec,
+    summary: TableSpec,
+    night: date,
+) -> None:
+    """Make ``ops.deliveries`` and ``ops.quarantine_summary``.
+
+    Args:
+        con: Connection to the build.
+        entries: All files.
+        deliveries: Header of ``ops.deliveries``.
+        summary: Header of ``ops.quarantine_summary``.
+        night: Business date of the run, for files loaded for the first time.
+    """
+    first = _first_loaded(con)
+    rows: list[dict[str, Any]] = []
+    for entry in entries:
+        d = entry.delivery
+        rows.append(
+            {
+                "file_id": d.file_id,
+                "source": d.source,
+                "file_name": d.file_name,
+                "sha256": d.sha256,
+                "bytes": d.bytes,
+                "business_date": d.business_date,
+                "records": entry.records,
+                "loaded": entry.loaded,
+                "quarantined": entry.quarantined,
+                "duplicates": entry.duplicates,
+                "excluded": entry.excluded,
+                "status": entry.status,
+                "reason": entry.reason or None,
+                "first_loaded_on": first.get((d.source, d.file_name, d.sha256), night),
+            }
+        )
+    _create(con, deliveries, rows)
+    _create(
+        con,
+        summary,
+        [
+            {
+                "file_id": e.delivery.file_id,
+                "source": e.delivery.source,
+                "file_name": e.delivery.file_name,
+                "rule": rule,
+                "rows": count,
+            }
+            for e in entries
+            for rule, count in e.rules.items()
+            if count
+        ],
+    )
+
+
+def _first_loaded(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], date]:
+    if not has_base_table(con, "ops.deliveries"):
+        return {}
+    rows = fetch_dicts(
+        con,
+        "select source, file_name, sha256, min(first_loaded_on) as first_loaded_on "
+        "from base.ops.deliveries group by all order by all",
+    )
+    return {(r["source"], r["file_name"], r["sha256"]): r["first_loaded_on"] for r in rows}
+
+
+def _create(con: duckdb.DuckDBPyConnection, spec: TableSpec, rows: list[dict[str, Any]]) -> None:
+    """Make a table of its header's columns and types from plain rows, ordered by its key."""
+    columns = spec.header.columns
+    arrays = {
+        name: pa.array([row[name] for row in rows], None if rows else pa.null()) for name in columns
+    }
+    con.register("ledger_rows", pa.table(arrays))
+    selected = ", ".join(
+        f"cast({quote_column(n)} as {c.type}) as {quote_column(n)}" for n, c in columns.items()
+    )
+    order = ", ".join(map(quote_column, spec.header.key))
+    create_table(
+        con,
+        spec.full_name,
+        f"select {selected} from ledger_rows order by {order}",  # noqa: S608 - quoted
+    )
+    con.unregister("ledger_rows")
+    declare_table(con, spec)

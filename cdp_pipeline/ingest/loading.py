@@ -1,0 +1,227 @@
+"""How the deliveries of a source add up to its current rows.
+
+append: events by key, a repetition is a duplicate, another content under the same key is set
+aside. upsert: the newest version by key. replace: the newest file. Each staged row gets exactly
+one fate, so that the ledger can account for it; entities are none of this module's business.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from cdp_pipeline.ingest.deliveries import Delivery
+from cdp_pipeline.project.contracts import SQL_TYPES, SourceContract
+from cdp_pipeline.project.expressions import vet_predicate
+from cdp_pipeline.storage.warehouse import quote_column, quote_literal
+
+CONFLICT_RULE = "conflicting_key"
+PSEUDO_TYPES = {"_file": "varchar", "_line": "bigint", "_business_date": "date"}
+
+
+@dataclass(frozen=True)
+class LoadFile:
+    """A staged file in loading order; its position in the list is its ``_seq``."""
+
+    delivery: Delivery
+    rows: Path
+
+
+@dataclass(frozen=True)
+class CurrentRows:
+    """The current rows of a source.
+
+    Attributes:
+        view: Temporary view with the contract's columns, ``PSEUDO_TYPES`` and ``_seq``.
+        duplicates: Repetitions by position of the file.
+        conflicts: Rows set aside as ``conflicting_key`` by position of the file.
+        excluded: Rows that an exclusion names, by position of the file.
+    """
+
+    view: str
+    duplicates: Counter[int] = field(default_factory=Counter)
+    conflicts: Counter[int] = field(default_factory=Counter)
+    excluded: Counter[int] = field(default_factory=Counter)
+
+
+def contract_columns(contract: SourceContract) -> dict[str, str]:
+    """Return the columns that exclusions and feeds may use, with their DuckDB types."""
+    types = {name: SQL_TYPES[column.type] for name, column in contract.columns.items()}
+    return {**types, **PSEUDO_TYPES}
+
+
+def make_current(
+    con: duckdb.DuckDBPyConnection,
+    contract: SourceContract,
+    files: Sequence[LoadFile],
+    *,
+    where: str,
+) -> CurrentRows:
+    """Make the temporary view of a source's current rows and count what is not in it.
+
+    Args:
+        con: Connection to the build.
+        contract: The source's contract.
+        files: Its staged files in loading order.
+        where: Declaring file, for messages.
+
+    Raises:
+        ConfigError: An exclusion is no predicate over the contract's columns.
+    """
+    delivered = _make_delivered(con, contract, files, where=where)
+    view = f"current_{contract.name}"
+    if not files:
+        con.execute(f"create or replace temp view {view} as select * from {delivered}")  # noqa: S608 - plain name
+        return CurrentRows(view)
+    excluded: Counter[int] = Counter()
+    if contract.exclude:
+        rows = con.execute(
+            f"select _seq, count(*) from {delivered} where _excluded is not null group by _seq"  # noqa: S608 - plain name
+        ).fetchall()
+        excluded.update(dict(rows))
+    fates = _make_fates(con, contract, delivered)
+    newest = f"and _seq = {len(files) - 1}" if contract.load.mode == "replace" else ""
+    con.execute(
+        f"create or replace temp view {view} as select * exclude (_excluded) "  # noqa: S608 - plain names
+        f"from {delivered} where _excluded is null {newest} and not exists ("
+        f"select 1 from {fates} as f where f._seq = {delivered}._seq "
+        f"and f._line = {delivered}._line and f.fate <> 'kept')"
+    )
+    rows = con.execute(
+        f"select fate, _seq, count(*) from {fates} group by fate, _seq"  # noqa: S608 - plain name
+    ).fetchall()
+    counted = {fate: Counter({s: n for f, s, n in rows if f == fate}) for fate, _, _ in rows}
+    return CurrentRows(
+        view,
+        duplicates=counted.get("duplicate", Counter()),
+        conflicts=counted.get(CONFLICT_RULE, Counter()),
+        excluded=excluded,
+    )
+
+
+def _make_delivered(
+    con: duckdb.DuckDBPyConnection,
+    contract: SourceContract,
+    files: Sequence[LoadFile],
+    *,
+    where: str,
+) -> str:
+    """Make the view of all staged rows with the position of their file and their exclusion."""
+    view = f"delivered_{contract.name}"
+    types = contract_columns(contract)
+    if not files:
+        nothing = ", ".join(f"cast(null as {t}) as {quote_column(n)}" for n, t in types.items())
+        con.execute(
+            f"create or replace temp view {view} as "
+            f"select {nothing}, cast(null as bigint) as _seq where false"
+        )
+        return view
+    con.register(
+        "load_files_read",
+        pa.table(
+            {
+                "rows_path": [str(file.rows) for file in files],
+                "_seq": pa.array(range(len(files)), pa.int64()),
+            }
+        ),
+    )
+    positions = f"load_files_{contract.name}"
+    con.execute(f"create or replace temp table {positions} as select * from load_files_read")
+    con.unregister("load_files_read")
+    excluded = " ".join(
+        f"when {vet_predicate(rule.where, columns=types, where=f'{where}: {rule.rule}')} "
+        f"then {quote_literal(rule.rule)}"
+        for rule in contract.exclude
+    )
+    paths = ", ".join(quote_literal(str(file.rows)) for file in files)
+    columns = ", ".join(map(quote_column, types))
+    con.execute(
+        f"create or replace temp view {view} as select {columns}, _seq, "  # noqa: S608 - vetted
+        f"{f'case {excluded} end' if excluded else 'cast(null as varchar)'} as _excluded "
+        f"from read_parquet([{paths}], filename = true) "
+        f"inner join {positions} on rows_path = filename"
+    )
+    return view
+
+
+def _make_fates(con: duckdb.DuckDBPyConnection, contract: SourceContract, delivered: str) -> str:
+    """Make the table of rows whose key stands more than once: kept, duplicate, superseded, ..."""
+    fates, repeated = f"fates_{contract.name}", f"repeated_{contract.name}"
+    key = [quote_column(name) for name in contract.load.key]
+    if contract.load.mode == "replace":
+        key.append("_seq")
+    is_unique = {"_file", "_line"} <= set(contract.load.key)
+    listed = ", ".join(key)
+    con.execute(
+        f"create or replace temp table {repeated} as select {listed} from {delivered} "  # noqa: S608 - quoted
+        f"where _excluded is null {'and false' if is_unique else ''} "
+        f"group by {listed} having count(*) > 1"
+    )
+    contents = ", ".join([*key, *(quote_column(name) for name in contract.columns)])
+    con.execute(
+        f"create or replace temp table {fates} as "  # noqa: S608 - identifiers quoted
+        f"with candidates as (select * from {delivered} semi join {repeated} using ({listed}) "
+        "where _excluded is null), ranked as (select *, "
+        f"row_number() over (partition by {contents} order by _seq, _line) as repetition, "
+        f"row_number() over (partition by {listed} order by _seq, _line) as place "
+        "from candidates), "
+        f"versioned as (select *, min(place) over (partition by {contents}) as first_place "
+        f"from ranked) select _seq, _line, {_fate(contract, listed)} as fate from versioned"
+    )
+    return fates
+
+
+def _fate(contract: SourceContract, key: str) -> str:
+    if contract.load.mode != "upsert":
+        return (
+            "case when place = 1 then 'kept' when first_place = 1 then 'duplicate' "
+            f"else '{CONFLICT_RULE}' end"
+        )
+    updated_at = quote_column(contract.load.updated_at or "")
+    return (
+        "case when repetition > 1 then 'duplicate' when row_number() over ("
+        f"partition by {key}, repetition = 1 "
+        f"order by {updated_at} desc nulls last, _seq desc, _line desc) = 1 then 'kept' "
+        "else 'superseded' end"
+    )
+
+
+def write_conflicts(
+    con: duckdb.DuckDBPyConnection,
+    contract: SourceContract,
+    files: Sequence[LoadFile],
+    target: Path,
+) -> None:
+    """Write the rows set aside for a conflicting key to the source's quarantine."""
+    names = [quote_column(name) for name in contract.columns]
+    raw = ", ".join(
+        f"{quote_literal(n)}, cast({q} as varchar)"
+        for n, q in zip(contract.columns, names, strict=True)
+    )
+    con.register(
+        "conflict_files",
+        pa.table(
+            {
+                "_seq": pa.array(range(len(files)), pa.int64()),
+                "file_name": [file.delivery.file_name for file in files],
+            }
+        ),
+    )
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    temporary = target.with_name(f".{target.name}.tmp")
+    con.execute(
+        f"copy (select _file as file_id, file_name, _line as line, '{CONFLICT_RULE}' as rule, "  # noqa: S608 - quoted
+        f"'{CONFLICT_RULE}' as rules, 'another row with this key was loaded before' as reason, "
+        f"cast(json_object({raw}) as varchar) as raw, _business_date as business_date "
+        f"from delivered_{contract.name} inner join fates_{contract.name} using (_seq, _line) "
+        f"inner join conflict_files using (_seq) where fate = '{CONFLICT_RULE}' "
+        f"order by _seq, _line) to {quote_literal(str(temporary))} "
+        "(format parquet, compression zstd)"
+    )
+    con.unregister("conflict_files")
+    temporary.replace(target)

@@ -1,0 +1,79 @@
+"""Every command that the README shows is run, as a reader would."""
+
+from __future__ import annotations
+
+import re
+import webbrowser
+from pathlib import Path
+
+import pytest
+
+from cdp_pipeline.cli.app import run_app
+from cdp_pipeline.storage.warehouse import open_published
+from tests.integration.store import ROOT, Store
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONSOLE = re.findall(r"^\$ (.+)$", README, flags=re.MULTILINE)
+INLINE = re.findall(r"`(cdp [^`]+|make [a-z-]+)`", README)
+CDP = sorted({line for line in [*CONSOLE, *INLINE] if line.startswith("cdp ")})
+MAKE = sorted({line for line in [*CONSOLE, *INLINE] if line.startswith("make ")})
+IN_NEW_PROJECT = {"cdp init mystore", "cdp check", "cdp run --date 2026-11-20", "cdp init"}
+
+
+def arguments(line: str, store: Store) -> list[str]:
+    words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', line)][1:]
+    if words == ["explain", "A", "B"]:
+        with open_published(store.data) as con:
+            pair = con.execute(
+                "select source_a || ':' || record_key_a, source_b || ':' || record_key_b "
+                "from identity.edges order by all limit 1"
+            ).fetchall()[0]
+        return ["explain", *pair]
+    return words
+
+
+def test_the_readme_shows_commands() -> None:
+    assert len(CDP) >= 8
+    assert {"make demo", "make test"} <= set(MAKE)
+
+
+@pytest.mark.parametrize("line", [line for line in CDP if line not in IN_NEW_PROJECT])
+def test_commands_on_a_published_store(
+    line: str,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(webbrowser, "open", lambda _url: True)
+    words = arguments(line, store)
+    if words == ["doctor"]:
+        pytest.skip("run by test_doctor, which gives it a machine of its own")
+    if words == ["run"]:
+        words = ["run", "--date", store.last_night.isoformat()]
+    code = run_app(["--project", str(ROOT), "--data-dir", str(store.data), *words])
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    assert printed.out.strip() or words[0] == "run"
+
+
+def test_commands_of_a_new_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_app(["init", "mystore"]) == 0
+    monkeypatch.chdir(tmp_path / "mystore")
+    assert run_app(["check"]) == 0, capsys.readouterr().err
+    assert run_app(["run", "--date", "2026-11-20"]) == 2
+    assert "expectations" in capsys.readouterr().err
+
+
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for line in MAKE:
+        assert re.search(rf"^{line.removeprefix('make ')}:", makefile, flags=re.MULTILINE), line
+
+
+def test_linked_places_exist() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []

@@ -1,0 +1,172 @@
+"""A tiny store whose nights can be run: declarations of the real project, invented people."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from datetime import date
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.warehouse import open_build, quote_literal
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+STAGES = ("records", "model", "cluster", "survivorship")
+
+COLUMNS = {
+    "source": "varchar",
+    "delivered_on": "date",
+    "record_key": "varchar",
+    "record_kind": "varchar",
+    "title": "varchar",
+    "given_name": "varchar",
+    "family_name": "varchar",
+    "full_name": "varchar",
+    "birth_date": "date",
+    "sex": "varchar",
+    "email": "varchar",
+    "phone": "varchar",
+    "street": "varchar",
+    "city": "varchar",
+    "postcode": "varchar",
+    "country": "varchar",
+    "loyalty_id": "varchar",
+    "account_id": "varchar",
+    "payment_token": "varchar",
+    "home_store_id": "varchar",
+    "tier": "varchar",
+    "push_token": "varchar",
+    "joined_on": "date",
+    "updated_at": "timestamp",
+}
+
+Person = dict[str, Any]
+
+
+class Store:
+    """Runs nights of identity resolution over invented person records."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.root = folder / "project"
+        for layer in ("macros", "identity"):
+            shutil.copytree(REPOSITORY / "sql" / layer, self.root / "sql" / layer)
+        for path in (self.root / "sql" / "macros").iterdir():
+            if not path.name.startswith("identity_"):
+                path.unlink()
+        (self.root / "reports").mkdir()
+        self.base: Path | None = None
+
+    def context(self, day: date) -> RunContext:
+        settings = Settings(data_dir=self.folder / "data", locale="en_GB")
+        return RunContext(day, day.isoformat(), self.root, settings)
+
+    def stage(self, people: Iterable[Person], *, day: date = date(2026, 11, 20)) -> RunContext:
+        context = self.context(day)
+        paths = DataPaths.of(context)
+        shutil.rmtree(paths.work, ignore_errors=True)
+        paths.ensure(paths.work)
+        if self.base:
+            paths.plan.write_text(json.dumps({"base_path": str(self.base)}))
+        rows = [
+            {"source": "crm", "record_kind": "contact", "delivered_on": day} | person
+            for person in people
+        ]
+        with open_build(context) as con:
+            columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+            con.execute(f"create or replace table staging.person_records ({columns})")
+            if rows:
+                marks = ", ".join("?" for _ in COLUMNS)
+                con.executemany(
+                    f"insert into staging.person_records values ({marks})",
+                    [[row.get(name) for name in COLUMNS] for row in rows],
+                )
+        return context
+
+    def night(self, people: Iterable[Person], *, day: date = date(2026, 11, 20)) -> Path:
+        """Run all stages and return the warehouse; the next night builds upon it."""
+        context = self.stage(people, day=day)
+        for stage in STAGES:
+            import_module(f"cdp_pipeline.identity.{stage}").run(context)
+        made = DataPaths.of(context).build_db
+        self.base = made
+        return made
+
+
+@pytest.fixture(scope="session")
+def make_store() -> Callable[[Path], Store]:
+    """Return a maker of stores in a folder, for fixtures that live longer than a test."""
+    return Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def read() -> Callable[..., list[tuple[Any, ...]]]:
+    """Return rows of a query over a finished warehouse."""
+
+    def query(path: Path, sql: str, *params: object) -> list[tuple[Any, ...]]:
+        with duckdb.connect() as con:
+            con.execute(f"attach {quote_literal(str(path))} as cdp (read_only)")
+            con.execute("use cdp")
+            return con.execute(sql, list(params) or None).fetchall()
+
+    return query
+
+
+@pytest.fixture
+def macros() -> duckdb.DuckDBPyConnection:
+    """A connection with the identity macros."""
+    con = duckdb.connect()
+    for path in sorted((REPOSITORY / "sql" / "macros").glob("identity_*.sql")):
+        con.execute(path.read_text(encoding="utf-8"))
+    return con
+
+
+@pytest.fixture(scope="session")
+def families() -> list[Person]:
+    """Sixty households of two: one surname, address, landline and mailbox, two people.
+
+    Each person has a loyalty and an account record; keys begin with the person's number.
+    """
+    surnames = ("Ashdown", "Birtwhistle", "Carmody", "Dunmore", "Eastcott", "Fairfax")
+    first = ("Anna", "Beatrice", "Clara", "Dorothy", "Edith", "Florence", "Grace", "Harriet")
+    second = ("Arthur", "Bernard", "Cedric", "Douglas", "Edmund", "Frederick", "George", "Hugh")
+    people = []
+    for home in range(60):
+        names = first[home % 8], second[(home // 8 + home) % 8]
+        family = surnames[home % 6] + ("", "by", "ton", "well", "ham")[home // 12]
+        for place, given in enumerate(names):
+            person = {
+                "given_name": given,
+                "family_name": family,
+                "birth_date": date(1950 + home % 40, 1 + (home * 5 + place * 3) % 12, 1 + home % 28),
+                "sex": "FM"[place],
+                "email": f"{family.lower()}.{home}@example.com",
+                "phone": f"020 7946 {1000 + home * 37:04d}",
+                "street": f"{home * 3 + 1} High Street",
+                "city": "Harrow",
+                "postcode": f"HA{home % 9 + 1} {home % 10}A{'BDEFGHJ'[home % 7]}",
+            }
+            number = f"{home * 2 + place:04d}"
+            people += [
+                person
+                | {"source": "loyalty", "record_kind": "loyalty", "record_key": number}
+                | {"loyalty_id": f"00710{number}9", "home_store_id": "S001"},
+                person
+                | {"source": "shop", "record_kind": "account", "record_key": number}
+                | {"account_id": f"A{number}", "birth_date": None, "sex": None},
+            ]
+    return people

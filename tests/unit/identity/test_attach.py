@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+
+from cdp_pipeline.identity.attach import attach_records
+from cdp_pipeline.identity.records import run
+from cdp_pipeline.storage.warehouse import open_build
+
+ANNA = {
+    "source": "loyalty",
+    "record_kind": "loyalty",
+    "record_key": "anna",
+    "full_name": "Anna Smith",
+    "loyalty_id": "0071",
+    "email": "smiths@web.de",
+}
+BEN = {
+    "source": "loyalty",
+    "record_kind": "loyalty",
+    "record_key": "ben",
+    "full_name": "Ben Smith",
+    "loyalty_id": "0072",
+    "email": "smiths@web.de",
+}
+
+
+@pytest.fixture
+def attach(store):
+    """Return who each receipt goes to: the key of a profile or of the first receipt of a group."""
+
+    def settle(*receipts):
+        people = [ANNA, BEN]
+        for number, receipt in enumerate(receipts):
+            key = {"source": "till", "record_kind": "receipt", "record_key": f"r{number}"}
+            people.append(key | receipt)
+        context = store.stage(people)
+        run(context)
+        with open_build(context) as con:
+            con.execute(
+                "create temp table identity_groups as select evidence_id, evidence_id as group_id, "
+                "cast(1 as double) as match_prob from identity.records "
+                "where is_comparable and record_id = evidence_id"
+            )
+            attach_records(con, accept=0.5)
+            found = con.execute(
+                "select r.record_key, h.record_key, g.match_prob from identity.records as r "
+                "left join identity_groups as g on g.evidence_id = r.evidence_id "
+                "left join identity.records as h on h.record_id = g.group_id "
+                "where r.source = 'till' order by r.record_key"
+            ).fetchall()
+        return {key: (holder, probability) for key, holder, probability in found}
+
+    return settle
+
+
+def test_a_receipt_with_a_card_goes_to_its_member(attach):
+    holder, probability = attach({"loyalty_id": "71"})["r0"]
+    assert holder == "anna"
+    assert 0.9 < probability < 1
+
+
+def test_a_mailbox_that_two_people_hold_attaches_nothing(attach):
+    assert attach({"email": "smiths@web.de"})["r0"] == (None, None)
+
+
+def test_what_a_card_receipt_mentions_settles_later_receipts(attach):
+    found = attach(
+        {"loyalty_id": "0072", "payment_token": "tok"},
+        {"payment_token": "tok"},
+        {"payment_token": "tok", "email": "smiths@web.de"},
+    )
+    assert {key: holder for key, (holder, _) in found.items()} == {
+        "r0": "ben",
+        "r1": "ben",
+        "r2": "ben",
+    }
+
+
+def test_unknown_identifiers_make_a_customer_without_a_name(attach):
+    found = attach({"email": "x@gmx.de"}, {"email": "x@gmx.de", "phone": "07700900123"})
+    assert found["r0"][0] == found["r1"][0] == "r1"
+
+
+def test_the_card_outranks_a_payment_card_of_the_family(attach):
+    found = attach(
+        {"loyalty_id": "0071", "payment_token": "joint"},
+        {"loyalty_id": "0072", "payment_token": "joint"},
+        {"payment_token": "joint"},
+    )
+    assert (found["r0"][0], found["r1"][0], found["r2"][0]) == ("anna", "ben", None)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from cdp_pipeline.identity.blocking import BlockingRule, propose_pairs
+from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
+
+RULES = (BlockingRule("card", ("card",)), BlockingRule("name and town", ("name", "town")))
+
+
+@pytest.fixture
+def con(store):
+    with open_build(store.stage([])) as con:
+        con.execute(
+            "create temp table identity_nodes as select * from (values "
+            "(0, 1, 'a', 'x'), (1, 1, 'a', 'x'), (2, null, 'a', 'x'), (3, null, 'a', null), "
+            "(4, 2, 'b', 'y'), (5, 2, 'c', 'y'), (6, 2, 'd', 'y'), (7, 2, 'e', 'y')"
+            ") as t (node_id, card, name, town)"
+        )
+        yield con
+
+
+def test_pairs_share_a_key_and_carry_the_first_rule(con):
+    count = propose_pairs(con, RULES, cap=3)
+    pairs = con.execute("select * from identity_pairs order by all").fetchall()
+    assert pairs == [(0, 1, 0), (0, 2, 1), (1, 2, 1)]
+    assert count == 3
+
+
+def test_keys_over_the_cap_are_dropped_and_reported(con):
+    propose_pairs(con, RULES, cap=3)
+    report = fetch_dicts(con, "select * from identity.blocking order by rule")
+    assert report == [
+        {"rule": "card", "keys": 1, "pairs": 1, "dropped_keys": 1, "dropped_records": 4},
+        {"rule": "name and town", "keys": 1, "pairs": 2, "dropped_keys": 0, "dropped_records": 0},
+    ]
+
+
+def test_missing_values_never_block_together(con):
+    propose_pairs(con, (BlockingRule("card", ("card",)),), cap=10)
+    nodes = con.execute("select distinct unnest([node_a, node_b]) from identity_pairs").fetchall()
+    assert {2, 3}.isdisjoint({row[0] for row in nodes})

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdp_pipeline.identity.compare import CUSTOMER_COMPARISONS, pattern_sql, unpack
+from cdp_pipeline.identity.nodes import build_nodes
+from cdp_pipeline.identity.records import run
+from cdp_pipeline.storage.warehouse import open_build
+
+ANNA = {
+    "given_name": "Elizabeth",
+    "family_name": "Smith-Jones",
+    "birth_date": "1956-02-11",
+    "email": "e.smith@web.de",
+    "phone": "07700 900123",
+    "street": "12 High Street, Flat 3",
+    "postcode": "HA1 1AA",
+    "loyalty_id": "0071000019",
+}
+
+
+CASES = [
+    ("given name", {}, "same"),
+    ("given name", {"given_name": "Liz"}, "nickname"),
+    ("given name", {"given_name": "Elisabeth"}, "alike"),
+    ("given name", {"given_name": "E"}, "same initial"),
+    ("given name", {"given_name": "Bartholomew"}, "differs"),
+    ("given name", {"given_name": None}, "missing"),
+    (
+        "given name",
+        {"given_name": "Smith-Jones", "family_name": "Elizabeth"},
+        "swapped with family name",
+    ),
+    ("family name", {"given_name": "Smith-Jones", "family_name": "Elizabeth"}, "missing"),
+    ("family name", {"family_name": "Jones"}, "one part of a double name"),
+    ("birth date", {"birth_date": "1956-11-02"}, "day and month swapped"),
+    ("birth date", {"birth_date": "1956-02-12"}, "one slip"),
+    ("birth date", {"birth_date": "1965-02-11"}, "one slip"),
+    ("birth date", {"birth_date": "1956-02-25"}, "same year and month or day"),
+    ("e-mail", {"email": "e.smith+shop@web.de"}, "same mailbox"),
+    ("e-mail", {"email": "e.smith@gmx.de"}, "same name at another provider"),
+    ("e-mail", {"email": "e.smyth@web.de"}, "alike"),
+    ("phone", {"phone": "+44 7700 900123"}, "same"),
+    ("phone", {"phone": "07700 900132"}, "one slip"),
+    ("phone", {"phone": "07700 911999"}, "differs"),
+    ("address", {"street": "Apt 3 12 High St"}, "same"),
+    ("address", {"postcode": "HA1 9ZZ"}, "same street line, other postcode"),
+    ("address", {"street": "12 Hihg Street, Flat 3"}, "street alike"),
+    ("address", {"street": "99 Long Lane"}, "same postcode"),
+    ("loyalty card", {"loyalty_id": "71000019"}, "same"),
+    ("loyalty card", {"loyalty_id": "0071000091"}, "one slip"),
+    ("web account", {}, "missing"),
+]
+
+
+@pytest.fixture(scope="module")
+def outcomes(make_store, tmp_path_factory):
+    """Outcomes of every case, in their order: each case is its own pair of records."""
+    store = make_store(tmp_path_factory.mktemp("compare"))
+    people = []
+    for number, (_, change, _) in enumerate(CASES):
+        people.append(ANNA | {"record_key": f"{number:02d}a"})
+        people.append(ANNA | {"record_key": f"{number:02d}b"} | change)
+    context = store.stage(people)
+    run(context)
+    with open_build(context) as con:
+        con.execute("update identity.records set evidence_id = record_id")
+        build_nodes(con)
+        rows = con.execute(
+            f"select {pattern_sql(CUSTOMER_COMPARISONS)} from identity_nodes as l "
+            "inner join identity_nodes as r on r.node_id = l.node_id + 1 "
+            "where l.node_id % 2 = 0 order by l.node_id"
+        ).fetchall()
+    return unpack(np.array([row[0] for row in rows]), CUSTOMER_COMPARISONS)
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=lambda n: f"{CASES[n][0]}: {CASES[n][2]}")
+def test_each_level_is_met_by_what_its_name_says(outcomes, number):
+    field, _, level = CASES[number]
+    place = [c.name for c in CUSTOMER_COMPARISONS].index(field)
+    assert CUSTOMER_COMPARISONS[place].level_name(int(outcomes[number, place])) == level
+
+
+@given(
+    st.tuples(*(st.integers(min_value=-1, max_value=c.size - 1) for c in CUSTOMER_COMPARISONS))
+)
+@settings(max_examples=50, deadline=None)
+def test_patterns_unpack_to_what_was_packed(outcomes):
+    code, factor = 0, 1
+    for outcome, comparison in zip(outcomes, CUSTOMER_COMPARISONS, strict=True):
+        code += factor * (outcome + 1)
+        factor *= comparison.size + 1
+    assert tuple(unpack(np.array([code]), CUSTOMER_COMPARISONS)[0]) == outcomes
+    assert factor < 2**62

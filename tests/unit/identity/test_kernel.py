@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+recordlinkage = pytest.importorskip("recordlinkage")
+
+from cdp_pipeline.identity.compare import Comparison, Level  # noqa: E402 - after the skip
+from cdp_pipeline.identity.kernel import HouseholdECM, Population  # noqa: E402 - after the skip
+
+YES_NO = (Level("same", "true"),)
+FIELDS = (
+    Comparison("given", "false", YES_NO, "personal", ()),
+    Comparison("birth", "false", YES_NO, "birth", ()),
+    Comparison("family", "false", YES_NO, "shared", ()),
+    Comparison("address", "false", YES_NO, "shared", ()),
+    Comparison("phone", "false", YES_NO, "shared", ()),
+)
+MATCH = np.array([0.90, 0.95, 0.93, 0.85, 0.80])
+HOUSEHOLD = np.array([0.01, 0.01, 0.90, 0.95, 0.40])
+STRANGERS = np.array([0.01, 0.0001, 0.002, 0.0005, 0.0001])
+PAIRS = {"match": 4000.0, "household": 9000.0, "unrelated": 1_000_000.0}
+PATTERNS = np.array(list(itertools.product((0, 1), repeat=len(FIELDS))))
+
+
+def _likelihood(agree):
+    return np.prod(np.where(PATTERNS == 1, agree, 1 - agree), axis=1)
+
+
+def _fit(classes=3):
+    """Fit on the exact expected counts of a known population."""
+    counts = (
+        PAIRS["match"] * _likelihood(MATCH)
+        + PAIRS["household"] * _likelihood(HOUSEHOLD)
+        + PAIRS["unrelated"] * _likelihood(STRANGERS)
+    )
+    population = Population(
+        nodes=5000,
+        total_pairs=sum(PAIRS.values()),
+        unrelated=tuple(np.array([1 - u, u]) for u in STRANGERS),
+    )
+    classifier = recordlinkage.ECMClassifier(init="random")
+    classifier.kernel = HouseholdECM(FIELDS, population, counts=counts, classes=classes)
+    classifier.fit(pd.DataFrame(PATTERNS, columns=[c.name for c in FIELDS]))
+    return classifier
+
+
+def test_known_parameters_are_found():
+    kernel = _fit().kernel
+    assert np.allclose([m[1] for m in kernel.match], MATCH, atol=0.02)
+    assert np.allclose([h[1] for h in kernel.household[2:]], HOUSEHOLD[2:], atol=0.02)
+    total = sum(PAIRS.values())
+    assert kernel.priors[0] * total == pytest.approx(PAIRS["match"], rel=0.03)
+    assert kernel.priors[1] * total == pytest.approx(PAIRS["household"], rel=0.03)
+
+
+def test_a_spouse_is_no_match_with_the_household_class_and_one_without():
+    spouse = pd.DataFrame([[0, 0, 1, 1, 1]], columns=[c.name for c in FIELDS])
+    assert _fit(classes=3).prob(spouse)[0] < 0.05
+    assert _fit(classes=2).prob(spouse)[0] > 0.95
+
+
+def test_missing_fields_leave_the_odds_alone():
+    kernel = _fit().kernel
+    nothing = np.full((1, len(FIELDS)), -1)
+    assert np.allclose(kernel.class_shares(nothing)[0], kernel.priors)
+
+
+def test_recordlinkages_classifier_answers_from_the_kernel():
+    classifier = _fit()
+    assert classifier.p == pytest.approx(classifier.kernel.priors[0])
+    assert classifier.m_probs["given"][1] == pytest.approx(classifier.kernel.match[0][1])
+    assert classifier.u_probs["birth"][1] == pytest.approx(STRANGERS[1])
+    agreeing = pd.DataFrame(
+        [[1, 1, 1, 1, 1], [0, 0, 0, 0, 0]],
+        columns=[c.name for c in FIELDS],
+        index=pd.MultiIndex.from_tuples([(1, 2), (3, 4)]),
+    )
+    assert list(classifier.predict(agreeing)) == [(1, 2)]
+
+
+def test_equal_data_fit_equally():
+    first, second = _fit().kernel, _fit().kernel
+    assert all(np.array_equal(a, b) for a, b in zip(first.match, second.match, strict=True))

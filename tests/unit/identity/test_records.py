@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from cdp_pipeline.identity import records
+from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "family"),
+    [
+        ("SMITH, Anna", "Anna", "SMITH"),
+        ("*VIP* Anna Smith", "Anna", "Smith"),
+        ("Anna Smith (deceased)", "Anna", "Smith"),
+        ("Mr. Jan van der Berg", "Jan", "van der Berg"),
+        ("Smith, Mrs Anna Jr", "Anna", "Smith"),
+        ("Dr Mary Jane O'Brien-Jones III", "Mary Jane", "O'Brien-Jones"),
+        ("Smith", None, "Smith"),
+        ("  [no post]  ", None, None),
+    ],
+)
+def test_one_field_is_split_into_two(macros, text, given, family):
+    found = macros.execute("select identity_split_name(identity_unmark(?))", [text]).fetchall()
+    name = found[0][0] or {"given": None, "family": None}
+    assert (name["given"], name["family"]) == (given, family)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "07700 900123",
+        "+44 7700 900123",
+        "0044 (0)7700-900123",
+        "+44 (0)7700 900123",
+        "7700900123",
+        "(07700) 900-123",
+        "07700.900.123",
+    ],
+)
+def test_seven_phone_formats_are_one_number(macros, text):
+    found = macros.execute("select identity_phone(?), identity_phone_e164(?, 'GB')", [text, text])
+    assert found.fetchall() == [("700900123", "+447700900123")]
+
+
+@pytest.mark.parametrize(
+    ("macro", "text", "expected"),
+    [
+        ("identity_mailbox(identity_email(?))", " Anna.Smith+x@GoogleMail.com", "annasmith@gmail.com"),
+        ("identity_mailbox(identity_email(?))", "anna.smith+x@web.de", "anna.smith@web.de"),
+        ("identity_email(?)", "mailto:anna@web.de.", "anna@web.de"),
+        ("identity_email(?)", "not an address", None),
+        ("identity_postcode(?)", "sw1a 1aa", "SW1A1AA"),
+        ("identity_postcode(?)", "12345-6789", "12345"),
+        ("identity_street(?)", "Flat 3, 12 High Street", "flat 3 12 high st"),
+        ("identity_street(?)", "  ", None),
+        ("identity_number(?)", "0071-0001", "710001"),
+        ("identity_letters(?)", "  O'Brien-JØNES  Élan ", "obrien jones elan"),
+        ("identity_proper_case(?)", "O'BRIEN-JONES", "O'Brien-Jones"),
+        ("identity_proper_case(?)", "McDonald", "McDonald"),
+        ("identity_country(?, 'GB')", "Eire", "IE"),
+        ("identity_country(?, 'GB')", "", "GB"),
+    ],
+)
+def test_values_take_their_comparable_form(macros, macro, text, expected):
+    assert macros.execute(f"select {macro}", [text]).fetchall() == [(expected,)]
+
+
+def _standardise(store, people):
+    context = store.stage(people)
+    result = records.run(context)
+    with open_build(context) as con:
+        rows = fetch_dicts(con, "select * from identity.records order by record_id")
+        hubs = fetch_dicts(con, "select * from identity.hubs order by field, value_hash")
+    return result, rows, hubs
+
+
+def test_placeholders_are_no_evidence(store):
+    _, rows, hubs = _standardise(
+        store,
+        [
+            {"record_key": "1", "full_name": "TEST CUSTOMER", "email": "none@none.com"},
+            {
+                "record_key": "2",
+                "full_name": "Anna Smith",
+                "birth_date": date(1900, 1, 1),
+                "phone": "0000000000",
+            },
+        ],
+    )
+    assert [row["is_usable"] for row in rows] == [False, True]
+    assert rows[1]["birth_date"] is None
+    assert rows[1]["phone"] is None
+    assert [(hub["field"], hub["reason"]) for hub in hubs] == [
+        ("email", "placeholder"),
+        ("phone", "placeholder"),
+    ]
+
+
+def test_a_card_scanned_for_strangers_is_a_hub_and_a_good_customers_is_not(store):
+    strangers = [
+        {
+            "record_key": f"s{i:02d}",
+            "record_kind": "receipt",
+            "loyalty_id": "9000000001",
+            "payment_token": f"token{i}",
+        }
+        for i in range(30)
+    ]
+    regular = [
+        {
+            "record_key": f"r{i:02d}",
+            "record_kind": "receipt",
+            "loyalty_id": "0071000019",
+            "payment_token": f"mine{i % 2}",
+        }
+        for i in range(200)
+    ]
+    _, rows, hubs = _standardise(store, strangers + regular)
+    assert [(hub["field"], hub["records"]) for hub in hubs] == [("loyalty_id", 30)]
+    assert "9000000001" not in str(hubs)
+    kept = {row["loyalty_id"] for row in rows}
+    assert kept == {None, "71000019"}
+
+
+def test_records_that_say_the_same_share_evidence_but_a_bare_name_never_does(store):
+    card = {"record_kind": "receipt", "loyalty_id": "0071"}
+    name = {"full_name": "Anna Smith"}
+    result, rows, _ = _standardise(
+        store,
+        [
+            card | {"record_key": "1"},
+            card | {"record_key": "2", "loyalty_id": "71"},
+            name | {"record_key": "3"},
+            name | {"record_key": "4"},
+        ],
+    )
+    assert [row["evidence_id"] for row in rows] == [0, 0, 2, 3]
+    assert result.facts["distinct"] == 3
+
+
+def test_names_in_the_wrong_fields_are_turned_round(store):
+    usual = [
+        {"record_key": f"u{i:02d}", "given_name": "Anna", "family_name": "Winterbourne"}
+        for i in range(12)
+    ]
+    turned = {"record_key": "x", "given_name": "Winterbourne", "family_name": "Anna"}
+    _, rows, _ = _standardise(store, [*usual, turned])
+    assert (rows[-1]["given_name"], rows[-1]["family_name"]) == ("anna", "winterbourne")
+
+
+def test_no_records_at_all_are_no_error(store):
+    result, rows, hubs = _standardise(store, [])
+    assert (result.rows_in, rows, hubs) == (0, [], [])
