@@ -29,7 +29,7 @@ TWIN_SHARE = 0.01
 
 EVEN = 0.5
 
-PRIOR_PAIRS = 10.0
+PRIOR_PAIRS = 50.0
 """Imaginary pairs that pull the estimates of tiny data sets to the starting values."""
 
 

@@ -108,7 +108,7 @@ def _load(
     current = make_current(con, contract, files, where=where)
     target = DataPaths.of(context).quarantine / contract.name / CONFLICTS_FILE
     if current.conflicts:
-        write_conflicts(con, contract, files, target)
+        write_conflicts(con, contract, target)
     else:
         target.unlink(missing_ok=True)
     return _Source(contract, listed, files, current, where)

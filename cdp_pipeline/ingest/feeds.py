@@ -90,17 +90,34 @@ def build_entity(
             f"cast(null as {c.type}) as {quote_column(n)}" for n, c in entity.header.columns.items()
         )
         return create_table(con, name, f"select {nothing} where false"), []
-    selects = [feed_select(con, entity, feed) for feed in feeds]
-    order = f" order by {', '.join(key)}" if key else ""
+    select = " union all ".join(feed_select(con, entity, feed) for feed in feeds)
     try:
-        rows = create_table(con, name, " union all ".join(selects) + order)
+        if not key:
+            return create_table(con, name, select), []
+        if keeps_keys(entity, feeds):
+            return create_table(con, name, f"{select} order by {', '.join(key)}"), []
+        con.execute(f"create or replace temp table incoming as {select}")
     except duckdb.Error as error:
         raise DataQualityError(
             f"rows do not fit the entity {entity.name}: {first_line(error)}",
             where=feeds[0].place,
             hint="Set such rows aside with a check, or write round(...) or a case.",
         ) from error
-    return _one_row_a_key(con, entity, rows)
+    found = _one_row_a_key(con, entity)
+    con.execute("drop table incoming")
+    return found
+
+
+def keeps_keys(entity: TableSpec, feeds: Sequence[SourceFeed]) -> bool:
+    """Return whether the entity's key repeats the contracts' keys, so that no key stands twice."""
+    sources = [feed.contract.name for feed in feeds]
+    if "source" not in entity.header.key or len(set(sources)) != len(sources):
+        return False
+    return all(
+        set(feed.contract.load.key)
+        <= {feed.feed.columns.get(name, "").strip() for name in entity.header.key}
+        for feed in feeds
+    )
 
 
 def feed_select(con: duckdb.DuckDBPyConnection, entity: TableSpec, source: SourceFeed) -> str:
@@ -136,6 +153,8 @@ def feed_select(con: duckdb.DuckDBPyConnection, entity: TableSpec, source: Sourc
         for name, value in selected.items()
     )
     condition = f" where {' and '.join(wanted)}" if wanted else ""
+    if entity.name == PERSON_ENTITY:  # many rows say the same about one person
+        listed = f"distinct {listed}"
     return f"(select {listed} from {source.view} as v{joins}{condition})"  # noqa: S608 - vetted
 
 
@@ -224,17 +243,14 @@ def _person_join(entity: TableSpec, source: SourceFeed, selected: dict[str, str]
     return "".join(joins)
 
 
-def _one_row_a_key(
-    con: duckdb.DuckDBPyConnection, entity: TableSpec, rows: int
-) -> tuple[int, list[str]]:
-    """Keep the fullest, then newest row of each key; refuse repeated keys of money lines."""
+def _one_row_a_key(con: duckdb.DuckDBPyConnection, entity: TableSpec) -> tuple[int, list[str]]:
+    """Keep the fullest, then newest incoming row of each key; refuse repeated money lines."""
     name = f"staging.{entity.name}"
     key = ", ".join(map(quote_column, entity.header.key))
-    if not key:
-        return rows, []
-    keys = int(fetch_value(con, f"select count(*) from (select 1 from {name} group by {key})"))  # noqa: S608 - quoted
+    rows = int(fetch_value(con, "select count(*) from incoming"))
+    keys = int(fetch_value(con, f"select count(*) from (select 1 from incoming group by {key})"))  # noqa: S608 - quoted
     if keys == rows:
-        return rows, []
+        return create_table(con, name, f"select * from incoming order by {key}"), []  # noqa: S608 - quoted
     if entity.name in LINE_ENTITIES:
         raise DataQualityError(
             f"{rows - keys} rows of {entity.name} repeat the key ({', '.join(entity.header.key)})",
@@ -246,12 +262,12 @@ def _one_row_a_key(
     order = [f"({' + '.join(f'cast({f} as integer)' for f in fullest)}) desc"] if fullest else []
     order += ["updated_at desc nulls last"] if "updated_at" in header else []
     order += ["delivered_on desc", *(f"{quote_column(n)} nulls last" for n in header)]
-    con.execute(
-        f"create or replace temp table one_row_a_key as select * from {name} "  # noqa: S608 - quoted
-        f"qualify row_number() over (partition by {key} order by {', '.join(order)}) = 1"
+    create_table(
+        con,
+        name,
+        f"select * from incoming qualify row_number() over ("  # noqa: S608 - quoted
+        f"partition by {key} order by {', '.join(order)}) = 1 order by {key}",
     )
-    create_table(con, name, f"select * from one_row_a_key order by {key}")  # noqa: S608 - quoted
-    con.execute("drop table one_row_a_key")
     if entity.name in {PERSON_ENTITY, "consents"}:
         return keys, []
     return keys, [f"{entity.name}: {rows} rows share {keys} keys; the newest of each counts"]

@@ -12,7 +12,6 @@ from datetime import date
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from cdp_pipeline.core.errors import DataQualityError
 from cdp_pipeline.ingest.deliveries import Delivery
@@ -148,18 +147,12 @@ def _first_loaded(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], 
 def _create(con: duckdb.DuckDBPyConnection, spec: TableSpec, rows: list[dict[str, Any]]) -> None:
     """Make a table of its header's columns and types from plain rows, ordered by its key."""
     columns = spec.header.columns
-    arrays = {
-        name: pa.array([row[name] for row in rows], None if rows else pa.null()) for name in columns
-    }
-    con.register("ledger_rows", pa.table(arrays))
     selected = ", ".join(
-        f"cast({quote_column(n)} as {c.type}) as {quote_column(n)}" for n, c in columns.items()
+        f"cast(unnest(?::varchar[]) as {c.type}) as {quote_column(n)}" for n, c in columns.items()
     )
     order = ", ".join(map(quote_column, spec.header.key))
-    create_table(
-        con,
-        spec.full_name,
-        f"select {selected} from ledger_rows order by {order}",  # noqa: S608 - quoted
-    )
-    con.unregister("ledger_rows")
+    values = [[None if row[n] is None else str(row[n]) for row in rows] for n in columns]
+    con.execute(f"create or replace temp table ledger_rows as select {selected}", values)
+    create_table(con, spec.full_name, f"select * from ledger_rows order by {order}")  # noqa: S608 - quoted
+    con.execute("drop table ledger_rows")
     declare_table(con, spec)

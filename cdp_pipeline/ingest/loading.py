@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from cdp_pipeline.ingest.deliveries import Delivery
 from cdp_pipeline.project.contracts import SQL_TYPES, SourceContract
@@ -121,18 +120,17 @@ def _make_delivered(
             f"select {nothing}, cast(null as bigint) as _seq where false"
         )
         return view
-    con.register(
-        "load_files_read",
-        pa.table(
-            {
-                "rows_path": [str(file.rows) for file in files],
-                "_seq": pa.array(range(len(files)), pa.int64()),
-            }
-        ),
-    )
     positions = f"load_files_{contract.name}"
-    con.execute(f"create or replace temp table {positions} as select * from load_files_read")
-    con.unregister("load_files_read")
+    con.execute(
+        f"create or replace temp table {positions} as "
+        "select unnest(?::varchar[]) as rows_path, unnest(?::bigint[]) as _seq, "
+        "unnest(?::varchar[]) as file_name",
+        [
+            [str(file.rows) for file in files],
+            list(range(len(files))),
+            [file.delivery.file_name for file in files],
+        ],
+    )
     excluded = " ".join(
         f"when {vet_predicate(rule.where, columns=types, where=f'{where}: {rule.rule}')} "
         f"then {quote_literal(rule.rule)}"
@@ -194,7 +192,6 @@ def _fate(contract: SourceContract, key: str) -> str:
 def write_conflicts(
     con: duckdb.DuckDBPyConnection,
     contract: SourceContract,
-    files: Sequence[LoadFile],
     target: Path,
 ) -> None:
     """Write the rows set aside for a conflicting key to the source's quarantine."""
@@ -203,15 +200,6 @@ def write_conflicts(
         f"{quote_literal(n)}, cast({q} as varchar)"
         for n, q in zip(contract.columns, names, strict=True)
     )
-    con.register(
-        "conflict_files",
-        pa.table(
-            {
-                "_seq": pa.array(range(len(files)), pa.int64()),
-                "file_name": [file.delivery.file_name for file in files],
-            }
-        ),
-    )
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     temporary = target.with_name(f".{target.name}.tmp")
     con.execute(
@@ -219,9 +207,8 @@ def write_conflicts(
         f"'{CONFLICT_RULE}' as rules, 'another row with this key was loaded before' as reason, "
         f"cast(json_object({raw}) as varchar) as raw, _business_date as business_date "
         f"from delivered_{contract.name} inner join fates_{contract.name} using (_seq, _line) "
-        f"inner join conflict_files using (_seq) where fate = '{CONFLICT_RULE}' "
+        f"inner join load_files_{contract.name} using (_seq) where fate = '{CONFLICT_RULE}' "
         f"order by _seq, _line) to {quote_literal(str(temporary))} "
         "(format parquet, compression zstd)"
     )
-    con.unregister("conflict_files")
     temporary.replace(target)

@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+from pyarrow import parquet
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, ContractError
@@ -61,13 +62,13 @@ def run(context: RunContext, *, source: str) -> StepResult:
     contract = _contract(context, source)
     listed = [d for d in planned_deliveries(context, source) if d.is_loaded]
     staged: list[tuple[Delivery, StagedFile]] = []
-    for delivery in listed:
-        places = staged_places(context, delivery, contract)
-        notes = read_notes(places)
-        if notes is None:
-            notes = stage_delivery(context, delivery, contract, places)
-            _log.debug("delivery_staged", file_name=delivery.file_name, status=notes.status)
-        staged.append((delivery, notes))
+    with open_scratch(context, source) as (con, scratch):
+        for delivery in listed:
+            notes = read_notes(staged_places(context, delivery, contract))
+            if notes is None:
+                notes = stage_delivery(context, delivery, contract, con=con, scratch=scratch)
+                _log.debug("delivery_staged", file_name=delivery.file_name, status=notes.status)
+            staged.append((delivery, notes))
     _write_summary(context, contract, staged)
     _stop_if_required(contract, staged)
     return _report(staged)
@@ -84,25 +85,51 @@ def _contract(context: RunContext, source: str) -> SourceContract:
     return sources[source]
 
 
+@contextmanager
+def open_scratch(
+    context: RunContext, source: str
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """Open an in-memory connection and a private folder that is removed in the end."""
+    paths = DataPaths.of(context)
+    folder = paths.ensure(paths.work / "scratch" / source)
+    con = connect(context.settings.engine, spill=folder)
+    try:
+        yield con, folder
+    finally:
+        con.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def stage_delivery(
-    context: RunContext, delivery: Delivery, contract: SourceContract, places: StagedPlaces
+    context: RunContext,
+    delivery: Delivery,
+    contract: SourceContract,
+    *,
+    con: duckdb.DuckDBPyConnection,
+    scratch: Path,
 ) -> StagedFile:
     """Read one delivery, write its rows and those set aside, and return the notes about it.
+
+    Args:
+        context: The run.
+        delivery: A delivery of its plan.
+        contract: Contract of the delivery's source.
+        con: Connection of ``open_scratch``.
+        scratch: Folder of ``open_scratch``.
 
     Raises:
         ContractError: The file is gone or has changed since ``discover``.
     """
     path = _unchanged(delivery)
+    places = staged_places(context, delivery, contract)
     share = context.settings.quarantine_stop_share
-    with _scratch(DataPaths.of(context), delivery) as scratch:
-        con = connect(context.settings.engine, spill=scratch)
-        try:
-            reading = open_reading(con, path, contract, scratch)
-            notes = _Staging(con, delivery, contract, reading, places, share).write()
-        except RefusedError as error:
-            notes = StagedFile("refused", records=error.records, reason=error.text)
-        finally:
-            con.close()
+    for table in ("reject_errors", "reject_scans"):
+        con.execute(f"drop table if exists {table}")
+    try:
+        reading = open_reading(con, path, contract, scratch)
+        notes = _Staging(con, delivery, contract, reading, places, scratch, share).write()
+    except RefusedError as error:
+        notes = StagedFile("refused", records=error.records, reason=error.text)
     write_json(places.notes, notes.as_dict())
     return notes
 
@@ -124,15 +151,6 @@ def _unchanged(delivery: Delivery) -> Path:
     return path
 
 
-@contextmanager
-def _scratch(paths: DataPaths, delivery: Delivery) -> Iterator[Path]:
-    folder = paths.ensure(paths.work / "scratch" / f"{delivery.source}-{delivery.file_id}")
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @dataclass(frozen=True)
 class _Staging:
     """One delivery on its way from a reading to its files."""
@@ -142,6 +160,7 @@ class _Staging:
     contract: SourceContract
     reading: Reading
     places: StagedPlaces
+    scratch: Path
     stop_share: float
 
     def write(self) -> StagedFile:
@@ -161,7 +180,7 @@ class _Staging:
             rows=int(fetch_value(con, "select count(*) from judged")),
             stop_share=self.stop_share,
         )
-        number_rows(con, reading, rejected)
+        number_rows(con, reading, rejected, scratch=self.scratch)
         counts = _count_rules(con, rejected)
         _refuse_bad_share(counts, rejected.records, self.stop_share)
         accepted = _write_rows(con, self.contract, self.places.rows)
@@ -179,17 +198,15 @@ class _Staging:
         return StagedFile("loaded", rejected.records, accepted, counts, messages=messages)
 
 
-def number_rows(con: duckdb.DuckDBPyConnection, reading: Reading, rejected: Rejected) -> None:
+def number_rows(
+    con: duckdb.DuckDBPyConnection, reading: Reading, rejected: Rejected, *, scratch: Path
+) -> None:
     """Make the view ``numbered``: the judged rows with their line, and the table ``rejected``."""
-    con.register(
-        "rejected",
-        pa.table(
-            {
-                "line": pa.array(rejected.lines, pa.int64()),
-                "rule": pa.array(rejected.rules, pa.string()),
-                "text": pa.array(rejected.texts, pa.string()),
-            }
-        ),
+    con.execute(
+        "create or replace temp table rejected as "
+        "select unnest(?::bigint[]) as line, unnest(?::varchar[]) as rule, "
+        "unnest(?::varchar[]) as text",
+        [rejected.lines, rejected.rules, rejected.texts],
     )
     if rejected.accepted_lines is None:
         con.execute(
@@ -197,8 +214,12 @@ def number_rows(con: duckdb.DuckDBPyConnection, reading: Reading, rejected: Reje
             f"select *, rowid + {reading.first_line} as _line from judged"
         )
         return
-    con.register("accepted_lines", pa.table({"_line": rejected.accepted_lines.astype(np.int64)}))
-    con.execute("create or replace temp table line_numbers as select _line from accepted_lines")
+    target = scratch / "lines.parquet"
+    parquet.write_table(pa.table({"_line": rejected.accepted_lines.astype(np.int64)}), target)
+    con.execute(
+        "create or replace temp table line_numbers as select _line from read_parquet(?)",
+        [str(target)],
+    )
     # Both tables keep their rows in file order, which is how a positional join pairs them.
     con.execute(
         "create or replace temp view numbered as select * from judged positional join line_numbers"
@@ -248,9 +269,10 @@ def _write_quarantine(
     con: duckdb.DuckDBPyConnection, delivery: Delivery, rules: list[Rule], target: Path
 ) -> None:
     meanings = {**{rule.name: rule.meaning for rule in rules}, **MEANINGS}
-    con.register(
-        "meanings",
-        pa.table({"rule": list(meanings), "reason": list(meanings.values())}),
+    con.execute(
+        "create or replace temp table meanings as "
+        "select unnest(?::varchar[]) as rule, unnest(?::varchar[]) as reason",
+        [list(meanings), list(meanings.values())],
     )
     _copy(
         con,

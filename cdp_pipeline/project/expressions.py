@@ -187,6 +187,7 @@ def _parse(sql: str, *, where: str) -> Node:
         and not select["group_expressions"]
         and not any(select[part] for part in _EMPTY_PARTS)
         and select["from_table"]["type"] == "EMPTY"
+        and not select["select_list"][0]["alias"]
     )
     if not is_single:
         raise ConfigError(
@@ -195,12 +196,6 @@ def _parse(sql: str, *, where: str) -> Node:
             hint="Only a condition or a value: no from, where, order by, union or second column.",
         )
     tree: Node = select["select_list"][0]
-    if tree["alias"]:
-        raise ConfigError(
-            f"`{_short(sql)}` has words left over after the expression: {tree['alias']!r}",
-            where=where,
-            hint="Join conditions by `and` / `or`; do not name the value with `as`.",
-        )
     return tree
 
 

@@ -154,7 +154,7 @@ def _read_result(
         severity=meta["severity"],
         success=bool(result.success),
         evaluated_rows=evaluated,
-        unexpected_rows=int(unexpected),
+        unexpected_rows=int(unexpected or 0),  # GX leaves it out on empty tables
     )
 
 

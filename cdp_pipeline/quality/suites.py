@@ -216,12 +216,9 @@ def _rows(predicate: str, check: Check, options: Options) -> Expectation:
     """
     query = f"select 1 as unexpected from {{batch}} where not {_escape(predicate)}"  # noqa: S608 - vetted
     if check.mostly < 1:
-        query = (
-            "select 1 as unexpected from ("  # noqa: S608 - vetted predicate
-            f"select {_escape(predicate)} as is_fine, count(*) over () as row_count, "
-            f"count(*) filter (where not {_escape(predicate)}) over () as bad_count "
-            f"from {{batch}}) where not is_fine and bad_count > {1 - check.mostly:f} * row_count"
-        )
+        # A window over the whole table would say the same a hundred times slower.
+        share = f"avg(case when {_escape(predicate)} then 0 else 1 end)"
+        query += f" and (select {share} > {1 - check.mostly:f} from {{batch}})"  # noqa: S608 - vetted
     return UnexpectedRowsExpectation(unexpected_rows_query=query, **options)
 
 

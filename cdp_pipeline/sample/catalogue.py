@@ -118,11 +118,6 @@ def stock_catalogue(seed: int) -> Catalogue:
     categories = tuple(row["category"] for row in rows)
     category = np.sort(np.arange(PRODUCT_COUNT) % len(rows)).astype(np.int64)
     tier = pick(rng, (0.35, 0.45, 0.20), PRODUCT_COUNT)
-    low = np.array([float(row["low_price"]) for row in rows])[category]
-    high = np.array([float(row["high_price"]) for row in rows])[category]
-    # Prices on a log scale: value in the lowest third of the range, premium in the highest.
-    level = (tier + rng.random(PRODUCT_COUNT)) / len(TIERS)
-    pounds = np.exp(np.log(low) + level * (np.log(high) - np.log(low)))
     weight = np.array([float(row["weight"]) for row in rows])
     rank = rng.permutation(PRODUCT_COUNT)
     of_department = np.array([departments.index(row["department"]) for row in rows])
@@ -135,9 +130,7 @@ def stock_catalogue(seed: int) -> Catalogue:
         "category": np.array(categories)[category],
         "brand": brand,
     }
-    price = (np.floor(pounds) * 100 + np.where(happens(rng, 0.5, PRODUCT_COUNT), 0, 99)).astype(
-        np.int64
-    )
+    price = _set_prices(rng, rows, category, tier)
     season = np.array([row["season"] for row in rows])[category]
     url = join_texts("/product/", fields["sku"])
     columns = {key: text_column(value) for key, value in fields.items()}
@@ -253,3 +246,16 @@ def _name_products(
     food = np.array([row["department"] == "Food Hall" for row in rows])[category]
     named = join_texts(brand, " ", look, " ", nouns)
     return np.where(food, named, join_texts(named, ", ", colour)), brand
+
+
+def _set_prices(
+    rng: np.random.Generator, rows: list[dict[str, str]], category: Ints, tier: Ints
+) -> Ints:
+    """Return list prices in pence: whole pounds, half of them with 99 pence."""
+    low = np.array([float(row["low_price"]) for row in rows])[category]
+    high = np.array([float(row["high_price"]) for row in rows])[category]
+    # Prices on a log scale: value in the lowest third of the range, premium in the highest.
+    level = (tier + rng.random(PRODUCT_COUNT)) / len(TIERS)
+    pounds = np.exp(np.log(low) + level * (np.log(high) - np.log(low)))
+    pence = np.where(happens(rng, 0.5, PRODUCT_COUNT), 0, 99)
+    return np.asarray(np.floor(pounds) * 100 + pence, dtype=np.int64)

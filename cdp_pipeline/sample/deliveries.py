@@ -12,12 +12,36 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from cdp_pipeline.sample.orders import DatedRows
+from cdp_pipeline.sample.arrays import Ints, Texts
 from cdp_pipeline.sample.seasons import Timeline
+from cdp_pipeline.storage.warehouse import quote_literal
 
 JSON_SOURCES = frozenset({"ecommerce_accounts", "web_events", "social_events"})
 _CSV = "(format csv, header true, delimiter ',', quote '\"', escape '\"')"
 _JSON = "(format json)"
+
+
+@dataclass(frozen=True)
+class DatedRows:
+    """Rows of one source with the day of the delivery that holds each of them, ascending."""
+
+    table: pa.Table
+    delivered_day: Ints
+
+
+@dataclass(frozen=True)
+class OwnedRows:
+    """Rows with the person behind each record key.
+
+    Attributes:
+        rows: The rows, by delivery.
+        key: Record keys, each once.
+        owner: Person behind each key.
+    """
+
+    rows: DatedRows
+    key: Texts
+    owner: Ints
 
 
 @dataclass(frozen=True)
@@ -85,8 +109,8 @@ class Landing:
         options = _JSON if path.suffix == ".jsonl" else _CSV
         self._con.register("delivered_rows", table)
         # COPY takes no bound parameter as its target.
-        target = str(path).replace("'", "''")
-        self._con.execute(f"copy (select * from delivered_rows) to '{target}' {options}")  # noqa: S608 - quotes doubled
+        target = quote_literal(str(path))
+        self._con.execute(f"copy delivered_rows to {target} {options}")
         self._con.unregister("delivered_rows")
 
     def append_lines(self, source: str, day: int, lines: list[str]) -> None:

@@ -28,7 +28,7 @@ from cdp_pipeline.sample.catalogue import (
 )
 from cdp_pipeline.sample.consents import draw_attitudes
 from cdp_pipeline.sample.contacts import Contacts, connect_people
-from cdp_pipeline.sample.deliveries import Delivered, Landing
+from cdp_pipeline.sample.deliveries import DatedRows, Delivered, Landing, OwnedRows
 from cdp_pipeline.sample.journeys import (
     REASONS,
     Journeys,
@@ -41,7 +41,6 @@ from cdp_pipeline.sample.loyalty import Membership, enrol_members, write_members
 from cdp_pipeline.sample.mailings import Readers, list_readers, send_mails, write_mail_events
 from cdp_pipeline.sample.membership import Holdings, issue_cards, open_accounts
 from cdp_pipeline.sample.orders import (
-    DatedRows,
     OrderBook,
     Orders,
     place_orders,
@@ -53,7 +52,7 @@ from cdp_pipeline.sample.privacy_requests import write_requests
 from cdp_pipeline.sample.receipts import ring_up
 from cdp_pipeline.sample.returns import Undone, undo_purchases
 from cdp_pipeline.sample.seasons import Timeline
-from cdp_pipeline.sample.service import OwnedRows, write_contacts, write_social_events
+from cdp_pipeline.sample.service import write_contacts, write_social_events
 from cdp_pipeline.sample.sessions import WebShop, browse_shop
 from cdp_pipeline.sample.tills import RAGGED, Till, TillFile, write_till_file
 from cdp_pipeline.sample.truth import (

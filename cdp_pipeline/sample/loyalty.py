@@ -14,9 +14,9 @@ from cdp_pipeline.sample.arrays import Bools, Ints, Texts, happens, open_stream,
 from cdp_pipeline.sample.changes import NEW_CONSENT, NEW_DETAILS, NEW_STANDING, plan_changes
 from cdp_pipeline.sample.consents import Answers, answer_questions
 from cdp_pipeline.sample.contacts import Contacts
+from cdp_pipeline.sample.deliveries import DatedRows
 from cdp_pipeline.sample.descriptions import Description, Manners, describe_people
 from cdp_pipeline.sample.membership import Holdings
-from cdp_pipeline.sample.orders import DatedRows
 from cdp_pipeline.sample.people import People
 from cdp_pipeline.sample.rendering import (
     SECONDS_PER_DAY,

@@ -23,10 +23,10 @@ from cdp_pipeline.sample.arrays import (
 )
 from cdp_pipeline.sample.catalogue import Catalogue
 from cdp_pipeline.sample.consents import YES
+from cdp_pipeline.sample.deliveries import DatedRows
 from cdp_pipeline.sample.descriptions import JUNK_EMAIL
 from cdp_pipeline.sample.journeys import MACHINE_ONLY, Journeys
 from cdp_pipeline.sample.loyalty import Membership
-from cdp_pipeline.sample.orders import DatedRows
 from cdp_pipeline.sample.people import People
 from cdp_pipeline.sample.rendering import (
     SECONDS_PER_DAY,

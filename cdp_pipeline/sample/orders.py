@@ -30,6 +30,7 @@ from cdp_pipeline.sample.contacts import (
     write_postcodes,
     write_streets,
 )
+from cdp_pipeline.sample.deliveries import DatedRows
 from cdp_pipeline.sample.descriptions import Description, Manners, describe_people
 from cdp_pipeline.sample.membership import Holdings
 from cdp_pipeline.sample.people import People, household_heads
@@ -83,14 +84,6 @@ class Orders:
     def __len__(self) -> int:
         """Return the number of orders."""
         return len(self.visit)
-
-
-@dataclass(frozen=True)
-class DatedRows:
-    """Rows of one source with the day of the delivery that holds each of them, ascending."""
-
-    table: pa.Table
-    delivered_day: Ints
 
 
 def place_orders(

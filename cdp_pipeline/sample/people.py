@@ -110,9 +110,6 @@ def settle_people(count: int, timeline: Timeline, cast_size: int, seed: int) -> 
     suffix = np.where(is_junior, "Jr", "")
     suffix[heads[is_junior]] = "Sr"
     is_cast = _choose_cast(rng, size == 1, cast_size)
-    arrival = rng.integers(-ARRIVAL_SPREAD_DAYS, timeline.last_day + 1, count)
-    # The cast has been around for a while, whatever the length of the history.
-    arrival = np.where(is_cast, np.minimum(arrival, 0), arrival)
     return People(
         household=household,
         role=role,
@@ -123,7 +120,7 @@ def settle_people(count: int, timeline: Timeline, cast_size: int, seed: int) -> 
         former_name=np.where(is_cast, last_name, former_name),
         suffix=suffix,
         birth_date=birth_date,
-        arrival_day=arrival,
+        arrival_day=_draw_arrivals(rng, is_cast, timeline),
         is_cast=is_cast,
         has_moved=happens(rng, 0.12, count) & ~is_cast,
     )
@@ -215,3 +212,9 @@ def _choose_cast(rng: np.random.Generator, alone: Bools, cast_size: int) -> Bool
     is_cast = np.zeros(len(alone), dtype=np.bool_)
     is_cast[candidates] = True
     return is_cast
+
+
+def _draw_arrivals(rng: np.random.Generator, is_cast: Bools, timeline: Timeline) -> Ints:
+    arrival = rng.integers(-ARRIVAL_SPREAD_DAYS, timeline.last_day + 1, len(is_cast))
+    # The cast has been around for a while, whatever the length of the history.
+    return np.where(is_cast, np.minimum(arrival, 0), arrival)

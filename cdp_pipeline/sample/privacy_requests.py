@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from cdp_pipeline.sample import slips
 from cdp_pipeline.sample.arrays import (
+    Ints,
     happens,
     join_texts,
     number_texts,
@@ -17,9 +18,9 @@ from cdp_pipeline.sample.arrays import (
     pick,
 )
 from cdp_pipeline.sample.contacts import Contacts
+from cdp_pipeline.sample.deliveries import DatedRows, OwnedRows
 from cdp_pipeline.sample.journeys import OBJECTED, Journeys
 from cdp_pipeline.sample.membership import Holdings
-from cdp_pipeline.sample.orders import DatedRows
 from cdp_pipeline.sample.people import People
 from cdp_pipeline.sample.rendering import (
     SECONDS_PER_DAY,
@@ -29,7 +30,6 @@ from cdp_pipeline.sample.rendering import (
     text_column,
 )
 from cdp_pipeline.sample.seasons import Timeline
-from cdp_pipeline.sample.service import OwnedRows
 
 TYPES = ("erasure", "access", "objection")
 STATUSES = ("received", "verified", "done")
@@ -49,16 +49,7 @@ def write_requests(
 ) -> OwnedRows:
     """Return the rows of ``privacy_requests``; each night of a larger store has some."""
     rng = open_stream(seed, "requests")
-    nights = timeline.last_day - timeline.start_day
-    past = _REQUESTS_PER_PERSON_DAY * _PAST_SHARE * timeline.start_day
-    now = _REQUESTS_PER_PERSON_DAY * nights
-    asks = np.flatnonzero(happens(rng, past + now, len(people)) & ~people.is_cast)
-    in_night = happens(rng, now / (past + now), len(asks))
-    then = np.where(
-        in_night,
-        timeline.start_day + 1 + rng.integers(0, max(nights, 1), len(asks)),
-        rng.integers(0, timeline.start_day + 1, len(asks)),
-    )
+    asks, then = _draw_requests(rng, people, timeline)
     objects = np.flatnonzero(journeys.reason == OBJECTED)
     owner = np.concatenate([asks, journeys.person[objects]]).astype(np.int64)
     day = np.concatenate(
@@ -94,3 +85,20 @@ def write_requests(
         }
     )
     return OwnedRows(DatedRows(table, timeline.delivered_on(day)), key, owner)
+
+
+def _draw_requests(
+    rng: np.random.Generator, people: People, timeline: Timeline
+) -> tuple[Ints, Ints]:
+    """Return who asks, and on which day."""
+    nights = timeline.last_day - timeline.start_day
+    past = _REQUESTS_PER_PERSON_DAY * _PAST_SHARE * timeline.start_day
+    now = _REQUESTS_PER_PERSON_DAY * nights
+    asks = np.flatnonzero(happens(rng, past + now, len(people)) & ~people.is_cast)
+    in_night = happens(rng, now / (past + now), len(asks))
+    then = np.where(
+        in_night,
+        timeline.start_day + 1 + rng.integers(0, max(nights, 1), len(asks)),
+        rng.integers(0, timeline.start_day + 1, len(asks)),
+    )
+    return asks.astype(np.int64), then

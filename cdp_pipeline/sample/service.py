@@ -5,8 +5,6 @@ The rows of ``crm_contacts`` and ``social_events`` belong here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 
@@ -22,8 +20,8 @@ from cdp_pipeline.sample.arrays import (
 )
 from cdp_pipeline.sample.catalogue import Catalogue
 from cdp_pipeline.sample.contacts import Contacts
+from cdp_pipeline.sample.deliveries import DatedRows, OwnedRows
 from cdp_pipeline.sample.descriptions import Manners, describe_people
-from cdp_pipeline.sample.orders import DatedRows
 from cdp_pipeline.sample.people import People
 from cdp_pipeline.sample.rendering import (
     SECONDS_PER_DAY,
@@ -56,21 +54,6 @@ _SOCIAL_TYPES = ("follow", "like", "comment", "mention", "click")
 _COMMENTS = ("Love this!", "Is it in stock?", "Gorgeous 😍", "Saw it in the window today",
              "When is the sale?", "My new favourite, thank you")  # fmt: skip
 _HANDLE_SALT, _EVENT_SALT = 83, 89
-
-
-@dataclass(frozen=True)
-class OwnedRows:
-    """Rows with the person behind each record key.
-
-    Attributes:
-        rows: The rows, by delivery.
-        key: Record keys, each once.
-        owner: Person behind each key.
-    """
-
-    rows: DatedRows
-    key: Texts
-    owner: Ints
 
 
 def write_contacts(people: People, contacts: Contacts, timeline: Timeline, seed: int) -> OwnedRows:

@@ -18,7 +18,7 @@ from cdp_pipeline.sample.arrays import (
 )
 from cdp_pipeline.sample.baskets import draw_looks
 from cdp_pipeline.sample.catalogue import BOOTS
-from cdp_pipeline.sample.orders import DatedRows
+from cdp_pipeline.sample.deliveries import DatedRows
 from cdp_pipeline.sample.rendering import (
     SECONDS_PER_DAY,
     choice_column,

@@ -57,27 +57,30 @@ repeats as (
     group by all
 ),
 
+months as (
+    select
+        cohorts.cohort_on,
+        cohorts.customer_count,
+        cast(numbers.number as integer) as months_after,
+        cohorts.cohort_on + to_months(cast(numbers.number as integer) + 1)
+        <= {{ business_date }} + 1 as is_over
+    from cohorts
+    cross join generate_series(1, 11) as numbers (number)
+    where cohorts.cohort_on + interval 2 month <= {{ business_date }} + 1
+),
+
 final as (
     select
-        cast(cohorts.cohort_on as date) as cohort_on,
-        cast(months.months_after as integer) as months_after,
-        cohorts.customer_count,
-        case when is_over then coalesce(repeats.repeat_count, 0) end as repeat_count,
-        case when is_over then coalesce(repeats.repeat_count, 0) / cohorts.customer_count end
-            as repeat_share
-    from (
-        select
-            cohorts.cohort_on,
-            number as months_after,
-            cohorts.cohort_on + to_months(cast(number as integer) + 1) <= {{ business_date }} + 1
-                as is_over
-        from cohorts
-        cross join generate_series(1, 11) as numbers (number)
-    ) as months
-    inner join cohorts on months.cohort_on = cohorts.cohort_on
+        cast(months.cohort_on as date) as cohort_on,
+        months.months_after,
+        months.customer_count,
+        case when months.is_over then coalesce(repeats.repeat_count, 0) end as repeat_count,
+        case
+            when months.is_over then coalesce(repeats.repeat_count, 0) / months.customer_count
+        end as repeat_share
+    from months
     left join repeats
         on months.cohort_on = repeats.cohort_on and months.months_after = repeats.months_after
-    where cohorts.cohort_on + interval 2 month <= {{ business_date }} + 1
 )
 
 select * from final

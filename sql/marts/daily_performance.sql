@@ -42,8 +42,10 @@ history as (
 ),
 
 days as (
-    select cast(unnest(generate_series(began_on, {{ business_date }}, interval 1 day)) as date)
-        as business_date
+    select
+        cast(
+            unnest(generate_series(began_on, {{ business_date }}, interval 1 day)) as date
+        ) as business_date
     from history
 ),
 
@@ -54,7 +56,7 @@ trade as (
         cast(sum(net_amount) filter (where customer_id is not null) as decimal(18, 2))
             as known_net_amount,
         cast(sum(net_amount) filter (where not is_return) as decimal(18, 2)) as bought_amount,
-        count(distinct (source, sale_id)) filter (where not is_return) as receipt_count
+        count(distinct source || ':' || sale_id) filter (where not is_return) as receipt_count
     from sales
     group by sold_on
 ),
@@ -65,8 +67,11 @@ daily as (
         coalesce(trade.net_amount, 0) as net_amount,
         coalesce(trade.known_net_amount, 0) as known_net_amount,
         coalesce(trade.receipt_count, 0) as receipt_count,
-        trade.bought_amount
+        trade.bought_amount,
+        days.business_date >= history.began_on + {{ settings.rfm.window_days }}
+        or days.business_date = {{ business_date }} as is_comparable
     from days
+    cross join history
     left join trade on days.business_date = trade.sold_on
 ),
 
@@ -74,29 +79,22 @@ final as (
     select
         daily.business_date,
         daily.net_amount,
-        daily.net_amount / nullif(week.net_amount, 0) - 1 as net_week_change,
-        daily.net_amount / nullif(year.net_amount, 0) - 1 as net_year_change,
-        year.net_amount as net_last_year_amount,
+        daily.net_amount / nullif(week_before.net_amount, 0) - 1 as net_week_change,
+        daily.net_amount / nullif(year_before.net_amount, 0) - 1 as net_year_change,
+        year_before.net_amount as net_last_year_amount,
         daily.receipt_count,
         cast(daily.bought_amount / nullif(daily.receipt_count, 0) as decimal(18, 2))
             as basket_amount,
         daily.known_net_amount,
         daily.known_net_amount / nullif(daily.net_amount, 0) as known_share,
         -- in the first year of history everybody looks new and nobody can lapse: no comparisons
-        case when is_comparable then flow.closing_count end as active_customer_count,
-        case when is_comparable then flow.new_count end as new_customer_count,
-        case when is_comparable then flow.lapsed_count end as lapsed_customer_count,
+        case when daily.is_comparable then flow.closing_count end as active_customer_count,
+        case when daily.is_comparable then flow.new_count end as new_customer_count,
+        case when daily.is_comparable then flow.lapsed_count end as lapsed_customer_count,
         reach.reachable_share
-    from (
-        select
-            daily.*,
-            daily.business_date >= history.began_on + {{ settings.rfm.window_days }}
-            or daily.business_date = {{ business_date }} as is_comparable
-        from daily
-        cross join history
-    ) as daily
-    left join daily as week on daily.business_date = week.business_date + 7
-    left join daily as year on daily.business_date = year.business_date + 364
+    from daily
+    left join daily as week_before on daily.business_date = week_before.business_date + 7
+    left join daily as year_before on daily.business_date = year_before.business_date + 364
     left join flow on daily.business_date = flow.business_date
     left join reach on daily.business_date = reach.business_date
     where daily.business_date > {{ business_date }} - 392

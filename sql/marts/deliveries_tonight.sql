@@ -1,11 +1,13 @@
 /*
 description: Every file that was looked at tonight and what became of its records.
 grain: one row per file
-key: [source, file_name]
+key: [source, business_date, file_name, file_id]
 owner: data-engineering
 columns:
   source: Name of the source
+  business_date: Business day the delivery belongs to
   file_name: Path below the landing folder
+  file_id: First digits of the content's hash
   status: "loaded, duplicate file, refused or superseded"
   reason: Why it was not loaded; empty if it was
   record_count: Records in the file
@@ -23,7 +25,9 @@ with deliveries as (
 final as (
     select
         source,
+        business_date,
         file_name,
+        file_id,
         replace(status, '_', ' ') as status,
         coalesce(reason, '') as reason,
         records as record_count,

@@ -10,7 +10,7 @@ columns:
   kind: "full, added (new or changed) or removed"
   row_count: Data rows
   byte_count: Size of the file
-  checksum: First eight digits of the file's SHA-256
+  sha256_start: First eight digits of the file's SHA-256
 */
 with files as (
     select * from ops.exports
@@ -18,13 +18,13 @@ with files as (
 
 final as (
     select
-        destination,
-        file_name,
-        content,
-        kind,
-        "rows" as row_count,
-        bytes as byte_count,
-        left(sha256, 8) as checksum
+        files.destination,
+        files.file_name,
+        files.content,
+        files.kind,
+        files.rows as row_count,
+        files.bytes as byte_count,
+        left(files.sha256, 8) as sha256_start
     from files
 )
 

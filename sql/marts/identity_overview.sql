@@ -36,25 +36,55 @@ changes as (
     where changed_on = {{ business_date }}
 ),
 
-totals as (
+record_totals as (
     select
-        {{ business_date }} as business_date,
-        (select count(*) from records) as record_count,
-        (select count(*) from people) as person_count,
-        (select count(*) from records) - (select count(*) from customer_map) as unresolved_count,
-        (select count(distinct source) from records) as source_count,
-        (select count(*) from people where source_count > 1) as several_source_person_count,
-        (select count(distinct previous_customer_id) from changes where change = 'merged')
+        count(*) as record_count,
+        count(distinct source) as source_count
+    from records
+),
+
+map_totals as (
+    select count(*) as mapped_count
+    from customer_map
+),
+
+person_totals as (
+    select
+        count(*) as person_count,
+        count(*) filter (where source_count > 1) as several_source_person_count
+    from people
+),
+
+change_totals as (
+    select
+        count(distinct previous_customer_id) filter (where change = 'merged')
             as merged_tonight_count,
-        (select count(distinct customer_id) from changes where change = 'split')
-            as split_tonight_count,
-        (select count(*) from identity.review) as review_pair_count
+        count(distinct customer_id) filter (where change = 'split') as split_tonight_count
+    from changes
+),
+
+review_totals as (
+    select count(*) as review_pair_count
+    from identity.review
 ),
 
 final as (
-    select *
-    from totals
-    where record_count > 0
+    select
+        {{ business_date }} as business_date,
+        record_totals.record_count,
+        person_totals.person_count,
+        record_totals.record_count - map_totals.mapped_count as unresolved_count,
+        record_totals.source_count,
+        person_totals.several_source_person_count,
+        change_totals.merged_tonight_count,
+        change_totals.split_tonight_count,
+        review_totals.review_pair_count
+    from record_totals
+    cross join map_totals
+    cross join person_totals
+    cross join change_totals
+    cross join review_totals
+    where record_totals.record_count > 0
 )
 
 select * from final

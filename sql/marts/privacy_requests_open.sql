@@ -18,8 +18,8 @@ final as (
         request_type,
         count(*) as request_count,
         count(*) filter (where status is distinct from 'done') as open_count,
-        {{ business_date }} - min(received_on)
-            filter (where status is distinct from 'done') as oldest_open_days
+        {{ business_date }} - (min(received_on) filter (where status is distinct from 'done'))
+            as oldest_open_days
     from requests
     group by request_type
 )

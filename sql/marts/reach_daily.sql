@@ -11,7 +11,7 @@ columns:
   reachable_count: Those of them who agreed and have an address
   reachable_share: reachable_count over active_count
 */
-with consents as (
+with email_consents as (
     select *
     from features.consent_state
     where purpose = 'marketing' and channel = 'email'
@@ -21,13 +21,13 @@ tonight as (
     select
         {{ business_date }} as business_date,
         count(*) as active_count,
-        count(*) filter (where customers.is_contactable_email and consents.is_granted) as reachable_count
+        count(*) filter (where customers.is_contactable_email and email_consents.is_granted)
+            as reachable_count
     from marts.customer_value as people
     left join core.dim_customer as customers on people.customer_id = customers.customer_id
-    left join consents on people.customer_id = consents.customer_id
+    left join email_consents on people.customer_id = email_consents.customer_id
     -- without any statement of consent there is nothing to report, which is not the same as zero
-    where exists (select 1 from consents)
-    having count(*) > 0
+    having count(email_consents.customer_id) > 0
 ),
 
 final as (

@@ -31,13 +31,16 @@ history as (
 
 grouped as (
     select
-        case channel when 'store' then 'Stores' when 'web' then 'Website' else channel end
-            as channel,
-        coalesce(sum(sales.net_amount) filter (where sold_on = {{ business_date }}), 0)
+        case sales.channel
+            when 'store' then 'Stores'
+            when 'web' then 'Website'
+            else sales.channel
+        end as channel,
+        coalesce(sum(sales.net_amount) filter (where sales.sold_on = {{ business_date }}), 0)
             as net_amount,
-        coalesce(sum(sales.net_amount) filter (where sold_on = {{ business_date }} - 7), 0)
+        coalesce(sum(sales.net_amount) filter (where sales.sold_on = {{ business_date }} - 7), 0)
             as week_before_amount,
-        coalesce(sum(sales.net_amount) filter (where sold_on = {{ business_date }} - 364), 0)
+        coalesce(sum(sales.net_amount) filter (where sales.sold_on = {{ business_date }} - 364), 0)
             as year_before_amount
     from sales
     group by all
@@ -45,14 +48,18 @@ grouped as (
 
 known as (
     select
-        channel,
-        cast(net_amount as decimal(18, 2)) as net_amount,
+        grouped.channel,
+        cast(grouped.net_amount as decimal(18, 2)) as net_amount,
         cast(
-            case when began_on <= {{ business_date }} - 7 then week_before_amount end
+            case
+                when history.began_on <= {{ business_date }} - 7 then grouped.week_before_amount
+            end
             as decimal(18, 2)
         ) as week_before_amount,
         cast(
-            case when began_on <= {{ business_date }} - 364 then year_before_amount end
+            case
+                when history.began_on <= {{ business_date }} - 364 then grouped.year_before_amount
+            end
             as decimal(18, 2)
         ) as year_before_amount
     from grouped

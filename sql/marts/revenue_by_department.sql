@@ -36,11 +36,11 @@ grouped as (
             when sales.line_kind = 'fee' then 'Delivery and services'
             else coalesce(products.department, 'Not in the catalogue')
         end as department,
-        coalesce(sum(sales.net_amount) filter (where sold_on = {{ business_date }}), 0)
+        coalesce(sum(sales.net_amount) filter (where sales.sold_on = {{ business_date }}), 0)
             as net_amount,
-        coalesce(sum(sales.net_amount) filter (where sold_on = {{ business_date }} - 7), 0)
+        coalesce(sum(sales.net_amount) filter (where sales.sold_on = {{ business_date }} - 7), 0)
             as week_before_amount,
-        coalesce(sum(sales.net_amount) filter (where sold_on = {{ business_date }} - 364), 0)
+        coalesce(sum(sales.net_amount) filter (where sales.sold_on = {{ business_date }} - 364), 0)
             as year_before_amount
     from sales
     left join core.dim_product as products on sales.sku = products.sku
@@ -49,14 +49,18 @@ grouped as (
 
 known as (
     select
-        department,
-        cast(net_amount as decimal(18, 2)) as net_amount,
+        grouped.department,
+        cast(grouped.net_amount as decimal(18, 2)) as net_amount,
         cast(
-            case when began_on <= {{ business_date }} - 7 then week_before_amount end
+            case
+                when history.began_on <= {{ business_date }} - 7 then grouped.week_before_amount
+            end
             as decimal(18, 2)
         ) as week_before_amount,
         cast(
-            case when began_on <= {{ business_date }} - 364 then year_before_amount end
+            case
+                when history.began_on <= {{ business_date }} - 364 then grouped.year_before_amount
+            end
             as decimal(18, 2)
         ) as year_before_amount
     from grouped

@@ -17,7 +17,7 @@ with people as (
 
 scores as (
     select cast(unnest(generate_series(1, {{ settings.rfm.bins }})) as integer) as score
-    where exists (select 1 from people where is_sound)
+    where (select bool_or(is_sound) from people)
 ),
 
 ranges as (

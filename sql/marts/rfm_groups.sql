@@ -57,7 +57,7 @@ grouped as (
 final as (
     select
         grouped.rfm_segment,
-        row_number() over (order by grouped.mean_score desc, grouped.rfm_segment) as group_rank,
+        row_number() over (order by grouped.mean_score desc, grouped.rfm_segment asc) as group_rank,
         grouped.customer_count,
         grouped.customer_count / sum(grouped.customer_count) over () as customer_share,
         grouped.window_net_amount,

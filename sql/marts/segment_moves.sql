@@ -1,6 +1,6 @@
 /*
 description: >-
-  Who moved between RFM groups since the published night before. Columns add up to tonight's sizes,
+  Who moved between RFM groups since the published night earlier. Columns add up to tonight's sizes,
   rows to the sizes of that night less people merged since. Empty on the first night.
 grain: one row per earlier and present group
 key: [from_rank, to_rank]
@@ -20,18 +20,18 @@ with today as (
     where is_sound
 ),
 
-before as (
+earlier as (
     {% if base.has("marts.customer_value") %}
     select
-        coalesce(redirects.customer_id, old.customer_id) as customer_id,
+        coalesce(redirects.customer_id, former.customer_id) as customer_id,
         -- of two people merged since, the one who kept the id speaks for both
         arg_min(
-            old.rfm_segment,
-            (redirects.customer_id is not null, old.customer_id)
+            former.rfm_segment,
+            (redirects.customer_id is not null, former.customer_id)
         ) as rfm_segment
-    from base.marts.customer_value as old
-    left join identity.redirects as redirects on old.customer_id = redirects.old_customer_id
-    where old.is_sound
+    from base.marts.customer_value as former
+    left join identity.redirects as redirects on former.customer_id = redirects.old_customer_id
+    where former.is_sound
     group by all
     {% else %}
     select
@@ -50,18 +50,18 @@ ranks as (
     union all by name
     select
         rfm_segment,
-        50 + row_number() over (order by rfm_segment) as group_rank
-    from (select distinct rfm_segment from before) as gone
-    where rfm_segment not in (select rfm_segment from marts.rfm_groups)
+        50 + row_number() over (order by rfm_segment asc) as group_rank
+    from (select distinct rfm_segment from earlier) as gone
+    where gone.rfm_segment not in (select known.rfm_segment from marts.rfm_groups as known)
 ),
 
 moved as (
     select
-        before.rfm_segment as from_segment,
+        earlier.rfm_segment as from_segment,
         today.rfm_segment as to_segment,
         count(*) as customer_count
-    from before
-    full join today on before.customer_id = today.customer_id
+    from earlier
+    full join today on earlier.customer_id = today.customer_id
     group by all
 ),
 
@@ -105,7 +105,7 @@ final as (
             rows_of_grid.rfm_segment is not distinct from moved.from_segment
             and columns_of_grid.rfm_segment is not distinct from moved.to_segment
     where
-        exists (select 1 from before)
+        exists (select 1 from earlier)
         and not (rows_of_grid.rfm_segment is null and columns_of_grid.rfm_segment is null)
 )
 

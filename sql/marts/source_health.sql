@@ -9,11 +9,13 @@ columns:
   source: Name of the source
   last_delivered_on: Business date of the newest loaded delivery
   age_days: Days between it and the business date
-  status: "fresh: covers the business date; late: older; refused: tonight's delivery was refused"
+  status: >-
+    fresh; late: older than four of five of its deliveries ever were when the next one came (a week,
+    while there are fewer than three); refused: a file of tonight was refused
   file_count: Files taken in tonight
   record_count: Records in them
   loaded_count: Records loaded
-  quarantined_count: Records set aside with a reason
+  quarantined_count: Records set aside with a reason; all of a refused file
   duplicate_count: Records that were there already
   excluded_count: Records left out by a declared rule
 checks:
@@ -25,23 +27,49 @@ with deliveries as (
     select * from ops.deliveries
 ),
 
+-- a source is late when it is older than it usually lets us wait
+loads as (
+    select distinct
+        source,
+        business_date
+    from deliveries
+    where status in ('loaded', 'superseded')
+),
+
+gaps as (
+    select
+        source,
+        business_date,
+        business_date - lag(business_date) over (
+            partition by source
+            order by business_date
+        ) as gap_days
+    from loads
+),
+
 newest as (
     select
         source,
-        max(business_date) filter (where status in ('loaded', 'superseded')) as last_delivered_on
-    from deliveries
+        max(business_date) as last_delivered_on,
+        case when count(gap_days) >= 2 then quantile_disc(gap_days, 0.8) else 7 end as usual_days
+    from gaps
     group by source
+),
+
+sources as (
+    select distinct source
+    from deliveries
 ),
 
 tonight as (
     select
         source,
         count(*) as file_count,
-        cast(sum(records) filter (where status <> 'refused') as bigint) as record_count,
-        cast(sum(loaded) filter (where status <> 'refused') as bigint) as loaded_count,
-        cast(sum(quarantined) filter (where status <> 'refused') as bigint) as quarantined_count,
-        cast(sum(duplicates) filter (where status <> 'refused') as bigint) as duplicate_count,
-        cast(sum(excluded) filter (where status <> 'refused') as bigint) as excluded_count,
+        cast(sum(records) as bigint) as record_count,
+        cast(sum(loaded) as bigint) as loaded_count,
+        cast(sum(quarantined) as bigint) as quarantined_count,
+        cast(sum(duplicates) as bigint) as duplicate_count,
+        cast(sum(excluded) as bigint) as excluded_count,
         bool_or(status = 'refused') as is_refused
     from deliveries
     where first_loaded_on = {{ business_date }}
@@ -50,12 +78,13 @@ tonight as (
 
 final as (
     select
-        newest.source,
+        sources.source,
         newest.last_delivered_on,
         {{ business_date }} - newest.last_delivered_on as age_days,
         case
             when coalesce(tonight.is_refused, false) then 'refused'
-            when newest.last_delivered_on >= {{ business_date }} then 'fresh'
+            when {{ business_date }} - newest.last_delivered_on <= newest.usual_days - 1
+                then 'fresh'
             else 'late'
         end as status,
         coalesce(tonight.file_count, 0) as file_count,
@@ -64,8 +93,9 @@ final as (
         coalesce(tonight.quarantined_count, 0) as quarantined_count,
         coalesce(tonight.duplicate_count, 0) as duplicate_count,
         coalesce(tonight.excluded_count, 0) as excluded_count
-    from newest
-    left join tonight on newest.source = tonight.source
+    from sources
+    left join newest on sources.source = newest.source
+    left join tonight on sources.source = tonight.source
 )
 
 select * from final

@@ -28,7 +28,7 @@ final as (
         upper(left(segment_or_offer, 1)) || replace(substr(segment_or_offer, 2), '_', ' ')
             as title,
         cast(sum(member_count) as bigint) as member_count,
-        cast(sum("rows") as bigint) as sent_count,
+        cast(sum(rows) as bigint) as sent_count,
         cast(sum(excluded_no_consent) as bigint) as no_consent_count,
         cast(sum(excluded_no_contact + excluded_shared_contact) as bigint) as no_contact_count,
         cast(sum(excluded_holdout) as bigint) as holdout_count,

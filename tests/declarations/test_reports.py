@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.project.loader import Project, load_project
-from cdp_pipeline.project.reports import Brand, ReportSpec, check_report
+from cdp_pipeline.project.reports import Brand, Format, Kind, ReportSpec, check_report
 from cdp_pipeline.project.yaml_source import parse_model
 
 HERE = Path("report.yml")
@@ -44,7 +44,7 @@ def test_shipped_reports_name_known_marts_and_columns(project: Project) -> None:
 def test_every_block_that_may_be_empty_says_so_in_words(project: Project) -> None:
     for spec in project.reports.values():
         for block in spec.blocks:
-            assert block.kind in {"terms", "note", "line"} or block.empty.endswith(".")
+            assert block.kind in {"terms", "note"} or block.empty.endswith(".")
             assert block.kind in {"kpi", "terms", "note"} or block.title
 
 
@@ -131,3 +131,16 @@ def luminance(colour: str) -> float:
     parts: list[Any] = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     return float(sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True)))
+
+
+def test_the_example_of_the_readme_is_a_report(project: Project, repository: Path) -> None:
+    text = (repository / "reports" / "README.md").read_text(encoding="utf-8")
+    example = re.search(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    assert example
+    check_report(parse(example[1]), project.tables, HERE)
+
+
+def test_the_readme_names_every_kind_and_format(repository: Path) -> None:
+    text = (repository / "reports" / "README.md").read_text(encoding="utf-8")
+    for name in (*get_args(Kind), *get_args(Format)):
+        assert re.search(rf"[`\s]{name}[`\s]", text), name

@@ -38,9 +38,7 @@ def shipped_settings(repository: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def warehouse(
-    shipped_project: Project, shipped_settings: Settings
-) -> Iterator[EmptyWarehouse]:
+def warehouse(shipped_project: Project, shipped_settings: Settings) -> Iterator[EmptyWarehouse]:
     """Return the shared warehouse; each case fills the tables it reads anew."""
     with open_rehearsal(shipped_project, shipped_settings) as con:
         for layer in ("core", "features"):

@@ -91,7 +91,8 @@ def test_columns_have_the_type_their_name_says(layer: str, warehouse: EmptyWareh
         for spec in warehouse.project.models(layer)
         for column, found in describe(warehouse.con, spec.full_name).items()
         for pattern, wanted in TYPES
-        if re.search(pattern, column) and not re.fullmatch(wanted.replace("(18,2)", r"\(18,2\)"), found)
+        if re.search(pattern, column)
+        and not re.fullmatch(wanted.replace("(18,2)", r"\(18,2\)"), found)
     ]
     assert wrong == []
 

@@ -2,8 +2,8 @@
 
 A case says ``given:`` rows per table the model reads (columns not named are NULL, tables not named
 are empty) and ``expect:`` rows of the model, of which only the named columns are compared; NULL is
-spelt out. ``business_date:`` is the Friday below unless the case names another; ``settings:``
-replaces fields of a settings group.
+spelt out. ``where:`` looks at some rows only. ``business_date:`` is the Friday below unless the
+case names another; ``settings:`` replaces fields of a settings group.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .conftest import EmptyWarehouse
 FOLDER = Path(__file__).parent
 CASES = sorted(FOLDER.glob("*/*/*.yml"))
 FRIDAY = date(2026, 11, 20)
-KEYS = {"description", "business_date", "settings", "given", "expect"}
+KEYS = {"description", "business_date", "settings", "given", "where", "expect"}
 
 
 def case_id(path: Path) -> str:
@@ -51,13 +51,14 @@ def test_case(path: Path, warehouse: EmptyWarehouse) -> None:
         fill(warehouse.con, table, given.get(table) or [])
     build_model(warehouse.con, spec, select)
     expected: list[dict[str, Any]] = case["expect"]
+    where = case.get("where", "true")
     if not expected:
-        assert read(warehouse.con, spec.full_name, ["count(*)"]) == [(0,)]
+        assert read(warehouse.con, spec.full_name, ["count(*)"], where) == [(0,)]
         return
     columns = list(expected[0])
     assert all(list(row) == columns for row in expected), "all expected rows name the same columns"
     wanted = cast_like(warehouse.con, spec.full_name, columns, expected)
-    assert read(warehouse.con, spec.full_name, [quote_column(c) for c in columns]) == wanted
+    assert read(warehouse.con, spec.full_name, [quote_column(c) for c in columns], where) == wanted
 
 
 @pytest.mark.parametrize("layer", ["core", "features"])
@@ -84,9 +85,11 @@ def fill(con: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]])
         con.execute(f"insert into {name} ({columns}) values ({marks})", list(row.values()))
 
 
-def read(con: duckdb.DuckDBPyConnection, table: str, columns: list[str]) -> list[tuple[Any, ...]]:
+def read(
+    con: duckdb.DuckDBPyConnection, table: str, columns: list[str], where: str = "true"
+) -> list[tuple[Any, ...]]:
     return con.execute(
-        f"select {', '.join(columns)} from {quote_identifier(table)} order by all"
+        f"select {', '.join(columns)} from {quote_identifier(table)} where {where} order by all"
     ).fetchall()
 
 

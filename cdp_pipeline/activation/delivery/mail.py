@@ -149,9 +149,12 @@ def _try_once(
     """Return what one connection achieved, and who asked to be tried again."""
     try:
         client = _connect(settings)
+    except smtplib.SMTPAuthenticationError as error:
+        return _judge(error.smtp_code, "login"), []
+    except (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError) as error:
+        # The settings ask for what this server does not offer; waiting does not help.
+        return MailOutcome("failed", f"no safe connection ({type(error).__name__})"), []
     except (OSError, smtplib.SMTPException) as error:
-        if isinstance(error, smtplib.SMTPAuthenticationError):
-            return MailOutcome("failed", f"login refused ({error.smtp_code})"), []
         raise _TryLater(f"no connection ({type(error).__name__})") from error
     try:
         return _converse(client, letter, recipients, settings)

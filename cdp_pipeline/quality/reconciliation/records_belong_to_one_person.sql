@@ -1,11 +1,15 @@
 /*
-description: Every person record belongs to one customer; no customer is made of nothing.
+description: >-
+  Every person record belongs to exactly one customer, and no customer is made of nothing. Only a
+  record without name, birth date and address, whose identifier several people share, may
+  belong to nobody.
 reads: [identity.records, identity.customer_map]
 */
 with records as (
     select
         source,
-        record_key
+        record_key,
+        is_comparable
     from identity.records
 ),
 
@@ -22,7 +26,9 @@ final as (
     select
         count(*) as evaluated_rows,
         count_if(
-            records.source is null or customer_map.customer_count is distinct from 1
+            records.source is null
+            or customer_map.customer_count > 1
+            or (records.is_comparable and customer_map.customer_count is null)
         ) as unexpected_rows
     from records
     full outer join customer_map

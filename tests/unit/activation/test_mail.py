@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from pydantic import SecretStr
 
 from cdp_pipeline.activation.delivery.mail import ATTEMPTS, Letter, read_letter, send_letter
 from cdp_pipeline.core.settings import MailSettings
@@ -58,12 +59,17 @@ class Postmaster:
         return answer
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 @pytest.fixture
 def postmaster() -> Iterator[tuple[Postmaster, MailSettings]]:
     handler = Postmaster()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     controller = Controller(handler, hostname="127.0.0.1", port=port)
     controller.start()
     yield (
@@ -203,9 +209,7 @@ def test_no_server_is_waited_for_and_then_deferred(
     postmaster: tuple[Postmaster, MailSettings], letter: Letter, waits: list[float]
 ) -> None:
     _, settings = postmaster
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        closed = settings.model_copy(update={"port": probe.getsockname()[1]})
+    closed = settings.model_copy(update={"port": free_port()})
     outcome = send_letter(letter, closed, sleep=waits.append)
     assert (outcome.state, len(waits)) == ("deferred", ATTEMPTS - 1)
 
@@ -227,11 +231,54 @@ def test_reports_go_only_to_allowed_domains(
     assert len(handler.taken) == 1
 
 
-def test_a_refused_login_is_final(
+def test_a_server_without_the_login_that_settings_ask_for_is_final(
     postmaster: tuple[Postmaster, MailSettings], letter: Letter, waits: list[float]
 ) -> None:
-    _, settings = postmaster
-    named = MailSettings.model_validate({**settings.model_dump(), "user": "u", "password": "p"})
+    handler, settings = postmaster
+    named = settings.model_copy(update={"user": "cdp", "password": SecretStr("secret")})
     outcome = send_letter(letter, named, sleep=waits.append)
-    assert outcome.state in {"failed", "deferred"}
-    assert outcome.state == "failed"
+    assert (outcome.state, outcome.reason) == (
+        "failed",
+        "no safe connection (SMTPNotSupportedError)",
+    )
+    guarded = settings.model_copy(update={"security": "starttls"})
+    assert send_letter(letter, guarded, sleep=waits.append).state == "failed"
+    assert handler.taken == waits == []
+
+
+@pytest.mark.parametrize(("password", "state"), [("secret", "sent"), ("wrong", "failed")])
+def test_a_login_is_used_and_its_refusal_is_final(
+    letter: Letter, waits: list[float], password: str, state: str
+) -> None:
+    def check(
+        _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: LoginPassword
+    ) -> AuthResult:
+        return AuthResult(success=data.password == b"secret")
+
+    handler = Postmaster()
+    port = free_port()
+    controller = Controller(
+        handler,
+        hostname="127.0.0.1",
+        port=port,
+        authenticator=check,
+        auth_required=True,
+        auth_require_tls=False,
+    )
+    with pytest.warns(UserWarning, match="Requiring AUTH while not requiring TLS"):
+        controller.start()
+    try:
+        settings = MailSettings(
+            host="127.0.0.1",
+            port=port,
+            security="none",
+            user="cdp",
+            password=SecretStr(password),
+        )
+        outcome = send_letter(letter, settings, sleep=waits.append)
+    finally:
+        controller.stop()
+    assert outcome.state == state
+    assert len(handler.taken) == (state == "sent")
+    assert waits == []
+    assert "secret" not in outcome.reason

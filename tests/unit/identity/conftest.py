@@ -142,17 +142,27 @@ def families() -> list[Person]:
     Each person has a loyalty and an account record; keys begin with the person's number.
     """
     surnames = ("Ashdown", "Birtwhistle", "Carmody", "Dunmore", "Eastcott", "Fairfax")
-    first = ("Anna", "Beatrice", "Clara", "Dorothy", "Edith", "Florence", "Grace", "Harriet")
-    second = ("Arthur", "Bernard", "Cedric", "Douglas", "Edmund", "Frederick", "George", "Hugh")
+    first = (
+        "Anna Beatrice Clara Dorothy Edith Florence Grace Harriet Imogen Judith Katherine Lucy "
+        "Miriam Nora Olive Penelope Winifred Rosalind Sybil Tabitha"
+    ).split()
+    second = (
+        "Arthur Bernard Cedric Douglas Edmund Frederick George Hugh Isaac Julian Kenneth Leonard "
+        "Maurice Nigel Oswald Percival Quentin Rupert Sidney Theodore"
+    ).split()
     people = []
     for home in range(60):
-        names = first[home % 8], second[(home // 8 + home) % 8]
+        names = first[home % 20], second[(home // 20 + home) % 20]
         family = surnames[home % 6] + ("", "by", "ton", "well", "ham")[home // 12]
         for place, given in enumerate(names):
             person = {
                 "given_name": given,
                 "family_name": family,
-                "birth_date": date(1950 + home % 40, 1 + (home * 5 + place * 3) % 12, 1 + home % 28),
+                "birth_date": date(
+                    1950 + (home * 7 + place * 3) % 40,
+                    1 + (home * 5 + place * 7) % 12,
+                    1 + (home * 11 + place * 13) % 28,
+                ),
                 "sex": "FM"[place],
                 "email": f"{family.lower()}.{home}@example.com",
                 "phone": f"020 7946 {1000 + home * 37:04d}",
@@ -164,7 +174,7 @@ def families() -> list[Person]:
             people += [
                 person
                 | {"source": "loyalty", "record_kind": "loyalty", "record_key": number}
-                | {"loyalty_id": f"00710{number}9", "home_store_id": "S001"},
+                | {"loyalty_id": f"007{int(number) * 7919 % 100003:06d}", "home_store_id": "S001"},
                 person
                 | {"source": "shop", "record_kind": "account", "record_key": number}
                 | {"account_id": f"A{number}", "birth_date": None, "sex": None},

@@ -77,7 +77,7 @@ def test_what_a_card_receipt_mentions_settles_later_receipts(attach):
 
 
 def test_unknown_identifiers_make_a_customer_without_a_name(attach):
-    found = attach({"email": "x@gmx.de"}, {"email": "x@gmx.de", "phone": "07700900123"})
+    found = attach({"email": "quill@gmx.de"}, {"email": "quill@gmx.de", "phone": "07700900123"})
     assert found["r0"][0] == found["r1"][0] == "r1"
 
 

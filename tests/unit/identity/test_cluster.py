@@ -60,9 +60,9 @@ def test_ids_without_anything_else_are_customers_of_their_own(store, read):
         {"record_key": f"{i:05d}", "record_kind": "account", "account_id": str(12346 + i)}
         for i in range(300)
     )
-    assert read(made, "select count(*), count(distinct customer_id) from identity.customer_map") == [
-        (300, 300)
-    ]
+    assert read(
+        made, "select count(*), count(distinct customer_id) from identity.customer_map"
+    ) == [(300, 300)]
     assert read(made, "select count(*) from identity.model_parameters") == [(0,)]
     assert read(made, "select count(account_id) from identity.golden_records") == [(300,)]
 
@@ -111,6 +111,8 @@ def test_the_second_night_keeps_ids_and_says_what_is_new(store, families, read):
         date(2026, 11, 21),
     )
     assert changes == [("created", "c1"), ("joined", "c0")]
-    assert read(second, "select count(*) from identity.changes where change = 'created'") == [(121,)]
+    assert read(second, "select count(*) from identity.changes where change = 'created'") == [
+        (121,)
+    ]
     homes = "select customer_id, household_id from identity.golden_records"
     assert set(read(first, homes)) <= set(read(second, homes))

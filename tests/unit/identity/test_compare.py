@@ -84,9 +84,7 @@ def test_each_level_is_met_by_what_its_name_says(outcomes, number):
     assert CUSTOMER_COMPARISONS[place].level_name(int(outcomes[number, place])) == level
 
 
-@given(
-    st.tuples(*(st.integers(min_value=-1, max_value=c.size - 1) for c in CUSTOMER_COMPARISONS))
-)
+@given(st.tuples(*(st.integers(min_value=-1, max_value=c.size - 1) for c in CUSTOMER_COMPARISONS)))
 @settings(max_examples=50, deadline=None)
 def test_patterns_unpack_to_what_was_packed(outcomes):
     code, factor = 0, 1

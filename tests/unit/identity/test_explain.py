@@ -20,7 +20,7 @@ def published(make_store, tmp_path_factory, families):
             "source": "till",
             "record_kind": "receipt",
             "record_key": f"r{i}",
-            "loyalty_id": "007100009",
+            "loyalty_id": "007000000",
         }
         for i in range(2)
     ]

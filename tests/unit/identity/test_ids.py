@@ -24,7 +24,9 @@ def nights(tmp_path):
         with duckdb.connect() as con:
             con.execute(f"attach '{tmp_path / f'night{number}.duckdb'}' as cdp")
             if number > 1:
-                con.execute(f"attach '{tmp_path / f'night{number - 1}.duckdb'}' as base (read_only)")
+                con.execute(
+                    f"attach '{tmp_path / f'night{number - 1}.duckdb'}' as base (read_only)"
+                )
             con.execute("use cdp; create schema identity")
             rows = sorted(groups.items())
             con.execute(
@@ -33,7 +35,9 @@ def nights(tmp_path):
                 "(evidence_id integer, group_id integer, match_prob double)"
             )
             for place, (key, group) in enumerate(rows):
-                con.execute("insert into identity.records values (?, 's', ?, ?)", [place, key, place])
+                con.execute(
+                    "insert into identity.records values (?, 's', ?, ?)", [place, key, place]
+                )
                 con.execute("insert into identity_groups values (?, ?, 1)", [place, group])
             assign_customers(con, business_date=date(2026, 11, number).isoformat())
             found = {
@@ -82,11 +86,11 @@ def test_a_record_may_move_between_living_customers(nights):
 
 
 def test_redirects_resolve_in_one_step_after_several_nights(nights):
-    first, _, _ = nights({"a": 1, "b": 2, "c": 2, "d": 3, "e": 3, "f": 3})
-    nights({"a": 1, "b": 1, "c": 1, "d": 3, "e": 3, "f": 3})
-    last, redirects, _ = nights({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1})
-    living = set(last.values())
-    assert living == {first["d"]}
+    rest = dict.fromkeys("defg", 3)
+    first, _, _ = nights({"a": 1, "b": 2, "c": 2} | rest)
+    nights({"a": 1, "b": 1, "c": 1} | rest)
+    last, redirects, _ = nights(dict.fromkeys("abcdefg", 1))
+    assert set(last.values()) == {first["d"]}
     assert redirects == {first["a"]: first["d"], first["b"]: first["d"]}
 
 
@@ -105,7 +109,7 @@ def test_erased_people_leave_no_trace(nights):
         max_size=4,
     )
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_any_history_keeps_its_invariants(tmp_path_factory, history):
     run = nights.__wrapped__(tmp_path_factory.mktemp("history"))
     for groups in history:

@@ -47,7 +47,11 @@ def test_seven_phone_formats_are_one_number(macros, text):
 @pytest.mark.parametrize(
     ("macro", "text", "expected"),
     [
-        ("identity_mailbox(identity_email(?))", " Anna.Smith+x@GoogleMail.com", "annasmith@gmail.com"),
+        (
+            "identity_mailbox(identity_email(?))",
+            " Anna.Smith+x@GoogleMail.com",
+            "annasmith@gmail.com",
+        ),
         ("identity_mailbox(identity_email(?))", "anna.smith+x@web.de", "anna.smith@web.de"),
         ("identity_email(?)", "mailto:anna@web.de.", "anna@web.de"),
         ("identity_email(?)", "not an address", None),

@@ -18,8 +18,8 @@ RECORDS = [
     | {
         "source": "loyalty",
         "record_kind": "loyalty",
-        "record_key": "0071",
-        "loyalty_id": "0071",
+        "record_key": "0971",
+        "loyalty_id": "0971",
         "home_store_id": "S003",
         "tier": "gold",
         "phone": "07700 900123",
@@ -81,7 +81,7 @@ def test_values_are_printed_as_people_write_them(golden, read):
 
 def test_membership_keeps_leading_zeros_and_comes_from_the_card_file(golden, read):
     assert _anna(read, golden, "loyalty_id, home_store_id, tier, push_token") == [
-        ("0071", "S003", "gold", "push-1")
+        ("0971", "S003", "gold", "push-1")
     ]
 
 

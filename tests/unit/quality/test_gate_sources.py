@@ -7,6 +7,7 @@ import pytest
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError, DataQualityError
+from cdp_pipeline.quality import gate
 from cdp_pipeline.quality.gate import run_sources
 from cdp_pipeline.quality.results import read_results
 from cdp_pipeline.storage.paths import DataPaths
@@ -16,6 +17,17 @@ pytestmark = pytest.mark.usefixtures("tills")
 
 GOOD = "('s1', 'ann@example.com', 10.00), ('s2', null, 2.50)"
 CANARY = "zq-canary-person"
+
+
+@pytest.fixture
+def with_docs() -> None:
+    """Ask for Data Docs, which most tests do without because they cost a third of a second."""
+
+
+@pytest.fixture(autouse=True)
+def _docs_on_request(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "with_docs" not in request.fixturenames:
+        monkeypatch.setattr(gate, "build_site", lambda *_: None)
 
 
 def everything_written(folder: Path) -> str:
@@ -128,6 +140,7 @@ def test_all_deliveries_of_tonight_are_checked_together(
     assert run_sources(context).rows_in == 3
 
 
+@pytest.mark.usefixtures("with_docs")
 def test_no_value_of_a_row_is_written_or_raised(
     context: RunContext, stage_rows: StageRows, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -173,6 +186,7 @@ def test_missing_staged_rows_are_an_error(context: RunContext, stage_rows: Stage
         run_sources(context)
 
 
+@pytest.mark.usefixtures("with_docs")
 def test_equal_runs_write_equal_bytes_and_call_no_server(
     context: RunContext, stage_rows: StageRows
 ) -> None:
@@ -195,6 +209,7 @@ def test_equal_runs_write_equal_bytes_and_call_no_server(
     assert sum(len(content) for content in runs[0].values()) < 1_000_000
 
 
+@pytest.mark.usefixtures("with_docs")
 def test_the_project_folder_is_left_alone(
     context: RunContext, tills: Path, stage_rows: StageRows
 ) -> None:

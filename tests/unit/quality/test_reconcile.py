@@ -35,8 +35,9 @@ create table core.fct_sales as
         ('a', 'tills', 9.99, 'C1'), ('b', 'tills', 2.50, null), ('c', 'shop', 20.00, 'C1'),
         ('c:return', 'shop', -20.00, 'C1')
     ) as t(sale_line_key, source, net_amount, customer_id);
-create table identity.records as from (values ('tills', 'r1'), ('shop', 'r2'))
-    as t(source, record_key);
+create table identity.records as from (values
+    ('tills', 'r1', true), ('shop', 'r2', true), ('shop', 'r3', false)
+) as t(source, record_key, is_comparable);
 create table identity.customer_map as from (values ('tills', 'r1', 'C1'), ('shop', 'r2', 'C1'))
     as t(source, record_key, customer_id);
 create table core.dim_customer as select 'C1' as customer_id;
@@ -73,7 +74,7 @@ def test_everything_adds_up(con: duckdb.DuckDBPyConnection) -> None:
         "money_is_conserved": 3,
         "order_lines_have_orders": 2,
         "quarantine_has_reasons": 1,
-        "records_belong_to_one_person": 2,
+        "records_belong_to_one_person": 3,
         "triggers_are_logged": 2,
     }
 

@@ -132,10 +132,31 @@ from (
     ('crm_contacts', 240, 0, 0, 3)
 ) as delivered (source, records, quarantined, duplicates, late);
 
+insert into ops.deliveries by name
+select
+    'old' || days_before as file_id,
+    source,
+    source || '/old.csv' as file_name,
+    '' as sha256,
+    1 as bytes,
+    $day - cast(days_before as integer) as business_date,
+    1 as records,
+    1 as loaded,
+    0 as quarantined,
+    0 as duplicates,
+    0 as excluded,
+    'loaded' as status,
+    $day - cast(days_before as integer) as first_loaded_on
+from (values ('crm_contacts', 1), ('loyalty_members', 7)) as rhythms (source, gap)
+cross join (select 4 + gap * number as days_before, gap from (values (1), (7)) as g (gap)
+    cross join range(4) as numbers (number)) as history
+where rhythms.gap = history.gap;
+
 insert into ops.quarantine_summary by name
 select
     left(sha256(source), 16) as file_id,
     source,
+    source || '/' || source || '.csv' as file_name,
     rule,
     "rows"
 from (
