@@ -47,6 +47,8 @@ class Comparison:
         kind: ``personal`` fields of two people in one household agree as rarely as strangers';
             ``birth`` likewise, but for twins; ``shared`` ones agree in households.
         fields: Columns of ``identity.records`` to show beside the verdict.
+        goes_with: Another comparison whose best level makes this one's likelier among strangers:
+            given names follow families' origins.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Comparison:
     levels: tuple[Level, ...]
     kind: Kind
     fields: tuple[str, ...]
+    goes_with: str | None = None
 
     @property
     def size(self) -> int:
@@ -100,6 +103,23 @@ def frequency_columns(comparisons: Sequence[Comparison]) -> dict[int, str]:
     return {place: c.frequency for place, c in enumerate(comparisons) if c.frequency}
 
 
+def linked_places(comparisons: Sequence[Comparison]) -> tuple[int, int] | None:
+    """Return the places of the comparison that goes with another, and of that other."""
+    names = [c.name for c in comparisons]
+    for place, comparison in enumerate(comparisons):
+        if comparison.goes_with in names:
+            return place, names.index(comparison.goes_with or "")
+    return None
+
+
+def are_linked(outcomes: Codes, comparisons: Sequence[Comparison]) -> npt.NDArray[np.bool_]:
+    """Return which patterns have both linked comparisons at their best level."""
+    places = linked_places(comparisons)
+    if places is None:
+        return np.zeros(len(outcomes), dtype=bool)
+    return np.asarray((outcomes[:, places[0]] == 1) & (outcomes[:, places[1]] == 1))
+
+
 def _factors(comparisons: Sequence[Comparison]) -> list[int]:
     factors = [1]
     for comparison in comparisons[:-1]:
@@ -144,6 +164,9 @@ def _one_slip(column: str) -> str:
 
 _SWAPPED = f"({_crossed('l', 'r')} and {_crossed('r', 'l')})"
 
+_PECULIAR = "greatest(l.email_own, r.email_own) >= 4"
+"""One address at least is more than its owner's names: namesakes' addresses are alike as well."""
+
 _ONE_DIGIT = ", ".join(
     str(digit * 10**place)
     for place, most in ((0, 9), (1, 3), (2, 9), (3, 1), (4, 9), (5, 9))
@@ -187,6 +210,7 @@ CUSTOMER_COMPARISONS: tuple[Comparison, ...] = (
         ),
         "shared",
         ("family_name",),
+        goes_with="given name",
     ),
     Comparison(
         "birth date",
@@ -219,13 +243,14 @@ CUSTOMER_COMPARISONS: tuple[Comparison, ...] = (
     ),
     Comparison(
         "e-mail",
-        _either_missing("email_hash"),
+        f"{_either_missing('email_hash')} or (l.email_hash <> r.email_hash "
+        f"and l.email_local = r.email_local and not {_PECULIAR})",
         (
             Level("same mailbox", "l.email_hash = r.email_hash"),
             Level("same name at another provider", "l.email_local = r.email_local"),
             Level(
                 "alike",
-                "abs(l.email_length - r.email_length) <= 1 "
+                f"abs(l.email_length - r.email_length) <= 1 and {_PECULIAR} "
                 "and jaro_winkler_similarity(l.email, r.email) >= 0.94",
             ),
         ),

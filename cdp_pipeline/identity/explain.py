@@ -208,10 +208,7 @@ def _evidence(parameters: Parameters, pair: dict[str, Any]) -> _Evidence:
     codes = np.array([pair["pattern"]], dtype=np.int64)
     outcomes = [int(o) for o in unpack(codes, parameters.comparisons)[0]]
     weighted = frequency_columns(parameters.comparisons)
-    bits = [
-        parameters.pair_bits(place, outcome, pair[f"f{place}"] if place in weighted else None)
-        for place, outcome in enumerate(outcomes)
-    ]
+    bits = parameters.pair_bits(outcomes, {place: pair[f"f{place}"] for place in weighted})
     match = parameters.match_bits + sum(m for m, _ in bits)
     household = parameters.household_bits + sum(h for _, h in bits)
     probability = match_probability(match, household)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from recordlinkage.algorithms.nb_sklearn import ECM
 from sklearn.preprocessing import LabelBinarizer
 
-from cdp_pipeline.identity.compare import Comparison
+from cdp_pipeline.identity.compare import Comparison, are_linked, linked_places
 
 Floats = npt.NDArray[np.float64]
 Outcomes = npt.NDArray[np.int64]
@@ -28,6 +28,13 @@ TWIN_SHARE = 0.01
 """Share of household pairs with one birth date. The fit hardly depends on it (.001 to .05)."""
 
 EVEN = 0.5
+
+APART_SHARE = 0.05
+"""Least share of household pairs that differ in a shared field. Children move out and couples keep
+two mailboxes; blocking by address and mailbox shows too few of them."""
+
+MOST_LINKED_BITS = 8.0
+"""Bound of the correction for fields that go together among strangers."""
 
 PRIOR_PAIRS = 50.0
 """Imaginary pairs that pull the estimates of tiny data sets to the starting values."""
@@ -41,11 +48,13 @@ class Population:
         nodes: Number of compared records.
         total_pairs: Number of pairs that could exist; the priors are shares of these.
         unrelated: Level probabilities of random pairs, one array a comparison.
+        linked_share: Share of pairs in which both linked comparisons have values.
     """
 
     nodes: int
     total_pairs: float
     unrelated: tuple[Floats, ...]
+    linked_share: float = 1.0
 
 
 class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
@@ -77,16 +86,19 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
         self.counts = counts
         self.has_household = classes == 3  # noqa: PLR2004 - two or three classes
         self.iterations = 0
+        self.linked_bits = 0.0
 
     def fit(self, patterns: Outcomes) -> HouseholdECM:
         """Estimate match and household classes; starts are fixed, so equal data fit equally."""
         self._prepare()
         indicators = self._indicators(patterns)
+        self._linked = are_linked(patterns, self.comparisons)
         for iteration in range(1, self.max_iter + 1):
             self.iterations = iteration
             before = np.concatenate(self.match)
             shares = self._responsibilities(indicators) * self.counts[:, None]
             self._maximise(indicators, shares)
+            self._link(shares[:, 2])
             if np.abs(np.concatenate(self.match) - before).max() < self.atol:
                 break
         self._publish()
@@ -94,6 +106,7 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
 
     def class_shares(self, patterns: Outcomes) -> Floats:
         """Return the probabilities of match, household and unrelated, one row a pattern."""
+        self._linked = are_linked(patterns, self.comparisons)
         return self._responsibilities(self._indicators(patterns))
 
     def predict_proba(self, patterns: Outcomes) -> Floats:
@@ -134,6 +147,7 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
             ],
             axis=1,
         )
+        logs[:, 2] += np.log(2) * self.linked_bits * self._linked
         if not self.has_household:
             logs[:, 1] = -np.inf
         shares = np.exp(logs - logs.max(axis=1, keepdims=True))
@@ -144,12 +158,26 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
             seen = indicators[place].T @ shares
             self.match[place] = _share(seen[:, 0] + PRIOR_PAIRS * self._match_start[place])
             if comparison.kind == "shared" and self.has_household:
-                self.household[place] = _share(
-                    seen[:, 1] + PRIOR_PAIRS * self._household_start[place]
-                )
+                household = _share(seen[:, 1] + PRIOR_PAIRS * self._household_start[place])
+                household[0] = max(household[0], APART_SHARE)
+                self.household[place] = _share(household)
         total = self.population.total_pairs
         match, household = shares[:, 0].sum() / total, shares[:, 1].sum() / total
         self.priors = np.array([match, household, max(1 - match - household, 0.0)])
+
+    def _link(self, unrelated: Floats) -> None:
+        """Learn how much oftener strangers agree on both linked fields than independence says.
+
+        Blocking proposes all namesakes, so the unrelated among the candidates are all there are.
+        """
+        places = linked_places(self.comparisons)
+        if places is None:
+            return
+        population = self.population
+        both = np.prod([population.unrelated[place][1] for place in places])
+        expected = population.total_pairs * population.linked_share * both
+        seen = unrelated[self._linked].sum()
+        self.linked_bits = float(np.clip(np.log2((seen + 1) / (expected + 1)), 0, MOST_LINKED_BITS))
 
     def _publish(self) -> None:
         """Fill the attributes that recordlinkage's classifier reads."""

@@ -21,6 +21,7 @@ from cdp_pipeline.identity.compare import (
     CUSTOMER_COMPARISONS,
     Codes,
     Comparison,
+    linked_places,
     pattern_sql,
     unpack,
 )
@@ -145,6 +146,9 @@ def fit(con: duckdb.DuckDBPyConnection, design: Design) -> Parameters:
     patterns = pd.DataFrame(unpack(codes, design.comparisons), columns=names)
     strangers = unpack(sample_codes, design.comparisons)
     weights = sample_counts
+    complete = np.ones(len(strangers), dtype=bool)
+    for place in linked_places(design.comparisons) or ():
+        complete &= strangers[:, place] >= 0
     for _ in range(CLEANING_ROUNDS + 1):
         kernel = HouseholdECM(
             design.comparisons,
@@ -152,6 +156,7 @@ def fit(con: duckdb.DuckDBPyConnection, design: Design) -> Parameters:
                 nodes=nodes,
                 total_pairs=_possible_pairs(con, design, nodes=nodes),
                 unrelated=_level_shares(strangers, weights, design.comparisons),
+                linked_share=float(sample_counts[complete].sum() / sample_counts.sum()),
             ),
             counts=counts,
             classes=design.classes,
@@ -172,6 +177,7 @@ def _parameters(kernel: HouseholdECM) -> Parameters:
         unrelated=kernel.population.unrelated,
         match_bits=float(np.log2(match / unrelated)),
         household_bits=float(np.log2(household / unrelated)) if household else NO_CLASS_BITS,
+        linked_bits=kernel.linked_bits,
     )
 
 

@@ -66,6 +66,7 @@ select
     case when r.email is not null then hash(r.email) end as email_hash,
     case when r.email is not null then hash(split_part(r.email, '@', 1)) end as email_local,
     length(r.email) as email_length,
+    {email_own} as email_own,
     r.phone,
     case when r.phone is not null then hash(r.phone) end as phone_hash,
     p.word_hash as postcode_hash,
@@ -84,6 +85,21 @@ left join identity_postcode_words as p on p.word = r.postcode
 left join identity_nicknames as k on k.name = r.given_name
 where r.record_id = r.evidence_id and r.is_comparable
 """
+
+_EMAIL_OWN = r"""
+length(regexp_replace(
+    replace(
+        replace(split_part(r.email, '@', 1), coalesce(replace(r.family_name, ' ', ''), '?'), ''),
+        coalesce(r.given_name, '?'),
+        ''
+    ),
+    '(19|20)[0-9][0-9]|[._-]',
+    '',
+    'g'
+))
+"""
+# Characters of an address that the owner's names and a year do not explain: namesakes have the
+# same addresses at other providers, but hardly the same peculiarity.
 
 _NICKNAMES = """
 create or replace temp table identity_nicknames as
@@ -117,7 +133,7 @@ def build_nodes(con: duckdb.DuckDBPyConnection, *, only: Sequence[int] | None = 
         only: Record ids to keep; frequencies still come from all records. Default: all.
     """
     load_nicknames(con)
-    nodes = _NODES.format(street_key=street_key_sql("r.street"))
+    nodes = _NODES.format(street_key=street_key_sql("r.street"), email_own=_EMAIL_OWN)
     for field in ("given_name", "family_name", "postcode"):
         mask = "0" if field == "postcode" else letter_mask("word")
         con.execute(_WORDS.format(field=field, mask=mask))

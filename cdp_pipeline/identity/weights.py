@@ -16,7 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from cdp_pipeline.identity.compare import Codes, Comparison, frequency_columns, unpack
+from cdp_pipeline.identity.compare import (
+    Codes,
+    Comparison,
+    are_linked,
+    frequency_columns,
+    linked_places,
+    unpack,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,6 +34,7 @@ NO_CLASS_BITS = -60.0
 """Prior weight of a class that does not exist."""
 
 PRIOR = "prior"
+LINKED = "names that go together"
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class Parameters:
         unrelated: The same for strangers.
         match_bits: log2 odds of a match before any evidence.
         household_bits: The same for a household pair.
+        linked_bits: How much oftener strangers agree on both linked fields than on each alone.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -48,6 +57,7 @@ class Parameters:
     unrelated: tuple[Floats, ...]
     match_bits: float
     household_bits: float
+    linked_bits: float = 0.0
 
     def level_bits(self, place: int) -> tuple[Floats, Floats]:
         """Return match and household weight of each level, frequencies left out."""
@@ -69,8 +79,26 @@ class Parameters:
                     household[outcome] = math.log2(self.household[place][outcome])
         return match, household
 
-    def pair_bits(self, place: int, outcome: int, frequency: float | None) -> tuple[float, float]:
-        """Return what one field adds to the match and household weights of one pair."""
+    def pair_bits(
+        self, outcomes: Sequence[int], frequencies: dict[int, float | None]
+    ) -> list[tuple[float, float]]:
+        """Return what each field adds to the match and household weights of one pair.
+
+        The correction for fields that go together is part of the later field's bits.
+        """
+        bits = [
+            self._field_bits(place, outcome, frequencies.get(place))
+            for place, outcome in enumerate(outcomes)
+        ]
+        places = linked_places(self.comparisons)
+        if places and all(outcomes[place] == 1 for place in places):
+            match, household = bits[places[0]]
+            bits[places[0]] = match - self.linked_bits, household - self.linked_bits
+        return bits
+
+    def _field_bits(
+        self, place: int, outcome: int, frequency: float | None
+    ) -> tuple[float, float]:
         if outcome < 0:
             return 0.0, 0.0
         match, household = (bits[outcome] for bits in self.level_bits(place))
@@ -165,10 +193,11 @@ def _pattern_table(parameters: Parameters, codes: Codes) -> tuple[pa.Table, list
         if place in weighted:
             factors[f"m{place}"] = np.where(present, is_rare[level], 0.0)
             factors[f"h{place}"] = np.where(present, shared_rare[level], 0.0)
+    linked = are_linked(outcomes, parameters.comparisons) * parameters.linked_bits
     columns = {
         "pattern": codes,
-        "fixed_match": fixed_match,
-        "fixed_household": fixed_household,
+        "fixed_match": fixed_match - linked,
+        "fixed_household": fixed_household - linked,
         "conflict": conflict,
         **factors,
     }
@@ -186,6 +215,7 @@ def store_parameters(con: duckdb.DuckDBPyConnection, parameters: Parameters | No
     rows: list[tuple[str, str, float | None, float | None, float | None, float]] = [
         (PRIOR, "match", None, None, None, parameters.match_bits),
         (PRIOR, "household", None, None, None, parameters.household_bits),
+        (PRIOR, LINKED, None, None, None, -parameters.linked_bits),
     ]
     for place, comparison in enumerate(parameters.comparisons):
         bits = parameters.level_bits(place)[0]
@@ -228,4 +258,5 @@ def load_parameters(
         unrelated=column(2),
         match_bits=float(found[PRIOR, "match"][3]),
         household_bits=float(found[PRIOR, "household"][3]),
+        linked_bits=-float(found[PRIOR, LINKED][3]),
     )

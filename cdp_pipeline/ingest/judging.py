@@ -13,6 +13,7 @@ from datetime import date
 import duckdb
 
 from cdp_pipeline.core.types import Severity
+from cdp_pipeline.ingest import cards
 from cdp_pipeline.ingest.casting import MEANINGS, cast_column
 from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.readers import Reading
@@ -25,6 +26,9 @@ from cdp_pipeline.project.predicates import row_predicate
 from cdp_pipeline.storage.warehouse import first_line, quote_column, quote_literal
 
 MAXIMUM_FIELD_BYTES = 1 << 16
+
+FREE_TEXT = "free_text"
+"""Kind of personal data whose columns are searched for payment card numbers."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,9 @@ def judge_rows(
         f"case when {rule.broken} then {quote_literal(rule.name)} end" for rule in rules
     )
     delivered = ", ".join(
-        f"{quote_literal(name)}, left({_text_name(name)}, {MAXIMUM_TEXT})"
-        for name in contract.columns
+        f"{quote_literal(name)}, {_kept_text(name, contract)}" for name in contract.columns
     )
+    cards.create_card_macros(con)
     sql = (
         f"create or replace temp table judged as select {_columns(contract)}, "  # noqa: S608 - vetted
         f"case when {any_broken} then concat_ws(',', {names}) end as _rules, "
@@ -125,6 +129,16 @@ def _text_name(name: str) -> str:
     return quote_column(f"_text_{name}")
 
 
+def _kept_text(name: str, contract: SourceContract) -> str:
+    """Return SQL of the text that the quarantine keeps of a column."""
+    text = f"left({_text_name(name)}, {MAXIMUM_TEXT})"
+    return f"without_card_numbers({text})" if _is_free_text(name, contract) else text
+
+
+def _is_free_text(name: str, contract: SourceContract) -> bool:
+    return contract.columns[name].pii == FREE_TEXT
+
+
 def _text_rules(contract: SourceContract, *, has_nul: bool) -> list[Rule]:
     texts = [_text_name(name) for name in contract.columns]
     length = " or ".join(f"strlen({text}) > {MAXIMUM_FIELD_BYTES}" for text in texts)
@@ -132,6 +146,10 @@ def _text_rules(contract: SourceContract, *, has_nul: bool) -> list[Rule]:
     if has_nul:
         nul = " or ".join(f"contains({text}, {quote_literal(NUL_MARK)})" for text in texts)
         rules.append(Rule("nul_character", nul, "a field holds a NUL character"))
+    free = [_text_name(name) for name in contract.columns if _is_free_text(name, contract)]
+    if free:
+        broken = " or ".join(f"has_card_number({text})" for text in free)
+        rules.append(Rule(cards.RULE, broken, cards.MEANING))
     return rules
 
 

@@ -196,54 +196,12 @@ class DuckDBDialect(default.DefaultDialect):
     def initialize(self, connection: Connection) -> None:
         """Skip the base class's probing of server settings."""
 
-    def do_ping(self, dbapi_connection: Any) -> bool:  # noqa: ANN401, ARG002 - base signature
-        """Report the loan as alive."""
-        return True
-
-    def has_table(
-        self,
-        connection: Connection,
-        table_name: str,
-        schema: str | None = None,
-        **_: Any,  # noqa: ANN401
-    ) -> bool:
-        """Return whether a table or view exists in the current catalog."""
-        return table_name in self._names(
-            connection, schema, ("BASE TABLE", "VIEW", "LOCAL TEMPORARY")
-        )
-
-    def get_schema_names(self, connection: Connection, **_: Any) -> list[str]:  # noqa: ANN401
-        """Return the current catalog's schemas, in name order."""
-        rows = connection.exec_driver_sql(
-            "select schema_name from information_schema.schemata "
-            "where catalog_name = current_database() order by schema_name"
-        )
-        return [row[0] for row in rows.fetchall()]
-
-    def get_table_names(
-        self,
-        connection: Connection,
-        schema: str | None = None,
-        **_: Any,  # noqa: ANN401
-    ) -> list[str]:
-        """Return the tables of a schema, in name order."""
-        return self._names(connection, schema, ("BASE TABLE",))
-
-    def get_view_names(
-        self,
-        connection: Connection,
-        schema: str | None = None,
-        **_: Any,  # noqa: ANN401
-    ) -> list[str]:
-        """Return the views of a schema, in name order."""
-        return self._names(connection, schema, ("VIEW",))
-
     def get_columns(
         self,
         connection: Connection,
         table_name: str,
         schema: str | None = None,
-        **_: Any,  # noqa: ANN401
+        **_: Any,  # noqa: ANN401 - base signature
     ) -> list[ReflectedColumn]:
         """Return the columns of a table, in the table's order."""
         rows = connection.exec_driver_sql(
@@ -265,25 +223,6 @@ class DuckDBDialect(default.DefaultDialect):
     def get_pk_constraint(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - base signature
         """Return no key: ours stand in headers and are checked, not declared to the engine."""
         return {"constrained_columns": [], "name": None}
-
-    def get_foreign_keys(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - base signature
-        """Return none."""
-        return []
-
-    def get_indexes(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - base signature
-        """Return none."""
-        return []
-
-    def _names(
-        self, connection: Connection, schema: str | None, kinds: tuple[str, ...]
-    ) -> list[str]:
-        rows = connection.exec_driver_sql(
-            "select table_name, table_type from information_schema.tables "
-            "where table_catalog in (current_database(), 'temp') and table_schema = ? "
-            "order by table_name",
-            (schema or self.default_schema_name,),
-        )
-        return [name for name, kind in rows.fetchall() if kind in kinds]
 
 
 registry.register("duckdb", __name__, "DuckDBDialect")

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from cdp_pipeline.core.context import RunContext, StepResult
-from cdp_pipeline.core.errors import DataQualityError
+from cdp_pipeline.core.errors import ConfigError, DataQualityError
 from cdp_pipeline.core.types import Severity
 from cdp_pipeline.project.checks import ROW_CHECKS, Check
 from cdp_pipeline.project.contracts import SourceContract
@@ -131,6 +131,13 @@ def _check_source(
     contract, where = project.sources[name], str(project.path_of("source", name))
     results = _check_volume(contract, rows)
     checks = contract.all_checks()
+    for check in checks:
+        if check.expect == "exists_in":
+            raise ConfigError(
+                f"check {check.rule!r}: a delivery is judged before any table is built",
+                where=where,
+                hint="Move `exists_in` to the header of the table in sql/ that the rows reach.",
+            )
     if checks:
         select = _wanted_rows(contract, rows, where=where)
         subject = checkpoints.look_at(name, select, where=where)

@@ -14,11 +14,10 @@ def test_a_loan_is_read_and_stays_open() -> None:
         with lend(con, "loan") as url:
             engine = sa.create_engine(url)
             with engine.connect() as connection:
-                table = sa.Table("seen", sa.MetaData(), autoload_with=connection)
-                assert [type(c.type) for c in table.c] == [sa.Integer, sa.Numeric]
+                columns = sa.inspect(connection).get_columns("seen")
+                assert [type(c["type"]) for c in columns] == [sa.Integer, sa.Numeric]
+                table = sa.table("seen", sa.column("order"))
                 assert connection.execute(sa.select(table.c.order)).scalar() == 1
-                assert sa.inspect(connection).has_table("seen")
-                assert not sa.inspect(connection).has_table("unseen")
             engine.dispose()
         assert con.execute("select 1").fetchall() == [(1,)]
 

@@ -180,6 +180,16 @@ def test_a_check_on_an_unknown_column_is_a_configuration_error(
         run_sources(context)
 
 
+def test_a_delivery_cannot_refer_to_tables_of_the_warehouse(
+    context: RunContext, tills: Path, stage_rows: StageRows
+) -> None:
+    check = "  - {expect: exists_in, column: sale_id, table: core.fct_sales.sale_id}\nfeeds:"
+    tills.write_text(tills.read_text().replace("feeds:", check), encoding="utf-8")
+    stage_rows(GOOD)
+    with pytest.raises(ConfigError, match="before any table is built"):
+        run_sources(context)
+
+
 def test_missing_staged_rows_are_an_error(context: RunContext, stage_rows: StageRows) -> None:
     stage_rows(GOOD).unlink()
     with pytest.raises(DataQualityError, match="staged rows of tills are missing"):

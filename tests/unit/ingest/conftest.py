@@ -1,0 +1,136 @@
+"""Stage bytes against a contract, and run whole nights over a landing folder."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.ingest import entities, landing, staging
+from cdp_pipeline.ingest.deliveries import Delivery, StagedFile, staged_places
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
+
+NIGHT = date(2026, 11, 20)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a file."""
+
+    notes: StagedFile
+    rows: list[dict[str, Any]]
+    aside: list[dict[str, Any]]
+
+    @property
+    def status(self) -> str:
+        return self.notes.status
+
+
+Stage = Callable[..., Outcome]
+
+
+def make_contract(columns: dict[str, Any], **parts: object) -> SourceContract:
+    """Return a contract of an append source keyed by its first column."""
+    return SourceContract.model_validate(
+        {
+            "name": "orders",
+            "title": "Orders",
+            "owner": "tests",
+            "delivery": {"path": "orders/*", "format": "csv", **dict(parts.pop("delivery", {}))},
+            "load": {"mode": "append", "key": [next(iter(columns))]},
+            "columns": columns,
+            "feeds": [{"entity": "products", "columns": {}}],
+            **parts,
+        }
+    )
+
+
+@pytest.fixture
+def stage(context: RunContext, tmp_path: Path) -> Stage:
+    """Return a function that stages bytes against a contract."""
+
+    def run(
+        data: bytes, contract: SourceContract, *, name: str = "orders.csv", **changed: object
+    ) -> Outcome:
+        settings = context.settings.model_copy(update=changed)
+        run_context = replace(context, settings=settings)
+        digest = hashlib.sha256(data).hexdigest()
+        path = tmp_path / digest[:12] / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+        delivery = Delivery(
+            digest[:16], contract.name, str(path), f"orders/{name}", digest, len(data), NIGHT, "new"
+        )
+        places = staged_places(run_context, delivery, contract)
+        with staging.open_scratch(run_context, contract.name) as (con, scratch):
+            notes = staging.stage_delivery(
+                run_context, delivery, contract, con=con, scratch=scratch
+            )
+        return Outcome(notes, _read(places.rows), _read(places.quarantine))
+
+    return run
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    with duckdb.connect() as con:
+        return fetch_dicts(con, "select * from read_parquet(?)", [str(path)])
+
+
+@dataclass
+class Store:
+    """A project with contracts and a landing folder, run night by night."""
+
+    root: Path
+    make_context: Callable[..., RunContext]
+
+    def declare(self, name: str, document: dict[str, Any]) -> None:
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        (self.root / "expectations" / f"{name}.yml").write_text(text, encoding="utf-8")
+
+    def deliver(self, name: str, text: str | bytes) -> Path:
+        path = self.root / "data" / "landing" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    def context(self, day: date = NIGHT, **settings: object) -> RunContext:
+        return self.make_context(day, root=self.root, **settings)
+
+    def night(self, day: date = NIGHT, **settings: object) -> StepResult:
+        """Discover, stage every source and load; what was built for the day is thrown away."""
+        context = self.context(day, **settings)
+        shutil.rmtree(context.data_dir / "work", ignore_errors=True)
+        landing.run(context)
+        for path in sorted((self.root / "expectations").glob("*.yml")):
+            staging.run(context, source=path.stem)
+        return entities.run(context)
+
+    def query(self, sql: str, day: date = NIGHT) -> list[tuple[Any, ...]]:
+        with open_build(self.context(day)) as con:
+            return con.execute(sql).fetchall()
+
+    def ledger(self, day: date = NIGHT) -> list[tuple[Any, ...]]:
+        """Return status, records, loaded, quarantined, duplicates, excluded by file name."""
+        return self.query(
+            "select file_name, status, records, loaded, quarantined, duplicates, excluded "
+            "from ops.deliveries order by source, business_date, file_name",
+            day,
+        )
+
+
+@pytest.fixture
+def store(project_root: Path, make_context: Callable[..., RunContext]) -> Store:
+    """Return an empty store."""
+    return Store(project_root, make_context)
