@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import duckdb
 
+from cdp_pipeline.storage.warehouse import fetch_value
+
 KEYS = ("account_id", "loyalty_id", "email", "phone", "payment_token")
 """Identifiers from the most to the least personal; a record is settled by its first."""
 
@@ -141,17 +143,25 @@ def attach_records(con: duckdb.DuckDBPyConnection, *, accept: float) -> None:
     the record that each one was attached to, and why.
     """
     _prepare(con)
-    for key in KEYS:
-        # Records with several identifiers first: they tell whose the single ones are.
-        for several in (True, False):
-            con.execute(_SHARES)
-            con.execute(_CLAIMS.format(keys=", ".join(KEYS)), {"key": key, "several": several})
-            con.execute(_ACCEPTED, {"accept": accept})
-            _keep(con)
-            con.execute(
-                _UNCLAIMED.format(key=key, reliability=RELIABILITY[key]), {"several": several}
-            )
-            _keep(con)
+    for key, several in _passes(con):
+        con.execute(_SHARES)
+        con.execute(_CLAIMS.format(keys=", ".join(KEYS)), {"key": key, "several": several})
+        con.execute(_ACCEPTED, {"accept": accept})
+        _keep(con)
+        unclaimed = _UNCLAIMED.format(key=key, reliability=RELIABILITY[key])
+        con.execute(unclaimed, {"several": several})
+        _keep(con)
+
+
+def _passes(con: duckdb.DuckDBPyConnection) -> list[tuple[str, bool]]:
+    """Return the keys with open records, in order.
+
+    Records with several identifiers come first: they tell whose the single ones are.
+    """
+    found = set(
+        con.execute("select distinct primary_key, identifiers > 1 from identity_open").fetchall()
+    )
+    return [(key, several) for key in KEYS for several in (True, False) if (key, several) in found]
 
 
 def _prepare(con: duckdb.DuckDBPyConnection) -> None:
@@ -176,6 +186,8 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _keep(con: duckdb.DuckDBPyConnection) -> None:
+    if not fetch_value(con, "select count(*) from identity_newly"):
+        return
     con.execute(
         "insert into identity_groups select evidence_id, group_id, match_prob from identity_newly"
     )

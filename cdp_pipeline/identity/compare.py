@@ -147,8 +147,8 @@ def _shares_root() -> str:
 def _crossed(left: str, right: str) -> str:
     """Return SQL for: one record's given name is the other's family name, give or take a slip."""
     return (
-        f"({left}.given_hash in ({right}.family_hash, {right}.family_first) or (bit_count(xor({left}.given_mask, "
-        f"{right}.family_mask)) <= 4 "
+        f"({left}.given_hash in ({right}.family_hash, {right}.family_first) "
+        f"or (bit_count(xor({left}.given_mask, {right}.family_mask)) <= 4 "
         f"and jaro_winkler_similarity({left}.given_name, {right}.family_name) >= 0.9))"
     )
 

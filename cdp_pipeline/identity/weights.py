@@ -96,9 +96,7 @@ class Parameters:
             bits[places[0]] = match - self.linked_bits, household - self.linked_bits
         return bits
 
-    def _field_bits(
-        self, place: int, outcome: int, frequency: float | None
-    ) -> tuple[float, float]:
+    def _field_bits(self, place: int, outcome: int, frequency: float | None) -> tuple[float, float]:
         if outcome < 0:
             return 0.0, 0.0
         match, household = (bits[outcome] for bits in self.level_bits(place))

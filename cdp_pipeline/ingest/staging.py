@@ -61,14 +61,15 @@ def run(context: RunContext, *, source: str) -> StepResult:
     """
     contract = _contract(context, source)
     listed = [d for d in planned_deliveries(context, source) if d.is_loaded]
-    staged: list[tuple[Delivery, StagedFile]] = []
-    with open_scratch(context, source) as (con, scratch):
-        for delivery in listed:
-            notes = read_notes(staged_places(context, delivery, contract))
-            if notes is None:
+    done = {d: read_notes(staged_places(context, d, contract)) for d in listed}
+    pending = [delivery for delivery, notes in done.items() if notes is None]
+    if pending:
+        with open_scratch(context, source) as (con, scratch):
+            for delivery in pending:
                 notes = stage_delivery(context, delivery, contract, con=con, scratch=scratch)
                 _log.debug("delivery_staged", file_name=delivery.file_name, status=notes.status)
-            staged.append((delivery, notes))
+                done[delivery] = notes
+    staged = [(delivery, notes) for delivery, notes in done.items() if notes is not None]
     _write_summary(context, contract, staged)
     _stop_if_required(contract, staged)
     return _report(staged)

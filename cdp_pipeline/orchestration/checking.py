@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +120,7 @@ def _check_models(project: Project, settings: Settings, findings: Findings) -> d
     """Build every model on empty tables; return the types of what segments may speak of."""
     columns: dict[str, str] = {}
     for with_base in (False, True):
-        built = findings.attempt(
-            lambda with_base=with_base: rehearse(project, settings, with_base=with_base)
-        )
+        built = findings.attempt(partial(rehearse, project, settings, with_base=with_base))
         if built is None:
             break  # the second night would only repeat the first one's mistake
         columns = built.get(FEATURES_TABLE, columns)
@@ -133,9 +132,7 @@ def _check_marketing(project: Project, columns: Mapping[str, str], findings: Fin
     if columns:
         for name, spec in project.segments.items():
             path = project.path_of("segment", name)
-            findings.attempt(
-                lambda spec=spec, path=path: vet_segment(spec, columns=columns, path=path)
-            )
+            findings.attempt(partial(vet_segment, spec, columns=columns, path=path))
     findings.checked["segments"] = len(project.segments)
     findings.checked["offers"] = len(project.offers)
     findings.checked["destinations"] = len(project.destinations)
@@ -144,7 +141,5 @@ def _check_marketing(project: Project, columns: Mapping[str, str], findings: Fin
 def _check_reports(project: Project, findings: Findings) -> None:
     for name, report in project.reports.items():
         path = project.path_of("report", name)
-        findings.attempt(
-            lambda report=report, path=path: check_report(report, project.tables, path)
-        )
+        findings.attempt(partial(check_report, report, project.tables, path))
     findings.checked["reports"] = len(project.reports)

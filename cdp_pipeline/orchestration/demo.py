@@ -170,7 +170,13 @@ def _measure(outcome: DemoOutcome, settings: Settings) -> None:
             "order by offer <> 'winter_boots_10_percent', sent_on desc, customer_id limit 1",
         )
     with open_published(settings.data_dir, sandboxed=False) as con:
-        outcome.linkage = score_against_truth(con, settings.data_dir / "truth").as_dict()
+        score = score_against_truth(con, settings.data_dir / "truth")
+        outcome.linkage = {
+            "precision": score.precision,
+            "recall": score.recall,
+            "f1": score.f1,
+            "detail": score.as_dict(),
+        }
 
 
 def _first_report(data_dir: Path) -> Path:

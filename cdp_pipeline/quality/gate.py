@@ -23,6 +23,7 @@ from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.quality.checkpoints import Checkpoints, open_checkpoints
 from cdp_pipeline.quality.docs import SITE, build_site, describe_site
+from cdp_pipeline.quality.keys import check_keys
 from cdp_pipeline.quality.reconcile import reconcile
 from cdp_pipeline.quality.results import FOLDER, CheckResult, summarise, write_results
 from cdp_pipeline.quality.staged import StagedRows, read_staged
@@ -96,8 +97,11 @@ def run_warehouse(context: RunContext) -> StepResult:
     ):
         attach_finished(con, paths)
         create_macros(con, context)
-        for spec in project.tables.values():
-            results += _check_table(checkpoints, con, spec)
+        made = [spec for spec in project.tables.values() if has_table(con, spec.full_name)]
+        results += [_absent(s) for s in project.tables.values() if s not in made]
+        results += check_keys(con, made)
+        for spec in made:
+            results += _check_table(checkpoints, spec)
         results += reconcile(con, business_date=context.business_date)
     write_results(paths.tree, "warehouse", results, business_date=context.business_date)
     _stop_on_failures(project, results, paths.tree)
@@ -110,19 +114,6 @@ def attach_finished(con: duckdb.DuckDBPyConnection, paths: DataPaths) -> None:
     if paths.staging_db.is_file():
         con.execute(f"attach {quote_literal(str(paths.staging_db))} as staging (read_only)")
     con.execute("use cdp")
-
-
-def table_checks(spec: TableSpec) -> list[Check]:
-    """Return a table's checks: its key is unique and never NULL, then what its header declares."""
-    key = spec.header.key
-    implied = [Check(expect="not_null", column=column) for column in key]
-    if key:
-        implied.append(Check(expect="unique", columns=key))
-    declared = {(check.expect, check.column, check.columns) for check in spec.header.checks}
-    return [
-        *(c for c in implied if (c.expect, c.column, c.columns) not in declared),
-        *spec.header.checks,
-    ]
 
 
 def _check_source(
@@ -184,29 +175,35 @@ def _check_volume(contract: SourceContract, rows: StagedRows) -> list[CheckResul
     ]
 
 
-def _check_table(
-    checkpoints: Checkpoints, con: duckdb.DuckDBPyConnection, spec: TableSpec
-) -> list[CheckResult]:
-    if not has_table(con, spec.full_name):
-        return [
-            CheckResult(
-                suite=spec.full_name,
-                rule="table_exists",
-                stage="warehouse",
-                kind="table_exists",
-                columns="",
-                severity=Severity.STOP,
-                success=False,
-                evaluated_rows=0,
-                unexpected_rows=0,
-            )
-        ]
-    checks = table_checks(spec)
+def _check_table(checkpoints: Checkpoints, spec: TableSpec) -> list[CheckResult]:
+    checks = [check for check in spec.header.checks if not _repeats_key(check, spec)]
     if not checks:
         return []
     source = f"from {quote_identifier(spec.full_name)}"
     subject = checkpoints.look_at(spec.full_name, source, where=str(spec.path))
     return checkpoints.run(subject, checks, stage="warehouse")
+
+
+def _repeats_key(check: Check, spec: TableSpec) -> bool:
+    """Return whether a declared check says only what every key is held to anyway."""
+    key = spec.header.key
+    if check.expect == "not_null":
+        return check.column in key
+    return check.expect == "unique" and (check.columns or (check.column,)) == key
+
+
+def _absent(spec: TableSpec) -> CheckResult:
+    return CheckResult(
+        suite=spec.full_name,
+        rule="table_exists",
+        stage="warehouse",
+        kind="table_exists",
+        columns="",
+        severity=Severity.STOP,
+        success=False,
+        evaluated_rows=0,
+        unexpected_rows=0,
+    )
 
 
 def _is_disagreement(result: CheckResult) -> bool:

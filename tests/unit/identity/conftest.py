@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable
-from datetime import date
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ COLUMNS = {
 }
 
 Person = dict[str, Any]
+Query = Callable[..., list[tuple[Any, ...]]]
 
 
 class Store:
@@ -114,7 +116,7 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture(scope="session")
-def read() -> Callable[..., list[tuple[Any, ...]]]:
+def read() -> Query:
     """Return rows of a query over a finished warehouse."""
 
     def query(path: Path, sql: str, *params: object) -> list[tuple[Any, ...]]:
@@ -135,6 +137,73 @@ def macros() -> duckdb.DuckDBPyConnection:
     return con
 
 
+ANNA = {
+    "given_name": "ANNA",
+    "family_name": "O'BRIEN",
+    "birth_date": date(1980, 2, 11),
+    "email": "Anna.OBrien@web.de",
+    "account_id": "ANNA1",
+}
+ANNAS_RECORDS = [
+    ANNA
+    | {
+        "source": "loyalty",
+        "record_kind": "loyalty",
+        "record_key": "0971",
+        "loyalty_id": "0971",
+        "home_store_id": "S003",
+        "tier": "gold",
+        "phone": "07700 900123",
+        "street": "1 Old Road",
+        "city": "YORK",
+        "postcode": "yo11aa",
+        "joined_on": date(2019, 5, 1),
+        "updated_at": datetime(2024, 1, 1, tzinfo=UTC),
+    },
+    ANNA
+    | {
+        "source": "shop",
+        "record_kind": "account",
+        "record_key": "ANNA1",
+        "given_name": "Anna",
+        "postcode": "YO2 2BB",
+        "push_token": "push-1",
+        "updated_at": datetime(2026, 1, 1, tzinfo=UTC),
+    },
+    ANNA
+    | {
+        "source": "orders",
+        "record_kind": "order",
+        "record_key": "W1",
+        "street": "9 Gift Lane",
+        "city": "Hull",
+        "postcode": "HU1 1AA",
+        "phone": "07700 900999",
+        "updated_at": datetime(2026, 6, 1, tzinfo=UTC),
+    },
+]
+RECEIPTS = [
+    {"source": "till", "record_kind": "receipt", "record_key": f"r{i}", "loyalty_id": "007000000"}
+    for i in range(2)
+]
+
+
+@dataclass(frozen=True)
+class Village:
+    """A store after its first night: families, Anna's three records and two receipts."""
+
+    store: Store
+    people: list[Person]
+    made: Path
+
+
+@pytest.fixture(scope="session")
+def village(tmp_path_factory: pytest.TempPathFactory, families: list[Person]) -> Village:
+    store = Store(tmp_path_factory.mktemp("village"))
+    people = [*families, *ANNAS_RECORDS, *RECEIPTS]
+    return Village(store, people, store.night(people))
+
+
 @pytest.fixture(scope="session")
 def families() -> list[Person]:
     """Sixty households of two: one surname, address, landline and mailbox, two people.
@@ -142,14 +211,50 @@ def families() -> list[Person]:
     Each person has a loyalty and an account record; keys begin with the person's number.
     """
     surnames = ("Ashdown", "Birtwhistle", "Carmody", "Dunmore", "Eastcott", "Fairfax")
-    first = (
-        "Anna Beatrice Clara Dorothy Edith Florence Grace Harriet Imogen Judith Katherine Lucy "
-        "Miriam Nora Olive Penelope Winifred Rosalind Sybil Tabitha"
-    ).split()
-    second = (
-        "Arthur Bernard Cedric Douglas Edmund Frederick George Hugh Isaac Julian Kenneth Leonard "
-        "Maurice Nigel Oswald Percival Quentin Rupert Sidney Theodore"
-    ).split()
+    first = [
+        "Anna",
+        "Beatrice",
+        "Clara",
+        "Dorothy",
+        "Edith",
+        "Florence",
+        "Grace",
+        "Harriet",
+        "Imogen",
+        "Judith",
+        "Katherine",
+        "Lucy",
+        "Miriam",
+        "Nora",
+        "Olive",
+        "Penelope",
+        "Winifred",
+        "Rosalind",
+        "Sybil",
+        "Tabitha",
+    ]
+    second = [
+        "Arthur",
+        "Bernard",
+        "Cedric",
+        "Douglas",
+        "Edmund",
+        "Frederick",
+        "George",
+        "Hugh",
+        "Isaac",
+        "Julian",
+        "Kenneth",
+        "Leonard",
+        "Maurice",
+        "Nigel",
+        "Oswald",
+        "Percival",
+        "Quentin",
+        "Rupert",
+        "Sidney",
+        "Theodore",
+    ]
     people = []
     for home in range(60):
         names = first[home % 20], second[(home // 20 + home) % 20]

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import pytest
 
 from cdp_pipeline.identity.attach import attach_records
 from cdp_pipeline.identity.records import run
 from cdp_pipeline.storage.warehouse import open_build
+
+if TYPE_CHECKING:
+    from tests.unit.identity.conftest import Person, Store
 
 ANNA = {
     "source": "loyalty",
@@ -24,11 +30,14 @@ BEN = {
 }
 
 
+Settle = Callable[..., dict[str, tuple[str | None, float | None]]]
+
+
 @pytest.fixture
-def attach(store):
+def attach(store: Store) -> Settle:
     """Return who each receipt goes to: the key of a profile or of the first receipt of a group."""
 
-    def settle(*receipts):
+    def settle(*receipts: Person) -> dict[str, tuple[str | None, float | None]]:
         people = [ANNA, BEN]
         for number, receipt in enumerate(receipts):
             key = {"source": "till", "record_kind": "receipt", "record_key": f"r{number}"}
@@ -53,17 +62,17 @@ def attach(store):
     return settle
 
 
-def test_a_receipt_with_a_card_goes_to_its_member(attach):
+def test_a_receipt_with_a_card_goes_to_its_member(attach: Settle) -> None:
     holder, probability = attach({"loyalty_id": "71"})["r0"]
     assert holder == "anna"
     assert 0.9 < probability < 1
 
 
-def test_a_mailbox_that_two_people_hold_attaches_nothing(attach):
+def test_a_mailbox_that_two_people_hold_attaches_nothing(attach: Settle) -> None:
     assert attach({"email": "smiths@web.de"})["r0"] == (None, None)
 
 
-def test_what_a_card_receipt_mentions_settles_later_receipts(attach):
+def test_what_a_card_receipt_mentions_settles_later_receipts(attach: Settle) -> None:
     found = attach(
         {"loyalty_id": "0072", "payment_token": "tok"},
         {"payment_token": "tok"},
@@ -76,12 +85,12 @@ def test_what_a_card_receipt_mentions_settles_later_receipts(attach):
     }
 
 
-def test_unknown_identifiers_make_a_customer_without_a_name(attach):
+def test_unknown_identifiers_make_a_customer_without_a_name(attach: Settle) -> None:
     found = attach({"email": "quill@gmx.de"}, {"email": "quill@gmx.de", "phone": "07700900123"})
     assert found["r0"][0] == found["r1"][0] == "r1"
 
 
-def test_the_card_outranks_a_payment_card_of_the_family(attach):
+def test_the_card_outranks_a_payment_card_of_the_family(attach: Settle) -> None:
     found = attach(
         {"loyalty_id": "0071", "payment_token": "joint"},
         {"loyalty_id": "0072", "payment_token": "joint"},

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import duckdb
 import pytest
 
 from cdp_pipeline.identity.blocking import BlockingRule, propose_pairs
 from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
 
+if TYPE_CHECKING:
+    from tests.unit.identity.conftest import Store
+
 RULES = (BlockingRule("card", ("card",)), BlockingRule("name and town", ("name", "town")))
 
 
 @pytest.fixture
-def con(store):
+def con(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
     with open_build(store.stage([])) as con:
         con.execute(
             "create temp table identity_nodes as select * from (values "
@@ -20,14 +27,14 @@ def con(store):
         yield con
 
 
-def test_pairs_share_a_key_and_carry_the_first_rule(con):
+def test_pairs_share_a_key_and_carry_the_first_rule(con: duckdb.DuckDBPyConnection) -> None:
     count = propose_pairs(con, RULES, cap=3)
     pairs = con.execute("select * from identity_pairs order by all").fetchall()
     assert pairs == [(0, 1, 0), (0, 2, 1), (1, 2, 1)]
     assert count == 3
 
 
-def test_keys_over_the_cap_are_dropped_and_reported(con):
+def test_keys_over_the_cap_are_dropped_and_reported(con: duckdb.DuckDBPyConnection) -> None:
     propose_pairs(con, RULES, cap=3)
     report = fetch_dicts(con, "select * from identity.blocking order by rule")
     assert report == [
@@ -36,7 +43,7 @@ def test_keys_over_the_cap_are_dropped_and_reported(con):
     ]
 
 
-def test_missing_values_never_block_together(con):
+def test_missing_values_never_block_together(con: duckdb.DuckDBPyConnection) -> None:
     propose_pairs(con, (BlockingRule("card", ("card",)),), cap=10)
     nodes = con.execute("select distinct unnest([node_a, node_b]) from identity_pairs").fetchall()
     assert {2, 3}.isdisjoint({row[0] for row in nodes})

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipeline.identity.compare import CUSTOMER_COMPARISONS, pattern_sql, unpack
+from cdp_pipeline.identity.compare import CUSTOMER_COMPARISONS, Codes, pattern_sql, unpack
 from cdp_pipeline.identity.nodes import build_nodes
 from cdp_pipeline.identity.records import run
 from cdp_pipeline.storage.warehouse import open_build
+
+if TYPE_CHECKING:
+    from tests.unit.identity.conftest import Store
 
 ANNA = {
     "given_name": "Elizabeth",
@@ -57,7 +64,9 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def outcomes(make_store, tmp_path_factory):
+def outcomes(
+    make_store: Callable[[Path], Store], tmp_path_factory: pytest.TempPathFactory
+) -> Codes:
     """Outcomes of every case, in their order: each case is its own pair of records."""
     store = make_store(tmp_path_factory.mktemp("compare"))
     people = []
@@ -78,7 +87,7 @@ def outcomes(make_store, tmp_path_factory):
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda n: f"{CASES[n][0]}: {CASES[n][2]}")
-def test_each_level_is_met_by_what_its_name_says(outcomes, number):
+def test_each_level_is_met_by_what_its_name_says(outcomes: Codes, number: int) -> None:
     field, _, level = CASES[number]
     place = [c.name for c in CUSTOMER_COMPARISONS].index(field)
     assert CUSTOMER_COMPARISONS[place].level_name(int(outcomes[number, place])) == level
@@ -86,7 +95,7 @@ def test_each_level_is_met_by_what_its_name_says(outcomes, number):
 
 @given(st.tuples(*(st.integers(min_value=-1, max_value=c.size - 1) for c in CUSTOMER_COMPARISONS)))
 @settings(max_examples=50, deadline=None)
-def test_patterns_unpack_to_what_was_packed(outcomes):
+def test_patterns_unpack_to_what_was_packed(outcomes: Codes) -> None:
     code, factor = 0, 1
     for outcome, comparison in zip(outcomes, CUSTOMER_COMPARISONS, strict=True):
         code += factor * (outcome + 1)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import duckdb
 import pytest
 
@@ -8,14 +11,15 @@ from cdp_pipeline.identity.evaluate import score_against_truth
 
 
 @pytest.fixture
-def con():
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
     """Four profiles and an order of two people: one true pair found, one missed, one wrong."""
     with duckdb.connect() as con:
         con.execute("attach ':memory:' as cdp; use cdp; create schema identity; create schema core")
         con.execute(
             "create table identity.records as select * from (values "
-            "('l', '1', 'loyalty', true), ('l', '2', 'loyalty', true), ('a', '1', 'account', true), "
-            "('a', '2', 'account', true), ('o', '1', 'order', true), ('t', 'r1', 'receipt', false)"
+            "('l', '1', 'loyalty', true), ('l', '2', 'loyalty', true), "
+            "('a', '1', 'account', true), ('a', '2', 'account', true), ('o', '1', 'order', true), "
+            "('t', 'r1', 'receipt', false)"
             ") as t (source, record_key, record_kind, is_comparable)"
         )
         con.execute("alter table identity.records add column is_usable boolean default true")
@@ -33,7 +37,7 @@ def con():
 
 
 @pytest.fixture
-def truth(tmp_path):
+def truth(tmp_path: Path) -> Path:
     with duckdb.connect() as con:
         con.execute(
             "copy (select * from (values ('l', '1', 'p1'), ('a', '1', 'p1'), ('l', '2', 'p2'), "
@@ -44,7 +48,7 @@ def truth(tmp_path):
     return tmp_path
 
 
-def test_hand_counted_pairs(con, truth):
+def test_hand_counted_pairs(con: duckdb.DuckDBPyConnection, truth: Path) -> None:
     score = score_against_truth(con, truth)
     # Profiles: C1 = {l1, a1} right; l2 and a2 are one person, found apart.
     assert (score.precision, score.recall) == (1.0, 0.5)
@@ -56,18 +60,20 @@ def test_hand_counted_pairs(con, truth):
     assert set(score.by_kind) == {"loyalty", "account", "order"}
 
 
-def test_receipts_are_judged_by_their_buyer(con, truth):
+def test_receipts_are_judged_by_their_buyer(con: duckdb.DuckDBPyConnection, truth: Path) -> None:
     receipts = score_against_truth(con, truth).receipts
     # r1 is p1's; C2 is p2, so r2 went wrong; r3 went to nobody; r4 is no store receipt.
     assert (receipts.receipts, receipts.attributed, receipts.right) == (3, 2, 1)
     assert receipts.right_share == 0.5
 
 
-def test_without_sales_there_is_no_receipt_score(con, truth):
+def test_without_sales_there_is_no_receipt_score(
+    con: duckdb.DuckDBPyConnection, truth: Path
+) -> None:
     con.execute("drop table core.fct_sales")
     assert score_against_truth(con, truth).receipts is None
 
 
-def test_a_folder_without_truth_is_told(con, tmp_path):
+def test_a_folder_without_truth_is_told(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no truth"):
         score_against_truth(con, tmp_path)

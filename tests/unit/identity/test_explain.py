@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
@@ -9,29 +11,22 @@ from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.identity.compare import CUSTOMER_COMPARISONS
 from cdp_pipeline.identity.explain import explain_customer, explain_pair
 
+if TYPE_CHECKING:
+    from tests.unit.identity.conftest import Village
+
 pytest.importorskip("recordlinkage")
 
 
 @pytest.fixture(scope="module")
-def published(make_store, tmp_path_factory, families):
+def published(village: Village) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only, sandboxed connection as readers have it, without the project's macros."""
-    receipts = [
-        {
-            "source": "till",
-            "record_kind": "receipt",
-            "record_key": f"r{i}",
-            "loyalty_id": "007000000",
-        }
-        for i in range(2)
-    ]
-    made = make_store(tmp_path_factory.mktemp("explain")).night([*families, *receipts])
     with duckdb.connect() as con:
-        con.execute(f"attach '{made}' as cdp (read_only)")
+        con.execute(f"attach '{village.made}' as cdp (read_only)")
         con.execute("use cdp; set enable_external_access = false; set lock_configuration = true")
         yield con
 
 
-def test_the_explanation_adds_up_to_the_stored_edge(published):
+def test_the_explanation_adds_up_to_the_stored_edge(published: duckdb.DuckDBPyConnection) -> None:
     stored = published.execute(
         "select source_a || ':' || record_key_a, source_b || ':' || record_key_b, match_weight, "
         "household_weight, match_prob from identity.edges where pattern is not null order by all"
@@ -47,7 +42,7 @@ def test_the_explanation_adds_up_to_the_stored_edge(published):
         assert [field.field for field in found.fields] == [c.name for c in CUSTOMER_COMPARISONS]
 
 
-def test_spouses_are_explained_as_one_household(published):
+def test_spouses_are_explained_as_one_household(published: duckdb.DuckDBPyConnection) -> None:
     found = explain_pair(published, "loyalty:0000", "loyalty:0001")
     assert found.left_customer != found.right_customer
     assert found.match_prob < 0.1
@@ -59,7 +54,9 @@ def test_spouses_are_explained_as_one_household(published):
     json.dumps(found.as_dict())
 
 
-def test_two_customers_are_compared_by_their_best_pair(published):
+def test_two_customers_are_compared_by_their_best_pair(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
     ids = [
         published.execute(
             "select customer_id from identity.customer_map "
@@ -73,7 +70,7 @@ def test_two_customers_are_compared_by_their_best_pair(published):
     assert found.match_prob < 0.5
 
 
-def test_receipts_follow_their_card_and_say_so(published):
+def test_receipts_follow_their_card_and_say_so(published: duckdb.DuckDBPyConnection) -> None:
     found = explain_pair(published, "till:r0", "loyalty:0000")
     assert found.fields == ()
     assert "loyalty_id" in found.note
@@ -82,7 +79,7 @@ def test_receipts_follow_their_card_and_say_so(published):
     assert twins.note == "Both records say exactly the same."
 
 
-def test_a_customer_lists_what_holds_each_record(published):
+def test_a_customer_lists_what_holds_each_record(published: duckdb.DuckDBPyConnection) -> None:
     customer = explain_pair(published, "till:r0", "till:r1").left_customer
     found = explain_customer(published, customer)
     reasons = {member.record: (member.reason, member.linked_to) for member in found.members}
@@ -95,7 +92,7 @@ def test_a_customer_lists_what_holds_each_record(published):
     json.dumps(found.as_dict())
 
 
-def test_unknown_records_are_told_with_a_remedy(published):
+def test_unknown_records_are_told_with_a_remedy(published: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(ConfigError, match="no person record"):
         explain_pair(published, "loyalty:nobody", "loyalty:0000")
     with pytest.raises(ConfigError, match="no customer"):

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -12,13 +15,17 @@ from cdp_pipeline.core.errors import IdentityError
 from cdp_pipeline.identity import ids
 from cdp_pipeline.identity.ids import assign_customers, name_groups
 
+Nights = Callable[[dict[str, int]], tuple[dict[str, str], dict[str, str], list[tuple[Any, ...]]]]
+
 
 @pytest.fixture
-def nights(tmp_path):
+def nights(tmp_path: Path) -> Nights:
     """Return a runner of nights: from {record: group} to {record: customer id}."""
     number = 0
 
-    def run(groups):
+    def run(
+        groups: dict[str, int],
+    ) -> tuple[dict[str, str], dict[str, str], list[tuple[Any, ...]]]:
         nonlocal number
         number += 1
         with duckdb.connect() as con:
@@ -51,14 +58,14 @@ def nights(tmp_path):
     return run
 
 
-def test_ids_look_like_ids(nights):
+def test_ids_look_like_ids(nights: Nights) -> None:
     customers, _, changes = nights({"a": 1, "b": 1, "c": 2})
     assert all(re.fullmatch(r"C[0-9A-F]{16}", value) for value in customers.values())
     assert len(set(customers.values())) == 2
     assert [change[1] for change in changes] == ["created", "created"]
 
 
-def test_a_merge_keeps_the_larger_ancestor_and_redirects_the_other(nights):
+def test_a_merge_keeps_the_larger_ancestor_and_redirects_the_other(nights: Nights) -> None:
     first, _, _ = nights({"a": 1, "b": 2, "c": 2})
     second, redirects, changes = nights({"a": 1, "b": 1, "c": 1})
     assert set(second.values()) == {first["b"]}
@@ -68,7 +75,7 @@ def test_a_merge_keeps_the_larger_ancestor_and_redirects_the_other(nights):
     ]
 
 
-def test_a_split_leaves_the_id_with_the_larger_part_and_mints_another(nights):
+def test_a_split_leaves_the_id_with_the_larger_part_and_mints_another(nights: Nights) -> None:
     first, _, _ = nights({"a": 1, "b": 1, "c": 1})
     second, redirects, changes = nights({"a": 1, "b": 2, "c": 2})
     # The smaller part holds the smallest record: its new id must not be the old one.
@@ -78,14 +85,14 @@ def test_a_split_leaves_the_id_with_the_larger_part_and_mints_another(nights):
     assert ("split", first["a"], "a") in [(c[1], c[2], c[4]) for c in changes]
 
 
-def test_a_record_may_move_between_living_customers(nights):
+def test_a_record_may_move_between_living_customers(nights: Nights) -> None:
     first, _, _ = nights({"a": 1, "b": 1, "c": 1, "d": 2, "e": 2})
     second, _, changes = nights({"a": 1, "b": 1, "c": 2, "d": 2, "e": 2})
     assert second["c"] == first["d"]
     assert ("moved", first["c"], "c") in [(c[1], c[2], c[4]) for c in changes]
 
 
-def test_redirects_resolve_in_one_step_after_several_nights(nights):
+def test_redirects_resolve_in_one_step_after_several_nights(nights: Nights) -> None:
     rest = dict.fromkeys("defg", 3)
     first, _, _ = nights({"a": 1, "b": 2, "c": 2} | rest)
     nights({"a": 1, "b": 1, "c": 1} | rest)
@@ -94,7 +101,7 @@ def test_redirects_resolve_in_one_step_after_several_nights(nights):
     assert redirects == {first["a"]: first["d"], first["b"]: first["d"]}
 
 
-def test_erased_people_leave_no_trace(nights):
+def test_erased_people_leave_no_trace(nights: Nights) -> None:
     first, _, _ = nights({"a": 1, "b": 2, "c": 2, "z": 9})
     nights({"a": 1, "b": 1, "c": 1, "z": 9})
     _, redirects, changes = nights({"z": 9})
@@ -110,7 +117,9 @@ def test_erased_people_leave_no_trace(nights):
     )
 )
 @settings(max_examples=5, deadline=None)
-def test_any_history_keeps_its_invariants(tmp_path_factory, history):
+def test_any_history_keeps_its_invariants(
+    tmp_path_factory: pytest.TempPathFactory, history: list[dict[str, int]]
+) -> None:
     run = nights.__wrapped__(tmp_path_factory.mktemp("history"))
     for groups in history:
         customers, redirects, _ = run(groups)
@@ -122,7 +131,9 @@ def test_any_history_keeps_its_invariants(tmp_path_factory, history):
         assert set(redirects.values()) <= set(customers.values())
 
 
-def test_collisions_are_minted_anew_and_endless_ones_are_an_error(monkeypatch):
+def test_collisions_are_minted_anew_and_endless_ones_are_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with duckdb.connect() as con:
         con.execute(
             "create temp table identity_members as select 'a' as member, 1 as group_id, "

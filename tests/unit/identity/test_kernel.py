@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 
@@ -26,11 +27,11 @@ PAIRS = {"match": 4000.0, "household": 9000.0, "unrelated": 1_000_000.0}
 PATTERNS = np.array(list(itertools.product((0, 1), repeat=len(FIELDS))))
 
 
-def _likelihood(agree):
+def _likelihood(agree: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.prod(np.where(PATTERNS == 1, agree, 1 - agree), axis=1)
 
 
-def _fit(classes=3):
+def _fit(classes: int = 3) -> recordlinkage.ECMClassifier:
     """Fit on the exact expected counts of a known population."""
     counts = (
         PAIRS["match"] * _likelihood(MATCH)
@@ -48,7 +49,7 @@ def _fit(classes=3):
     return classifier
 
 
-def test_known_parameters_are_found():
+def test_known_parameters_are_found() -> None:
     kernel = _fit().kernel
     assert np.allclose([m[1] for m in kernel.match], MATCH, atol=0.02)
     assert np.allclose([h[1] for h in kernel.household[2:]], HOUSEHOLD[2:], atol=0.02)
@@ -57,19 +58,19 @@ def test_known_parameters_are_found():
     assert kernel.priors[1] * total == pytest.approx(PAIRS["household"], rel=0.03)
 
 
-def test_a_spouse_is_no_match_with_the_household_class_and_one_without():
+def test_a_spouse_is_no_match_with_the_household_class_and_one_without() -> None:
     spouse = pd.DataFrame([[0, 0, 1, 1, 1]], columns=[c.name for c in FIELDS])
     assert _fit(classes=3).prob(spouse)[0] < 0.05
     assert _fit(classes=2).prob(spouse)[0] > 0.95
 
 
-def test_missing_fields_leave_the_odds_alone():
+def test_missing_fields_leave_the_odds_alone() -> None:
     kernel = _fit().kernel
     nothing = np.full((1, len(FIELDS)), -1)
     assert np.allclose(kernel.class_shares(nothing)[0], kernel.priors)
 
 
-def test_recordlinkages_classifier_answers_from_the_kernel():
+def test_recordlinkages_classifier_answers_from_the_kernel() -> None:
     classifier = _fit()
     assert classifier.p == pytest.approx(classifier.kernel.priors[0])
     assert classifier.m_probs["given"][1] == pytest.approx(classifier.kernel.match[0][1])
@@ -82,6 +83,6 @@ def test_recordlinkages_classifier_answers_from_the_kernel():
     assert list(classifier.predict(agreeing)) == [(1, 2)]
 
 
-def test_equal_data_fit_equally():
+def test_equal_data_fit_equally() -> None:
     first, second = _fit().kernel, _fit().kernel
     assert all(np.array_equal(a, b) for a, b in zip(first.match, second.match, strict=True))

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
+from cdp_pipeline.core.context import StepResult
 from cdp_pipeline.identity import records
 from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
+
+if TYPE_CHECKING:
+    from tests.unit.identity.conftest import Person, Store
 
 
 @pytest.mark.parametrize(
@@ -21,7 +27,9 @@ from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
         ("  [no post]  ", None, None),
     ],
 )
-def test_one_field_is_split_into_two(macros, text, given, family):
+def test_one_field_is_split_into_two(
+    macros: duckdb.DuckDBPyConnection, text: str, given: str | None, family: str
+) -> None:
     found = macros.execute("select identity_split_name(identity_unmark(?))", [text]).fetchall()
     name = found[0][0] or {"given": None, "family": None}
     assert (name["given"], name["family"]) == (given, family)
@@ -39,7 +47,7 @@ def test_one_field_is_split_into_two(macros, text, given, family):
         "07700.900.123",
     ],
 )
-def test_seven_phone_formats_are_one_number(macros, text):
+def test_seven_phone_formats_are_one_number(macros: duckdb.DuckDBPyConnection, text: str) -> None:
     found = macros.execute("select identity_phone(?), identity_phone_e164(?, 'GB')", [text, text])
     assert found.fetchall() == [("700900123", "+447700900123")]
 
@@ -67,11 +75,15 @@ def test_seven_phone_formats_are_one_number(macros, text):
         ("identity_country(?, 'GB')", "", "GB"),
     ],
 )
-def test_values_take_their_comparable_form(macros, macro, text, expected):
+def test_values_take_their_comparable_form(
+    macros: duckdb.DuckDBPyConnection, macro: str, text: str, expected: str | None
+) -> None:
     assert macros.execute(f"select {macro}", [text]).fetchall() == [(expected,)]
 
 
-def _standardise(store, people):
+def _standardise(
+    store: Store, people: list[Person]
+) -> tuple[StepResult, list[Person], list[Person]]:
     context = store.stage(people)
     result = records.run(context)
     with open_build(context) as con:
@@ -80,7 +92,7 @@ def _standardise(store, people):
     return result, rows, hubs
 
 
-def test_placeholders_are_no_evidence(store):
+def test_placeholders_are_no_evidence(store: Store) -> None:
     _, rows, hubs = _standardise(
         store,
         [
@@ -102,7 +114,7 @@ def test_placeholders_are_no_evidence(store):
     ]
 
 
-def test_a_card_scanned_for_strangers_is_a_hub_and_a_good_customers_is_not(store):
+def test_a_card_scanned_for_strangers_is_a_hub_and_a_good_customers_is_not(store: Store) -> None:
     strangers = [
         {
             "record_key": f"s{i:02d}",
@@ -128,7 +140,7 @@ def test_a_card_scanned_for_strangers_is_a_hub_and_a_good_customers_is_not(store
     assert kept == {None, "71000019"}
 
 
-def test_records_that_say_the_same_share_evidence_but_a_bare_name_never_does(store):
+def test_records_that_say_the_same_share_evidence_but_a_bare_name_never_does(store: Store) -> None:
     card = {"record_kind": "receipt", "loyalty_id": "0071"}
     name = {"full_name": "Anna Smith"}
     result, rows, _ = _standardise(
@@ -144,7 +156,7 @@ def test_records_that_say_the_same_share_evidence_but_a_bare_name_never_does(sto
     assert result.facts["distinct"] == 3
 
 
-def test_names_in_the_wrong_fields_are_turned_round(store):
+def test_names_in_the_wrong_fields_are_turned_round(store: Store) -> None:
     usual = [
         {"record_key": f"u{i:02d}", "given_name": "Anna", "family_name": "Winterbourne"}
         for i in range(12)
@@ -154,6 +166,6 @@ def test_names_in_the_wrong_fields_are_turned_round(store):
     assert (rows[-1]["given_name"], rows[-1]["family_name"]) == ("anna", "winterbourne")
 
 
-def test_no_records_at_all_are_no_error(store):
+def test_no_records_at_all_are_no_error(store: Store) -> None:
     result, rows, hubs = _standardise(store, [])
     assert (result.rows_in, rows, hubs) == (0, [], [])

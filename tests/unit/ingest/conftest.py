@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -15,12 +15,14 @@ import pytest
 import yaml
 
 from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.core.settings import EngineSettings
 from cdp_pipeline.ingest import entities, landing, staging
 from cdp_pipeline.ingest.deliveries import Delivery, StagedFile, staged_places
 from cdp_pipeline.project.contracts import SourceContract
-from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
+from cdp_pipeline.storage.warehouse import connect, fetch_dicts, open_build
 
 NIGHT = date(2026, 11, 20)
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,16 @@ def make_contract(columns: dict[str, Any], **parts: object) -> SourceContract:
     )
 
 
+@pytest.fixture(scope="session")
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Return one connection for all cases, as staging has one for all files of a source."""
+    connection = connect(EngineSettings(threads=1))
+    yield connection
+    connection.close()
+
+
 @pytest.fixture
-def stage(context: RunContext, tmp_path: Path) -> Stage:
+def stage(context: RunContext, tmp_path: Path, con: duckdb.DuckDBPyConnection) -> Stage:
     """Return a function that stages bytes against a contract."""
 
     def run(
@@ -72,20 +82,16 @@ def stage(context: RunContext, tmp_path: Path) -> Stage:
             digest[:16], contract.name, str(path), f"orders/{name}", digest, len(data), NIGHT, "new"
         )
         places = staged_places(run_context, delivery, contract)
-        with staging.open_scratch(run_context, contract.name) as (con, scratch):
-            notes = staging.stage_delivery(
-                run_context, delivery, contract, con=con, scratch=scratch
-            )
-        return Outcome(notes, _read(places.rows), _read(places.quarantine))
+        notes = staging.stage_delivery(run_context, delivery, contract, con=con, scratch=tmp_path)
+        return Outcome(notes, _read(con, places.rows), _read(con, places.quarantine))
 
     return run
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def _read(con: duckdb.DuckDBPyConnection, path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    with duckdb.connect() as con:
-        return fetch_dicts(con, "select * from read_parquet(?)", [str(path)])
+    return fetch_dicts(con, "select * from read_parquet(?)", [str(path)])
 
 
 @dataclass
@@ -132,5 +138,11 @@ class Store:
 
 @pytest.fixture
 def store(project_root: Path, make_context: Callable[..., RunContext]) -> Store:
-    """Return an empty store."""
+    """Return an empty store; of sql it has what loading needs, so that it is read quickly."""
+    sql = project_root / "sql"
+    shutil.copytree(REPOSITORY / "sql" / "staging", sql / "staging")
+    for name in ("macros/business_date.sql", "ops/deliveries.yml", "ops/quarantine_summary.yml"):
+        (sql / name).parent.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / "sql" / name, sql / name)
+    (project_root / "reports").mkdir()
     return Store(project_root, make_context)

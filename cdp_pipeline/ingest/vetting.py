@@ -1,0 +1,99 @@
+"""Vet every expression of the contracts without data, so that mistakes show before a night runs.
+
+The same vetting happens again where expressions are used; nothing is read or made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.core.types import Severity
+from cdp_pipeline.ingest.casting import cast_column
+from cdp_pipeline.ingest.feeds import IDENTIFYING, PERSON_ENTITY
+from cdp_pipeline.ingest.judging import check_columns
+from cdp_pipeline.ingest.loading import contract_columns
+from cdp_pipeline.project.checks import ROW_CHECKS
+from cdp_pipeline.project.contracts import Feed, SourceContract
+from cdp_pipeline.project.expressions import vet_predicate, vet_scalar
+from cdp_pipeline.project.loader import Project
+from cdp_pipeline.project.predicates import row_predicate
+from cdp_pipeline.project.tables import TableSpec
+
+
+def vet_contracts(project: Project) -> int:
+    """Vet all contracts of a project and return how many expressions were looked at.
+
+    Raises:
+        ConfigError: The first expression that is wrong; names file, place and remedy.
+    """
+    return sum(
+        vet_contract(contract, project.entities, where=str(project.path_of("source", name)))
+        for name, contract in project.sources.items()
+    )
+
+
+def vet_contract(contract: SourceContract, entities: Mapping[str, TableSpec], *, where: str) -> int:
+    """Vet one contract and return how many expressions were looked at.
+
+    Raises:
+        ConfigError: The first expression that is wrong.
+    """
+    columns = contract_columns(contract)
+    count = 0
+    for rule in contract.exclude:
+        vet_predicate(rule.where, columns=columns, where=f"{where}: {rule.rule}")
+        count += 1
+    count += _vet_checks(contract, where=where)
+    for name, column in contract.columns.items():
+        cast_column(column, contract.delivery, raw=name, clean=name, value=name)
+    for feed in contract.feeds:
+        count += _vet_feed(feed, contract, entities, where=where)
+    return count
+
+
+def _vet_checks(contract: SourceContract, *, where: str) -> int:
+    count = 0
+    columns = check_columns(contract)
+    for check in contract.all_checks():
+        place = f"{where}: check {check.rule!r}"
+        if check.where:
+            vet_predicate(check.where, columns=columns, where=place)
+            count += 1
+        if check.expect in ROW_CHECKS:
+            row_predicate(check, columns.get(check.column or "", "varchar"))
+        elif check.severity is Severity.QUARANTINE:
+            raise ConfigError(
+                f"`expect: {check.expect}` is judged on the whole file, so it sets no row aside",
+                where=place,
+                hint="Use severity stop or warn.",
+            )
+    return count
+
+
+def _vet_feed(
+    feed: Feed, contract: SourceContract, entities: Mapping[str, TableSpec], *, where: str
+) -> int:
+    place = f"{where}: feed of {feed.entity}"
+    columns = contract_columns(contract)
+    if feed.where:
+        vet_predicate(feed.where, columns=columns, where=place)
+    header = entities[feed.entity].header
+    for name, sql in feed.columns.items():
+        kind = header.columns[name].type or "varchar"
+        vet_scalar(sql, columns=columns, where=f"{place}: {name}", cast_to=kind)
+    if feed.entity == PERSON_ENTITY and not set(feed.columns) & set(IDENTIFYING):
+        raise ConfigError(
+            "the feed of person_records sets no column by which a person can be told",
+            where=place,
+            hint=f"Set one of: {', '.join(IDENTIFYING)}.",
+        )
+    made = {"source", "statement_id", *({"record_key"} if feed.entity == PERSON_ENTITY else ())}
+    missing = [name for name in header.key if name not in feed.columns and name not in made]
+    if missing:
+        raise ConfigError(
+            f"the feed does not set {missing[0]!r}, which is part of the entity's key",
+            where=place,
+            hint=f"Add `{missing[0]}:` to its columns.",
+        )
+    return len(feed.columns) + bool(feed.where)

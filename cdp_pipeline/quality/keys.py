@@ -1,0 +1,62 @@
+"""Keys of finished tables: unique and never NULL, whatever else a header declares.
+
+Every table has a key, so this is plain SQL, one statement a table: the same through Great
+Expectations costs a suite of Python work for each of them. Declared checks are its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import duckdb
+
+from cdp_pipeline.core.types import Severity
+from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.quality.results import CheckResult
+from cdp_pipeline.storage.warehouse import quote_column, quote_identifier
+
+KIND = "key"
+
+
+def check_keys(con: duckdb.DuckDBPyConnection, specs: Iterable[TableSpec]) -> list[CheckResult]:
+    """Return two results per table with a key: rows that repeat one, rows that miss a part of it.
+
+    Args:
+        con: Connection whose current catalog holds the tables.
+        specs: Tables that exist.
+    """
+    results: list[CheckResult] = []
+    for spec in specs:
+        if spec.header.key:
+            results += _check_key(con, spec)
+    return results
+
+
+def _check_key(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> list[CheckResult]:
+    columns = [quote_column(column) for column in spec.header.key]
+    table = quote_identifier(spec.full_name)
+    missing = " or ".join(f"{column} is null" for column in columns)
+    rows, incomplete = con.execute(
+        f"select count(*), count(*) filter (where {missing}) from {table}"  # noqa: S608 - quoted
+    ).fetchall()[0]
+    different = con.execute(
+        f"select count(*) from (select distinct {', '.join(columns)} from {table})"  # noqa: S608 - quoted
+    ).fetchall()[0][0]
+    return [
+        _result(spec, "key_unique", rows, rows - different),
+        _result(spec, "key_not_null", rows, incomplete),
+    ]
+
+
+def _result(spec: TableSpec, rule: str, evaluated: int, unexpected: int) -> CheckResult:
+    return CheckResult(
+        suite=spec.full_name,
+        rule=rule,
+        stage="warehouse",
+        kind=KIND,
+        columns=", ".join(spec.header.key),
+        severity=Severity.STOP,
+        success=unexpected == 0,
+        evaluated_rows=evaluated,
+        unexpected_rows=unexpected,
+    )

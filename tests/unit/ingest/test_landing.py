@@ -1,0 +1,206 @@
+"""Discovery: which files count, what is known, what is new."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
+from cdp_pipeline.ingest import landing
+from cdp_pipeline.ingest.deliveries import planned_deliveries
+from cdp_pipeline.ingest.landing import business_date
+from cdp_pipeline.project.contracts import BusinessDate
+from cdp_pipeline.storage import versions
+from cdp_pipeline.storage.files import read_json
+from cdp_pipeline.storage.paths import DataPaths
+from tests.unit.ingest.conftest import NIGHT, Store
+
+EVE = NIGHT - timedelta(days=1)
+
+
+def declare(store: Store, *, mode: str = "append", **delivery: Any) -> None:  # noqa: ANN401
+    store.declare(
+        "goods",
+        {
+            "title": "Goods",
+            "owner": "tests",
+            "delivery": {"path": "goods/*/*", "format": "csv", **delivery},
+            "load": {"mode": mode, "key": ["id"]},
+            "columns": {"id": {}},
+            "feeds": [{"entity": "products", "columns": {"sku": "id"}}],
+        },
+    )
+
+
+def statuses(store: Store, day: date = NIGHT) -> list[tuple[str, str]]:
+    landing.run(store.context(day))
+    return [(d.file_name, d.status) for d in planned_deliveries(store.context(day))]
+
+
+def publish(store: Store, day: date) -> None:
+    store.night(day)
+    versions.run(store.context(day))
+
+
+def test_files_up_to_the_business_date_are_listed_in_loading_order(store: Store) -> None:
+    declare(store)
+    store.deliver("goods/2026-11-20/b.csv", "id\n1\n")
+    store.deliver("goods/2026-11-20/a.csv", "id\n2\n")
+    store.deliver("goods/2026-11-19/z.csv", "id\n3\n")
+    store.deliver("goods/2026-11-21/tomorrow.csv", "id\n4\n")
+    assert statuses(store) == [
+        ("goods/2026-11-19/z.csv", "new"),
+        ("goods/2026-11-20/a.csv", "new"),
+        ("goods/2026-11-20/b.csv", "new"),
+    ]
+
+
+def test_the_plan_says_what_the_night_builds_upon(store: Store) -> None:
+    declare(store)
+    store.deliver("goods/2026-11-20/a.csv", "id\n1\n")
+    landing.run(store.context())
+    plan = read_json(DataPaths.of(store.context()).plan)
+    assert plan["business_date"] == "2026-11-20"
+    assert plan["base_path"] is None
+    assert len(plan["fingerprint"]) == 64
+    (entry,) = plan["deliveries"]
+    assert entry["file_id"] == entry["sha256"][:16]
+    assert (entry["source"], entry["bytes"], entry["status"]) == ("goods", 5, "new")
+
+
+def test_the_same_bytes_under_another_name_are_a_duplicate(store: Store) -> None:
+    declare(store)
+    store.deliver("goods/2026-11-19/a.csv", "id\n1\n")
+    store.deliver("goods/2026-11-20/again.csv", "id\n1\n")
+    assert statuses(store)[1] == ("goods/2026-11-20/again.csv", "duplicate_file")
+
+
+def test_what_was_published_is_known_and_stays_so_when_its_file_leaves(store: Store) -> None:
+    declare(store)
+    path = store.deliver("goods/2026-11-19/a.csv", "id\n1\n")
+    publish(store, EVE)
+    store.deliver("goods/2026-11-20/b.csv", "id\n2\n")
+    store.deliver("goods/2026-11-18/copy.csv", "id\n1\n")
+    assert statuses(store) == [
+        ("goods/2026-11-18/copy.csv", "duplicate_file"),
+        ("goods/2026-11-19/a.csv", "known"),
+        ("goods/2026-11-20/b.csv", "new"),
+    ]
+    path.unlink()
+    assert ("goods/2026-11-19/a.csv", "known") in statuses(store)
+    assert store.night().facts["loaded"] == 2
+
+
+def test_other_bytes_under_a_known_name_replace_the_earlier_file(store: Store) -> None:
+    declare(store)
+    store.deliver("goods/2026-11-19/a.csv", "id\n1\n2\n")
+    publish(store, EVE)
+    store.deliver("goods/2026-11-19/a.csv", "id\n1\n2\n3\n")
+    store.night()
+    assert sorted(store.ledger()) == [
+        ("goods/2026-11-19/a.csv", "loaded", 3, 3, 0, 0, 0),
+        ("goods/2026-11-19/a.csv", "superseded", 2, 0, 0, 0, 2),
+    ]
+    assert store.query("select sku from staging.products") == [("1",), ("2",), ("3",)]
+
+
+def test_a_full_file_that_returns_to_old_bytes_is_news(store: Store) -> None:
+    declare(store, mode="replace")
+    store.deliver("goods/2026-11-17/a.csv", "id\n1\n")
+    store.deliver("goods/2026-11-18/a.csv", "id\n2\n")
+    store.deliver("goods/2026-11-19/a.csv", "id\n2\n")
+    store.deliver("goods/2026-11-20/a.csv", "id\n1\n")
+    assert [status for _, status in statuses(store)] == ["new", "new", "duplicate_file", "new"]
+    store.night()
+    assert store.query("select sku from staging.products") == [("1",)]
+
+
+def test_running_a_night_again_gives_the_same_plan(store: Store) -> None:
+    declare(store)
+    store.deliver("goods/2026-11-20/a.csv", "id\n1\n")
+    landing.run(store.context())
+    first = DataPaths.of(store.context()).plan.read_bytes()
+    landing.run(store.context())
+    assert DataPaths.of(store.context()).plan.read_bytes() == first
+
+
+def test_the_fingerprint_follows_deliveries_and_settings_that_matter(store: Store) -> None:
+    declare(store)
+    store.deliver("goods/2026-11-20/a.csv", "id\n1\n")
+
+    def fingerprint(**settings: Any) -> str:  # noqa: ANN401
+        context = store.context(**settings)
+        landing.run(context)
+        return str(read_json(DataPaths.of(context).plan)["fingerprint"])
+
+    first = fingerprint()
+    assert fingerprint(keep_versions=3) == first
+    assert fingerprint(currency="EUR") != first
+    store.deliver("goods/2026-11-20/b.csv", "id\n2\n")
+    assert fingerprint() != first
+
+
+def test_links_pipes_and_odd_names_are_refused_and_not_opened(store: Store, tmp_path: Path) -> None:
+    declare(store)
+    secret = tmp_path / "secret.csv"
+    secret.write_text("id\n1\n", encoding="utf-8")
+    folder = store.deliver("goods/2026-11-20/fine.csv", "id\n2\n").parent
+    (folder / "link.csv").symlink_to(secret)
+    (folder / "o'; drop table x.csv").write_text("id\n3\n", encoding="utf-8")
+    (folder / "[ab].csv").write_text("id\n4\n", encoding="utf-8")
+    os.mkfifo(folder / "pipe.csv")
+    outside = tmp_path / "2026-11-20"
+    outside.mkdir()
+    (outside / "x.csv").write_text("id\n5\n", encoding="utf-8")
+    (folder.parent / "2026-11-18").symlink_to(outside)
+    found = dict(statuses(store))
+    assert [name for name, status in found.items() if status == "new"] == [
+        "goods/2026-11-20/fine.csv"
+    ]
+    assert len(found) == 6
+    result = store.night()
+    assert result.rows_in == 1
+    assert {row[1] for row in store.ledger()} == {"loaded", "refused"}
+
+
+def test_a_file_without_a_date_in_its_path_is_refused_with_the_reason(store: Store) -> None:
+    declare(store)
+    store.deliver("goods/today/a.csv", "id\n1\n")
+    result = landing.run(store.context())
+    assert "no business date" in result.messages[0]
+
+
+def test_a_required_source_must_have_delivered(store: Store) -> None:
+    declare(store, required=True)
+    store.deliver("goods/2026-11-19/a.csv", "id\n1\n")
+    with pytest.raises(SourceNotReadyError, match="has delivered nothing for 2026-11-20") as caught:
+        landing.run(store.context())
+    assert caught.value.is_transient
+    store.deliver("goods/2026-11-20/a.csv", "id\n2\n")
+    assert landing.run(store.context()).rows_out == 2
+
+
+@pytest.mark.parametrize("path", ["/etc/*.csv", "../other/*.csv"])
+def test_a_contract_cannot_lead_out_of_landing(store: Store, path: str) -> None:
+    declare(store, path=path)
+    with pytest.raises(ConfigError, match="leads out of the landing folder"):
+        landing.run(store.context())
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "day"),
+    [
+        ("pos/2026-11-19/pos_20261120.csv", {}, date(2026, 11, 20)),
+        ("pos/2026-11-19/full.csv", {}, date(2026, 11, 19)),
+        ("pos/20261301_20261120.csv", {}, date(2026, 11, 20)),
+        ("x-20112026.csv", {"pattern": "-([0-9]{8})", "format": "%d%m%Y"}, date(2026, 11, 20)),
+    ],
+)
+def test_the_last_date_of_the_path_is_the_business_date(
+    name: str, rule: dict[str, str], day: date
+) -> None:
+    assert business_date(name, BusinessDate(**rule)) == day

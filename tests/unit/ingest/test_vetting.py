@@ -1,0 +1,56 @@
+"""Contracts are vetted without data, and every mistake names its place and its remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.ingest.vetting import vet_contract, vet_contracts
+from cdp_pipeline.project.loader import load_project
+from tests.unit.ingest.conftest import REPOSITORY, make_contract
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"exclude": [{"rule": "r", "where": "n"}]}, "not a condition"),
+        ({"exclude": [{"rule": "r", "where": "nn > 1"}]}, "unknown column `nn`"),
+        ({"checks": [{"expect": "true", "where": "now() > d"}]}, "another result on every run"),
+        ({"checks": [{"expect": "between", "column": "n", "min": "x"}]}, "not a value of type"),
+        ({"checks": [{"expect": "matches", "column": "id", "pattern": "(?=x)"}]}, "look-around"),
+        (
+            {"checks": [{"expect": "unique", "column": "id", "severity": "quarantine"}]},
+            "judged on the whole file",
+        ),
+        ({"feeds": [{"entity": "products", "columns": {"brand": "id"}}]}, "does not set 'sku'"),
+        ({"feeds": [{"entity": "products", "columns": {"sku": "(select 1)"}}]}, "a subquery"),
+        (
+            {"feeds": [{"entity": "products", "where": "id", "columns": {"sku": "id"}}]},
+            "not a condition",
+        ),
+        (
+            {"feeds": [{"entity": "person_records", "columns": {"record_key": "id"}}]},
+            "no column by which a person can be told",
+        ),
+    ],
+)
+def test_a_mistake_is_found_before_any_data(parts: dict[str, Any], message: str) -> None:
+    columns = {"id": {}, "n": {"type": "integer"}, "d": {"type": "date"}}
+    feeds = [{"entity": "products", "columns": {"sku": "id"}}]
+    contract = make_contract(columns, **{"feeds": feeds, **parts})
+    with pytest.raises(ConfigError) as caught:
+        vet_contract(contract, load_project(REPOSITORY).entities, where="goods.yml")
+    assert message in caught.value.message
+    assert caught.value.hint
+
+
+def test_the_shipped_project_is_sound() -> None:
+    assert vet_contracts(load_project(REPOSITORY)) > 200
+
+
+def test_the_real_example_is_sound() -> None:
+    example: Path = REPOSITORY / "data" / "examples" / "online_retail"
+    assert vet_contracts(load_project(example)) > 10
