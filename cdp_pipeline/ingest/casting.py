@@ -86,7 +86,9 @@ def _clean(column: Column, written: Delivery, raw: str) -> str:
     # Texts stay as delivered; only those that are all blanks count as empty. Trimming is dear, so
     # it is kept for texts that begin with a blank, or where a token may stand between blanks.
     if tokens in ([], [""]):
-        is_blank = f"({text} = '' or (starts_with({text}, ' ') and trim({text}) = ''))"
+        is_blank = f"starts_with({text}, ' ') and trim({text}) = ''"
+        if written.format != "csv" or column.strip:  # DuckDB reads an empty field as NULL
+            is_blank = f"({text} = '' or ({is_blank}))"
     else:
         is_blank = f"trim({text}) in ({named})"
     return f"case when {is_blank} then null else {text} end" if tokens else text

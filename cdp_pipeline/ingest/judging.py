@@ -17,6 +17,7 @@ from cdp_pipeline.ingest import cards
 from cdp_pipeline.ingest.casting import MEANINGS, cast_column
 from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.readers import Reading
+from cdp_pipeline.ingest.records import LONG_LINE
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.salvage import MAXIMUM_TEXT
 from cdp_pipeline.project.checks import ROW_CHECKS, Check
@@ -25,7 +26,7 @@ from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.project.predicates import row_predicate
 from cdp_pipeline.storage.warehouse import first_line, quote_column, quote_literal
 
-MAXIMUM_FIELD_BYTES = 1 << 16
+MAXIMUM_FIELD_BYTES = LONG_LINE
 
 FREE_TEXT = "free_text"
 """Kind of personal data whose columns are searched for payment card numbers."""
@@ -76,7 +77,7 @@ def judge_rows(
         clean.append(f"{casting.clean} as {text}")
         typed.append(f"{casting.typed} as {value}")
         rules.append(Rule(f"{name}_type", casting.wrong, f"{name} {MEANINGS[column.type]}"))
-    rules += _text_rules(contract, has_nul=reading.has_nul)
+    rules += _text_rules(contract, reading)
     rules += _key_rules(contract)
     rules += [_check_rule(check, contract) for check in row_checks(contract)]
     any_broken = " or ".join(f"({rule.broken})" for rule in rules)
@@ -87,13 +88,15 @@ def judge_rows(
         f"{quote_literal(name)}, {_kept_text(name, contract)}" for name in contract.columns
     )
     cards.create_card_macros(con)
+    # Names and texts are made for broken rows alone; whether a row is broken is found once.
     sql = (
         f"create or replace temp table judged as select {_columns(contract)}, "  # noqa: S608 - vetted
-        f"case when {any_broken} then concat_ws(',', {names}) end as _rules, "
-        f"case when {any_broken} then cast(json_object({delivered}) as varchar) end as _raw "
-        f"from (select *, {', '.join(typed)}, {quote_literal(file_id)} as _file, "
+        f"case when _is_broken then concat_ws(',', {names}) end as _rules, "
+        f"case when _is_broken then cast(json_object({delivered}) as varchar) end as _raw "
+        f"from (select *, coalesce({any_broken}, false) as _is_broken from ("
+        f"select *, {', '.join(typed)}, {quote_literal(file_id)} as _file, "
         f"date '{business_date.isoformat()}' as _business_date "
-        f"from (select {', '.join(clean)} from {reading.relation}))"
+        f"from (select {', '.join(clean)} from {reading.relation})))"
     )
     try:
         con.execute(sql, [str(reading.path)])
@@ -139,11 +142,13 @@ def _is_free_text(name: str, contract: SourceContract) -> bool:
     return contract.columns[name].pii == FREE_TEXT
 
 
-def _text_rules(contract: SourceContract, *, has_nul: bool) -> list[Rule]:
+def _text_rules(contract: SourceContract, reading: Reading) -> list[Rule]:
     texts = [_text_name(name) for name in contract.columns]
-    length = " or ".join(f"strlen({text}) > {MAXIMUM_FIELD_BYTES}" for text in texts)
-    rules = [Rule("field_too_long", length, "a field is longer than 64 KB")]
-    if has_nul:
+    rules: list[Rule] = []
+    if reading.has_long_fields:
+        length = " or ".join(f"strlen({text}) > {MAXIMUM_FIELD_BYTES}" for text in texts)
+        rules.append(Rule("field_too_long", length, "a field is longer than 64 KB"))
+    if reading.has_nul:
         nul = " or ".join(f"contains({text}, {quote_literal(NUL_MARK)})" for text in texts)
         rules.append(Rule("nul_character", nul, "a field holds a NUL character"))
     free = [_text_name(name) for name in contract.columns if _is_free_text(name, contract)]

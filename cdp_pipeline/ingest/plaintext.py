@@ -161,17 +161,18 @@ def _write(target: Path, chunks: Iterator[bytes]) -> None:
 
 
 def _measure(path: Path) -> _Marks:
-    nul = cr = crlf = lf = 0
+    """Count what decides whether a copy is needed; line feeds only if there are returns."""
+    nul = cr = crlf = 0
     ends_with_cr = False
     for chunk in _slice(path, 0, path.stat().st_size):
         nul += chunk.count(b"\0")
-        lf += chunk.count(b"\n")
         returns = chunk.count(b"\r")
         cr += returns
         crlf += chunk.count(b"\r\n") if returns else 0
         crlf += ends_with_cr and chunk.startswith(b"\n")
         ends_with_cr = chunk.endswith(b"\r")
-    return _Marks(nul, cr, crlf, lf)
+    chunks = _slice(path, 0, path.stat().st_size) if cr else iter(())
+    return _Marks(nul, cr, crlf, sum(chunk.count(b"\n") for chunk in chunks))
 
 
 def _body(path: Path, written: Format) -> tuple[int, int]:

@@ -48,6 +48,7 @@ class Reading:
         records: Physical records, counted independently.
         is_regular: Whether record numbers are line numbers.
         has_nul: Whether NUL bytes were replaced.
+        has_long_fields: Whether a field may be longer than 64 KB.
         width: Columns of a record.
         kept: Line of each record of a salvaged copy, from 0 at the first record.
         broken: Lines that salvage set aside, from 0 at the first record, with their text.
@@ -62,6 +63,7 @@ class Reading:
     records: int = 0
     is_regular: bool = True
     has_nul: bool = False
+    has_long_fields: bool = True
     width: int = 0
     kept: list[int] | None = None
     broken: list[tuple[int, str]] = field(default_factory=list)
@@ -106,11 +108,12 @@ def _open_csv(text: PlainText, contract: SourceContract, scratch: Path) -> Readi
         records=count.records,
         is_regular=count.is_regular,
         has_nul=text.has_nul,
+        has_long_fields=count.has_long_lines or count.has_quotes,
         width=header.width,
         messages=_unknown(columns.unknown),
     )
-    is_single = not written.multiline and bool(written.quote)
-    if is_single and needs_salvage(text.path, start=header.start, records=count.records):
+    is_single = not written.multiline and count.has_quotes
+    if is_single and needs_salvage(text.path, start=header.start, quote=written.quote):
         return _salvage(reading, header, contract, scratch)
     return reading
 

@@ -15,6 +15,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+LONG_LINE = 1 << 16
+"""Bytes of a line from which its fields are looked at one by one."""
+
 _BLOCK = 1 << 22
 _MAXIMUM_FIELD = 1 << 28
 _CR, _LF = 13, 10
@@ -26,14 +29,18 @@ class RecordCount:
     """What a text holds.
 
     Attributes:
-        records: Records that are not empty.
+        records: Records that are not empty; empty lines count too where no quote is near.
         lines: Physical lines.
         is_open: Whether the text ends inside quotes.
+        has_quotes: Whether it holds any quote.
+        has_long_lines: Whether a line may be longer than ``LONG_LINE``.
     """
 
     records: int
     lines: int
     is_open: bool
+    has_quotes: bool = False
+    has_long_lines: bool = False
 
     @property
     def is_regular(self) -> bool:
@@ -55,6 +62,9 @@ class _Block:
 def count_records(path: Path, *, start: int, quote: str, keeps_blank: bool = False) -> RecordCount:
     """Return how many records a text holds from a byte offset on.
 
+    Blocks without quotes are counted by their line feeds, so that empty lines in them count. If
+    what was read adds up to this count, there are none; if not, ``locate_records`` is exact.
+
     Args:
         path: UTF-8 text with LF or CR LF line ends.
         start: Offset of the first byte that counts.
@@ -62,30 +72,31 @@ def count_records(path: Path, *, start: int, quote: str, keeps_blank: bool = Fal
         keeps_blank: Whether an empty line is a record: it is one in a file of one column.
     """
     records = lines = parity = 0
+    has_quotes = has_long_lines = False
     previous = start - 1
     for offset, block in _blocks(path, start):
-        simple = None if parity else _count_simply(block, quote, starts_line=previous == offset - 1)
-        if simple is not None:
-            records += simple
-            lines += simple
-            if simple:
-                previous = offset + block.rfind(b"\n")
+        has_long_lines = has_long_lines or _has_long_line(block)
+        if not parity and not (quote and quote.encode() in block):
+            found_lines = block.count(b"\n")
+            records += found_lines
+            lines += found_lines
+            previous = offset + block.rfind(b"\n") if found_lines else previous
             continue
+        has_quotes = True
         found = _ends(block, offset=offset, quote=quote, parity=parity, previous=previous)
         records += len(found.ends) if keeps_blank else int((~found.is_blank).sum())
         lines, parity = lines + found.lines, found.parity
         previous = int(found.ends[-1]) if len(found.ends) else previous
     has_rest = path.stat().st_size > previous + 1
-    return RecordCount(records + has_rest, lines + has_rest, is_open=bool(parity))
+    return RecordCount(
+        records + has_rest, lines + has_rest, bool(parity), has_quotes, has_long_lines
+    )
 
 
-def _count_simply(block: bytes, quote: str, *, starts_line: bool) -> int | None:
-    """Return the records of a block without quotes and empty lines; None if it may have any."""
-    if quote and quote.encode() in block:
-        return None
-    if b"\n\n" in block or b"\n\r\n" in block or (starts_line and block[:1] in b"\r\n"):
-        return None
-    return block.count(b"\n")
+def _has_long_line(block: bytes) -> bool:
+    """Return whether a stretch of half a long line lacks a line feed, as any long line has one."""
+    half = LONG_LINE // 2
+    return any(block.find(b"\n", at, at + half) < 0 for at in range(0, len(block), half))
 
 
 def locate_records(path: Path, *, start: int, quote: str, keeps_blank: bool = False) -> Positions:

@@ -11,7 +11,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdp_pipeline.ingest.records import Positions, count_records
+from cdp_pipeline.ingest.records import locate_records
 from cdp_pipeline.project.contracts import Delivery
 
 MAXIMUM_TEXT = 10_000
@@ -33,9 +33,10 @@ class Salvaged:
     broken: list[tuple[int, str]]
 
 
-def needs_salvage(path: Path, *, start: int, records: int) -> bool:
+def needs_salvage(path: Path, *, start: int, quote: str) -> bool:
     """Return whether quotes make fewer records than there are lines."""
-    return count_records(path, start=start, quote="").records != records
+    quoted = locate_records(path, start=start, quote=quote)
+    return len(quoted) != len(locate_records(path, start=start, quote=""))
 
 
 def salvage_lines(path: Path, written: Delivery, *, start: int, target: Path) -> Salvaged:
@@ -66,8 +67,3 @@ def _closes(line: bytes, written: Delivery) -> bool:
     except csv.Error:
         return False
     return True
-
-
-def original_lines(kept: list[int], lines: Positions) -> list[int]:
-    """Return the original line of each line of the copy."""
-    return [kept[line] for line in lines.tolist()]

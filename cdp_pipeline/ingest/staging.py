@@ -40,7 +40,7 @@ from cdp_pipeline.storage.files import fsync, sha256_of, write_json
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import connect, fetch_value, quote_column, quote_literal
 
-_COPY_OPTIONS = "(format parquet, compression zstd)"
+_COPY_OPTIONS = "(format parquet, compression zstd, compression_level 1)"
 _SHOWN_MESSAGES = 20
 _log = get_logger(__name__)
 

@@ -139,15 +139,21 @@ def _fill_households(rng: np.random.Generator, count: int) -> tuple[Ints, Ints, 
     return household, positions_in_runs(sizes), sizes[household]
 
 
+def _reflect(ages: Floats, lowest: float, highest: float) -> Floats:
+    """Fold ages back into a range; clipping would give thousands of people one birthday."""
+    inside = lowest + np.abs(ages - lowest)
+    return np.asarray(np.minimum(inside, 2 * highest - inside))
+
+
 def _draw_births(rng: np.random.Generator, household: Ints, role: Ints, timeline: Timeline) -> Days:
     heads = household_heads(household)
     count = len(household)
-    age = np.clip(rng.normal(49, 16, count), 19, 92)
+    age = _reflect(rng.normal(49, 16, count), 19, 92)
     head_age = age[heads]
-    age = np.where(role == PARTNER, np.clip(head_age + rng.normal(-1, 4, count), 18, 95), age)
-    child_age = np.clip(head_age - rng.uniform(19, 38, count), 16, 60)
+    age = np.where(role == PARTNER, _reflect(head_age + rng.normal(-1, 4, count), 18, 95), age)
+    child_age = _reflect(head_age - rng.uniform(19, 38, count), 16, 60)
     age = np.where(role == CHILD, child_age, age)
-    age = np.where(role == FLAT_MATE, np.clip(head_age + rng.normal(0, 5, count), 18, 80), age)
+    age = np.where(role == FLAT_MATE, _reflect(head_age + rng.normal(0, 5, count), 18, 80), age)
     # Twins: a grown-up child born on the day of the sibling before.
     is_twin = happens(rng, 0.06, count) & (role == CHILD) & (np.roll(role, 1) == CHILD)
     is_twin &= np.roll(household, 1) == household

@@ -145,22 +145,7 @@ def run(context: RunContext) -> StepResult:
     name = f"{sequence:06d}-{context.business_date.isoformat()}"
     build = paths.versions / f"{_BUILD_PREFIX}{name}"
     rows = _gather(context, paths, build)
-    files = {
-        str(path.relative_to(build)): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
-        for path in sorted(build.rglob("*"))
-        if path.is_file()
-    }
-    write_json(
-        build / MANIFEST_FILE,
-        {
-            "version": name,
-            "business_date": context.business_date.isoformat(),
-            "fingerprint": plan["fingerprint"],
-            "base_version": plan.get("base_version"),
-            "rows": rows,
-            "files": files,
-        },
-    )
+    files = _seal(context, build, name, rows)
     _flip(paths, build, name)
     _link_people(paths)
     dropped = drop_old(paths, keep=context.settings.keep_versions)
@@ -168,8 +153,28 @@ def run(context: RunContext) -> StepResult:
         rows_in=sum(rows.values()),
         rows_out=sum(rows.values()),
         messages=(f"published {name}",),
-        facts={"version": name, "tables": len(rows), "files": len(files), "dropped": dropped},
+        facts={"version": name, "tables": len(rows), "files": files, "dropped": dropped},
     )
+
+
+def _seal(context: RunContext, build: Path, name: str, rows: dict[str, int]) -> int:
+    """Write the manifest with a hash per file and return the number of files."""
+    plan = read_plan(context)
+    files = {
+        str(path.relative_to(build)): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+        for path in sorted(build.rglob("*"))
+        if path.is_file()
+    }
+    manifest = {
+        "version": name,
+        "business_date": context.business_date.isoformat(),
+        "fingerprint": plan["fingerprint"],
+        "base_version": plan.get("base_version"),
+        "rows": rows,
+        "files": files,
+    }
+    write_json(build / MANIFEST_FILE, manifest)
+    return len(files)
 
 
 def recover(paths: DataPaths) -> int:

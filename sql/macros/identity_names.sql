@@ -1,7 +1,7 @@
 -- Names of people: remarks removed, one field split into two, and a form that compares well.
 -- Nothing here is locale-bound beyond the listed titles and particles.
 
--- The text without till remarks such as *VIP*, (deceased) or [do not mail]; NULL if nothing is left.
+-- The text without till remarks such as *VIP*, (deceased), [do not mail]; NULL if nothing is left.
 create or replace temp macro identity_unmark(value) as
     nullif(trim(regexp_replace(
         regexp_replace(value, '\([^)]*\)?|\*[^*]*\*|\[[^\]]*\]?|[*_"]', ' ', 'g'),
@@ -15,7 +15,7 @@ create or replace temp macro identity_untitle(value) as
         ''),
         '([\s,]+(?i:jr|sr|junior|senior|ii|iii|iv|esq|phd|obe|mbe|cbe)\b\.?)+\s*$', '')), '');
 
--- One field split: "SMITH, Anna", "Anna Smith", "Mr Jan van der Berg"; a lone word is a family name.
+-- One field split: "SMITH, Anna", "Anna Smith", "Mr Jan van der Berg"; a lone word: family name.
 create or replace temp macro identity_split_name(value) as
     case
         when contains(value, ',') then struct_pack(
@@ -24,8 +24,8 @@ create or replace temp macro identity_split_name(value) as
         )
         when contains(identity_untitle(value), ' ') then regexp_extract(
             identity_untitle(value),
-            '^(.+?)\s+((?:(?i:van|von|de|del|della|di|da|dos|du|la|le|der|den|ter|ten|bin|ibn|al|el|st'
-                || '|mac)\s+)*\S+)$',
+            '^(.+?)\s+((?:(?i:van|von|de|del|della|di|da|dos|du|la|le|der|den|ter|ten|bin|ibn|al'
+                || '|el|st|mac)\s+)*\S+)$',
             ['given', 'family']
         )
         else struct_pack(given := cast(null as varchar), family := identity_untitle(value))
@@ -36,7 +36,8 @@ create or replace temp macro identity_letters(value) as
     nullif(trim(regexp_replace(
         regexp_replace(
             replace(
-                replace(replace(replace(lower(strip_accents(value)), 'ß', 'ss'), 'ø', 'o'), 'æ', 'ae'),
+                replace(replace(replace(lower(strip_accents(value)), 'ß', 'ss'), 'ø', 'o'), 'æ',
+                    'ae'),
                 'ł',
                 'l'
             ),

@@ -44,6 +44,12 @@ def test_an_open_quote_is_seen(tmp_path: Path) -> None:
     assert count_records(_file(tmp_path, b'a,"b\nc,d\n'), start=0, quote='"').is_open
 
 
+def test_a_count_without_quotes_takes_empty_lines_until_it_has_to_be_exact(tmp_path: Path) -> None:
+    path = _file(tmp_path, b"a,b\n\nc,d\n")
+    assert count_records(path, start=0, quote='"').records == 3
+    assert locate_records(path, start=0, quote='"').tolist() == [0, 2]
+
+
 def test_empty_lines_count_in_a_file_of_one_column(tmp_path: Path) -> None:
     path = _file(tmp_path, b"a\n\nb\n")
     assert count_records(path, start=0, quote='"', keeps_blank=True).records == 3
