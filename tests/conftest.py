@@ -16,6 +16,7 @@ os.environ.update(
     AIRFLOW_HOME=_AIRFLOW,
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_AIRFLOW}/airflow.db",
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__DAGS_FOLDER=str(Path(__file__).resolve().parent.parent / "dags"),
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
     GX_ANALYTICS_ENABLED="false",
     TQDM_DISABLE="1",

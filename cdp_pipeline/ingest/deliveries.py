@@ -20,6 +20,9 @@ from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.paths import DataPaths
 
 FILE_ID_CHARACTERS = 16
+PRIVATE_FILE_MODE = 0o640
+"""Mode of files that hold personal data: readable by owner and group."""
+
 _DIGEST_CHARACTERS = 8
 
 PlanStatus = Literal["new", "known", "duplicate_file", "superseded", "refused"]

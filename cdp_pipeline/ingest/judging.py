@@ -14,7 +14,7 @@ import duckdb
 
 from cdp_pipeline.core.types import Severity
 from cdp_pipeline.ingest import cards
-from cdp_pipeline.ingest.casting import MEANINGS, cast_column
+from cdp_pipeline.ingest.casting import MEANINGS, Casting, cast_column
 from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.readers import Reading
 from cdp_pipeline.ingest.records import LONG_LINE
@@ -68,36 +68,14 @@ def judge_rows(
         RefusedError: DuckDB cannot read the file at all.
         ConfigError: A check of the contract is not a predicate.
     """
-    clean, typed = [], []
-    rules: list[Rule] = []
-    for name, column in contract.columns.items():
-        text, value = _text_name(name), quote_column(name)
-        raw = reading.texts.get(name, "cast(null as varchar)")
-        casting = cast_column(column, contract.delivery, raw=raw, clean=text, value=value)
-        clean.append(f"{casting.clean} as {text}")
-        typed.append(f"{casting.typed} as {value}")
-        rules.append(Rule(f"{name}_type", casting.wrong, f"{name} {MEANINGS[column.type]}"))
-    rules += _text_rules(contract, reading)
-    rules += _key_rules(contract)
-    rules += [_check_rule(check, contract) for check in row_checks(contract)]
-    any_broken = " or ".join(f"({rule.broken})" for rule in rules)
-    names = ", ".join(
-        f"case when {rule.broken} then {quote_literal(rule.name)} end" for rule in rules
-    )
-    delivered = ", ".join(
-        f"{quote_literal(name)}, {_kept_text(name, contract)}" for name in contract.columns
-    )
+    rules = [
+        *_type_rules(contract),
+        *_text_rules(contract, reading),
+        *_key_rules(contract),
+        *(_check_rule(check, contract) for check in row_checks(contract)),
+    ]
     cards.create_card_macros(con)
-    # Names and texts are made for broken rows alone; whether a row is broken is found once.
-    sql = (
-        f"create or replace temp table judged as select {_columns(contract)}, "  # noqa: S608 - vetted
-        f"case when _is_broken then concat_ws(',', {names}) end as _rules, "
-        f"case when _is_broken then cast(json_object({delivered}) as varchar) end as _raw "
-        f"from (select *, coalesce({any_broken}, false) as _is_broken from ("
-        f"select *, {', '.join(typed)}, {quote_literal(file_id)} as _file, "
-        f"date '{business_date.isoformat()}' as _business_date "
-        f"from (select {', '.join(clean)} from {reading.relation})))"
-    )
+    sql = _judgement(reading, contract, rules, file_id=file_id, business_date=business_date)
     try:
         con.execute(sql, [str(reading.path)])
     except duckdb.Error as error:
@@ -107,6 +85,57 @@ def judge_rows(
             records=reading.records,
         ) from error
     return rules
+
+
+def _judgement(
+    reading: Reading,
+    contract: SourceContract,
+    rules: list[Rule],
+    *,
+    file_id: str,
+    business_date: date,
+) -> str:
+    """Return the statement that makes ``judged``; its parameter is the file."""
+    castings = {
+        name: _casting(name, contract, reading.texts.get(name, "cast(null as varchar)"))
+        for name in contract.columns
+    }
+    clean = ", ".join(f"{c.clean} as {_text_name(name)}" for name, c in castings.items())
+    typed = ", ".join(f"{c.typed} as {quote_column(name)}" for name, c in castings.items())
+    any_broken = " or ".join(f"({rule.broken})" for rule in rules)
+    names = ", ".join(
+        f"case when {rule.broken} then {quote_literal(rule.name)} end" for rule in rules
+    )
+    delivered = ", ".join(
+        f"{quote_literal(name)}, {_kept_text(name, contract)}" for name in contract.columns
+    )
+    # Names and texts are made for broken rows alone; whether a row is broken is found once.
+    return (
+        f"create or replace temp table judged as select {_columns(contract)}, "  # noqa: S608 - vetted
+        f"case when _is_broken then concat_ws(',', {names}) end as _rules, "
+        f"case when _is_broken then cast(json_object({delivered}) as varchar) end as _raw "
+        f"from (select *, coalesce({any_broken}, false) as _is_broken from ("
+        f"select *, {typed}, {quote_literal(file_id)} as _file, "
+        f"date '{business_date.isoformat()}' as _business_date "
+        f"from (select {clean} from {reading.relation})))"
+    )
+
+
+def _casting(name: str, contract: SourceContract, raw: str = "") -> Casting:
+    return cast_column(
+        contract.columns[name],
+        contract.delivery,
+        raw=raw,
+        clean=_text_name(name),
+        value=quote_column(name),
+    )
+
+
+def _type_rules(contract: SourceContract) -> list[Rule]:
+    return [
+        Rule(f"{name}_type", _casting(name, contract).wrong, f"{name} {MEANINGS[column.type]}")
+        for name, column in contract.columns.items()
+    ]
 
 
 def row_checks(contract: SourceContract) -> list[Check]:

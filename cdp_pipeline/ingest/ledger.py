@@ -93,44 +93,36 @@ def write_ledger(
         night: Business date of the run, for files loaded for the first time.
     """
     first = _first_loaded(con)
-    rows: list[dict[str, Any]] = []
-    for entry in entries:
-        d = entry.delivery
-        rows.append(
-            {
-                "file_id": d.file_id,
-                "source": d.source,
-                "file_name": d.file_name,
-                "sha256": d.sha256,
-                "bytes": d.bytes,
-                "business_date": d.business_date,
-                "records": entry.records,
-                "loaded": entry.loaded,
-                "quarantined": entry.quarantined,
-                "duplicates": entry.duplicates,
-                "excluded": entry.excluded,
-                "status": entry.status,
-                "reason": entry.reason or None,
-                "first_loaded_on": first.get((d.source, d.file_name, d.sha256), night),
-            }
-        )
+    rows = [
+        {
+            **_row(entry),
+            "first_loaded_on": first.get(
+                (entry.delivery.source, entry.delivery.file_name, entry.delivery.sha256), night
+            ),
+        }
+        for entry in entries
+    ]
     _create(con, deliveries, rows)
-    _create(
-        con,
-        summary,
-        [
-            {
-                "file_id": e.delivery.file_id,
-                "source": e.delivery.source,
-                "file_name": e.delivery.file_name,
-                "rule": rule,
-                "rows": count,
-            }
-            for e in entries
-            for rule, count in e.rules.items()
-            if count
-        ],
-    )
+    by_rule = [
+        {**_row(entry), "rule": rule, "rows": count}
+        for entry in entries
+        for rule, count in entry.rules.items()
+        if count
+    ]
+    _create(con, summary, by_rule)
+
+
+def _row(entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        **vars(entry.delivery),
+        "records": entry.records,
+        "loaded": entry.loaded,
+        "quarantined": entry.quarantined,
+        "duplicates": entry.duplicates,
+        "excluded": entry.excluded,
+        "status": entry.status,
+        "reason": entry.reason or None,
+    }
 
 
 def _first_loaded(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], date]:

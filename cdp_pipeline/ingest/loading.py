@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from cdp_pipeline.ingest.deliveries import Delivery
+from cdp_pipeline.ingest.deliveries import PRIVATE_FILE_MODE, Delivery
 from cdp_pipeline.project.contracts import SQL_TYPES, SourceContract
 from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal
@@ -211,4 +211,5 @@ def write_conflicts(
         f"order by _seq, _line) to {quote_literal(str(temporary))} "
         "(format parquet, compression zstd)"
     )
+    temporary.chmod(PRIVATE_FILE_MODE)
     temporary.replace(target)

@@ -23,6 +23,7 @@ from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, ContractError
 from cdp_pipeline.core.log import get_logger
 from cdp_pipeline.ingest.deliveries import (
+    PRIVATE_FILE_MODE,
     Delivery,
     StagedFile,
     StagedPlaces,
@@ -305,6 +306,7 @@ def _copy(con: duckdb.DuckDBPyConnection, select: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     temporary = target.with_name(f".{target.name}.tmp")
     con.execute(f"copy ({select}) to {quote_literal(str(temporary))} {_COPY_OPTIONS}")
+    temporary.chmod(PRIVATE_FILE_MODE)
     fsync(temporary)
     temporary.replace(target)
 

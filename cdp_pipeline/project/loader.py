@@ -28,6 +28,7 @@ LAYERS = ("identity", "core", "features", "segments", "ops", "marts")
 """Schemas of the warehouse, in the order in which they are made."""
 
 _HEADER = re.compile(r"\A\s*/\*\n(?P<yaml>.*?)\*/\n?", re.DOTALL)
+_NO_DECLARATIONS = {".md", ".png"}
 _PACKAGE = Path(__file__).resolve().parent.parent
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -112,7 +113,7 @@ def _declaration_files(root: Path) -> list[Path]:
     folders = [root / "expectations", _folder(root, "sql"), _folder(root, "reports")]
     found: list[Path] = []
     for folder in folders:
-        found += [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix != ".md"]
+        found += [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix not in _NO_DECLARATIONS]
     return found
 
 

@@ -44,7 +44,7 @@ def create_project(folder: Path) -> list[Path]:
                 hint="Name an empty folder: `cdp init mystore`.",
             )
     folder.mkdir(parents=True, exist_ok=True)
-    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "*.png")
     for name in ("dags", "sql", "reports"):
         shutil.copytree(starter_folder(name), folder / name, ignore=ignore)
     shutil.copytree(

@@ -7,6 +7,7 @@ key: [business_date]
 owner: analytics
 columns:
   business_date: Store-local day
+  age_days: Days before the night's business date; 0 is that date itself
   net_amount: Net revenue, goods and fees, returns deducted, gift cards left out
   net_week_change: Net revenue over that of the same weekday a week before, less 1
   net_year_change: Net revenue over that of the same weekday 364 days before, less 1
@@ -78,6 +79,7 @@ daily as (
 final as (
     select
         daily.business_date,
+        {{ business_date }} - daily.business_date as age_days,
         daily.net_amount,
         daily.net_amount / nullif(week_before.net_amount, 0) - 1 as net_week_change,
         daily.net_amount / nullif(year_before.net_amount, 0) - 1 as net_year_change,
