@@ -93,10 +93,10 @@ def collect_rejected(
     at = lines_at(
         reading.path,
         start=reading.start,
-        positions=np.array([r.position for r in found], np.int64),
+        positions=_after_blank_lines(reading, [r.position for r in found]),
     )
     index = np.unique(np.searchsorted(lines, at, side="right") - 1)
-    if len(index) != len(found):
+    if len(index) != len(found) or (len(index) and index[0] < 0):
         raise _unaccounted(len(lines), rows, len(index))
     _refuse_swallowed(reading, lines, index, rules=[r.rule for r in found], stop_share=stop_share)
     numbers = np.array(reading.kept, np.int64)[lines] if reading.kept is not None else lines
@@ -125,6 +125,18 @@ def _read_rejections(con: duckdb.DuckDBPyConnection) -> list[_Rejection]:
         clean = (text or "").strip("\r\n")
         first.setdefault(int(position), _Rejection(int(position), rule, clean))
     return list(first.values())
+
+
+def _after_blank_lines(reading: Reading, positions: list[int]) -> Positions:
+    """Return the first byte of each record: DuckDB counts empty lines before it as part of it."""
+    found = []
+    with reading.path.open("rb") as stream:
+        for position in positions:
+            stream.seek(position)
+            while (byte := stream.read(1)) in {b"\n", b"\r"}:
+                position += 1  # noqa: PLW2901 - moves on to the record
+            found.append(position if byte else position - 1)
+    return np.array(found, np.int64)
 
 
 def _locate(reading: Reading, written: Delivery, *, expected: int) -> Positions:

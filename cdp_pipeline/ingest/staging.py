@@ -131,6 +131,7 @@ def stage_delivery(
         reading = open_reading(con, path, contract, scratch)
         notes = _Staging(con, delivery, contract, reading, places, scratch, share).write()
     except RefusedError as error:
+        places.rows.unlink(missing_ok=True)
         notes = StagedFile("refused", records=error.records, reason=error.text)
     write_json(places.notes, notes.as_dict())
     return notes

@@ -83,7 +83,7 @@ def _arrival(sources: list[str]) -> list[Step]:
         Step(
             "load_staging",
             "cdp_pipeline.ingest.entities:run",
-            reads=("quality.sources",),
+            reads=("plan", *staged),
             makes=("staging", "ops.deliveries"),
             stage="arrival",
             writes_warehouse=True,
@@ -97,7 +97,7 @@ def _people() -> list[Step]:
         Step(
             "collect_person_records",
             "cdp_pipeline.identity.records:run",
-            reads=("staging",),
+            reads=("staging", "quality.sources"),
             makes=("identity.records",),
             stage="identity",
             writes_warehouse=True,

@@ -145,6 +145,15 @@ def referenced_columns(sql: str) -> tuple[str, ...]:
 
 
 def _vet(sql: str, *, columns: Mapping[str, str], where: str, cast_to: str = "") -> tuple[str, str]:
+    return _vet_once(sql, tuple(columns.items()), where, cast_to)
+
+
+@lru_cache(maxsize=4096)
+def _vet_once(
+    sql: str, column_types: tuple[tuple[str, str], ...], where: str, cast_to: str
+) -> tuple[str, str]:
+    """Vet an expression; a run of several nights meets the same ones again."""
+    columns = dict(column_types)
     for name, sql_type in (*columns.items(), *([("cast_to", cast_to)] if cast_to else [])):
         if not _TYPE_TEXT.fullmatch(sql_type):
             raise ConfigError(

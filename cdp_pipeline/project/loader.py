@@ -113,7 +113,11 @@ def _declaration_files(root: Path) -> list[Path]:
     folders = [root / "expectations", _folder(root, "sql"), _folder(root, "reports")]
     found: list[Path] = []
     for folder in folders:
-        found += [p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix not in _NO_DECLARATIONS]
+        found += [
+            path
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.suffix not in _NO_DECLARATIONS
+        ]
     return found
 
 

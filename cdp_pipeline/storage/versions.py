@@ -237,21 +237,24 @@ def _write_parquet(context: RunContext, folder: Path) -> dict[str, int]:
                 continue
             full_name = f"{schema}.{table}"
             spec = tables.get(full_name)
-            rows[full_name] = _copy_table(con, full_name, folder, spec.header.key if spec else ())
+            # SQL models are stored in the order of their key; tables made by Python may not be.
+            key = spec.header.key if spec and spec.sql is None else None
+            rows[full_name] = _copy_table(con, full_name, folder, order=key)
         con.execute("checkpoint cdp")
     return rows
 
 
 def _copy_table(
-    con: duckdb.DuckDBPyConnection, full_name: str, folder: Path, key: Sequence[str]
+    con: duckdb.DuckDBPyConnection, full_name: str, folder: Path, *, order: Sequence[str] | None
 ) -> int:
     schema, table = full_name.split(".")
     target = folder / schema / f"{table}.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)
-    order = ", ".join(quote_column(column) for column in key) or "all"
+    columns = ", ".join(quote_column(column) for column in order or ())
+    ordered = f" order by {columns}" if columns else ""
     source = quote_identifier(full_name)
     con.execute(
-        f"copy (select * from {source} order by {order}) "  # noqa: S608 - identifiers quoted
+        f"copy (select * from {source}{ordered}) "  # noqa: S608 - identifiers quoted
         f"to {quote_literal(str(target))} (format parquet, compression zstd)"
     )
     return int(fetch_value(con, f"select count(*) from {source}"))  # noqa: S608 - same

@@ -406,6 +406,13 @@ def test_lines_after_an_embedded_newline_keep_their_numbers(feed: Feed) -> None:
     assert [line for line, _, _ in outcome.aside] == [24]
 
 
+def test_empty_lines_before_a_broken_one_do_not_move_the_numbers(feed: Feed) -> None:
+    outcome = feed(write(SOUND[:10]) + b"\n\nshort\n\nshort\n" + write(SOUND[10:], header=None))
+    assert outcome.rows == list(SOUND)
+    assert outcome.lines == [*range(2, 12), *range(17, 27)]
+    assert [line for line, _, _ in outcome.aside] == [14, 16]
+
+
 def test_a_stray_quote_costs_one_line_where_records_are_lines(feed: Feed) -> None:
     outcome = feed(with_line(BAD + b'"open,1,1.00,ok'), multiline=False)
     assert outcome.rows == list(SOUND)
