@@ -25,7 +25,7 @@ def status(*, as_json: JsonOption = False) -> None:
         output.write(line)
 
 
-@app.command(epilog='Example: cdp query "from marts.segment_summary"')
+@app.command(epilog='Example: cdp query "from marts.marketing_segments"')
 def query(
     sql: Annotated[str, typer.Argument(help="A SELECT, or `from schema.table`.")],
     *,

@@ -6,7 +6,7 @@ file, or nothing is published. The ledger is made anew each night from the plan 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -93,28 +93,21 @@ def write_ledger(
         night: Business date of the run, for files loaded for the first time.
     """
     first = _first_loaded(con)
-    rows = [
-        {
-            **_row(entry),
-            "first_loaded_on": first.get(
-                (entry.delivery.source, entry.delivery.file_name, entry.delivery.sha256), night
-            ),
-        }
-        for entry in entries
-    ]
-    _create(con, deliveries, rows)
-    by_rule = [
-        {**_row(entry), "rule": rule, "rows": count}
-        for entry in entries
-        for rule, count in entry.rules.items()
-        if count
-    ]
-    _create(con, summary, by_rule)
+    _create(con, deliveries, [_ledger_row(entry, first, night) for entry in entries])
+    _create(con, summary, [row for entry in entries for row in _rule_rows(entry)])
 
 
-def _row(entry: LedgerEntry) -> dict[str, Any]:
+def _ledger_row(
+    entry: LedgerEntry, first: Mapping[tuple[str, str, str], date], night: date
+) -> dict[str, Any]:
+    d = entry.delivery
     return {
-        **vars(entry.delivery),
+        "file_id": d.file_id,
+        "source": d.source,
+        "file_name": d.file_name,
+        "sha256": d.sha256,
+        "bytes": d.bytes,
+        "business_date": d.business_date,
         "records": entry.records,
         "loaded": entry.loaded,
         "quarantined": entry.quarantined,
@@ -122,7 +115,23 @@ def _row(entry: LedgerEntry) -> dict[str, Any]:
         "excluded": entry.excluded,
         "status": entry.status,
         "reason": entry.reason or None,
+        "first_loaded_on": first.get((d.source, d.file_name, d.sha256), night),
     }
+
+
+def _rule_rows(entry: LedgerEntry) -> list[dict[str, Any]]:
+    d = entry.delivery
+    return [
+        {
+            "file_id": d.file_id,
+            "source": d.source,
+            "file_name": d.file_name,
+            "rule": rule,
+            "rows": count,
+        }
+        for rule, count in entry.rules.items()
+        if count
+    ]
 
 
 def _first_loaded(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], date]:

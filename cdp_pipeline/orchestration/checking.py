@@ -6,7 +6,7 @@ cannot be told apart: a file that cannot be read ends the check of its kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,16 +14,12 @@ from typing import Any
 
 from cdp_pipeline.core.errors import CdpError
 from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.ingest.vetting import vet_contract
 from cdp_pipeline.orchestration.steps import nightly_graph
-from cdp_pipeline.project.contracts import SourceContract
-from cdp_pipeline.project.expressions import vet_predicate, vet_scalar
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.reports import check_report
 from cdp_pipeline.segments.rules import FEATURES_TABLE, vet_segment
 from cdp_pipeline.warehouse.rehearsal import rehearse
-
-PSEUDO_TYPES = {"_file": "varchar", "_line": "bigint", "_business_date": "date"}
-"""Columns that staging adds to every row."""
 
 
 @dataclass
@@ -81,39 +77,8 @@ def check_project(root: Path, settings: Settings) -> Findings:
 def _check_contracts(project: Project, findings: Findings) -> None:
     for name, contract in project.sources.items():
         where = str(project.path_of("source", name))
-        for check in contract_checks(contract, project, where):
-            findings.attempt(check)
+        findings.attempt(partial(vet_contract, contract, project.entities, where=where))
     findings.checked["sources"] = len(project.sources)
-
-
-def contract_checks(
-    contract: SourceContract, project: Project, where: str
-) -> Iterable[Callable[[], str]]:
-    """Yield one check for each SQL expression that a contract holds."""
-    columns = {
-        **{name: column.sql_type for name, column in contract.columns.items()},
-        **PSEUDO_TYPES,
-    }
-    for exclusion in contract.exclude:
-        yield _predicate(exclusion.where, columns, f"{where}: exclude {exclusion.rule}")
-    for check in contract.checks:
-        if check.where:
-            yield _predicate(check.where, columns, f"{where}: check {check.rule}")
-    for feed in contract.feeds:
-        if feed.where:
-            yield _predicate(feed.where, columns, f"{where}: feed {feed.entity}")
-        entity = project.entities[feed.entity].header
-        for name, expression in feed.columns.items():
-            place = f"{where}: feed {feed.entity}.{name}"
-            yield _scalar(expression, columns, place, entity.columns[name].type or "varchar")
-
-
-def _predicate(sql: str, columns: Mapping[str, str], where: str) -> Callable[[], str]:
-    return lambda: vet_predicate(sql, columns=columns, where=where)
-
-
-def _scalar(sql: str, columns: Mapping[str, str], where: str, cast_to: str) -> Callable[[], str]:
-    return lambda: vet_scalar(sql, columns=columns, where=where, cast_to=cast_to)
 
 
 def _check_models(project: Project, settings: Settings, findings: Findings) -> dict[str, str]:

@@ -83,7 +83,7 @@ class DemoOutcome:
             f"  linkage    {accuracy} on loyalty and account profiles (pairwise, known truth)",
             "",
             "three things to try next:",
-            '  cdp query "from marts.segment_summary"',
+            '  cdp query "from marts.marketing_segments"',
             f"  cdp explain {self.example or '<customer_id>'}",
             "  cdp report --open",
         ]

@@ -40,9 +40,7 @@ def test_dag_test_runs_the_night_to_success(
         ["db", "migrate"],
         ["pools", "set", "cdp_warehouse", "1", "one writer of the warehouse"],
     ):
-        subprocess.run(
-            [sys.executable, "-m", "airflow", *command], capture_output=True, check=True
-        )
+        subprocess.run([sys.executable, "-m", "airflow", *command], capture_output=True, check=True)
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(ROOT / "dags"), store.dates[0].isoformat()],
         capture_output=True,
@@ -50,9 +48,7 @@ def test_dag_test_runs_the_night_to_success(
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    states = dict(
-        line.split()[1:] for line in done.stdout.splitlines() if line.startswith("TASK ")
-    )
+    states = dict(line.split()[1:] for line in done.stdout.splitlines() if line.startswith("TASK "))
     assert states == dict.fromkeys(nightly_graph(ROOT).steps, "success")
     assert "RUN success" in done.stdout
     monkeypatch.delenv("CDP_DATA_DIR")

@@ -33,7 +33,7 @@ def test_segments_name_rfm_groups_that_exist(project: Project, repository: Path)
     groups = (repository / "sql/features/rfm_segment_map.sql").read_text(encoding="utf-8")
     for spec in project.segments.values():
         if "rfm_segment" in spec.where:
-            named = [part for part in spec.where.split("'")[1::2]]
+            named = spec.where.split("'")[1::2]
             assert named
             assert [name for name in named if f"'{name}'" not in groups] == []
 

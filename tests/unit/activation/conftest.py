@@ -65,7 +65,7 @@ class ExportNight:
 
 @pytest.fixture
 def run_night(marketing: Marketing) -> Callable[..., ExportNight]:
-    """Return a runner of nights: segments, then exports; ``publish`` makes it the next one's base."""
+    """Return a runner of nights: segments, exports; ``publish`` makes it the next one's base."""
 
     def run(day: date = DAY, *, publish: bool = False, **settings: object) -> ExportNight:
         context = marketing.start(day, **settings)
