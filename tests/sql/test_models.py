@@ -68,7 +68,7 @@ def test_every_model_has_a_case(layer: str, shipped_project: Project) -> None:
     assert models - covered == set()
 
 
-def change_settings(warehouse: EmptyWarehouse, case: dict[str, Any]) -> Any:  # noqa: ANN401 - Settings
+def change_settings(warehouse: EmptyWarehouse, case: dict[str, Any]) -> Any:
     settings = warehouse.settings
     for group, fields in case.get("settings", {}).items():
         changed = getattr(settings, group).model_copy(update=fields)

@@ -77,7 +77,7 @@ class Marketing:
         """Delete a declaration."""
         (self.root / "sql" / "marketing" / f"{kind}s" / f"{name}.yml").unlink()
 
-    def add(self, customer_id: str, **columns: Any) -> None:  # noqa: ANN401 - any column
+    def add(self, customer_id: str, **columns: Any) -> None:
         """Add or change a customer; e-mail and push token are made up if not given."""
         made_up = {"email": f"{customer_id.lower()}@example.com", "push_token": f"P-{customer_id}"}
         known = self.customers.get(customer_id, made_up)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from email import policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -32,7 +32,7 @@ class Postmaster:
         answers = self.plan.get(key, [])
         return answers.pop(0) if answers else "250 OK"
 
-    async def handle_MAIL(  # noqa: N802, PLR0913 - aiosmtpd's name and signature
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name and signature
         self, server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         answer = self.next("mail")
@@ -40,7 +40,7 @@ class Postmaster:
             envelope.mail_from = address
         return answer
 
-    async def handle_RCPT(  # noqa: N802, PLR0913 - same
+    async def handle_RCPT(  # noqa: N802 - same
         self, server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         answer = self.next(address)

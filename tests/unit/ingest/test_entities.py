@@ -18,7 +18,7 @@ from tests.unit.ingest.conftest import NIGHT, Store
 EVE = NIGHT - timedelta(days=1)
 
 
-def declare(store: Store, **parts: Any) -> None:  # noqa: ANN401
+def declare(store: Store, **parts: Any) -> None:
     """Declare a source of goods with an id, a version and a price."""
     document: dict[str, Any] = {
         "title": "Goods",

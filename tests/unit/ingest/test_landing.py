@@ -22,7 +22,7 @@ from tests.unit.ingest.conftest import NIGHT, Store
 EVE = NIGHT - timedelta(days=1)
 
 
-def declare(store: Store, *, mode: str = "append", **delivery: Any) -> None:  # noqa: ANN401
+def declare(store: Store, *, mode: str = "append", **delivery: Any) -> None:
     store.declare(
         "goods",
         {
@@ -132,7 +132,7 @@ def test_the_fingerprint_follows_deliveries_and_settings_that_matter(store: Stor
     declare(store)
     store.deliver("goods/2026-11-20/a.csv", "id\n1\n")
 
-    def fingerprint(**settings: Any) -> str:  # noqa: ANN401
+    def fingerprint(**settings: Any) -> str:
         context = store.context(**settings)
         landing.run(context)
         return str(read_json(DataPaths.of(context).plan)["fingerprint"])

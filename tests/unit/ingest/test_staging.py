@@ -29,7 +29,7 @@ def _lines(*rows: str) -> bytes:
     return ("\n".join(rows) + "\n").encode()
 
 
-def _one(stage: Stage, column: dict[str, Any], text: str, **delivery: Any) -> Any:  # noqa: ANN401
+def _one(stage: Stage, column: dict[str, Any], text: str, **delivery: Any) -> Any:
     contract = make_contract({"id": {}, "value": column}, delivery=delivery)
     quoted = '"' + text.replace('"', '""') + '"'
     outcome = stage(_lines("id,value", f"1,{quoted}"), contract)
@@ -162,7 +162,7 @@ def test_an_empty_file_of_json_lines_is_a_night_without_events(stage: Stage) -> 
     assert outcome.notes.messages == ("the file holds no records",)
 
 
-def test_parquet_is_read_by_name_and_judged_like_text(stage: Stage, tmp_path: Any) -> None:  # noqa: ANN401
+def test_parquet_is_read_by_name_and_judged_like_text(stage: Stage, tmp_path: Any) -> None:
     path = tmp_path / "x.parquet"
     duckdb.sql(
         "select unnest([1, 2]) as \"ID\", {'email': 'a@b'} as contact, 1.5::double as amount, "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DAY = "date '2026-11-18'"
 
 
-def value(night: Night, sql: str) -> Any:  # noqa: ANN401 - whatever the column holds
+def value(night: Night, sql: str) -> Any:
     return night.rows(sql)[0][0]
 
 
