@@ -71,11 +71,12 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Explain a customer (records, journey, segments) or why two records are (not) one person."""
-    from cdp_pipeline.identity.explain import explain_customer, explain_pair
+    from cdp_pipeline.identity.explain import explain_pair
+    from cdp_pipeline.orchestration.profile import read_profile
     from cdp_pipeline.storage.warehouse import open_published
 
     with open_published(OPTIONS.settings.data_dir) as con:
-        found = explain_pair(con, first, second) if second else explain_customer(con, first)
+        found = explain_pair(con, first, second) if second else read_profile(con, first)
     if as_json:
         output.write_json(found.as_dict())
     else:

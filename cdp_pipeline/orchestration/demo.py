@@ -76,10 +76,10 @@ class DemoOutcome:
             "",
             f"{summary} in {self.seconds:.0f} s",
             "",
-            f"  warehouse  {self.data_dir / 'warehouse' / 'cdp.duckdb'}",
-            f"  segments   {self.data_dir / 'exports'}",
+            f"  warehouse  {_shown(self.data_dir / 'warehouse' / 'cdp.duckdb')}",
+            f"  segments   {_shown(self.data_dir / 'exports')}",
             f"  triggers   {triggers or 'none tonight'}",
-            f"  report     {_first_report(self.data_dir)}",
+            f"  report     {_shown(_first_report(self.data_dir))}",
             f"  linkage    {accuracy} on loyalty and account profiles (pairwise, known truth)",
             "",
             "three things to try next:",
@@ -177,6 +177,12 @@ def _measure(outcome: DemoOutcome, settings: Settings) -> None:
             "f1": score.f1,
             "detail": score.as_dict(),
         }
+
+
+def _shown(path: Path) -> Path:
+    """Return the path as one would type it here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _first_report(data_dir: Path) -> Path:

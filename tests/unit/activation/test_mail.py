@@ -255,7 +255,7 @@ def test_a_login_is_used_and_its_refusal_is_final(
     def check(
         _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: LoginPassword
     ) -> AuthResult:
-        return AuthResult(success=data.password == b"secret")
+        return AuthResult(success=data.password == b"secret", handled=False)
 
     handler = Postmaster()
     port = free_port()
@@ -275,6 +275,7 @@ def test_a_login_is_used_and_its_refusal_is_final(
             security="none",
             user="cdp",
             password=SecretStr(password),
+            timeout_seconds=5,
         )
         outcome = send_letter(letter, settings, sleep=waits.append)
     finally:
