@@ -24,7 +24,7 @@ EXCLUSIONS = ("no_consent", "no_contact", "shared_contact", "holdout", "cap", "i
 """Reasons to leave a member out, in the order in which they are looked at."""
 
 _REACH = """
-create or replace temp table reach as
+create or replace temp table {table} as
 select
     gate.customer_id,
     bool_and(gate.is_permitted) as is_permitted,
@@ -47,7 +47,7 @@ with members as (
         reach.address is not null as has_address,
         coalesce(customers.record_count, 0) as record_count,
     from segments.membership as membership
-    left join reach on membership.customer_id = reach.customer_id
+    left join {table} as reach on membership.customer_id = reach.customer_id
     left join core.dim_customer as customers on membership.customer_id = customers.customer_id
     where membership.segment = $segment
 ),
@@ -82,45 +82,62 @@ select customer_id, 'sent' as outcome from segments.membership where segment = $
 
 @dataclass(frozen=True)
 class Reach:
-    """Permissions and addresses of all customers, held in the temporary table ``reach``.
+    """Permissions and addresses of all customers.
 
     Attributes:
         channel: Channel they are for.
         gates: Tables of the consent gate; finished rows are held to each of them.
+        table: Temporary table with customer_id, is_permitted and address.
     """
 
     channel: str
     gates: tuple[str, ...]
+    table: str
 
 
-def find_reach(
-    con: duckdb.DuckDBPyConnection,
-    *,
-    purposes: Iterable[tuple[str, str | None]],
-    channel: str,
-    business_date: date,
-) -> Reach:
-    """Ask consent for each purpose and look up the channel's address; all purposes must permit.
+class ReachFinder:
+    """Finds who can be reached; what was asked once tonight is not asked again.
 
     Args:
-        con: The build.
-        purposes: Purposes, each with its channel or None.
-        channel: Channel of the contact, for the address.
+        con: The build, with ``core`` finished: consent does not change while files are written.
         business_date: Day as of which grants count.
-
-    Raises:
-        PrivacyError: The consent ledger is missing.
     """
-    gates = tuple(
-        permitted(con, purpose=purpose, channel=gate_channel, business_date=business_date)
-        for purpose, gate_channel in sorted(set(purposes), key=str)
-    )
-    union = " union all ".join(
-        f"select customer_id, is_permitted from {gate}"  # noqa: S608 - names made by the gate
-        for gate in gates
-    )
-    con.execute(_REACH.format(gates=union, address=ADDRESSES[channel], gate_count=len(gates)))
-    return Reach(channel, gates)
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, *, business_date: date) -> None:
+        self._con = con
+        self._business_date = business_date
+        self._known: dict[tuple[frozenset[tuple[str, str | None]], str], Reach] = {}
+
+    def find(self, *, purposes: Iterable[tuple[str, str | None]], channel: str) -> Reach:
+        """Ask consent for each purpose and look up the address; all purposes must permit.
+
+        Args:
+            purposes: Purposes, each with its channel or None.
+            channel: Channel of the contact, for the address.
+
+        Raises:
+            PrivacyError: The consent ledger is missing.
+        """
+        key = frozenset(purposes), channel
+        if key not in self._known:
+            self._known[key] = self._make(*key)
+        return self._known[key]
+
+    def _make(self, purposes: frozenset[tuple[str, str | None]], channel: str) -> Reach:
+        gates = tuple(
+            permitted(self._con, purpose=purpose, channel=asked, business_date=self._business_date)
+            for purpose, asked in sorted(purposes, key=str)
+        )
+        union = " union all ".join(
+            f"select customer_id, is_permitted from {gate}"  # noqa: S608 - names made by the gate
+            for gate in gates
+        )
+        reach = Reach(channel, gates, f"reach_{len(self._known)}")
+        address = ADDRESSES[channel]
+        self._con.execute(
+            _REACH.format(table=reach.table, gates=union, address=address, gate_count=len(gates))
+        )
+        return reach
 
 
 def choose_members(con: duckdb.DuckDBPyConnection, *, segment: str, reach: Reach | None) -> None:
@@ -129,15 +146,15 @@ def choose_members(con: duckdb.DuckDBPyConnection, *, segment: str, reach: Reach
     Args:
         con: The build.
         segment: Name of the segment.
-        reach: What ``find_reach`` found last; None for analysis, which contacts nobody and
-            therefore keeps everybody, holdouts included.
+        reach: What ``ReachFinder`` found; None for analysis, which contacts nobody and therefore
+            keeps everybody, holdouts included.
     """
     if reach is None:
         con.execute(_EVERYBODY, {"segment": segment})
         return
     is_shared = reach.channel not in HOUSEHOLD_CHANNELS
     reader = "reach.address" if is_shared else "membership.customer_id"
-    con.execute(_CHOSEN.format(reader=reader), {"segment": segment})
+    con.execute(_CHOSEN.format(reader=reader, table=reach.table), {"segment": segment})
 
 
 def count_outcomes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

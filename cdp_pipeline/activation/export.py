@@ -20,9 +20,9 @@ import duckdb
 from cdp_pipeline.activation.audience import (
     EXCLUSIONS,
     Reach,
+    ReachFinder,
     choose_members,
     count_outcomes,
-    find_reach,
     prove_consent,
 )
 from cdp_pipeline.activation.differences import (
@@ -75,6 +75,7 @@ class _Night:
     columns: dict[str, str]
     segments: dict[str, dict[str, str]]
     offers: list[OfferOutcome]
+    finder: ReachFinder
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,11 @@ def run(context: RunContext) -> StepResult:
         definitions = fetch_dicts(con, "select * from segments.definitions order by segment")
         segments = {row["segment"]: row for row in definitions}
         carry_contact_log(con)
-        offers, messages = choose_triggers(con, context, project, served=frozenset(segments))
-        night = _Night(con, context, project, folder, columns, segments, offers)
+        finder = ReachFinder(con, business_date=context.business_date)
+        offers, messages = choose_triggers(
+            con, context, project, served=frozenset(segments), finder=finder
+        )
+        night = _Night(con, context, project, folder, columns, segments, offers, finder)
         files = _write_all(night, messages)
         _record(con, files)
         for table in ("exports", "contact_log", "export_members"):
@@ -212,12 +216,8 @@ def _withdraw_retired(
 def _reach(night: _Night, spec: DestinationSpec, segment_purpose: str) -> Reach | None:
     if not spec.channel:
         return None
-    return find_reach(
-        night.con,
-        purposes=spec.gates | {(segment_purpose, str(spec.channel))},
-        channel=spec.channel,
-        business_date=night.context.business_date,
-    )
+    own = (segment_purpose, str(spec.channel))
+    return night.finder.find(purposes=spec.gates | {own}, channel=spec.channel)
 
 
 def _make_rows(night: _Night, spec: DestinationSpec, name: str, reach: Reach | None) -> None:

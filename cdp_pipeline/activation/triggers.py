@@ -15,9 +15,10 @@ from pathlib import Path
 import duckdb
 
 from cdp_pipeline.activation.audience import (
+    Reach,
+    ReachFinder,
     choose_members,
     count_outcomes,
-    find_reach,
     prove_consent,
 )
 from cdp_pipeline.activation.messages import message_sql, offer_words, valid_until, vet_offer
@@ -194,6 +195,7 @@ def choose_triggers(
     project: Project,
     *,
     served: frozenset[str],
+    finder: ReachFinder,
 ) -> tuple[list[OfferOutcome], list[str]]:
     """Choose tonight's triggers of all offers, most urgent segment first.
 
@@ -202,6 +204,7 @@ def choose_triggers(
         context: The run.
         project: Its declarations.
         served: Segments that have not expired.
+        finder: Tonight's reach.
 
     Returns:
         Outcomes in the order in which offers were served, and sentences on offers that were not.
@@ -231,7 +234,8 @@ def choose_triggers(
             path = project.path_of("offer", spec.name)
             own = (project.segments[spec.segment].purpose, str(spec.channel))
             purposes = frozenset({own}).union(*(item.gates for item in destinations))
-            counts = _serve(con, context, spec, purposes=purposes, columns=columns, path=path)
+            reach = finder.find(purposes=purposes, channel=spec.channel)
+            counts = _serve(con, context, spec, reach=reach, columns=columns, path=path)
             names = tuple(destination.name for destination in destinations)
             _log_contacts(con, context, spec, names)
             outcomes.append(OfferOutcome(spec, names, counts))
@@ -243,12 +247,11 @@ def _serve(
     context: RunContext,
     spec: OfferSpec,
     *,
-    purposes: frozenset[tuple[str, str | None]],
+    reach: Reach,
     columns: dict[str, str],
     path: Path,
 ) -> dict[str, int]:
     today = context.business_date
-    reach = find_reach(con, purposes=purposes, channel=spec.channel, business_date=today)
     choose_members(con, segment=spec.segment, reach=reach)
     _apply_caps(con, context, spec)
     words = offer_words(spec, business_date=today, locale=context.settings.locale)

@@ -115,6 +115,7 @@ def run_demo(
     clock = Clock()
     began = clock.monotonic()
     paths = DataPaths.of_settings(settings)
+    _require_contracts(root)
     _claim(settings.data_dir)
     write_json(settings.data_dir / MARKER, {"customers": spec.customers, "seed": spec.seed})
     say(f"generating a store: {spec.customers:,} customers, two years, {spec.nights} nights")
@@ -130,6 +131,16 @@ def run_demo(
     _measure(outcome, settings)
     outcome.seconds = clock.monotonic() - began
     return outcome
+
+
+def _require_contracts(root: Path) -> None:
+    contract = root / "expectations" / "pos_sales.yml"
+    if not contract.is_file():
+        raise ConfigError(
+            "this project lacks the contracts of the generated store",
+            where=str(contract),
+            hint="In an empty project: cp expectations/examples/*.yml expectations/",
+        )
 
 
 def _claim(data_dir: Path) -> None:

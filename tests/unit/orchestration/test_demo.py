@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.core.settings import load_settings
+from cdp_pipeline.orchestration.demo import DemoSpec, run_demo
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def demo(root: Path, data_dir: Path) -> None:
+    settings = load_settings(root, data_dir=data_dir)
+    run_demo(root, settings, DemoSpec(500, 0), say=lambda _text: None, listener=None)
+
+
+def test_a_real_warehouse_is_never_replaced(tmp_path: Path) -> None:
+    treasure = tmp_path / "warehouse" / "versions" / "000001-2026-11-20" / "cdp.duckdb"
+    treasure.parent.mkdir(parents=True)
+    treasure.write_text("a year of nights")
+    with pytest.raises(ConfigError, match="no demo made"):
+        demo(ROOT, tmp_path)
+    assert treasure.read_text() == "a year of nights"
+
+
+def test_a_project_without_the_contracts_is_told_where_they_are(
+    project_root: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="lacks the contracts") as caught:
+        demo(project_root, tmp_path / "data")
+    assert "examples" in (caught.value.hint or "")
