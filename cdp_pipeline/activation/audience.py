@@ -8,7 +8,7 @@ by ``triggers``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import duckdb
@@ -95,18 +95,19 @@ class Reach:
     table: str
 
 
+@dataclass(frozen=True)
 class ReachFinder:
     """Finds who can be reached; what was asked once tonight is not asked again.
 
-    Args:
+    Attributes:
         con: The build, with ``core`` finished: consent does not change while files are written.
         business_date: Day as of which grants count.
+        known: What was found, by purposes and channel.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, *, business_date: date) -> None:
-        self._con = con
-        self._business_date = business_date
-        self._known: dict[tuple[frozenset[tuple[str, str | None]], str], Reach] = {}
+    con: duckdb.DuckDBPyConnection
+    business_date: date
+    known: dict[tuple[frozenset[tuple[str, str | None]], str], Reach] = field(default_factory=dict)
 
     def find(self, *, purposes: Iterable[tuple[str, str | None]], channel: str) -> Reach:
         """Ask consent for each purpose and look up the address; all purposes must permit.
@@ -119,22 +120,22 @@ class ReachFinder:
             PrivacyError: The consent ledger is missing.
         """
         key = frozenset(purposes), channel
-        if key not in self._known:
-            self._known[key] = self._make(*key)
-        return self._known[key]
+        if key not in self.known:
+            self.known[key] = self._make(*key)
+        return self.known[key]
 
     def _make(self, purposes: frozenset[tuple[str, str | None]], channel: str) -> Reach:
         gates = tuple(
-            permitted(self._con, purpose=purpose, channel=asked, business_date=self._business_date)
+            permitted(self.con, purpose=purpose, channel=asked, business_date=self.business_date)
             for purpose, asked in sorted(purposes, key=str)
         )
         union = " union all ".join(
             f"select customer_id, is_permitted from {gate}"  # noqa: S608 - names made by the gate
             for gate in gates
         )
-        reach = Reach(channel, gates, f"reach_{len(self._known)}")
+        reach = Reach(channel, gates, f"reach_{len(self.known)}")
         address = ADDRESSES[channel]
-        self._con.execute(
+        self.con.execute(
             _REACH.format(table=reach.table, gates=union, address=address, gate_count=len(gates))
         )
         return reach

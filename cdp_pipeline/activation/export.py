@@ -109,7 +109,7 @@ def run(context: RunContext) -> StepResult:
         definitions = fetch_dicts(con, "select * from segments.definitions order by segment")
         segments = {row["segment"]: row for row in definitions}
         carry_contact_log(con)
-        finder = ReachFinder(con, business_date=context.business_date)
+        finder = ReachFinder(con, context.business_date)
         offers, messages = choose_triggers(
             con, context, project, served=frozenset(segments), finder=finder
         )

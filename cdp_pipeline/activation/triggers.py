@@ -217,14 +217,9 @@ def choose_triggers(
     """
     con.execute(_TRIGGERS)
     columns = describe(con, "features.customer_features")
-    for name, spec in sorted(project.offers.items()):
-        vet_offer(spec, columns=columns, path=project.path_of("offer", name))
     outcomes: list[OfferOutcome] = []
     messages: list[str] = []
-    by_urgency = sorted(
-        project.offers.values(), key=lambda o: (project.segments[o.segment].priority, o.name)
-    )
-    for spec in by_urgency:
+    for spec in _by_urgency(project, columns):
         destinations = carriers(project, spec)
         if spec.segment not in served:
             messages.append(f"offer {spec.name}: segment {spec.segment} is not served any more")
@@ -240,6 +235,15 @@ def choose_triggers(
             _log_contacts(con, context, spec, names)
             outcomes.append(OfferOutcome(spec, names, counts))
     return outcomes, messages
+
+
+def _by_urgency(project: Project, columns: dict[str, str]) -> list[OfferSpec]:
+    for name, spec in sorted(project.offers.items()):
+        vet_offer(spec, columns=columns, path=project.path_of("offer", name))
+    return sorted(
+        project.offers.values(),
+        key=lambda offer: (project.segments[offer.segment].priority, offer.name),
+    )
 
 
 def _serve(

@@ -75,7 +75,8 @@ with summed as (
 )
 select
     field, value, group_id, holder_id,
-    weight / sum(weight) over (partition by field, value) as share
+    -- decimals from here on: sums of doubles differ with the order in which threads add them
+    cast(weight / sum(weight) over (partition by field, value) as decimal(18, 12)) as share
 from summed
 """
 
@@ -93,10 +94,11 @@ claims as (
     select
         a.evidence_id,
         s.group_id,
-        sum(s.share * r.reliability) as claim,
+        sum(cast(s.share * r.reliability as decimal(18, 12))) as claim,
         max(r.reliability) as reliability,
-        arg_max(a.field, s.share * r.reliability) as field,
-        arg_max(s.holder_id, s.share * r.reliability) as holder_id
+        -- of equal claims always the same field speaks
+        arg_max(a.field, (s.share * r.reliability, -hash(a.field)::hugeint)) as field,
+        arg_max(s.holder_id, (s.share * r.reliability, -hash(a.field)::hugeint)) as holder_id
     from asked as a
     inner join identity_shares as s on s.field = a.field and s.value = a.value
     inner join identity_reliability as r on r.field = a.field
@@ -104,7 +106,10 @@ claims as (
 )
 select
     evidence_id, group_id, field, holder_id,
-    reliability * claim / sum(claim) over (partition by evidence_id) as match_prob
+    round(
+        reliability * cast(claim as double)
+        / cast(sum(claim) over (partition by evidence_id) as double), 9
+    ) as match_prob
 from claims
 qualify row_number() over (partition by evidence_id order by claim desc, group_id) = 1
 """

@@ -114,21 +114,12 @@ def _people() -> list[Step]:
         ),
         Step(
             "resolve_customers",
-            "cdp_pipeline.identity.cluster:run",
+            "cdp_pipeline.identity.people:run",
             reads=("identity.edges",),
-            makes=("identity.customer_map",),
+            makes=("identity.customer_map", "identity.golden_records"),
             stage="identity",
             writes_warehouse=True,
-            summary="cluster records to people, keep yesterday's ids",
-        ),
-        Step(
-            "build_golden_records",
-            "cdp_pipeline.identity.survivorship:run",
-            reads=("identity.customer_map",),
-            makes=("identity.golden_records",),
-            stage="identity",
-            writes_warehouse=True,
-            summary="best value per field, with its source",
+            summary="cluster records to people, keep yesterday's ids, best value per field",
         ),
     ]
 

@@ -117,11 +117,13 @@ def _deliver_late(rng: np.random.Generator, receipts: Receipts, timeline: Timeli
     """Return each receipt's delivery; a few store-days miss the night and come with the next."""
     days = len(timeline.delivery_days)
     late = happens(rng, _LATE_STORE_DAY_SHARE, days * 12).reshape(days, 12)
-    if days > 1:
-        # At least one, so that every store shows the case; never the last night's.
-        late[rng.integers(0, days - 1), rng.integers(0, 12)] = True
-    late[-1] = False
     place = receipts.day - timeline.start_day
+    candidates = np.flatnonzero((place >= 0) & (place < days - 1))
+    if len(candidates):
+        # At least one that has receipts, so that every sample shows it; never the last night's.
+        chosen = candidates[rng.integers(0, len(candidates))]
+        late[place[chosen], receipts.store[chosen]] = True
+    late[-1] = False
     is_late = (place >= 0) & late[np.maximum(place, 0), receipts.store]
     return timeline.delivered_on(receipts.day) + is_late.astype(np.int64)
 

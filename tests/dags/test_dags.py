@@ -38,7 +38,7 @@ def test_airflow_and_the_command_line_run_the_same_graph(bag) -> None:  # type: 
 
 
 def test_the_night_is_of_reviewable_size() -> None:
-    assert 20 <= len(nightly_graph(ROOT).steps) <= 32
+    assert 20 <= len(nightly_graph(ROOT).steps) <= 30
 
 
 def test_tasks_say_what_they_do_and_writers_share_one_slot(bag) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001 - same

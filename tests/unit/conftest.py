@@ -101,7 +101,8 @@ class Marketing:
     def start(self, day: date = date(2026, 11, 20), **settings: object) -> RunContext:
         """Return the context of a new night whose core and features are filled."""
         contact = {"global_holdout_share": 0.0}
-        context = self.make_context(day, **{"contact": contact, **settings})
+        few = {"threads": 1}
+        context = self.make_context(day, **{"contact": contact, "engine": few, **settings})
         paths = DataPaths.of(context)
         shutil.rmtree(paths.work, ignore_errors=True)
         paths.ensure(paths.work)
@@ -174,6 +175,9 @@ def marketing(
     project_root: Path, repository: Path, make_context: Callable[..., RunContext]
 ) -> Marketing:
     """Return a marketing project without any declaration yet."""
-    for folder in ("segments", "ops", "macros"):
+    for folder in ("segments", "ops"):
         shutil.copytree(repository / "sql" / folder, project_root / "sql" / folder)
+    macros = project_root / "sql" / "macros"
+    macros.mkdir()
+    shutil.copy(repository / "sql" / "macros" / "business_date.sql", macros)
     return Marketing(project_root, make_context)

@@ -313,7 +313,7 @@ NAMES = ["C1", "C2", "C3", "C4"]
     blocked=st.sets(st.sampled_from(NAMES), max_size=2),
 )
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_nobody_exported_is_without_a_standing_grant(
     mail_list: Marketing,

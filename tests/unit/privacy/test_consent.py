@@ -205,7 +205,7 @@ STATEMENTS = st.lists(
     ),
     is_shared=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_permitted_never_meets_not_granted(
     statements: list[tuple[Any, ...]], requests: list[tuple[str, str]], *, is_shared: bool
 ) -> None:
