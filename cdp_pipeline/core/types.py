@@ -1,4 +1,4 @@
-"""Small closed vocabularies shared by all layers: identifiers, severities, judgements.
+"""Small closed vocabularies shared by all layers: severities and channels.
 
 Only types without behaviour belong here.
 """
@@ -6,16 +6,6 @@ Only types without behaviour belong here.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NewType
-
-CustomerId = NewType("CustomerId", str)
-"""Stable id of a person across nights, ``C`` and 16 hex digits."""
-
-RecordKey = NewType("RecordKey", str)
-"""Key of a person record within its source."""
-
-SourceName = NewType("SourceName", str)
-"""Name of a declared source: the stem of its file in ``expectations/``."""
 
 
 class Severity(StrEnum):
@@ -29,14 +19,6 @@ class Severity(StrEnum):
     """Is reported; every row goes on."""
 
 
-class Judgement(StrEnum):
-    """A steward's word about a pair of records; outranks every score."""
-
-    SAME = "same"
-    DIFFERENT = "different"
-    UNSURE = "unsure"
-
-
 class Channel(StrEnum):
     """Channels a person can be contacted on."""
 
@@ -44,11 +26,3 @@ class Channel(StrEnum):
     SMS = "sms"
     PUSH = "push"
     POST = "post"
-
-
-class ConsentStatus(StrEnum):
-    """State of a consent for one purpose and channel."""
-
-    GRANTED = "granted"
-    WITHDRAWN = "withdrawn"
-    OBJECTED = "objected"

@@ -1,12 +1,11 @@
 r"""Vetting of a segment's ``where:`` against the columns of ``features.customer_features``.
 
-What SQL is safe is decided by ``project.expressions``; here stand the segment's place in its file,
-the table it may speak of and the types of its columns. Members are found by ``membership``.
+What SQL is safe is decided by ``project.expressions``; here stand the segment's place in its
+file and the table it may speak of. Members are found by ``membership``.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -14,21 +13,9 @@ from pathlib import Path
 from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.project.loader import Project
 from cdp_pipeline.project.marketing import SegmentSpec
-from cdp_pipeline.project.tables import TableHeader
 
 FEATURES_TABLE = "features.customer_features"
-
-_TYPES_BY_NAME = (
-    (re.compile(r"_id$"), "varchar"),
-    (re.compile(r"_at$"), "timestamp"),
-    (re.compile(r"_on$"), "date"),
-    (re.compile(r"^(is|has|bought|opened|visited)_"), "boolean"),
-    (re.compile(r"_amount(_|$)"), "decimal(18,2)"),
-    (re.compile(r"_(count|days|years?)(_|$)"), "bigint"),
-    (re.compile(r"_(score|tenth|no)$"), "integer"),
-    (re.compile(r"_(share|prob|km|weight)$|^p_|^expected_"), "double"),
-)
-"""First match wins: the naming grammar of the warehouse's columns."""
+"""The one table that a segment may speak of."""
 
 
 def vet_segment(spec: SegmentSpec, *, columns: Mapping[str, str], path: Path) -> str:
@@ -72,15 +59,6 @@ def served(project: Project, *, business_date: date) -> tuple[list[SegmentSpec],
     return current, messages
 
 
-def declared_columns(header: TableHeader) -> dict[str, str]:
-    """Return column types of a header, so that segments can be vetted before any data exists.
-
-    A type that the header leaves out follows from the naming grammar: ``_on`` is a date,
-    ``_amount`` a decimal, ``is_`` a boolean; anything else is text.
-    """
-    return {name: column.type or _type_by_name(name) for name, column in header.columns.items()}
-
-
 def place_of(path: Path, key: str) -> str:
     """Return ``file:line`` of a top-level key of a declaration, for messages."""
     for number, line in (
@@ -89,10 +67,3 @@ def place_of(path: Path, key: str) -> str:
         if line.startswith(f"{key}:"):
             return f"{path}:{number}"
     return str(path)
-
-
-def _type_by_name(name: str) -> str:
-    for pattern, sql_type in _TYPES_BY_NAME:
-        if pattern.search(name):
-            return sql_type
-    return "varchar"

@@ -9,8 +9,10 @@ import pytest
 from cdp_pipeline.activation.messages import vet_offer
 from cdp_pipeline.activation.projection import vet_destination
 from cdp_pipeline.activation.triggers import carriers
+from cdp_pipeline.core.settings import load_settings
 from cdp_pipeline.project.loader import Project, load_project
-from cdp_pipeline.segments.rules import FEATURES_TABLE, declared_columns, vet_segments
+from cdp_pipeline.segments.rules import FEATURES_TABLE, vet_segments
+from cdp_pipeline.warehouse.rehearsal import rehearse
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,7 @@ def project(repository: Path) -> Project:
 
 @pytest.fixture(scope="module")
 def columns(project: Project) -> dict[str, str]:
-    return declared_columns(project.table(FEATURES_TABLE).header)
+    return rehearse(project, load_settings(project.root))[FEATURES_TABLE]
 
 
 def test_a_dozen_segments_bind_to_the_features(project: Project, columns: dict[str, str]) -> None:

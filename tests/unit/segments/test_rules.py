@@ -11,8 +11,7 @@ import pytest
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.project.marketing import SegmentSpec
-from cdp_pipeline.project.tables import TableHeader
-from cdp_pipeline.segments.rules import declared_columns, served, vet_segment, vet_segments
+from cdp_pipeline.segments.rules import served, vet_segment, vet_segments
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Marketing
@@ -77,32 +76,3 @@ def test_expired_segments_are_not_served(marketing: Marketing) -> None:
     specs, messages = served(load_project(marketing.root), business_date=date(2026, 11, 20))
     assert [spec.name for spec in specs] == ["first", "a_last", "until_today"]
     assert messages == ["segment old expired on 2026-11-19: not served"]
-
-
-def test_types_follow_from_the_naming_grammar() -> None:
-    header = TableHeader.model_validate(
-        {
-            "name": "t",
-            "description": "d",
-            "grain": "g",
-            "owner": "o",
-            "columns": {
-                "is_open": "x",
-                "last_on": "x",
-                "spend_amount": "x",
-                "look_count_30d": "x",
-                "p_alive": "x",
-                "city": "x",
-                "size_count": {"description": "x", "type": "integer"},
-            },
-        }
-    )
-    assert list(declared_columns(header).values()) == [
-        "boolean",
-        "date",
-        "decimal(18,2)",
-        "bigint",
-        "double",
-        "varchar",
-        "integer",
-    ]
