@@ -1,7 +1,8 @@
 """Find deliveries, recognise them by content, decide which are new: the step ``discover``.
 
 Only regular files with plain names inside the landing folder count; links, pipes and odd names are
-listed as refused. No delivery is parsed here, and nothing but ``plan.json`` is written.
+listed as refused. No delivery is parsed here; ``plan.json`` is written, and what people decided
+(``data/stewardship``) is copied, so that the whole night sees the same decisions.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from cdp_pipeline import __version__
 from cdp_pipeline.core.context import RunContext, StepResult
@@ -23,6 +25,7 @@ from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery, PlanSta
 from cdp_pipeline.project.contracts import BusinessDate, SourceContract
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.storage.files import write_json
+from cdp_pipeline.storage.journal import snapshot_journals
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import find_base
 from cdp_pipeline.storage.warehouse import DATABASE_FILE, connect, fetch_dicts, quote_literal
@@ -60,14 +63,13 @@ def run(context: RunContext) -> StepResult:
         arrived = [d for d in arrived if d.business_date <= context.business_date]
         deliveries += decide(arrived, known, replaces=contract.load.mode == "replace")
     _require_tonight(project, deliveries, context.business_date)
+    built_upon = {"base": base.name if base else "", "decisions": snapshot_journals(paths)}
     plan = {
         "business_date": context.business_date.isoformat(),
         "base_path": str(base / DATABASE_FILE) if base else None,
         "base_version": base.name if base else None,
         "deliveries": [d.as_dict() for d in sorted(deliveries, key=lambda d: (d.source, d.order))],
-        "fingerprint": fingerprint(
-            deliveries, project, context, base_version=base.name if base else ""
-        ),
+        "fingerprint": fingerprint(deliveries, project, context, built_upon=built_upon),
     }
     write_json(paths.plan, plan)
     return _report(deliveries)
@@ -255,19 +257,23 @@ def _require_tonight(project: Project, deliveries: Iterable[Delivery], night: da
 
 
 def fingerprint(
-    deliveries: Iterable[Delivery], project: Project, context: RunContext, *, base_version: str
+    deliveries: Iterable[Delivery],
+    project: Project,
+    context: RunContext,
+    *,
+    built_upon: dict[str, Any],
 ) -> str:
     """Return a hash of everything that decides the night's result.
 
     Names, bytes and dates of the deliveries, all declarations, the package, the settings that
-    matter, the version built upon and the business date.
+    matter, what is built upon (the version before, people's decisions) and the business date.
     """
     material = [
         sorted((d.source, d.file_name, d.sha256, d.business_date.isoformat()) for d in deliveries),
         project.fingerprint,
         __version__,
         context.settings.model_dump(mode="json", exclude=_IMMATERIAL_SETTINGS),
-        base_version,
+        built_upon,
         context.business_date.isoformat(),
     ]
     return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()

@@ -69,6 +69,11 @@ class DataPaths:
         return self.data_dir / "outbox"
 
     @property
+    def stewardship(self) -> Path:
+        """What people decided: journals of JSON lines, inputs of every night."""
+        return self.data_dir / "stewardship"
+
+    @property
     def work(self) -> Path:
         """Private folder of this run."""
         return self.data_dir / "work" / self.run_id
@@ -82,6 +87,11 @@ class DataPaths:
     def plan(self) -> Path:
         """What this run reads and builds upon (JSON)."""
         return self.work / "plan.json"
+
+    @property
+    def decisions(self) -> Path:
+        """The journals of ``stewardship`` as they were when the run began."""
+        return self.work / "decisions"
 
     @property
     def staged(self) -> Path:

@@ -16,6 +16,7 @@ from cdp_pipeline.ingest.landing import business_date
 from cdp_pipeline.project.contracts import BusinessDate
 from cdp_pipeline.storage import versions
 from cdp_pipeline.storage.files import read_json
+from cdp_pipeline.storage.journal import append_lines
 from cdp_pipeline.storage.paths import DataPaths
 from tests.unit.ingest.conftest import NIGHT, Store
 
@@ -140,8 +141,13 @@ def test_the_fingerprint_follows_deliveries_and_settings_that_matter(store: Stor
     first = fingerprint()
     assert fingerprint(keep_versions=3) == first
     assert fingerprint(currency="EUR") != first
+    judgements = DataPaths.of(store.context()).stewardship / "judgements.jsonl"
+    append_lines(judgements, lambda _: [{"id": "J1"}])
+    judged = fingerprint()
+    assert judged != first
+    assert fingerprint() == judged
     store.deliver("goods/2026-11-20/b.csv", "id\n2\n")
-    assert fingerprint() != first
+    assert fingerprint() not in {first, judged}
 
 
 def test_links_pipes_and_odd_names_are_refused_and_not_opened(store: Store, tmp_path: Path) -> None:
