@@ -71,12 +71,17 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Explain a customer (records, journey, segments) or why two records are (not) one person."""
+    from cdp_pipeline.identity.design import declared_design
     from cdp_pipeline.identity.explain import explain_pair
     from cdp_pipeline.orchestration.profile import read_profile
+    from cdp_pipeline.project.loader import load_project
     from cdp_pipeline.storage.warehouse import open_published
 
+    design = declared_design(load_project(OPTIONS.root).linkage)
     with open_published(OPTIONS.settings.data_dir) as con:
-        found = explain_pair(con, first, second) if second else read_profile(con, first)
+        found = (
+            explain_pair(con, first, second, design=design) if second else read_profile(con, first)
+        )
     if as_json:
         output.write_json(found.as_dict())
     else:

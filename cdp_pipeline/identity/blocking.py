@@ -1,7 +1,7 @@
 """Which pairs are worth comparing: records that share at least one blocking key.
 
-Rules are named, so that a meeting can discuss them; a key held by more records than the cap is
-dropped and counted, never silently.
+Rules are declared and named (``sql/linkage``), so that a meeting can discuss them; a key held by
+more records than the cap is dropped and counted, never silently.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import duckdb
 
+from cdp_pipeline.project.evidence import KEYS
+from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.storage.warehouse import fetch_value, quote_literal
 
 
@@ -36,23 +38,11 @@ class BlockingRule:
         )
 
 
-CUSTOMER_RULES: tuple[BlockingRule, ...] = (
-    BlockingRule("same loyalty card", ("loyalty_hash",)),
-    BlockingRule("same web account", ("account_hash",)),
-    BlockingRule("same mailbox", ("email_hash",)),
-    BlockingRule("same phone", ("phone_hash",)),
-    BlockingRule("same birth date and family name", ("birth_number", "family_hash")),
-    BlockingRule("same birth date and given name", ("birth_number", "given_hash")),
-    BlockingRule("same address", ("address_hash",)),
-    BlockingRule("same names in either order and postcode", ("names_hash", "postcode_hash")),
-    BlockingRule(
-        "same initial, family name and postcode",
-        ("given_initial", "family_hash", "postcode_hash"),
-    ),
-    BlockingRule("same given and family name", ("given_hash", "family_hash")),
-    BlockingRule("same e-mail name at any provider", ("email_local",)),
-    BlockingRule("same payment card", ("payment_hash",)),
-)
+def declared_rules(spec: LinkageSpec) -> tuple[BlockingRule, ...]:
+    """Return the blocking rules of a declaration, in its order."""
+    return tuple(
+        BlockingRule(name, tuple(KEYS[key] for key in keys)) for name, keys in spec.rules.items()
+    )
 
 
 def propose_pairs(
@@ -68,7 +58,7 @@ def propose_pairs(
     Returns:
         Number of pairs.
     """
-    union = " union all ".join(rule.key_sql(number) for number, rule in enumerate(rules))
+    union = " union all ".join(rule.key_sql(number) for number, rule in enumerate(rules)) or _NO_KEY
     con.execute(f"create or replace temp table identity_keys as {union}")
     con.execute(
         "create or replace temp table identity_key_sizes as "
@@ -79,6 +69,8 @@ def propose_pairs(
     con.execute("drop table identity_keys; drop table identity_key_sizes")
     return int(fetch_value(con, "select count(*) from identity_pairs"))
 
+
+_NO_KEY = "select cast(0 as ubigint) as key, 0 as rule, 0 as node_id where false"
 
 _PAIRS = """
 create or replace temp table identity_pairs as
@@ -94,14 +86,19 @@ group by l.node_id, r.node_id
 """
 
 
+def rule_rows(rules: Sequence[BlockingRule]) -> str:
+    """Return a SELECT of the rules' numbers and names: (rule, name)."""
+    numbered = ", ".join(f"({n}, {quote_literal(rule.name)})" for n, rule in enumerate(rules))
+    if not numbered:
+        return "select 0 as rule, '' as name where false"
+    return f"select * from (values {numbered}) as t (rule, name)"  # noqa: S608 - quoted literals
+
+
 def _report(con: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], *, cap: int) -> None:
-    names = ", ".join(
-        f"({number}, {quote_literal(rule.name)})" for number, rule in enumerate(rules)
-    )
     con.execute(
         f"""
         create or replace table identity.blocking as
-        with rules as (select * from (values {names}) as t (rule, name)),
+        with rules as ({rule_rows(rules)}),
         sizes as (
             select
                 rule,

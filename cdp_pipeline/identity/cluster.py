@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.identity.attach import attach_records
-from cdp_pipeline.identity.compare import CUSTOMER_COMPARISONS, Comparison, pattern_sql
+from cdp_pipeline.identity.compare import Comparison, pattern_sql
+from cdp_pipeline.identity.design import declared_design
 from cdp_pipeline.identity.ids import assign_customers
 from cdp_pipeline.identity.linkage import average_linkage, components, cut_large
 from cdp_pipeline.identity.nodes import build_nodes
@@ -51,7 +52,7 @@ def run(context: RunContext) -> StepResult:
     settings = context.settings.identity
     with open_build(context) as con:
         build_nodes(con)
-        parameters = load_parameters(con, CUSTOMER_COMPARISONS)
+        parameters = load_parameters(con, declared_design(project.linkage).comparisons)
         labels = group_nodes(
             con, parameters, accept=settings.accept_prob, limit=settings.maximum_cluster_records
         )

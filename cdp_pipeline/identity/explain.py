@@ -15,12 +15,12 @@ import numpy as np
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.identity.compare import (
-    CUSTOMER_COMPARISONS,
     Comparison,
     frequency_columns,
     pattern_sql,
     unpack,
 )
+from cdp_pipeline.identity.design import Design, shipped_design
 from cdp_pipeline.identity.explanations import (
     CustomerExplanation,
     FieldEvidence,
@@ -42,13 +42,16 @@ COMPARED_RECORDS = 40
 """Records of each customer that are tried when two customers are compared."""
 
 
-def explain_pair(con: duckdb.DuckDBPyConnection, left: str, right: str) -> PairExplanation:
+def explain_pair(
+    con: duckdb.DuckDBPyConnection, left: str, right: str, *, design: Design | None = None
+) -> PairExplanation:
     """Explain why two records, or two customers, are or are not one person.
 
     Args:
         con: Read-only connection to a published version.
         left: ``source:record_key`` or a customer id; of a customer, the best fitting record.
         right: The same.
+        design: What the project compares; default: the shipped declaration.
 
     Raises:
         ConfigError: A record or customer does not exist.
@@ -57,7 +60,7 @@ def explain_pair(con: duckdb.DuckDBPyConnection, left: str, right: str) -> PairE
     same = _identical(sides)
     if same is not None:
         return same
-    parameters = load_parameters(con, CUSTOMER_COMPARISONS)
+    parameters = load_parameters(con, (design or shipped_design()).comparisons)
     ids = [[row["evidence_id"] for row in side if row["is_comparable"]] for side in sides]
     if parameters is None or not all(ids):
         return _attached(sides[0][0], sides[1][0])

@@ -7,7 +7,6 @@ recordlinkage holds the classifier, DuckDB makes the comparison patterns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import duckdb
 import numpy as np
@@ -16,15 +15,15 @@ import pandas as pd
 import recordlinkage
 
 from cdp_pipeline.core.context import RunContext, StepResult
-from cdp_pipeline.identity.blocking import CUSTOMER_RULES, BlockingRule, propose_pairs
+from cdp_pipeline.identity.blocking import propose_pairs, rule_rows
 from cdp_pipeline.identity.compare import (
-    CUSTOMER_COMPARISONS,
     Codes,
     Comparison,
     linked_places,
     pattern_sql,
     unpack,
 )
+from cdp_pipeline.identity.design import Design, declared_design, fitting_design
 from cdp_pipeline.identity.kernel import HouseholdECM, Population
 from cdp_pipeline.identity.nodes import build_nodes
 from cdp_pipeline.identity.weights import (
@@ -35,7 +34,7 @@ from cdp_pipeline.identity.weights import (
     store_parameters,
 )
 from cdp_pipeline.project.loader import load_project
-from cdp_pipeline.storage.warehouse import declare_table, fetch_value, open_build, quote_literal
+from cdp_pipeline.storage.warehouse import declare_table, fetch_value, open_build
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,26 +50,6 @@ HOUSEHOLD_PROB = 0.5
 MADE_TABLES = ("blocking", "model_parameters", "edges", "review")
 
 
-@dataclass(frozen=True)
-class Design:
-    """What is compared and how pairs are proposed.
-
-    Attributes:
-        comparisons: Fields in the order in which patterns are packed.
-        rules: Blocking rules.
-        classes: 3, or 2 to leave the household class out (for ablation).
-        sides: SQL over nodes ``l`` and ``r`` that a pair must satisfy; default: any pair.
-    """
-
-    comparisons: tuple[Comparison, ...] = CUSTOMER_COMPARISONS
-    rules: tuple[BlockingRule, ...] = CUSTOMER_RULES
-    classes: int = 3
-    sides: str = "true"
-
-
-CUSTOMERS = Design()
-
-
 def run(context: RunContext) -> StepResult:
     """Make ``identity.edges``, ``review``, ``blocking`` and ``model_parameters``.
 
@@ -81,8 +60,9 @@ def run(context: RunContext) -> StepResult:
     settings = context.settings.identity
     with open_build(context) as con:
         build_nodes(con)
-        pairs = score_pairs(con, CUSTOMERS, cap=settings.block_cap)
-        write_edges(con, CUSTOMERS, review=settings.review_prob, accept=settings.accept_prob)
+        design = fitting_design(con, declared_design(project.linkage))
+        pairs = score_pairs(con, design, cap=settings.block_cap)
+        write_edges(con, design, review=settings.review_prob, accept=settings.accept_prob)
         for name in MADE_TABLES:
             declare_table(con, project.table(f"identity.{name}"))
         edges = int(fetch_value(con, "select count(*) from identity.edges"))
@@ -232,11 +212,10 @@ def write_edges(
     con: duckdb.DuckDBPyConnection, design: Design, *, review: float, accept: float
 ) -> None:
     """Write ``identity.edges``, ``identity.review`` and the household pairs for later steps."""
-    names = ", ".join(f"({n}, {quote_literal(r.name)})" for n, r in enumerate(design.rules))
     con.execute(
         f"""
         create or replace table identity.edges as
-        with rules as (select * from (values {names}) as t (number, name))
+        with rules as ({rule_rows(design.rules)})
         select
             a.source as source_a,
             a.record_key as record_key_a,
@@ -248,7 +227,7 @@ def write_edges(
             s.pattern,
             u.name as rule
         from identity_scored as s
-        inner join rules as u on u.number = s.rule
+        inner join rules as u on u.rule = s.rule
         inner join identity_nodes as l on l.node_id = s.node_a
         inner join identity_nodes as r on r.node_id = s.node_b
         inner join identity.records as a on a.record_id = l.record_id

@@ -15,6 +15,14 @@ from importlib import resources
 
 import duckdb
 
+from cdp_pipeline.identity.extras import (
+    birth_year_sql,
+    held_tags,
+    node_joins,
+    node_select,
+    word_tags,
+)
+
 ROOTS = 4
 """Root names a nickname may have; a fifth is ignored (Bobby, Robert, Roberta, ...)."""
 
@@ -59,9 +67,10 @@ select
     hash(split_part(r.family_name, ' ', 1)) as family_first,
     hash(split_part(r.family_name, ' ', -1)) as family_last,
     year(r.birth_date) * 10000 + month(r.birth_date) * 100 + day(r.birth_date) as birth_number,
-    year(r.birth_date) as birth_year,
+    {birth_year} as birth_year,
     month(r.birth_date) * 100 + day(r.birth_date) as birth_month_day,
     day(r.birth_date) * 100 + month(r.birth_date) as birth_day_month,
+    {extras}
     r.sex,
     case when r.email is not null then hash(r.email) end as email_hash,
     case when r.email is not null then hash(split_part(r.email, '@', 1)) end as email_local,
@@ -83,6 +92,7 @@ left join identity_given_name_words as g on g.word = r.given_name
 left join identity_family_name_words as f on f.word = r.family_name
 left join identity_postcode_words as p on p.word = r.postcode
 left join identity_nicknames as k on k.name = r.given_name
+{extra_joins}
 where r.record_id = r.evidence_id and r.is_comparable
 """
 
@@ -133,8 +143,15 @@ def build_nodes(con: duckdb.DuckDBPyConnection, *, only: Sequence[int] | None = 
         only: Record ids to keep; frequencies still come from all records. Default: all.
     """
     load_nicknames(con)
-    nodes = _NODES.format(street_key=street_key_sql("r.street"), email_own=_EMAIL_OWN)
-    for field in ("given_name", "family_name", "postcode"):
+    held = held_tags(con, "identity.records")
+    nodes = _NODES.format(
+        street_key=street_key_sql("r.street"),
+        email_own=_EMAIL_OWN,
+        birth_year=birth_year_sql(held),
+        extras=node_select(held),
+        extra_joins=node_joins(held),
+    )
+    for field in ("given_name", "family_name", "postcode", *word_tags(held)):
         mask = "0" if field == "postcode" else letter_mask("word")
         con.execute(_WORDS.format(field=field, mask=mask))
     chosen = "" if only is None else "where record_id in (select unnest($only))"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import duckdb
 
 from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.identity.extras import brought_tags, clean_select
 from cdp_pipeline.identity.hubs import IDENTIFIERS, find_hubs
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
@@ -79,6 +80,7 @@ select
     identity_number(loyalty_id) as loyalty_id,
     nullif(trim(account_id), '') as account_id,
     nullif(trim(payment_token), '') as payment_token,
+    {extras}
     updated_at
 from identity_split
 """
@@ -126,7 +128,7 @@ with marked as (
     select
         record_id,
         coalesce(
-            email, phone, loyalty_id, account_id, payment_token,
+            email, phone, loyalty_id, account_id, payment_token, national_id, identifier,
             case when given_name is not null and family_name is not null
                 and birth_date is not null then family_name end
         ) is not null as is_identifying,
@@ -134,11 +136,11 @@ with marked as (
             or birth_date is not null as is_comparable,
         hash(
             given_name, family_name, birth_date, sex, email, phone, street, city, postcode,
-            loyalty_id, account_id, payment_token
+            loyalty_id, account_id, payment_token{extras}
         ) as head,
         hash(
             payment_token, account_id, loyalty_id, postcode, street, city, phone, email, sex,
-            birth_date, family_name, given_name, 'second'
+            birth_date, family_name, given_name{extras}, 'second'
         ) as tail
     from identity_usable
 )
@@ -202,13 +204,15 @@ def run(context: RunContext) -> StepResult:
 def standardise(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
     """Write ``identity.records`` and ``identity.hubs``; equal inputs give equal tables."""
     con.execute(_SPLIT)
-    con.execute(_CLEAN, {"business_date": context.business_date, "oldest": OLDEST_AGE_YEARS})
+    extras = brought_tags(con, "staging.person_records")
+    clean = _CLEAN.format(extras=clean_select(extras))
+    con.execute(clean, {"business_date": context.business_date, "oldest": OLDEST_AGE_YEARS})
     con.execute(_USAGE)
     con.execute(_SWAPPED)
     con.execute(_TURNED)
     find_hubs(con)
     con.execute(_neutralise_sql())
-    con.execute(_FINGERPRINT)
+    con.execute(_FINGERPRINT.format(extras="".join(f", {tag}" for tag in extras)))
     con.execute(_RECORDS)
     for name in ("split", "clean", "swapped", "turned", "usable", "fingerprint"):
         con.execute(f"drop table if exists temp.identity_{name}")

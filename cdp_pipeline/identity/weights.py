@@ -234,7 +234,12 @@ def store_parameters(con: duckdb.DuckDBPyConnection, parameters: Parameters | No
 def load_parameters(
     con: duckdb.DuckDBPyConnection, comparisons: Sequence[Comparison]
 ) -> Parameters | None:
-    """Read what ``store_parameters`` wrote; None without a model."""
+    """Read what ``store_parameters`` wrote; None without a model.
+
+    Args:
+        con: Connection.
+        comparisons: All that are declared; those for which no record had evidence are left out.
+    """
     rows = con.execute(
         "select comparison, level, m_prob, household_prob, u_prob, weight "
         "from identity.model_parameters"
@@ -242,6 +247,8 @@ def load_parameters(
     if not rows:
         return None
     found = {(row[0], row[1]): row[2:] for row in rows}
+    fitted = {row[0] for row in rows}
+    comparisons = [c for c in comparisons if c.name in fitted]
 
     def column(place: int) -> tuple[Floats, ...]:
         return tuple(

@@ -14,6 +14,7 @@ from typing import Any
 
 from cdp_pipeline.core.errors import CdpError
 from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.identity.design import declared_design
 from cdp_pipeline.ingest.vetting import vet_contract
 from cdp_pipeline.orchestration.steps import nightly_graph
 from cdp_pipeline.project.loader import Project, load_project
@@ -68,6 +69,8 @@ def check_project(root: Path, settings: Settings) -> Findings:
         return findings
     findings.attempt(lambda: nightly_graph(root))
     _check_contracts(project, findings)
+    findings.attempt(partial(declared_design, project.linkage))
+    findings.checked["linkage rules"] = len(project.linkage.rules)
     columns = _check_models(project, settings, findings)
     _check_marketing(project, columns, findings)
     _check_reports(project, findings)

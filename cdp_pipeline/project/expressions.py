@@ -34,7 +34,8 @@ TEXT_FUNCTIONS = _words(
     "lower upper trim ltrim rtrim replace substr substring left right length strlen concat "
     "concat_ws split_part starts_with ends_with prefix suffix contains position instr "
     "regexp_matches regexp_full_match regexp_replace regexp_extract lpad rpad reverse "
-    "strip_accents translate nfc_normalize md5 sha256 chr"
+    "strip_accents translate nfc_normalize md5 sha256 chr hamming levenshtein damerau_levenshtein "
+    "jaro_similarity jaro_winkler_similarity"
 )
 NUMBER_FUNCTIONS = _words(
     "abs round floor ceil ceiling trunc sign greatest least mod sqrt ln exp pow power"

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.project.marketing import DestinationSpec, OfferSpec, SegmentSpec
 from cdp_pipeline.project.reports import Brand, ReportSpec
 from cdp_pipeline.project.tables import TableHeader, TableSpec
@@ -43,6 +44,7 @@ class Project:
         entities: Typed headers of ``sql/staging`` by table name.
         tables: Every warehouse table by ``schema.name``.
         macros: Files of ``sql/macros``, in name order.
+        linkage: What tells people apart: ``sql/linkage/people.yml``, or the starter's.
         fingerprint: SHA-256 over every declaration's path and bytes.
     """
 
@@ -51,6 +53,7 @@ class Project:
     entities: dict[str, TableSpec]
     tables: dict[str, TableSpec]
     macros: tuple[Path, ...]
+    linkage: LinkageSpec
     segments: dict[str, SegmentSpec]
     offers: dict[str, OfferSpec]
     destinations: dict[str, DestinationSpec]
@@ -118,12 +121,18 @@ def _declaration_files(root: Path) -> list[Path]:
             for path in sorted(folder.rglob("*"))
             if path.is_file() and path.suffix not in _NO_DECLARATIONS
         ]
-    return found
+    linkage = _linkage_file(root)
+    return found if linkage in found else [*found, linkage]
 
 
 def _folder(root: Path, name: str) -> Path:
     own = root / name
     return own if own.is_dir() else starter_folder(name)
+
+
+def _linkage_file(root: Path) -> Path:
+    own = _folder(root, "sql") / "linkage" / "people.yml"
+    return own if own.is_file() else starter_folder("sql") / "linkage" / "people.yml"
 
 
 @lru_cache(maxsize=8)
@@ -147,6 +156,7 @@ def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
         entities={spec.name: spec for spec in _read_tables(sql, "staging")},
         tables={spec.full_name: spec for layer in LAYERS for spec in _read_tables(sql, layer)},
         macros=tuple(sorted((sql / "macros").glob("*.sql"))),
+        linkage=read_model(LinkageSpec, _linkage_file(root)),
         segments=segments,
         offers=offers,
         destinations=destinations,

@@ -23,17 +23,18 @@ from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.identity.blocking import BlockingRule
 from cdp_pipeline.identity.cluster import group_nodes, write_groups
-from cdp_pipeline.identity.compare import CUSTOMER_COMPARISONS, Comparison, Level
+from cdp_pipeline.identity.compare import Comparison, Level
+from cdp_pipeline.identity.design import Design, shipped_design
 from cdp_pipeline.identity.evaluate import PairScore
 from cdp_pipeline.identity.evaluate import score_pairs as score_joined
-from cdp_pipeline.identity.model import Design, score_pairs, write_edges
+from cdp_pipeline.identity.model import score_pairs, write_edges
 from cdp_pipeline.identity.nodes import build_nodes
 from cdp_pipeline.identity.records import standardise
 from cdp_pipeline.identity.weights import load_parameters
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-NAMED = {comparison.name: comparison for comparison in CUSTOMER_COMPARISONS}
+NAMED = {comparison.name: comparison for comparison in shipped_design().comparisons}
 
 
 def _text(name: str, column: str) -> Comparison:

@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipeline.identity.compare import CUSTOMER_COMPARISONS, Codes, pattern_sql, unpack
+from cdp_pipeline.identity.compare import pattern_sql, unpack
+from cdp_pipeline.identity.design import fitting_design, shipped_design
 from cdp_pipeline.identity.nodes import build_nodes
 from cdp_pipeline.identity.records import run
 from cdp_pipeline.storage.warehouse import open_build
 
 if TYPE_CHECKING:
     from tests.unit.identity.conftest import Store
+
+ALL = shipped_design().comparisons
 
 ANNA = {
     "given_name": "Elizabeth",
@@ -26,6 +29,10 @@ ANNA = {
     "street": "12 High Street, Flat 3",
     "postcode": "HA1 1AA",
     "loyalty_id": "0071000019",
+    "national_id": "QQ123456C",
+    "middle_name": "Mary",
+    "birth_place": "Saint Helier",
+    "occupation": "Printer",
 }
 
 
@@ -59,15 +66,21 @@ CASES = [
     ("address", {"street": "99 Long Lane"}, "same postcode"),
     ("loyalty card", {"loyalty_id": "71000019"}, "same"),
     ("loyalty card", {"loyalty_id": "0071000091"}, "one slip"),
-    ("web account", {}, "missing"),
+    ("national number", {"national_id": None}, "missing"),
+    ("national number", {"national_id": "QQ 12 34 56 C"}, "same"),
+    ("national number", {"national_id": "QQ123465C"}, "one slip"),
+    ("middle name", {"middle_name": "M."}, "same initial"),
+    ("birth place", {"birth_place": "Saint Hélier"}, "same"),
+    ("birth place", {"birth_place": "St Helier"}, "differs"),
+    ("occupation", {"occupation": "Printers"}, "alike"),
 ]
 
 
 @pytest.fixture(scope="module")
 def outcomes(
     make_store: Callable[[Path], Store], tmp_path_factory: pytest.TempPathFactory
-) -> Codes:
-    """Outcomes of every case, in their order: each case is its own pair of records."""
+) -> dict[str, list[str]]:
+    """Level of each field in every case, in their order: each case is its own pair of records."""
     store = make_store(tmp_path_factory.mktemp("compare"))
     people = []
     for number, (_, change, _) in enumerate(CASES):
@@ -78,27 +91,34 @@ def outcomes(
     with open_build(context) as con:
         con.execute("update identity.records set evidence_id = record_id")
         build_nodes(con)
+        comparisons = fitting_design(con, shipped_design()).comparisons
         rows = con.execute(
-            f"select {pattern_sql(CUSTOMER_COMPARISONS)} from identity_nodes as l "
+            f"select {pattern_sql(comparisons)} from identity_nodes as l "
             "inner join identity_nodes as r on r.node_id = l.node_id + 1 "
             "where l.node_id % 2 = 0 order by l.node_id"
         ).fetchall()
-    return unpack(np.array([row[0] for row in rows]), CUSTOMER_COMPARISONS)
+    found = unpack(np.array([row[0] for row in rows]), comparisons)
+    return {c.name: [c.level_name(int(o)) for o in found[:, p]] for p, c in enumerate(comparisons)}
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda n: f"{CASES[n][0]}: {CASES[n][2]}")
-def test_each_level_is_met_by_what_its_name_says(outcomes: Codes, number: int) -> None:
+def test_each_level_is_met_by_what_its_name_says(
+    outcomes: dict[str, list[str]], number: int
+) -> None:
     field, _, level = CASES[number]
-    place = [c.name for c in CUSTOMER_COMPARISONS].index(field)
-    assert CUSTOMER_COMPARISONS[place].level_name(int(outcomes[number, place])) == level
+    assert outcomes[field][number] == level
 
 
-@given(st.tuples(*(st.integers(min_value=-1, max_value=c.size - 1) for c in CUSTOMER_COMPARISONS)))
+def test_what_no_record_says_is_not_compared(outcomes: dict[str, list[str]]) -> None:
+    assert set(outcomes) == {case[0] for case in CASES}
+
+
+@given(st.tuples(*(st.integers(min_value=-1, max_value=c.size - 1) for c in ALL)))
 @settings(max_examples=50, deadline=None)
-def test_patterns_unpack_to_what_was_packed(outcomes: Codes) -> None:
+def test_patterns_unpack_to_what_was_packed(outcomes: tuple[int, ...]) -> None:
     code, factor = 0, 1
-    for outcome, comparison in zip(outcomes, CUSTOMER_COMPARISONS, strict=True):
+    for outcome, comparison in zip(outcomes, ALL, strict=True):
         code += factor * (outcome + 1)
         factor *= comparison.size + 1
-    assert tuple(unpack(np.array([code]), CUSTOMER_COMPARISONS)[0]) == outcomes
+    assert tuple(unpack(np.array([code]), ALL)[0]) == outcomes
     assert factor < 2**62

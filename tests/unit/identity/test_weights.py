@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from cdp_pipeline.identity.compare import CUSTOMER_COMPARISONS
+from cdp_pipeline.identity.design import shipped_design
 from cdp_pipeline.identity.weights import (
     RAREST_BITS,
     Parameters,
@@ -15,6 +15,8 @@ from cdp_pipeline.identity.weights import (
     store_parameters,
 )
 
+COMPARISONS = shipped_design().comparisons
+
 if TYPE_CHECKING:
     from tests.unit.identity.conftest import Query, Village
 
@@ -22,12 +24,11 @@ if TYPE_CHECKING:
 def _parameters() -> Parameters:
     def levels(first: float) -> tuple[np.ndarray, ...]:
         return tuple(
-            np.array([1 - first, *[first / (c.size - 1)] * (c.size - 1)])
-            for c in CUSTOMER_COMPARISONS
+            np.array([1 - first, *[first / (c.size - 1)] * (c.size - 1)]) for c in COMPARISONS
         )
 
     return Parameters(
-        comparisons=CUSTOMER_COMPARISONS,
+        comparisons=COMPARISONS,
         match=levels(0.9),
         household=levels(0.5),
         unrelated=levels(0.01),
@@ -42,9 +43,9 @@ def test_a_stored_model_is_read_back_to_the_last_bit() -> None:
     with duckdb.connect() as con:
         con.execute("create schema identity")
         store_parameters(con, before)
-        after = load_parameters(con, CUSTOMER_COMPARISONS)
+        after = load_parameters(con, COMPARISONS)
         store_parameters(con, None)
-        assert load_parameters(con, CUSTOMER_COMPARISONS) is None
+        assert load_parameters(con, COMPARISONS) is None
     assert after is not None
     assert (after.match_bits, after.household_bits, after.linked_bits) == (-12.5, -13.25, 1.5)
     for name in ("match", "household", "unrelated"):
@@ -54,7 +55,7 @@ def test_a_stored_model_is_read_back_to_the_last_bit() -> None:
 
 def test_a_rare_name_weighs_more_but_not_without_end() -> None:
     parameters = _parameters()
-    outcomes = [1] + [-1] * (len(CUSTOMER_COMPARISONS) - 1)
+    outcomes = [1] + [-1] * (len(COMPARISONS) - 1)
     common, rare, rarest = (
         parameters.pair_bits(outcomes, {0: bits})[0][0] for bits in (-5.0, -15.0, -40.0)
     )
@@ -65,7 +66,7 @@ def test_a_rare_name_weighs_more_but_not_without_end() -> None:
 def test_names_that_go_together_count_for_less() -> None:
     parameters = _parameters()
     names = {0: -10.0, 1: -10.0}
-    missing = [-1] * (len(CUSTOMER_COMPARISONS) - 2)
+    missing = [-1] * (len(COMPARISONS) - 2)
     both = parameters.pair_bits([1, 1, *missing], names)
     alone = parameters.pair_bits([-1, 1, *missing], names)
     assert both[1][0] == pytest.approx(alone[1][0] - 1.5)
