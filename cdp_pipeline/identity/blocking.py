@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from cdp_pipeline.project.evidence import KEYS
+from cdp_pipeline.project.evidence import EVIDENCE, KEYS
 from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.storage.warehouse import fetch_value, quote_literal
 
@@ -23,10 +23,12 @@ class BlockingRule:
     Attributes:
         name: For people and for ``identity.edges.rule``.
         columns: Node columns that must all be present and equal.
+        needs: Further node columns without which the rule is left out.
     """
 
     name: str
     columns: tuple[str, ...]
+    needs: tuple[str, ...] = ()
 
     def key_sql(self, number: int) -> str:
         """Return SQL for the rows (key, rule, node_id) of this rule."""
@@ -41,7 +43,12 @@ class BlockingRule:
 def declared_rules(spec: LinkageSpec) -> tuple[BlockingRule, ...]:
     """Return the blocking rules of a declaration, in its order."""
     return tuple(
-        BlockingRule(name, tuple(KEYS[key] for key in keys)) for name, keys in spec.rules.items()
+        BlockingRule(
+            name,
+            tuple(KEYS[key] for key in keys),
+            tuple(EVIDENCE[key].held or KEYS[key] for key in keys if key in EVIDENCE),
+        )
+        for name, keys in spec.rules.items()
     )
 
 

@@ -67,5 +67,5 @@ def fitting_design(con: duckdb.DuckDBPyConnection, design: Design) -> Design:
     return replace(
         design,
         comparisons=tuple(c for c in design.comparisons if held.issuperset(c.needs)),
-        rules=tuple(rule for rule in design.rules if held.issuperset(rule.columns)),
+        rules=tuple(r for r in design.rules if held.issuperset((*r.columns, *r.needs))),
     )
