@@ -19,9 +19,9 @@ from cdp_pipeline.identity.bonds import Bonds
 from cdp_pipeline.identity.compare import Comparison, pattern_sql
 from cdp_pipeline.identity.design import declared_design
 from cdp_pipeline.identity.ids import assign_customers
+from cdp_pipeline.identity.judged import mark_judged, node_bonds, verify_groups
 from cdp_pipeline.identity.linkage import NEVER, average_linkage, components, cut_large
 from cdp_pipeline.identity.nodes import build_nodes
-from cdp_pipeline.identity.stewardship import mark_judged, node_bonds, verify_groups
 from cdp_pipeline.identity.weights import (
     Parameters,
     frequency_select,
