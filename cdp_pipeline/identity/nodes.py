@@ -23,23 +23,25 @@ from cdp_pipeline.identity.extras import (
     word_tags,
 )
 
-ROOTS = 4
-"""Root names a nickname may have; a fifth is ignored (Bobby, Robert, Roberta, ...)."""
+PARTICLES = "van|von|der|den|de|del|della|di|da|dos|du|la|le|las|los|ter|ten|bin|ibn|al|el|st"
+"""Words before a family name that many families share; the name proper follows them."""
 
 _WORDS = """
 create or replace temp table identity_{field}_words as
 select
     word,
-    cast(log2(seen / sum(seen) over ()) as float) as frequency,
-    hash(word) as word_hash,
+    folded,
+    cast(log2(sum(seen) over (partition by folded) / sum(seen) over ()) as float) as frequency,
+    hash(folded) as word_hash,
     {mask} as mask
 from (
-    select {field} as word, count(*) as seen
+    select {field} as word, {folded} as folded, count(*) as seen
     from identity.records
     where record_id = evidence_id and is_comparable and {field} is not null
     group by {field}
 )
 """
+# Spellings of one name in different alphabets share a hash and a frequency.
 
 _NODES = """
 select
@@ -54,18 +56,15 @@ select
     ascii(r.given_name) as given_initial,
     case when length(r.given_name) > 1 then g.word_hash end as given_hash,
     coalesce(k.root_bits, 0) as root_bits,
-    k.root_1,
-    k.root_2,
-    k.root_3,
-    k.root_4,
+    k.roots,
     f.word_hash as family_hash,
     f.mask as family_mask,
     f.frequency as family_frequency,
     case when length(r.given_name) > 1 and f.word_hash is not null
         then hash(least(g.word_hash, f.word_hash), greatest(g.word_hash, f.word_hash))
     end as names_hash,
-    hash(split_part(r.family_name, ' ', 1)) as family_first,
-    hash(split_part(r.family_name, ' ', -1)) as family_last,
+    case when r.family_name is not null then hash({family_first}) end as family_first,
+    case when r.family_name is not null then hash(split_part(f.folded, ' ', -1)) end as family_last,
     year(r.birth_date) * 10000 + month(r.birth_date) * 100 + day(r.birth_date) as birth_number,
     {birth_year} as birth_year,
     month(r.birth_date) * 100 + day(r.birth_date) as birth_month_day,
@@ -75,6 +74,10 @@ select
     case when r.email is not null then hash(r.email) end as email_hash,
     case when r.email is not null then hash(split_part(r.email, '@', 1)) end as email_local,
     length(r.email) as email_length,
+    split_part(r.email, '@', 1) as email_name,
+    case when r.email is not null then hash(split_part(r.email, '@', 2)) end as email_host,
+    case when r.email is not null then hash({email_digits}) end as email_digits,
+    case when r.email is not null then hash({email_core}) end as email_core,
     {email_own} as email_own,
     r.phone,
     case when r.phone is not null then hash(r.phone) end as phone_hash,
@@ -96,42 +99,35 @@ left join identity_nicknames as k on k.name = r.given_name
 where r.record_id = r.evidence_id and r.is_comparable
 """
 
-_EMAIL_OWN = r"""
-length(regexp_replace(
+_EMAIL_LETTERS = "translate(split_part(r.email, '@', 1), '0123456789._-', '')"
+_EMAIL_DIGITS = "translate(split_part(r.email, '@', 1), 'abcdefghijklmnopqrstuvwxyz._-', '')"
+_EMAIL_CORE = "translate(split_part(r.email, '@', 1), '._-', '')"
+
+_EMAIL_OWN = """
+length(replace(
     replace(
-        replace(split_part(r.email, '@', 1), coalesce(replace(r.family_name, ' ', ''), '?'), ''),
-        coalesce(r.given_name, '?'),
+        replace({folded_letters}, coalesce(replace(f.folded, ' ', ''), '?'), ''),
+        coalesce(split_part(f.folded, ' ', -1), '?'),
         ''
     ),
-    '(19|20)[0-9][0-9]|[._-]',
-    '',
-    'g'
+    coalesce(g.folded, '?'),
+    ''
 ))
 """
-# Characters of an address that the owner's names and a year do not explain: namesakes have the
-# same addresses at other providers, but hardly the same peculiarity.
+# Letters of an address that the owner's names do not explain: namesakes have the same addresses
+# at other providers, but hardly the same peculiarity.
 
 _NICKNAMES = """
 create or replace temp table identity_nicknames as
 with pairs as (
     select unnest($names) as name, unnest($roots) as root
-),
-roots as (
-    select
-        name,
-        list(distinct hash(root) order by hash(root)) as hashes,
-        bit_or(cast(1 as ubigint) << cast(hash(root) % 63 as integer)) as root_bits
-    from pairs
-    group by name
 )
 select
     name,
-    root_bits,
-    hashes[1] as root_1,
-    hashes[2] as root_2,
-    hashes[3] as root_3,
-    hashes[4] as root_4
-from roots
+    list(distinct hash(root) order by hash(root)) as roots,
+    bit_or(cast(1 as ubigint) << cast(hash(root) % 63 as integer)) as root_bits
+from pairs
+group by name
 """
 
 
@@ -146,14 +142,18 @@ def build_nodes(con: duckdb.DuckDBPyConnection, *, only: Sequence[int] | None = 
     held = held_tags(con, "identity.records")
     nodes = _NODES.format(
         street_key=street_key_sql("r.street"),
-        email_own=_EMAIL_OWN,
+        family_first=f"regexp_extract(f.folded, '^(?:(?:{PARTICLES}) )*([^ ]+)', 1)",
+        email_digits=_EMAIL_DIGITS,
+        email_core=_EMAIL_CORE,
+        email_own=_EMAIL_OWN.format(folded_letters=fold_sql(_EMAIL_LETTERS)),
         birth_year=birth_year_sql(held),
         extras=node_select(held),
         extra_joins=node_joins(held),
     )
     for field in ("given_name", "family_name", "postcode", *word_tags(held)):
         mask = "0" if field == "postcode" else letter_mask("word")
-        con.execute(_WORDS.format(field=field, mask=mask))
+        folded = fold_sql(field) if field in {"given_name", "family_name"} else field
+        con.execute(_WORDS.format(field=field, mask=mask, folded=folded))
     chosen = "" if only is None else "where record_id in (select unnest($only))"
     con.execute(
         f"create or replace temp table identity_nodes as select * from ({nodes}) {chosen} "  # noqa: S608 - constant text
@@ -163,7 +163,7 @@ def build_nodes(con: duckdb.DuckDBPyConnection, *, only: Sequence[int] | None = 
 
 
 def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``identity_nicknames``: up to four root names of each name, as hashes.
+    """Create ``identity_nicknames``: the root names of each name, as hashes.
 
     Source: the ``nicknames`` package, whose list is curated by hand (has_nickname relations).
     """
@@ -175,6 +175,21 @@ def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
             pairs.add((row["name2"], row["name1"]))
     ordered = sorted(pairs)
     con.execute(_NICKNAMES, {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]})
+
+
+def fold_sql(column: str) -> str:
+    """Return SQL for a name without the marks of its spelling.
+
+    Müller, Mueller and Muller are one name, as are Aagaard and Ågård; so are MacDonald and
+    McDonald. Short names stay as they are: Joe is not Jo.
+    """
+    plain = column
+    for written, heard in (("ae", "a"), ("oe", "o"), ("ue", "u"), ("aa", "a")):
+        plain = f"replace({plain}, '{written}', '{heard}')"
+    return (
+        f"case when length({column}) < 5 then {column} "
+        f"when starts_with({column}, 'mac') then 'mc' || {plain}[4:] else {plain} end"
+    )
 
 
 def street_key_sql(column: str) -> str:

@@ -12,7 +12,7 @@ import duckdb
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.identity.extras import brought_tags, clean_select
 from cdp_pipeline.identity.hubs import IDENTIFIERS, find_hubs
-from cdp_pipeline.identity.stewardship import MADE_TABLES, load_judgements
+from cdp_pipeline.identity.providers import find_provider_slips
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
 
@@ -73,7 +73,7 @@ select
             and birth_date > $business_date - to_years($oldest) then birth_date
     end as birth_date,
     case when lower(left(trim(sex), 1)) in ('f', 'm') then upper(left(trim(sex), 1)) end as sex,
-    identity_mailbox(identity_email(email)) as email,
+    identity_email(email) as email,
     identity_phone(phone) as phone,
     identity_street(street) as street,
     identity_letters(city) as city,
@@ -117,10 +117,15 @@ select
         case when s.record_id is null then c.given_name else c.family_name end as given_name,
         case when s.record_id is null then c.family_name else c.given_name end as family_name,
         case when s.record_id is null then printed_given else printed_family end as printed_given,
-        case when s.record_id is null then printed_family else printed_given end as printed_family
+        case when s.record_id is null then printed_family else printed_given end as printed_family,
+        identity_mailbox(case
+            when p.meant is null then c.email
+            else split_part(c.email, '@', 1) || '@' || p.meant
+        end) as email
     )
 from identity_clean as c
 left join identity_swapped as s using (record_id)
+left join identity_provider_slips as p on p.name = split_part(c.email, '@', 2)
 """
 
 _FINGERPRINT = """
@@ -180,17 +185,14 @@ order by u.record_id
 def run(context: RunContext) -> StepResult:
     """Make ``identity.records`` and ``identity.hubs`` from ``staging.person_records``.
 
-    Also reads what stewards decided, as some of it tells records apart that say the same.
-
     Returns:
         Records read and kept; ``rows_set_aside`` counts records that hold no usable evidence.
     """
     project = load_project(context.project_root)
     with open_build(context) as con:
         standardise(con, context)
-        judged = load_judgements(con, context)
-        for name in ("records", "hubs", *MADE_TABLES):
-            declare_table(con, project.table(f"identity.{name}"))
+        for name in ("identity.records", "identity.hubs"):
+            declare_table(con, project.table(name))
         facts = summarise(con)
     unusable = facts["records"] - facts["usable"]
     return StepResult(
@@ -200,7 +202,6 @@ def run(context: RunContext) -> StepResult:
         messages=(
             f"{facts['records']:,} person records, {facts['distinct']:,} of them distinct",
             f"{facts['hubs']:,} shared or junk values neutralised",
-            *judged.messages,
         ),
         facts=facts,
     )
@@ -214,12 +215,13 @@ def standardise(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
     con.execute(clean, {"business_date": context.business_date, "oldest": OLDEST_AGE_YEARS})
     con.execute(_USAGE)
     con.execute(_SWAPPED)
+    find_provider_slips(con, "identity_clean")
     con.execute(_TURNED)
     find_hubs(con)
     con.execute(_neutralise_sql())
     con.execute(_FINGERPRINT.format(extras="".join(f", {tag}" for tag in extras)))
     con.execute(_RECORDS)
-    for name in ("split", "clean", "swapped", "turned", "usable", "fingerprint"):
+    for name in ("split", "clean", "swapped", "provider_slips", "turned", "usable", "fingerprint"):
         con.execute(f"drop table if exists temp.identity_{name}")
 
 

@@ -70,9 +70,7 @@ def swapped(_evidence: Evidence, argument: Argument) -> Agreement:
 def nickname(_evidence: Evidence, argument: Argument) -> Agreement:
     """Given names of one root: Liz, Beth and Elizabeth (list of the ``nicknames`` package)."""
     _plain(argument, "nickname")
-    places = range(1, 5)
-    equal = " or ".join(f"l.root_{a} = r.root_{b}" for a in places for b in places)
-    return Agreement(f"(l.root_bits & r.root_bits) <> 0 and ({equal})")
+    return Agreement("(l.root_bits & r.root_bits) <> 0 and list_has_any(l.roots, r.roots)")
 
 
 def initial(evidence: Evidence, argument: Argument) -> Agreement:
@@ -181,12 +179,21 @@ def namesakes_address(evidence: Evidence, argument: Argument) -> Agreement:
 
 
 def mailbox_alike(evidence: Evidence, argument: Argument) -> Agreement:
-    """Addresses of a similarity of at least the argument that are more than a name."""
+    """Addresses alike in what is more than a name, or one letter apart at one provider.
+
+    Namesakes choose addresses alike, but not with the same digits at the same provider, where
+    every address is given once; there a letter too many is a slip of one person.
+    """
     least = _share(argument, "mailbox alike")
     _only(evidence, "email")
+    slip = (
+        "l.email_host = r.email_host and l.email_digits = r.email_digits "
+        f"and l.email_core <> r.email_core and {_similarity('email')} >= {_CLOSE} "
+        "and damerau_levenshtein(l.email_name, r.email_name) <= 1"
+    )
     return Agreement(
-        f"abs(l.email_length - r.email_length) <= 1 and {_PECULIAR} "
-        f"and {_similarity('email')} >= {least}"
+        "abs(l.email_length - r.email_length) <= 1 "
+        f"and (({_PECULIAR} and {_similarity('email')} >= {least}) or ({slip}))"
     )
 
 
@@ -220,8 +227,9 @@ VOCABULARY: dict[str, Template] = {
 
 _CLOSE = 0.9
 
-_PECULIAR = "greatest(l.email_own, r.email_own) >= 4"
-"""One address at least is more than its owner's names: namesakes' addresses are alike as well."""
+_PECULIAR = "least(l.email_own, r.email_own) >= 3"
+"""Letters of both addresses that their owners' names do not explain. What one record's names
+explain is no peculiarity, however misspelt the other's are: namesakes' addresses are alike."""
 
 _ONE_DIGIT = ", ".join(
     str(digit * 10**place)

@@ -18,9 +18,9 @@ create or replace temp macro identity_untitle(value) as
 -- One field split: "SMITH, Anna", "Anna Smith", "Mr Jan van der Berg"; a lone word: family name.
 create or replace temp macro identity_split_name(value) as
     case
-        when contains(value, ',') then struct_pack(
-            given := identity_untitle(trim(split_part(value, ',', 2))),
-            family := identity_untitle(trim(split_part(value, ',', 1)))
+        when contains(identity_untitle(value), ',') then struct_pack(
+            given := identity_untitle(trim(split_part(identity_untitle(value), ',', 2))),
+            family := identity_untitle(trim(split_part(identity_untitle(value), ',', 1)))
         )
         when contains(identity_untitle(value), ' ') then regexp_extract(
             identity_untitle(value),
@@ -31,18 +31,37 @@ create or replace temp macro identity_split_name(value) as
         else struct_pack(given := cast(null as varchar), family := identity_untitle(value))
     end;
 
--- Lower case letters and single blanks, without accents: the form in which names are compared.
+-- Small Cyrillic and Greek letters without accents in Latin ones, as passports write them.
+create or replace temp macro identity_latin(value) as
+    case
+        when regexp_matches(value, '[α-ωа-яєіїґў]') then translate(
+            replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                replace(replace(replace(replace(
+                    value,
+                    'щ', 'shch'), 'ж', 'zh'), 'х', 'kh'), 'ц', 'ts'), 'ч', 'ch'), 'ш', 'sh'),
+                    'ю', 'yu'), 'я', 'ya'), 'є', 'ye'), 'θ', 'th'), 'χ', 'ch'), 'ψ', 'ps'),
+                'ου', 'ou'), 'ї', 'i'),
+            'абвгґдезиійклмнопрстуўфыэъьαβγδεζηικλμνξοπρσςτυφω',
+            'abvggdeziiiklmnoprstuufyeiiavgdeziiklmnxoprsstyfo'
+        )
+        else value
+    end;
+
+-- Small letters and single blanks, without accents: the form in which names are compared.
+-- O'Brien, O Brien and Mc Carthy are written in one word.
 create or replace temp macro identity_letters(value) as
     nullif(trim(regexp_replace(
         regexp_replace(
-            replace(
-                replace(replace(replace(lower(strip_accents(value)), 'ß', 'ss'), 'ø', 'o'), 'æ',
-                    'ae'),
-                'ł',
-                'l'
+            regexp_replace(
+                replace(replace(replace(
+                    translate(identity_latin(lower(strip_accents(value))), 'øłđðı', 'olddi'),
+                    'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'),
+                '[''’‘`´.]', '', 'g'
             ),
-            '[''’`´.]', '', 'g'),
-        '[^\p{L}]+', ' ', 'g')), '');
+            '[^\p{L}]+', ' ', 'g'
+        ),
+        '^(o|mc|mac) ', '\1'
+    )), '');
 
 -- Whether a comparable name is what a till types when there is none.
 create or replace temp macro identity_is_no_name(value) as
