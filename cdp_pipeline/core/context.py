@@ -77,3 +77,17 @@ class Clock:
         from zoneinfo import ZoneInfo  # noqa: PLC0415 - only the CLI's default date needs it
 
         return datetime.now(ZoneInfo(zone)).date()
+
+
+def operating_user() -> str:
+    """Return who is logged in at the operating system: the author of a decision.
+
+    By user id rather than by environment, which anybody may set.
+    """
+    import os  # noqa: PLC0415 - only decisions have an author
+    import pwd  # noqa: PLC0415 - as above
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user need not have a name
+        return f"uid {os.getuid()}"

@@ -99,7 +99,7 @@ print(sorted(heavy & {{name.split(".")[0] for name in set(sys.modules) - before}
 
 @pytest.mark.parametrize(
     "module", ["cdp_pipeline", "cdp_pipeline.cli.app", "cdp_pipeline.cli.night",
-               "cdp_pipeline.cli.look", "cdp_pipeline.cli.start",
+               "cdp_pipeline.cli.look", "cdp_pipeline.cli.start", "cdp_pipeline.cli.steward",
                "cdp_pipeline.orchestration.steps", "cdp_pipeline.core.settings"]
 )  # fmt: skip
 def test_the_way_in_imports_nothing_heavy(module: str) -> None:
