@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import duckdb
 
+from cdp_pipeline.identity.partners import place_partners, settle_judged, withhold_judged
 from cdp_pipeline.storage.warehouse import fetch_value
 
 KEYS = ("account_id", "loyalty_id", "email", "phone", "payment_token")
@@ -147,7 +148,9 @@ def attach_records(con: duckdb.DuckDBPyConnection, *, accept: float) -> None:
     Writes the temporary table ``identity_attached`` (evidence_id, holder_id, match_prob, field):
     the record that each one was attached to, and why.
     """
+    place_partners(con)
     _prepare(con)
+    withhold_judged(con)
     for key, several in _passes(con):
         con.execute(_SHARES)
         con.execute(_CLAIMS.format(keys=", ".join(KEYS)), {"key": key, "several": several})
@@ -156,6 +159,7 @@ def attach_records(con: duckdb.DuckDBPyConnection, *, accept: float) -> None:
         unclaimed = _UNCLAIMED.format(key=key, reliability=RELIABILITY[key])
         con.execute(unclaimed, {"several": several})
         _keep(con)
+    settle_judged(con, keys=KEYS, accept=accept)
 
 
 def _passes(con: duckdb.DuckDBPyConnection) -> list[tuple[str, bool]]:

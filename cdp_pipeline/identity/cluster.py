@@ -15,10 +15,12 @@ import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.identity.attach import attach_records
+from cdp_pipeline.identity.bonds import Bonds
 from cdp_pipeline.identity.compare import Comparison, pattern_sql
 from cdp_pipeline.identity.design import declared_design
 from cdp_pipeline.identity.ids import assign_customers
-from cdp_pipeline.identity.linkage import average_linkage, components, cut_large
+from cdp_pipeline.identity.judged import mark_judged, node_bonds, verify_groups
+from cdp_pipeline.identity.linkage import NEVER, average_linkage, components, cut_large
 from cdp_pipeline.identity.nodes import build_nodes
 from cdp_pipeline.identity.weights import (
     Parameters,
@@ -58,7 +60,9 @@ def run(context: RunContext) -> StepResult:
         )
         write_groups(con, labels, accept=settings.accept_prob)
         attach_records(con, accept=settings.accept_prob)
+        verify_groups(con)
         _add_attached_edges(con)
+        mark_judged(con)
         assign_customers(con, business_date=context.business_date.isoformat())
         for name in MADE_TABLES:
             declare_table(con, project.table(f"identity.{name}"))
@@ -83,8 +87,9 @@ def group_nodes(
     Reads ``staging.identity_links`` (node_a, node_b, log_odds).
     """
     size = int(fetch_value(con, "select count(*) from identity_nodes"))
+    bonds = node_bonds(con)
     if parameters is None:
-        return np.arange(size, dtype=np.int64)
+        return bonds.enforce(np.arange(size, dtype=np.int64))
     threshold = math.log2(accept / (1 - accept))
     links = con.execute(
         "select node_a, node_b, log_odds from staging.identity_links "
@@ -92,10 +97,13 @@ def group_nodes(
         [threshold],
     ).fetchnumpy()
     left, right = (np.asarray(links[name], np.int64) for name in ("node_a", "node_b"))
+    allowed = ~bonds.forbids(left, right)
+    left, right, log_odds = left[allowed], right[allowed], np.asarray(links["log_odds"])[allowed]
     labels = components(left, right, size=size)
-    labels = cut_large(labels, left, right, np.asarray(links["log_odds"]), limit=limit)
+    labels = cut_large(labels, left, right, log_odds, limit=limit)
     suspicious = _suspicious(labels, left, right)
-    return _split_groups(con, parameters, labels, suspicious, threshold=threshold)
+    labels = _split_groups(con, parameters, labels, suspicious, bonds, threshold=threshold)
+    return bonds.enforce(labels)
 
 
 def _suspicious(labels: Integers, left: Integers, right: Integers) -> Integers:
@@ -112,6 +120,7 @@ def _split_groups(
     parameters: Parameters,
     labels: Integers,
     nodes: Integers,
+    bonds: Bonds,
     *,
     threshold: float,
 ) -> Integers:
@@ -120,6 +129,8 @@ def _split_groups(
     sizes = np.bincount(labels)[labels[nodes]]
     members = pa.table({"node_id": nodes, "label": labels[nodes], "size": sizes})
     pairs = _score_members(con, parameters, members)
+    ends = (pairs[name].astype(np.int64) for name in ("node_a", "node_b"))
+    pairs["log_odds"] = np.where(bonds.forbids(*ends), NEVER, pairs["log_odds"])
     labels = labels.copy()
     following = int(labels.max()) + 1
     for size in np.unique(sizes):

@@ -13,6 +13,7 @@ from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.identity.extras import brought_tags, clean_select
 from cdp_pipeline.identity.hubs import IDENTIFIERS, find_hubs
 from cdp_pipeline.identity.providers import find_provider_slips
+from cdp_pipeline.identity.stewardship import MADE_TABLES, load_judgements
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
 
@@ -185,14 +186,17 @@ order by u.record_id
 def run(context: RunContext) -> StepResult:
     """Make ``identity.records`` and ``identity.hubs`` from ``staging.person_records``.
 
+    Also reads what stewards decided, as some of it tells records apart that say the same.
+
     Returns:
         Records read and kept; ``rows_set_aside`` counts records that hold no usable evidence.
     """
     project = load_project(context.project_root)
     with open_build(context) as con:
         standardise(con, context)
-        for name in ("identity.records", "identity.hubs"):
-            declare_table(con, project.table(name))
+        judged = load_judgements(con, context)
+        for name in ("records", "hubs", *MADE_TABLES):
+            declare_table(con, project.table(f"identity.{name}"))
         facts = summarise(con)
     unusable = facts["records"] - facts["usable"]
     return StepResult(
@@ -202,6 +206,7 @@ def run(context: RunContext) -> StepResult:
         messages=(
             f"{facts['records']:,} person records, {facts['distinct']:,} of them distinct",
             f"{facts['hubs']:,} shared or junk values neutralised",
+            *judged.messages,
         ),
         facts=facts,
     )

@@ -16,6 +16,7 @@ import pytest
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.storage.journal import snapshot_journals
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import open_build, quote_literal
 
@@ -84,6 +85,7 @@ class Store:
         paths.ensure(paths.work)
         if self.base:
             paths.plan.write_text(json.dumps({"base_path": str(self.base)}))
+        snapshot_journals(paths)
         rows = [
             {"source": "crm", "record_kind": "contact", "delivered_on": day} | person
             for person in people
