@@ -46,9 +46,12 @@ with members as (
         {reader} as reader,
         reach.address is not null as has_address,
         coalesce(customers.record_count, 0) as record_count,
+        households.head_customer_id is not null as is_head,
     from segments.membership as membership
     left join {table} as reach on membership.customer_id = reach.customer_id
     left join core.dim_customer as customers on membership.customer_id = customers.customer_id
+    left join core.dim_household as households
+        on membership.customer_id = households.head_customer_id
     where membership.segment = $segment
 ),
 
@@ -57,7 +60,7 @@ ranked as (
         *,
         row_number() over (
             partition by is_permitted and has_address, reader
-            order by record_count desc, customer_id
+            order by {first}record_count desc, customer_id
         ) as rank_at_address,
     from members
 )
@@ -141,7 +144,13 @@ class ReachFinder:
         return reach
 
 
-def choose_members(con: duckdb.DuckDBPyConnection, *, segment: str, reach: Reach | None) -> None:
+def choose_members(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    segment: str,
+    reach: Reach | None,
+    one_per_household: bool = False,
+) -> None:
     """Give every member of a segment an outcome, in the temporary table ``chosen``.
 
     Args:
@@ -149,13 +158,19 @@ def choose_members(con: duckdb.DuckDBPyConnection, *, segment: str, reach: Reach
         segment: Name of the segment.
         reach: What ``ReachFinder`` found; None for analysis, which contacts nobody and therefore
             keeps everybody, holdouts included.
+        one_per_household: Only one member of each household, the person to address if she is
+            among them; the others are counted as ``shared_contact``.
     """
     if reach is None:
         con.execute(_EVERYBODY, {"segment": segment})
         return
     is_shared = reach.channel not in HOUSEHOLD_CHANNELS
     reader = "reach.address" if is_shared else "membership.customer_id"
-    con.execute(_CHOSEN.format(reader=reader, table=reach.table), {"segment": segment})
+    if one_per_household:
+        reader = "coalesce(customers.household_id, membership.customer_id)"
+    first = "is_head desc, " if one_per_household else ""
+    sql = _CHOSEN.format(reader=reader, first=first, table=reach.table)
+    con.execute(sql, {"segment": segment})
 
 
 def count_outcomes(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -173,7 +173,12 @@ def _write_audiences(
     wanted = _wanted(night, spec)
     for segment in wanted:
         reach = _reach(night, spec, night.segments[segment]["purpose"])
-        choose_members(night.con, segment=segment, reach=reach)
+        choose_members(
+            night.con,
+            segment=segment,
+            reach=reach,
+            one_per_household=spec.one_per == "household",
+        )
         counts = count_outcomes(night.con)
         _make_rows(night, spec, segment, reach)
         item = _Item(spec, segment, night.segments[segment]["definition_sha256"])

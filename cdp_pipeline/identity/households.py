@@ -1,123 +1,107 @@
 """Which customers live together: one catalogue a household.
 
-The model's household class gives the pairs; the same address and family name is the plain rule
-beside it. Only the grouping of customers belongs here; ids come from ``ids``.
+Pairs of ``household_evidence`` are joined by average linkage, so that neighbours, flat-mates and
+relatives who have moved out do not chain families together. Ids and history are in
+``household_history``.
 """
 
 from __future__ import annotations
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from cdp_pipeline.identity.ids import name_groups
-from cdp_pipeline.identity.linkage import components
-from cdp_pipeline.identity.nodes import street_key_sql
-from cdp_pipeline.storage.warehouse import has_base_table
+from cdp_pipeline.identity.household_evidence import ACCEPT_BITS, collect_evidence, score_homes
+from cdp_pipeline.identity.household_history import name_households
+from cdp_pipeline.identity.linkage import average_linkage, components, cut_large
+from cdp_pipeline.storage.warehouse import fetch_value
 
 LARGEST_HOUSEHOLD = 8
-"""More customers than this are neighbours chained by shared numbers: the address rule decides."""
+"""A household of more customers is cut where its evidence is weakest."""
 
-_CUSTOMER_PLACES = """
-create or replace temp table identity_places as
-select
-    customer_id,
-    cast(row_number() over (order by customer_id) - 1 as integer) as place
-from identity_people
-"""
+COMPARED_TOGETHER = 60
+"""Larger components are cut before all their pairs are compared."""
 
-_ADDRESSES = """
-create or replace temp table identity_shared_addresses as
-with stated as (
-    select distinct
-        p.place,
-        r.postcode || '|' || {street_key} || '|' || r.family_name as home
-    from identity.customer_map as m
-    inner join identity_places as p on p.customer_id = m.customer_id
-    inner join identity.records as r on r.source = m.source and r.record_key = m.record_key
-    where r.street is not null and r.postcode is not null and r.family_name is not null
-        and r.record_kind in ('loyalty', 'account', 'order')
-)
-select min(place) over (partition by home) as place_a, place as place_b
-from stated
-qualify place_a <> place_b
-"""
-
-_MODELLED = """
-create or replace temp table identity_modelled_households as
-select distinct least(a.place, b.place) as place_a, greatest(a.place, b.place) as place_b
-from staging.identity_household_pairs as h
-inner join identity_golden_members as l on l.record_id = h.record_a
-inner join identity_golden_members as r on r.record_id = h.record_b
-inner join identity_places as a on a.customer_id = l.customer_id
-inner join identity_places as b on b.customer_id = r.customer_id
-where a.place <> b.place and h.household_prob >= 0.9
-"""
-
-_MEMBERS = """
-create or replace temp table identity_members as
-select
-    p.customer_id as member,
-    g.group_id,
-    {previous} as previous_id
-from identity_places as p
-inner join identity_household_groups as g on g.place = p.place
-{join}
-"""
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 
 def assign_households(con: duckdb.DuckDBPyConnection, *, business_date: str) -> None:
-    """Create the temporary table ``identity_households`` (customer_id, household_id).
+    """Write ``identity.households`` and its history.
 
-    A household keeps the id that most of its customers had last night.
+    The temporary table ``identity_households`` (customer_id, household_id) has every customer; a
+    household keeps the id that most of its customers had last night.
+
+    Args:
+        con: Build connection with ``identity_golden`` and ``identity_golden_members``.
+        business_date: The night, as YYYY-MM-DD; new ids contain it.
     """
-    con.execute(_CUSTOMER_PLACES)
-    con.execute(_ADDRESSES.format(street_key=street_key_sql("r.street")))
-    con.execute(_MODELLED)
-    _group_customers(con)
-    has_base = has_base_table(con, "identity.golden_records")
+    collect_evidence(con)
+    groups = _group_customers(con)
+    con.register("identity_group_rows", pa.table({"place": np.arange(len(groups)), "g": groups}))
     con.execute(
-        _MEMBERS.format(
-            previous="b.household_id" if has_base else "cast(null as varchar)",
-            join="left join base.identity.golden_records as b on b.customer_id = p.customer_id"
-            if has_base
-            else "",
-        )
-    )
-    used = (
-        "select household_id as id from base.identity.golden_records"
-        if has_base
-        else ("select cast(null as varchar) as id where false")
-    )
-    con.execute(f"create or replace temp table identity_used_ids as {used}")
-    name_groups(con, prefix="H", business_date=business_date)
-    con.execute(
-        "create or replace temp table identity_households as "
-        "select m.member as customer_id, k.id as household_id from identity_members as m "
-        "inner join identity_kept_ids as k on k.group_id = m.group_id"
-    )
-
-
-def _group_customers(con: duckdb.DuckDBPyConnection) -> None:
-    size = len(con.execute("select place from identity_places").fetchall())
-    sure = _edges(con, "identity_shared_addresses")
-    modelled = _edges(con, "identity_modelled_households")
-    both = np.concatenate([sure, modelled])
-    labels = components(both[:, 0], both[:, 1], size=size)
-    crowded = np.bincount(labels, minlength=1)[labels] > LARGEST_HOUSEHOLD
-    plain = components(sure[:, 0], sure[:, 1], size=size)
-    groups = np.where(crowded, size + plain, labels)
-    con.register("identity_group_rows", pa.table({"place": np.arange(size), "group_id": groups}))
-    con.execute(
-        "create or replace temp table identity_household_groups as from identity_group_rows"
+        "create or replace temp table identity_household_groups as "
+        "select h.customer_id, r.g as group_id "
+        "from identity_group_rows as r inner join identity_homes as h on h.place = r.place"
     )
     con.unregister("identity_group_rows")
+    name_households(con, business_date=business_date)
 
 
-def _edges(
-    con: duckdb.DuckDBPyConnection, table: str
-) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def _group_customers(con: duckdb.DuckDBPyConnection) -> Integers:
+    size = int(fetch_value(con, "select count(*) from identity_homes"))
     found = con.execute(
-        f"select place_a, place_b from {table} order by place_a, place_b"  # noqa: S608 - own table name
+        "select place_a, place_b, bits from identity_home_scores where bits >= ? "
+        "order by place_a, place_b",
+        [ACCEPT_BITS],
     ).fetchnumpy()
-    return np.stack([np.asarray(found[c], np.int64) for c in ("place_a", "place_b")], axis=1)
+    left, right = (np.asarray(found[name], np.int64) for name in ("place_a", "place_b"))
+    bits = np.asarray(found["bits"], np.float64)
+    labels = components(left, right, size=size)
+    labels = cut_large(labels, left, right, bits, limit=COMPARED_TOGETHER)
+    labels = _link(con, labels, left, right)
+    inside = labels[left] == labels[right]
+    return cut_large(labels, left[inside], right[inside], bits[inside], limit=LARGEST_HOUSEHOLD)
+
+
+def _link(
+    con: duckdb.DuckDBPyConnection, labels: Integers, left: Integers, right: Integers
+) -> Integers:
+    """Split components of three and more in which not every pair was accepted."""
+    sizes = np.bincount(labels, minlength=1)
+    inside = labels[left] == labels[right]
+    accepted = np.bincount(labels[left[inside]], minlength=len(sizes))
+    suspicious = (sizes >= 3) & (accepted < sizes * (sizes - 1) // 2)  # noqa: PLR2004 - pairs are whole
+    if not suspicious.any():
+        return labels
+    split = labels.copy()
+    following = int(labels.max()) + 1
+    members = np.flatnonzero(suspicious[labels])
+    members = members[np.argsort(labels[members], kind="stable")]
+    for size in np.unique(sizes[suspicious]):
+        groups = members[sizes[labels[members]] == size].reshape(-1, int(size))
+        owners = average_linkage(_all_scores(con, groups), members=int(size), threshold=ACCEPT_BITS)
+        codes = np.arange(len(groups))[:, None] * int(size) + owners
+        fresh = np.unique(codes, return_inverse=True)[1].reshape(codes.shape)
+        split[groups] = following + fresh
+        following += int(fresh.max()) + 1
+    return np.unique(split, return_inverse=True)[1].astype(np.int64)
+
+
+def _all_scores(con: duckdb.DuckDBPyConnection, groups: Integers) -> Floats:
+    """Return the scores of all pairs, one row a group: (0,1), (0,2), .. (1,2)."""
+    rows, columns = np.triu_indices(groups.shape[1], 1)
+    pairs = pa.table(
+        {
+            "place_a": groups[:, rows].ravel(),
+            "place_b": groups[:, columns].ravel(),
+            "pair_no": np.arange(len(groups) * len(rows)),
+        }
+    )
+    con.register("identity_pair_rows", pairs)
+    con.execute("create or replace temp table identity_inner_pairs as from identity_pair_rows")
+    con.unregister("identity_pair_rows")
+    score_homes(con, pairs="identity_inner_pairs", scored="identity_inner_scores")
+    found = con.execute("select bits from identity_inner_scores order by pair_no").fetchnumpy()
+    return np.asarray(found["bits"], np.float64).reshape(len(groups), len(rows))

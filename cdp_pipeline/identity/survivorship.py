@@ -1,8 +1,8 @@
 """One golden record a customer: for each group of fields, the record that is believed.
 
 Fields that belong together come from one record, so an address is never put together from two.
-Who is believed is declared in ``FIELD_GROUPS``: the kind of record first, then how often a value
-is stated or how recently. Where each value came from is kept in ``identity.golden_sources``.
+Who is believed is declared in ``sql/linkage/survivorship.yml``; where each value came from and why
+is kept in ``identity.golden_sources``.
 """
 
 from __future__ import annotations
@@ -12,100 +12,65 @@ from dataclasses import dataclass
 import duckdb
 
 from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.identity.golden_fields import (
+    BELIEF,
+    GOLDEN_FIELDS,
+    completeness_sql,
+    order_sql,
+    reason_sql,
+    trust_sql,
+    value_sql,
+)
 from cdp_pipeline.identity.households import assign_households
+from cdp_pipeline.identity.ownership import assign_owners, write_claims
+from cdp_pipeline.identity.verification import verify_statements
 from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.project.survivorship import FieldGroup, SurvivorshipSpec
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, open_build
 
-LEAST_TRUSTED = 9
+MADE_TABLES = (
+    "golden_records",
+    "golden_sources",
+    "contact_claims",
+    "households",
+    "household_redirects",
+    "household_changes",
+)
 
 
 @dataclass(frozen=True)
-class FieldGroup:
-    """Fields that are taken from one record.
+class Choice:
+    """A group of fields and the temporary tables that choose its record.
 
     Attributes:
-        name: For people.
-        fields: Golden column to SQL over ``r`` (identity.records) and ``p`` (as delivered).
-        required: SQL that must be present for a record to be considered.
-        kinds: Record kinds that may speak, most trusted first; kinds in one tuple are equal.
-        is_voted: Prefer the value stated most often over the newest.
+        place: Number of the group, part of the tables' names.
+        group: The declared group.
+        ranked: Table of statements: customer_id, record_id, value, the rules' terms and ``place``,
+            1 for the most believed.
+        chosen: Table of the chosen statements, one row per customer.
     """
 
-    name: str
-    fields: dict[str, str]
-    required: str
-    kinds: tuple[tuple[str, ...], ...]
-    is_voted: bool = False
+    place: int
+    group: FieldGroup
 
+    @property
+    def ranked(self) -> str:
+        """Name of the table of statements."""
+        return f"identity_ranked_{self.place}"
 
-PROFILES = ("loyalty", "account")
-NAMED = (PROFILES, ("order",), ("contact",), ("social", "receipt", "email"))
+    @property
+    def chosen(self) -> str:
+        """Name of the table of chosen records."""
+        return f"identity_choice_{self.place}"
 
-_POSTCODE = (
-    "case when regexp_full_match(r.postcode, '[A-Z]{1,2}[0-9][A-Z0-9]?[0-9][A-Z]{2}') "
-    "then r.postcode[:-4] || ' ' || r.postcode[-3:] else upper(trim(p.postcode)) end"
-)
-
-FIELD_GROUPS: tuple[FieldGroup, ...] = (
-    FieldGroup(
-        "name",
-        {
-            "title": "trim(p.title)",
-            "given_name": "identity_proper_case(r.printed_given)",
-            "family_name": "identity_proper_case(r.printed_family)",
-        },
-        "case when length(r.given_name) > 1 or r.family_name is not null "
-        "then coalesce(r.given_name, '') || ' ' || coalesce(r.family_name, '') end",
-        NAMED,
-        is_voted=True,
-    ),
-    FieldGroup("birth date", {"birth_date": "r.birth_date"}, "r.birth_date", NAMED, is_voted=True),
-    FieldGroup("sex", {"sex": "r.sex"}, "r.sex", NAMED, is_voted=True),
-    FieldGroup(
-        "e-mail",
-        {"email": "identity_email(p.email)"},
-        "r.email",
-        (("account",), ("loyalty",), ("order",), ("contact", "social"), ("receipt", "email")),
-    ),
-    FieldGroup(
-        "phone",
-        {"phone": "identity_phone_e164(p.phone, identity_country(p.country, $home))"},
-        "r.phone",
-        (PROFILES, ("order",), ("contact",), ("receipt",)),
-    ),
-    FieldGroup(
-        "address",
-        {
-            "street": "trim(p.street)",
-            "city": "identity_proper_case(trim(p.city))",
-            "postcode": _POSTCODE,
-            "country": "identity_country(p.country, $home)",
-        },
-        "coalesce(r.street, r.postcode)",
-        # Orders are sent to friends as well; they speak only where no profile does.
-        (PROFILES, ("order",), ("contact",)),
-    ),
-    FieldGroup(
-        "membership",
-        {
-            "loyalty_id": "trim(p.loyalty_id)",
-            "home_store_id": "trim(p.home_store_id)",
-            "tier": "trim(p.tier)",
-        },
-        "r.loyalty_id",
-        (("loyalty",), ("account",), ("order", "contact", "receipt")),
-    ),
-    FieldGroup(
-        "account", {"account_id": "r.account_id"}, "r.account_id", (("account",), ("order",))
-    ),
-    FieldGroup(
-        "push", {"push_token": "trim(p.push_token)"}, "nullif(trim(p.push_token), '')", (PROFILES,)
-    ),
-)
+    @property
+    def subject(self) -> str:
+        """Field after which proofs and claims of the group are named."""
+        return self.group.fields[0]
 
 
 def run(context: RunContext) -> StepResult:
-    """Make ``identity.golden_records`` and ``identity.golden_sources``.
+    """Make ``identity.golden_records``, ``golden_sources``, ``contact_claims``, ``households``.
 
     Returns:
         Mapped person records read and golden records written.
@@ -113,9 +78,11 @@ def run(context: RunContext) -> StepResult:
     project = load_project(context.project_root)
     with open_build(context) as con:
         con.execute("set variable identity_home = ?", [context.settings.locale[-2:].upper()])
-        build_golden_records(con, business_date=context.business_date.isoformat())
-        for name in ("identity.golden_records", "identity.golden_sources"):
-            declare_table(con, project.table(name))
+        build_golden_records(
+            con, project.survivorship, business_date=context.business_date.isoformat()
+        )
+        for name in MADE_TABLES:
+            declare_table(con, project.table(f"identity.{name}"))
         facts = fetch_dicts(con, _FACTS)[0]
     return StepResult(
         rows_in=facts["records"],
@@ -140,64 +107,24 @@ from identity.golden_records
 _MEMBERS = """
 create or replace temp table identity_golden_members as
 select
-    m.customer_id,
-    r.record_id,
-    r.source,
-    r.record_key,
-    r.record_kind,
-    coalesce(p.joined_on, p.delivered_on) as seen_on
-from identity.customer_map as m
-inner join identity.records as r on r.source = m.source and r.record_key = m.record_key
-inner join staging.person_records as p on p.source = m.source and p.record_key = m.record_key
-"""
-
-_CHOICE = """
-create or replace temp table identity_choice_{place} as
-with candidates as (
-    select
-        m.customer_id,
-        r.record_id,
-        {rank} as trust,
-        {required} as stated,
-        r.updated_at
-    from identity_golden_members as m
-    inner join identity.records as r on r.record_id = m.record_id
-    inner join staging.person_records as p
-        on p.source = m.source and p.record_key = m.record_key
-    where m.record_kind in ({kinds}) and ({required}) is not null
-),
-counted as (
-    select
-        *,
-        {votes} as votes
-    from candidates
-),
-chosen as (
-    select customer_id, record_id, trust
-    from counted
-    qualify row_number() over (
-        partition by customer_id
-        order by trust, votes desc, updated_at desc nulls last, record_id
-    ) = 1
-)
-select c.customer_id, c.record_id, c.trust, {fields}
-from chosen as c
-inner join identity.records as r on r.record_id = c.record_id
-inner join staging.person_records as p
-    on p.source = r.source and p.record_key = r.record_key
-"""
-
-_ONE_EMAIL_EACH = """
-create or replace temp table identity_email_owners as
-select c.customer_id
-from identity_choice_{place} as c
-inner join identity.records as r on r.record_id = c.record_id
-inner join (
-    select customer_id, count(*) as records from identity.customer_map group by customer_id
-) as s on s.customer_id = c.customer_id
-qualify row_number() over (
-    partition by r.email order by c.trust, s.records desc, c.customer_id
-) = 1
+    c.customer_id,
+    r.*,
+    coalesce(p.joined_on, p.delivered_on) as seen_on,
+    p.delivered_on,
+    p.title as raw_title,
+    p.email as raw_email,
+    p.phone as raw_phone,
+    p.street as raw_street,
+    p.city as raw_city,
+    p.postcode as raw_postcode,
+    p.country as raw_country,
+    p.loyalty_id as raw_loyalty_id,
+    p.home_store_id,
+    p.tier,
+    p.push_token
+from identity.customer_map as c
+inner join identity.records as r on r.source = c.source and r.record_key = c.record_key
+inner join staging.person_records as p on p.source = c.source and p.record_key = c.record_key
 """
 
 _PEOPLE = """
@@ -211,86 +138,218 @@ from identity_golden_members
 group by customer_id
 """
 
+_RANKED = """
+create or replace temp table {ranked} as
+with stated as (
+    select
+        m.customer_id,
+        m.record_id,
+        {value} as value,
+        {trust} as trust,
+        {completeness} as completeness,
+        {is_default} as is_default,
+        {is_named} as is_named,
+        m.updated_at
+    from identity_golden_members as m
+    where ({value}) is not null and ({trust}) is not null and {is_plausible}
+),
 
-def build_golden_records(con: duckdb.DuckDBPyConnection, *, business_date: str) -> None:
-    """Write both golden tables from the customer map.
+holders as (
+    select value, count(distinct customer_id) > 1 as is_shared from stated group by value
+),
 
-    An e-mail address that several customers state goes to the most trusted of them, so that a
-    send reaches one person; the others have none.
+weighed as (
+    select
+        s.*,
+        h.is_shared,
+        v.verified_at,
+        v.refuted_at,
+        count(*) over (partition by s.customer_id, s.value) as votes
+    from stated as s
+    inner join holders as h on h.value = s.value
+    left join identity_verifications as v
+        on v.subject = '{subject}' and v.customer_id = s.customer_id and v.value = s.value
+)
+
+select *, row_number() over (partition by customer_id order by {order}, record_id) as place
+from weighed
+"""
+
+_WINNERS = """
+create or replace temp table identity_winners as
+select customer_id, value from {ranked} where place = 1
+"""
+
+_CHOICE = """
+create or replace temp table {chosen} as
+with won as (
+    select r.*
+    from {ranked} as r
+    inner join identity_winners as w on w.customer_id = r.customer_id and w.value = r.value
+    qualify row_number() over (partition by r.customer_id order by r.place) = 1
+),
+
+rivals as (
+    select r.*
+    from {ranked} as r
+    inner join won as w on w.customer_id = r.customer_id and w.value <> r.value
+    qualify row_number() over (partition by r.customer_id order by r.place) = 1
+)
+
+select
+    w.customer_id,
+    w.record_id,
+    w.value,
+    w.votes,
+    w.verified_at,
+    coalesce(cast(w.updated_at as date), m.delivered_on) as stated_on,
+    l.record_id as rival_id,
+    case
+        when l.record_id is null and w.votes = 1 then 'only_statement'
+        when l.record_id is null then 'all_agree'
+        when l.place < w.place then 'one_person_each'
+        {reasons}
+        else 'record_order'
+    end as rule,
+    {fields}
+from won as w
+inner join identity_golden_members as m on m.record_id = w.record_id
+left join rivals as l on l.customer_id = w.customer_id
+"""
+
+
+_GOLDEN = """
+create or replace table identity.golden_records as
+select
+    g.* exclude (record_count, source_count, first_seen_on),
+    h.household_id,
+    g.record_count,
+    g.source_count,
+    g.first_seen_on
+from identity_golden as g
+inner join identity_households as h on h.customer_id = g.customer_id
+order by g.customer_id
+"""
+
+
+def build_golden_records(
+    con: duckdb.DuckDBPyConnection, spec: SurvivorshipSpec, *, business_date: str
+) -> None:
+    """Write the golden tables from the customer map.
+
+    A value of a group with ``one_owner`` that several customers state goes to one of them, so
+    that a send reaches one person; the others have their next best or none.
 
     Args:
         con: Build connection; the variable ``identity_home`` holds the store's country code.
-        business_date: The night, as YYYY-MM-DD; new household ids contain it.
+        spec: The declared rules.
+        business_date: The night, as YYYY-MM-DD; ages are as of it, new household ids contain it.
     """
     con.execute(_MEMBERS)
     con.execute(_PEOPLE)
-    for place, group in enumerate(FIELD_GROUPS):
-        con.execute(_choice_sql(place, group))
-    email = next(place for place, group in enumerate(FIELD_GROUPS) if "email" in group.fields)
-    con.execute(_ONE_EMAIL_EACH.format(place=email))
-    con.execute(
-        f"delete from identity_choice_{email} "  # noqa: S608 - own table name
-        "where customer_id not in (select customer_id from identity_email_owners)"
-    )
+    verify_statements(con)
+    choices = [Choice(place, group) for place, group in enumerate(spec.groups.values())]
+    claims = []
+    for choice in choices:
+        con.execute(_ranked_sql(choice, spec, business_date=business_date))
+        con.execute(_WINNERS.format(ranked=choice.ranked))
+        if choice.group.one_owner:
+            claims.append(
+                assign_owners(
+                    con, ranked=choice.ranked, field=choice.subject, rules=choice.group.one_owner
+                )
+            )
+        con.execute(_choice_sql(choice))
+    write_claims(con, claims)
+    con.execute(_values_sql(choices))
     assign_households(con, business_date=business_date)
-    con.execute(_golden_sql())
-    con.execute(_sources_sql())
+    con.execute(_GOLDEN)
+    con.execute(_sources_sql(choices))
 
 
-def _choice_sql(place: int, group: FieldGroup) -> str:
-    ranks = [
-        f"when '{kind}' then {rank}" for rank, kinds in enumerate(group.kinds) for kind in kinds
-    ]
-    votes = "count(*) over (partition by customer_id, trust, stated)" if group.is_voted else "0"
-    sql = _CHOICE.format(
-        place=place,
-        rank=f"case r.record_kind {' '.join(ranks)} else {LEAST_TRUSTED} end",
-        required=group.required,
-        kinds=", ".join(f"'{kind}'" for kinds in group.kinds for kind in kinds),
-        votes=votes,
-        fields=", ".join(
-            f"nullif({sql}, '') as {name}" if name != "birth_date" else f"{sql} as {name}"
-            for name, sql in group.fields.items()
-        ),
+def _ranked_sql(choice: Choice, spec: SurvivorshipSpec, *, business_date: str) -> str:
+    group = choice.group
+    youngest, oldest = spec.plausible_age_years
+    plausible = (
+        f"m.birth_date between date '{business_date}' - to_years({oldest}) "
+        f"and date '{business_date}' - to_years({youngest})"
     )
-    return sql.replace("$home", "getvariable('identity_home')")
+    return _RANKED.format(
+        ranked=choice.ranked,
+        subject=choice.subject,
+        value=value_sql(group),
+        trust=trust_sql(group, spec.trusted_as),
+        completeness=completeness_sql(group),
+        is_default="dayofyear(m.birth_date) = 1" if "birth_date" in group.fields else "false",
+        is_named=_NAMED_IN_EMAIL if "email" in group.fields else "false",
+        is_plausible=plausible if "birth_date" in group.fields else "true",
+        order=order_sql([BELIEF[rule] for rule in group.believe], "weighed"),
+    )
 
 
-def _golden_sql() -> str:
-    columns = [
-        f"c{place}.{name}" for place, group in enumerate(FIELD_GROUPS) for name in group.fields
-    ]
+_NAMED_IN_EMAIL = (
+    "coalesce(length(m.given_name) > 2 "
+    "and contains(split_part(m.email, '@', 1), m.given_name), false)"
+)
+
+
+def _choice_sql(choice: Choice) -> str:
+    reasons = reason_sql({rule: BELIEF[rule] for rule in choice.group.believe}, "w", "l")
+    fields = ", ".join(
+        f"nullif({GOLDEN_FIELDS[name].printed}, '') as {name}"
+        if GOLDEN_FIELDS[name].type == "varchar"
+        else f"{GOLDEN_FIELDS[name].printed} as {name}"
+        for name in choice.group.fields
+    )
+    return _CHOICE.format(
+        chosen=choice.chosen, ranked=choice.ranked, reasons=reasons, fields=fields
+    )
+
+
+def _values_sql(choices: list[Choice]) -> str:
+    fields: dict[str, Choice] = {
+        field: choice for choice in choices for field in choice.group.fields
+    }
+    columns = [f"c{fields[name].place}.{name}" for name in GOLDEN_FIELDS]
     joins = [
-        f"left join identity_choice_{place} as c{place} on c{place}.customer_id = s.customer_id"
-        for place in range(len(FIELD_GROUPS))
+        f"left join {c.chosen} as c{c.place} on c{c.place}.customer_id = s.customer_id"
+        for c in choices
     ]
     return f"""
-        create or replace table identity.golden_records as
+        create or replace temp table identity_golden as
         select
             s.customer_id,
             {", ".join(columns)},
-            h.household_id,
             s.record_count,
             s.source_count,
             s.first_seen_on
         from identity_people as s
-        left join identity_households as h on h.customer_id = s.customer_id
         {" ".join(joins)}
-        order by s.customer_id
         """  # noqa: S608 - declared field groups
 
 
-def _sources_sql() -> str:
+def _sources_sql(choices: list[Choice]) -> str:
     parts = [
-        f"select customer_id, '{name}' as field, record_id from identity_choice_{place} "  # noqa: S608 - declared field groups
-        f"where {name} is not null"
-        for place, group in enumerate(FIELD_GROUPS)
-        for name in group.fields
+        "select customer_id, "  # noqa: S608 - declared field groups
+        f"'{name}' as field, record_id, rule, stated_on, votes, verified_at, rival_id "
+        f"from {choice.chosen} where {name} is not null"
+        for choice in choices
+        for name in choice.group.fields
     ]
     return f"""
         create or replace table identity.golden_sources as
-        select c.customer_id, c.field, r.source, r.record_key
+        select
+            c.customer_id,
+            c.field,
+            r.source,
+            r.record_key,
+            c.rule,
+            c.stated_on,
+            c.votes as agreeing_records,
+            cast(c.verified_at as date) as verified_on,
+            l.source as rival_source
         from ({" union all ".join(parts)}) as c
         inner join identity.records as r on r.record_id = c.record_id
+        left join identity.records as l on l.record_id = c.rival_id
         order by c.customer_id, c.field
         """  # noqa: S608 - declared field groups

@@ -13,7 +13,8 @@ The rules, strictest first:
 4. A refusal that names no purpose or channel counts for all of them; a grant counts only for the
    purpose and channel it names (or for a purpose asked without channel, if it names none).
 5. A grant without a time, or from after the business date, is no proof. A refusal always counts.
-6. Two people who share one inbox or device share its refusals, unless the grant is newer.
+6. Two people who share one inbox or device share its refusals, unless the grant is newer; also
+   those of a person whose address belongs to another one.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from cdp_pipeline.storage.warehouse import fetch_value, has_table, quote_identif
 LEDGER_TABLES = (
     "core.dim_customer",
     "core.customer_contact",
+    "core.contact_claims",
     "core.fct_consents",
     "core.privacy_requests",
 )
@@ -119,9 +121,21 @@ addresses as (
     select customer_id, {address} as address from core.customer_contact
 ),
 
+-- Who states an address without owning it (a spouse, an old number) still refuses for it.
+stated_addresses as (
+    select customer_id, address
+    from addresses
+    where address is not null
+    union
+    select claims.customer_id, addresses.address
+    from core.contact_claims as claims
+    inner join addresses on claims.owner_id = addresses.customer_id
+    where claims.channel is not distinct from $channel and addresses.address is not null
+),
+
 refused_addresses as (
     select
-        addresses.address,
+        stated.address,
         max(
             case
                 when judged.reason = 'privacy_request' or judged.captured_at is null
@@ -130,10 +144,9 @@ refused_addresses as (
             end
         ) as refused_at,
     from judged
-    inner join addresses on judged.customer_id = addresses.customer_id
+    inner join stated_addresses as stated on judged.customer_id = stated.customer_id
     where judged.reason in ('privacy_request', 'withdrawn', 'objected', 'unclear')
-        and addresses.address is not null
-    group by addresses.address
+    group by stated.address
 ),
 
 final as (

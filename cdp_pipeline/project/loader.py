@@ -22,6 +22,7 @@ from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.project.marketing import DestinationSpec, OfferSpec, SegmentSpec
 from cdp_pipeline.project.reports import Brand, ReportSpec
+from cdp_pipeline.project.survivorship import SurvivorshipSpec
 from cdp_pipeline.project.tables import TableHeader, TableSpec
 from cdp_pipeline.project.yaml_source import parse_model, read_model
 
@@ -60,6 +61,7 @@ class Project:
     reports: dict[str, ReportSpec]
     brand: Brand
     templates: Path
+    survivorship: SurvivorshipSpec
     files: dict[str, Path]
     fingerprint: str
 
@@ -121,7 +123,7 @@ def _declaration_files(root: Path) -> list[Path]:
             for path in sorted(folder.rglob("*"))
             if path.is_file() and path.suffix not in _NO_DECLARATIONS
         ]
-    linkage = _linkage_file(root)
+    linkage = _linkage_file(root, "people.yml")
     return found if linkage in found else [*found, linkage]
 
 
@@ -130,9 +132,9 @@ def _folder(root: Path, name: str) -> Path:
     return own if own.is_dir() else starter_folder(name)
 
 
-def _linkage_file(root: Path) -> Path:
-    own = _folder(root, "sql") / "linkage" / "people.yml"
-    return own if own.is_file() else starter_folder("sql") / "linkage" / "people.yml"
+def _linkage_file(root: Path, name: str) -> Path:
+    own = _folder(root, "sql") / "linkage" / name
+    return own if own.is_file() else starter_folder("sql") / "linkage" / name
 
 
 @lru_cache(maxsize=8)
@@ -156,7 +158,7 @@ def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
         entities={spec.name: spec for spec in _read_tables(sql, "staging")},
         tables={spec.full_name: spec for layer in LAYERS for spec in _read_tables(sql, layer)},
         macros=tuple(sorted((sql / "macros").glob("*.sql"))),
-        linkage=read_model(LinkageSpec, _linkage_file(root)),
+        linkage=read_model(LinkageSpec, _linkage_file(root, "people.yml")),
         segments=segments,
         offers=offers,
         destinations=destinations,
@@ -165,6 +167,7 @@ def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
         templates=reports / "templates"
         if (reports / "templates").is_dir()
         else starter_folder("reports") / "templates",
+        survivorship=read_model(SurvivorshipSpec, _linkage_file(root, "survivorship.yml")),
         files=files,
         fingerprint=_fingerprint(Path(path) for path, _, _ in stamp),
     )
@@ -212,6 +215,12 @@ def read_sql_model(path: Path, schema: str) -> TableSpec:
     return TableSpec(schema, path.stem, header, path, text[match.end() :], sql_line)
 
 
+def _line_of(path: Path, word: str) -> str:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = (n for n, line in enumerate(lines, 1) if re.search(rf"^[^#]*\b{word}\b", line))
+    return f"{path}:{next(found, 1)}"
+
+
 def _fingerprint(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
@@ -219,7 +228,19 @@ def _fingerprint(paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
+def _check_trusted_sources(project: Project) -> None:
+    unknown_sources = sorted(set(project.survivorship.named_sources) - set(project.sources))
+    if unknown_sources:
+        path = _linkage_file(project.root, "survivorship.yml")
+        raise ConfigError(
+            f"`trusted_as:` names unknown source {unknown_sources[0]!r}",
+            where=_line_of(path, unknown_sources[0]),
+            hint=f"Known: {', '.join(sorted(project.sources))}.",
+        )
+
+
 def _check_references(project: Project) -> None:
+    _check_trusted_sources(project)
     for name, contract in project.sources.items():
         where = str(project.path_of("source", name))
         for feed in contract.feeds:

@@ -132,6 +132,9 @@ class DestinationSpec(Declaration):
         description="Further purposes without channel that must be granted, as profiling.",
     )
     segments: tuple[str, ...] = Field(default=(), description="Segments; empty: by channel.")
+    one_per: Literal["person", "household"] = Field(
+        default="person", description="Who gets one row: for print, the household."
+    )
     fields: tuple[DestinationField, ...] = Field(min_length=1)
     delta: bool = Field(default=True, description="Also write added and removed files.")
     minimum_rows: int = Field(default=0, ge=0, description="Smaller audiences are not written.")
@@ -147,6 +150,9 @@ class DestinationSpec(Declaration):
             raise ValueError(message)
         if self.also_needs and not self.purpose:
             message = "`also_needs:` stands beside `purpose:`, not alone"
+            raise ValueError(message)
+        if self.one_per == "household" and self.channel != "post":
+            message = "`one_per: household` is for `channel: post`; other messages reach a person"
             raise ValueError(message)
         if self.content == "trigger" and not self.channel:
             message = "a trigger reaches people, so it needs `purpose:` and `channel:`"

@@ -7,6 +7,8 @@ subject_key: customer_id
 columns:
   customer_id: Stable id of the person
   household_id: Stable id of the household
+  household_size: Known customers in the household, this one included
+  is_household_head: Whether one copy for the household is addressed to this person
   birth_year: Year of birth
   age_years: Age on the business date in whole years
   sex: F, M or null
@@ -32,6 +34,10 @@ checks:
 */
 with golden_records as (
     select * from identity.golden_records
+),
+
+households as (
+    select * from identity.households
 ),
 
 dim_store as (
@@ -121,6 +127,9 @@ final as (
     select
         golden_records.customer_id,
         golden_records.household_id,
+        households.member_count as household_size,
+        coalesce(households.head_customer_id = golden_records.customer_id, false)
+            as is_household_head,
         cast(year(golden_records.birth_date) as integer) as birth_year,
         cast(date_sub('year', golden_records.birth_date, {{ business_date }}) as integer)
             as age_years,
@@ -145,6 +154,7 @@ final as (
             as is_contactable_post
     from golden_records
     inner join near on golden_records.customer_id = near.customer_id
+    left join households on golden_records.household_id = households.household_id
     left join first_sales on golden_records.customer_id = first_sales.customer_id
 )
 

@@ -9,6 +9,7 @@ subject_key: customer_id
 columns:
   customer_id: Stable id of the person
   household_id: Stable id of the household
+  household_size: Known customers in the household, this one included
   sex: F, M or null
   age_years: Age in whole years
   postcode_area: Coarse part of the postal code
@@ -268,6 +269,7 @@ final as (
     select
         dim_customer.customer_id,
         dim_customer.household_id,
+        dim_customer.household_size,
         dim_customer.sex,
         dim_customer.age_years,
         dim_customer.postcode_area,

@@ -20,7 +20,13 @@ from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import open_build
 
 TABLES = """
-create or replace table core.dim_customer (customer_id varchar, record_count bigint);
+create or replace table core.dim_customer (
+    customer_id varchar, record_count bigint, household_id varchar
+);
+create or replace table core.dim_household (household_id varchar, head_customer_id varchar);
+create or replace table core.contact_claims (
+    channel varchar, customer_id varchar, owner_id varchar
+);
 create or replace table core.customer_contact (
     customer_id varchar, given_name varchar, family_name varchar, email varchar, phone varchar,
     street varchar, city varchar, postcode varchar, country varchar, push_token varchar,
@@ -64,6 +70,7 @@ class Marketing:
     )
     requests: list[tuple[str, str]] = field(default_factory=list)
     redirects: dict[str, str] = field(default_factory=dict)
+    claims: list[tuple[str, str, str]] = field(default_factory=list)
     base: Path | None = None
 
     def declare(self, kind: str, name: str, **keys: object) -> None:
@@ -134,8 +141,13 @@ class Marketing:
             {**FEATURES, **columns, "customer_id": name} for name, columns in self.customers.items()
         ]
         insert(
-            con, "core.dim_customer", [[r["customer_id"], r.get("record_count", 1)] for r in rows]
+            con,
+            "core.dim_customer",
+            [[r["customer_id"], r.get("record_count", 1), r.get("household_id")] for r in rows],
         )
+        heads = [[r["household_id"], r["customer_id"]] for r in rows if r.get("is_head")]
+        insert(con, "core.dim_household", heads)
+        insert(con, "core.contact_claims", self.claims)
         insert(
             con,
             "core.customer_contact",

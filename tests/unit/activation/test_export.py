@@ -70,6 +70,24 @@ def test_one_inbox_is_used_by_the_best_known_person(
     assert run_night().customers("list", "vips.csv") == ["C2"]
 
 
+def test_print_goes_to_one_person_of_each_household(
+    marketing: Marketing, run_night: Nights
+) -> None:
+    marketing.declare("segment", "vips", where="visits > 0", channel="post")
+    declare_list(marketing, [CUSTOMER], channel="post", one_per="household")
+    home = {"street": "1 High St", "postcode": "HU1 1AA"}
+    marketing.add("C1", household_id="H1", record_count=9, **home)
+    marketing.add("C2", household_id="H1", is_head=True, **home)
+    marketing.add("C3", household_id="H2", is_head=True, visits=0, **home)
+    marketing.add("C4", household_id="H2", record_count=2, **home)
+    marketing.add("C5", household_id="H2", record_count=3, street=None, postcode=None)
+    marketing.add("C6", **home)
+    marketing.grant("C1", "C2", "C3", "C4", "C5", "C6", channel="post")
+    night = run_night()
+    assert night.customers("list", "vips.csv") == ["C2", "C4", "C6"]
+    assert night.excluded("list", "vips") == {"no_contact": 1, "shared_contact": 1}
+
+
 def test_people_kept_back_are_not_listed(mail_list: Marketing, run_night: Nights) -> None:
     mail_list.declare("segment", "vips", where="visits > 0", channel="email", holdout_share=0.5)
     names = [f"C{number:02}" for number in range(30)]

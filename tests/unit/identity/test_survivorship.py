@@ -1,11 +1,29 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.project.survivorship import SurvivorshipSpec
+from cdp_pipeline.project.yaml_source import parse_model
+from tests.unit.identity.golden import (
+    REPOSITORY,
+    SPEC,
+    Statement,
+    build,
+    fill,
+    open_warehouse,
+    remember,
+    resolve,
+    rows,
+)
+
 if TYPE_CHECKING:
+    import duckdb
+
     from tests.unit.identity.conftest import Query, Village
 
 pytest.importorskip("recordlinkage")
@@ -61,3 +79,138 @@ def test_a_mailbox_belongs_to_one_customer(village: Village, read: Query) -> Non
     )
     # Sixty couples share sixty mailboxes, and there is Anna's.
     assert owners == [(61, 61, 121)]
+
+
+OLD, NEW = datetime(2025, 1, 1), datetime(2026, 1, 1)  # noqa: DTZ001 - UTC by contract
+DECLARATION = (REPOSITORY / "sql" / "linkage" / "survivorship.yml").read_text(encoding="utf-8")
+
+
+def said(key: str, customer: str = "C1", kind: str = "account", **values: object) -> Statement:
+    moment = values.pop("updated_at", None)
+    return Statement(key, customer, kind, updated_at=moment, values=values)  # type: ignore[arg-type] # tests give moments
+
+
+def why(con: duckdb.DuckDBPyConnection, field: str, customer: str = "C1") -> tuple[object, ...]:
+    found = rows(
+        con,
+        f"select g.{field}, s.rule, s.rival_source, s.agreeing_records "
+        "from identity.golden_records as g inner join identity.golden_sources as s "
+        f"on s.customer_id = g.customer_id and s.field = '{field}' "
+        f"where g.customer_id = '{customer}'",
+    )
+    return found[0]
+
+
+def test_names_are_voted_and_initials_count_less() -> None:
+    con = resolve(
+        said("1", given_name="Liz", family_name="Hay", updated_at=NEW),
+        said("2", given_name="Elizabeth", family_name="Hay", updated_at=OLD),
+        said("3", kind="order", given_name="Elizabeth", family_name="Hay", updated_at=OLD),
+        said("4", given_name="E", family_name="Hay", updated_at=NEW),
+    )
+    assert why(con, "given_name") == ("Elizabeth", "most_stated", "shop", 2)
+
+
+def test_a_mailbox_that_was_read_is_believed_and_one_that_bounced_is_not() -> None:
+    con = open_warehouse()
+    fill(
+        con,
+        [
+            said("1", email="new@web.de", updated_at=NEW),
+            said("2", email="read@web.de", updated_at=OLD),
+            said("3", email="gone@web.de", updated_at=NEW),
+            said("4", email="machine@web.de", updated_at=NEW),
+        ],
+    )
+    con.execute(
+        "insert into staging.email_events values "
+        "('shop', '2', '2026-03-01', 'open', false), ('shop', '3', '2026-02-01', 'click', false), "
+        "('shop', '3', '2026-03-01', 'bounce', false), ('shop', '4', '2026-03-01', 'open', true)"
+    )
+    build(con)
+    assert why(con, "email")[:2] == ("read@web.de", "verified")
+    proof = "select verified_on from identity.golden_sources where field = 'email'"
+    assert rows(con, proof) == [(date(2026, 3, 1),)]
+
+
+def test_an_address_is_proved_by_orders_to_it_but_not_by_one_present() -> None:
+    home = {"street": "1 Old Road", "city": "York", "postcode": "YO1 1AA"}
+    moved = {"street": "2 New Road", "city": "Hull", "postcode": "HU1 1AA"}
+    present = {"street": "9 Gift Lane", "city": "Bath", "postcode": "BA1 1AA"}
+    con = resolve(
+        said("1", kind="loyalty", updated_at=OLD, **home),
+        said("2", kind="order", updated_at=OLD, **home),
+        said("3", kind="order", updated_at=NEW, **moved),
+        said("4", kind="order", updated_at=NEW, **moved),
+        said("5", kind="order", updated_at=NEW, **present),
+    )
+    assert why(con, "city") == ("Hull", "last_verified", "shop", 2)
+
+
+def test_impossible_and_default_birth_dates_are_not_believed() -> None:
+    con = resolve(
+        said("1", birth_date="1985-01-01", updated_at=NEW),
+        said("2", birth_date="1985-06-14", updated_at=OLD),
+        said("3", "C2", birth_date="2024-06-14"),
+    )
+    assert why(con, "birth_date")[:2] == (date(1985, 6, 14), "not_a_default")
+    missing = "select birth_date from identity.golden_records where customer_id = 'C2'"
+    assert rows(con, missing) == [(None,)]
+
+
+def test_a_shared_mailbox_goes_to_the_one_it_names_and_the_other_has_the_next_best() -> None:
+    con = resolve(
+        said("1", "C1", given_name="Robert", family_name="Hay", email="mary.hay@web.de"),
+        said("2", "C1", kind="order", email="rob@web.de"),
+        said("3", "C2", given_name="Mary", family_name="Hay", email="Mary.Hay@web.de"),
+    )
+    assert rows(con, "select email from identity.golden_records order by customer_id") == [
+        ("rob@web.de",),
+        ("mary.hay@web.de",),
+    ]
+    claims = rows(con, "select customer_id, owner_id, rule from identity.contact_claims")
+    assert claims == [("C2", "C2", "owner"), ("C1", "C2", "named_in_it")]
+
+
+def test_with_equal_evidence_a_mailbox_stays_where_it_was() -> None:
+    con = open_warehouse()
+    first = said("1", "C9", given_name="Ann", email="hay@web.de", updated_at=OLD)
+    fill(con, [first])
+    build(con)
+    remember(con)
+    fill(con, [said("0", "C1", given_name="Bob", email="hay@web.de", updated_at=NEW)])
+    con.execute("update identity.records set record_id = 7 where record_key = '0'")
+    build(con)
+    owners = "select customer_id from identity.golden_records where email is not null"
+    assert rows(con, owners) == [("C9",)]
+
+
+def test_trust_in_a_source_can_be_changed() -> None:
+    groups = SPEC.model_dump()
+    groups["trusted_as"] = {"bought": "nobody", "old_crm": "receipt"}
+    con = resolve(
+        Statement("1", "C1", "loyalty", "bought", NEW, {"sex": "M"}),
+        Statement("2", "C1", "loyalty", "old_crm", NEW, {"sex": "M"}),
+        Statement("3", "C1", "order", "shop", OLD, {"sex": "F"}),
+        spec=SurvivorshipSpec.model_validate(groups),
+    )
+    assert why(con, "sex") == ("F", "most_trusted", "old_crm", 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "line"),
+    [
+        ("most_complete,", "most_compleat,", "most_complete", 16),
+        ("fields: [sex]", "fields: [sex, email]", "stands in two groups", 12),
+        ("fields: [sex]\n", "fields: [sex]\n    trsut: []\n", "Did you mean `trust`", 25),
+        ("[13, 110]", "[110, 13]", "run from 110 to 13", 6),
+    ],
+)
+def test_mistakes_in_the_rules_are_shown_where_they_are(
+    old: str, new: str, message: str, line: int
+) -> None:
+    path = Path("survivorship.yml")
+    with pytest.raises(ConfigError) as caught:
+        parse_model(SurvivorshipSpec, DECLARATION.replace(old, new, 1), path=path, name="s")
+    assert message in f"{caught.value} {caught.value.hint}"
+    assert str(caught.value.where).startswith(f"{path}:{line}:")

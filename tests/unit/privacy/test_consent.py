@@ -36,6 +36,9 @@ def make_ledger() -> duckdb.DuckDBPyConnection:
             customer_id varchar, email varchar, phone varchar, push_token varchar,
             street varchar, postcode varchar
         );
+        create table core.contact_claims (
+            channel varchar, customer_id varchar, owner_id varchar
+        );
         create table core.fct_consents (
             customer_id varchar, purpose varchar, channel varchar, status varchar,
             captured_at timestamp
@@ -140,6 +143,18 @@ def test_an_access_request_blocks_nothing(con: duckdb.DuckDBPyConnection) -> Non
     state(con, "ann", "marketing", "email", "granted", NEW)
     con.execute("insert into core.privacy_requests values ('r', 'ann', 'access', null, null)")
     assert judge(con) == {"ann": "granted"}
+
+
+def test_a_refusal_counts_for_an_address_that_belongs_to_somebody_else(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    know(con, "ann", email="home@example.com")
+    know(con, "bob")
+    con.execute("insert into core.contact_claims values ('email', 'bob', 'ann')")
+    state(con, "ann", "marketing", "email", "granted", OLD)
+    state(con, "bob", "marketing", "email", "withdrawn", NEW)
+    assert judge(con)["ann"] == "shared_address"
+    assert judge(con, channel="sms")["ann"] == "never_asked"
 
 
 @pytest.mark.parametrize(
