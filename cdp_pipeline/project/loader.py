@@ -123,8 +123,8 @@ def _declaration_files(root: Path) -> list[Path]:
             for path in sorted(folder.rglob("*"))
             if path.is_file() and path.suffix not in _NO_DECLARATIONS
         ]
-    linkage = _linkage_file(root, "people.yml")
-    return found if linkage in found else [*found, linkage]
+    inherited = [_linkage_file(root, name) for name in ("people.yml", "survivorship.yml")]
+    return [*found, *(path for path in inherited if path not in found)]
 
 
 def _folder(root: Path, name: str) -> Path:
