@@ -58,3 +58,8 @@ def create_card_macros(con: duckdb.DuckDBPyConnection) -> None:
     """Create ``has_card_number(text)`` and ``without_card_numbers(text)`` on a connection."""
     for macro in _MACROS:
         con.execute(macro)
+
+
+def masked(text: str) -> str:
+    """Return SQL of a text without the card numbers in it, if it has any."""
+    return f"case when has_card_number({text}) then without_card_numbers({text}) else {text} end"

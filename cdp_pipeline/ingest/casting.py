@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cdp_pipeline.project.contracts import Column, Delivery
+from cdp_pipeline.project.contracts import Column
+from cdp_pipeline.project.layout import Delivery
 from cdp_pipeline.storage.warehouse import quote_literal
 
 EARLIEST, LATEST = "1900-01-01", "2199-12-31"

@@ -80,6 +80,7 @@ class StagedFile:
         rules: Rows set aside by the first rule they break.
         reason: Why the file was refused.
         messages: Warnings for people; no personal data.
+        is_final: Whether staging again would give the same; not if a manifest was wrong or late.
     """
 
     status: Literal["loaded", "refused"]
@@ -88,6 +89,7 @@ class StagedFile:
     rules: dict[str, int] = field(default_factory=dict)
     reason: str = ""
     messages: tuple[str, ...] = ()
+    is_final: bool = True
 
     @property
     def quarantined(self) -> int:
@@ -143,7 +145,9 @@ def contract_digest(contract: SourceContract, *, business_date: date, stop_share
     What a source feeds, who owns it and how it adds up do not matter here.
     """
     read = contract.model_dump(
-        mode="json", exclude={"feeds", "exclude", "title", "description", "owner"}
+        mode="json",
+        exclude={"feeds", "exclude", "join", "title", "description", "owner"},
+        exclude_defaults=True,  # so that a new key of the language does not stage all files anew
     )
     text = json.dumps([read, __version__, business_date.isoformat(), stop_share], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_CHARACTERS]

@@ -7,7 +7,7 @@ writes down what became of every record. Reading of deliveries happened in ``sta
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
@@ -22,6 +22,7 @@ from cdp_pipeline.ingest.deliveries import (
     staged_places,
 )
 from cdp_pipeline.ingest.feeds import PERSON_ENTITY, SourceFeed, build_entity
+from cdp_pipeline.ingest.joining import feed_columns, join_sources
 from cdp_pipeline.ingest.ledger import LedgerEntry, check_conservation, write_ledger
 from cdp_pipeline.ingest.loading import (
     CONFLICT_RULE,
@@ -48,6 +49,8 @@ class _Source:
     files: list[LoadFile]
     current: CurrentRows
     where: str
+    view: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
 
 
 def run(context: RunContext) -> StepResult:
@@ -65,13 +68,15 @@ def run(context: RunContext) -> StepResult:
     project = load_project(context.project_root)
     with open_build(context) as con:
         sources = [_load(context, con, project, contract) for contract in project.sources.values()]
-        messages = [text for source in sources for text in _check_volume(context, source)]
+        sources = [_join(con, project, source) for source in sources]
+        messages = [text for source in sources for text in source.current.messages]
+        messages += [text for source in sources for text in _check_volume(context, source)]
         rows: dict[str, int] = {}
         for entity in sorted(
             project.entities.values(), key=lambda e: (e.name != PERSON_ENTITY, e.name)
         ):
             feeds = [
-                SourceFeed(s.contract, feed, s.current.view, s.where)
+                SourceFeed(s.contract, feed, s.view, s.where, s.columns)
                 for s in sources
                 for feed in s.contract.feeds
                 if feed.entity == entity.name
@@ -112,6 +117,14 @@ def _load(
     else:
         target.unlink(missing_ok=True)
     return _Source(contract, listed, files, current, where)
+
+
+def _join(con: duckdb.DuckDBPyConnection, project: Project, source: _Source) -> _Source:
+    """Return a source with the view that its feeds read."""
+    contract, where = source.contract, source.where
+    columns = feed_columns(contract, project.sources, where=where)
+    view = join_sources(con, contract, project.sources, view=source.current.view, where=where)
+    return replace(source, view=view, columns=columns)
 
 
 def _check_volume(context: RunContext, source: _Source) -> Iterator[str]:

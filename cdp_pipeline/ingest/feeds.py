@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import duckdb
 
 from cdp_pipeline.core.errors import DataQualityError
-from cdp_pipeline.ingest.loading import contract_columns
 from cdp_pipeline.project.contracts import Feed, SourceContract
 from cdp_pipeline.project.expressions import vet_predicate, vet_scalar
 from cdp_pipeline.project.tables import TableSpec
@@ -58,12 +57,14 @@ class SourceFeed:
         feed: The feed.
         view: View of the source's current rows.
         where: Declaring file, for messages.
+        columns: Columns of the view that feeds may use, with types.
     """
 
     contract: SourceContract
     feed: Feed
     view: str
     where: str
+    columns: dict[str, str]
 
     @property
     def place(self) -> str:
@@ -123,7 +124,7 @@ def keeps_keys(entity: TableSpec, feeds: Sequence[SourceFeed]) -> bool:
 def feed_select(con: duckdb.DuckDBPyConnection, entity: TableSpec, source: SourceFeed) -> str:
     """Return the SELECT of one feed, with the entity's columns in order."""
     contract, feed = source.contract, source.feed
-    columns = contract_columns(contract)
+    columns = source.columns
     values = {
         name: vet_scalar(
             sql,
@@ -216,7 +217,7 @@ def _person_join(entity: TableSpec, source: SourceFeed, selected: dict[str, str]
     if "person_record_key" not in entity.header.columns:
         return ""
     contract = source.contract
-    columns = contract_columns(contract)
+    columns = source.columns
     joins, keys = [], []
     for number, feed in enumerate(f for f in contract.feeds if f.entity == PERSON_ENTITY):
         values = {

@@ -9,14 +9,15 @@ from __future__ import annotations
 import csv
 import difflib
 import fnmatch
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 from cdp_pipeline.ingest.plaintext import UTF8_MARK
 from cdp_pipeline.ingest.refusal import RefusedError
-from cdp_pipeline.project.contracts import Column, SourceContract
+from cdp_pipeline.project.contracts import EACH, Column, SourceContract
 
 MAXIMUM_COLUMNS = 1000
 MAXIMUM_HEADER_BYTES = 1 << 16
@@ -47,10 +48,12 @@ class ColumnMap:
     Attributes:
         positions: Our column to position, from 0; columns the file lacks are left out.
         unknown: Names in the file that the contract neither declares nor ignores.
+        repeated: By number, the positions of columns that stand once for each part of a record.
     """
 
     positions: dict[str, int]
     unknown: tuple[str, ...] = ()
+    repeated: dict[int, dict[str, int]] = field(default_factory=dict)
 
 
 def read_header(path: Path, contract: SourceContract) -> Header:
@@ -118,8 +121,11 @@ def map_header(header: Header, contract: SourceContract) -> ColumnMap:
         return _map_by_order(header, contract)
     names = [plain_name(name) for name in header.names]
     wanted = {
-        plain_name(n) for name, column in contract.columns.items() for n in spellings(name, column)
+        plain_name(n)
+        for name, column in contract.read_columns.items()
+        for n in spellings(name, column)
     }
+    wanted |= {name for name in names if _numbered(name, contract)}
     if not wanted & set(names):
         raise _no_header(header, contract, wanted)
     twice = sorted({name for name in names if names.count(name) > 1} & wanted)
@@ -138,22 +144,45 @@ def map_names(names: Sequence[str], contract: SourceContract) -> ColumnMap:
     """
     positions: dict[str, int] = {}
     missing: list[str] = []
-    for name, column in contract.columns.items():
+    repeated = _repeated(names, contract)
+    found_parts = {name for parts in repeated.values() for name in parts}
+    for name, column in contract.read_columns.items():
         found = [names.index(s) for s in map(plain_name, spellings(name, column)) if s in names]
         if found:
             positions[name] = found[0]
-        elif not column.optional:
+        elif not column.optional and name not in found_parts:
             missing.append(name)
     ignored = [plain_name(pattern) for pattern in contract.ignore]
+    taken = {*positions.values(), *(i for parts in repeated.values() for i in parts.values())}
     unknown = tuple(
         name
         for index, name in enumerate(names)
-        if index not in positions.values()
-        and not any(fnmatch.fnmatchcase(name, pattern) for pattern in ignored)
+        if index not in taken and not any(fnmatch.fnmatchcase(name, p) for p in ignored)
     )
     if missing:
         refuse_missing(missing, unknown, contract)
-    return ColumnMap(positions, unknown)
+    return ColumnMap(positions, unknown, repeated)
+
+
+def _repeated(names: Sequence[str], contract: SourceContract) -> dict[int, dict[str, int]]:
+    """Return the positions of ``{n}`` columns by their number, in its order."""
+    repeated: dict[int, dict[str, int]] = {}
+    for index, header in enumerate(names):
+        for name, number in _numbered(header, contract):
+            repeated.setdefault(number, {}).setdefault(name, index)
+    return dict(sorted(repeated.items()))
+
+
+def _numbered(header: str, contract: SourceContract) -> list[tuple[str, int]]:
+    """Return which ``{n}`` columns a header is, and with what number."""
+    found = []
+    for name, column in contract.read_columns.items():
+        for spelling in spellings(name, column):
+            before, each, after = plain_name(spelling).partition(EACH)
+            pattern = f"{re.escape(before)}([0-9]{{1,4}}){re.escape(after)}"
+            if each and (match := re.fullmatch(pattern, header)):
+                found.append((name, int(match[1])))
+    return found
 
 
 def spellings(name: str, column: Column) -> tuple[str, ...]:
@@ -162,8 +191,9 @@ def spellings(name: str, column: Column) -> tuple[str, ...]:
 
 
 def _map_by_order(header: Header, contract: SourceContract) -> ColumnMap:
-    needed = [name for name, column in contract.columns.items() if not column.optional]
-    names = list(contract.columns)
+    declared = contract.read_columns
+    names = list(declared)
+    needed = [name for name, column in declared.items() if not column.optional]
     lacking = [name for name in needed if names.index(name) >= header.width]
     if lacking:
         raise RefusedError(

@@ -6,6 +6,8 @@ What the bytes mean is none of this module's business.
 
 from __future__ import annotations
 
+import fnmatch
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +39,33 @@ def read_chunks(path: Path) -> Iterator[bytes]:
         else:
             while chunk := stream.read(CHUNK):
                 yield chunk
+
+
+def unpack_member(path: Path, pattern: str, folder: Path) -> Path:
+    """Copy the one file of a .zip whose name matches into a folder, and return the copy.
+
+    Raises:
+        RefusedError: The archive is broken, a bomb, locked, or not one file matches.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [i.filename for i in archive.infolist() if not i.is_dir()]
+            found = [n for n in names if fnmatch.fnmatchcase(Path(n).name, pattern or "*")]
+            if len(found) != 1:
+                raise RefusedError(
+                    f"{len(found)} of the {len(names)} files in it match {pattern or '*'!r}",
+                    hint="Set `member:` so that exactly one does.",
+                )
+            info = archive.getinfo(found[0])
+            target = folder / f"member{''.join(Path(found[0]).suffixes[-2:])}"
+            with archive.open(info) as source, target.open("wb") as copy:
+                chunks = iter(lambda: source.read(CHUNK), b"")
+                copy.writelines(_limited(chunks, max(1, info.compress_size)))
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        raise RefusedError(f"corrupt zip data ({error})", hint="Have it sent again.") from error
+    except RuntimeError as error:
+        raise RefusedError("it has a password", hint="Ask for it without one.") from error
+    return target
 
 
 def is_compressed(path: Path) -> bool:

@@ -7,6 +7,7 @@ has (a value must have its column's type) and the checks with severity ``quarant
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,17 +17,18 @@ from cdp_pipeline.core.types import Severity
 from cdp_pipeline.ingest import cards
 from cdp_pipeline.ingest.casting import MEANINGS, Casting, cast_column
 from cdp_pipeline.ingest.plaintext import NUL_MARK
-from cdp_pipeline.ingest.readers import Reading
+from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.records import LONG_LINE
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.salvage import MAXIMUM_TEXT
 from cdp_pipeline.project.checks import ROW_CHECKS, Check
 from cdp_pipeline.project.contracts import SQL_TYPES, SourceContract
-from cdp_pipeline.project.expressions import vet_predicate
+from cdp_pipeline.project.expressions import vet_predicate, vet_scalar
 from cdp_pipeline.project.predicates import row_predicate
 from cdp_pipeline.storage.warehouse import first_line, quote_column, quote_literal
 
 MAXIMUM_FIELD_BYTES = LONG_LINE
+_PSEUDO = ("_file", "_item", "_business_date")
 
 FREE_TEXT = "free_text"
 """Kind of personal data whose columns are searched for payment card numbers."""
@@ -45,6 +47,11 @@ class Rule:
     name: str
     broken: str
     meaning: str
+
+
+_NOT_A_RECORD = Rule(
+    "not_a_record", "_text is not null", "the record is no JSON object, or is longer than 2 MB"
+)
 
 
 def judge_rows(
@@ -69,6 +76,7 @@ def judge_rows(
         ConfigError: A check of the contract is not a predicate.
     """
     rules = [
+        *([_NOT_A_RECORD] if reading.is_nested else []),
         *_type_rules(contract),
         *_text_rules(contract, reading),
         *_key_rules(contract),
@@ -96,29 +104,91 @@ def _judgement(
     business_date: date,
 ) -> str:
     """Return the statement that makes ``judged``; its parameter is the file."""
+    read = contract.read_columns
     castings = {
         name: _casting(name, contract, reading.texts.get(name, "cast(null as varchar)"))
-        for name in contract.columns
+        for name in read
     }
-    clean = ", ".join(f"{c.clean} as {_text_name(name)}" for name, c in castings.items())
     typed = ", ".join(f"{c.typed} as {quote_column(name)}" for name, c in castings.items())
     any_broken = " or ".join(f"({rule.broken})" for rule in rules)
     names = ", ".join(
         f"case when {rule.broken} then {quote_literal(rule.name)} end" for rule in rules
     )
-    delivered = ", ".join(
-        f"{quote_literal(name)}, {_kept_text(name, contract)}" for name in contract.columns
-    )
+    columns = ", ".join([*map(quote_column, contract.columns), *_PSEUDO, "_is_first"])
     # Names and texts are made for broken rows alone; whether a row is broken is found once.
     return (
-        f"create or replace temp table judged as select {_columns(contract)}, "  # noqa: S608 - vetted
+        f"create or replace temp table judged as select {columns}, "  # noqa: S608 - vetted
         f"case when _is_broken then concat_ws(',', {names}) end as _rules, "
-        f"case when _is_broken then cast(json_object({delivered}) as varchar) end as _raw "
+        f"case when _is_broken then cast({_delivered(reading, contract)} as varchar) end as _raw "
         f"from (select *, coalesce({any_broken}, false) as _is_broken from ("
+        f"select *{_computed(contract)} from ("
         f"select *, {typed}, {quote_literal(file_id)} as _file, "
         f"date '{business_date.isoformat()}' as _business_date "
-        f"from (select {clean} from {reading.relation})))"
+        f"from {_clean_texts(reading, contract, castings)})))"
+        f"{' order by _row' if contract.delivery.fill_down else ''}"
     )
+
+
+def _clean_texts(
+    reading: Reading, contract: SourceContract, castings: Mapping[str, Casting]
+) -> str:
+    """Return a relation of the clean texts, filled down where the contract says so."""
+    clean = ", ".join(f"{c.clean} as {_text_name(name)}" for name, c in castings.items())
+    kept = ["_text"] if reading.is_nested else []
+    kept += (
+        ["_item", "_is_first"]
+        if reading.is_repeated
+        else ["cast(null as bigint) as _item", "true as _is_first"]
+    )
+    relation = f"(select {', '.join([clean, *kept])} from {reading.relation})"  # noqa: S608 - vetted
+    filled = contract.delivery.fill_down
+    if filled is None:
+        return relation
+    together = _text_name(filled.by or "")
+    marks = "*, row_number() over () as _row"
+    relation = f"(select {marks} from {relation})"  # noqa: S608 - quoted
+    if filled.starts:
+        together = "_group"
+        starts = f"count({_text_name(filled.starts)}) over (order by _row)"
+        relation = f"(select *, {starts} as _group from {relation})"  # noqa: S608 - quoted
+    values = ", ".join(
+        f"coalesce({_text_name(name)}, last_value({_text_name(name)} ignore nulls) over ("
+        f"partition by {together} order by _row rows unbounded preceding)) as {_text_name(name)}"
+        for name in filled.columns
+    )
+    return f"(select * replace ({values}) from {relation})"  # noqa: S608 - quoted
+
+
+def _computed(contract: SourceContract) -> str:
+    """Return SQL of the columns that are computed from those that are read."""
+    known = read_types(contract)
+    return "".join(
+        ", try(cast("
+        + vet_scalar(
+            column.value, columns=known, where=f"{contract.name}: {name}", cast_to=column.sql_type
+        )
+        + f" as {column.sql_type})) as {quote_column(name)}"
+        for name, column in contract.columns.items()
+        if column.value
+    )
+
+
+def read_types(contract: SourceContract) -> dict[str, str]:
+    """Return what a computed column may be made of, with types."""
+    types = {name: column.sql_type for name, column in contract.read_columns.items()}
+    return {**types, "_item": "bigint", "_business_date": "date"}
+
+
+def _delivered(reading: Reading, contract: SourceContract) -> str:
+    """Return SQL of the texts that the quarantine keeps of a row."""
+    texts = ", ".join(
+        f"{quote_literal(name)}, {_kept_text(name, contract)}" for name in contract.read_columns
+    )
+    whole = f"json_object({texts})"
+    if not reading.is_nested:
+        return whole
+    broken = f"json_object('_text', {cards.masked('_text')})"
+    return f"case when _text is not null then {broken} else {whole} end"
 
 
 def _casting(name: str, contract: SourceContract, raw: str = "") -> Casting:
@@ -134,7 +204,7 @@ def _casting(name: str, contract: SourceContract, raw: str = "") -> Casting:
 def _type_rules(contract: SourceContract) -> list[Rule]:
     return [
         Rule(f"{name}_type", _casting(name, contract).wrong, f"{name} {MEANINGS[column.type]}")
-        for name, column in contract.columns.items()
+        for name, column in contract.read_columns.items()
     ]
 
 
@@ -150,11 +220,7 @@ def row_checks(contract: SourceContract) -> list[Check]:
 def check_columns(contract: SourceContract) -> dict[str, str]:
     """Return the columns that a check may name, with their types."""
     types = {name: SQL_TYPES[column.type] for name, column in contract.columns.items()}
-    return {**types, "_file": "varchar", "_business_date": "date"}
-
-
-def _columns(contract: SourceContract) -> str:
-    return ", ".join([*map(quote_column, contract.columns), "_file", "_business_date"])
+    return {**types, "_file": "varchar", "_item": "bigint", "_business_date": "date"}
 
 
 def _text_name(name: str) -> str:
@@ -172,15 +238,16 @@ def _is_free_text(name: str, contract: SourceContract) -> bool:
 
 
 def _text_rules(contract: SourceContract, reading: Reading) -> list[Rule]:
-    texts = [_text_name(name) for name in contract.columns]
+    texts = [_text_name(name) for name in contract.read_columns]
     rules: list[Rule] = []
     if reading.has_long_fields:
         length = " or ".join(f"strlen({text}) > {MAXIMUM_FIELD_BYTES}" for text in texts)
         rules.append(Rule("field_too_long", length, "a field is longer than 64 KB"))
-    if reading.has_nul:
-        nul = " or ".join(f"contains({text}, {quote_literal(NUL_MARK)})" for text in texts)
+    if reading.has_nul or reading.is_nested:
+        mark = "chr(0)" if reading.is_nested else quote_literal(NUL_MARK)  # JSON may spell it
+        nul = " or ".join(f"contains({text}, {mark})" for text in texts)
         rules.append(Rule("nul_character", nul, "a field holds a NUL character"))
-    free = [_text_name(name) for name in contract.columns if _is_free_text(name, contract)]
+    free = [_text_name(name) for name in contract.read_columns if _is_free_text(name, contract)]
     if free:
         broken = " or ".join(f"has_card_number({text})" for text in free)
         rules.append(Rule(cards.RULE, broken, cards.MEANING))

@@ -21,8 +21,10 @@ from typing import Any
 from cdp_pipeline import __version__
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
+from cdp_pipeline.ingest.control import manifest_name
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery, PlanStatus
-from cdp_pipeline.project.contracts import BusinessDate, SourceContract
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.layout import BusinessDate
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.storage.files import write_json
 from cdp_pipeline.storage.journal import snapshot_journals
@@ -90,10 +92,14 @@ def find_files(landing: Path, contract: SourceContract, *, where: str) -> Iterat
             where=where,
             hint="Give a glob below it, such as `pos_sales/*/*.csv`.",
         )
-    for path in sorted(landing.glob(str(pattern))):
-        if path.is_dir() and not path.is_symlink():
-            continue
-        yield _describe(path, landing, contract)
+    found = [p for p in sorted(landing.glob(str(pattern))) if p.is_symlink() or not p.is_dir()]
+    control = contract.delivery.control
+    manifests: set[Path] = set()
+    if control and control.source == "manifest":
+        manifests = {path.with_name(manifest_name(path.name, control)) for path in found}
+    for path in found:
+        if path not in manifests:
+            yield _describe(path, landing, contract)
 
 
 def _describe(path: Path, landing: Path, contract: SourceContract) -> Delivery:
@@ -104,6 +110,7 @@ def _describe(path: Path, landing: Path, contract: SourceContract) -> Delivery:
         return _refused(contract.name, name, date.min, str(error))
     try:
         _check_place(path, landing, name)
+        _check_manifest(path, contract)
         digest, size = _hash(path)
     except _RefusedFileError as error:
         return _refused(contract.name, name, day, str(error))
@@ -117,6 +124,15 @@ def _check_place(path: Path, landing: Path, name: str) -> None:
         raise _RefusedFileError("its name has characters other than A-Z a-z 0-9 . _ - and space")
     if path.parent.resolve() != landing.resolve() / PurePosixPath(name).parent:
         raise _RefusedFileError("a folder on its path is a link")
+
+
+def _check_manifest(path: Path, contract: SourceContract) -> None:
+    control = contract.delivery.control
+    if control is None or control.source != "manifest":
+        return
+    name = manifest_name(path.name, control)
+    if not path.with_name(name).is_file():
+        raise _RefusedFileError(f"its manifest {name} has not arrived, so it may be incomplete")
 
 
 def _refused(source: str, name: str, day: date, reason: str) -> Delivery:

@@ -1,8 +1,9 @@
 """How the deliveries of a source add up to its current rows.
 
 append: events by key, a repetition is a duplicate, another content under the same key is set
-aside. upsert: the newest version by key. replace: the newest file. Each staged row gets exactly
-one fate, so that the ledger can account for it; entities are none of this module's business.
+aside. upsert: the newest version by key. replace: the newest file. rewrite: of each day the newest
+file that covers it. What is marked as deleted goes last of all. Each staged row gets exactly one
+fate, so that the ledger can account for it; joins and entities are none of this module's business.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -17,10 +19,16 @@ import duckdb
 from cdp_pipeline.ingest.deliveries import PRIVATE_FILE_MODE, Delivery
 from cdp_pipeline.project.contracts import SQL_TYPES, SourceContract
 from cdp_pipeline.project.expressions import vet_predicate
-from cdp_pipeline.storage.warehouse import quote_column, quote_literal
+from cdp_pipeline.storage.warehouse import fetch_value, quote_column, quote_literal
 
 CONFLICT_RULE = "conflicting_key"
-PSEUDO_TYPES = {"_file": "varchar", "_line": "bigint", "_business_date": "date"}
+PSEUDO_TYPES = {
+    "_file": "varchar",
+    "_line": "bigint",
+    "_item": "bigint",
+    "_business_date": "date",
+    "_file_name": "varchar",
+}
 
 
 @dataclass(frozen=True)
@@ -40,12 +48,14 @@ class CurrentRows:
         duplicates: Repetitions by position of the file.
         conflicts: Rows set aside as ``conflicting_key`` by position of the file.
         excluded: Rows that an exclusion names, by position of the file.
+        messages: Warnings for people.
     """
 
     view: str
     duplicates: Counter[int] = field(default_factory=Counter)
     conflicts: Counter[int] = field(default_factory=Counter)
     excluded: Counter[int] = field(default_factory=Counter)
+    messages: tuple[str, ...] = ()
 
 
 def contract_columns(contract: SourceContract) -> dict[str, str]:
@@ -70,7 +80,7 @@ def make_current(
         where: Declaring file, for messages.
 
     Raises:
-        ConfigError: An exclusion is no predicate over the contract's columns.
+        ConfigError: An exclusion or ``deleted_when`` is no predicate over the contract's columns.
     """
     delivered = _make_delivered(con, contract, files, where=where)
     view = f"current_{contract.name}"
@@ -84,10 +94,10 @@ def make_current(
         ).fetchall()
         excluded.update(dict(rows))
     fates = _make_fates(con, contract, delivered)
-    newest = f"and _seq = {len(files) - 1}" if contract.load.mode == "replace" else ""
     con.execute(
         f"create or replace temp view {view} as select * exclude (_excluded) "  # noqa: S608 - plain names
-        f"from {delivered} where _excluded is null {newest} and not exists ("
+        f"{_without_hubs(contract)} from {delivered} where _excluded is null "
+        f"{_newest(con, contract, delivered, files, where=where)} and not exists ("
         f"select 1 from {fates} as f where f._seq = {delivered}._seq "
         f"and f._line = {delivered}._line and f.fate <> 'kept')"
     )
@@ -100,7 +110,90 @@ def make_current(
         duplicates=counted.get("duplicate", Counter()),
         conflicts=counted.get(CONFLICT_RULE, Counter()),
         excluded=excluded,
+        messages=_hub_messages(con, contract, delivered),
     )
+
+
+def _newest(
+    con: duckdb.DuckDBPyConnection,
+    contract: SourceContract,
+    delivered: str,
+    files: Sequence[LoadFile],
+    *,
+    where: str,
+) -> str:
+    """Return SQL that leaves out rows of replaced files and days, and deleted ones."""
+    load = contract.load
+    found = ""
+    if load.mode == "replace":
+        found = f"and _seq = {len(files) - 1}"
+    elif load.mode == "rewrite":
+        days = _make_days(con, contract, delivered, files)
+        found = f"and (_seq, {_day(contract)}) in (select (_seq, _day) from {days})"  # noqa: S608 - plain name
+    if load.deleted_when:
+        types = contract_columns(contract)
+        gone = vet_predicate(load.deleted_when, columns=types, where=f"{where}: deleted_when")
+        found += f" and {gone} is not true"
+    return found
+
+
+def _day(contract: SourceContract) -> str:
+    return f"coalesce({quote_column(contract.load.day or '')}, _business_date)"
+
+
+def _make_days(
+    con: duckdb.DuckDBPyConnection,
+    contract: SourceContract,
+    delivered: str,
+    files: Sequence[LoadFile],
+) -> str:
+    """Make the table of days with the newest file that covers each.
+
+    A file covers the days in it, and the last ``days`` up to its business date even where it holds
+    none of their rows: what is missing from it then has been taken back.
+    """
+    table = f"days_{contract.name}"
+    whole = [
+        (place, file.delivery.business_date - timedelta(days=back))
+        for place, file in enumerate(files)
+        for back in range(contract.load.days)
+    ]
+    con.execute(
+        f"create or replace temp table {table} as select _day, max(_seq) as _seq from ("  # noqa: S608 - plain names
+        f"select _seq, {_day(contract)} as _day from {delivered} where _excluded is null "
+        "union all select unnest(?::bigint[]), unnest(?::date[])) group by _day",
+        [[place for place, _ in whole], [day for _, day in whole]],
+    )
+    return table
+
+
+def _is_hub(contract: SourceContract) -> dict[str, str]:
+    """Return SQL that is true of values that name nobody, by column."""
+    return {
+        name: f"regexp_full_match(cast({quote_column(name)} as varchar), "
+        f"{quote_literal('(?i)' + '|'.join(f'(?:{hub})' for hub in column.hubs))})"
+        for name, column in contract.columns.items()
+        if column.hubs
+    }
+
+
+def _without_hubs(contract: SourceContract) -> str:
+    values = ", ".join(
+        f"case when {is_hub} then null else {quote_column(name)} end as {quote_column(name)}"
+        for name, is_hub in _is_hub(contract).items()
+    )
+    return f"replace ({values})" if values else ""
+
+
+def _hub_messages(
+    con: duckdb.DuckDBPyConnection, contract: SourceContract, delivered: str
+) -> tuple[str, ...]:
+    messages = []
+    for name, is_hub in _is_hub(contract).items():
+        rows = fetch_value(con, f"select count(*) from {delivered} where {is_hub}")  # noqa: S608 - quoted
+        if rows:
+            messages.append(f"{contract.name}: {rows} rows carry a {name} that names nobody")
+    return tuple(messages)
 
 
 def _make_delivered(
@@ -124,7 +217,7 @@ def _make_delivered(
     con.execute(
         f"create or replace temp table {positions} as "
         "select unnest(?::varchar[]) as rows_path, unnest(?::bigint[]) as _seq, "
-        "unnest(?::varchar[]) as file_name",
+        "unnest(?::varchar[]) as _file_name",
         [
             [str(file.rows) for file in files],
             list(range(len(files))),
@@ -151,7 +244,7 @@ def _make_fates(con: duckdb.DuckDBPyConnection, contract: SourceContract, delive
     """Make the table of rows whose key stands more than once: kept, duplicate, superseded, ..."""
     fates, repeated = f"fates_{contract.name}", f"repeated_{contract.name}"
     key = [quote_column(name) for name in contract.load.key]
-    if contract.load.mode == "replace":
+    if contract.load.mode in {"replace", "rewrite"}:
         key.append("_seq")
     is_unique = {"_file", "_line"} <= set(contract.load.key)
     listed = ", ".join(key)
@@ -203,11 +296,12 @@ def write_conflicts(
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     temporary = target.with_name(f".{target.name}.tmp")
     con.execute(
-        f"copy (select _file as file_id, file_name, _line as line, '{CONFLICT_RULE}' as rule, "  # noqa: S608 - quoted
-        f"'{CONFLICT_RULE}' as rules, 'another row with this key was loaded before' as reason, "
+        f"copy (select _file as file_id, _file_name as file_name, _line as line, "  # noqa: S608 - quoted
+        f"'{CONFLICT_RULE}' as rule, '{CONFLICT_RULE}' as rules, "
+        "'another row with this key was loaded before' as reason, "
         f"cast(json_object({raw}) as varchar) as raw, _business_date as business_date "
         f"from delivered_{contract.name} inner join fates_{contract.name} using (_seq, _line) "
-        f"inner join load_files_{contract.name} using (_seq) where fate = '{CONFLICT_RULE}' "
+        f"where fate = '{CONFLICT_RULE}' "
         f"order by _seq, _line) to {quote_literal(str(temporary))} "
         "(format parquet, compression zstd)"
     )

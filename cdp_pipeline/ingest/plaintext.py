@@ -16,7 +16,7 @@ import numpy as np
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.ingest.inflation import CHUNK, is_compressed, read_chunks
 from cdp_pipeline.ingest.refusal import RefusedError
-from cdp_pipeline.project.contracts import Delivery as Format
+from cdp_pipeline.project.layout import Delivery as Format
 
 NUL_MARK = "\ufdd0"
 """Stands for a NUL byte, which every CSV reader lets through: a code point no text may hold."""
@@ -46,11 +46,13 @@ class PlainText:
         path: The delivered file or a private copy of it.
         first_line: Line of the delivered file on which the text begins, from 1.
         has_nul: Whether NUL bytes were replaced by ``NUL_MARK``.
+        margins: Preamble and trailer, a line break between them.
     """
 
     path: Path
     first_line: int = 1
     has_nul: bool = False
+    margins: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,12 @@ def prepare_text(path: Path, written: Format, scratch: Path) -> PlainText:
     quote = written.quote if written.format == "csv" else ""
     chunks = _without_nul(_slice(text, start, end))
     _write(target, _one_line_end(chunks, quote) if marks.has_odd_ends else chunks)
-    return PlainText(target, first_line=written.skip_lines + 1, has_nul=marks.nul > 0)
+    return PlainText(
+        target,
+        first_line=written.skip_lines + 1,
+        has_nul=marks.nul > 0,
+        margins=_margins(text, start, end),
+    )
 
 
 def _first(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -191,6 +198,17 @@ def _body(path: Path, written: Format) -> tuple[int, int]:
                 kept = kept[: max(kept.rfind(b"\n"), 0)].rstrip(b"\r\n")
             end = size - len(tail) + len(kept)
     return start, max(start, end)
+
+
+def _margins(path: Path, start: int, end: int) -> str:
+    """Return what stands before and after the records, as far as it is short."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        before = stream.read(min(start, _TAIL_BYTES))
+        stream.seek(end)
+        after = stream.read(min(size - end, _TAIL_BYTES))
+    lines = b"\n".join((before, after)).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return lines.decode("utf-8", "replace").strip("\n")
 
 
 def _slice(path: Path, start: int, end: int) -> Iterator[bytes]:

@@ -10,18 +10,22 @@ from __future__ import annotations
 class RefusedError(Exception):
     """A delivery cannot be read as its contract says; none of it is loaded."""
 
-    def __init__(self, reason: str, *, hint: str = "", records: int = 0) -> None:
+    def __init__(
+        self, reason: str, *, hint: str = "", records: int = 0, is_final: bool = True
+    ) -> None:
         """Say why.
 
         Args:
             reason: What is wrong, in one sentence, without personal data.
             hint: What to do about it, in the imperative.
             records: Physical records in the file, if they could be counted.
+            is_final: Whether the same bytes will always be refused under the same contract.
         """
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
         self.records = records
+        self.is_final = is_final
 
     @property
     def text(self) -> str:

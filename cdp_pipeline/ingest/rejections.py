@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 
-from cdp_pipeline.ingest.readers import Reading
+from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.records import Positions, lines_at, locate_exactly, locate_records
 from cdp_pipeline.ingest.refusal import RefusedError
-from cdp_pipeline.project.contracts import Delivery, SourceContract
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.layout import Delivery
 
 RULES = {
     "MISSING COLUMNS": "too_few_fields",
@@ -78,7 +79,7 @@ def collect_rejected(
         con: Connection that read it and holds its reject tables.
         reading: How it was read.
         contract: Its contract.
-        rows: Rows that were read.
+        rows: Records that were read.
         stop_share: Share of bad records that refuses a whole file.
 
     Raises:
@@ -86,9 +87,9 @@ def collect_rejected(
     """
     found = _read_rejections(con) if contract.delivery.format != "parquet" else []
     if not found and reading.is_regular and rows == reading.records:
-        return Rejected([], [], [], records=rows)
-    if contract.delivery.format == "parquet":
-        raise _unaccounted(reading.records, rows, 0)
+        return Rejected([], [], [], records=rows, accepted_lines=reading.record_lines)
+    if contract.delivery.format == "parquet" or reading.is_document:
+        raise _unaccounted(reading.records, rows, len(found))
     lines = _locate(reading, contract.delivery, expected=rows + len(found))
     at = lines_at(
         reading.path,
@@ -101,6 +102,8 @@ def collect_rejected(
     _refuse_swallowed(reading, lines, index, rules=[r.rule for r in found], stop_share=stop_share)
     numbers = np.array(reading.kept, np.int64)[lines] if reading.kept is not None else lines
     numbers = numbers + reading.first_line
+    if reading.record_lines is not None and len(reading.record_lines) == len(numbers):
+        numbers = reading.record_lines
     broken = [(line + reading.first_line, "broken_quotes", text) for line, text in reading.broken]
     rejected = [(int(line), r.rule, r.text) for line, r in zip(numbers[index], found, strict=True)]
     merged = sorted([*rejected, *broken])
@@ -141,7 +144,7 @@ def _after_blank_lines(reading: Reading, positions: list[int]) -> Positions:
 
 def _locate(reading: Reading, written: Delivery, *, expected: int) -> Positions:
     """Return the line of each record; by the exact count if the fast one does not add up."""
-    quote = written.quote if written.format == "csv" else ""
+    quote = written.quote if written.format in {"csv", "excel"} else ""
     lines = locate_records(
         reading.path,
         start=reading.start,

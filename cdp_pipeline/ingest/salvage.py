@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdp_pipeline.ingest.records import locate_records
-from cdp_pipeline.project.contracts import Delivery
+from cdp_pipeline.project.layout import Delivery
 
 MAXIMUM_TEXT = 10_000
 """Characters that are kept of a line set aside; DuckDB keeps as many."""

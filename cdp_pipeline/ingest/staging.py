@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
-import pyarrow as pa
-from pyarrow import parquet
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, ContractError
 from cdp_pipeline.core.log import get_logger
+from cdp_pipeline.ingest.cards import masked
+from cdp_pipeline.ingest.control import check_control
 from cdp_pipeline.ingest.deliveries import (
     PRIVATE_FILE_MODE,
     Delivery,
@@ -32,9 +31,11 @@ from cdp_pipeline.ingest.deliveries import (
     staged_places,
 )
 from cdp_pipeline.ingest.judging import Rule, judge_rows
-from cdp_pipeline.ingest.readers import Reading, open_reading
+from cdp_pipeline.ingest.numbering import count_rows, count_rules, number_rows
+from cdp_pipeline.ingest.readers import open_reading
+from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.refusal import RefusedError
-from cdp_pipeline.ingest.rejections import MEANINGS, Rejected, collect_rejected
+from cdp_pipeline.ingest.rejections import MEANINGS, collect_rejected
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.files import fsync, sha256_of, write_json
@@ -63,7 +64,7 @@ def run(context: RunContext, *, source: str) -> StepResult:
     contract = _contract(context, source)
     listed = [d for d in planned_deliveries(context, source) if d.is_loaded]
     done = {d: read_notes(staged_places(context, d, contract)) for d in listed}
-    pending = [delivery for delivery, notes in done.items() if notes is None]
+    pending = [d for d, n in done.items() if n is None or not (n.is_final or d.path is None)]
     if pending:
         with open_scratch(context, source) as (con, scratch):
             for delivery in pending:
@@ -132,7 +133,9 @@ def stage_delivery(
         notes = _Staging(con, delivery, contract, reading, places, scratch, share).write()
     except RefusedError as error:
         places.rows.unlink(missing_ok=True)
-        notes = StagedFile("refused", records=error.records, reason=error.text)
+        notes = StagedFile(
+            "refused", records=error.records, reason=error.text, is_final=error.is_final
+        )
     write_json(places.notes, notes.as_dict())
     return notes
 
@@ -176,69 +179,36 @@ class _Staging:
             file_id=self.delivery.file_id,
             business_date=self.delivery.business_date,
         )
+        rows, read = count_rows(con, reading)
         rejected = collect_rejected(
+            con, reading, self.contract, rows=read, stop_share=self.stop_share
+        )
+        records = rejected.records + rows - read
+        said = check_control(
             con,
-            reading,
             self.contract,
-            rows=int(fetch_value(con, "select count(*) from judged")),
-            stop_share=self.stop_share,
+            path=Path(self.delivery.path or ""),
+            margins=reading.margins,
+            records=rejected.records,
         )
         number_rows(con, reading, rejected, scratch=self.scratch)
-        counts = _count_rules(con, rejected)
-        _refuse_bad_share(counts, rejected.records, self.stop_share)
-        accepted = _write_rows(con, self.contract, self.places.rows)
-        if accepted + sum(counts.values()) != rejected.records:
+        counts = count_rules(con, rejected)
+        _refuse_bad_share(counts, records, self.stop_share)
+        accepted = _write_rows(
+            con, self.contract, self.places.rows, is_repeated=reading.is_repeated
+        )
+        if accepted + sum(counts.values()) != records:
             raise RefusedError(
-                f"{rejected.records} records stand in the file, but {accepted} were accepted and "
+                f"{records} records stand in the file, but {accepted} were accepted and "
                 f"{sum(counts.values())} set aside",
-                records=rejected.records,
+                records=records,
             )
         if counts:
             _write_quarantine(con, self.delivery, rules, self.places.quarantine)
-        messages = reading.messages
-        if not rejected.records:
+        messages = (*reading.messages, *said)
+        if not records:
             messages = (*messages, "the file holds no records")
-        return StagedFile("loaded", rejected.records, accepted, counts, messages=messages)
-
-
-def number_rows(
-    con: duckdb.DuckDBPyConnection, reading: Reading, rejected: Rejected, *, scratch: Path
-) -> None:
-    """Make the view ``numbered``: the judged rows with their line, and the table ``rejected``."""
-    con.execute(
-        "create or replace temp table rejected as "
-        "select unnest(?::bigint[]) as line, unnest(?::varchar[]) as rule, "
-        "unnest(?::varchar[]) as text",
-        [rejected.lines, rejected.rules, rejected.texts],
-    )
-    if rejected.accepted_lines is None:
-        con.execute(
-            "create or replace temp view numbered as "  # noqa: S608 - a number
-            f"select *, rowid + {reading.first_line} as _line from judged"
-        )
-        return
-    target = scratch / "lines.parquet"
-    parquet.write_table(pa.table({"_line": rejected.accepted_lines.astype(np.int64)}), target)
-    con.execute(
-        "create or replace temp table line_numbers as select _line from read_parquet(?)",
-        [str(target)],
-    )
-    # Both tables keep their rows in file order, which is how a positional join pairs them.
-    con.execute(
-        "create or replace temp view numbered as select * from judged positional join line_numbers"
-    )
-
-
-def _count_rules(con: duckdb.DuckDBPyConnection, rejected: Rejected) -> dict[str, int]:
-    """Return rows set aside by the first rule they break."""
-    rows = con.execute(
-        "select split_part(_rules, ',', 1) as rule, count(*) from judged "
-        "where _rules is not null group by rule"
-    ).fetchall()
-    counts = {str(rule): int(count) for rule, count in rows}
-    for rule in rejected.rules:
-        counts[rule] = counts.get(rule, 0) + 1
-    return dict(sorted(counts.items()))
+        return StagedFile("loaded", records, accepted, counts, messages=messages)
 
 
 def _refuse_bad_share(counts: dict[str, int], records: int, stop_share: float) -> None:
@@ -257,12 +227,14 @@ def _refuse_bad_share(counts: dict[str, int], records: int, stop_share: float) -
     )
 
 
-def _write_rows(con: duckdb.DuckDBPyConnection, contract: SourceContract, target: Path) -> int:
+def _write_rows(
+    con: duckdb.DuckDBPyConnection, contract: SourceContract, target: Path, *, is_repeated: bool
+) -> int:
     columns = ", ".join(map(quote_column, contract.columns))
     _copy(
         con,
-        f"select {columns}, _file, _line, _business_date from numbered "  # noqa: S608 - quoted
-        "where _rules is null",
+        f"select {columns}, _file, _line, _item, _business_date from numbered "  # noqa: S608 - quoted
+        f"where _rules is null{' order by _line' if is_repeated else ''}",
         target,
     )
     return int(fetch_value(con, "select count(*) from read_parquet(?)", [str(target)]))
@@ -290,10 +262,11 @@ def _write_quarantine(
             raw,
             date '{delivery.business_date.isoformat()}' as business_date,
         from (
-            select _line as line, _rules as rules, _raw as raw from numbered
+            select _at as line, _rules as rules, _raw as raw from numbered
             where _rules is not null
             union all
-            select line, rule, cast(json_object('_text', text) as varchar) from rejected
+            select line, rule, cast(json_object('_text', {masked("text")}) as varchar)
+            from rejected
         )
         left join meanings on meanings.rule = split_part(rules, ',', 1)
         order by line, rules, raw

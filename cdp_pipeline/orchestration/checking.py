@@ -80,7 +80,8 @@ def check_project(root: Path, settings: Settings) -> Findings:
 def _check_contracts(project: Project, findings: Findings) -> None:
     for name, contract in project.sources.items():
         where = str(project.path_of("source", name))
-        findings.attempt(partial(vet_contract, contract, project.entities, where=where))
+        vet = partial(vet_contract, contract, project.entities, where=where)
+        findings.attempt(partial(vet, sources=project.sources))
     findings.checked["sources"] = len(project.sources)
 
 

@@ -11,9 +11,15 @@ from pydantic import Field, field_validator, model_validator
 
 from cdp_pipeline.core.types import Severity
 from cdp_pipeline.project.checks import Check, Declaration
+from cdp_pipeline.project.layout import NESTED_FORMATS, Delivery
+from cdp_pipeline.project.record_paths import array_of, parse_path
 
-PSEUDO_COLUMNS = ("_file", "_line", "_business_date")
-"""Columns every staged row has: file id, line in the file, business date of the delivery."""
+PSEUDO_COLUMNS = ("_file", "_line", "_item", "_business_date")
+"""Columns every staged row has: file id, line in the file, element of the record that the row was
+made of (null if there is none), business date of the delivery."""
+
+EACH = "{n}"
+"""Stands in a header for the number of a repeated column, such as ``line_item_{n}``."""
 
 ColumnType = Literal["text", "integer", "decimal", "number", "boolean", "date", "timestamp"]
 
@@ -29,51 +35,24 @@ SQL_TYPES: dict[str, str] = {
 """DuckDB type of each declared type; timestamps are UTC after staging."""
 
 
-class BusinessDate(Declaration):
-    """How the business date of a delivery is found."""
-
-    pattern: str = Field(
-        default=r"(\d{4}-?\d{2}-?\d{2})",
-        description="RE with one group, searched in the path below landing, last match wins.",
-    )
-    format: str = Field(default="%Y-%m-%d", description="strptime format; dashes are optional.")
-
-
-class Delivery(Declaration):
-    """Where files of the source arrive and how they are written."""
-
-    path: str = Field(description="Glob below the landing folder.")
-    format: Literal["csv", "jsonl", "parquet"] = Field(description="File format.")
-    encoding: str = Field(default="utf-8", description="Text encoding, e.g. cp1252 or utf-16.")
-    delimiter: str = Field(default=",", min_length=1, max_length=1, description="CSV separator.")
-    quote: str = Field(default='"', max_length=1, description="CSV quote; empty for none.")
-    header: bool = Field(default=True, description="First line names the columns.")
-    skip_lines: int = Field(default=0, ge=0, description="Lines before the header.")
-    trailer_lines: int = Field(default=0, ge=0, description="Lines after the last record.")
-    multiline: bool = Field(
-        default=True,
-        description="Quoted fields may hold line breaks; without, a stray quote costs one line.",
-    )
-    null_values: tuple[str, ...] = Field(default=("",), description="Texts that mean no value.")
-    decimal_mark: Literal[".", ","] = Field(default=".", description="Mark before decimals.")
-    thousands_mark: Literal["", ".", ",", " ", "'"] = Field(
-        default="", description="Mark between thousands."
-    )
-    time_zone: str = Field(default="UTC", description="Zone of times that carry no offset.")
-    business_date: BusinessDate = Field(default_factory=BusinessDate)
-    required: bool = Field(default=False, description="Without a file of the night, stop.")
-    minimum_rows: int = Field(default=0, ge=0, description="Fewer records stop the night.")
-    maximum_rows: int | None = Field(default=None, ge=1, description="More records warn.")
-
-
 class Load(Declaration):
     """How deliveries add up to the current state of the source."""
 
-    mode: Literal["append", "upsert", "replace"] = Field(
-        description="append: events by key; upsert: newest row by key; replace: newest file."
+    mode: Literal["append", "upsert", "replace", "rewrite"] = Field(
+        description="append: events by key; upsert: newest row by key; replace: newest file; "
+        "rewrite: newest file of each day."
     )
     key: tuple[str, ...] = Field(min_length=1, description="Natural key; may name _file, _line.")
     updated_at: str | None = Field(default=None, description="Column that orders upserts.")
+    day: str | None = Field(default=None, description="Date column by which files are rewritten.")
+    days: int = Field(
+        default=0,
+        ge=0,
+        description="Days up to its business date that a rewriting file holds whole.",
+    )
+    deleted_when: str | None = Field(
+        default=None, description="SQL; a current row of which it is true has been deleted."
+    )
 
 
 class Column(Declaration):
@@ -81,8 +60,12 @@ class Column(Declaration):
 
     type: ColumnType = Field(default="text", description="Type after casting.")
     source: str | None = Field(
-        default=None, alias="from", description="Header or JSON path; default: our name."
+        default=None, alias="from", description="Header or path; default: our name."
     )
+    value: str | None = Field(
+        default=None, description="SQL over the columns that are read, instead of `from:`."
+    )
+    split: str = Field(default="", description="Separator of parts that become a row each.")
     aliases: tuple[str, ...] = Field(default=(), description="Other headers it has had.")
     description: str = Field(default="", description="Meaning, with unit.")
     required: bool = Field(default=False, description="Rows without a value are set aside.")
@@ -102,7 +85,19 @@ class Column(Declaration):
         default="", description="Characters removed from both ends (numbers: anywhere), e.g. '£."
     )
     null_values: tuple[str, ...] = Field(default=(), description="More texts that mean no value.")
+    hubs: tuple[str, ...] = Field(
+        default=(), description="RE2 of whole values that name nobody, such as a store's own card."
+    )
     pii: str | None = Field(default=None, description="Kind of personal data, e.g. email.")
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> Self:
+        if self.value and (self.source or self.aliases or self.split or self.strip):
+            message = (
+                "a column with `value:` is computed: no `from:`, `aliases:`, `split:`, `strip:`"
+            )
+            raise ValueError(message)
+        return self
 
     @property
     def sql_type(self) -> str:
@@ -115,6 +110,15 @@ class Exclusion(Declaration):
 
     rule: str = Field(description="Name shown in the ledger.")
     where: str = Field(description="SQL over the contract's columns.")
+
+
+class Join(Declaration):
+    """Columns of another source's current rows, found by its key."""
+
+    source: str = Field(description="The other source.")
+    on: dict[str, str] = Field(min_length=1, description="Our column to theirs.")
+    columns: dict[str, str] = Field(min_length=1, description="New name to their column.")
+    where: str | None = Field(default=None, description="SQL over their columns; others are left.")
 
 
 class Feed(Declaration):
@@ -140,7 +144,8 @@ class SourceContract(Declaration):
     )
     exclude: tuple[Exclusion, ...] = ()
     checks: tuple[Check, ...] = ()
-    feeds: tuple[Feed, ...] = Field(min_length=1)
+    join: tuple[Join, ...] = ()
+    feeds: tuple[Feed, ...] = Field(description="[] if other sources only join this one.")
 
     @field_validator("columns")
     @classmethod
@@ -154,19 +159,85 @@ class SourceContract(Declaration):
     @model_validator(mode="after")
     def _refers_to_own_columns(self) -> Self:
         known = {*self.columns, *PSEUDO_COLUMNS}
-        for column in (*self.load.key, *filter(None, [self.load.updated_at])):
-            if column not in known:
-                message = f"load refers to column {column!r}, which `columns:` lacks"
-                raise ValueError(message)
-        if self.load.mode == "upsert" and not self.load.updated_at:
-            message = "load mode upsert needs `updated_at:`"
-            raise ValueError(message)
+        filled = self.delivery.fill_down
+        places = {
+            "load": (*self.load.key, self.load.updated_at, self.load.day),
+            "fill_down": (filled.by, filled.starts, *filled.columns) if filled else (),
+            "join": tuple(ours for join in self.join for ours in join.on),
+            "control": self._summed_columns(),
+        }
+        for place, names in places.items():
+            for column in filter(None, names):
+                if column not in known:
+                    message = f"{place} refers to column {column!r}, which `columns:` lacks"
+                    raise ValueError(message)
         for check in self.checks:
             for column in filter(None, (check.column, *check.columns)):
                 if column not in known:
                     message = f"check {check.rule!r} refers to unknown column {column!r}"
                     raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _loads_as_it_says(self) -> Self:
+        load = self.load
+        if load.mode == "upsert" and not load.updated_at:
+            message = "load mode upsert needs `updated_at:`"
+            raise ValueError(message)
+        if (load.mode == "rewrite") != bool(load.day):
+            message = "load mode rewrite, and only that, needs `day:`, a date column"
+            raise ValueError(message)
+        if load.day in self.columns and self.columns[str(load.day)].type != "date":
+            message = f"`day: {load.day}` is no column of type date"
+            raise ValueError(message)
+        taken = [name for join in self.join for name in join.columns]
+        twice = {name for name in taken if taken.count(name) > 1 or name in self.columns}
+        if twice:
+            message = f"join makes column {min(twice)!r}, which is there already"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_grain(self) -> Self:
+        arrays = set()
+        for name, column in self.read_columns.items():
+            if column.split:
+                arrays.add(f"split of {name}")
+            for spelling in (column.source or name, *column.aliases):
+                if self.delivery.format in NESTED_FORMATS:
+                    array = array_of(parse_path(spelling))
+                    arrays.update([".".join(step.name for step in array)] if array else [])
+                elif EACH in spelling:
+                    arrays.add(EACH)
+        if len(arrays) > 1:
+            message = (
+                f"a record can become rows in one way only, not by {' and '.join(sorted(arrays))}"
+            )
+            raise ValueError(message)
+        return self
+
+    def _summed_columns(self) -> tuple[str, ...]:
+        control = self.delivery.control
+        return tuple(n for n in control.totals if n != "rows") if control else ()
+
+    @property
+    def read_columns(self) -> dict[str, Column]:
+        """Return the columns that stand in the file: all but computed ones."""
+        return {name: column for name, column in self.columns.items() if not column.value}
+
+    @property
+    def is_repeated(self) -> bool:
+        """Return whether one record may become several rows."""
+        for name, column in self.read_columns.items():
+            if column.split:
+                return True
+            for spelling in (column.source or name, *column.aliases):
+                if self.delivery.format not in NESTED_FORMATS:
+                    if EACH in spelling:
+                        return True
+                elif array_of(parse_path(spelling)):
+                    return True
+        return False
 
     def all_checks(self) -> tuple[Check, ...]:
         """Return declared checks and those that column short-hands stand for."""

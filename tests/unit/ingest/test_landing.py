@@ -13,7 +13,7 @@ from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
 from cdp_pipeline.ingest import landing
 from cdp_pipeline.ingest.deliveries import planned_deliveries
 from cdp_pipeline.ingest.landing import business_date
-from cdp_pipeline.project.contracts import BusinessDate
+from cdp_pipeline.project.layout import BusinessDate
 from cdp_pipeline.storage import versions
 from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.journal import append_lines

@@ -8,7 +8,8 @@ from decimal import Decimal
 import yaml
 
 from cdp_pipeline.project.checks import Check
-from cdp_pipeline.project.contracts import Column, Delivery, Load, SourceContract
+from cdp_pipeline.project.contracts import Column, Join, Load, SourceContract
+from cdp_pipeline.project.layout import Control, Delivery, FillDown
 from tests.unit.ingest.conftest import REPOSITORY, Store
 
 PAGE = (REPOSITORY / "expectations" / "README.md").read_text("utf-8")
@@ -19,7 +20,7 @@ EXAMPLES = {
 
 
 def test_every_key_of_a_contract_stands_on_the_page() -> None:
-    for model in (SourceContract, Delivery, Load, Column, Check):
+    for model in (SourceContract, Delivery, Control, FillDown, Load, Join, Column, Check):
         for name, field in model.model_fields.items():
             spelt = field.alias or name
             assert re.search(rf"`[^`]*\b{spelt}\b[^`]*`", PAGE), f"{model.__name__}.{spelt}"

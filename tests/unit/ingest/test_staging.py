@@ -135,9 +135,9 @@ def test_json_lines_follow_paths_and_keep_texts(stage: Stage) -> None:
         ("2", None, "008", None, 2),
     ]
     assert [(r["line"], r["rule"]) for r in outcome.aside] == [
-        (3, "id_not_null"),
-        (5, "id_not_null"),
-        (6, "id_not_null"),
+        (3, "not_a_record"),
+        (5, "not_a_record"),
+        (6, "not_a_record"),
     ]
     assert outcome.notes.messages[0].startswith("unknown columns 'new'")
 

@@ -1,0 +1,122 @@
+"""Totals that a sender states about a file, held against what was read of it.
+
+They stand in the lines before or after the records, or in a manifest beside the file. A file that
+does not add up was cut short, written twice, or read wrongly. Nothing is corrected here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from pathlib import Path, PurePosixPath
+
+import duckdb
+
+from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.layout import Control, Delivery
+from cdp_pipeline.storage.warehouse import fetch_value, quote_column
+
+ROWS = "rows"
+_LARGEST_MANIFEST = 1 << 20
+
+
+def manifest_name(file_name: str, control: Control) -> str:
+    """Return the name of the manifest that lies beside a delivery.
+
+    >>> manifest_name("pos.csv.gz", Control(**{"from": "manifest", "pattern": "(?P<rows>.*)"}))
+    'pos.csv.gz.ctl'
+    """
+    name = PurePosixPath(file_name).name
+    stem = name.split(".")[0]
+    return control.manifest.replace("{name}", name).replace("{stem}", stem)
+
+
+def check_control(
+    con: duckdb.DuckDBPyConnection,
+    contract: SourceContract,
+    *,
+    path: Path,
+    margins: str,
+    records: int,
+) -> tuple[str, ...]:
+    """Hold a file against its control totals and return warnings.
+
+    Args:
+        con: Connection with the table ``judged``; rows set aside count, as they were delivered.
+        contract: Its contract.
+        path: The delivered file.
+        margins: Text before and after its records.
+        records: Records in it.
+
+    Raises:
+        RefusedError: The totals differ and the contract refuses such files, or there are none.
+    """
+    control = contract.delivery.control
+    if control is None:
+        return ()
+    text = _text(path, control, margins)
+    differences = list(
+        _differences(con, contract, control, name=path.name, text=text, records=records)
+    )
+    if differences and control.on_mismatch == "refuse":
+        raise RefusedError(
+            f"it does not add up: {'; '.join(differences)}",
+            hint="Have it sent again; it may have been cut short.",
+            records=records,
+            is_final=control.source != "manifest",
+        )
+    return tuple(f"control totals: {text}" for text in differences)
+
+
+def _text(path: Path, control: Control, margins: str) -> str:
+    if control.source != "manifest":
+        return margins
+    manifest = path.with_name(manifest_name(path.name, control))
+    if not manifest.is_file() or manifest.is_symlink():
+        raise RefusedError(
+            f"its manifest {manifest.name} is not there", hint="Ask the sender.", is_final=False
+        )
+    with manifest.open("rb") as stream:
+        return stream.read(_LARGEST_MANIFEST).decode("utf-8", "replace")
+
+
+def _differences(
+    con: duckdb.DuckDBPyConnection,
+    contract: SourceContract,
+    control: Control,
+    *,
+    name: str,
+    text: str,
+    records: int,
+) -> Iterator[str]:
+    found = re.search(control.pattern.replace("{name}", re.escape(name)), text, re.MULTILINE)
+    if found is None:
+        yield f"the {control.source} states no totals that match the contract's pattern"
+        return
+    for total, stated in found.groupdict().items():
+        if stated is None:
+            continue
+        number = _number(stated, contract.delivery)
+        if number is None:
+            yield f"{total} is stated as {stated!r}, which is no number"
+            continue
+        held = (
+            Decimal(records)
+            if total == ROWS
+            else fetch_value(con, f"select sum({quote_column(total)}) from judged") or Decimal(0)  # noqa: S608 - quoted
+        )
+        if number != held:
+            yield f"{total} is stated as {stated.strip()}, the file holds {held}"
+
+
+def _number(text: str, written: Delivery) -> Decimal | None:
+    plain = text.strip()
+    if written.thousands_mark:
+        plain = plain.replace(written.thousands_mark, "")
+    try:
+        number = Decimal(plain.replace(written.decimal_mark, "."))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None

@@ -1,0 +1,267 @@
+"""Nested deliveries as lines of JSON: one record a line, counted while it is written.
+
+JSON arrays are cut into their elements without holding the file, and lines that are no record are
+kept as such, so that they can be set aside. XML is cut up by ``markup``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from json.scanner import NUMBER_RE
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+import numpy as np
+
+from cdp_pipeline.ingest.json_sql import LONGEST_TEXT
+from cdp_pipeline.ingest.plaintext import UTF8_MARK
+from cdp_pipeline.ingest.records import Positions
+from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.project.record_paths import Step
+
+LONGEST_RECORD = 1_900_000
+"""Bytes a record may have; DuckDB's reader takes lines up to 2,000,000."""
+
+_CHUNK = 1 << 20
+_LARGEST_VALUE = 1 << 26
+_BLANK = " \t\r\n"
+
+
+@dataclass
+class Documents:
+    """Records being written as lines.
+
+    Attributes:
+        path: Where they are written.
+        repeated: Steps to the array whose elements become rows.
+        is_xml: Whether every element is an array of its repetitions.
+        lines: Line of the delivery on which each record begins.
+        rows: Rows that the records will become.
+    """
+
+    path: Path
+    repeated: Sequence[Step] = ()
+    is_xml: bool = False
+    lines: array[int] = field(default_factory=lambda: array("q"))
+    rows: int = 0
+
+    def add(self, stream: BinaryIO, text: str, document: Any, *, line: int) -> None:  # noqa: ANN401 - any JSON value
+        """Write one record; one that is too long or no object as a text, to be set aside."""
+        encoded = text.replace("\r", " ").replace("\n", " ").encode("utf-8", "replace")
+        is_record = (
+            isinstance(document, dict)
+            and len(encoded) <= LONGEST_RECORD
+            and not ("\\ud" in text.lower() and _has_half_pairs(document))
+        )
+        if not is_record:
+            encoded = json.dumps(text[:LONGEST_TEXT]).encode()
+        stream.write(encoded + b"\n")
+        self.lines.append(line)
+        self.rows += self._elements(document) if is_record else 1
+
+    def _elements(self, document: Any) -> int:  # noqa: ANN401 - any JSON value
+        """Return how many rows a record becomes: one for each element, at least one."""
+        value = document
+        for step in self.repeated:
+            if isinstance(value, list):
+                at = self.repeated[self.repeated.index(step) - 1].index
+                at = 0 if at is None and self.is_xml else at
+                is_there = at is not None and -len(value) <= at < len(value)
+                value = value[at] if is_there and at is not None else None
+            value = value.get(step.name) if isinstance(value, dict) else None
+        return max(1, len(value)) if isinstance(value, list) else 1
+
+    @property
+    def record_lines(self) -> Positions:
+        """Return the lines as an array."""
+        return np.array(self.lines, np.int64)
+
+
+def _has_half_pairs(document: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Return whether a text in it is none: half a surrogate pair, which no UTF-8 can hold."""
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def lines_to_documents(source: Path, documents: Documents, *, first_line: int) -> None:
+    """Copy JSON lines; empty lines are none, broken ones are kept as texts."""
+    with source.open("rb") as stream, documents.path.open("wb") as target:
+        for number, raw in enumerate(stream, first_line):
+            line = raw.removeprefix(UTF8_MARK).strip()
+            if not line:
+                continue
+            text = line.decode("utf-8", "replace")
+            documents.add(target, text, _read(line), line=number)
+
+
+def _read(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def array_to_documents(source: Path, documents: Documents, *, place: Sequence[str]) -> None:
+    """Cut a JSON array into its elements.
+
+    Args:
+        source: JSON text.
+        documents: Where they go.
+        place: Keys from the root to the array; none if it is the root.
+
+    Raises:
+        RefusedError: It is no JSON, ends too early, or holds no such array.
+    """
+    with source.open("rb") as stream, documents.path.open("wb") as target:
+        reader = _JsonReader(stream)
+        found = False
+        for text, value, line in reader.elements(list(place)):
+            found = True
+            if text is not None:
+                documents.add(target, text, value, line=line)
+        if not found:
+            raise RefusedError(
+                f"it holds no array {'.'.join(place) or 'at its root'}",
+                hint="Set `records:` to the path of the array of records.",
+            )
+
+
+class _JsonReader:
+    """A JSON text read value by value; only one value is in memory."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self.decode = codecs.getincrementaldecoder("utf-8-sig")("strict").decode
+        self.scan = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
+        self.text = ""
+        self.at = 0
+        self.counted = 0
+        self.lines = 1
+        self.is_end = False
+
+    def elements(self, place: list[str]) -> Iterator[tuple[str | None, Any, int]]:
+        """Yield text, value and line of each element; first an empty item once it is found."""
+        if self.peek() == "[" and not place:
+            yield from self._array()
+        elif self.peek() == "{" and place:
+            yield from self._object(place)
+        else:
+            return
+        if self.peek():
+            self.fail("text follows its end")
+
+    def _object(self, place: list[str]) -> Iterator[tuple[str | None, Any, int]]:
+        self.take("{")
+        while self.peek() != "}":
+            key = self.value()[1]
+            self.take(":")
+            if key == place[0] and len(place) > 1 and self.peek() == "{":
+                yield from self._object(place[1:])
+            elif key == place[0] and len(place) == 1 and self.peek() == "[":
+                yield from self._array()
+            else:
+                self.value()
+            self._go_on("}")
+        self.take("}")
+
+    def _array(self) -> Iterator[tuple[str | None, Any, int]]:
+        self.take("[")
+        yield None, None, 0
+        while self.peek() != "]":
+            self.peek()
+            line = self.line()
+            yield *self.value(), line
+            self._go_on("]")
+        self.take("]")
+
+    def _go_on(self, closing: str) -> None:
+        """Pass over the comma between two values, unless the closing bracket follows."""
+        if self.peek() == closing:
+            return
+        if self.peek() != ",":
+            self.fail(f"a comma or {closing} is missing")
+        self.at += 1
+        if self.peek() == closing:
+            self.fail("a value is missing after a comma")
+
+    def value(self) -> tuple[str, Any]:
+        """Return the next value as it is written and as it reads."""
+        if not self.peek():
+            self.fail("it ends too early")
+        while True:
+            try:
+                value, end = self.scan(self.text, self.at)
+            except (ValueError, RecursionError) as error:
+                if isinstance(error, RecursionError) or not self._more():
+                    self.fail("a value cannot be read or ends too early")
+                continue
+            # A number may go on in the part that has not been read yet.
+            if end == len(self.text) and NUMBER_RE.match(self.text, self.at) and self._more():
+                continue
+            text = self.text[self.at : end]
+            self.at = end
+            return text, value
+
+    def peek(self) -> str:
+        """Return the next character that is no blank; empty at the end."""
+        while True:
+            while self.at < len(self.text) and self.text[self.at] in _BLANK:
+                self.at += 1
+            if self.at < len(self.text):
+                return self.text[self.at]
+            if not self._more():
+                return ""
+
+    def line(self) -> int:
+        """Return the line of the current position, from 1."""
+        self.lines += self.text.count("\n", self.counted, self.at)
+        self.counted = self.at
+        return self.lines
+
+    def take(self, character: str) -> None:
+        """Pass over a character that must stand here."""
+        if self.peek() != character:
+            self.fail(f"{character} is missing")
+        self.at += 1
+
+    def fail(self, what: str) -> NoReturn:
+        """Refuse the file.
+
+        Raises:
+            RefusedError: Always.
+        """
+        line = self.line()
+        if self.is_end and self.at >= len(self.text):
+            what = "it ends too early"
+        raise RefusedError(
+            f"it is not JSON: {what} (line {line})", hint="Have it sent again, or look at it."
+        )
+
+    def _more(self) -> bool:
+        """Read on; the part before the current position is given up."""
+        if self.is_end:
+            return False
+        if len(self.text) - self.at > _LARGEST_VALUE:
+            self.fail(f"a value is larger than {_LARGEST_VALUE >> 20} MB")
+        size = max(_CHUNK, len(self.text) - self.at)  # so that a large value is not read in crumbs
+        raw = self.stream.read(size)
+        self.is_end = not raw
+        try:
+            text = self.decode(raw, final=self.is_end)
+        except UnicodeDecodeError:
+            self.fail("it is not UTF-8 text")
+        self.line()
+        self.text, self.at, self.counted = self.text[self.at :] + text, 0, 0
+        return not self.is_end
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    message = f"{name} is no JSON"
+    raise ValueError(message)

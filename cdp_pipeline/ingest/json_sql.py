@@ -1,0 +1,150 @@
+"""SQL that takes the texts of columns out of records held as JSON, one record a line.
+
+XML becomes such records too: there every element is an array of its repetitions, each an object
+with its text under ``#`` and its attributes under ``@name``. Nothing is read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cdp_pipeline.ingest.headers import spellings
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.record_paths import Step, array_of, parse_path
+from cdp_pipeline.storage.warehouse import quote_literal
+
+XML_TEXT = "#"
+LONGEST_TEXT = 10_000
+"""Characters that are kept of a record that is none."""
+
+_NOTHING = "[cast(null as json)]"
+
+
+@dataclass
+class _Fields:
+    """Paths that one call extracts from a JSON value: a list costs what a single path does."""
+
+    name: str
+    source: str
+    paths: list[str] = field(default_factory=list)
+
+    def add(self, path: str) -> str:
+        self.paths.append(path)
+        return f"{self.name}[{len(self.paths)}]"
+
+    @property
+    def sql(self) -> str:
+        if not self.paths:
+            return f"cast(null as varchar[]) as {self.name}"
+        listed = ", ".join(quote_literal(path) for path in self.paths)
+        return f"json_extract_string({self.source}, [{listed}]) as {self.name}"
+
+
+def paths_of(contract: SourceContract) -> dict[str, list[tuple[Step, ...]]]:
+    """Return the paths of every column that is read, preferred first."""
+    return {
+        name: [parse_path(spelling) for spelling in spellings(name, column)]
+        for name, column in contract.read_columns.items()
+    }
+
+
+def array_path(contract: SourceContract) -> tuple[Step, ...]:
+    """Return the array whose elements become rows; empty if every record is one row."""
+    for paths in paths_of(contract).values():
+        for steps in paths:
+            if found := array_of(steps):
+                return found
+    return ()
+
+
+def record_relation(lines: str, contract: SourceContract) -> tuple[str, dict[str, str]]:
+    """Return a relation of text columns over a relation of records, and each column's SQL in it.
+
+    Args:
+        lines: FROM clause with one column ``line``: a record as JSON; others are kept as ``_text``.
+        contract: The source's contract.
+    """
+    is_xml = contract.delivery.format == "xml"
+    array = array_path(contract)
+    whole, part = _Fields("whole_fields", "doc"), _Fields("item_fields", "item")
+    extra: list[str] = []
+    texts: dict[str, str] = {}
+    for name, paths in paths_of(contract).items():
+        found = []
+        for steps in paths:
+            within = steps[len(array) :] if array_of(steps) else steps
+            fields = part if array_of(steps) else whole
+            if any(step.selector for step in within):
+                extra.append(f"{_select(fields.source, within, is_xml=is_xml)} as x{len(extra)}")
+                found.append(f"x{len(extra) - 1}")
+            else:
+                found.append(fields.add(json_path(within, is_xml=is_xml)))
+        texts[name] = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+    records = (
+        "(select case when json_valid(line) and starts_with(ltrim(line), '{') then line end as doc,"  # noqa: S608 - literals quoted
+        f" line from {lines} where line is not null)"
+    )
+    text = (
+        "case when doc is not null then null when json_valid(line) "
+        f"then left(json_extract_string(line, '$'), {LONGEST_TEXT}) "
+        f"else left(line, {LONGEST_TEXT}) end as _text"
+    )
+    selected = [text, whole.sql, *extra]
+    if array:
+        records = _repeated(records, array, is_xml=is_xml)
+        selected += [part.sql, "case when item is not null then n end as _item"]
+        selected += ["n = 1 as _is_first"]
+    return f"(select {', '.join(selected)} from {records})", texts  # noqa: S608 - literals quoted
+
+
+def _repeated(records: str, array: Sequence[Step], *, is_xml: bool) -> str:
+    """Return a relation with a row for each element of an array, at least one a record."""
+    *before, last = array
+    path = json_path((*before, Step(last.name)), is_xml=is_xml, wants_text=False)
+    path = path.removesuffix("[0]") if is_xml else path
+    found = f"json_extract(doc, {quote_literal(path)})"
+    items = (
+        f"case when json_type({found}) = 'ARRAY' and json_array_length({found}) > 0 "
+        f"then json_extract({found}, '$[*]') "
+        f"when json_type({found}) = 'OBJECT' then [{found}] else {_NOTHING} end"
+    )
+    return (
+        "(select doc, line, unnest(items) as item, generate_subscripts(items, 1) as n "  # noqa: S608 - literals quoted
+        f"from (select doc, line, {items} as items from {records}))"
+    )
+
+
+def json_path(steps: Sequence[Step], *, is_xml: bool = False, wants_text: bool = True) -> str:
+    """Return steps as DuckDB spells a JSON path.
+
+    >>> json_path(parse_path("consent.email"))
+    '$."consent"."email"'
+    """
+    path = "$"
+    for step in steps:
+        path += '."' + step.name + '"'
+        if step.index is not None:
+            path += f"[{step.index}]"
+        elif is_xml and not step.name.startswith("@"):
+            path += "[0]"
+    ends_in_text = is_xml and wants_text and (not steps or not steps[-1].name.startswith("@"))
+    return f'{path}."{XML_TEXT}"' if ends_in_text else path
+
+
+def _select(source: str, steps: Sequence[Step], *, is_xml: bool) -> str:
+    """Return SQL of a path with selectors: the first element whose key has the value."""
+    value, rest = source, list(steps)
+    while any(step.selector for step in rest):
+        place = next(i for i, step in enumerate(rest) if step.selector)
+        key, wanted = rest[place].selector or ("", "")
+        before = json_path(rest[:place], is_xml=is_xml, wants_text=False)
+        elements = f'{before}."{rest[place].name}"[*]'
+        told = json_path(parse_path(key), is_xml=is_xml)
+        value = (
+            f"list_filter(json_extract({value}, {quote_literal(elements)}), "
+            f"lambda e: json_extract_string(e, {quote_literal(told)}) = "
+            f"{quote_literal(wanted)})[1]"
+        )
+        rest = rest[place + 1 :]
+    return f"json_extract_string({value}, {quote_literal(json_path(rest, is_xml=is_xml))})"

@@ -1,0 +1,140 @@
+"""XML read as a stream of events, safely: no entities, no depth or text without end.
+
+Records become lines of JSON (``json_sql`` says how); only one record is in memory. The same reader
+serves the sheets of workbooks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, BinaryIO
+from xml.parsers import expat
+
+from cdp_pipeline.ingest.documents import Documents
+from cdp_pipeline.ingest.json_sql import XML_TEXT
+from cdp_pipeline.ingest.refusal import RefusedError
+
+MAXIMUM_DEPTH = 100
+MAXIMUM_TEXT = 1 << 24
+"""Characters that one record, or one cell, may hold."""
+
+Start = Callable[[str, Mapping[str, str], int], None]
+
+
+def read_markup(
+    chunks: Iterable[bytes],
+    *,
+    start: Start,
+    end: Callable[[str], None],
+    text: Callable[[str], None],
+) -> None:
+    """Call back for each element of an XML text.
+
+    Args:
+        chunks: Bytes of the document.
+        start: Called with name (without its prefix), attributes and line.
+        end: Called with the name.
+        text: Called with pieces of text.
+
+    Raises:
+        RefusedError: It is not well-formed, too deep, or declares entities.
+    """
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = lambda name, attributes: start(
+        _local(name), attributes, parser.CurrentLineNumber
+    )
+    parser.EndElementHandler = lambda name: end(_local(name))
+    parser.CharacterDataHandler = text
+    parser.EntityDeclHandler = _refuse_entity
+    parser.ExternalEntityRefHandler = _refuse_entity
+    parser.SkippedEntityHandler = _refuse_entity
+    try:
+        for chunk in chunks:
+            parser.Parse(chunk, False)  # noqa: FBT003 - expat takes no keyword
+        parser.Parse(b"", True)  # noqa: FBT003 - same
+    except expat.ExpatError as error:
+        raise RefusedError(
+            f"it is not well-formed XML: {expat.ErrorString(error.code)} (line {error.lineno})",
+            hint="Have it sent again; a file cut short ends like this.",
+        ) from error
+    except (LookupError, UnicodeError) as error:
+        raise RefusedError(
+            "its XML declaration names an encoding we do not know", hint="Ask for UTF-8."
+        ) from error
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+def _refuse_entity(*_: object) -> int:
+    raise RefusedError(
+        "it declares or uses XML entities, which can blow up or read other files",
+        hint="Ask the sender for the file without a DOCTYPE.",
+    )
+
+
+class _Records:
+    """Collects the elements of one name; everything outside them is passed over."""
+
+    def __init__(self, record: str, documents: Documents, stream: BinaryIO) -> None:
+        self.record, self.documents, self.stream = record, documents, stream
+        self.open: list[tuple[str, dict[str, Any], list[str]]] = []
+        self.depth = self.line = self.size = 0
+
+    def start(self, name: str, attributes: Mapping[str, str], line: int) -> None:
+        self.depth += 1
+        if self.depth > MAXIMUM_DEPTH:
+            raise RefusedError(f"its elements are nested more than {MAXIMUM_DEPTH} deep")
+        if not self.open and name != self.record:
+            return
+        if not self.open:
+            self.size, self.line = 0, line
+        self._grow(sum(len(k) + len(v) for k, v in attributes.items()) + len(name))
+        content: dict[str, Any] = {f"@{_local(k)}": v for k, v in attributes.items()}
+        self.open.append((name, content, []))
+
+    def text(self, text: str) -> None:
+        if self.open:
+            self._grow(len(text))
+            self.open[-1][2].append(text)
+
+    def end(self, _: str) -> None:
+        self.depth -= 1
+        if not self.open:
+            return
+        name, content, texts = self.open.pop()
+        if text := "".join(texts).strip():
+            content[XML_TEXT] = text
+        if self.open:
+            self.open[-1][1].setdefault(name, []).append(content)
+            return
+        self.documents.add(
+            self.stream, json.dumps(content, ensure_ascii=False), content, line=self.line
+        )
+
+    def _grow(self, size: int) -> None:
+        self.size += size
+        if self.size > MAXIMUM_TEXT:
+            raise RefusedError(
+                f"one {self.record} holds more than {MAXIMUM_TEXT >> 20} MB of text",
+                hint="Set `records:` to the element of one record.",
+            )
+
+
+def markup_to_documents(chunks: Iterable[bytes], documents: Documents, *, record: str) -> None:
+    """Cut an XML text into its records.
+
+    Args:
+        chunks: Bytes of the document.
+        documents: Where records go.
+        record: Name of the element that holds one, without prefix.
+
+    Raises:
+        RefusedError: It is no sound XML, or a record is too large.
+    """
+    with documents.path.open("wb") as stream:
+        records = _Records(record, documents, stream)
+        read_markup(chunks, start=records.start, end=records.end, text=records.text)

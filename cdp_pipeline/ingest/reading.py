@@ -1,0 +1,68 @@
+"""What every reader gives: a relation of texts, and what is known of the records behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cdp_pipeline.ingest.records import Positions
+
+_SHOWN_NAMES = 10
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read one delivery.
+
+    Attributes:
+        relation: FROM clause with one ``?`` for the path.
+        path: File that is read.
+        texts: SQL of the delivered text, by declared column that the file has.
+        first_line: Line of the delivery on which the first record stands.
+        start: Byte offset of the first record in ``path``.
+        records: Physical records, counted independently.
+        rows: Rows that the records become, counted independently; None if only records are.
+        is_regular: Whether record numbers are line numbers.
+        is_nested: Whether the relation has ``_text``, the text of what is no record.
+        is_document: Whether records were cut out of a text, so that nothing can be rejected.
+        is_repeated: Whether a record may become several rows: the relation has ``_item``, the
+            number of the part, and ``_is_first``.
+        has_nul: Whether NUL bytes were replaced.
+        has_long_fields: Whether a field may be longer than 64 KB.
+        width: Columns of a record.
+        record_lines: Line of the delivery on which each record stands, if it does not follow from
+            the text that is read.
+        kept: Line of each record of a salvaged copy, from 0 at the first record.
+        broken: Lines that salvage set aside, from 0 at the first record, with their text.
+        margins: Text before and after the records.
+        messages: Warnings for people.
+    """
+
+    relation: str
+    path: Path
+    texts: dict[str, str]
+    first_line: int = 1
+    start: int = 0
+    records: int = 0
+    rows: int | None = None
+    is_regular: bool = True
+    is_nested: bool = False
+    is_document: bool = False
+    is_repeated: bool = False
+    has_nul: bool = False
+    has_long_fields: bool = True
+    width: int = 0
+    record_lines: Positions | None = None
+    kept: list[int] | None = None
+    broken: list[tuple[int, str]] = field(default_factory=list)
+    margins: str = ""
+    messages: tuple[str, ...] = ()
+
+
+def unknown_columns(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the warning about columns that a contract neither declares nor ignores."""
+    if not names:
+        return ()
+    shown = ", ".join(repr(name) for name in names[:_SHOWN_NAMES])
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return (f"unknown columns {shown}{more}: declare them, or list them under `ignore:`",)

@@ -1,0 +1,142 @@
+"""How files of a source are written: format, text, numbers, control totals, business date.
+
+Part of a ``SourceContract``. What the columns mean and how files add up is declared beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from cdp_pipeline.project.checks import Declaration
+
+NESTED_FORMATS = frozenset({"jsonl", "json", "xml", "parquet"})
+"""Formats in which ``from:`` is a path into a record."""
+
+
+class BusinessDate(Declaration):
+    """How the business date of a delivery is found."""
+
+    pattern: str = Field(
+        default=r"(\d{4}-?\d{2}-?\d{2})",
+        description="RE with one group, searched in the path below landing, last match wins.",
+    )
+    format: str = Field(default="%Y-%m-%d", description="strptime format; dashes are optional.")
+
+
+class Control(Declaration):
+    """Totals that the sender states, and that the file must add up to."""
+
+    source: Literal["trailer", "preamble", "manifest"] = Field(
+        alias="from",
+        description="Where they stand: trailer or preamble lines, or a file of its own.",
+    )
+    manifest: str = Field(
+        default="{name}.ctl",
+        description="Name of that file beside the delivery; {name} and {stem} are the delivery's.",
+    )
+    pattern: str = Field(
+        description="RE found in the text; group `rows` counts records, others sum that column."
+    )
+    on_mismatch: Literal["refuse", "warn"] = Field(
+        default="refuse", description="What happens if the file does not add up."
+    )
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_named_groups(cls, value: str) -> str:
+        try:
+            groups = re.compile(value.replace("{name}", "")).groupindex
+        except re.error as error:
+            message = f"not a regular expression: {error}"
+            raise ValueError(message) from error
+        if not groups:
+            message = r"name what it finds, such as `^T\|(?P<rows>\d+)$`"
+            raise ValueError(message)
+        return value
+
+    @property
+    def totals(self) -> tuple[str, ...]:
+        """Return the names of the pattern's groups."""
+        return tuple(re.compile(self.pattern.replace("{name}", "")).groupindex)
+
+
+class FillDown(Declaration):
+    """Columns that stand only on the first of several lines."""
+
+    by: str | None = Field(default=None, description="Column that is the same on all their lines.")
+    starts: str | None = Field(
+        default=None, description="Column that only the first of their lines fills."
+    )
+    columns: tuple[str, ...] = Field(min_length=1, description="Columns to fill down.")
+
+    @model_validator(mode="after")
+    def _has_one_way(self) -> Self:
+        if (self.by is None) == (self.starts is None):
+            message = "give either `by:` (a column on every line) or `starts:` (on the first only)"
+            raise ValueError(message)
+        return self
+
+
+class Delivery(Declaration):
+    """Where files of the source arrive and how they are written."""
+
+    path: str = Field(description="Glob below the landing folder.")
+    format: Literal["csv", "jsonl", "json", "xml", "excel", "parquet"] = Field(
+        description="File format."
+    )
+    records: str = Field(
+        default="",
+        description="JSON: path of the array if it is not the root. XML: element of one record.",
+    )
+    member: str = Field(default="", description="File within a .zip; * stands for any text.")
+    sheet: str = Field(default="", description="Sheet of a workbook; default: the first.")
+    encoding: str = Field(default="utf-8", description="Text encoding, e.g. cp1252 or utf-16.")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="CSV separator.")
+    quote: str = Field(default='"', max_length=1, description="CSV quote; empty for none.")
+    header: bool = Field(default=True, description="First line names the columns.")
+    skip_lines: int = Field(default=0, ge=0, description="Lines before the header.")
+    trailer_lines: int = Field(default=0, ge=0, description="Lines after the last record.")
+    multiline: bool = Field(
+        default=True,
+        description="Quoted fields may hold line breaks; without, a stray quote costs one line.",
+    )
+    fill_down: FillDown | None = Field(default=None, description="Header on the first line only.")
+    control: Control | None = Field(default=None, description="Totals the file must add up to.")
+    null_values: tuple[str, ...] = Field(default=("",), description="Texts that mean no value.")
+    decimal_mark: Literal[".", ","] = Field(default=".", description="Mark before decimals.")
+    thousands_mark: Literal["", ".", ",", " ", "'"] = Field(
+        default="", description="Mark between thousands."
+    )
+    time_zone: str = Field(default="UTC", description="Zone of times that carry no offset.")
+    business_date: BusinessDate = Field(default_factory=BusinessDate)
+    required: bool = Field(default=False, description="Without a file of the night, stop.")
+    minimum_rows: int = Field(default=0, ge=0, description="Fewer records stop the night.")
+    maximum_rows: int | None = Field(default=None, ge=1, description="More records warn.")
+
+    @model_validator(mode="after")
+    def _suits_its_format(self) -> Self:
+        if self.format == "xml" and not self.records:
+            message = "format xml needs `records:`, the element that holds one record"
+            raise ValueError(message)
+        if self.control and self.control.source != "manifest" and self.format not in _LINE_FORMATS:
+            message = f"format {self.format} has no lines before or after its records"
+            raise ValueError(message)
+        for key, formats in _ONLY_FOR.items():
+            is_set = getattr(self, key) != type(self).model_fields[key].default
+            if is_set and self.format not in formats:
+                message = f"`{key}:` is for the formats {', '.join(sorted(formats))}"
+                raise ValueError(message)
+        return self
+
+
+_LINE_FORMATS = frozenset({"csv", "excel", "jsonl"})
+_ONLY_FOR = {
+    "records": frozenset({"json", "xml"}),
+    "sheet": frozenset({"excel"}),
+    "fill_down": frozenset({"csv", "excel"}),
+    "delimiter": frozenset({"csv"}),
+    "quote": frozenset({"csv"}),
+}

@@ -1,0 +1,284 @@
+"""Nested formats: JSON arrays and lines, XML, Parquet with lists; every record accounted for."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from cdp_pipeline.ingest.documents import Documents, array_to_documents
+from cdp_pipeline.project.record_paths import Step, parse_path
+from tests.unit.ingest.conftest import Outcome, Stage, make_contract
+
+ORDERS: list[dict[str, Any]] = [
+    {"id": "1", "customer": {"email": "a@x"}, "items": [{"sku": "007", "n": 2}, {"sku": "8"}]},
+    {"id": "2", "customer": None, "items": []},
+    {"id": "3"},
+    {"id": "4", "items": {"sku": "9", "n": 1}},
+]
+COLUMNS: dict[str, Any] = {
+    "id": {"required": True},
+    "email": {"from": "customer.email"},
+    "sku": {"from": "items[].sku"},
+    "n": {"from": "items[].n", "type": "integer"},
+    "first": {"from": "items[0].sku"},
+}
+LINES = [
+    ("1", "a@x", "007", 2, "007", 1, 1),
+    ("1", "a@x", "8", None, "007", 2, 2),
+    ("2", None, None, None, None, 3, None),
+    ("3", None, None, None, None, 4, None),
+    ("4", None, "9", 1, None, 5, 1),
+]
+
+
+def lines_of(outcome: Outcome) -> list[tuple[Any, ...]]:
+    assert outcome.status == "loaded", outcome.notes.reason
+    names = ("id", "email", "sku", "n", "first", "_line", "_item")
+    return [tuple(row[name] for name in names) for row in outcome.rows]
+
+
+def json_contract(**delivery: Any) -> Any:
+    return make_contract(
+        COLUMNS,
+        load={"mode": "append", "key": ["id", "_item"]},
+        delivery={"format": "json", **delivery},
+    )
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_array_becomes_a_row_for_each_element(stage: Stage, indent: int | None) -> None:
+    data = json.dumps(ORDERS, indent=indent).encode()
+    # An object where an array is expected is one element; a key of the array itself is none.
+    assert lines_of(stage(data, json_contract())) == LINES
+    nested = json.dumps({"count": 4, "data": {"x": [], "rows": ORDERS}, "next": None}).encode()
+    assert lines_of(stage(nested, json_contract(records="data.rows"))) == LINES
+    assert lines_of(stage(b"\xef\xbb\xbf" + data, json_contract())) == LINES
+
+
+def test_json_lines_and_parquet_become_the_same_rows(stage: Stage, tmp_path: Path) -> None:
+    text = "\n".join(map(json.dumps, ORDERS)).encode()
+    assert lines_of(stage(text, json_contract(format="jsonl"))) == LINES
+    path = tmp_path / "orders.parquet"
+    source = tmp_path / "orders.jsonl"
+    source.write_text("\n".join(json.dumps(o) for o in ORDERS[:3]), encoding="utf-8")
+    duckdb.sql(f"from read_json('{source}', format = 'newline_delimited')").write_parquet(str(path))
+    outcome = stage(path.read_bytes(), json_contract(format="parquet"), name="orders.parquet")
+    assert lines_of(outcome) == LINES[:4]
+
+
+def test_what_is_set_aside_names_the_line_of_its_record(stage: Stage) -> None:
+    orders = [*ORDERS, {"items": [{"sku": "1"}, {"sku": "2", "n": "two"}]}, 7]
+    text = "[\n" + ",\n".join(map(json.dumps, orders)) + "\n]"
+    outcome = stage(text.encode(), json_contract(), quarantine_stop_share=1.0)
+    assert [(r["line"], r["rules"]) for r in outcome.aside] == [
+        (6, "id_not_null"),
+        (6, "n_type,id_not_null"),
+        (7, "not_a_record,id_not_null"),
+    ]
+    assert json.loads(outcome.aside[2]["raw"]) == {"_text": "7"}
+    assert outcome.notes.records == 8
+
+
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [
+        (json.dumps(ORDERS).encode()[:-1], "ends too early"),
+        (json.dumps(ORDERS).encode()[:40], "ends too early"),
+        (b'[{"id": "1"} {"id": "2"}]', "a comma or ] is missing"),
+        (b'[{"id": "1"}] {"id": "2"}', "text follows its end"),
+        (b'[{"id": NaN}]', "cannot be read"),
+        (b'[{"id": "1"}, ]', "missing after a comma"),
+        (b'{"id": "1"}', "holds no array at its root"),
+        (b'[{"id": "\xff"}]', "not UTF-8"),
+        (b"[" * 100_000, "cannot be read"),
+        (b"", "holds no array"),
+        (b"\x00\x01\x02", "holds no array"),
+    ],
+)
+def test_a_text_that_is_no_json_array_is_refused_whole(
+    stage: Stage, data: bytes, cause: str
+) -> None:
+    outcome = stage(data, json_contract())
+    assert outcome.status == "refused"
+    assert cause in outcome.notes.reason
+
+
+def test_an_element_of_pairs_is_found_by_its_key(stage: Stage) -> None:
+    contract = make_contract(
+        {
+            "id": {},
+            "page": {"from": "params[key=page].value.string_value"},
+            "session": {
+                "from": "params[key=session].value.int_value",
+                "aliases": ["params[key=session].value.string_value"],
+            },
+        },
+        delivery={"format": "jsonl"},
+    )
+    params = [
+        {"key": "page", "value": {"string_value": "/x"}},
+        {"key": "session", "value": {"int_value": "17"}},
+    ]
+    rows = [{"id": "1", "params": params}, {"id": "2", "params": []}, {"id": "3", "params": 5}]
+    outcome = stage("\n".join(map(json.dumps, rows)).encode(), contract)
+    assert [(r["page"], r["session"]) for r in outcome.rows] == [
+        ("/x", "17"),
+        (None, None),
+        (None, None),
+    ]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    values=st.lists(
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner),
+            max_leaves=8,
+        ),
+        max_size=8,
+    ),
+    size=st.integers(1, 7),
+)
+def test_a_json_array_is_cut_at_its_elements_wherever_reading_pauses(
+    tmp_path_factory: pytest.TempPathFactory, values: list[Any], size: int
+) -> None:
+    folder = tmp_path_factory.mktemp("cut")
+    source, target = folder / "in", folder / "out"
+    source.write_text(json.dumps(values, ensure_ascii=False, indent=size), encoding="utf-8")
+    documents = Documents(target)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cdp_pipeline.ingest.documents._CHUNK", size)
+        array_to_documents(source, documents, place=[])
+    cut = [json.loads(line) for line in target.read_text("utf-8").split("\n")[:-1]]
+    assert len(cut) == len(documents.lines) == len(values)
+    for found, value in zip(cut, values, strict=True):
+        assert found == value or not isinstance(value, dict)
+
+
+POSLOG = """<?xml version="1.0" encoding="ISO-8859-1"?>
+<!DOCTYPE POSLog>
+<p:POSLog xmlns:p="http://www.nrf-arts.org/IXRetail/namespace/" xmlns:dtv="urn:x">
+ <p:Header><Transaction>not one of ours</Transaction></p:Header>
+ <p:Transaction>
+  <BusinessUnit><UnitID>S1</UnitID></BusinessUnit><p:SequenceNumber>7</p:SequenceNumber>
+  <RetailTransaction>
+   <LineItem EntryMethod="Scanned"><Sale><ItemID>007</ItemID>
+   <Description>T\xe9a &amp; <![CDATA[<b>]]>
+</Description><Amount>10.00</Amount></Sale></LineItem>
+   <LineItem VoidFlag="true"><Return><ItemID>8</ItemID><Amount>2.50</Amount></Return></LineItem>
+   <Total TotalType="Gross">12.50</Total><Total TotalType="Net">7.50</Total>
+  </RetailTransaction>
+ </p:Transaction>
+ <p:Transaction><p:SequenceNumber>8</p:SequenceNumber></p:Transaction>
+</p:POSLog>
+"""
+XML_COLUMNS: dict[str, Any] = {
+    "number": {"from": "SequenceNumber", "required": True},
+    "store": {"from": "BusinessUnit.UnitID"},
+    "net": {"from": "RetailTransaction.Total[@TotalType=Net]", "type": "decimal"},
+    "sku": {
+        "from": "RetailTransaction.LineItem[].Sale.ItemID",
+        "aliases": ["RetailTransaction.LineItem[].Return.ItemID"],
+    },
+    "text": {"from": "RetailTransaction.LineItem[].Sale.Description"},
+    "is_void": {"from": "RetailTransaction.LineItem[].@VoidFlag", "type": "boolean"},
+}
+
+
+def xml_contract(**delivery: Any) -> Any:
+    return make_contract(
+        XML_COLUMNS,
+        load={"mode": "append", "key": ["number", "_item"]},
+        ignore=["RetailTransaction"],
+        delivery={"format": "xml", "records": "Transaction", **delivery},
+    )
+
+
+def test_line_items_of_xml_become_rows(stage: Stage) -> None:
+    text = POSLOG.replace("<Transaction>not one of ours</Transaction>", "")
+    outcome = stage(text.encode("latin-1"), xml_contract())
+    assert outcome.status == "loaded", outcome.notes.reason
+    assert [tuple(row[name] for name in XML_COLUMNS) for row in outcome.rows] == [
+        ("7", "S1", Decimal("7.50"), "007", "Téa & <b>", None),
+        ("7", "S1", Decimal("7.50"), "8", None, True),
+        ("8", None, None, None, None, None),
+    ]
+    assert outcome.notes.messages == ()
+
+
+def test_an_xml_record_that_is_none_of_ours_is_set_aside_with_its_line(stage: Stage) -> None:
+    outcome = stage(POSLOG.encode("latin-1"), xml_contract())
+    assert [(r["line"], r["rule"]) for r in outcome.aside] == [(4, "number_not_null")]
+    assert outcome.notes.records == 4
+
+
+BOMB = (
+    '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]>'
+    "<POSLog><Transaction><SequenceNumber>&b;</SequenceNumber></Transaction></POSLog>"
+)
+FILE = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><POSLog>&a;</POSLog>'
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (POSLOG[:700], "not well-formed XML"),
+        (POSLOG + "<x/>", "not well-formed XML"),
+        ("<html><br></html>", "not well-formed XML"),
+        ("", "empty"),
+        (BOMB, "XML entities"),
+        (FILE, "XML entities"),
+        ("<a>" * 5000, "nested more than"),
+        ('<?xml version="1.0" encoding="klingon"?><a/>', "encoding"),
+        ("\x00\x01", "not well-formed XML"),
+    ],
+)
+def test_unsafe_or_broken_xml_is_refused_whole(stage: Stage, text: str, cause: str) -> None:
+    outcome = stage(text.encode("latin-1"), xml_contract())
+    assert outcome.status == "refused"
+    assert cause in outcome.notes.reason
+
+
+def test_xml_records_are_cut_wherever_reading_pauses(stage: Stage) -> None:
+    one = POSLOG[POSLOG.index(" <p:Transaction>\n") : POSLOG.index(" <p:Transaction><p:Seq")]
+    head, tail = POSLOG[: POSLOG.index(" <p:Header>")], "</p:POSLog>"
+    text = head + "".join(one.replace(">7<", f">{n}<") for n in range(2000)) + tail
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cdp_pipeline.ingest.inflation.CHUNK", 997)
+        outcome = stage(text.encode("latin-1"), xml_contract())
+    assert (outcome.notes.records, outcome.notes.accepted) == (4000, 4000)
+    assert outcome.rows[-1]["_line"] == 4000
+
+
+@pytest.mark.parametrize("path", ["", "a.", ".a", "a[", "a[x", "a[]b", "a[].b[].c", "a..b", "a[=1"])
+def test_a_path_that_is_none_is_a_mistake_of_the_contract(path: str) -> None:
+    with pytest.raises(ValueError, match=r"path|arrays"):
+        parse_path(path)
+    if path:
+        with pytest.raises(ValidationError):
+            make_contract({"id": {"from": path}}, delivery={"format": "jsonl"})
+
+
+def test_paths_are_taken_apart() -> None:
+    assert parse_path('a."b.c"[-1].d[key=v w].@e') == (
+        Step("a"),
+        Step("b.c", index=-1),
+        Step("d", selector=("key", "v w")),
+        Step("@e"),
+    )
+
+
+def test_a_record_becomes_rows_in_one_way_only() -> None:
+    with pytest.raises(ValidationError, match="in one way only"):
+        make_contract(
+            {"id": {"from": "a[].id"}, "x": {"from": "b[].x"}}, delivery={"format": "json"}
+        )
