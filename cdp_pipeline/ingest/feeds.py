@@ -41,10 +41,15 @@ IDENTIFYING = (
     "account_id",
     "payment_token",
     "push_token",
+    "national_id",
+    "identifier",
 )
 """Columns by which a person can be told; a record without any of them is none."""
 
-_HASHED = ("title", "sex", "city", "country", *IDENTIFYING)
+_HASHED = (
+    *("title", "middle_name", "sex", "birth_year", "birth_place", "occupation", "category"),
+    *("house_number", "city", "state", "country", *IDENTIFYING),
+)
 _SEPARATOR = "chr(31)"
 
 
