@@ -41,7 +41,10 @@ class Bonds:
             return np.zeros(len(one), dtype=bool)
         closed = np.fromiter(self.closed, np.int64, len(self.closed))
         forbidden = (np.isin(one, closed) | np.isin(other, closed)) & (one != other)
-        width = int(self.block.max(initial=0)) + 1
+        # A block may be judged apart from one of which no item is left.
+        width = 1 + max(
+            int(self.block.max(initial=0)), *(b for pair in self.apart for b in pair), 0
+        )
         codes = np.array([a * width + b for a, b in self.apart], dtype=np.int64)
         judged = (one != FREE) & (other != FREE)
         pairs = np.minimum(one, other) * width + np.maximum(one, other)
