@@ -26,6 +26,7 @@ from cdp_pipeline.identity.compare import (
 from cdp_pipeline.identity.design import Design, declared_design, fitting_design
 from cdp_pipeline.identity.kernel import HouseholdECM, Population
 from cdp_pipeline.identity.nodes import build_nodes
+from cdp_pipeline.identity.sampling import keep_rejected
 from cdp_pipeline.identity.weights import (
     NO_CLASS_BITS,
     Parameters,
@@ -63,6 +64,12 @@ def run(context: RunContext) -> StepResult:
         design = fitting_design(con, declared_design(project.linkage))
         pairs = score_pairs(con, design, cap=settings.block_cap)
         write_edges(con, design, review=settings.review_prob, accept=settings.accept_prob)
+        keep_rejected(
+            con,
+            review=settings.review_prob,
+            accept=settings.accept_prob,
+            period=context.business_date.isoformat()[:7],
+        )
         for name in MADE_TABLES:
             declare_table(con, project.table(f"identity.{name}"))
         edges = int(fetch_value(con, "select count(*) from identity.edges"))

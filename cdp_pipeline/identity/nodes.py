@@ -96,7 +96,7 @@ left join identity_family_name_words as f on f.word = r.family_name
 left join identity_postcode_words as p on p.word = r.postcode
 left join identity_nicknames as k on k.name = r.given_name
 {extra_joins}
-where r.record_id = r.evidence_id and r.is_comparable
+where r.record_id = r.evidence_id and r.is_comparable{chosen}
 """
 
 _EMAIL_LETTERS = "translate(split_part(r.email, '@', 1), '0123456789._-', '')"
@@ -149,14 +149,14 @@ def build_nodes(con: duckdb.DuckDBPyConnection, *, only: Sequence[int] | None = 
         birth_year=birth_year_sql(held),
         extras=node_select(held),
         extra_joins=node_joins(held),
+        chosen="" if only is None else " and r.record_id in (select unnest($only))",
     )
     for field in ("given_name", "family_name", "postcode", *word_tags(held)):
         mask = "0" if field == "postcode" else letter_mask("word")
         folded = fold_sql(field) if field in {"given_name", "family_name"} else field
         con.execute(_WORDS.format(field=field, mask=mask, folded=folded))
-    chosen = "" if only is None else "where record_id in (select unnest($only))"
     con.execute(
-        f"create or replace temp table identity_nodes as select * from ({nodes}) {chosen} "  # noqa: S608 - constant text
+        f"create or replace temp table identity_nodes as select * from ({nodes}) "  # noqa: S608 - constant text
         "order by node_id",
         {} if only is None else {"only": list(only)},
     )

@@ -22,7 +22,7 @@ from cdp_pipeline.storage.warehouse import open_build, quote_literal
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
-STAGES = ("records", "model", "cluster", "survivorship")
+STAGES = ("records", "model", "cluster", "survivorship", "quality")
 
 COLUMNS = {
     "source": "varchar",
