@@ -1,4 +1,4 @@
-"""The step from scored pairs to people: cluster, keep ids, choose the best values.
+"""The step from scored pairs to people: cluster, keep ids, choose the best values, measure.
 
 One step, since a customer without a golden record would be of use to nobody.
 """
@@ -6,21 +6,22 @@ One step, since a customer without a golden record would be of use to nobody.
 from __future__ import annotations
 
 from cdp_pipeline.core.context import RunContext, StepResult
-from cdp_pipeline.identity import cluster, survivorship
+from cdp_pipeline.identity import cluster, quality, survivorship
 
 
 def run(context: RunContext) -> StepResult:
-    """Resolve customers and build their golden records; the step ``resolve_customers``.
+    """Resolve customers, build golden records, measure both; the step ``resolve_customers``.
 
     Returns:
         Person records in, golden records out; records that belong to nobody are set aside.
     """
     resolved = cluster.run(context)
     golden = survivorship.run(context)
+    measured = quality.run(context)
     return StepResult(
         rows_in=resolved.rows_in,
         rows_out=golden.rows_out,
         rows_set_aside=resolved.rows_set_aside,
-        messages=(*resolved.messages, *golden.messages),
-        facts={**resolved.facts, **golden.facts},
+        messages=(*resolved.messages, *golden.messages, *measured.messages),
+        facts={**resolved.facts, **golden.facts, **measured.facts},
     )

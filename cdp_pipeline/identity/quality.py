@@ -1,4 +1,4 @@
-"""The step that measures the customers every night, without knowing the truth.
+"""The part of ``resolve_customers`` that measures them every night, without knowing the truth.
 
 How well each customer holds together, a sample for people to judge, precision and recall from it,
 signs of wrong merges; all figures of all nights are kept. The parts live in ``members``,
@@ -54,7 +54,7 @@ def run(context: RunContext) -> StepResult:
         rows_in=customers,
         rows_out=len(figures),
         messages=(f"{sampled:,} pairs in this month's sample", *_told(figures)),
-        facts={figure.name: figure.estimate.value for figure in figures},
+        facts={"quality": {figure.name: figure.estimate.value for figure in figures}},
     )
 
 

@@ -121,15 +121,6 @@ def _people() -> list[Step]:
             writes_warehouse=True,
             summary="cluster records to people, keep yesterday's ids, best value per field",
         ),
-        Step(
-            "measure_customers",
-            "cdp_pipeline.identity.quality:run",
-            reads=("identity.customer_map",),
-            makes=("identity.quality_figures",),
-            stage="identity",
-            writes_warehouse=True,
-            summary="weakest links, this month's sample, precision and recall without truth",
-        ),
     ]
 
 
@@ -201,7 +192,7 @@ def _activation() -> list[Step]:
         Step(
             "build_marts",
             "cdp_pipeline.warehouse.build:run",
-            reads=("exports", "identity.quality_figures"),
+            reads=("exports",),
             makes=("marts",),
             stage="reporting",
             params={"layer": "marts"},
