@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from cdp_pipeline.identity.estimates import NOTHING, Estimate, Z, part_of_whole, share, total
-from cdp_pipeline.storage.warehouse import fetch_dicts, has_table
+from cdp_pipeline.storage.warehouse import fetch_dicts
 
 JUDGED_AT_LEAST = 10
 """Judged pairs that every stratum needs (or all of a smaller one) before estimates rest on them."""
@@ -176,34 +176,14 @@ left join counted as c on c.stratum = s.stratum
 order by s.frame desc, s.expected_share desc
 """
 
-_JUDGED_PAIRS = """
-create or replace temp table identity_judged_pairs as
-select
-    least(a.evidence_id, b.evidence_id) as evidence_a,
-    greatest(a.evidence_id, b.evidence_id) as evidence_b,
-    j.verdict
-from identity.judgements as j
-inner join identity.records as a on a.source = j.source_a and a.record_key = j.record_key_a
-inner join identity.records as b on b.source = j.source_b and b.record_key = j.record_key_b
-where j.verdict in ('same', 'different', 'unsure')
-"""
-
-_NO_JUDGED_PAIRS = """
-create or replace temp table identity_judged_pairs (
-    evidence_a integer, evidence_b integer, verdict varchar
-)
-"""
-
 
 def measure_accuracy(con: duckdb.DuckDBPyConnection) -> list[Figure]:
     """Complete ``identity.clerical_strata`` by what was judged and return the figures.
 
     Args:
-        con: Build connection with the tables of ``sampling.draw_sample`` and, if there are
-            judgements, ``identity.judgements``.
+        con: Build connection with the tables of ``sampling.draw_sample`` and
+            ``members.collect_members``.
     """
-    has_judgements = has_table(con, "identity.judgements")
-    con.execute(_JUDGED_PAIRS if has_judgements else _NO_JUDGED_PAIRS)
     rows = fetch_dicts(con, _COUNTED)
     strata = [_stratum(row) for row in rows]
     _write_strata(con, rows, strata)

@@ -14,6 +14,9 @@ import pyarrow as pa
 from cdp_pipeline.identity.bridges import bridges, strongest_forest
 from cdp_pipeline.storage.warehouse import fetch_value
 
+CERTAIN_BITS = 200.0
+"""Log odds of a link that a steward has made: no score is stronger."""
+
 Integers = npt.NDArray[np.int64]
 
 
@@ -24,11 +27,7 @@ def measure_cohesion(con: duckdb.DuckDBPyConnection, *, accept: float) -> None:
         con: Build connection.
         accept: Probability from which an edge is a link.
     """
-    links = con.execute(
-        "select place_a, place_b, customer_no, log_odds from identity_known_edges "
-        "where customer_no is not null and match_prob >= ? order by place_a, place_b",
-        [accept],
-    ).fetchnumpy()
+    links = con.execute(_LINKS, {"accept": accept, "certain": CERTAIN_BITS}).fetchnumpy()
     left, right, customer = (
         np.asarray(links[name], np.int64) for name in ("place_a", "place_b", "customer_no")
     )
@@ -53,6 +52,27 @@ def measure_cohesion(con: duckdb.DuckDBPyConnection, *, accept: float) -> None:
     con.execute(_HELD)
     con.execute(_TABLE)
 
+
+_LINKS = """
+with judged as (
+    select a.place as place_a, b.place as place_b, a.customer_no, $certain as log_odds
+    from identity_judged_pairs as j
+    inner join identity_named as a on a.record_id = j.evidence_a
+    inner join identity_named as b on b.record_id = j.evidence_b and b.customer_no = a.customer_no
+    where j.verdict = 'same' and j.evidence_a <> j.evidence_b
+),
+accepted as (
+    select place_a, place_b, customer_no, log_odds
+    from identity_known_edges
+    where customer_no is not null and match_prob >= $accept
+    union all
+    select place_a, place_b, customer_no, log_odds from judged
+)
+select place_a, place_b, customer_no, max(log_odds) as log_odds
+from accepted
+group by place_a, place_b, customer_no
+order by place_a, place_b
+"""
 
 _HELD = """
 create or replace temp table identity_held as

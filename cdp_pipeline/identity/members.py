@@ -18,6 +18,7 @@ from cdp_pipeline.identity.weights import (
     log_odds_sql,
     score_patterns,
 )
+from cdp_pipeline.storage.warehouse import has_table
 
 _NAMED = """
 create or replace temp table identity_named as
@@ -100,6 +101,25 @@ where false
 """
 
 
+_JUDGED_PAIRS = """
+create or replace temp table identity_judged_pairs as
+select
+    least(a.evidence_id, b.evidence_id) as evidence_a,
+    greatest(a.evidence_id, b.evidence_id) as evidence_b,
+    j.verdict
+from identity.judgements as j
+inner join identity.records as a on a.source = j.source_a and a.record_key = j.record_key_a
+inner join identity.records as b on b.source = j.source_b and b.record_key = j.record_key_b
+where j.status in ('applied', 'unsure') and j.verdict in ('same', 'different', 'unsure')
+"""
+
+_NO_JUDGED_PAIRS = """
+create or replace temp table identity_judged_pairs (
+    evidence_a integer, evidence_b integer, verdict varchar
+)
+"""
+
+
 def collect_members(con: duckdb.DuckDBPyConnection, parameters: Parameters | None) -> None:
     """Create the temporary tables of named records and of the pairs that customers consist of.
 
@@ -109,9 +129,12 @@ def collect_members(con: duckdb.DuckDBPyConnection, parameters: Parameters | Non
 
     Writes ``identity_named`` (place, record_id, source, record_key, record_hash, customer_no: one
     row a distinct named record of a customer; a customer's number is its smallest record),
-    ``identity_known_edges`` (edges between them, customer_no only inside a customer) and
-    ``identity_inner_pairs`` (all pairs inside customers).
+    ``identity_known_edges`` (edges between them, customer_no only inside a customer),
+    ``identity_inner_pairs`` (all pairs inside customers) and ``identity_judged_pairs``
+    (evidence_a < evidence_b, verdict).
     """
+    has_judgements = has_table(con, "identity.judgements")
+    con.execute(_JUDGED_PAIRS if has_judgements else _NO_JUDGED_PAIRS)
     con.execute(_NAMED)
     con.execute(_EDGES)
     con.execute(_UNLINKED)

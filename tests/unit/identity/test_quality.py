@@ -1,18 +1,18 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import pytest
 
 from cdp_pipeline.identity.accuracy import (
     JudgedStratum,
     estimate_accuracy,
-    measure_accuracy,
 )
+from cdp_pipeline.identity.judgements import record_judgements
 from cdp_pipeline.identity.sampling import STRATA
+from cdp_pipeline.storage.paths import DataPaths
 from tests.unit.identity.conftest import Person, Query, Store
 
 if TYPE_CHECKING:
@@ -157,25 +157,36 @@ def test_few_judgements_leave_it_to_the_model() -> None:
     assert estimate_accuracy([]) == []
 
 
-def test_judgements_on_the_sample_count(store: Store, families: list[Person]) -> None:
+def test_judgements_on_the_sample_count(store: Store, families: list[Person], read: Query) -> None:
     made = store.night(families)
-    with duckdb.connect(str(made)) as con:
-        con.execute(
-            "create table identity.judgements as select source_a, record_key_a, source_b, "
-            "record_key_b, case when frame = 'joined' then 'same' else 'different' end as verdict "
-            "from identity.clerical_sample"
+    sample = read(
+        made,
+        "select source_a || ':' || record_key_a, source_b || ':' || record_key_b, frame "
+        "from identity.clerical_sample order by all",
+    )
+    drafts = [
+        {"verdict": "same" if frame == "joined" else "different", "a": a, "b": b}
+        for a, b, frame in sample
+    ]
+    day = date(2026, 11, 21)
+    record_judgements(
+        DataPaths.of(store.context(day)).stewardship,
+        drafts,
+        who="anna",
+        now=datetime(2026, 11, 20, 9, tzinfo=UTC),
+    )
+    made = store.night(families, day=day)
+    figures = {
+        row[0]: row[1:]
+        for row in read(
+            made,
+            "select figure, value, basis from identity.quality_figures "
+            "where business_date = date '2026-11-21'",
         )
-    with duckdb.connect() as con:
-        con.execute(f"attach '{made}' as cdp")
-        con.execute("use cdp")
-        con.execute(
-            "create or replace table identity.clerical_strata as select period, stratum, "
-            "frame, pair_count, expected_share, sampled_count, drawn_on "
-            "from identity.clerical_strata"
-        )
-        precision, recall = measure_accuracy(con)
-        assert (precision.basis, precision.estimate.value) == ("judged", 1.0)
-        assert recall.basis == "judged"
-        assert con.execute(
-            "select count(*) from identity.clerical_strata where judged_count < sampled_count"
-        ).fetchall() == [(0,)]
+    }
+    assert figures["precision"] == (1.0, "judged")
+    assert figures["recall_among_compared"][1] == "judged"
+    assert read(
+        made,
+        "select count(*) from identity.clerical_strata where judged_count < sampled_count",
+    ) == [(0,)]
