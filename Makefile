@@ -3,11 +3,12 @@
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
+PEERS  := .venv-bench
 SETUP  := $(VENV)/.installed
 export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint format bench airflow lock wheel clean
+.PHONY: help install demo test test-slow lint format bench bench-linkage airflow lock wheel clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +52,14 @@ format: $(SETUP) ## format Python and mend what can be mended
 bench: $(SETUP)  ## side-by-side measurements against named peers
 	$(BIN)/python -m benchmarks
 
+$(PEERS)/.installed: requirements/bench.txt pyproject.toml | $(SETUP)
+	$(BIN)/python -m venv --without-pip $(PEERS)
+	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --require-hashes -r requirements/bench.txt
+	@touch $@
+
+bench-linkage: $(PEERS)/.installed ## linkage beside Splink, recordlinkage and custmatch; OPTIONS=--quick
+	$(PEERS)/bin/python -m benchmarks linkage $(OPTIONS)
+
 airflow: $(SETUP) ## Airflow on this machine with the DAGs of this folder (SQLite, for trying)
 	$(BIN)/airflow db migrate
 	$(BIN)/airflow pools set cdp_warehouse 1 "one writer of the warehouse"
@@ -64,6 +73,8 @@ lock: $(SETUP)   ## resolve the requirements again, with hashes
 	  pyproject.toml --extra airflow -o requirements/airflow.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	  pyproject.toml --extra airflow --extra dev -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	  pyproject.toml --extra bench --constraint requirements/base.txt -o requirements/bench.txt
 	echo 'uv' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
 	  --no-annotate - -o requirements/uv.txt
 
@@ -71,4 +82,4 @@ wheel: $(SETUP)  ## build the wheel, with the starter project inside
 	$(BIN)/uv build --wheel --quiet --no-build-isolation --python $(BIN)/python
 
 clean:           ## remove what the targets made, demo data included
-	rm -rf $(VENV) dist .airflow .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) dist .airflow .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
