@@ -1,5 +1,8 @@
 """Run every benchmark of this folder, one after the other: ``make bench``.
 
+    python -m benchmarks                    all, as they are without options
+    python -m benchmarks linkage --quick    one, with its options
+
 Each prints what it measured beside the named peer, with machine and versions. A peer that is not
 installed is named, not silently left out.
 """
@@ -14,7 +17,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PACKAGES = ("cdp-pipeline", "duckdb", "numpy", "scipy", "recordlinkage", "lifetimes")
+PACKAGES = (
+    "cdp-pipeline",
+    "duckdb",
+    "numpy",
+    "scipy",
+    "recordlinkage",
+    "splink",
+    "custmatch",
+    "lifetimes",
+)
 
 
 def describe_machine() -> str:
@@ -32,14 +44,15 @@ def describe_machine() -> str:
 
 
 def main() -> None:
-    """Run the benchmarks whose names are given, or all."""
-    wanted = set(sys.argv[1:])
+    """Run the benchmarks whose names are given, with the options that follow, or all."""
+    wanted = [word for word in sys.argv[1:] if (HERE / word).is_dir()]
+    options = [word for word in sys.argv[1:] if word not in wanted]
     print(describe_machine())
-    for script in sorted(HERE.glob("*/*.py")):
-        if script.name.startswith("_") or (wanted and script.parent.name not in wanted):
+    for script in sorted(HERE.glob("*/compare_*.py")):
+        if wanted and script.parent.name not in wanted:
             continue
         print(f"\n== {script.parent.name}/{script.name}")
-        sys.argv = [str(script)]
+        sys.argv = [str(script), *options]
         runpy.run_path(str(script), run_name="__main__")
 
 

@@ -47,8 +47,6 @@ FEBRL_FIELDS = {
 }
 
 
-
-
 def link(data: DataSet, scratch: Path, watch: Watch) -> Outcome:
     """Link with labels answered from the truth."""
     _give_nicknames(scratch)

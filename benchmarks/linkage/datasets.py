@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import pyarrow.parquet as pq
 
 from benchmarks.linkage.populations import make_population
@@ -80,13 +81,12 @@ def _write_febrl(name: str, folder: Path) -> None:
 
     loaded = getattr(datasets, f"load_{name}")()
     parts = loaded if isinstance(loaded, tuple) else (loaded,)
+    frame = pd.concat(
+        [part.reset_index().assign(source="ab"[number]) for number, part in enumerate(parts)]
+    )
     folder.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as con:
-        for number, frame in enumerate(parts):
-            con.register(f"part{number}", frame.reset_index())
-        union = " union all ".join(
-            f"select '{'ab'[number]}' as source, * from part{number}" for number in range(len(parts))
-        )
+        con.register("loaded", frame)
         con.execute(
             f"""
             create table records as
@@ -95,14 +95,14 @@ def _write_febrl(name: str, folder: Path) -> None:
                 trim(rec_id) as record_key,
                 regexp_extract(rec_id, 'rec-([0-9]+)', 1) as person_id,
                 {", ".join(f"nullif(trim({c}::varchar), '') as {c}" for c in FEBRL_COLUMNS)}
-            from ({union})
+            from loaded
             order by source, record_key
             """  # noqa: S608 - fixed column names
         )
         _export(con, "select * exclude (person_id) from records", folder / "records.parquet")
         _export(con, "select * exclude (person_id) from records", folder / "standard.parquet")
-        truth = "select source, record_key, 'loyalty' as record_kind, person_id, person_id as household_id"
-        _export(con, f"{truth} from records", folder / "truth.parquet")
+        truth = "select source, record_key, 'loyalty' as record_kind, person_id"
+        _export(con, f"{truth}, person_id as household_id from records", folder / "truth.parquet")
 
 
 FEBRL_COLUMNS = (
@@ -117,12 +117,10 @@ def _standardise(folder: Path) -> None:
         con.execute(_STANDARD, [str(folder / "records.parquet")])
         for field in ("email", "phone", "loyalty_id", "payment_token"):
             con.execute(
-                f"update standard set {field} = null where {field} in (select {field} from standard "  # noqa: S608 - fixed names
-                f"group by all having count(*) > {MOST_HOLDERS})"
+                f"update standard set {field} = null where {field} in "  # noqa: S608 - fixed names
+                f"(from standard select {field} group by all having count(*) > {MOST_HOLDERS})"
             )
-        _export(
-            con, "from standard order by source, record_key", folder / "standard.parquet"
-        )
+        _export(con, "from standard order by source, record_key", folder / "standard.parquet")
 
 
 def _export(con: duckdb.DuckDBPyConnection, sql: str, file: Path) -> None:

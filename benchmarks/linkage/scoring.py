@@ -46,7 +46,9 @@ def read_truth(folder: Path) -> Truth:
     )
 
 
-def score_groups(groups: Integers, truth: Truth, chosen: np.ndarray | None = None) -> dict[str, Any]:
+def score_groups(
+    groups: Integers, truth: Truth, chosen: np.ndarray | None = None
+) -> dict[str, Any]:
     """Return the figures of one grouping.
 
     Args:

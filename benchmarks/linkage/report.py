@@ -1,0 +1,144 @@
+"""Results as a page: one table a data set, then every bar with its figure."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.linkage.bars import BARS, Results, best_of, default_of
+
+TITLES = {
+    "ours": "**this package**",
+    "ours_two_classes": "this package, two classes",
+    "ours_no_guard": "this package, no guard",
+    "splink": "Splink, as documented",
+    "splink_lean": "Splink, fastest found",
+    "recordlinkage": "recordlinkage, ECM",
+    "custmatch": "custmatch, 600 labels",
+    "exact_rules": "three exact rules",
+}
+PACKAGES = ("cdp-pipeline", "duckdb", "splink", "recordlinkage", "custmatch", "pandas", "numpy")
+HEAD = ("system", "P", "R", "F1", "B3", "exact", "mix people", "mix households", "calibration",
+        "CPU s", "of ours", "wall s", "MB")  # fmt: skip
+
+
+def describe_machine() -> str:
+    """Return processor, cores, memory and versions in one paragraph."""
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"{name} not installed")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; "
+        f"Python {platform.python_version()}; {', '.join(found)}."
+    )
+
+
+def _processor() -> str:
+    listed = Path("/proc/cpuinfo")
+    if listed.is_file():
+        for line in listed.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def write_report(results: Results, data: Sequence[str], *, rounds: int, command: str) -> str:
+    """Return the whole report in Markdown."""
+    parts = [
+        f"    {command}",
+        "",
+        describe_machine(),
+        "",
+        f"Medians of {rounds} runs, systems taking turns." if rounds > 1 else "One run of each.",
+        "",
+    ]
+    for name in data:
+        found = [result for (_, where), result in results.items() if where == name]
+        if found:
+            parts += [f"### {name}, {found[0]['rows']:,} records", "", *_table(found), ""]
+    parts += ["### Bars", "", *_bars(results)]
+    return "\n".join(parts) + "\n"
+
+
+def _table(found: Sequence[dict[str, Any]]) -> list[str]:
+    ours = next((one["cpu"] for one in found if one["system"] == "ours"), None)
+    rows = [HEAD]
+    for result in sorted(found, key=lambda one: list(TITLES).index(one["system"])):
+        title = TITLES[result["system"]]
+        name = next(iter(result["groups"]))
+        several = len(result["groups"]) > 1
+        rows.append(_row(f"{title}, {name}" if several else title, result, ours, name=name))
+        if several and best_of(result, _main_scope(result))[0] != name:
+            best, _ = best_of(result, _main_scope(result))
+            rows.append(_row(f"{title}, best ({best})", result, ours, name=best, timed=False))
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|" + " --- |" + " ---: |" * (len(HEAD) - 1))
+    scope = _main_scope(found[0])
+    if scope != "all":
+        lines += [
+            "",
+            "P, R and F1 are those of loyalty and account profiles; over all records:",
+            "",
+        ]
+        lines += _all_records(found)
+    notes = [f"{TITLES[r['system']]}: {'; '.join(r['notes'])}" for r in found if r["notes"]]
+    return [*lines, "", "Notes: " + ". ".join(notes) + "."] if notes else lines
+
+
+def _main_scope(result: dict[str, Any]) -> str:
+    return "profiles" if "profiles" in next(iter(result["groups"].values())) else "all"
+
+
+def _row(
+    title: str, result: dict[str, Any], ours: float | None, *, name: str, timed: bool = True
+) -> tuple[str, ...]:
+    scopes = result["groups"][name]
+    main, whole = scopes[_main_scope(result)], scopes["all"]
+    edges = result["edges"]
+    return (
+        title,
+        *(f"{main[key]:.4f}" for key in ("precision", "recall", "f1")),
+        *(f"{whole[key]:.4f}" for key in ("b3", "exact")),
+        f"{whole['mixed_people'] / whole['clusters']:.2%}",
+        f"{whole['mixed_households']:,} of {whole['clusters']:,}",
+        f"{edges['calibration']:+.3f}" if edges and timed else "",
+        f"{result['cpu']:.1f}" if timed else "",
+        f"{result['cpu'] / ours:.1f}" if ours and timed else "",
+        f"{result['wall']:.1f}" if timed else "",
+        f"{result['peak_megabytes']:,.0f}" if timed else "",
+    )
+
+
+def _all_records(found: Sequence[dict[str, Any]]) -> list[str]:
+    lines = ["| system | P | R | F1 |", "| --- | ---: | ---: | ---: |"]
+    for result in sorted(found, key=lambda one: list(TITLES).index(one["system"])):
+        variants = {next(iter(result["groups"])): default_of(result)}
+        best, figures = best_of(result)
+        variants[best] = figures
+        for name, scored in variants.items():
+            several = len(result["groups"]) > 1
+            title = TITLES[result["system"]] + (f", {name}" if several else "")
+            cells = [f"{scored[key]:.4f}" for key in ("precision", "recall", "f1")]
+            lines.append("| " + " | ".join((title, *cells)) + " |")
+    return lines
+
+
+def _bars(results: Results) -> list[str]:
+    lines = ["| data | bar | asked | measured | kept |", "| --- | --- | ---: | ---: | --- |"]
+    for bar in BARS:
+        judged = bar.judge(results)
+        if judged is None:
+            continue
+        figure, passes = judged
+        asked = f"≥ {bar.least:g}" if bar.least is not None else f"≤ {bar.most:g}"
+        kept = "yes" if passes else "**no**"
+        lines.append(f"| {bar.data} | {bar.title} | {asked} | {figure:.4g} | {kept} |")
+    return lines
