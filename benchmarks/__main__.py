@@ -45,10 +45,12 @@ def describe_machine() -> str:
 
 def main() -> None:
     """Run the benchmarks whose names are given, with the options that follow, or all."""
-    wanted = [word for word in sys.argv[1:] if (HERE / word).is_dir()]
-    options = [word for word in sys.argv[1:] if word not in wanted]
+    scripts = sorted(HERE.glob("*/compare_*.py"))
+    names = {script.parent.name for script in scripts}
+    wanted = [word for word in sys.argv[1:] if word in names]
+    options = [word for word in sys.argv[1:] if word not in names]
     print(describe_machine())
-    for script in sorted(HERE.glob("*/compare_*.py")):
+    for script in scripts:
         if wanted and script.parent.name not in wanted:
             continue
         print(f"\n== {script.parent.name}/{script.name}")

@@ -81,9 +81,9 @@ def _read(con: duckdb.DuckDBPyConnection, data: DataSet) -> None:
     con.execute("attach ':memory:' as staging; create schema identity")
     for path in sorted((ROOT / "sql" / "macros").glob("identity_*.sql")):
         con.execute(path.read_text(encoding="utf-8"))
+    select = _FEBRL if data.is_febrl else "from read_parquet(?)"
     con.execute(
-        "create table staging.person_records as from read_parquet(?)",
-        [str(data.folder / "records.parquet")],
+        f"create table staging.person_records as {select}", [str(data.folder / "records.parquet")]
     )
 
 
@@ -92,6 +92,31 @@ def _components(con: duckdb.DuckDBPyConnection) -> Integers:
     size = con.execute("select count(*) from identity_nodes").fetchall()[0][0]
     return components(np.asarray(links["node_a"]), np.asarray(links["node_b"]), size=size)
 
+
+_FEBRL = """
+select
+    source,
+    record_key,
+    'contact' as record_kind,
+    given_name,
+    surname as family_name,
+    cast(null as varchar) as full_name,
+    cast(try_strptime(date_of_birth, '%Y%m%d') as date) as birth_date,
+    cast(null as varchar) as sex,
+    cast(null as varchar) as email,
+    cast(null as varchar) as phone,
+    concat_ws(' ', street_number, address_1) as street,
+    suburb as city,
+    postcode,
+    cast(null as varchar) as loyalty_id,
+    cast(null as varchar) as account_id,
+    cast(null as varchar) as payment_token,
+    soc_sec_id as national_id,
+    street_number as house_number,
+    state,
+    cast(null as timestamp) as updated_at
+from read_parquet(?)
+"""
 
 _GROUPS = """
 select coalesce(g.group_id, -1 - r.record_id) as cluster

@@ -87,6 +87,17 @@ def test_lock_files_name_no_host() -> None:
         assert "--hash=sha256:" in text
 
 
+def test_peers_are_measured_beside_the_versions_that_ship() -> None:
+    """The benchmark's lock adds peers and changes nothing else."""
+    pinned = re.compile(r"^([a-z0-9._-]+)==(\S+)(.*?) ?\\\\?$", re.MULTILINE)
+    ours, theirs = (
+        set(pinned.findall((ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")))
+        for name in ("base", "bench")
+    )
+    assert ours <= theirs
+    assert {"splink", "custmatch"} <= {name for name, _, _ in theirs - ours}
+
+
 LIGHT = """
 import sys
 before = set(sys.modules)
