@@ -1,7 +1,7 @@
 """Linkage beside Splink, recordlinkage, custmatch and exact rules, in one run.
 
-    python -m benchmarks linkage --quick          FEBRL and a store of 20,000, about a minute
-    make bench-linkage OPTIONS="--write"          everything; hours on a small machine
+    python -m benchmarks linkage --quick           FEBRL and a store of 20,000, as without options
+    make bench-linkage OPTIONS="--full --write"    everything, up to a million records
 
 Each system runs in a process of its own on the same files. Results lie in the working folder, and
 a run that was stopped goes on where it was with ``--resume``. Systems that are not installed are
@@ -42,7 +42,7 @@ BEGIN, END = "<!-- measured: written by --write -->\n", "<!-- end of measured --
 def main() -> None:
     """Run the comparison that the command line asks for and print its report."""
     options = _parse()
-    data = options.data or (QUICK if options.quick else FULL)
+    data = options.data or (FULL if options.full else QUICK)
     systems, missing = _installed(options.systems or tuple(SYSTEMS))
     for name in missing:
         print(f"{name} is not installed and left out; make bench-linkage installs all peers")
@@ -61,7 +61,9 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="FEBRL and a store of 20,000")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="FEBRL and a store of 20,000; default")
+    size.add_argument("--full", action="store_true", help="up to a million records")
     parser.add_argument("--data", nargs="*", choices=(*FEBRL, *SIZES), help="data sets")
     parser.add_argument("--systems", nargs="*", choices=tuple(SYSTEMS), help="systems")
     parser.add_argument("--work", type=Path, help="folder kept for data and results")
