@@ -38,7 +38,14 @@ from cdp_pipeline.sample.journeys import (
     plant_visits,
 )
 from cdp_pipeline.sample.loyalty import Membership, enrol_members, write_members
-from cdp_pipeline.sample.mailings import Readers, list_readers, send_mails, write_mail_events
+from cdp_pipeline.sample.mailings import (
+    Clicks,
+    Readers,
+    list_clicks,
+    list_readers,
+    send_mails,
+    write_mail_events,
+)
 from cdp_pipeline.sample.membership import Holdings, issue_cards, open_accounts
 from cdp_pipeline.sample.orders import (
     OrderBook,
@@ -63,11 +70,12 @@ from cdp_pipeline.sample.truth import (
     list_mailboxes,
     list_persons,
     list_records,
+    list_sessions,
     save_truth,
     total_tills,
 )
 from cdp_pipeline.sample.visits import Temper, Visits, draw_tempers, simulate_visits
-from cdp_pipeline.sample.web import write_web_events
+from cdp_pipeline.sample.web import name_sessions, write_web_events
 
 FEWEST_CUSTOMERS = 50
 FEWEST_HISTORY_DAYS = 30
@@ -248,8 +256,8 @@ def _deliver_all(
     records: Records = []
     delivered["pos_sales"] = _deliver_tills(world, port, records, tables)
     _deliver_registers(world, port, delivered, records)
-    _deliver_web(world, port, delivered, records, tables)
-    _deliver_mail(world, port, delivered)
+    clicks = _deliver_mail(world, port, delivered)
+    _deliver_web(world, clicks, port, delivered, records, tables)
     _deliver_small(world, port, delivered, records)
     return delivered, records, tables
 
@@ -324,6 +332,7 @@ def _deliver_registers(
 
 def _deliver_web(
     world: _World,
+    clicks: Clicks,
     port: Landing,
     delivered: dict[str, Delivered],
     records: Records,
@@ -354,21 +363,25 @@ def _deliver_web(
         world.accounts,
         world.catalogue,
         world.journeys,
+        clicks,
+        world.contacts.home_store,
         world.timeline,
     )
     sessions = browse_shop(shop, world.seed)
     events = write_web_events(shop, sessions, world.seed)
     delivered["web_events"] = port.deliver("web_events", events)
+    tables["web_sessions"] = list_sessions(sessions, name_sessions(sessions))
     tables["cookie_users"], (cookies, users) = list_cookie_users(sessions)
     records.append(("web_cookie", cookies, users))
 
 
-def _deliver_mail(world: _World, port: Landing, delivered: dict[str, Delivered]) -> None:
+def _deliver_mail(world: _World, port: Landing, delivered: dict[str, Delivered]) -> Clicks:
     mails = send_mails(
         world.readers, world.people, world.catalogue, world.journeys, world.timeline, world.seed
     )
     rows = write_mail_events(mails, world.readers, world.catalogue, world.timeline, world.seed)
     delivered["email_events"] = port.deliver("email_events", rows)
+    return list_clicks(mails, world.readers)
 
 
 def _deliver_small(

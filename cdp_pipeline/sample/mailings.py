@@ -103,6 +103,34 @@ class MailEvents:
     product: Ints
 
 
+@dataclass(frozen=True)
+class Clicks:
+    """Clicks on links of e-mails, as the pages they lead to know them.
+
+    Attributes:
+        person: Whose e-mail it is.
+        moment: London second since day 0.
+        product: Product of the link.
+        event_id: Number of the click in the e-mail tool, part of the link's address.
+    """
+
+    person: Ints
+    moment: Ints
+    product: Ints
+    event_id: Texts
+
+
+def list_clicks(events: MailEvents, readers: Readers) -> Clicks:
+    """Return the clicks among the events, in their order."""
+    clicked = np.flatnonzero(events.kind == CLICK)
+    return Clicks(
+        readers.person[events.reader[clicked]],
+        events.moment[clicked],
+        events.product[clicked],
+        hash_numbers(clicked, _EVENT_SALT),
+    )
+
+
 def list_readers(
     membership: Membership,
     registrations: Registrations,

@@ -13,6 +13,7 @@ from cdp_pipeline.sample.arrays import Bools, Ints, Texts, happens, hash_numbers
 from cdp_pipeline.sample.baskets import Lines, draw_looks
 from cdp_pipeline.sample.catalogue import Catalogue
 from cdp_pipeline.sample.journeys import Journeys
+from cdp_pipeline.sample.mailings import Clicks
 from cdp_pipeline.sample.membership import Holdings
 from cdp_pipeline.sample.orders import Orders
 from cdp_pipeline.sample.people import People, household_heads
@@ -21,7 +22,7 @@ from cdp_pipeline.sample.seasons import Timeline
 from cdp_pipeline.sample.visits import Temper, Visits, draw_seconds
 
 DEVICES = ("desktop", "mobile", "tablet", "app")
-TABLET, APP = 2, 3
+DESKTOP, MOBILE, TABLET, APP = range(len(DEVICES))
 CAST_SILENT_DAYS = 45
 _DEVICE_SHARES = (0.30, 0.50, 0.12, 0.08)
 _SESSIONS_PER_BROWSER = 3.0
@@ -30,6 +31,10 @@ _CONSENT_SHARE = 0.72
 _LATEST_START = 23 * 3600
 NO_LOGIN, AT_ONCE, MIDWAY = range(3)
 _COOKIE_SALT = 23
+_FOLLOWED_SHARE = 0.85
+_FORWARDED_SHARE = 0.03
+_INHERITS_SHARE = 0.08
+_KIOSK_SHARE = 0.006
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Sessions:
         account: Account logged in with; -1 for none.
         login: NO_LOGIN, AT_ONCE or MIDWAY.
         looks: Number of products looked at, one or more.
+        click: Click of an e-mail that led here, index into the shop's clicks; -1 for none.
         cookie_id: Cookie texts.
     """
 
@@ -60,6 +66,7 @@ class Sessions:
     account: Ints
     login: Ints
     looks: Ints
+    click: Ints
     cookie_id: Texts
 
     def __len__(self) -> int:
@@ -76,6 +83,7 @@ class _Starts:
     product: Ints
     order: Ints
     journey: Ints
+    click: Ints
 
     def join(self, *others: _Starts) -> _Starts:
         parts = (self, *others)
@@ -85,6 +93,7 @@ class _Starts:
             np.concatenate([part.product for part in parts]),
             np.concatenate([part.order for part in parts]),
             np.concatenate([part.journey for part in parts]),
+            np.concatenate([part.click for part in parts]),
         )
         return joined.take(np.lexsort((joined.order, joined.person, joined.start)))
 
@@ -95,6 +104,7 @@ class _Starts:
             self.product[index],
             self.order[index],
             self.journey[index],
+            self.click[index],
         )
 
 
@@ -110,13 +120,15 @@ class WebShop:
     accounts: Holdings
     catalogue: Catalogue
     journeys: Journeys
+    clicks: Clicks
+    home_store: Ints
     timeline: Timeline
 
 
 def browse_shop(shop: WebShop, seed: int) -> Sessions:
     """Return all sessions up to the last night."""
     rng = open_stream(seed, "sessions")
-    natural = _research_before_visits(rng, shop).join(_wander(rng, shop))
+    natural = _research_before_visits(rng, shop).join(_wander(rng, shop), _follow_links(rng, shop))
     quiet = shop.timeline.last_day - CAST_SILENT_DAYS
     day = natural.start // SECONDS_PER_DAY
     kept = np.flatnonzero((day >= 0) & ~(shop.people.is_cast[natural.person] & (day > quiet)))
@@ -130,7 +142,8 @@ def _order(rng: np.random.Generator, shop: WebShop) -> _Starts:
     start = orders.day * SECONDS_PER_DAY + orders.second - minutes * 60
     product = shop.lines.product[np.searchsorted(shop.lines.visit, orders.visit)]
     index = np.arange(len(orders))
-    return _Starts(orders.person, np.maximum(start, 0), product, index, np.full_like(index, -1))
+    nothing = np.full_like(index, -1)
+    return _Starts(orders.person, np.maximum(start, 0), product, index, nothing, nothing)
 
 
 def _research_before_visits(rng: np.random.Generator, shop: WebShop) -> _Starts:
@@ -143,7 +156,21 @@ def _research_before_visits(rng: np.random.Generator, shop: WebShop) -> _Starts:
     start = (visits.day[visit] - days) * SECONDS_PER_DAY + _evening(rng, len(visit))
     product = shop.lines.product[np.searchsorted(shop.lines.visit, visit)]
     nothing = np.full(len(visit), -1)
-    return _Starts(visits.person[visit], start, product, nothing, nothing)
+    return _Starts(visits.person[visit], start, product, nothing, nothing, nothing)
+
+
+def _follow_links(rng: np.random.Generator, shop: WebShop) -> _Starts:
+    """Return sessions that begin with a click in an e-mail; a few were forwarded at home."""
+    clicks = shop.clicks
+    follows = happens(rng, _FOLLOWED_SHARE, len(clicks.person))
+    follows &= clicks.moment % SECONDS_PER_DAY < _LATEST_START
+    click = np.flatnonzero(follows).astype(np.int64)
+    head = household_heads(shop.people.household)[clicks.person[click]]
+    forwarded = happens(rng, _FORWARDED_SHARE, len(click))
+    person = np.where(forwarded, head, clicks.person[click])
+    start = clicks.moment[click] + rng.integers(1, 8, len(click))
+    nothing = np.full(len(click), -1)
+    return _Starts(person, start, clicks.product[click], nothing, nothing, click)
 
 
 def _wander(rng: np.random.Generator, shop: WebShop) -> _Starts:
@@ -164,7 +191,7 @@ def _wander(rng: np.random.Generator, shop: WebShop) -> _Starts:
     product = draw_looks(rng, person, day, shop.temper, shop.catalogue, timeline)
     nothing = np.full(len(person), -1)
     start = day * SECONDS_PER_DAY + _evening(rng, len(person))
-    return _Starts(person.astype(np.int64), start, product, nothing, nothing)
+    return _Starts(person.astype(np.int64), start, product, nothing, nothing, nothing)
 
 
 def _play_journeys(journeys: Journeys) -> _Starts:
@@ -174,6 +201,7 @@ def _play_journeys(journeys: Journeys) -> _Starts:
         journeys.product,
         np.full(len(journeys), -1),
         np.arange(len(journeys)),
+        np.full(len(journeys), -1),
     )
 
 
@@ -186,7 +214,12 @@ def _equip(rng: np.random.Generator, shop: WebShop, starts: _Starts) -> Sessions
     planted = starts.journey >= 0
     agrees = happens(rng, _CONSENT_SHARE, len(people))[person] ^ happens(rng, 0.04, count)
     device = _choose_devices(rng, people, person)
-    cookie, cookie_id = _bake_cookies(rng, people, person, device, day)
+    device, holder = _hand_over(rng, people, person, device, day)
+    free = ~clean & ~planted & (starts.order < 0) & (starts.click < 0)
+    at_kiosk = free & happens(rng, _KIOSK_SHARE, count)
+    device = np.where(at_kiosk, TABLET, device)
+    kiosk = np.where(at_kiosk, shop.home_store[person], -1)
+    cookie, cookie_id = _bake_cookies(rng, len(people), holder, device, day, kiosk)
     own = shop.accounts.held_on(rng, person, day)
     with_order = starts.order >= 0
     ordered_as = np.append(shop.orders.account, -1)[starts.order]
@@ -207,6 +240,7 @@ def _equip(rng: np.random.Generator, shop: WebShop, starts: _Starts) -> Sessions
         account,
         login,
         looks,
+        starts.click,
         cookie_id,
     )
 
@@ -217,17 +251,44 @@ def _choose_devices(rng: np.random.Generator, people: People, person: Ints) -> I
     return np.where(happens(rng, 0.25, len(person)), other[person], main[person])
 
 
-def _bake_cookies(
+def _hand_over(
     rng: np.random.Generator, people: People, person: Ints, device: Ints, day: Ints
+) -> tuple[Ints, Ints]:
+    """Return devices and whose each session's device is: of tablets, the household's.
+
+    Some get the desktop of the head of the household on some day; the head has a mobile then.
+    """
+    heads = household_heads(people.household)
+    last = int(day.max(initial=0))
+    inherits = happens(rng, _INHERITS_SHARE, len(people)) & (heads != np.arange(len(people)))
+    since = np.where(inherits, rng.integers(0, last + 1, len(people)), last + 1)
+    given_away = np.full(len(people), last + 1)
+    np.minimum.at(given_away, heads, since)
+    # Of several who would inherit, the first one does.
+    inherits &= since == given_away[heads]
+    on_desktop = device == DESKTOP
+    device = np.where(on_desktop & (day >= given_away[person]), MOBILE, device)
+    takes = on_desktop & inherits[person] & (day >= since[person])
+    device = np.where(takes, DESKTOP, device)
+    return device, np.where(takes | (device == TABLET), heads[person], person)
+
+
+def _bake_cookies(
+    rng: np.random.Generator,
+    people: int,
+    holder: Ints,
+    device: Ints,
+    day: Ints,
+    kiosk: Ints,
 ) -> tuple[Ints, Texts]:
-    """Return each session's cookie: of a device, renewed when it expires; tablets are shared."""
-    holder = np.where(device == TABLET, household_heads(people.household)[person], person)
+    """Return each session's cookie: of a device, renewed when it expires, or of a store's kiosk."""
     machine = holder * len(DEVICES) + device
-    machines = len(people) * len(DEVICES)
+    machines = people * len(DEVICES)
     lifetime = rng.integers(14, 190, machines)
     phase = rng.integers(0, 190, machines)
     age = (day + phase[machine]) // lifetime[machine]
-    distinct, cookie = np.unique(machine * 1000 + age, return_inverse=True)
+    number = np.where(kiosk < 0, machine * 1000 + age, (machines + kiosk) * 1000)
+    distinct, cookie = np.unique(number, return_inverse=True)
     return cookie.astype(np.int64), hash_numbers(distinct, _COOKIE_SALT)
 
 

@@ -7,6 +7,7 @@ Tables (Parquet):
 - ``person_records``: source, record key and the person behind it. For ``pos_sales`` the key is the
   receipt and the person is the true buyer, whether or not the receipt names anyone; VOID and
   TRAINING receipts have none. For ``web_cookie`` it is the main user of the cookie.
+- ``web_sessions``: the true person of each session of the web shop.
 - ``cookie_users``: every user of a cookie with the number of sessions.
 - ``mailboxes``: the mailing list's mailboxes and whose consent each is.
 - ``future_purchases``: what each person buys in the days after the last night, before returns,
@@ -131,6 +132,19 @@ def list_cookie_users(sessions: Sessions) -> tuple[pa.Table, tuple[Texts, Ints]]
         }
     )
     return table, (sessions.cookie_id[cookie[main]], person[main])
+
+
+def list_sessions(sessions: Sessions, names: Texts) -> pa.Table:
+    """Return ``web_sessions``; the cookie is null where the visitor did not agree to analytics."""
+    cookie = text_column(sessions.cookie_id[sessions.cookie], sessions.consents)
+    return pa.table(
+        {
+            "session_id": text_column(names),
+            "person_id": text_column(name_persons(sessions.person)),
+            "cookie_id": cookie,
+            "has_consent": pa.array(sessions.consents),
+        }
+    )
 
 
 def list_mailboxes(readers: Readers) -> pa.Table:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from cdp_pipeline.sample.arrays import (
     Ints,
+    Texts,
     happens,
     hash_numbers,
     open_stream,
@@ -26,17 +27,27 @@ from cdp_pipeline.sample.rendering import (
     moment_column,
     text_column,
 )
-from cdp_pipeline.sample.sessions import AT_ONCE, DEVICES, MIDWAY, NO_LOGIN, Sessions, WebShop
+from cdp_pipeline.sample.sessions import (
+    AT_ONCE,
+    DEVICES,
+    MIDWAY,
+    NO_LOGIN,
+    TABLET,
+    Sessions,
+    WebShop,
+)
 
 EVENT_TYPES = (
     "page_view", "product_view", "search", "add_to_cart", "checkout", "purchase", "login",
+    "logout",
 )  # fmt: skip
-PAGE, LOOK, SEARCH, CART, CHECKOUT, PURCHASE, LOGIN = range(len(EVENT_TYPES))
+PAGE, LOOK, SEARCH, CART, CHECKOUT, PURCHASE, LOGIN, LOGOUT = range(len(EVENT_TYPES))
 _PAGES = {PAGE: "/", SEARCH: "/search", CART: "/basket", CHECKOUT: "/checkout",
-          PURCHASE: "/thank-you", LOGIN: "/login"}  # fmt: skip
+          PURCHASE: "/thank-you", LOGIN: "/login", LOGOUT: "/logout"}  # fmt: skip
 # Place within a session: the entrance, looks from 10 on in steps of two, then the cart and so on.
 _ENTRANCE, _EARLY_LOGIN, _SEARCHED, _LOOKED, _STEP = 0, 1, 5, 10, 2
-_CART, _CHECKOUT, _PURCHASE, _NEVER = 40, 50, 60, 1000
+_CART, _CHECKOUT, _PURCHASE, _LOGOUT, _NEVER = 40, 50, 60, 70, 1000
+_LOGS_OUT_SHARE = 0.3
 _EVENT_SALT, _SESSION_SALT = 41, 43
 
 
@@ -69,6 +80,9 @@ def write_web_events(shop: WebShop, sessions: Sessions, seed: int) -> DatedRows:
     columns["account_id"] = lookup_column(
         shop.accounts.number, np.where(agreed & logged_in, sessions.account[session], -1)
     )
+    columns["email_click_id"] = lookup_column(
+        shop.clicks.event_id, np.where(agreed & (turn == 0), sessions.click[session], -1)
+    )
     columns["consent_analytics"] = pa.array(agreed)
     table = pa.table({name: columns[name] for name in HEADER}).take(index)
     return DatedRows(table, delivered[rows])
@@ -76,8 +90,13 @@ def write_web_events(shop: WebShop, sessions: Sessions, seed: int) -> DatedRows:
 
 HEADER = (
     "event_id", "occurred_at", "cookie_id", "account_id", "session_id", "event_type", "url",
-    "sku", "search_terms", "order_id", "device", "consent_analytics",
+    "sku", "search_terms", "order_id", "email_click_id", "device", "consent_analytics",
 )  # fmt: skip
+
+
+def name_sessions(sessions: Sessions) -> Texts:
+    """Return the number of each session as the web shop writes it."""
+    return hash_numbers(np.arange(len(sessions)), _SESSION_SALT)
 
 
 def _unfold(
@@ -94,6 +113,8 @@ def _unfold(
     number = positions_in_runs(sessions.looks)
     seen = _look_around(rng, shop, sessions, looks, number)
     enters = np.flatnonzero(sessions.login != NO_LOGIN)
+    at_shared = (sessions.login != NO_LOGIN) & (sessions.device == TABLET)
+    leaves = np.flatnonzero(at_shared & happens(rng, _LOGS_OUT_SHARE, count))
     nothing = np.array([-1])
     parts: list[tuple[Ints, int, Ints, int | Ints]] = [
         (every, PAGE, nothing, _ENTRANCE),
@@ -103,6 +124,7 @@ def _unfold(
         (fills_cart, CART, sessions.product[fills_cart], _CART),
         (buys, CHECKOUT, nothing, _CHECKOUT),
         (buys, PURCHASE, nothing, _PURCHASE),
+        (leaves, LOGOUT, nothing, _LOGOUT),
     ]
     full = [[np.broadcast_to(np.asarray(value), len(part[0])) for value in part] for part in parts]
     session, kind, product, place = (np.concatenate(column) for column in zip(*full, strict=True))
@@ -148,7 +170,7 @@ def _render(
     category = np.where(kind == SEARCH, catalogue.category[product], -1)
     order = np.where(kind == PURCHASE, sessions.order[session], -1)
     everything = np.arange(len(session))
-    visits = hash_numbers(np.arange(len(sessions)), _SESSION_SALT)
+    visits = name_sessions(sessions)
     return {
         "event_id": text_column(hash_numbers(everything, _EVENT_SALT)),
         "session_id": lookup_column(visits, session),

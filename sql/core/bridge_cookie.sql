@@ -1,7 +1,9 @@
 /*
 description: >-
-  Which persons a browser cookie belongs to, known from events of a logged-in account. Only events
-  with consent count.
+  Which persons a browser cookie belongs to and from when to when. A cookie that one person shows is
+  hers; one that passes on for good is handed over; one that people take turns with is shared, and
+  says nothing outside their sessions; one with more people than [tool.cdp.web] allows is public, as
+  a kiosk or a bot, and says nothing at all. Records of one name count as one person.
 grain: one row per cookie and person
 key: [cookie_id, customer_id]
 owner: data-engineering
@@ -9,54 +11,217 @@ subject_key: customer_id
 columns:
   cookie_id: {description: Browser cookie, pii: cookie}
   customer_id: Stable id of the person
-  linked_at: First event that showed the person behind the cookie (UTC)
+  cookie_use: own, handed_over, shared or public
+  valid_from: Start of the person's time with the cookie (UTC); null from its first event on
+  valid_to: End of that time, exclusive (UTC); null until further notice
+  linked_at: First event that showed the person behind the cookie, so what was known when (UTC)
   last_seen_at: Last such event (UTC)
   event_count: Events that showed it
-  is_shared: Whether several persons logged in with the cookie
+  session_count: Sessions that showed it
+  evidence: "Kinds of evidence, in alphabetical order, as account, order"
+  link_prob: Probability of the best evidence
+  person_count: Persons of the cookie
+  household_id: Household of all its persons; null if they are of several
+  is_shared: Whether the cookie says nothing outside sessions (shared or public)
 checks:
   - {expect: not_null, column: customer_id}
+  - {expect: in_set, column: cookie_use, values: [own, handed_over, shared, public]}
 */
-with web_events as (
-    select * from staging.web_events
+with identifications as (
+    select * from core.fct_web_identifications
+    where cookie_id is not null
 ),
 
-bridge_identity as (
-    select * from core.bridge_identity
-),
-
-logged_in as (
+golden_records as (
     select
-        web_events.cookie_id,
-        bridge_identity.customer_id,
-        web_events.occurred_at
-    from web_events
-    inner join bridge_identity
-        on
-            web_events.person_source = bridge_identity.source
-            and web_events.person_record_key = bridge_identity.record_key
-    where web_events.has_consent and web_events.cookie_id is not null
+        customer_id,
+        lower(given_name) || ' ' || lower(family_name) as full_name,
+        household_id
+    from identity.golden_records
 ),
 
-pairs as (
+people as (
+    select
+        identifications.cookie_id,
+        identifications.customer_id,
+        coalesce(golden_records.full_name, identifications.customer_id) as full_name,
+        count(*) as events,
+        max(identifications.occurred_at) as last_at
+    from identifications
+    left join golden_records on identifications.customer_id = golden_records.customer_id
+    group by all
+),
+
+holders as (
     select
         cookie_id,
         customer_id,
+        first_value(customer_id) over (
+            partition by cookie_id, full_name
+            order by events desc, last_at desc, customer_id asc
+        ) as holder_id
+    from people
+),
+
+session_starts as (
+    select
+        source,
+        session_id,
+        cookie_id,
+        min(coalesce(occurred_at, cast(occurred_on as timestamp))) as started_at
+    from staging.web_events
+    where has_consent
+    group by source, session_id, cookie_id
+),
+
+held as (
+    select
+        identifications.cookie_id,
+        holders.holder_id,
+        identifications.source,
+        identifications.event_id,
+        identifications.session_id,
+        identifications.occurred_at,
+        identifications.evidence,
+        identifications.link_prob,
+        coalesce(session_starts.started_at, identifications.occurred_at) as session_started_at,
+        coalesce(
+            holders.holder_id <> lag(holders.holder_id) over (
+                partition by identifications.cookie_id
+                order by
+                    identifications.occurred_at asc,
+                    identifications.source asc,
+                    identifications.event_id asc
+            ), true
+        ) as is_change
+    from identifications
+    inner join holders
+        on
+            identifications.cookie_id = holders.cookie_id
+            and identifications.customer_id = holders.customer_id
+    left join session_starts
+        on
+            identifications.source = session_starts.source
+            and identifications.session_id = session_starts.session_id
+            and identifications.cookie_id = session_starts.cookie_id
+),
+
+turns as (
+    select
+        *,
+        sum(cast(is_change as integer)) over (
+            partition by cookie_id
+            order by occurred_at asc, source asc, event_id asc
+            rows between unbounded preceding and current row
+        ) as turn_no
+    from held
+),
+
+runs as (
+    select
+        cookie_id,
+        turn_no,
+        min(holder_id) as holder_id,
+        min(occurred_at) as first_at,
+        max(occurred_at) as last_at,
+        min(session_started_at) as started_at,
+        count(distinct cast(occurred_at as date)) as day_count
+    from turns
+    group by cookie_id, turn_no
+),
+
+followed as (
+    select
+        *,
+        lag(last_at) over (partition by cookie_id order by turn_no) as previous_last_at
+    from runs
+),
+
+-- Two accounts on one evening are a family at one tablet, not a device that changed hands.
+settled as (
+    select
+        *,
+        greatest(started_at, previous_last_at) as taken_over_at,
+        previous_last_at is null
+        or first_at >= previous_last_at + to_days({{ settings.web.handover_quiet_days }})
+        or (day_count > 1 and cast(first_at as date) > cast(previous_last_at as date))
+            as is_settled
+    from followed
+),
+
+cookies as (
+    select
+        cookie_id,
+        count(distinct holder_id) as person_count,
+        case
+            when count(distinct holder_id) > {{ settings.web.maximum_cookie_people }}
+                then 'public'
+            when count(distinct holder_id) = 1 then 'own'
+            when count(*) = count(distinct holder_id) and bool_and(is_settled) then 'handed_over'
+            else 'shared'
+        end as cookie_use
+    from settled
+    group by cookie_id
+),
+
+possessions as (
+    select
+        cookie_id,
+        holder_id,
+        turn_no,
+        case when turn_no > 1 then taken_over_at end as valid_from,
+        lead(taken_over_at) over (partition by cookie_id order by turn_no) as valid_to
+    from settled
+    qualify row_number() over (partition by cookie_id, holder_id order by turn_no) = 1
+),
+
+homes as (
+    select
+        people.cookie_id,
+        min(golden_records.household_id) as household_id
+    from people
+    left join golden_records on people.customer_id = golden_records.customer_id
+    group by people.cookie_id
+    having
+        count(distinct golden_records.household_id) = 1
+        and count(golden_records.household_id) = count(*)
+),
+
+shown as (
+    select
+        cookie_id,
+        holder_id,
         min(occurred_at) as linked_at,
         max(occurred_at) as last_seen_at,
-        count(*) as event_count
-    from logged_in
-    group by cookie_id, customer_id
+        count(*) as event_count,
+        count(distinct session_id) as session_count,
+        array_to_string(list_sort(list(distinct evidence)), ', ') as evidence,
+        max(link_prob) as link_prob
+    from held
+    group by cookie_id, holder_id
 ),
 
 final as (
     select
-        cookie_id,
-        customer_id,
-        linked_at,
-        last_seen_at,
-        event_count,
-        count(*) over (partition by cookie_id) > 1 as is_shared
-    from pairs
+        shown.cookie_id,
+        shown.holder_id as customer_id,
+        cookies.cookie_use,
+        case when cookies.cookie_use = 'handed_over' then possessions.valid_from end as valid_from,
+        case when cookies.cookie_use = 'handed_over' then possessions.valid_to end as valid_to,
+        shown.linked_at,
+        shown.last_seen_at,
+        shown.event_count,
+        shown.session_count,
+        shown.evidence,
+        shown.link_prob,
+        cookies.person_count,
+        homes.household_id,
+        cookies.cookie_use in ('shared', 'public') as is_shared
+    from shown
+    inner join cookies on shown.cookie_id = cookies.cookie_id
+    inner join possessions
+        on shown.cookie_id = possessions.cookie_id and shown.holder_id = possessions.holder_id
+    left join homes on shown.cookie_id = homes.cookie_id
 )
 
 select * from final

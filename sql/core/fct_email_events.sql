@@ -14,6 +14,8 @@ columns:
   occurred_on: Store-local business date of the event
   event_type: sent, open, click, bounce or unsubscribe
   customer_id: Stable id of the person; null if unknown
+  identified_by: address, by which the person was found; null without a person
+  identity_prob: Probability that the address is the person's; null without a person
   is_machine: Whether a proxy and no person opened
   sku: Article of a clicked link
 checks:
@@ -38,6 +40,8 @@ final as (
         email_events.occurred_on,
         email_events.event_type,
         bridge_identity.customer_id,
+        case when bridge_identity.customer_id is not null then 'address' end as identified_by,
+        bridge_identity.match_prob as identity_prob,
         coalesce(email_events.is_machine, false) as is_machine,
         email_events.sku
     from email_events

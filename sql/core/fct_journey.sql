@@ -19,6 +19,8 @@ columns:
   store_id: Store of a receipt, or collecting store of an order
   amount: Paid for the products of a receipt or order; negative on returns
   reference: Receipt, order, event, contact or offer
+  identified_by: How a web or e-mail touch was joined to the person; null for other touches
+  identity_prob: Probability that a web or e-mail touch is the person's; null for other touches
 checks:
   - {expect: not_null, column: happened_at}
 */
@@ -81,7 +83,9 @@ web_touches as (
         'web' as channel,
         sku,
         event_id as reference,
-        source as origin
+        source as origin,
+        identified_by,
+        identity_prob
     from fct_web_events
     where event_type in ('product_view', 'add_to_cart', 'search')
 ),
@@ -95,7 +99,9 @@ email_touches as (
         'email' as channel,
         sku,
         event_id as reference,
-        source as origin
+        source as origin,
+        identified_by,
+        identity_prob
     from fct_email_events
     where event_type in ('open', 'click')
 ),
@@ -165,7 +171,9 @@ final as (
         sku,
         store_id,
         amount,
-        reference
+        reference,
+        identified_by,
+        identity_prob
     from touches
 )
 

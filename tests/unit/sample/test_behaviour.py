@@ -158,6 +158,25 @@ def test_store_purchases_follow_looks_on_the_web(value: Value) -> None:
     assert followed > 150
 
 
+def test_links_of_emails_lead_to_the_shop(value: Value) -> None:
+    joined = (
+        "from web_events as w inner join email_events as m on m.event_id = w.email_click_id "
+        "and m.event_type = 'click'"
+    )
+    clicks = value("select count(*) from email_events where event_type = 'click'")
+    assert 0.4 < value(f"select count(*) {joined}") / clicks < 0.9
+    late = f"select count(*) {joined} where w.occurred_at < m.occurred_at::timestamp"
+    assert value(late) == 0
+    assert value("select count(email_click_id) from web_events where not consent_analytics") == 0
+
+
+def test_some_devices_change_hands_and_kiosks_have_many_users(value: Value) -> None:
+    assert value("select count(*) from web_events where event_type = 'logout'") > 10
+    users = "select cookie_id, count(*) as n from true_cookie_users group by cookie_id"
+    assert value(f"select max(n) from ({users})") > 5
+    assert value(f"select count(*) from ({users}) where n = 2") > 5
+
+
 def test_orders_match_their_lines_and_their_clicks(rows: Rows) -> None:
     wrong, orders = rows(
         """

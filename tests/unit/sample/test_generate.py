@@ -44,7 +44,7 @@ KEYS = {
     "ecommerce_accounts": "account_id created_at updated_at email first_name last_name phone "
     "birth_date address loyalty_no push_token consent consent_updated_at",
     "web_events": "event_id occurred_at cookie_id account_id session_id event_type url sku "
-    "search_terms order_id device consent_analytics",
+    "search_terms order_id email_click_id device consent_analytics",
     "social_events": "event_id occurred_at network handle email event_type campaign_id sku text",
 }
 

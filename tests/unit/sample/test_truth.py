@@ -33,6 +33,19 @@ def test_truth_names_the_person_behind_every_record(
     assert len(known) == len(delivered)
 
 
+def test_truth_names_the_person_of_every_session(value: Value) -> None:
+    delivered = "select distinct session_id from web_events"
+    known = "select session_id from true_web_sessions"
+    assert value(f"select count(*) from ({delivered} except {known})") == 0
+    assert value("select count(*) - count(distinct session_id) from true_web_sessions") == 0
+    wrong = (
+        "select count(*) from web_events inner join true_web_sessions as t using (session_id) "
+        "where t.cookie_id is distinct from web_events.cookie_id "
+        "or t.has_consent <> consent_analytics"
+    )
+    assert value(wrong) == 0
+
+
 def test_truth_names_the_person_behind_every_cookie(rows: Rows, value: Value) -> None:
     delivered = rows("select distinct cookie_id from web_events where cookie_id is not null")
     known = rows("select record_key from true_person_records where source = 'web_cookie'")

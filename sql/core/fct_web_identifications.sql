@@ -1,0 +1,200 @@
+/*
+description: >-
+  Web events that show by themselves who is there: made with an account, an order placed, or the
+  landing page of a link in an e-mail sent to the person. Only events with consent count. A single
+  click from somebody's e-mail says nothing where another person logs in or orders: e-mails are
+  forwarded.
+grain: one row per event of a source
+key: [source, event_id]
+owner: data-engineering
+subject_key: customer_id
+columns:
+  source: Source of the event
+  event_id: Event number
+  cookie_id: {description: Browser cookie, pii: cookie}
+  session_id: Visit to the site
+  occurred_at: Moment of the event (UTC)
+  customer_id: Stable id of the person
+  evidence: account, order or email_click
+  link_prob: >-
+    Strength of the evidence ([tool.cdp.web]) times the probability that the record is the person's
+checks:
+  - {expect: not_null, column: customer_id}
+  - {expect: between, column: link_prob, min: 0, max: 1}
+*/
+with web_events as (
+    select
+        source,
+        event_id,
+        cookie_id,
+        session_id,
+        coalesce(occurred_at, cast(occurred_on as timestamp)) as occurred_at,
+        person_source,
+        person_record_key,
+        order_id,
+        email_click_id
+    from staging.web_events
+    where has_consent
+),
+
+bridge_identity as (
+    select * from core.bridge_identity
+),
+
+-- A number that two shops or tools use for two people shows nobody.
+ordered_by as (
+    select
+        orders.order_id,
+        min(bridge_identity.customer_id) as customer_id,
+        max(bridge_identity.match_prob) as match_prob
+    from staging.orders as orders
+    inner join bridge_identity
+        on
+            orders.person_source = bridge_identity.source
+            and orders.person_record_key = bridge_identity.record_key
+    group by orders.order_id
+    having count(distinct bridge_identity.customer_id) = 1
+),
+
+clicked_by as (
+    select
+        email_events.event_id as email_click_id,
+        min(bridge_identity.customer_id) as customer_id,
+        max(bridge_identity.match_prob) as match_prob
+    from staging.email_events as email_events
+    inner join bridge_identity
+        on
+            email_events.person_source = bridge_identity.source
+            and email_events.person_record_key = bridge_identity.record_key
+    where email_events.event_type = 'click' and not coalesce(email_events.is_machine, false)
+    group by email_events.event_id
+    having count(distinct bridge_identity.customer_id) = 1
+),
+
+shown as (
+    select
+        web_events.source,
+        web_events.event_id,
+        bridge_identity.customer_id,
+        'account' as evidence,
+        bridge_identity.match_prob * {{ settings.web.account_prob }} as link_prob,
+        1 as strength_place
+    from web_events
+    inner join bridge_identity
+        on
+            web_events.person_source = bridge_identity.source
+            and web_events.person_record_key = bridge_identity.record_key
+    union all by name
+    select
+        web_events.source,
+        web_events.event_id,
+        ordered_by.customer_id,
+        'order' as evidence,
+        ordered_by.match_prob * {{ settings.web.order_prob }} as link_prob,
+        2 as strength_place
+    from web_events
+    inner join ordered_by on web_events.order_id = ordered_by.order_id
+    union all by name
+    select
+        web_events.source,
+        web_events.event_id,
+        clicked_by.customer_id,
+        'email_click' as evidence,
+        clicked_by.match_prob * {{ settings.web.email_click_prob }} as link_prob,
+        3 as strength_place
+    from web_events
+    inner join clicked_by on web_events.email_click_id = clicked_by.email_click_id
+),
+
+strongest as (
+    select
+        web_events.source,
+        web_events.event_id,
+        web_events.cookie_id,
+        web_events.session_id,
+        web_events.occurred_at,
+        shown.customer_id,
+        shown.evidence,
+        shown.link_prob
+    from shown
+    inner join web_events
+        on shown.source = web_events.source and shown.event_id = web_events.event_id
+    qualify
+        row_number() over (
+            partition by shown.source, shown.event_id
+            order by shown.strength_place asc, shown.customer_id asc
+        ) = 1
+),
+
+sure as (
+    select
+        source,
+        cookie_id,
+        session_id,
+        customer_id
+    from strongest
+    where evidence <> 'email_click'
+    group by all
+),
+
+sure_sessions as (
+    select
+        source,
+        session_id,
+        list(distinct customer_id) as people
+    from sure
+    where session_id is not null
+    group by source, session_id
+),
+
+sure_cookies as (
+    select
+        cookie_id,
+        list(distinct customer_id) as people
+    from sure
+    where cookie_id is not null
+    group by cookie_id
+),
+
+clicks as (
+    select
+        cookie_id,
+        customer_id,
+        count(distinct session_id) as click_sessions
+    from strongest
+    where evidence = 'email_click' and cookie_id is not null
+    group by cookie_id, customer_id
+),
+
+final as (
+    select
+        strongest.source,
+        strongest.event_id,
+        strongest.cookie_id,
+        strongest.session_id,
+        strongest.occurred_at,
+        strongest.customer_id,
+        strongest.evidence,
+        cast(round(strongest.link_prob, 6) as double) as link_prob
+    from strongest
+    left join sure_sessions
+        on
+            strongest.source = sure_sessions.source
+            and strongest.session_id = sure_sessions.session_id
+    left join sure_cookies on strongest.cookie_id = sure_cookies.cookie_id
+    left join clicks
+        on
+            strongest.cookie_id = clicks.cookie_id
+            and strongest.customer_id = clicks.customer_id
+    where
+        strongest.evidence <> 'email_click'
+        or (
+            coalesce(list_contains(sure_sessions.people, strongest.customer_id), true)
+            and (
+                coalesce(list_contains(sure_cookies.people, strongest.customer_id), true)
+                or clicks.click_sessions > 1
+            )
+        )
+)
+
+select * from final
