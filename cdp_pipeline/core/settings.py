@@ -66,19 +66,21 @@ class IdentitySettings(_Group):
 class WebSettings(_Group):
     """From cookies to people: how far each kind of link is believed, and when none is."""
 
-    account_prob: float = Field(default=0.98, gt=0, le=1, description="Made with an account.")
-    order_prob: float = Field(default=0.97, gt=0, le=1, description="Placed an order.")
-    email_click_prob: float = Field(default=0.95, gt=0, le=1, description="Came from an e-mail.")
-    session_prob: float = Field(default=0.99, gt=0, le=1, description="Same session, times those.")
-    cookie_prob: float = Field(default=0.97, gt=0, le=1, description="Same cookie, times those.")
+    account_prob: float = Field(default=0.995, gt=0, le=1, description="Made with an account.")
+    order_prob: float = Field(default=0.995, gt=0, le=1, description="Placed an order.")
+    email_click_prob: float = Field(default=0.99, gt=0, le=1, description="Came from an e-mail.")
+    session_prob: float = Field(default=0.995, gt=0, le=1, description="Same session, times those.")
+    cookie_prob: float = Field(default=0.98, gt=0, le=1, description="Same cookie, times those.")
     cookie_before_prob: float = Field(
-        default=0.96, gt=0, le=1, description="Same cookie, before the first of those."
+        default=0.98, gt=0, le=1, description="Same cookie, before the first of those."
     )
     maximum_cookie_people: int = Field(
         default=5, ge=1, description="A cookie of more people is public: a kiosk or a bot."
     )
     handover_quiet_days: int = Field(
-        default=7, ge=1, description="Days without the old owner after which a cookie has a new one."
+        default=7,
+        ge=1,
+        description="Days without the old owner after which a cookie has a new one.",
     )
 
 

@@ -124,11 +124,11 @@ class ProfileScore:
         """Return the figures as lines for people."""
         home = self.households
         fields = ", ".join(f"{name} {share:.3f}" for name, share in self.fields.items())
-        lines = [
-            f"  golden     {fields} true (share of values)",
-            f"  households precision {home.precision:.3f}, recall {home.recall:.3f} "
-            f"({home.known_recall:.3f} where addresses are known), largest {home.largest}",
-        ]
+        homes = (
+            f"precision {home.precision:.3f}, recall {home.recall:.3f} "
+            f"({home.known_recall:.3f} where addresses are known), largest {home.largest}"
+        )
+        lines = [f"  golden     {fields} (share of values)", f"  households {homes}"]
         if self.web:
             web = self.web
             lines.append(

@@ -45,6 +45,8 @@ class DemoOutcome:
         business_dates: The initial load and each night.
         seconds: Wall time of the whole.
         linkage: Precision, recall and F1 against the truth, pairwise.
+        measured: The profiles' figures as lines for people.
+        profiles: Golden values, households and web events against the truth.
         triggers: Rows by offer.
         example: A customer with a winter-boots trigger, if there is one.
     """
@@ -53,6 +55,8 @@ class DemoOutcome:
     business_dates: list[date] = field(default_factory=list)
     seconds: float = 0.0
     linkage: dict[str, Any] = field(default_factory=dict)
+    profiles: dict[str, Any] = field(default_factory=dict)
+    measured: tuple[str, ...] = ()
     triggers: dict[str, int] = field(default_factory=dict)
     segments: int = 0
     customers: int = 0
@@ -81,6 +85,7 @@ class DemoOutcome:
             f"  triggers   {triggers or 'none tonight'}",
             f"  report     {_shown(_first_report(self.data_dir))}",
             f"  linkage    {accuracy} on loyalty and account profiles (pairwise, known truth)",
+            *self.measured,
             "",
             "three things to try next:",
             '  cdp query "from marts.marketing_segments"',
@@ -167,6 +172,7 @@ def _run(context: RunContext, listener: Listener | None) -> NightOutcome:
 
 def _measure(outcome: DemoOutcome, settings: Settings) -> None:
     from cdp_pipeline.identity.evaluate import score_against_truth  # noqa: PLC0415 - not for all
+    from cdp_pipeline.identity.evaluate_profiles import score_profiles  # noqa: PLC0415 - same
 
     with open_published(settings.data_dir) as con:
         outcome.customers = int(fetch_value(con, "select count(*) from core.dim_customer"))
@@ -188,6 +194,8 @@ def _measure(outcome: DemoOutcome, settings: Settings) -> None:
             "f1": score.f1,
             "detail": score.as_dict(),
         }
+        profiles = score_profiles(con, settings.data_dir / "truth")
+        outcome.profiles, outcome.measured = profiles.as_dict(), tuple(profiles.lines())
 
 
 def _shown(path: Path) -> Path:

@@ -44,6 +44,43 @@ def test_every_delivered_row_is_accounted_for(store: Store) -> None:
     assert sum(row["excluded"] for row in rows) > 0
 
 
+def test_profiles_households_and_web_events_are_right(store: Store) -> None:
+    profiles = store.outcome.profiles
+    floors = {"given_name": 0.91, "family_name": 0.94, "birth_date": 0.96, "email": 0.94,
+              "mobile": 0.91, "postcode": 0.93}  # fmt: skip
+    assert {
+        name: profiles["fields"][name] >= floor for name, floor in floors.items()
+    } == dict.fromkeys(floors, True)
+    home = profiles["households"]
+    assert home["right"] / home["found"] >= 0.96
+    assert home["right"] / home["true"] >= 0.82
+    assert home["known_right"] / home["known"] >= 0.96
+    assert home["largest"] <= 8
+    web = profiles["web"]
+    assert web["without_consent"] == 0
+    assert web["total"]["right"] / web["total"]["events"] >= 0.975
+    assert web["total"]["right"] / web["identifiable"] >= 0.97
+    for kind in web["by_kind"]:
+        assert kind["mean_prob"] <= kind["right"] / kind["events"] + 0.03, kind
+
+
+def test_the_boots_were_looked_at_before_anybody_logged_in(store: Store) -> None:
+    truth = store.data / "truth" / "journeys.parquet"
+    with open_published(store.data, sandboxed=False) as con:
+        looks = con.execute(
+            """
+            select distinct e.identified_by
+            from core.fct_web_events as e
+            inner join read_parquet($truth) as j on j.sku = e.sku and j.expected_trigger
+            inner join ops.contact_log as l
+                on l.customer_id = e.customer_id and l.offer = 'winter_boots_10_percent'
+            where e.event_type = 'product_view'
+            """,
+            {"truth": str(truth)},
+        ).fetchall()
+    assert {"session", "account"} <= {row[0] for row in looks}
+
+
 def test_takings_agree_with_the_tills_to_the_penny(store: Store) -> None:
     truth = store.data / "truth" / "control_totals.parquet"
     with open_published(store.data, sandboxed=False) as con:
