@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -68,20 +69,31 @@ def explain(
         str | None, typer.Argument(help="A second one: why they are (not) one person.")
     ] = None,
     *,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Also write the explanation as one HTML page.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Explain a customer (records, journey, segments) or why two records are (not) one person."""
     from cdp_pipeline.identity.design import declared_design
     from cdp_pipeline.identity.explain import explain_pair
+    from cdp_pipeline.identity.explanation_page import write_page
     from cdp_pipeline.orchestration.profile import read_profile
     from cdp_pipeline.project.loader import load_project
     from cdp_pipeline.storage.warehouse import open_published
 
-    design = declared_design(load_project(OPTIONS.root).linkage)
+    project = load_project(OPTIONS.root)
+    accept = OPTIONS.settings.identity.accept_prob
     with open_published(OPTIONS.settings.data_dir) as con:
-        found = (
-            explain_pair(con, first, second, design=design) if second else read_profile(con, first)
-        )
+        if second:
+            design = declared_design(project.linkage)
+            found: Any = explain_pair(con, first, second, design=design, accept=accept)
+        else:
+            found = read_profile(con, first)
+    if html:
+        page = found if second else found.explanation
+        write_page(page, html, project=project, settings=OPTIONS.settings)
+        output.say(f"wrote {html}")
     if as_json:
         output.write_json(found.as_dict())
     else:

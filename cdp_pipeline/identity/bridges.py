@@ -7,6 +7,7 @@ it comes from does not belong here.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -157,22 +158,28 @@ def _queued(link: Link) -> tuple[float, str, str, Link]:
     return -link.prob, link.right, link.left, link
 
 
-def strongest_path(tree: dict[str, Link], first: str, last: str) -> tuple[Link, ...]:
-    """Return the links from one name to another in a ``strongest_tree``; empty if there is none.
+def strongest_path(links: Iterable[Link], first: str, last: str) -> tuple[Link, ...]:
+    """Return the path whose weakest link is strongest; empty if there is none.
 
-    >>> tree = strongest_tree([Link(0.9, "a", "b", "x"), Link(0.8, "b", "c", "y"),
-    ...                        Link(0.5, "a", "c", "z")])
-    >>> [(link.left, link.right, link.prob) for link in strongest_path(tree, "a", "c")]
+    Of paths whose weakest links agree to three decimals, the shortest.
+
+    >>> links = [Link(0.9, "a", "b", "x"), Link(0.8, "b", "c", "y"), Link(0.5, "a", "c", "z")]
+    >>> [(link.left, link.right, link.prob) for link in strongest_path(links, "a", "c")]
     [('a', 'b', 0.9), ('b', 'c', 0.8)]
     """
-    up, down = _ascent(tree, first), _ascent(tree, last)
-    tops = [steps[-1].right if steps else name for steps, name in ((up, first), (down, last))]
-    if tops[0] != tops[1]:
+    links = list(links)
+    tree = strongest_tree(links)
+    ascents = _ascent(tree, first), _ascent(tree, last)
+    tops = [
+        steps[-1].right if steps else name
+        for steps, name in zip(ascents, (first, last), strict=True)
+    ]
+    shared = set(ascents[0]) & set(ascents[1])
+    steps = [link for ascent in ascents for link in ascent if link not in shared]
+    if tops[0] != tops[1] or not steps:
         return ()
-    while up and down and up[-1] == down[-1]:
-        up.pop()
-        down.pop()
-    return (*up, *(link.reversed() for link in reversed(down)))
+    least = math.floor(min(link.prob for link in steps) * 1000) / 1000
+    return _shortest([link for link in links if link.prob >= least], first, last)
 
 
 def _ascent(tree: dict[str, Link], name: str) -> list[Link]:
@@ -183,12 +190,34 @@ def _ascent(tree: dict[str, Link], name: str) -> list[Link]:
     return steps
 
 
+def _shortest(links: list[Link], first: str, last: str) -> tuple[Link, ...]:
+    neighbours: dict[str, list[Link]] = {}
+    for link in sorted(links, reverse=True):
+        neighbours.setdefault(link.left, []).append(link)
+        neighbours.setdefault(link.right, []).append(link.reversed())
+    came: dict[str, Link] = {}
+    border = [first]
+    while border and last not in came:
+        reached = []
+        for name in border:
+            for link in neighbours.get(name, ()):
+                if link.right != first and link.right not in came:
+                    came[link.right] = link
+                    reached.append(link.right)
+        border = reached
+    path: list[Link] = []
+    while last in came:
+        path.append(came[last])
+        last = came[last].left
+    return tuple(reversed(path))
+
+
 def bridge_links(links: list[Link]) -> tuple[Link, ...]:
     """Return the links of one customer without which it falls into two, weakest first."""
     names = sorted({name for link in links for name in (link.left, link.right)})
     number = {name: place for place, name in enumerate(names)}
     best: dict[tuple[int, int], Link] = {}
-    for link in sorted(links):
+    for link in sorted(one if one.left < one.right else one.reversed() for one in links):
         ends = sorted((number[link.left], number[link.right]))
         best[ends[0], ends[1]] = link
     left, right = (np.array([ends[side] for ends in best], dtype=np.int64) for side in (0, 1))

@@ -12,7 +12,6 @@ from cdp_pipeline.identity.bridges import (
     bridges,
     strongest_forest,
     strongest_path,
-    strongest_tree,
 )
 from cdp_pipeline.identity.linkage import components
 
@@ -52,9 +51,8 @@ def test_a_bridge_is_a_link_whose_removal_splits(graph: Graph) -> None:
 def test_the_path_has_the_strongest_weakest_link(graph: Graph) -> None:
     size, pairs, weights = graph
     links = [Link(w, f"r{a}", f"r{b}", "rule") for (a, b), w in zip(pairs, weights, strict=True)]
-    tree = strongest_tree(links)
     for first, last in combinations(range(size), 2):
-        path = strongest_path(tree, f"r{first}", f"r{last}")
+        path = strongest_path(links, f"r{first}", f"r{last}")
         reached = max(
             (
                 threshold
