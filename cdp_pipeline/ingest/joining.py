@@ -43,14 +43,14 @@ def _joined_columns(
             hint=f"Known: {', '.join(n for n in sorted(sources) if n != contract.name)}.",
         )
     ours, theirs = contract_columns(contract), contract_columns(other)
-    for name in (*join.on.values(), *join.columns.values()):
+    for name in (*join.by.values(), *join.columns.values()):
         if name not in theirs:
             raise ConfigError(
                 f"{join.source} has no column {name!r}",
                 where=place,
                 hint=f"It has: {', '.join(theirs)}.",
             )
-    for own, their in join.on.items():
+    for own, their in join.by.items():
         if ours[own] != theirs[their]:
             raise ConfigError(
                 f"{own} is {ours[own]}, but {join.source}.{their} is {theirs[their]}",
@@ -95,7 +95,7 @@ def join_sources(
         _require_one(con, join, other, rows, where=where)
         told = " and ".join(
             f"v.{quote_column(own)} = {alias}.{quote_column(their)}"
-            for own, their in join.on.items()
+            for own, their in join.by.items()
         )
         joined.append(f" left join {rows} as {alias} on {told}")
         selected += [
@@ -114,7 +114,7 @@ def _require_one(
     con: duckdb.DuckDBPyConnection, join: Join, other: SourceContract, rows: str, *, where: str
 ) -> None:
     """Refuse a join that would multiply rows."""
-    theirs = sorted(set(join.on.values()))
+    theirs = sorted(set(join.by.values()))
     if set(other.load.key) <= set(theirs):
         return
     key = ", ".join(map(quote_column, theirs))

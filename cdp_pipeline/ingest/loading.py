@@ -192,7 +192,9 @@ def _hub_messages(
     for name, is_hub in _is_hub(contract).items():
         rows = fetch_value(con, f"select count(*) from {delivered} where {is_hub}")  # noqa: S608 - quoted
         if rows:
-            messages.append(f"{contract.name}: {rows} rows carry a {name} that names nobody")
+            messages.append(
+                f"{contract.name}: {rows} rows have a value in {name} that names nobody"
+            )
     return tuple(messages)
 
 

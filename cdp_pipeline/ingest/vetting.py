@@ -16,7 +16,7 @@ from cdp_pipeline.ingest.judging import check_columns, read_types
 from cdp_pipeline.ingest.loading import contract_columns
 from cdp_pipeline.project.checks import ROW_CHECKS, Check
 from cdp_pipeline.project.contracts import Feed, SourceContract
-from cdp_pipeline.project.expressions import vet_predicate, vet_scalar
+from cdp_pipeline.project.expressions import called_functions, vet_predicate, vet_scalar
 from cdp_pipeline.project.loader import Project
 from cdp_pipeline.project.predicates import checked_pattern, row_predicate
 from cdp_pipeline.project.tables import TableSpec
@@ -96,6 +96,12 @@ def _vet_columns(contract: SourceContract, *, where: str) -> int:
         for hub in column.hubs:
             checked_pattern(Check(expect="matches", name=name, column=name, pattern=hub))
         if column.value:
+            if "business_date" in called_functions(column.value):
+                raise ConfigError(
+                    "`business_date` is known to feeds only: staging knows no store",
+                    where=place,
+                    hint="Write the zone: timezone('Europe/London', timezone('UTC', moment)).",
+                )
             known = read_types(contract)
             vet_scalar(column.value, columns=known, where=place, cast_to=column.sql_type)
             count += 1

@@ -116,7 +116,7 @@ class Join(Declaration):
     """Columns of another source's current rows, found by its key."""
 
     source: str = Field(description="The other source.")
-    on: dict[str, str] = Field(min_length=1, description="Our column to theirs.")
+    by: dict[str, str] = Field(min_length=1, description="Our column to theirs.")
     columns: dict[str, str] = Field(min_length=1, description="New name to their column.")
     where: str | None = Field(default=None, description="SQL over their columns; others are left.")
 
@@ -163,7 +163,7 @@ class SourceContract(Declaration):
         places = {
             "load": (*self.load.key, self.load.updated_at, self.load.day),
             "fill_down": (filled.by, filled.starts, *filled.columns) if filled else (),
-            "join": tuple(ours for join in self.join for ours in join.on),
+            "join": tuple(ours for join in self.join for ours in join.by),
             "control": self._summed_columns(),
         }
         for place, names in places.items():

@@ -145,6 +145,18 @@ def referenced_columns(sql: str) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+def called_functions(sql: str) -> frozenset[str]:
+    """Return the functions that an expression calls, lower case.
+
+    >>> sorted(called_functions("lower(trim(a))"))
+    ['lower', 'trim']
+    """
+    tree = _parse(sql, where="expression")
+    return frozenset(
+        str(n["function_name"]).lower() for n in _walk(tree) if n["class"] == "FUNCTION"
+    )
+
+
 def _vet(sql: str, *, columns: Mapping[str, str], where: str, cast_to: str = "") -> tuple[str, str]:
     return _vet_once(sql, tuple(columns.items()), where, cast_to)
 

@@ -146,12 +146,12 @@ def test_a_hub_names_nobody_but_its_row_counts(store: Store) -> None:
     result = store.night()
     assert len(_products(store)) == 4
     assert store.query("select loyalty_id from staging.person_records") == [("0042",)]
-    assert result.messages == ("orders: 2 rows carry a card that names nobody",)
+    assert result.messages == ("orders: 2 rows have a value in card that names nobody",)
 
 
 JOIN = {
     "source": "names",
-    "on": {"sku": "article"},
+    "by": {"sku": "article"},
     "columns": {"name": "label"},
     "where": "language = 'en'",
 }
@@ -209,7 +209,7 @@ def test_a_source_that_feeds_nothing_must_be_joined(store: Store) -> None:
         ({"source": "nmes"}, "joins unknown source 'nmes'"),
         ({"source": "orders"}, "joins unknown source 'orders'"),
         ({"columns": {"name": "lable"}}, "names has no column 'lable'"),
-        ({"on": {"price": "article"}}, "price is decimal"),
+        ({"by": {"price": "article"}}, "price is decimal"),
         ({"where": "lang = 'en'"}, "unknown column `lang`"),
     ],
 )
@@ -230,7 +230,7 @@ def test_a_join_is_vetted(store: Store, changed: dict[str, Any], cause: str) -> 
         ({"load": {"day": "sku"}}, "needs `day:`"),
         ({"load": {"mode": "rewrite", "day": "sku"}}, "no column of type date"),
         ({"join": [{**JOIN, "columns": {"price": "label"}}]}, "is there already"),
-        ({"join": [{**JOIN, "on": {"skuu": "article"}}]}, "join refers to column 'skuu'"),
+        ({"join": [{**JOIN, "by": {"skuu": "article"}}]}, "join refers to column 'skuu'"),
     ],
 )
 def test_a_contract_that_cannot_add_up_is_refused(parts: dict[str, Any], cause: str) -> None:

@@ -26,20 +26,22 @@ def read(path: Path) -> SourceContract:
 
 
 def test_the_thirteen_sources_of_the_store_and_the_real_example_are_there() -> None:
-    assert len(FILES) == 14
+    assert len([path for path in FILES if path.parent == ROOT / "expectations"]) == 13
+    assert len({path.parent.parent.name for path in FILES}) == 14
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_expression_of_a_contract_is_vetted(path: Path) -> None:
-    entities = load_project(ROOT).entities
-    assert vet_contract(read(path), entities, where=path.name) >= 4
+    project = load_project(path.parent.parent)
+    counted = vet_contract(read(path), project.entities, where=path.name, sources=project.sources)
+    assert counted >= 4 or not read(path).feeds
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_column_is_described_and_identifiers_are_texts(path: Path) -> None:
     for name, column in read(path).columns.items():
         assert column.description, name
-        if name.endswith(("_id", "_no", "sku", "phone", "postcode")) and name != "line_no":
+        if name.endswith(("_id", "card_no", "sku", "phone", "postcode")):
             assert column.type == "text", name
 
 
