@@ -20,6 +20,7 @@ from cdp_pipeline.identity.compare import Comparison, pattern_sql
 from cdp_pipeline.identity.design import declared_design
 from cdp_pipeline.identity.ids import assign_customers
 from cdp_pipeline.identity.judged import mark_judged, node_bonds, verify_groups
+from cdp_pipeline.identity.learning import correct_scores
 from cdp_pipeline.identity.linkage import NEVER, average_linkage, components, cut_large
 from cdp_pipeline.identity.nodes import build_nodes
 from cdp_pipeline.identity.weights import (
@@ -157,6 +158,7 @@ def _score_members(
     con.unregister("identity_member_rows")
     con.execute(_member_pairs_sql(parameters.comparisons))
     score_patterns(con, parameters, pairs="identity_member_pairs", scored="identity_member_scores")
+    correct_scores(con, parameters.comparisons, scored="identity_member_scores")
     found = con.execute(
         """
         select

@@ -25,12 +25,14 @@ from cdp_pipeline.identity.compare import (
 )
 from cdp_pipeline.identity.design import Design, declared_design, fitting_design
 from cdp_pipeline.identity.kernel import HouseholdECM, Population
+from cdp_pipeline.identity.learning import LEARNING_TABLES, learn
 from cdp_pipeline.identity.nodes import build_nodes
 from cdp_pipeline.identity.sampling import keep_rejected
 from cdp_pipeline.identity.weights import (
     NO_CLASS_BITS,
     Parameters,
     frequency_select,
+    load_parameters,
     score_patterns,
     store_parameters,
 )
@@ -48,7 +50,7 @@ CLEANING_ROUNDS = 2
 HOUSEHOLD_PROB = 0.5
 """Pairs that are members of one household rather than strangers or one person."""
 
-MADE_TABLES = ("blocking", "model_parameters", "edges", "review")
+MADE_TABLES = ("blocking", "model_parameters", *LEARNING_TABLES, "edges", "review")
 
 
 def run(context: RunContext) -> StepResult:
@@ -63,6 +65,8 @@ def run(context: RunContext) -> StepResult:
         build_nodes(con)
         design = fitting_design(con, declared_design(project.linkage))
         pairs = score_pairs(con, design, cap=settings.block_cap)
+        parameters = load_parameters(con, design.comparisons)
+        learned = learn(con, parameters, fitted_on=context.business_date)
         write_edges(con, design, review=settings.review_prob, accept=settings.accept_prob)
         keep_rejected(
             con,
@@ -77,7 +81,10 @@ def run(context: RunContext) -> StepResult:
     return StepResult(
         rows_in=pairs,
         rows_out=edges,
-        messages=(f"{pairs:,} pairs compared, {edges:,} edges, {review:,} of them for review",),
+        messages=(
+            f"{pairs:,} pairs compared, {edges:,} edges, {review:,} of them for review",
+            *learned,
+        ),
         facts={"pairs": pairs, "edges": edges, "review": review},
     )
 

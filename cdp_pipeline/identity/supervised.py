@@ -215,7 +215,7 @@ class Contest:
     components: int
     figures: tuple[Figures, ...] = ()
     chosen: str = UNSUPERVISED
-    correction: Correction | None = field(default=None, repr=False)
+    correction: Correction | None = field(default=None, repr=False, compare=False)
 
     @property
     def message(self) -> str:
