@@ -34,7 +34,7 @@ JUNK_PHONES = np.array([STORE_PHONE, "0000000000", "5555555555", "9999999999"], 
 JUNK_MAILBOXES = np.array(
     ["noemail@noemail.com", "none@none.com", "noreply@harborstore.com", "na@na.com",
      "receipts@harborstore.com"], dtype=object)  # fmt: skip
-CASHIERS = 40
+CUSTOMERS_PER_CASHIER = 2500
 
 # By source: loyalty form keyed by a clerk, account typed by its owner, order, receipt at the till.
 SHARES: dict[str, tuple[float, float, float, float]] = {
@@ -105,11 +105,21 @@ def generate(setting: StoreSetting, folder: Path) -> None:
     }
     person, household = sheet.person.copy(), shoppers.household[sheet.person]
     tests = np.flatnonzero(draw.random(sheet.size) < 0.0006)
-    columns["given_name"][tests], columns["family_name"][tests] = "TEST", "CUSTOMER"
-    columns["full_name"][tests] = None
+    _make_tests(columns, tests, draw)
     person[tests] = shoppers.size + np.arange(len(tests))  # nobody: each one on its own
     household[tests] = household.max() + 1 + np.arange(len(tests))
     write_population(columns, person, household, folder)
+
+
+def _make_tests(columns: dict[str, np.ndarray], rows: Integers, draw: np.random.Generator) -> None:
+    """Make the rows what staff enter to try a form: no person, junk for contacts."""
+    columns["given_name"][rows], columns["family_name"][rows] = "TEST", "CUSTOMER"
+    for name in ("full_name", "birth_date", "sex", "street", "city", "postcode", "payment_token"):
+        columns[name][rows] = None
+    columns["loyalty_id"][rows[columns["record_kind"][rows] != KINDS[LOYALTY]]] = None
+    mailboxes = draw.integers(0, len(JUNK_MAILBOXES), len(rows))
+    columns["email"][rows] = JUNK_MAILBOXES[mailboxes]
+    columns["phone"][rows] = JUNK_PHONES[draw.integers(0, len(JUNK_PHONES), len(rows))]
 
 
 def _lay_out(
@@ -221,9 +231,10 @@ def write_contacts(
     email = slips.apply(email, sheet.chosen("dressed email", draw), draw, slips.dress_mailbox)
     email = np.where(sheet.chosen("has email", draw), email, "")
     junk = JUNK_MAILBOXES[draw.integers(0, len(JUNK_MAILBOXES), size)]
-    cashier = np.array([f"clerk{n * 37 % 97}.{n}@gmail.com" for n in range(CASHIERS)], dtype=object)
+    cashiers = 1 + shoppers.size // CUSTOMERS_PER_CASHIER
+    cashier = np.array([f"clerk{n * 37 % 97}.{n}@gmail.com" for n in range(cashiers)], dtype=object)
     at_till = (sheet.source == RECEIPT) & (draw.random(size) < 0.5)
-    junk = np.where(at_till, cashier[draw.integers(0, CASHIERS, size)], junk)
+    junk = np.where(at_till, cashier[draw.integers(0, cashiers, size)], junk)
     email = np.where(sheet.chosen("junk email", draw), junk, email)
     phone = np.where(sheet.is_old, shoppers.old_phone[person], shoppers.phone[person])
     years = (TODAY - shoppers.birth_date[person]).astype(np.int64) / 365.25

@@ -25,6 +25,8 @@ TODAY = np.datetime64("2026-10-31")
 WINDOW_DAYS = 5 * 365
 SIZE_SHARES = (0.34, 0.31, 0.16, 0.13, 0.06)
 ADULT_YEARS = 18
+SHORT_LIST = 700
+"""Lists of fewer surnames would make too many namesakes: half are rare names of the census."""
 ORIGINS = ("us", "mx", "ie", "de", "it", "fr", "nl", "se", "es", "cz", "fi")
 ORIGIN_SHARES = {
     "US": (0.66, 0.10, 0.05, 0.05, 0.05, 0.02, 0.02, 0.02, 0.01, 0.01, 0.01),
@@ -122,7 +124,7 @@ def draw_shoppers(setting: StoreSetting, draw: np.random.Generator) -> Shoppers:
     birth_date = _draw_births(frame, draw)
     family, old_family = _draw_families(frame, origin, is_male, draw)
     given = _draw_givens(frame, origin, is_male, birth_date, draw)
-    given, family, suffix = _plant_namesakes(frame, given, family, is_male, draw)
+    given, suffix = _name_juniors(frame, given, is_male, draw)
     old_family = np.where(old_family == "", family, old_family)
     address, old_address = _settle(frame, country, draw)
     abroad = address.country
@@ -251,6 +253,9 @@ def _family_names(origin: Integers, draw: np.random.Generator) -> Texts:
         names[here] = (
             census[ranks[here]] if name == "us" else pick(f"{name}_family", len(here), draw)
         )
+        if len(load_lists()[f"{name}_family"][0]) < SHORT_LIST:
+            rare = census[draw.integers(25_000, len(census), len(here))]
+            names[here] = np.where(draw.random(len(here)) < 0.5, rare, names[here])
         if name in ("mx", "es"):
             second = pick(f"{name}_family", len(here), draw)
             both = draw.random(len(here)) < 0.45
@@ -277,10 +282,10 @@ def _draw_givens(
     return given
 
 
-def _plant_namesakes(
-    frame: Frame, given: Texts, family: Texts, is_male: np.ndarray, draw: np.random.Generator
-) -> tuple[Texts, Texts, Texts]:
-    """Name some sons after their fathers, and some people as somebody next door is called."""
+def _name_juniors(
+    frame: Frame, given: Texts, is_male: np.ndarray, draw: np.random.Generator
+) -> tuple[Texts, Texts]:
+    """Name some sons after their fathers; other namesakes come of common names by themselves."""
     suffix = np.full(frame.size, "", dtype=object)
     son = frame.is_child & is_male & is_male[frame.head] & (draw.random(frame.size) < 0.045)
     given[son] = given[frame.head[son]]
@@ -288,12 +293,7 @@ def _plant_namesakes(
     suffix[printed] = "Jr"
     fathers = frame.head[son & (draw.random(frame.size) < 0.2)]
     suffix[fathers] = "Sr"
-    others = np.flatnonzero((frame.members == 1) & (draw.random(frame.size) < 0.012))
-    models = np.maximum(others - draw.integers(1, 60, len(others)), 0)
-    same_sex = is_male[others] == is_male[models]
-    given[others[same_sex]] = given[models[same_sex]]
-    family[others[same_sex]] = family[models[same_sex]]
-    return given, family, suffix
+    return given, suffix
 
 
 def _settle(
