@@ -13,7 +13,7 @@ from cdp_pipeline.cli.app import run_app
 
 COMMANDS = (
     "init", "demo", "plan", "run", "check", "report", "export", "status", "query", "explain",
-    "doctor", "version", "review", "judge", "unmerge", "freeze", "judgements",
+    "doctor", "version", "review", "judge", "unmerge", "freeze", "judgements", "quarantine",
 )  # fmt: skip
 
 
