@@ -65,8 +65,7 @@ counted as (
         household_id,
         count(*) as member_count,
         count(*) filter (is_adult) as adult_count,
-        count(distinct identity_letters(family_name)) as family_name_count,
-        list(customer_id order by customer_id) as members
+        count(distinct identity_letters(family_name)) as family_name_count
     from members
     group by household_id
 )
@@ -76,7 +75,6 @@ select
     c.member_count,
     c.adult_count,
     c.family_name_count,
-    c.members,
     h.title as head_title,
     h.given_name as head_given_name,
     h.family_name as head_family_name,

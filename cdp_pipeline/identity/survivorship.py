@@ -144,6 +144,7 @@ with stated as (
     select
         m.customer_id,
         m.record_id,
+        m.source,
         {value} as value,
         {trust} as trust,
         {completeness} as completeness,
@@ -199,11 +200,13 @@ rivals as (
 select
     w.customer_id,
     w.record_id,
+    w.source,
+    m.record_key,
     w.value,
     w.votes,
     w.verified_at,
     coalesce(cast(w.updated_at as date), m.delivered_on) as stated_on,
-    l.record_id as rival_id,
+    l.source as rival_source,
     case
         when l.record_id is null and w.votes = 1 then 'only_statement'
         when l.record_id is null then 'all_agree'
@@ -331,25 +334,14 @@ def _values_sql(choices: list[Choice]) -> str:
 def _sources_sql(choices: list[Choice]) -> str:
     parts = [
         "select customer_id, "  # noqa: S608 - declared field groups
-        f"'{name}' as field, record_id, rule, stated_on, votes, verified_at, rival_id "
+        f"'{name}' as field, source, record_key, rule, stated_on, "
+        "votes as agreeing_records, cast(verified_at as date) as verified_on, rival_source "
         f"from {choice.chosen} where {name} is not null"
         for choice in choices
         for name in choice.group.fields
     ]
     return f"""
         create or replace table identity.golden_sources as
-        select
-            c.customer_id,
-            c.field,
-            r.source,
-            r.record_key,
-            c.rule,
-            c.stated_on,
-            c.votes as agreeing_records,
-            cast(c.verified_at as date) as verified_on,
-            l.source as rival_source
-        from ({" union all ".join(parts)}) as c
-        inner join identity.records as r on r.record_id = c.record_id
-        left join identity.records as l on l.record_id = c.rival_id
-        order by c.customer_id, c.field
+        select * from ({" union all ".join(parts)})
+        order by customer_id, field
         """  # noqa: S608 - declared field groups

@@ -62,6 +62,23 @@ def test_profiles_households_and_web_events_are_right(store: Store) -> None:
         assert kind["mean_prob"] <= kind["right"] / kind["events"] + 0.03, kind
 
 
+def test_messages_reach_one_person_and_catalogues_one_household(store: Store) -> None:
+    with open_published(store.data) as con:
+        for column in ("email", "phone", "push_token", "loyalty_id"):
+            twice = (
+                f"select 1 from core.customer_contact group by {column} having count({column}) > 1"
+            )
+            assert con.execute(twice).fetchall() == [], column
+        assert fetch_value(con, "select count(*) from core.contact_claims where rule = 'owner'") > 0
+        assert fetch_value(con, "select max(member_count) from core.dim_household") > 2
+    files = sorted((store.data / "exports" / "catalogue").glob("*.csv"))
+    assert files
+    for path in (file for file in files if file.stem.count("_removed") == 0):
+        with path.open(encoding="utf-8", newline="") as stream:
+            homes = [row["household"] for row in csv.DictReader(stream)]
+        assert len(homes) == len(set(homes)), path.name
+
+
 def test_the_boots_were_looked_at_before_anybody_logged_in(store: Store) -> None:
     truth = store.data / "truth" / "journeys.parquet"
     with open_published(store.data, sandboxed=False) as con:

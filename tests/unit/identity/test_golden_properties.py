@@ -167,7 +167,7 @@ def nothing_has_two_owners(con: duckdb.DuckDBPyConnection) -> None:
 
 def a_second_night_changes_nothing(con: duckdb.DuckDBPyConnection) -> None:
     people = "select * from identity.golden_records"
-    homes = "select household_id, head_customer_id, members from identity.households"
+    homes = "select household_id, head_customer_id from identity.households"
     before = rows(con, people), rows(con, homes)
     remember(con)
     build(con)
