@@ -17,6 +17,7 @@ from cdp_pipeline.identity.weights import Parameters
 from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value
 
 OVER_MERGED = {
+    "several_records": "true",
     "over_3_given_names": "given_name_count > 3",
     "over_3_family_names": "family_name_count > 3",
     "over_5_postcodes": "postcode_count > 5",
@@ -24,8 +25,9 @@ OVER_MERGED = {
     "both_sexes": "sex_count > 1",
     "weak_link": "weakest_link_prob < 0.9",
 }
-"""Conditions on ``identity.cluster_quality``. The first three are Amperity's, who expect at most
-.011 % of ids with more than three given names."""
+"""Conditions on ``identity.cluster_quality``; the first, all of it, is no sign but the measure of
+how much was joined. More than three names and five postcodes are Amperity's signs, who expect at
+most .011 % of ids with more than three given names."""
 
 CONTACTS = {
     "same_name_and_email": "r.email",
