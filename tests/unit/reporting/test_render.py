@@ -121,7 +121,7 @@ def test_a_second_run_writes_the_same_bytes(rendered: Night) -> None:
     before = {path.name: path.read_bytes() for path in rendered.reports.iterdir()}
     run(rendered.context)
     assert {path.name: path.read_bytes() for path in rendered.reports.iterdir()} == before
-    assert len(before) == 4
+    assert len(before) == 6
 
 
 def test_without_any_data_every_section_says_so(bare_night: Night) -> None:
