@@ -210,7 +210,8 @@ def explain_customer(
         "select household_id from identity.golden_records where customer_id = ?", [known]
     ).fetchall()
     sources = con.execute(
-        "select field, source || ':' || record_key from identity.golden_sources "
+        "select field, source || ':' || record_key || ', ' || replace(rule, '_', ' ') "
+        "from identity.golden_sources "
         "where customer_id = ? order by field",
         [known],
     ).fetchall()

@@ -58,6 +58,9 @@ GOLDEN_FIELDS: dict[str, GoldenField] = {
     "push_token": GoldenField("trim(m.push_token)", "nullif(trim(m.push_token), '')"),
 }
 
+MOBILE = "'^[+](447[1-57-9]|3538|33[67]|491[567]|316|324)'"
+"""E.164 beginnings of mobile numbers where they have their own; a landline gets no messages."""
+
 BELIEF: dict[str, str] = {
     "verified": "({0}.verified_at is not null) desc",
     "last_verified": "{0}.verified_at desc nulls last",
@@ -66,6 +69,7 @@ BELIEF: dict[str, str] = {
     "most_stated": "{0}.votes desc",
     "most_complete": "{0}.completeness desc",
     "not_a_default": "{0}.is_default asc",
+    "mobile": "{0}.is_mobile desc",
     "unshared": "{0}.is_shared asc",
     "newest": "{0}.updated_at desc nulls last",
 }

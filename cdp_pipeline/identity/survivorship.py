@@ -15,6 +15,7 @@ from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.identity.golden_fields import (
     BELIEF,
     GOLDEN_FIELDS,
+    MOBILE,
     completeness_sql,
     order_sql,
     reason_sql,
@@ -150,6 +151,7 @@ with stated as (
         {completeness} as completeness,
         {is_default} as is_default,
         {is_named} as is_named,
+        {is_mobile} as is_mobile,
         m.updated_at
     from identity_golden_members as m
     where ({value}) is not null and ({trust}) is not null and {is_plausible}
@@ -285,6 +287,9 @@ def _ranked_sql(choice: Choice, spec: SurvivorshipSpec, *, business_date: str) -
         completeness=completeness_sql(group),
         is_default="dayofyear(m.birth_date) = 1" if "birth_date" in group.fields else "false",
         is_named=_NAMED_IN_EMAIL if "email" in group.fields else "false",
+        is_mobile=f"coalesce(regexp_matches({GOLDEN_FIELDS['phone'].printed}, {MOBILE}), false)"
+        if "phone" in group.fields
+        else "false",
         is_plausible=plausible if "birth_date" in group.fields else "true",
         order=order_sql([BELIEF[rule] for rule in group.believe], "weighed"),
     )

@@ -43,6 +43,7 @@ BeliefRule = Literal[
     "most_stated",
     "most_complete",
     "not_a_default",
+    "mobile",
     "unshared",
     "newest",
 ]

@@ -24,6 +24,10 @@ TABLES = (
     "redirects",
     "golden_records",
     "golden_sources",
+    "contact_claims",
+    "households",
+    "household_changes",
+    "household_redirects",
 )
 
 

@@ -178,7 +178,7 @@ def test_a_customer_lists_what_holds_each_record(published: duckdb.DuckDBPyConne
     assert reasons["till:r1"] == ("says the same as", "till:r0")
     assert reasons["till:r0"][0] == "attached by loyalty_id:"
     assert sum(reason == "first record" for reason, _ in reasons.values()) == 1
-    assert found.sources["loyalty_id"] == "loyalty:0000"
+    assert found.sources["loyalty_id"] == "loyalty:0000, all agree"
     assert "created" in found.render_text()
     json.dumps(found.as_dict())
 

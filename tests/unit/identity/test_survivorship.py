@@ -133,6 +133,24 @@ def test_a_mailbox_that_was_read_is_believed_and_one_that_bounced_is_not() -> No
     assert rows(con, proof) == [(date(2026, 3, 1),)]
 
 
+def test_a_mobile_is_believed_before_the_landline_of_the_house() -> None:
+    con = resolve(
+        said("1", phone="020 7946 0000", updated_at=NEW),
+        said("2", phone="020 7946 0000", kind="order", updated_at=NEW),
+        said("3", phone="07700 900123", kind="order", updated_at=OLD),
+    )
+    assert why(con, "phone") == ("+447700900123", "mobile", "shop", 1)
+
+
+def test_a_value_of_many_strangers_is_nobodys() -> None:
+    con = open_warehouse()
+    fill(con, [said("1", loyalty_id="0071", email="none@web.de", tier="gold")])
+    con.execute("update identity.records set loyalty_id = null, email = null")  # hubs are emptied
+    build(con)
+    golden = "select loyalty_id, tier, email from identity.golden_records"
+    assert rows(con, golden) == [(None, None, None)]
+
+
 def test_an_address_is_proved_by_orders_to_it_but_not_by_one_present() -> None:
     home = {"street": "1 Old Road", "city": "York", "postcode": "YO1 1AA"}
     moved = {"street": "2 New Road", "city": "Hull", "postcode": "HU1 1AA"}

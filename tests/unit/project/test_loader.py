@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.project.loader import load_project, starter_folder
 from cdp_pipeline.project.starter import create_project
 
 CONTRACT = """\
@@ -50,6 +50,20 @@ def test_feeds_must_fit_their_entity(project_root: Path, old: str, new: str, sai
     with pytest.raises(ConfigError, match=said) as caught:
         load_project(project_root)
     assert caught.value.where == str(path)
+
+
+def test_rules_of_survivorship_name_sources_that_exist(project_root: Path) -> None:
+    add_source(project_root)
+    path = project_root / "sql" / "linkage" / "survivorship.yml"
+    path.parent.mkdir(parents=True)
+    shipped = starter_folder("sql") / "linkage" / "survivorship.yml"
+    text = shipped.read_text(encoding="utf-8")
+    path.write_text(text.replace("trusted_as: {}", "trusted_as: {tils: receipt}"), encoding="utf-8")
+    line = text.splitlines().index("trusted_as: {}") + 1
+    with pytest.raises(ConfigError, match="tils") as caught:
+        load_project(project_root)
+    assert caught.value.where == f"{path}:{line}"
+    assert caught.value.hint == "Known: till."
 
 
 def test_init_makes_a_project_that_loads(tmp_path: Path) -> None:
