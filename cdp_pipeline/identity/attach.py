@@ -13,15 +13,19 @@ import duckdb
 from cdp_pipeline.identity.partners import place_partners, settle_judged, withhold_judged
 from cdp_pipeline.storage.warehouse import fetch_value
 
-KEYS = ("account_id", "loyalty_id", "email", "phone", "payment_token")
+KEYS = (
+    "national_id", "account_id", "loyalty_id", "email", "phone", "payment_token", "identifier",
+)  # fmt: skip
 """Identifiers from the most to the least personal; a record is settled by its first."""
 
 RELIABILITY = {
+    "national_id": 0.98,
     "account_id": 0.98,
     "loyalty_id": 0.95,
     "email": 0.93,
     "phone": 0.80,
     "payment_token": 0.75,
+    "identifier": 0.75,
 }
 """How often the sole holder of an identifier is the person who used it. Cards are lent in the
 family (4 to 15 % at tills), payment cards and landlines are shared."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from cdp_pipeline.project.evidence import EVIDENCE, KEYS
+from cdp_pipeline.project.evidence import EVIDENCE, KEY_COLUMNS, KEYS
 from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.storage.warehouse import fetch_value, quote_literal
 
@@ -22,8 +22,8 @@ class BlockingRule:
 
     Attributes:
         name: For people and for ``identity.edges.rule``.
-        columns: Node columns that must all be present and equal.
-        needs: Further node columns without which the rule is left out.
+        columns: SQL over node columns that must all be present and equal.
+        needs: Node columns without which the rule is left out.
     """
 
     name: str
@@ -46,14 +46,25 @@ def declared_rules(spec: LinkageSpec) -> tuple[BlockingRule, ...]:
         BlockingRule(
             name,
             tuple(KEYS[key] for key in keys),
-            tuple(EVIDENCE[key].held or KEYS[key] for key in keys if key in EVIDENCE),
+            tuple(_needed(key) for key in keys),
         )
         for name, keys in spec.rules.items()
     )
 
 
+def _needed(key: str) -> str:
+    """Return the node column that must hold values for a key to be of use."""
+    if key in EVIDENCE:
+        return EVIDENCE[key].held or EVIDENCE[key].key
+    return KEY_COLUMNS.get(key, KEYS[key])
+
+
 def propose_pairs(
-    con: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], *, cap: int
+    con: duckdb.DuckDBPyConnection,
+    rules: Sequence[BlockingRule],
+    *,
+    cap: int,
+    most_pairs: float | None = None,
 ) -> int:
     """Create temporary ``identity_pairs`` (node_a < node_b, rule) and ``identity.blocking``.
 
@@ -61,6 +72,8 @@ def propose_pairs(
         con: Connection with the temporary table ``identity_nodes``.
         rules: A pair found by several rules carries the first.
         cap: Largest number of nodes that a key may hold.
+        most_pairs: Pairs a node that one rule may propose; a rule that proposes more is dropped
+            as a whole, and all of its keys are counted as dropped. Default: no bound.
 
     Returns:
         Number of pairs.
@@ -69,8 +82,11 @@ def propose_pairs(
     con.execute(f"create or replace temp table identity_keys as {union}")
     con.execute(
         "create or replace temp table identity_key_sizes as "
-        "select key, rule, count(*) as size from identity_keys group by key, rule having size > 1"
+        "select key, rule, count(*) as size, false as is_dear "
+        "from identity_keys group by key, rule having size > 1"
     )
+    if most_pairs is not None:
+        con.execute(_DROP_RULES, {"cap": cap, "most": most_pairs})
     con.execute(_PAIRS, {"cap": cap})
     _report(con, rules, cap=cap)
     con.execute("drop table identity_keys; drop table identity_key_sizes")
@@ -79,12 +95,27 @@ def propose_pairs(
 
 _NO_KEY = "select cast(0 as ubigint) as key, 0 as rule, 0 as node_id where false"
 
+_DROP_RULES = """
+create or replace temp table identity_key_sizes as
+with costs as (
+    select rule, sum(size * (size - 1)) / 2 as pairs
+    from identity_key_sizes
+    where size <= $cap
+    group by rule
+)
+select k.key, k.rule, k.size, c.pairs > $most * (select count(*) from identity_nodes) as is_dear
+from identity_key_sizes as k
+inner join costs as c on c.rule = k.rule
+"""
+
 _PAIRS = """
 create or replace temp table identity_pairs as
 with kept as (
     select k.key, k.rule, k.node_id
     from identity_keys as k
-    semi join (select key from identity_key_sizes where size <= $cap) as s on s.key = k.key
+    semi join (
+        select key from identity_key_sizes where size <= $cap and not is_dear
+    ) as s on s.key = k.key
 )
 select l.node_id as node_a, r.node_id as node_b, min(l.rule) as rule
 from kept as l
@@ -109,9 +140,9 @@ def _report(con: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], *, ca
         sizes as (
             select
                 rule,
-                count(*) filter (size <= $cap) as keys,
-                count(*) filter (size > $cap) as dropped_keys,
-                sum(size) filter (size > $cap) as dropped_records
+                count(*) filter (size <= $cap and not is_dear) as keys,
+                count(*) filter (size > $cap or is_dear) as dropped_keys,
+                sum(size) filter (size > $cap or is_dear) as dropped_records
             from identity_key_sizes
             group by rule
         ),

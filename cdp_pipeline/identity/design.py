@@ -28,12 +28,14 @@ class Design:
         rules: Blocking rules.
         classes: 3, or 2 to leave the household class out (for ablation).
         sides: SQL over nodes ``l`` and ``r`` that a pair must satisfy; default: any pair.
+        most_pairs: Pairs a node that one rule may propose; default: no bound.
     """
 
     comparisons: tuple[Comparison, ...]
     rules: tuple[BlockingRule, ...]
     classes: int = 3
     sides: str = "true"
+    most_pairs: float | None = None
 
 
 def declared_design(spec: LinkageSpec) -> Design:
@@ -50,10 +52,20 @@ def declared_design(spec: LinkageSpec) -> Design:
     return Design(declared_comparisons(spec), declared_rules(spec))
 
 
-@lru_cache(maxsize=1)
-def shipped_design() -> Design:
-    """Return the design that ships with the package, for work without a project."""
-    return declared_design(read_model(LinkageSpec, starter_folder("sql") / "linkage/people.yml"))
+@lru_cache(maxsize=4)
+def shipped_linkage(name: str = "people") -> LinkageSpec:
+    """Return a declaration that ships with the package, for work without a project.
+
+    Args:
+        name: ``people`` for stores, ``files`` for ``cdp link``.
+    """
+    return read_model(LinkageSpec, starter_folder("sql") / "linkage" / f"{name}.yml")
+
+
+@lru_cache(maxsize=4)
+def shipped_design(name: str = "people") -> Design:
+    """Return the design of ``shipped_linkage``."""
+    return declared_design(shipped_linkage(name))
 
 
 def fitting_design(con: duckdb.DuckDBPyConnection, design: Design) -> Design:
@@ -67,5 +79,5 @@ def fitting_design(con: duckdb.DuckDBPyConnection, design: Design) -> Design:
     return replace(
         design,
         comparisons=tuple(c for c in design.comparisons if held.issuperset(c.needs)),
-        rules=tuple(r for r in design.rules if held.issuperset((*r.columns, *r.needs))),
+        rules=tuple(r for r in design.rules if held.issuperset(r.needs or r.columns)),
     )

@@ -37,6 +37,7 @@ def clean_select(brought: list[str]) -> str:
         if extra.tag in brought
         else f"cast(null as varchar) as {extra.tag},"
         for extra in EXTRAS
+        if extra.is_declared or extra.tag in brought
     )
 
 

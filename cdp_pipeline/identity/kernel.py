@@ -33,6 +33,10 @@ APART_SHARE = 0.05
 """Least share of household pairs that differ in a shared field. Children move out and couples keep
 two mailboxes; blocking by address and mailbox shows too few of them."""
 
+MOST_DIFFERENT = 0.4
+"""Largest share of one person's pairs that differ in a field of the person. Without the bound, the
+match class can come to mean "namesakes" in data where two fields depend on each other."""
+
 MOST_LINKED_BITS = 8.0
 """Bound of the correction for fields that go together among strangers."""
 
@@ -156,7 +160,10 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
     def _maximise(self, indicators: list[Floats], shares: Floats) -> None:
         for place, comparison in enumerate(self.comparisons):
             seen = indicators[place].T @ shares
-            self.match[place] = _share(seen[:, 0] + PRIOR_PAIRS * self._match_start[place])
+            match = _share(seen[:, 0] + PRIOR_PAIRS * self._match_start[place])
+            if comparison.kind != "shared" and match[0] > MOST_DIFFERENT:
+                match = _with_share(match, MOST_DIFFERENT)
+            self.match[place] = match
             if comparison.kind == "shared" and self.has_household:
                 household = _share(seen[:, 1] + PRIOR_PAIRS * self._household_start[place])
                 household[0] = max(household[0], APART_SHARE)
@@ -210,3 +217,9 @@ def _starting_household(comparison: Comparison, unrelated: Floats) -> Floats:
 
 def _share(values: Floats) -> Floats:
     return np.asarray(values / values.sum(), np.float64)
+
+
+def _with_share(shares: Floats, first: float) -> Floats:
+    """Return shares whose first is given and whose others keep their proportions."""
+    rest = shares[1:] * (1 - first) / shares[1:].sum()
+    return np.concatenate([[first], rest])

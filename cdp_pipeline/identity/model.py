@@ -98,7 +98,7 @@ def score_pairs(con: duckdb.DuckDBPyConnection, design: Design, *, cap: int) -> 
     Returns:
         Number of candidate pairs; without any, nothing is fitted and no parameters are stored.
     """
-    pairs = propose_pairs(con, design.rules, cap=cap)
+    pairs = propose_pairs(con, design.rules, cap=cap, most_pairs=design.most_pairs)
     con.execute(
         f"""
         create or replace temp table identity_compared as
@@ -150,7 +150,7 @@ def fit(con: duckdb.DuckDBPyConnection, design: Design) -> Parameters:
                 nodes=nodes,
                 total_pairs=_possible_pairs(con, design, nodes=nodes),
                 unrelated=_level_shares(strangers, weights, design.comparisons),
-                linked_share=float(sample_counts[complete].sum() / sample_counts.sum()),
+                linked_share=float(sample_counts[complete].sum() / max(sample_counts.sum(), 1.0)),
             ),
             counts=counts,
             classes=design.classes,

@@ -212,12 +212,20 @@ def run(context: RunContext) -> StepResult:
     )
 
 
-def standardise(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
-    """Write ``identity.records`` and ``identity.hubs``; equal inputs give equal tables."""
+def standardise(
+    con: duckdb.DuckDBPyConnection, context: RunContext, *, oldest_years: int = OLDEST_AGE_YEARS
+) -> None:
+    """Write ``identity.records`` and ``identity.hubs``; equal inputs give equal tables.
+
+    Args:
+        con: Connection with ``staging.person_records``.
+        context: Its business date is the day after the last birth date that is believed.
+        oldest_years: Years before that day from which birth dates are believed.
+    """
     con.execute(_SPLIT)
     extras = brought_tags(con, "staging.person_records")
     clean = _CLEAN.format(extras=clean_select(extras))
-    con.execute(clean, {"business_date": context.business_date, "oldest": OLDEST_AGE_YEARS})
+    con.execute(clean, {"business_date": context.business_date, "oldest": oldest_years})
     con.execute(_USAGE)
     con.execute(_SWAPPED)
     find_provider_slips(con, "identity_clean")

@@ -52,6 +52,8 @@ class Extra:
         clean: Macro that brings a value into comparable form.
         nature: ``code`` for numbers and ids, ``text`` for words.
         pii: Kind of personal data.
+        is_declared: Whether every store's ``identity.records`` has the column; the others are
+            brought by ``cdp link`` alone, which compares addresses part by part.
     """
 
     tag: str
@@ -59,6 +61,7 @@ class Extra:
     clean: str
     nature: Nature = "text"
     pii: str = "identifier"
+    is_declared: bool = True
 
 
 EXTRAS: tuple[Extra, ...] = (
@@ -75,6 +78,11 @@ EXTRAS: tuple[Extra, ...] = (
     Extra("identifier", "Any other number of the person or household", "identity_number", "code"),
     Extra("category", "Any other class of the person, such as a group", "identity_letters",
           pii="person"),
+    Extra("street_name", "Street without house number", "identity_street", pii="address",
+          is_declared=False),
+    Extra("town", "Town of residence", "identity_letters", pii="address", is_declared=False),
+    Extra("zip", "Postal code, compared apart from the street", "identity_postcode", "code",
+          pii="address", is_declared=False),
 )  # fmt: skip
 
 
@@ -201,15 +209,28 @@ _FIXED: tuple[Evidence, ...] = (
     ),
 )
 
+DISTRICT = "left({0}, case when regexp_full_match({0}, '[0-9]+') then 3 else length({0}) - 3 end)"
+"""First part of a postal code: SW1A of SW1A1AA, 606 of 60614."""
+
 EVIDENCE: dict[str, Evidence] = {
     found.tag: found for found in (*_FIXED, *(_extra(extra) for extra in EXTRAS))
 }
 """Every tag that a comparison may name."""
+
+KEY_COLUMNS: dict[str, str] = {
+    "given name's start": "given_name",
+    "family name's start": "family_name",
+    "postal district": "zip",
+}
+"""The node column behind each key that is an expression."""
 
 KEYS: dict[str, str] = {
     **{tag: found.key for tag, found in EVIDENCE.items()},
     "given initial": "given_initial",
     "both names": "names_hash",
     "e-mail name": "email_local",
+    "given name's start": "left(given_name, 3)",
+    "family name's start": "left(family_name, 4)",
+    "postal district": DISTRICT.format("zip"),
 }
 """Everything a blocking rule may name, with its node column: tags, and parts of them."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from cdp_pipeline.project.evidence import Evidence
+from cdp_pipeline.project.evidence import DISTRICT, Evidence
 
 Argument: TypeAlias = float | str | None
 
@@ -56,7 +56,7 @@ def alike(evidence: Evidence, argument: Argument) -> Agreement:
     similar = f"{_similarity(_text(evidence))} >= {least}"
     if evidence.mask is None:
         return Agreement(similar)
-    letters = 4 if least >= _CLOSE else 6
+    letters = next(most for bound, most in _MASKS if least >= bound)
     apart = f"bit_count(xor(l.{evidence.mask}, r.{evidence.mask}))"
     return Agreement(f"{apart} <= {letters} and {similar}")
 
@@ -162,6 +162,21 @@ def both_dates(evidence: Evidence, argument: Argument) -> Agreement:
     return Agreement("l.birth_number is not null and r.birth_number is not null")
 
 
+def same_district(evidence: Evidence, argument: Argument) -> Agreement:
+    """Postal codes of one district: SW1A of SW1A 1AA, 606 of 60614."""
+    _plain(argument, "same postal district")
+    _only(evidence, "zip")
+    return Agreement(f"{DISTRICT.format('l.zip')} = {DISTRICT.format('r.zip')}")
+
+
+def same_area(evidence: Evidence, argument: Argument) -> Agreement:
+    """Postal codes of one area: SW of SW1A 1AA, 60 of 60614."""
+    _plain(argument, "same postal area")
+    _only(evidence, "zip")
+    area = "regexp_extract({0}.zip, '^([A-Z]+|[0-9]{{2}})')"
+    return Agreement(f"{area.format('l')} = {area.format('r')}")
+
+
 def other_provider(evidence: Evidence, argument: Argument) -> Agreement:
     """The same name before the @, at another provider."""
     _plain(argument, "same name at another provider")
@@ -218,6 +233,8 @@ VOCABULARY: dict[str, Template] = {
     "same year": same_year,
     "years apart": years_apart,
     "both dates known": both_dates,
+    "same postal district": same_district,
+    "same postal area": same_area,
     "same name at another provider": other_provider,
     "namesakes' address": namesakes_address,
     "mailbox alike": mailbox_alike,
@@ -226,6 +243,9 @@ VOCABULARY: dict[str, Template] = {
 """Every level by the name that declarations use."""
 
 _CLOSE = 0.9
+
+_MASKS = ((0.9, 4), (0.84, 6), (0.78, 8), (0.0, 26))
+"""Letters in which two words of at least this similarity may differ."""
 
 _PECULIAR = "least(l.email_own, r.email_own) >= 3"
 """Letters of both addresses that their owners' names do not explain. What one record's names

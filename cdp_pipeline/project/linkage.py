@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
@@ -157,13 +158,7 @@ class LinkageSpec(Declaration):
     @field_validator("rules")
     @classmethod
     def _has_known_keys(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        for name, keys in value.items():
-            unknown = [key for key in keys if key not in KEYS]
-            if unknown or not keys:
-                what = f"unknown key {unknown[0]!r}" if unknown else "no key"
-                message = f"rule {name!r} has {what}; known: {', '.join(KEYS)}"
-                raise ValueError(message)
-        return value
+        return _known_keys(value)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -176,6 +171,79 @@ class LinkageSpec(Declaration):
             message = "so many comparisons and levels do not fit into one number; leave some out"
             raise ValueError(message)
         return self
+
+
+def _known_keys(rules: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    for name, keys in rules.items():
+        unknown = [key for key in keys if key not in KEYS]
+        if unknown or not keys:
+            what = f"unknown key {unknown[0]!r}" if unknown else "no key"
+            message = f"rule {name!r} has {what}; known: {', '.join(KEYS)}"
+            raise ValueError(message)
+    return rules
+
+
+class LinkConfig(Declaration):
+    """What people may say to ``cdp link``: a YAML file, every key optional."""
+
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Role by column, or by `source.column`; `ignore` leaves a column out.",
+    )
+    id: str | None = Field(default=None, description="Column that names records.")
+    dates: Literal["day first", "month first"] | None = Field(
+        default=None, description="Order of day and month, where the values do not tell."
+    )
+    accept: float = Field(default=0.5, gt=0, lt=1, description="Pairs from here are one entity.")
+    review: float = Field(default=0.2, gt=0, lt=1, description="Pairs from here are listed.")
+    cap: int | None = Field(
+        default=None, ge=2, description="Records a blocking key may hold; default: by size."
+    )
+    largest_entity_records: int = Field(
+        default=300, ge=10, description="Records in one entity before it is cut."
+    )
+    comparisons: dict[str, ComparisonSpec] | None = Field(
+        default=None, description="What is compared; default: as in sql/linkage/files.yml."
+    )
+    rules: dict[str, tuple[str, ...]] | None = Field(
+        default=None, description="Blocking rules; default: as in sql/linkage/files.yml."
+    )
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if self.review > self.accept:
+            message = f"review ({self.review}) lies above accept ({self.accept})"
+            raise ValueError(message)
+        return self
+
+    def linkage(self, shipped: LinkageSpec) -> LinkageSpec:
+        """Return the shipped declaration with what people say instead."""
+        if self.comparisons is None and self.rules is None:
+            return shipped
+        return LinkageSpec(
+            name="config",
+            title=shipped.title,
+            description=shipped.description,
+            owner=shipped.owner,
+            comparisons=self.comparisons or shipped.comparisons,
+            rules=self.rules or shipped.rules,
+        )
+
+    @field_validator("rules")
+    @classmethod
+    def _has_known_keys(
+        cls, value: dict[str, tuple[str, ...]] | None
+    ) -> dict[str, tuple[str, ...]] | None:
+        return None if value is None else _known_keys(value)
+
+    def roles(self, source: str, columns: Sequence[str]) -> dict[str, str | None]:
+        """Return what is said about the columns of one source; None leaves a column out."""
+        found: dict[str, str | None] = {}
+        for named, role in self.columns.items():
+            column = named.removeprefix(f"{source}.")
+            if column in columns:
+                found[column] = None if role == "ignore" else role
+        return found
 
 
 _TEXTS: dict[str, str] = {

@@ -1,0 +1,188 @@
+"""Files of people as tables of texts: CSV in any usual dialect, and Parquet.
+
+Delimiter and encoding are found from the bytes. Every value arrives as text, with the row's number
+in ``link_row``; what the columns mean is decided in ``columns``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from cdp_pipeline.core.errors import ContractError
+from cdp_pipeline.storage.warehouse import quote_column, quote_literal
+
+ROW = "link_row"
+PARQUET = frozenset({".parquet", ".pq"})
+TEXT = frozenset({".csv", ".tsv", ".txt", ".psv"})
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_SAMPLE_BYTES = 262_144
+_CHUNK_BYTES = 16_777_216
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A file in the database.
+
+    Attributes:
+        source: Name of the source: the file's stem, made unique.
+        table: Table of texts, and ``link_row`` from 1.
+        columns: Headers in order.
+        rows: Number of rows.
+        dialect: How the file was read, for people.
+        where: The file, for messages.
+    """
+
+    source: str
+    table: str
+    columns: tuple[str, ...]
+    rows: int
+    dialect: str
+    where: str
+
+
+def load_files(con: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> list[Loaded]:
+    """Read files into tables of texts.
+
+    Raises:
+        ContractError: A file is missing, empty, ragged or of an unknown kind.
+    """
+    sources = _unique([path.stem for path in paths])
+    return [
+        _load(con, path, source, f"link_file_{number}")
+        for number, (path, source) in enumerate(zip(paths, sources, strict=True))
+    ]
+
+
+def load_arrow(
+    con: duckdb.DuckDBPyConnection, tables: Sequence[tuple[str, pa.Table]]
+) -> list[Loaded]:
+    """Take Arrow tables, each with the name of its source, as ``load_files`` takes files."""
+    found = []
+    for number, (source, rows) in enumerate(tables):
+        con.register("link_arrow", rows)
+        found.append(_keep(con, "link_arrow", source, f"link_file_{number}", "table", source))
+        con.unregister("link_arrow")
+    return found
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    taken: list[str] = []
+    for name in names:
+        free, number = name, 2
+        while free.lower() in (known.lower() for known in taken):
+            free, number = f"{name}_{number}", number + 1
+        taken.append(free)
+    return taken
+
+
+def _load(con: duckdb.DuckDBPyConnection, path: Path, source: str, table: str) -> Loaded:
+    where = str(path)
+    if not path.is_file():
+        raise ContractError("there is no such file", where=where, hint="Check the path.")
+    if path.stat().st_size == 0:
+        raise ContractError("the file is empty", where=where, hint="Give a file with records.")
+    suffix = path.suffix.lower()
+    if suffix in PARQUET:
+        origin, dialect = f"read_parquet({quote_literal(where)})", "Parquet"
+    elif suffix in TEXT:
+        encoding = _encoding(path)
+        delimiter, header = _shape(path, encoding)
+        names = ", ".join(f"{quote_literal(name)}: 'varchar'" for name in header)
+        origin = (
+            f"read_csv({quote_literal(where)}, header = true, auto_detect = false, "
+            f"columns = {{{names}}}, delim = {quote_literal(delimiter)}, quote = '\"', "
+            f"escape = '\"', nullstr = '', encoding = '{encoding}', max_line_size = 10000000)"
+        )
+        dialect = f"CSV with {_DELIMITERS[delimiter]}, {encoding}"
+    else:
+        raise ContractError(
+            f"{path.suffix or 'a file without suffix'} is not a kind of file that can be read",
+            where=where,
+            hint="Give .csv, .tsv, .txt or .parquet.",
+        )
+    return _keep(con, origin, source, table, dialect, where)
+
+
+def _keep(
+    con: duckdb.DuckDBPyConnection, origin: str, source: str, table: str, dialect: str, where: str
+) -> Loaded:
+    try:
+        described = con.execute(f"describe from {origin}").fetchall()
+        plain = [row[0] for row in described if not re.search(r"\[|STRUCT|MAP|BLOB", row[1])]
+        items = ", ".join(
+            f"cast({quote_column(name)} as varchar) as {quote_column(name)}" for name in plain
+        )
+        con.execute(
+            f"create or replace temp table {table} as "  # noqa: S608 - quoted
+            f"select row_number() over () as {ROW}{', ' if items else ''}{items} from {origin}"
+        )
+    except duckdb.Error as error:
+        raise _unreadable(error, where) from error
+    rows = con.execute(f"select count(*) from {table}").fetchall()[0][0]  # noqa: S608 - own name
+    if not rows:
+        raise ContractError(
+            "the file has a header but no records", where=where, hint="Give a file with records."
+        )
+    return Loaded(source, table, tuple(plain), int(rows), dialect, where)
+
+
+def _unreadable(error: duckdb.Error, where: str) -> ContractError:
+    text = str(error)
+    line = re.search(r"[Ll]ine: ?(\d+)", text)
+    counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
+    place = f"{where}:{line.group(1)}" if line else where
+    if counts:
+        return ContractError(
+            f"this line has {counts.group(2)} fields where the header has {counts.group(1)}",
+            where=place,
+            hint='Mend the line; a separator inside a value needs "quotes" around the value.',
+        )
+    first = next((row for row in text.splitlines() if row.strip()), "unknown")
+    return ContractError(
+        f"cannot be read: {first.strip()}",
+        where=place,
+        hint="Is it the kind of file that its suffix says?",
+    )
+
+
+def _encoding(path: Path) -> str:
+    """Return the encoding that DuckDB should use; decoding is tried on all bytes."""
+    with path.open("rb") as file:
+        start = file.read(4)
+        if start[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
+            return "utf-16"
+        file.seek(0)
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        try:
+            while chunk := file.read(_CHUNK_BYTES):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "latin-1"
+    return "utf-8"
+
+
+def _shape(path: Path, encoding: str) -> tuple[str, list[str]]:
+    """Return the separator that cuts the first lines into equally many, most fields; the header."""
+    with path.open("rb") as file:
+        text = file.read(_SAMPLE_BYTES).decode(encoding, errors="replace").lstrip("\ufeff")
+    if len(text) * 2 >= _SAMPLE_BYTES and "\n" in text:
+        text = text[: text.rfind("\n") + 1]  # the last line may be cut
+    best = (0.0, 0, ",")
+    for delimiter in _DELIMITERS:
+        widths = [len(row) for row in csv.reader(text.splitlines(), delimiter=delimiter) if row]
+        if not widths or widths[0] == 1:
+            continue
+        even = sum(width == widths[0] for width in widths) / len(widths)
+        best = max(best, (round(even, 1), widths[0], delimiter))
+    header = next((row for row in csv.reader(text.splitlines(), delimiter=best[2]) if row), [])
+    named = [name.strip() or f"column_{place}" for place, name in enumerate(header, 1)]
+    return best[2], _unique(named)

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from cdp_pipeline.core.errors import ConfigError, ContractError
+from cdp_pipeline.identity.column_names import role_of, says_nothing
+from cdp_pipeline.identity.columns import Recognition, recognise
+from cdp_pipeline.identity.dates import read_dates
+from cdp_pipeline.identity.nodes import load_nicknames
+from cdp_pipeline.identity.tabular import load_arrow, load_files
+
+
+@pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        load_nicknames(con)
+        yield con
+
+
+@pytest.mark.parametrize(
+    ("header", "role"),
+    [
+        ("first_name", "given_name"),
+        ("CustFirstName", "given_name"),
+        ("Vorname", "given_name"),
+        ("prénom", "given_name"),
+        ("surname", "family_name"),
+        ("Nachname", "family_name"),
+        ("apellidos", "family_name"),
+        ("DOB", "birth_date"),
+        ("date_of_birth", "birth_date"),
+        ("Geburtsdatum", "birth_date"),
+        ("postcode_fake", "postcode"),
+        ("mailing_address_zipcode", "postcode"),
+        ("PLZ", "postcode"),
+        ("soc_sec_id", "national_id"),
+        ("ssn", "national_id"),
+        ("E-Mail", "email"),
+        ("customer_email", "email"),
+        ("address_1", "street"),
+        ("street_number", "house_number"),
+        ("suburb", "city"),
+        ("card_number", "loyalty_id"),
+        ("payment_token", "payment_token"),
+        ("account", "account_id"),
+        ("rec_id", "record_id"),
+        ("unique_id", "record_id"),
+        ("cluster", "truth"),
+        ("simulant_id", "truth"),
+        ("entity_id", "truth"),
+        ("employer_city", "other"),
+        ("wages", None),
+    ],
+)
+def test_headers_are_understood(header: str, role: str | None) -> None:
+    assert role_of(header) == role
+
+
+def test_a_numbered_header_says_nothing() -> None:
+    assert says_nothing("column_7")
+    assert not says_nothing("phone")
+
+
+def _recognise(
+    con: duckdb.DuckDBPyConnection, columns: dict[str, list[str | None]], **options: str
+) -> Recognition:
+    (loaded,) = load_arrow(con, [("people", pa.table(columns))])
+    return recognise(con, loaded, **options)  # type: ignore[arg-type]
+
+
+def test_values_decide_where_names_do_not(con: duckdb.DuckDBPyConnection) -> None:
+    names = ["anna", "william", "mary", "robert", "katherine", "james"] * 10
+    found = _recognise(
+        con,
+        {
+            "c0": [str(n) for n in range(60)],
+            "c1": names,
+            "c2": [f"{name}@example.org" for name in names],
+            "c3": [f"{1940 + n}-03-{1 + n % 28:02d}" for n in range(60)],
+        },
+    )
+    roles = {column.name: column.role for column in found.columns if column.is_used}
+    assert roles == {"c1": "given_name", "c2": "email", "c3": "birth_date"}
+
+
+def test_the_answer_is_never_evidence_and_every_column_has_a_reason(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    found = _recognise(
+        con,
+        {
+            "unique_id": ["1", "2", "3"],
+            "cluster": ["a", "a", "b"],
+            "first_name": ["Anna", "Ana", "Bob"],
+            "email": ["none", "no", "-"],
+            "tier": ["gold", "gold", "gold"],
+        },
+    )
+    used = {column.name for column in found.columns if column.is_used}
+    assert used == {"unique_id", "first_name"}
+    assert all(column.why for column in found.columns)
+
+
+def test_an_id_that_is_not_unique_is_refused_or_passed_over(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    columns: dict[str, list[str | None]] = {"id": ["1", "1"], "name": ["Ann Lee", "Bob Lee"]}
+    assert _recognise(con, columns).first("record_id") is None
+    with pytest.raises(ConfigError, match="1 \\(2 times\\)"):
+        _recognise(con, columns, id_column="id")
+    with pytest.raises(ConfigError, match="no column 'key'"):
+        _recognise(con, columns, id_column="key")
+
+
+DAYS = [date(1930, 1, 1) + timedelta(days=n * 83) for n in range(300)]
+
+
+@pytest.mark.parametrize(
+    ("written", "order"),
+    [
+        ("%Y-%m-%d", None),
+        ("%Y%m%d", None),
+        ("%d/%m/%Y", "day first"),
+        ("%m/%d/%Y", "month first"),
+        ("%d.%m.%y", "day first"),
+        ("%d %B %Y", None),
+        ("%b %d, %Y", None),
+    ],
+)
+def test_dates_are_read_as_they_were_written(
+    con: duckdb.DuckDBPyConnection, written: str, order: str | None
+) -> None:
+    con.execute(
+        "create table t as select unnest($d) as d", {"d": [d.strftime(written) for d in DAYS]}
+    )
+    reading = read_dates(con, "t", '"d"')
+    assert (reading.share, reading.order, reading.certain) == (1.0, order, True)
+    read = [row[0] for row in con.execute(f"select {reading.sql('d')} from t").fetchall()]
+    assert read == DAYS
+
+
+def test_what_the_values_do_not_tell_is_said(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("create table t as select unnest(['01/02/1985', '03/04/1977']) as d")
+    assert "by assumption" in read_dates(con, "t", '"d"').text
+    said = read_dates(con, "t", '"d"', order="month first")
+    assert (said.order, said.certain) == ("month first", True)
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b"id,name\n1,Ann\n2,Bob\n", [("1", "Ann"), ("2", "Bob")]),
+        (b"\xef\xbb\xbfid;name\n1;Ann, M.\n", [("1", "Ann, M.")]),
+        (b"id\tname\n1\tAnn\n", [("1", "Ann")]),
+        (b"id|name\r\n1|Ann\r\n", [("1", "Ann")]),
+        ("id,name\n1,Zoë\n".encode("latin-1"), [("1", "Zoë")]),
+        ("id,name\n1,Zoë\n".encode("utf-16"), [("1", "Zoë")]),
+        (b'id,name\n1,"Lee, Ann"\n2,"say ""hi"""\n', [("1", "Lee, Ann"), ("2", 'say "hi"')]),
+        (b"id,name\n007,\n", [("007", None)]),
+    ],
+)
+def test_dialects_are_recognised(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, content: bytes, rows: list[tuple[str, str]]
+) -> None:
+    path = tmp_path / "people.csv"
+    path.write_bytes(content)
+    (loaded,) = load_files(con, [path])
+    assert loaded.columns == ("id", "name")
+    assert con.execute(f"select id, name from {loaded.table} order by link_row").fetchall() == rows
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.csv", None, "no such file"),
+        ("empty.csv", b"", "is empty"),
+        ("header.csv", b"id,name\n", "no records"),
+        ("ragged.csv", b"id,name\n1,Ann\n2,Bob,x\n", "3 fields where the header has 2"),
+        ("people.xlsx", b"PK", "not a kind of file"),
+        ("people.parquet", b"not parquet", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_is_explained(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ContractError, match=message) as caught:
+        load_files(con, [tmp_path / name])
+    assert name in (caught.value.where or "")
+    assert caught.value.hint
