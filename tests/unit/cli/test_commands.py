@@ -13,8 +13,8 @@ from cdp_pipeline.cli.app import run_app
 
 COMMANDS = (
     "init", "demo", "plan", "run", "check", "report", "export", "status", "query", "explain",
-    "doctor", "version", "review", "judge", "unmerge", "freeze", "judgements", "quarantine",
-    "link", "evaluate",
+    "doctor", "version", "review", "judge", "unmerge", "freeze", "judgements", "link",
+    "evaluate", "quarantine",
 )  # fmt: skip
 
 
