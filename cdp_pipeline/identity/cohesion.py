@@ -125,18 +125,26 @@ left join pairs as p on p.customer_no = s.customer_no
 _TABLE = """
 create or replace table identity.cluster_quality as
 with ids as (
-    select n.customer_no, m.customer_id
-    from identity_named as n
-    inner join identity.customer_map as m
-        on m.source = n.source and m.record_key = n.record_key
-    where n.record_id = n.customer_no
+    select customer_no, any_value(customer_hash) as customer_hash
+    from identity_named
+    group by customer_no
 ),
-sizes as (
-    select customer_id, count(*) as record_count from identity.customer_map group by customer_id
+customers as (
+    select
+        hash(customer_id) as customer_hash,
+        any_value(customer_id) as customer_id,
+        count(*) as record_count
+    from identity.customer_map
+    group by hash(customer_id)
+),
+named as (
+    select n.place, r.source, r.record_key
+    from identity_named as n
+    inner join identity.records as r on r.record_id = n.record_id
 )
 select
-    i.customer_id,
-    s.record_count,
+    c.customer_id,
+    c.record_count,
     h.distinct_record_count,
     h.part_count,
     h.weakest_link_prob,
@@ -153,8 +161,8 @@ select
     h.postcode_count
 from identity_held as h
 inner join ids as i on i.customer_no = h.customer_no
-inner join sizes as s on s.customer_id = i.customer_id
-left join identity_named as a on a.place = h.place_a
-left join identity_named as b on b.place = h.place_b
-order by i.customer_id
+inner join customers as c on c.customer_hash = i.customer_hash
+left join named as a on a.place = h.place_a
+left join named as b on b.place = h.place_b
+order by c.customer_id
 """

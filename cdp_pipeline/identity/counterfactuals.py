@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations, product
 
 from cdp_pipeline.identity.compare import Level, linked_places
-from cdp_pipeline.identity.evidence import Weighed
-from cdp_pipeline.identity.weights import Parameters, match_probability
+from cdp_pipeline.identity.evidence import Model, Weighed
 
 SHOWN_FLIPS = 4
 
@@ -68,7 +67,7 @@ class _Trial:
     match_prob: float
 
 
-def find_flips(parameters: Parameters, weighed: Weighed, *, accept: float) -> tuple[Flip, ...]:
+def find_flips(model: Model, weighed: Weighed, *, accept: float) -> tuple[Flip, ...]:
     """Return the smallest changes that flip the score, nearest first; empty if two do not do.
 
     To be accepted, fields would have to agree better; to be refused, worse. Of each field, or pair
@@ -76,11 +75,11 @@ def find_flips(parameters: Parameters, weighed: Weighed, *, accept: float) -> tu
     that does.
 
     Args:
-        parameters: The stored model.
+        model: The stored model.
         weighed: The pair.
         accept: Probability from which a pair is a link.
     """
-    table = _Bits(parameters, weighed)
+    table = _Bits(model, weighed)
     places = range(len(weighed.outcomes))
     for size in (1, 2):
         trials = [
@@ -97,8 +96,9 @@ def find_flips(parameters: Parameters, weighed: Weighed, *, accept: float) -> tu
 class _Bits:
     """Bits of every outcome of every field, looked up instead of computed for each trial."""
 
-    def __init__(self, parameters: Parameters, weighed: Weighed) -> None:
-        self.parameters, self.weighed = parameters, weighed
+    def __init__(self, model: Model, weighed: Weighed) -> None:
+        self.model, self.weighed = model, weighed
+        self.parameters = parameters = model.parameters
         self.linked = linked_places(parameters.comparisons)
         self.of = [
             [self._alone(place, outcome) for outcome in range(-1, comparison.size)]
@@ -149,14 +149,14 @@ def _mildest(table: _Bits, places: tuple[int, ...], *, accept: float) -> _Trial 
     """Return the least change of some fields that flips the score."""
     now = list(table.weighed.outcomes)
     before = table.weights(now)
-    is_accepted = match_probability(*before) >= accept
+    is_accepted = table.weighed.match_prob >= accept
     best: _Trial | None = None
     for chosen in product(*(table.alternatives(p, is_accepted=is_accepted) for p in places)):
         outcomes = now.copy()
         for place, outcome in zip(places, chosen, strict=True):
             outcomes[place] = outcome
         after = table.weights(outcomes)
-        probability = match_probability(*after)
+        _, probability = table.model.posterior(outcomes, *after)
         if (probability >= accept) == is_accepted:
             continue
         distance = abs(after[0] - before[0]) + abs(after[1] - before[1])

@@ -5,6 +5,7 @@ What the evidence means, and what decided, belongs in ``explain`` and ``reasons`
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +16,15 @@ import numpy as np
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.identity.compare import Comparison, frequency_columns, pattern_sql, unpack
+from cdp_pipeline.identity.learning import load_correction
 from cdp_pipeline.identity.nodes import build_nodes
-from cdp_pipeline.identity.weights import Parameters, frequency_select, match_probability
+from cdp_pipeline.identity.supervised import Correction, Pairs
+from cdp_pipeline.identity.weights import (
+    Parameters,
+    frequency_select,
+    load_parameters,
+    match_probability,
+)
 from cdp_pipeline.storage.warehouse import fetch_dicts
 
 CUSTOMER_ID = re.compile(r"C[0-9A-F]{16}")
@@ -34,6 +42,41 @@ left join identity.customer_map as m on m.source = r.source and m.record_key = r
 
 
 @dataclass(frozen=True)
+class Model:
+    """The stored model with what judgements have taught it.
+
+    Attributes:
+        parameters: Weights of all levels.
+        correction: Learned from judgements; None if there is none in use.
+    """
+
+    parameters: Parameters
+    correction: Correction | None = None
+
+    def posterior(
+        self, outcomes: Sequence[int], match_weight: float, household_weight: float
+    ) -> tuple[float, float]:
+        """Return what the correction adds to the log odds of a pair, and its probability."""
+        if self.correction is None:
+            return 0.0, match_probability(match_weight, household_weight)
+        log_odds = match_weight - math.log2(1 + 2 ** min(household_weight, 200))
+        pair = Pairs(
+            np.array([outcomes], dtype=np.int64),
+            *(np.array([bits]) for bits in (match_weight, household_weight, log_odds)),
+        )
+        corrected = float(self.correction.apply(pair)[0])
+        return corrected - log_odds, 1 / (1 + 2 ** min(-corrected, 200))
+
+
+def load_model(con: duckdb.DuckDBPyConnection, comparisons: Sequence[Comparison]) -> Model | None:
+    """Return the model of a version; None if there was nothing to fit."""
+    parameters = load_parameters(con, comparisons)
+    if parameters is None:
+        return None
+    return Model(parameters, load_correction(con, parameters.comparisons))
+
+
+@dataclass(frozen=True)
 class Weighed:
     """Two records with what each field says about them.
 
@@ -45,6 +88,8 @@ class Weighed:
         bits: Match and household bits of each comparison.
         match_weight: Prior and fields: one person against strangers.
         household_weight: The same for one household.
+        learned_bits: What judgements have taught the model to add to the log odds.
+        match_prob: Probability that both are one person.
     """
 
     left: Record
@@ -54,11 +99,8 @@ class Weighed:
     bits: tuple[tuple[float, float], ...]
     match_weight: float
     household_weight: float
-
-    @property
-    def match_prob(self) -> float:
-        """Probability that both are one person."""
-        return match_probability(self.match_weight, self.household_weight)
+    learned_bits: float
+    match_prob: float
 
     @property
     def household_prob(self) -> float:
@@ -100,20 +142,18 @@ def living(con: duckdb.DuckDBPyConnection, customer_id: str) -> str:
     return str(found[0][0]) if found else customer_id
 
 
-def weigh(
-    con: duckdb.DuckDBPyConnection, parameters: Parameters, sides: Sequence[list[Record]]
-) -> Weighed:
+def weigh(con: duckdb.DuckDBPyConnection, model: Model, sides: Sequence[list[Record]]) -> Weighed:
     """Weigh every record of one side with every one of the other; return the likeliest pair.
 
     Args:
         con: Connection; temporary tables are made.
-        parameters: The stored model.
+        model: The stored model.
         sides: Records of both sides; at least one of each is comparable.
 
     Raises:
         ConfigError: Both sides are one and the same record.
     """
-    pairs = weigh_all(con, parameters, sides)
+    pairs = weigh_all(con, model, sides)
     if not pairs:
         raise ConfigError(
             "there are no two different records to compare",
@@ -124,44 +164,51 @@ def weigh(
 
 
 def weigh_all(
-    con: duckdb.DuckDBPyConnection, parameters: Parameters, sides: Sequence[list[Record]]
+    con: duckdb.DuckDBPyConnection, model: Model, sides: Sequence[list[Record]]
 ) -> list[Weighed]:
     """Return every pair of comparable records of both sides, weighed, in the order of records."""
+    comparisons = model.parameters.comparisons
     found = [{row["evidence_id"]: row for row in side if row["is_comparable"]} for side in sides]
     build_nodes(con, only=sorted({*found[0], *found[1]}))
     ids: dict[str, object] = {"left": list(found[0]), "right": list(found[1])}
-    pairs = fetch_dicts(con, _pairs_sql(parameters.comparisons), ids)
+    pairs = fetch_dicts(con, _pairs_sql(comparisons), ids)
     codes = np.array([pair["pattern"] for pair in pairs], dtype=np.int64)
-    weighted = frequency_columns(parameters.comparisons)
+    weighted = frequency_columns(comparisons)
     return [
         weigh_outcomes(
-            parameters,
+            model,
             found[0][pair["left_id"]],
             found[1][pair["right_id"]],
             [int(outcome) for outcome in row],
             {place: pair[f"f{place}"] for place in weighted},
         )
-        for pair, row in zip(pairs, unpack(codes, parameters.comparisons), strict=True)
+        for pair, row in zip(pairs, unpack(codes, comparisons), strict=True)
     ]
 
 
 def weigh_outcomes(
-    parameters: Parameters,
+    model: Model,
     left: Record,
     right: Record,
     outcomes: Sequence[int],
     frequencies: dict[int, float | None],
 ) -> Weighed:
     """Return the weights that given outcomes have."""
+    parameters = model.parameters
     bits = parameters.pair_bits(outcomes, frequencies)
+    match_weight = parameters.match_bits + sum(match for match, _ in bits)
+    household_weight = parameters.household_bits + sum(household for _, household in bits)
+    learned_bits, match_prob = model.posterior(outcomes, match_weight, household_weight)
     return Weighed(
         left=left,
         right=right,
         outcomes=tuple(outcomes),
         frequencies=frequencies,
         bits=tuple(bits),
-        match_weight=parameters.match_bits + sum(match for match, _ in bits),
-        household_weight=parameters.household_bits + sum(household for _, household in bits),
+        match_weight=match_weight,
+        household_weight=household_weight,
+        learned_bits=learned_bits,
+        match_prob=match_prob,
     )
 
 

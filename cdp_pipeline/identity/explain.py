@@ -17,10 +17,12 @@ from cdp_pipeline.identity.counterfactuals import find_flips
 from cdp_pipeline.identity.design import Design, shipped_design
 from cdp_pipeline.identity.evidence import (
     RECORDS,
+    Model,
     Record,
     Weighed,
     find_records,
     living,
+    load_model,
     shown,
     weigh,
 )
@@ -31,7 +33,6 @@ from cdp_pipeline.identity.explanations import (
     PairExplanation,
 )
 from cdp_pipeline.identity.reasons import find_reason
-from cdp_pipeline.identity.weights import Parameters, load_parameters
 from cdp_pipeline.storage.warehouse import fetch_dicts
 
 ACCEPT_PROB = 0.5
@@ -76,21 +77,21 @@ def explain_pair(
         ConfigError: A record or customer does not exist, or both are the same.
     """
     sides = [find_records(con, asked) for asked in (left, right)]
-    parameters = load_parameters(con, (design or shipped_design()).comparisons)
+    model = load_model(con, (design or shipped_design()).comparisons)
     alone = all(len(side) == 1 for side in sides)
     is_identical = alone and sides[0][0]["evidence_id"] == sides[1][0]["evidence_id"]
     comparable = all(any(row["is_comparable"] for row in side) for side in sides)
     weighed = None
-    if parameters is not None and comparable and not is_identical:
-        weighed = weigh(con, parameters, sides)
+    if model is not None and comparable and not is_identical:
+        weighed = weigh(con, model, sides)
     pair = (weighed.left, weighed.right) if weighed else (sides[0][0], sides[1][0])
     path = _path(con, *pair, accept=accept)
     reason = find_reason(
         con, *pair, path, match_prob=weighed.match_prob if weighed else None, accept=accept
     )
     known: dict[str, Any] = {}
-    if weighed is not None and parameters is not None:
-        known = _weights(parameters, weighed, accept=accept)
+    if weighed is not None and model is not None:
+        known = _weights(model, weighed, accept=accept)
     else:
         known = {"match_prob": min((link.prob for link in path), default=float(reason.is_same))}
     return PairExplanation(
@@ -105,7 +106,8 @@ def explain_pair(
     )
 
 
-def _weights(parameters: Parameters, weighed: Weighed, *, accept: float) -> dict[str, Any]:
+def _weights(model: Model, weighed: Weighed, *, accept: float) -> dict[str, Any]:
+    parameters = model.parameters
     fields = zip(parameters.comparisons, weighed.outcomes, weighed.bits, strict=True)
     return {
         "fields": tuple(
@@ -125,7 +127,8 @@ def _weights(parameters: Parameters, weighed: Weighed, *, accept: float) -> dict
         "household_weight": weighed.household_weight,
         "match_prob": weighed.match_prob,
         "household_prob": weighed.household_prob,
-        "flips": find_flips(parameters, weighed, accept=accept),
+        "learned_bits": weighed.learned_bits,
+        "flips": find_flips(model, weighed, accept=accept),
     }
 
 

@@ -43,6 +43,7 @@ class PairExplanation:
         household_prior_bits: The same for two people of one household.
         match_weight: Prior and fields together: one person against strangers.
         household_weight: The same for two people of one household.
+        learned_bits: What judgements have taught the model to add to the log odds.
         match_prob: Probability that both are one person.
         household_prob: Probability that they are two people of one household.
         path: Strongest links between the records inside their customer.
@@ -60,6 +61,7 @@ class PairExplanation:
     household_prior_bits: float = 0.0
     match_weight: float = 0.0
     household_weight: float = 0.0
+    learned_bits: float = 0.0
     match_prob: float = 0.0
     household_prob: float = 0.0
     path: tuple[Link, ...] = ()
@@ -122,6 +124,9 @@ class PairExplanation:
             line = _step(field.field, field.level, field.match_bits, total, field.household_bits)
             lines.append(f"{line}   {field.left} | {field.right}")
         lines.append(_step("together", "", None, self.match_weight, self.household_weight))
+        if self.learned_bits:
+            learned = f"{self.learned_bits:+.1f}"
+            lines.append(f"{'from judgements':<{FIELD_WIDTH}} {'':<{LEVEL_WIDTH}} {learned:>7}")
         prob = f"{self.match_prob:.3f}"
         lines.append(f"{'probability':<{FIELD_WIDTH}} {'of one person':<{LEVEL_WIDTH}} {prob:>15}")
         return lines

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,12 +18,18 @@ from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.identity.compare import frequency_columns
 from cdp_pipeline.identity.counterfactuals import find_flips
 from cdp_pipeline.identity.design import shipped_design
-from cdp_pipeline.identity.evidence import RECORDS, weigh_all, weigh_outcomes
+from cdp_pipeline.identity.evidence import (
+    RECORDS,
+    Model,
+    load_model,
+    weigh_all,
+    weigh_outcomes,
+)
 from cdp_pipeline.identity.explain import explain_customer, explain_pair
 from cdp_pipeline.identity.explanation_page import render_page, waterfall
 from cdp_pipeline.identity.explanations import odds_in_words
 from cdp_pipeline.identity.judgements import record_judgements
-from cdp_pipeline.identity.weights import Parameters, load_parameters
+from cdp_pipeline.identity.supervised import Correction
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import fetch_dicts
@@ -80,24 +87,24 @@ def test_every_edge_of_the_night_adds_up(published: duckdb.DuckDBPyConnection) -
         fetch_dicts(published, f"{RECORDS} where r.is_comparable and r.source {which} 'shop'")
         for which in ("<>", "=")
     ]
-    parameters = fitted(published)
+    model = fitted(published)
     met = 0
-    for pair in weigh_all(published, parameters, sides):
+    for pair in weigh_all(published, model, sides):
         ends = sorted((pair.left, pair.right), key=lambda row: row["record_id"])
         weights = stored.get((ends[0]["name"], ends[1]["name"]))
         if weights is None:
             assert pair.match_prob < 0.2 or pair.left["evidence_id"] == pair.right["evidence_id"]
             continue
         met += 1
-        added = parameters.match_bits + sum(match for match, _ in pair.bits)
+        added = model.parameters.match_bits + sum(match for match, _ in pair.bits)
         assert added == pytest.approx(weights[0], abs=1e-4)
         assert pair.household_weight == pytest.approx(weights[1], abs=1e-4)
         assert pair.match_prob == pytest.approx(weights[2], abs=1e-6)
     assert met > len(stored) * 0.9
 
 
-def fitted(con: duckdb.DuckDBPyConnection) -> Parameters:
-    found = load_parameters(con, shipped_design().comparisons)
+def fitted(con: duckdb.DuckDBPyConnection) -> Model:
+    found = load_model(con, shipped_design().comparisons)
     assert found is not None
     return found
 
@@ -107,13 +114,18 @@ def fitted(con: duckdb.DuckDBPyConnection) -> Parameters:
 def test_a_counterfactual_flips_when_it_is_applied(
     published: duckdb.DuckDBPyConnection, data: st.DataObject
 ) -> None:
-    parameters = fitted(published)
+    model = fitted(published)
+    parameters = model.parameters
+    if data.draw(st.booleans()):  # with a correction that judgements might have taught
+        levels = tuple(np.full(c.size, 0.1) for c in parameters.comparisons)
+        learned = Correction(parameters.comparisons, 0.3, (0.8, 0.1, 0.0), levels, -8.0, 8.0)
+        model = replace(model, correction=learned)
     outcomes = [data.draw(st.integers(-1, c.size - 1)) for c in parameters.comparisons]
     rare = {
         place: data.draw(st.floats(-18, -2)) for place in frequency_columns(parameters.comparisons)
     }
-    now = weigh_outcomes(parameters, {}, {}, outcomes, rare)
-    for flip in find_flips(parameters, now, accept=0.5):
+    now = weigh_outcomes(model, {}, {}, outcomes, rare)
+    for flip in find_flips(model, now, accept=0.5):
         changed = list(outcomes)
         for change in flip.changes:
             place = [c.name for c in parameters.comparisons].index(change.field)
@@ -121,7 +133,7 @@ def test_a_counterfactual_flips_when_it_is_applied(
             assert change.level == comparison.level_name(outcomes[place])
             names = [comparison.level_name(outcome) for outcome in range(comparison.size)]
             changed[place] = names.index(change.instead)
-        after = weigh_outcomes(parameters, {}, {}, changed, rare)
+        after = weigh_outcomes(model, {}, {}, changed, rare)
         assert after.match_prob == pytest.approx(flip.match_prob, abs=1e-9)
         assert (after.match_prob >= 0.5) is flip.is_accepted
         assert flip.is_accepted is not (now.match_prob >= 0.5)
