@@ -71,12 +71,23 @@ where record_id = evidence_id and is_usable and not is_comparable
 order by evidence_id
 """
 
+_ASKED = """
+create or replace temp table identity_asked as
+select evidence_id, field, value
+from (
+    select evidence_id, {keys} from identity_open
+    where primary_key = $key and (identifiers > 1) = $several
+)
+unpivot (value for field in ({keys}))
+"""
+
 _SHARES = """
 create or replace temp table identity_shares as
 with summed as (
-    select field, value, group_id, sum(weight) as weight, min(record_id) as holder_id
-    from identity_holdings
-    group by field, value, group_id
+    select h.field, h.value, h.group_id, sum(h.weight) as weight, min(h.record_id) as holder_id
+    from identity_holdings as h
+    semi join identity_asked as a on a.value = h.value and a.field = h.field
+    group by h.field, h.value, h.group_id
 )
 select
     field, value, group_id, holder_id,
@@ -87,15 +98,7 @@ from summed
 
 _CLAIMS = """
 create or replace temp table identity_claims as
-with asked as (
-    select evidence_id, field, value
-    from (
-        select evidence_id, {keys} from identity_open
-        where primary_key = $key and (identifiers > 1) = $several
-    )
-    unpivot (value for field in ({keys}))
-),
-claims as (
+with claims as (
     select
         a.evidence_id,
         s.group_id,
@@ -104,7 +107,7 @@ claims as (
         -- of equal claims always the same field speaks
         arg_max(a.field, (s.share * r.reliability, -hash(a.field)::hugeint)) as field,
         arg_max(s.holder_id, (s.share * r.reliability, -hash(a.field)::hugeint)) as holder_id
-    from asked as a
+    from identity_asked as a
     inner join identity_shares as s on s.field = a.field and s.value = a.value
     inner join identity_reliability as r on r.field = a.field
     group by a.evidence_id, s.group_id
@@ -156,8 +159,9 @@ def attach_records(con: duckdb.DuckDBPyConnection, *, accept: float) -> None:
     _prepare(con)
     withhold_judged(con)
     for key, several in _passes(con):
+        con.execute(_ASKED.format(keys=", ".join(KEYS)), {"key": key, "several": several})
         con.execute(_SHARES)
-        con.execute(_CLAIMS.format(keys=", ".join(KEYS)), {"key": key, "several": several})
+        con.execute(_CLAIMS)
         con.execute(_ACCEPTED, {"accept": accept})
         _keep(con)
         unclaimed = _UNCLAIMED.format(key=key, reliability=RELIABILITY[key])
