@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.identity.review import PairView
+from cdp_pipeline.identity.pair_views import PairView
 
 VERDICTS = {"s": "same", "d": "different", "u": "unsure"}
 PROMPT = "[s]ame  [d]ifferent  [u]nsure  Enter skips  [q]uit  [?] help > "
@@ -33,9 +33,10 @@ def show_pair(view: PairView, *, number: int, total: int) -> None:
     pair = view.pair
     output.write()
     output.write(f"pair {number} of {total}: {pair.question}")
-    output.write(
-        f"the model: one person {pair.match_prob:.2f}, one household {pair.household_prob:.2f}"
-    )
+    if not pair.is_sample:
+        output.write(
+            f"the model: one person {pair.match_prob:.2f}, one household {pair.household_prob:.2f}"
+        )
     output.write()
     width = _column_width(view)
     captions = zip(

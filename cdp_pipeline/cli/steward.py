@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from cdp_pipeline.identity.decisions import Decision
     from cdp_pipeline.identity.judgements import Judgements, Line
+    from cdp_pipeline.identity.review import ReviewPair
 
 ReasonOption = Annotated[
     str, typer.Option("--reason", help="Why, in a few words; kept with the judgement.")
@@ -34,6 +35,9 @@ WHEN = "in force from the next night on (or tonight, if `cdp run` runs last nigh
 def review(
     *,
     limit: Annotated[int, typer.Option(min=1, help="Pairs at most.")] = 50,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="The month's random sample instead: it measures.")
+    ] = False,
     export: Annotated[
         Path | None, typer.Option("--export", help="Write the queue to this new CSV file.")
     ] = None,
@@ -49,9 +53,9 @@ def review(
     if import_file:
         _import_verdicts(import_file)
     elif export:
-        _export_queue(export, limit)
+        _export_queue(export, limit, is_sample=sample)
     else:
-        _review_in_terminal(limit)
+        _review_in_terminal(limit, is_sample=sample)
 
 
 @app.command(epilog="Example: cdp judge different crm:17 loyalty_members:42 --reason twins")
@@ -136,7 +140,16 @@ def judgements(
         _list_judgements(held, as_json=as_json)
 
 
-def _review_in_terminal(limit: int) -> None:
+def _queue(con: duckdb.DuckDBPyConnection, limit: int, *, is_sample: bool) -> list[ReviewPair]:
+    from cdp_pipeline.identity.review import review_queue, sample_queue
+
+    if is_sample:
+        return sample_queue(con, _judgements(), limit=limit)
+    accept = OPTIONS.settings.identity.accept_prob
+    return review_queue(con, _judgements(), accept=accept, limit=limit)
+
+
+def _review_in_terminal(limit: int, *, is_sample: bool) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigError(
             "cdp review asks questions, so it needs a terminal",
@@ -146,14 +159,13 @@ def _review_in_terminal(limit: int) -> None:
         )
     from cdp_pipeline.cli.asking import ask, show_pair
     from cdp_pipeline.identity.design import declared_design
-    from cdp_pipeline.identity.review import describe_pair, review_queue
+    from cdp_pipeline.identity.pair_views import describe_pair
     from cdp_pipeline.project.loader import load_project
 
     design = declared_design(load_project(OPTIONS.root).linkage)
-    accept = OPTIONS.settings.identity.accept_prob
     answered = 0
     with _published() as con:
-        queue = review_queue(con, _judgements(), accept=accept, limit=limit)
+        queue = _queue(con, limit, is_sample=is_sample)
         for number, pair in enumerate(queue, start=1):
             show_pair(describe_pair(con, design, pair), number=number, total=len(queue))
             answer = ask()
@@ -164,23 +176,22 @@ def _review_in_terminal(limit: int) -> None:
                 _write([draft | {"reason": answer.reason, "match_prob": round(pair.match_prob, 6)}])
                 answered += 1
     if not queue:
-        output.say("nothing to review: no unsure pair is left in the published version")
+        output.say("nothing to review: every pair of the published version's queue is judged")
     elif answered:
         output.say(f"{answered} answers recorded as {operating_user()}; {WHEN}")
     else:
         output.say("nothing recorded")
 
 
-def _export_queue(path: Path, limit: int) -> None:
+def _export_queue(path: Path, limit: int, *, is_sample: bool) -> None:
     from cdp_pipeline.identity.design import declared_design
-    from cdp_pipeline.identity.review import describe_pair, review_queue
+    from cdp_pipeline.identity.pair_views import describe_pair
     from cdp_pipeline.identity.review_files import write_queue
     from cdp_pipeline.project.loader import load_project
 
     design = declared_design(load_project(OPTIONS.root).linkage)
-    accept = OPTIONS.settings.identity.accept_prob
     with _published() as con:
-        queue = review_queue(con, _judgements(), accept=accept, limit=limit)
+        queue = _queue(con, limit, is_sample=is_sample)
         views = [describe_pair(con, design, pair) for pair in queue]
     write_queue(path, views)
     output.say(

@@ -1,4 +1,4 @@
-"""The steward's queue: pairs whose judgement moves most, and what each of them looks like.
+"""The steward's queue: pairs whose judgement moves most.
 
 First come pairs that the model is least sure of, weighted by how many records and how much money
 the answer moves. A pair inside a customer is asked about only if it alone holds two parts of the
@@ -8,19 +8,16 @@ customer together. Nobody is asked twice. Reads a published version; nothing is 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import duckdb
-import numpy as np
 
-from cdp_pipeline.identity.compare import unpack
 from cdp_pipeline.identity.constraints import Constraints, resolve
-from cdp_pipeline.identity.design import Design
 from cdp_pipeline.identity.judgements import Judgements, PairJudgement, ordered_pair
 from cdp_pipeline.identity.parts import parts_held
-from cdp_pipeline.identity.weights import load_parameters, match_probability
+from cdp_pipeline.identity.weights import match_probability
 from cdp_pipeline.storage.warehouse import fetch_dicts, has_table
 
 SURE = 0.95
@@ -28,8 +25,6 @@ SURE = 0.95
 
 MONEY_UNIT = 100.0
 """Sales that count as much as one record does."""
-
-STRONG_BITS, WEAK_BITS = 4.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -39,14 +34,15 @@ class ReviewPair:
     Attributes:
         record_a: ``source:record_key``.
         record_b: ``source:record_key``.
-        customer_a: Customer of the first record.
+        customer_a: Customer of the first record; empty if it belongs to nobody.
         customer_b: Customer of the second record; the same if the pair is a bridge inside it.
         match_prob: Probability that both are one person.
         household_prob: Probability that they are two people of one household.
         records_moved: Records that change their customer if the answer is not the model's.
         money_moved: Sales that move with them.
-        pattern: Packed levels of agreement.
+        pattern: Packed levels of agreement; None if they must be worked out.
         interest: What the queue is ordered by.
+        is_sample: Drawn at random to measure the linkage: the model's opinion would sway it.
     """
 
     record_a: str
@@ -57,8 +53,9 @@ class ReviewPair:
     household_prob: float
     records_moved: int
     money_moved: float
-    pattern: int
+    pattern: int | None
     interest: float
+    is_sample: bool = False
 
     @property
     def kind(self) -> Literal["join", "bridge"]:
@@ -68,45 +65,13 @@ class ReviewPair:
     @property
     def question(self) -> str:
         """Return what is at stake, in a sentence."""
+        if self.is_sample:
+            return "drawn at random, to measure how good the customers are"
         money = f" and {self.money_moved:,.0f} of sales" if self.money_moved >= 1 else ""
         records = f"{self.records_moved:,} record" + ("s" if self.records_moved > 1 else "")
         if self.kind == "bridge":
             return f"one customer now; this link alone holds {records}{money} in it"
         return f"two customers now; the smaller has {records}{money}"
-
-
-@dataclass(frozen=True)
-class FieldView:
-    """One field of a pair, as a steward sees it."""
-
-    field: str
-    left: str
-    right: str
-    level: str
-    mark: str
-
-
-@dataclass(frozen=True)
-class PairView:
-    """Both records side by side.
-
-    Attributes:
-        pair: The pair.
-        fields: Compared fields of which at least one record holds a value.
-        left: Name of the record, of its person, its kind and date; its customer's id and size,
-            name and birth date.
-        right: The same.
-    """
-
-    pair: ReviewPair
-    fields: tuple[FieldView, ...]
-    left: tuple[str, ...]
-    right: tuple[str, ...]
-
-    @property
-    def agreement(self) -> str:
-        """Return how the fields agree, in one line."""
-        return "; ".join(f"{f.field}: {f.level}" for f in self.fields if f.level)
 
 
 _EDGES = """
@@ -177,12 +142,7 @@ def review_queue(
         limit: Pairs at most; of two customers only the pair that tells most.
     """
     constraints = resolve(judgements)
-    asked = {
-        pair
-        for line in judgements.standing
-        if isinstance(line, PairJudgement)
-        for pair in line.pairs
-    }
+    asked = judged_pairs(judgements)
     money = _sales(con)
     across = fetch_dicts(con, _EDGES.format(condition=_ACROSS))
     inside = _bridges(con, accept=accept)
@@ -197,29 +157,59 @@ def review_queue(
     return list(_one_per_customers(open_pairs))[:limit]
 
 
-def describe_pair(con: duckdb.DuckDBPyConnection, design: Design, pair: ReviewPair) -> PairView:
-    """Return both records side by side, with how each field agrees.
+def judged_pairs(judgements: Judgements) -> set[tuple[str, str]]:
+    """Return every pair that somebody has judged, be it unsure."""
+    lines = (line for line in judgements.standing if isinstance(line, PairJudgement))
+    return {pair for line in lines for pair in line.pairs}
+
+
+_SAMPLE = """
+select
+    s.source_a || ':' || s.record_key_a as record_a,
+    s.source_b || ':' || s.record_key_b as record_b,
+    coalesce(a.customer_id, '') as customer_a,
+    coalesce(b.customer_id, '') as customer_b,
+    s.match_prob
+from identity.clerical_sample as s
+semi join identity.records as x on x.source = s.source_a and x.record_key = s.record_key_a
+semi join identity.records as y on y.source = s.source_b and y.record_key = s.record_key_b
+left join identity.customer_map as a on a.source = s.source_a and a.record_key = s.record_key_a
+left join identity.customer_map as b on b.source = s.source_b and b.record_key = s.record_key_b
+order by
+    row_number() over (
+        partition by s.stratum order by hash(record_a, record_b), record_a, record_b
+    ),
+    s.stratum
+"""
+# A bit of every stratum at any time, so that a review that is not finished measures something.
+
+
+def sample_queue(
+    con: duckdb.DuckDBPyConnection, judgements: Judgements, *, limit: int
+) -> list[ReviewPair]:
+    """Return what is left of the month's random sample, which measures precision and recall.
 
     Args:
-        con: Read-only connection to the version the pair is from.
-        design: What the project compares.
-        pair: A pair of the queue.
+        con: Read-only connection to a published version.
+        judgements: Everything decided so far.
+        limit: Pairs at most.
     """
-    parameters = load_parameters(con, design.comparisons)
-    records = [_read_record(con, name) for name in (pair.record_a, pair.record_b)]
-    fields: list[FieldView] = []
-    if parameters is not None:
-        outcomes = unpack(np.array([pair.pattern], dtype=np.int64), parameters.comparisons)[0]
-        for place, comparison in enumerate(parameters.comparisons):
-            left, right = (_shown(record, comparison.fields) for record in records)
-            if not left and not right:
-                continue
-            outcome = int(outcomes[place])
-            bits = float(parameters.level_bits(place)[0][outcome]) if outcome >= 0 else 0.0
-            level = comparison.level_name(outcome) if outcome >= 0 else ""
-            fields.append(FieldView(comparison.name, left, right, level, _mark(bits)))
-    captions = [_caption(record) for record in records]
-    return PairView(pair, tuple(fields), captions[0], captions[1])
+    if not has_table(con, "identity.clerical_sample"):
+        return []
+    asked = judged_pairs(judgements)
+    pairs = [
+        ReviewPair(
+            **row,
+            household_prob=0.0,
+            records_moved=0,
+            money_moved=0.0,
+            pattern=None,
+            interest=0.0,
+            is_sample=True,
+        )
+        for row in fetch_dicts(con, _SAMPLE)
+    ]
+    return [p for p in pairs if ordered_pair(p.record_a, p.record_b) not in asked][:limit]
 
 
 def _bridges(con: duckdb.DuckDBPyConnection, *, accept: float) -> list[dict[str, Any]]:
@@ -283,49 +273,3 @@ def _one_per_customers(pairs: Iterable[ReviewPair]) -> Iterable[ReviewPair]:
         if pair.kind == "bridge" or customers not in seen:
             seen.add(customers)
             yield pair
-
-
-_RECORD = """
-select
-    r.*, m.customer_id, c.records,
-    g.given_name as golden_given, g.family_name as golden_family, g.birth_date as golden_birth
-from identity.records as r
-left join identity.customer_map as m on m.source = r.source and m.record_key = r.record_key
-left join (
-    select customer_id, count(*) as records from identity.customer_map group by customer_id
-) as c on c.customer_id = m.customer_id
-left join identity.golden_records as g on g.customer_id = m.customer_id
-where r.source = ? and r.record_key = ?
-"""
-
-
-def _read_record(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
-    source, _, record_key = name.partition(":")
-    return fetch_dicts(con, _RECORD, [source, record_key])[0]
-
-
-def _caption(record: dict[str, Any]) -> tuple[str, ...]:
-    updated, born = record["updated_at"], record["golden_birth"]
-    return (
-        f"{record['source']}:{record['record_key']}",
-        _joined(record["printed_given"], record["printed_family"]) or "no name",
-        record["record_kind"] + (f", {updated:%Y-%m-%d}" if updated else ""),
-        f"{record['customer_id'] or 'no customer'}, {record['records'] or 0} records",
-        _joined(record["golden_given"], record["golden_family"])
-        + (f", born {born}" if born else ""),
-    )
-
-
-def _joined(*names: str | None) -> str:
-    return " ".join(filter(None, names))
-
-
-def _shown(record: dict[str, Any], fields: Sequence[str]) -> str:
-    return ", ".join(str(record[name]) for name in fields if record.get(name) is not None)
-
-
-def _mark(bits: float) -> str:
-    if abs(bits) < WEAK_BITS:
-        return ""
-    sign = "+" if bits > 0 else "-"
-    return sign * 2 if abs(bits) >= STRONG_BITS else sign

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.identity.judgements import Draft, ordered_pair
-from cdp_pipeline.identity.review import PairView
+from cdp_pipeline.identity.pair_views import PairView
 
 VERDICTS = ("same", "different", "unsure")
 WANTED = ("record_a", "record_b", "verdict")
@@ -45,7 +45,8 @@ def write_queue(path: Path, views: Sequence[PairView]) -> None:
         shown = {f"{f.field} a": f.left for f in view.fields}
         shown |= {f"{f.field} b": f.right for f in view.fields}
         values = [shown.get(column, "") for column in columns]
-        cells = [pair.record_a, pair.record_b, "", "", f"{pair.match_prob:.6f}", pair.question]
+        believed = "" if pair.is_sample else f"{pair.match_prob:.6f}"  # it would sway the reader
+        cells = [pair.record_a, pair.record_b, "", "", believed, pair.question]
         writer.writerow([_harmless(cell) for cell in (*cells, view.agreement, *values)])
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -341,3 +341,26 @@ def test_a_hostile_journal_is_named_by_line(desk: Desk) -> None:
     code, _, err = desk("judgements")
     assert code == 2
     assert "judgements.jsonl:2" in err
+
+
+def test_the_random_sample_is_shown_without_the_models_opinion(
+    desk: Desk, answers: Callable[..., None]
+) -> None:
+    with duckdb.connect(str(desk.database)) as con:
+        con.execute("create table if not exists identity.clerical_sample as select 1 where false")
+        con.execute(
+            "create or replace table identity.clerical_sample as select 'joined' as stratum, "
+            "source_a, record_key_a, source_b, record_key_b, match_prob from identity.edges "
+            "where pattern is not null and record_key_a in ('0010', '0012') "
+            "and record_key_a = record_key_b"
+        )
+    answers("d not he")
+    _, out, _ = desk("review", "--sample")
+    assert "pair 1 of 2: drawn at random" in out
+    assert "the model:" not in out
+    assert "++ same" in out
+    path = desk.folder / "sample.csv"
+    desk("review", "--sample", "--export", str(path))
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["match_prob"] for row in rows] == [""]
