@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from cdp_pipeline.cli import asking, steward
+from cdp_pipeline.cli import asking
 from cdp_pipeline.cli.app import run_app
 from cdp_pipeline.identity.judgements import read_judgements
 
@@ -90,7 +91,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 raise EOFError from None
 
         monkeypatch.setattr("builtins.input", answer)
-        for stream in (steward.sys.stdin, steward.sys.stdout):
+        for stream in (sys.stdin, sys.stdout):
             monkeypatch.setattr(stream, "isatty", lambda: True)
 
     return type_in
