@@ -89,7 +89,7 @@ def explain(
             design = declared_design(project.linkage)
             found: Any = explain_pair(con, first, second, design=design, accept=accept)
         else:
-            found = read_profile(con, first)
+            found = read_profile(con, first, accept=accept)
     if html:
         page = found if second else found.explanation
         write_page(page, html, project=project, settings=OPTIONS.settings)

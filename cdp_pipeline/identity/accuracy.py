@@ -86,7 +86,10 @@ def estimate_accuracy(strata: Sequence[JudgedStratum]) -> list[Figure]:
 
     Precision is the share of joined pairs that are one person: a weighted mean of the joined
     strata. Recall is the share of one person's pairs that were joined, among all pairs that were
-    compared; pairs that share no blocking key are outside.
+    compared; pairs that share no blocking key are outside. How many these are cannot be told from
+    how the rules overlap: held against known truth, capture-recapture of two lists of rules said
+    too much and Chao's lower bound too little, as rules that ask for the same field are not
+    independent.
 
     Source: W. G. Cochran, Sampling Techniques (1977), chapter 5; for linkage N. G. Marchant and
     B. I. P. Rubinstein, In search of an entity resolution OASIS, PVLDB 10 (2017).

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.identity.explain import explain_customer
+from cdp_pipeline.identity.explain import ACCEPT_PROB, explain_customer
 from cdp_pipeline.identity.explanations import CustomerExplanation
 from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value
 
@@ -101,17 +101,20 @@ def _touch_line(touch: dict[str, Any]) -> str:
     return f"  {touch['happened_at']:%Y-%m-%d %H:%M}  {'  '.join(words)}"
 
 
-def read_profile(con: duckdb.DuckDBPyConnection, who: str) -> CustomerProfile:
+def read_profile(
+    con: duckdb.DuckDBPyConnection, who: str, *, accept: float = ACCEPT_PROB
+) -> CustomerProfile:
     """Return the profile of a customer.
 
     Args:
         con: Read-only connection to a published version.
         who: Customer id, living or retired, or ``source:record_key``.
+        accept: Probability from which two records are linked.
 
     Raises:
         ConfigError: Nobody is found.
     """
-    explanation = explain_customer(con, _customer_of(con, who))
+    explanation = explain_customer(con, _customer_of(con, who), accept=accept)
     key = [explanation.customer_id]
     return CustomerProfile(
         explanation,
