@@ -1,7 +1,8 @@
 """This package's own linkage: raw Parquet to clusters, default settings, no labels.
 
-Two variants show what its parts are worth: two latent classes instead of three, and connected
-components instead of guarded clustering.
+``cdp link`` as people run it, and the stages of a night, which also know the kind of each record.
+Two variants of the night show what its parts are worth: two latent classes instead of three, and
+connected components instead of guarded clustering.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+from cdp_pipeline.identity.link import link_files
 
 from benchmarks.linkage.datasets import DataSet
 from benchmarks.linkage.wordlists import Integers
@@ -26,13 +28,27 @@ from cdp_pipeline.identity.model import score_pairs, write_edges
 from cdp_pipeline.identity.nodes import build_nodes
 from cdp_pipeline.identity.records import standardise
 from cdp_pipeline.identity.weights import load_parameters
+from cdp_pipeline.project.loader import starter_folder
 
-ROOT = Path(__file__).resolve().parents[2]
 BUSINESS_DATE = date(2026, 11, 2)
 
 
 def link(data: DataSet, scratch: Path, watch: Watch) -> Outcome:
-    """Link with the shipped design."""
+    """Link as ``cdp link records.parquet`` does."""
+    del scratch
+    with watch.phase("all"):
+        result = link_files([data.folder / "records.parquet"])
+    with duckdb.connect() as con:
+        con.register("clusters", result.clusters)
+        con.register("edges", result.edges)
+        groups = con.execute(_LINKED).fetchnumpy()["cluster"]
+        edges = con.execute(_LINKED_EDGES).fetchnumpy()
+    pairs = tuple(np.asarray(edges[name]) for name in ("a", "b", "probability"))
+    return Outcome({"0.5": np.asarray(groups, np.int64)}, pairs, accept=result.settings.accept)
+
+
+def link_as_at_night(data: DataSet, scratch: Path, watch: Watch) -> Outcome:
+    """Link with the stages of a night and the shipped design."""
     return _link(data, scratch, watch, shipped_design())
 
 
@@ -49,7 +65,7 @@ def link_without_guard(data: DataSet, scratch: Path, watch: Watch) -> Outcome:
 def _link(
     data: DataSet, scratch: Path, watch: Watch, design: Design, *, guarded: bool = True
 ) -> Outcome:
-    context = RunContext(BUSINESS_DATE, "bench", ROOT, Settings(data_dir=scratch))
+    context = RunContext(BUSINESS_DATE, "bench", scratch, Settings(data_dir=scratch))
     settings = context.settings.identity
     con = duckdb.connect(config={"threads": 2, "temp_directory": str(scratch)})
     with watch.phase("read and clean"):
@@ -79,11 +95,11 @@ def _link(
 
 def _read(con: duckdb.DuckDBPyConnection, data: DataSet) -> None:
     con.execute("attach ':memory:' as staging; create schema identity")
-    for path in sorted((ROOT / "sql" / "macros").glob("identity_*.sql")):
+    for path in sorted((starter_folder("sql") / "macros").glob("identity_*.sql")):
         con.execute(path.read_text(encoding="utf-8"))
-    select = _FEBRL if data.is_febrl else "from read_parquet(?)"
     con.execute(
-        f"create table staging.person_records as {select}", [str(data.folder / "records.parquet")]
+        "create table staging.person_records as from read_parquet(?)",
+        [str(data.folder / "records.parquet")],
     )
 
 
@@ -92,31 +108,6 @@ def _components(con: duckdb.DuckDBPyConnection) -> Integers:
     size = con.execute("select count(*) from identity_nodes").fetchall()[0][0]
     return components(np.asarray(links["node_a"]), np.asarray(links["node_b"]), size=size)
 
-
-_FEBRL = """
-select
-    source,
-    record_key,
-    'contact' as record_kind,
-    given_name,
-    surname as family_name,
-    cast(null as varchar) as full_name,
-    cast(try_strptime(date_of_birth, '%Y%m%d') as date) as birth_date,
-    cast(null as varchar) as sex,
-    cast(null as varchar) as email,
-    cast(null as varchar) as phone,
-    concat_ws(' ', street_number, address_1) as street,
-    suburb as city,
-    postcode,
-    cast(null as varchar) as loyalty_id,
-    cast(null as varchar) as account_id,
-    cast(null as varchar) as payment_token,
-    soc_sec_id as national_id,
-    street_number as house_number,
-    state,
-    cast(null as timestamp) as updated_at
-from read_parquet(?)
-"""
 
 _GROUPS = """
 select coalesce(g.group_id, -1 - r.record_id) as cluster
@@ -134,4 +125,21 @@ select a.number as a, b.number as b, e.match_prob
 from identity.edges as e
 inner join numbered as a on a.source = e.source_a and a.record_key = e.record_key_a
 inner join numbered as b on b.source = e.source_b and b.record_key = e.record_key_b
+"""
+
+_LINKED = """
+select dense_rank() over (order by entity_id) as cluster
+from clusters
+order by source, record_id
+"""
+
+_LINKED_EDGES = """
+with numbered as (
+    select source, record_id, row_number() over (order by source, record_id) - 1 as number
+    from clusters
+)
+select a.number as a, b.number as b, e.probability
+from edges as e
+inner join numbered as a on a.source = e.source_a and a.record_id = e.record_id_a
+inner join numbered as b on b.source = e.source_b and b.record_id = e.record_id_b
 """

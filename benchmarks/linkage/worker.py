@@ -25,6 +25,7 @@ from benchmarks.linkage.wordlists import Integers
 
 SYSTEMS = {
     "ours": ("benchmarks.linkage.ours", "link"),
+    "ours_night": ("benchmarks.linkage.ours", "link_as_at_night"),
     "ours_two_classes": ("benchmarks.linkage.ours", "link_with_two_classes"),
     "ours_no_guard": ("benchmarks.linkage.ours", "link_without_guard"),
     "splink": ("benchmarks.linkage.splink_peer", "link_documented"),
@@ -33,6 +34,10 @@ SYSTEMS = {
     "custmatch": ("benchmarks.linkage.custmatch_peer", "link"),
     "exact_rules": ("benchmarks.linkage.exact_rules", "link"),
 }
+
+
+STORES_ONLY = ("ours_night", "ours_two_classes", "ours_no_guard")
+"""Systems that know a store's columns only."""
 
 
 class Watch:
