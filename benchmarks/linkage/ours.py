@@ -13,7 +13,6 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-from cdp_pipeline.identity.link import link_files
 
 from benchmarks.linkage.datasets import DataSet
 from benchmarks.linkage.wordlists import Integers
@@ -23,6 +22,7 @@ from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.identity.attach import attach_records
 from cdp_pipeline.identity.cluster import group_nodes, write_groups
 from cdp_pipeline.identity.design import Design, fitting_design, shipped_design
+from cdp_pipeline.identity.link import link_files
 from cdp_pipeline.identity.linkage import components
 from cdp_pipeline.identity.model import score_pairs, write_edges
 from cdp_pipeline.identity.nodes import build_nodes
