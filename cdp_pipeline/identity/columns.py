@@ -8,7 +8,7 @@ evidence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
@@ -267,3 +267,40 @@ def _settle_rivals(columns: list[Column]) -> list[Column]:
         else:
             settled.append(column)
     return settled
+
+
+NUMBER_ROLES = ("account_id", "loyalty_id", "national_id", "payment_token", "identifier")
+"""Roles whose values tell something only if some records share them."""
+
+
+def settle_numbers(
+    con: duckdb.DuckDBPyConnection, files: Sequence[Recognition]
+) -> list[Recognition]:
+    """Leave out numbers that every record of all files has for itself.
+
+    A file without a record id takes such a column for one.
+    """
+    settled = list(files)
+    for role in NUMBER_ROLES:
+        parts = [
+            f"select trim({quote_column(name)}) as v from {found.loaded.table}"  # noqa: S608 - quoted
+            for found in files
+            for name in found.used(role)
+        ]
+        if not parts:
+            continue
+        rows = con.execute(
+            f"select count(*), count(distinct v) from ({' union all '.join(parts)}) where v <> ''"  # noqa: S608 - quoted
+        ).fetchall()
+        if rows[0][0] == rows[0][1]:
+            settled = [_without_numbers(found, role) for found in settled]
+    return settled
+
+
+def _without_numbers(found: Recognition, role: str) -> Recognition:
+    full = next((c for c in found.columns if c.is_used and c.role == role and c.filled == 1), None)
+    if full is not None and found.first("record_id") is None:
+        named = replace(full, role="record_id", why="every record has its own")
+        columns = tuple(named if c is full else c for c in found.columns)
+        found = replace(found, columns=columns)
+    return found.without(role, "every record has its own, so it tells nothing")

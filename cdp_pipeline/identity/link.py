@@ -23,7 +23,7 @@ from cdp_pipeline.core.settings import EngineSettings, Settings
 from cdp_pipeline.identity.attach import attach_records
 from cdp_pipeline.identity.blocking import rule_rows
 from cdp_pipeline.identity.cluster import group_nodes, write_groups
-from cdp_pipeline.identity.columns import EVIDENCE_ROLES, Recognition, recognise
+from cdp_pipeline.identity.columns import EVIDENCE_ROLES, Recognition, recognise, settle_numbers
 from cdp_pipeline.identity.design import Design, declared_design, fitting_design, shipped_linkage
 from cdp_pipeline.identity.gather import gather, is_apart
 from cdp_pipeline.identity.model import score_pairs, write_edges
@@ -222,6 +222,7 @@ def _link(
         )
         for one in files
     ]
+    found = settle_numbers(con, found)
     for recognition in found:
         _require_evidence(recognition)
     if is_apart(found):

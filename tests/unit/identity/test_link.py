@@ -199,6 +199,23 @@ def test_an_answer_that_looks_like_record_ids_is_the_answer(tmp_path: Path) -> N
     assert grade.pairwise.f1 == 1
 
 
+def test_six_records_suffice_and_a_number_of_each_record_is_its_id() -> None:
+    people = pd.DataFrame(
+        [
+            ("11", "Jürgen", "Müller", "05.03.1961", "Hauptstr. 12", "10115", "j.mueller@web.de"),
+            ("12", "Juergen", "Mueller", "5.3.1961", "Hauptstraße 12", "10115", None),
+            ("13", "Anna", "Schmidt", "17.11.1984", "Gartenweg 3", "80331", "anna.s@gmx.de"),
+            ("14", "Anna", "Schmitd", "17.11.1984", "Gartenweg 3a", "80331", "anna.s@gmx.de"),
+            ("15", "Peter", "Groß", "01.12.1970", "Am Markt 1", "50667", "p.gross@web.de"),
+            ("16", "Gross", "Peter", "01.12.1970", "Am Markt 1", "50667", None),
+        ],
+        columns=["Kundennr", "Vorname", "Nachname", "Geburtsdatum", "Straße", "PLZ", "E-Mail"],
+    )
+    found = link_tables(people).clusters
+    assert found.column("record_id").to_pylist() == ["11", "12", "13", "14", "15", "16"]
+    assert [e[-1] for e in found.column("entity_id").to_pylist()] == list("112233")
+
+
 def test_ages_of_two_years_are_set_against_each_other() -> None:
     people = pd.DataFrame(
         {
