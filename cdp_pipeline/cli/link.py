@@ -47,7 +47,7 @@ def link(  # noqa: PLR0913 - one parameter an option
 
     page = report or out.with_suffix(".html")
     for path in (out, *([edges] if edges else [])):
-        check_output(path)
+        check_output(path, files)
     check_folder(page)
     said = read_config(config, accept=accept)
     found = link_files(files, config=said, id_column=id_column, link_only=link_only)

@@ -23,6 +23,11 @@ TEXTS = (
     "account_id", "payment_token", "national_id", "birth_place", "occupation", "identifier",
     "category", "state",
 )  # fmt: skip
+NUMBERS = frozenset(
+    {"phone", "loyalty_id", "account_id", "national_id", "identifier", "postcode", "house_number"}
+)
+"""Numbers that other programs have written as 7700900123.0."""
+
 ADDRESS_TAGS = ("street", "postcode", "house_number", "street_name", "town", "zip")
 UNKNOWN_AGE_YEAR = 2000
 """Year that ages are counted back from when no birth date tells: only differences matter."""
@@ -93,10 +98,17 @@ def _select(found: Recognition, number: int, apart: bool, age_year: int) -> str:
 
 
 def _text(found: Recognition, role: str) -> str:
-    columns = [f"nullif(trim({quote_column(name)}), '')" for name in found.used(role)]
+    columns = [_value(name, role) for name in found.used(role)]
     if not columns:
         return "cast(null as varchar)"
     return columns[0] if len(columns) == 1 else f"coalesce({', '.join(columns)})"
+
+
+def _value(name: str, role: str) -> str:
+    text = f"nullif(trim({quote_column(name)}), '')"
+    if role not in NUMBERS:
+        return text
+    return f"case when ends_with({text}, '.0') then left({text}, -2) else {text} end"
 
 
 def _birth_date(found: Recognition) -> str:
@@ -186,7 +198,7 @@ def _address(found: Recognition, apart: bool) -> dict[str, str]:  # noqa: FBT001
     null = "cast(null as varchar)"
     columns = dict.fromkeys(ADDRESS_TAGS, null)
     named = {
-        role: f"nullif(trim({quote_column(name)}), '')"
+        role: _value(name, role)
         for role in ("street", "street_name", "house_number", "unit", "city", "postcode")
         if (name := found.first(role))
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,12 +15,19 @@ from cdp_pipeline.core.errors import ConfigError
 KINDS = (".csv", ".parquet", ".pq")
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, inputs: Sequence[Path] = ()) -> None:
     """Say before any work whether a table can be written to a path.
 
     Raises:
-        ConfigError: The suffix is unknown, the folder is missing or not writable.
+        ConfigError: The suffix is unknown, the folder is missing or not writable, or the path is
+            one of the inputs.
     """
+    if path.absolute() in [other.absolute() for other in inputs]:
+        raise ConfigError(
+            "this is one of the inputs, which stay as they are",
+            where=str(path),
+            hint="Name another file.",
+        )
     if path.suffix.lower() not in KINDS:
         raise ConfigError(
             f"{path.suffix or 'no suffix'} is not a kind of file that can be written",

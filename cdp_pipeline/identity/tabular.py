@@ -117,8 +117,10 @@ def _keep(
     try:
         described = con.execute(f"describe from {origin}").fetchall()
         plain = [row[0] for row in described if not re.search(r"\[|STRUCT|MAP|BLOB", row[1])]
+        kinds = {row[0]: row[1] for row in described}
         items = ", ".join(
-            f"cast({quote_column(name)} as varchar) as {quote_column(name)}" for name in plain
+            f"{_text_sql(quote_column(name), kinds[name])} as {quote_column(name)}"
+            for name in plain
         )
         con.execute(
             f"create or replace temp table {table} as "  # noqa: S608 - quoted
@@ -132,6 +134,17 @@ def _keep(
             "the file has a header but no records", where=where, hint="Give a file with records."
         )
     return Loaded(source, table, tuple(plain), int(rows), dialect, where)
+
+
+def _text_sql(column: str, kind: str) -> str:
+    """Return SQL for a value as text; 7700900123.0 is a number that met an empty cell."""
+    if kind not in {"DOUBLE", "FLOAT"}:
+        return f"cast({column} as varchar)"
+    return (
+        f"case when isnan({column}) then null "
+        f"when {column} = trunc({column}) and abs({column}) < 1e15 "
+        f"then cast(cast({column} as bigint) as varchar) else cast({column} as varchar) end"
+    )
 
 
 def _unreadable(error: duckdb.Error, where: str) -> ContractError:

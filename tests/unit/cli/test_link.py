@@ -86,8 +86,15 @@ def test_what_is_wrong_is_said_with_exit_codes(
     assert run_app(["link", "none.csv", "--out", "c.csv"]) == 3
     assert run_app(["link", "customers.csv", "--out", "c.xlsx"]) == 2
     assert run_app(["link", "customers.csv", "--out", "c.csv", "--id", "nope"]) == 2
+    assert run_app(["link", "customers.csv", "--out", "customers.csv"]) == 2
     assert run_app(["evaluate", "none.csv", "--truth", "truth.csv"]) == 3
     errors = capsys.readouterr().err
-    for told in ("no such file", "not a kind of file", "no column 'nope'", "help:"):
+    for told in (
+        "no such file",
+        "not a kind of file",
+        "no column 'nope'",
+        "one of the inputs",
+        "help:",
+    ):
         assert told in errors
     assert not (folder / "c.csv").exists()

@@ -195,3 +195,10 @@ def test_what_cannot_be_read_is_explained(
         load_files(con, [tmp_path / name])
     assert name in (caught.value.where or "")
     assert caught.value.hint
+
+
+def test_numbers_that_met_an_empty_cell_stay_numbers(con: duckdb.DuckDBPyConnection) -> None:
+    numbers = pa.array([7700900123.0, float("nan"), None, 1.5])
+    (loaded,) = load_arrow(con, [("people", pa.table({"phone": numbers}))])
+    rows = con.execute(f"select phone from {loaded.table} order by link_row").fetchall()
+    assert rows == [("7700900123",), (None,), (None,), ("1.5",)]
