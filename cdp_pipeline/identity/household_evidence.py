@@ -18,6 +18,7 @@ CROWD = 8
 
 WEIGHTS = {
     "same_dwelling": 3.0,
+    "one_delivery": 1.5,
     "came_to_it": 1.0,
     "same_postcode": 1.0,
     "other_dwelling": -3.5,
@@ -27,8 +28,9 @@ WEIGHTS = {
     "same_phone": 1.5,
     "same_email": 1.5,
 }
-"""Bits. A dwelling is enough whatever the names (flat-mates, couples with two names); a name and
-the model are enough where no address speaks against it."""
+"""Bits. A dwelling is enough whatever the names (flat-mates, couples with two names), but not one
+that is known from a single order only: that may be a present. A name and the model are enough where
+no address speaks against it."""
 
 SHARERS = 8
 """A number or mailbox that more customers state is no family's."""
@@ -78,13 +80,18 @@ with stated as (
         m.postcode || '|' || array_to_string(
             list_sort(regexp_extract_all(m.street, '\d+[a-z]?')), ' '
         ) as door,
-        coalesce(m.updated_at, m.delivered_on) as stated_at
+        coalesce(m.updated_at, m.delivered_on) as stated_at,
+        m.record_kind <> 'order' as is_profile
     from identity_golden_members as m
     inner join identity_homes as h on h.customer_id = m.customer_id
     where m.street is not null and m.postcode is not null
         and m.record_kind in ('loyalty', 'account', 'order', 'contact')
 )
-select place, door, max(stated_at) as stated_at
+select
+    place,
+    door,
+    max(stated_at) as stated_at,
+    bool_or(is_profile) or count(*) > 1 as is_sure
 from stated
 group by place, door
 """
@@ -156,6 +163,7 @@ with compared as (
             and b.postcode is not null as both_known,
         c.people > {crowd} as is_crowded,
         s.postcode is not null as is_small,
+        coalesce(aa.is_sure and bb.is_sure, false) as is_sure,
         list_has_any(a.family_parts, b.family_parts) as same_family,
         coalesce(m.household_prob, 0) as household_prob,
         t.place_a is not null as same_phone,
@@ -176,8 +184,9 @@ with compared as (
     left join identity_stated_doors as bb on bb.place = b.place and bb.door = b.door
 )
 select
-    * exclude (both_known, is_crowded, is_small, same_family, household_prob),
+    * exclude (both_known, is_crowded, is_small, is_sure, same_family, household_prob),
     case
+        when same_door and not is_crowded and not is_sure then {one_delivery}
         when same_door and not is_crowded then {same_dwelling}
         when same_door then 0
         when both_known and came_to_it then {came_to_it}

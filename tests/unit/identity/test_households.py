@@ -63,6 +63,15 @@ def test_a_couple_with_two_names_and_a_flat_mate_live_at_one_door() -> None:
     assert homes(con) == [["C1", "C2"], ["C3"], ["C4"]]
 
 
+def test_a_present_sent_to_a_friend_makes_no_household() -> None:
+    con = live(
+        person("C1", "Ann", "Hay", **HOME),
+        person("C2", "Bob", "Low", kind="order", **HOME),
+        person("C3", "Cat", "Hay", kind="order", **HOME),
+    )
+    assert homes(con) == [["C1", "C3"], ["C2"]]
+
+
 def test_a_block_without_flat_numbers_does_not_chain() -> None:
     letters = "abcdefghij"
     names = [("Ann", "Hay"), ("Bob", "Hay"), *((f"Given{x}", f"Family{x}") for x in letters)]
