@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.linkage.bars import BARS, OURS, Results, best_of, default_of
+from cdp_pipeline import __version__
 
 TITLES = {
     "ours": "**`cdp link`**",
@@ -22,7 +23,7 @@ TITLES = {
     "custmatch": "custmatch, 600 labels",
     "exact_rules": "three exact rules",
 }
-PACKAGES = ("cdp-pipeline", "duckdb", "splink", "recordlinkage", "custmatch", "pandas", "numpy")
+PACKAGES = ("duckdb", "splink", "recordlinkage", "custmatch", "pandas", "numpy")
 HEAD = ("system", "P", "R", "F1", "B3", "exact", "mix people", "mix households", "calibration",
         "CPU s", "x `cdp link`", "wall s", "MB")  # fmt: skip
 
@@ -38,7 +39,7 @@ def describe_machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; "
-        f"Python {platform.python_version()}; {', '.join(found)}."
+        f"Python {platform.python_version()}; cdp-pipeline {__version__}, {', '.join(found)}."
     )
 
 

@@ -2,14 +2,18 @@
 
 -- Lower case address without blanks or "mailto:"; NULL unless it has the shape of one.
 create or replace temp macro identity_email(value) as
-    nullif(
-        regexp_extract(
-            lower(trim(value)),
-            '^(?:mailto:)?([^@\s<>,;:]+@[^@\s<>,;:]+\.[a-z]{2,})\.?$',
-            1
-        ),
-        ''
-    );
+    case
+        when regexp_full_match(lower(trim(value)), '[^@\s<>,;:]+@[^@\s<>,;:]+\.[a-z]{2,}')
+            then lower(trim(value))
+        else nullif(
+            regexp_extract(
+                lower(trim(value)),
+                '^(?:mailto:)?([^@\s<>,;:]+@[^@\s<>,;:]+\.[a-z]{2,})\.?$',
+                1
+            ),
+            ''
+        )
+    end;
 
 -- Whether a well-formed address stands for "has none".
 create or replace temp macro identity_is_junk_email(email) as

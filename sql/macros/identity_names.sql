@@ -2,10 +2,14 @@
 -- Nothing here is locale-bound beyond the listed titles and particles.
 
 -- The text without till remarks such as *VIP*, (deceased), [do not mail]; NULL if nothing is left.
+-- Most names hold no mark and are done after the first, cheap look.
 create or replace temp macro identity_unmark(value) as
-    nullif(trim(regexp_replace(
-        regexp_replace(value, '\([^)]*\)?|\*[^*]*\*|\[[^\]]*\]?|[*_"]', ' ', 'g'),
-        '\s+', ' ', 'g')), '');
+    case
+        when regexp_full_match(value, '[^\s\p{Z}(*\[_"]+( [^\s\p{Z}(*\[_"]+)*') then value
+        else nullif(trim(regexp_replace(
+            regexp_replace(value, '\([^)]*\)?|\*[^*]*\*|\[[^\]]*\]?|[*_"]', ' ', 'g'),
+            '\s+', ' ', 'g')), '')
+    end;
 
 -- The name without leading titles and trailing generation or honour marks.
 create or replace temp macro identity_untitle(value) as
@@ -50,18 +54,21 @@ create or replace temp macro identity_latin(value) as
 -- Small letters and single blanks, without accents: the form in which names are compared.
 -- O'Brien, O Brien and Mc Carthy are written in one word.
 create or replace temp macro identity_letters(value) as
-    nullif(trim(regexp_replace(
-        regexp_replace(
+    case
+        when regexp_full_match(value, '[A-Za-z]+') then lower(value)
+        else nullif(trim(regexp_replace(
             regexp_replace(
-                replace(replace(replace(
-                    translate(identity_latin(lower(strip_accents(value))), 'øłđðı', 'olddi'),
-                    'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'),
-                '[''’‘`´.]', '', 'g'
+                regexp_replace(
+                    replace(replace(replace(
+                        translate(identity_latin(lower(strip_accents(value))), 'øłđðı', 'olddi'),
+                        'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'),
+                    '[''’‘`´.]', '', 'g'
+                ),
+                '[^\p{L}]+', ' ', 'g'
             ),
-            '[^\p{L}]+', ' ', 'g'
-        ),
-        '^(o|mc|mac) ', '\1'
-    )), '');
+            '^(o|mc|mac) ', '\1'
+        )), '')
+    end;
 
 -- Whether a comparable name is what a till types when there is none.
 create or replace temp macro identity_is_no_name(value) as
