@@ -209,7 +209,7 @@ def _is_current(con: duckdb.DuckDBPyConnection, period: str) -> bool:
         return False
     drawn = fetch_value(con, "select max(period) from base.identity.clerical_strata")
     has_all = has_table(con, "identity_rejected_strata", catalog="staging")
-    return drawn is not None and (drawn == period or not has_all)
+    return drawn == period or not has_all
 
 
 _FRAME_STRATA = """
