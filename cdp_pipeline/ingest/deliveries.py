@@ -42,6 +42,8 @@ class Delivery:
         business_date: Business day the delivery belongs to.
         status: ``new`` and ``known`` are loaded; the others are listed only.
         reason: Why it is not loaded; empty if it is.
+        was_in_landing: Whether an earlier night found the file; what is known and has no path now
+            has left since.
     """
 
     file_id: str
@@ -53,6 +55,7 @@ class Delivery:
     business_date: date
     status: PlanStatus
     reason: str = ""
+    was_in_landing: bool = False
 
     @property
     def is_loaded(self) -> bool:
@@ -80,6 +83,7 @@ class StagedFile:
         rules: Rows set aside by the first rule they break.
         reason: Why the file was refused.
         messages: Warnings for people; no personal data.
+        null_shares: Share of missing values by column; empty for small files.
         is_final: Whether staging again would give the same; not if a manifest was wrong or late.
     """
 
@@ -89,6 +93,7 @@ class StagedFile:
     rules: dict[str, int] = field(default_factory=dict)
     reason: str = ""
     messages: tuple[str, ...] = ()
+    null_shares: dict[str, float] = field(default_factory=dict)
     is_final: bool = True
 
     @property

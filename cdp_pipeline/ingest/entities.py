@@ -21,6 +21,7 @@ from cdp_pipeline.ingest.deliveries import (
     require_notes,
     staged_places,
 )
+from cdp_pipeline.ingest.drift import compare_with_history
 from cdp_pipeline.ingest.feeds import PERSON_ENTITY, SourceFeed, build_entity
 from cdp_pipeline.ingest.joining import feed_columns, join_sources
 from cdp_pipeline.ingest.ledger import LedgerEntry, check_conservation, write_ledger
@@ -71,6 +72,7 @@ def run(context: RunContext) -> StepResult:
         sources = [_join(con, project, source) for source in sources]
         messages = [text for source in sources for text in source.current.messages]
         messages += [text for source in sources for text in _check_volume(context, source)]
+        messages += [text for source in sources for text in _check_history(context, source)]
         rows: dict[str, int] = {}
         for entity in sorted(
             project.entities.values(), key=lambda e: (e.name != PERSON_ENTITY, e.name)
@@ -149,6 +151,23 @@ def _check_volume(context: RunContext, source: _Source) -> Iterator[str]:
                 f"{file.delivery.file_name}: {notes.records} records are more than maximum_rows, "
                 f"{expected.maximum_rows}"
             )
+
+
+def _check_history(context: RunContext, source: _Source) -> Iterator[str]:
+    """Yield a warning for each way in which tonight's files are unlike earlier ones.
+
+    Raises:
+        DataQualityError: The contract says that such a difference stops the night.
+    """
+    staged = [(f.delivery, _notes(context, source, f.delivery)) for f in source.files]
+    for breach in compare_with_history(source.contract, staged):
+        if breach.policy == "stop":
+            raise DataQualityError(
+                breach.text,
+                where=breach.file_name,
+                hint=f"Ask {source.contract.owner}; if it is right, relax `drift:` for a night.",
+            )
+        yield f"{breach.file_name}: {breach.text}"
 
 
 def _entries(context: RunContext, source: _Source) -> Iterator[LedgerEntry]:

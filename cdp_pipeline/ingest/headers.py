@@ -10,11 +10,12 @@ import csv
 import difflib
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from cdp_pipeline.ingest.drift import alike_by_content
 from cdp_pipeline.ingest.plaintext import UTF8_MARK
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.project.contracts import EACH, Column, SourceContract
@@ -48,11 +49,13 @@ class ColumnMap:
     Attributes:
         positions: Our column to position, from 0; columns the file lacks are left out.
         unknown: Names in the file that the contract neither declares nor ignores.
+        lacking: Optional columns that the file has not.
         repeated: By number, the positions of columns that stand once for each part of a record.
     """
 
     positions: dict[str, int]
     unknown: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
     repeated: dict[int, dict[str, int]] = field(default_factory=dict)
 
 
@@ -111,8 +114,15 @@ def split_fields(text: str, delimiter: str, quote: str) -> list[str]:
         raise RefusedError(f"its first line is not CSV: {error}") from error
 
 
-def map_header(header: Header, contract: SourceContract) -> ColumnMap:
+def map_header(
+    header: Header, contract: SourceContract, sample: Callable[[], Mapping[str, list[str]]]
+) -> ColumnMap:
     """Return where each declared column stands in a CSV file.
+
+    Args:
+        header: Its header.
+        contract: Its contract.
+        sample: Gives values by plain name, for suggesting what a missing column is called now.
 
     Raises:
         RefusedError: Columns are missing, stand twice, or cannot be told apart.
@@ -133,10 +143,14 @@ def map_header(header: Header, contract: SourceContract) -> ColumnMap:
         raise RefusedError(
             f"column {twice[0]!r} stands twice in the header", hint="Ask the sender which is right."
         )
-    return map_names(names, contract)
+    return map_names(names, contract, sample)
 
 
-def map_names(names: Sequence[str], contract: SourceContract) -> ColumnMap:
+def map_names(
+    names: Sequence[str],
+    contract: SourceContract,
+    sample: Callable[[], Mapping[str, list[str]]] | None = None,
+) -> ColumnMap:
     """Return where each declared column stands among plain (trimmed, lower case) names.
 
     Raises:
@@ -144,14 +158,15 @@ def map_names(names: Sequence[str], contract: SourceContract) -> ColumnMap:
     """
     positions: dict[str, int] = {}
     missing: list[str] = []
+    lacking: list[str] = []
     repeated = _repeated(names, contract)
     found_parts = {name for parts in repeated.values() for name in parts}
     for name, column in contract.read_columns.items():
         found = [names.index(s) for s in map(plain_name, spellings(name, column)) if s in names]
         if found:
             positions[name] = found[0]
-        elif not column.optional and name not in found_parts:
-            missing.append(name)
+        elif name not in found_parts:
+            (lacking if column.optional else missing).append(name)
     ignored = [plain_name(pattern) for pattern in contract.ignore]
     taken = {*positions.values(), *(i for parts in repeated.values() for i in parts.values())}
     unknown = tuple(
@@ -160,8 +175,8 @@ def map_names(names: Sequence[str], contract: SourceContract) -> ColumnMap:
         if index not in taken and not any(fnmatch.fnmatchcase(name, p) for p in ignored)
     )
     if missing:
-        refuse_missing(missing, unknown, contract)
-    return ColumnMap(positions, unknown, repeated)
+        refuse_missing(missing, unknown, contract, sample)
+    return ColumnMap(positions, unknown, tuple(lacking), repeated)
 
 
 def _repeated(names: Sequence[str], contract: SourceContract) -> dict[int, dict[str, int]]:
@@ -221,9 +236,14 @@ def _no_header(header: Header, contract: SourceContract, wanted: set[str]) -> Re
 
 
 def refuse_missing(
-    missing: Sequence[str], unknown: Sequence[str], contract: SourceContract
+    missing: Sequence[str],
+    unknown: Sequence[str],
+    contract: SourceContract,
+    sample: Callable[[], Mapping[str, list[str]]] | None = None,
 ) -> NoReturn:
     """Refuse a file that lacks columns, and suggest those that look like them.
+
+    By name first, then by what stands in them.
 
     Raises:
         RefusedError: Always.
@@ -234,6 +254,11 @@ def refuse_missing(
         near = difflib.get_close_matches(expected, unknown, 1, 0.6)
         if near:
             hints.append(f"Did you mean {near[0]!r} for {name}? Add it to `aliases:`.")
+        elif sample and unknown:
+            values = {n: v for n, v in sample().items() if n in unknown}
+            alike = alike_by_content(contract.columns[name], values)
+            if alike:
+                hints.append(f"{alike!r} holds what {name} should. Add it to `aliases:`.")
     hint = " ".join(hints) or "Set `optional: true` if files may lack them."
     raise RefusedError(f"columns are missing: {', '.join(missing)}", hint=hint)
 

@@ -16,7 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, get_args
+
+import duckdb
 
 from cdp_pipeline import __version__
 from cdp_pipeline.core.context import RunContext, StepResult
@@ -24,7 +26,7 @@ from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
 from cdp_pipeline.ingest.control import manifest_name
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery, PlanStatus
 from cdp_pipeline.project.contracts import SourceContract
-from cdp_pipeline.project.layout import BusinessDate
+from cdp_pipeline.project.layout import BusinessDate, Weekday
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.storage.files import write_json
 from cdp_pipeline.storage.journal import snapshot_journals
@@ -74,7 +76,7 @@ def run(context: RunContext) -> StepResult:
         "fingerprint": fingerprint(deliveries, project, context, built_upon=built_upon),
     }
     write_json(paths.plan, plan)
-    return _report(deliveries)
+    return _report(deliveries, project, context.business_date, has_base=base is not None)
 
 
 def find_files(landing: Path, contract: SourceContract, *, where: str) -> Iterator[Delivery]:
@@ -188,10 +190,11 @@ def read_ledger(base: Path, context: RunContext) -> tuple[Known, list[Delivery]]
     try:
         path = quote_literal(str(base / DATABASE_FILE))
         con.execute(f"attach {path} as base (read_only)")
+        was_here = "in_landing" if has_column(con, "in_landing") else "false"
         rows = fetch_dicts(
             con,
-            "select file_id, source, file_name, sha256, bytes, business_date, status, reason "
-            "from base.ops.deliveries where sha256 <> '' "
+            "select file_id, source, file_name, sha256, bytes, business_date, status, reason, "  # noqa: S608 - fixed
+            f"{was_here} as was_in_landing from base.ops.deliveries where sha256 <> '' "
             "order by source, business_date, file_name, file_id",
         )
     finally:
@@ -206,6 +209,16 @@ def read_ledger(base: Path, context: RunContext) -> tuple[Known, list[Delivery]]
             status: PlanStatus = "duplicate_file" if old.status == "duplicate_file" else "known"
             known[old.source, old.file_name] = replace(old, status=status)
     return known, superseded
+
+
+def has_column(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Return whether the ledger of the version built upon has a column: older ones have fewer."""
+    rows = con.execute(
+        "select 1 from duckdb_columns() where database_name = 'base' and schema_name = 'ops' "
+        "and table_name = 'deliveries' and column_name = ?",
+        [name],
+    ).fetchall()
+    return bool(rows)
 
 
 def _gone(known: Known, contract: SourceContract, found: Iterable[Delivery]) -> Iterator[Delivery]:
@@ -295,15 +308,31 @@ def fingerprint(
     return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
 
 
-def _report(deliveries: list[Delivery]) -> StepResult:
+def _notices(
+    deliveries: list[Delivery], project: Project, night: date, *, has_base: bool
+) -> Iterator[str]:
+    """Yield what a person should know of the night's arrivals: refused, late, missing, vanished."""
+    for d in deliveries:
+        if d.status == "refused":
+            yield f"{d.source}: {d.file_name} is refused: {d.reason}"
+        elif d.status == "new" and has_base and d.business_date < night:
+            yield f"{d.source}: {d.file_name} is late: it belongs to {d.business_date}"
+        elif d.status == "known" and d.path is None and d.was_in_landing:
+            yield f"{d.source}: {d.file_name} has left the landing folder; its rows stay"
+    weekday = get_args(Weekday)[night.weekday()]
+    here = {d.source for d in deliveries if d.business_date == night}
+    for name, contract in project.sources.items():
+        if weekday in contract.delivery.expected_on and name not in here:
+            yield f"{name}: nothing was delivered for {night}; ask {contract.owner}"
+
+
+def _report(
+    deliveries: list[Delivery], project: Project, night: date, *, has_base: bool
+) -> StepResult:
     counts: dict[str, int] = {}
     for delivery in deliveries:
         counts[delivery.status] = counts.get(delivery.status, 0) + 1
-    messages = tuple(
-        f"{d.source}: {d.file_name} is refused: {d.reason}"
-        for d in deliveries
-        if d.status == "refused"
-    )
+    messages = tuple(_notices(deliveries, project, night, has_base=has_base))
     return StepResult(
         rows_in=len(deliveries),
         rows_out=counts.get("new", 0),

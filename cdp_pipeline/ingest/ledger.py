@@ -115,6 +115,7 @@ def _ledger_row(
         "excluded": entry.excluded,
         "status": entry.status,
         "reason": entry.reason or None,
+        "in_landing": d.path is not None,
         "first_loaded_on": first.get((d.source, d.file_name, d.sha256), night),
     }
 

@@ -20,7 +20,7 @@ from cdp_pipeline.ingest.json_sql import array_path, paths_of, record_relation
 from cdp_pipeline.ingest.markup import markup_to_documents
 from cdp_pipeline.ingest.parts import repeat_records
 from cdp_pipeline.ingest.plaintext import PlainText
-from cdp_pipeline.ingest.reading import Reading, unknown_columns
+from cdp_pipeline.ingest.reading import Reading, lacking_columns, unknown_columns
 from cdp_pipeline.ingest.records import count_records
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.project.contracts import SourceContract
@@ -139,7 +139,7 @@ def _look_into_records(path: Path, contract: SourceContract) -> tuple[str, ...]:
     ]
     if keys and missing:
         refuse_missing(missing, unknown, contract)
-    return unknown_columns(unknown)
+    return unknown_columns(unknown, contract.drift.new_columns)
 
 
 def map_ignore(name: str, pattern: str) -> bool:
@@ -181,7 +181,12 @@ def open_parquet(
         path=path,
         texts={n: f"cast({places[names[i]]} as varchar)" for n, i in columns.positions.items()},
         records=int(records[0][0]),
-        messages=unknown_columns(tuple(n for n in columns.unknown if n in top_level)),
+        messages=(
+            *unknown_columns(
+                tuple(n for n in columns.unknown if n in top_level), contract.drift.new_columns
+            ),
+            *lacking_columns(columns.lacking, contract.drift.missing_columns),
+        ),
     )
     return repeat_records(reading, contract, {})
 
@@ -224,7 +229,7 @@ def _open_structs(
         records=records,
         is_nested=True,
         is_repeated=bool(array_path(contract)),
-        messages=unknown_columns(unknown),
+        messages=unknown_columns(unknown, contract.drift.new_columns),
     )
 
 

@@ -8,17 +8,19 @@ workbooks are opened here, nested records by ``nested``.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import numpy as np
 
-from cdp_pipeline.ingest.headers import Header, map_header, read_header
+from cdp_pipeline.ingest.drift import sample_columns
+from cdp_pipeline.ingest.headers import Header, map_header, plain_name, read_header
 from cdp_pipeline.ingest.inflation import unpack_member
 from cdp_pipeline.ingest.nested import open_array, open_lines, open_markup, open_parquet
 from cdp_pipeline.ingest.parts import repeat_records
 from cdp_pipeline.ingest.plaintext import PlainText, prepare_text
-from cdp_pipeline.ingest.reading import Reading, unknown_columns
+from cdp_pipeline.ingest.reading import Reading, lacking_columns, unknown_columns
 from cdp_pipeline.ingest.records import count_records
 from cdp_pipeline.ingest.salvage import needs_salvage, salvage_lines
 from cdp_pipeline.ingest.workbook import write_sheet
@@ -73,7 +75,7 @@ def _open_sheet(path: Path, contract: SourceContract, scratch: Path) -> Reading:
 def _open_csv(text: PlainText, contract: SourceContract, scratch: Path) -> Reading:
     written = contract.delivery
     header = read_header(text.path, contract)
-    columns = map_header(header, contract)
+    columns = map_header(header, contract, partial(_sample, text.path, header, contract))
     count = count_records(
         text.path, start=header.start, quote=written.quote, keeps_blank=header.width == 1
     )
@@ -88,12 +90,20 @@ def _open_csv(text: PlainText, contract: SourceContract, scratch: Path) -> Readi
         has_nul=text.has_nul,
         has_long_fields=count.has_long_lines or count.has_quotes,
         width=header.width,
-        messages=unknown_columns(columns.unknown),
+        messages=(
+            *unknown_columns(columns.unknown, contract.drift.new_columns),
+            *lacking_columns(columns.lacking, contract.drift.missing_columns),
+        ),
     )
     is_single = not written.multiline and count.has_quotes
     if is_single and needs_salvage(text.path, start=header.start, quote=written.quote):
         reading = _salvage(reading, header, contract, scratch)
     return repeat_records(reading, contract, columns.repeated)
+
+
+def _sample(path: Path, header: Header, contract: SourceContract) -> dict[str, list[str]]:
+    names = [plain_name(name) for name in header.names]
+    return sample_columns(path, header.start, names, contract.delivery)
 
 
 def _salvage(reading: Reading, header: Header, contract: SourceContract, scratch: Path) -> Reading:

@@ -6,6 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdp_pipeline.ingest.records import Positions
+from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.project.drift import Policy
+
+NEW_COLUMNS = "unknown columns"
+MISSING_COLUMNS = "lacks the optional columns"
+"""How warnings about columns begin."""
 
 _SHOWN_NAMES = 10
 
@@ -59,10 +65,29 @@ class Reading:
     messages: tuple[str, ...] = ()
 
 
-def unknown_columns(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the warning about columns that a contract neither declares nor ignores."""
-    if not names:
+def unknown_columns(names: tuple[str, ...], policy: Policy) -> tuple[str, ...]:
+    """Return the warning about columns that a contract neither declares nor ignores.
+
+    Raises:
+        RefusedError: There are some, and the contract sets such files aside.
+    """
+    return _changed(NEW_COLUMNS, names, policy, "declare them, or list them under `ignore:`")
+
+
+def lacking_columns(names: tuple[str, ...], policy: Policy) -> tuple[str, ...]:
+    """Return the warning about optional columns that a file lacks.
+
+    Raises:
+        RefusedError: There are some, and the contract sets such files aside.
+    """
+    return _changed(MISSING_COLUMNS, names, policy, "ask the sender whether they are gone for good")
+
+
+def _changed(what: str, names: tuple[str, ...], policy: Policy, hint: str) -> tuple[str, ...]:
+    if not names or policy == "pass":
         return ()
     shown = ", ".join(repr(name) for name in names[:_SHOWN_NAMES])
     more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
-    return (f"unknown columns {shown}{more}: declare them, or list them under `ignore:`",)
+    if policy == "quarantine":
+        raise RefusedError(f"{what} {shown}{more}", hint=f"{hint[0].upper()}{hint[1:]}.")
+    return (f"{what} {shown}{more}: {hint}",)

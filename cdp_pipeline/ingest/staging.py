@@ -30,10 +30,11 @@ from cdp_pipeline.ingest.deliveries import (
     read_notes,
     staged_places,
 )
+from cdp_pipeline.ingest.drift import look_of_values, null_shares, unknown_values
 from cdp_pipeline.ingest.judging import Rule, judge_rows
 from cdp_pipeline.ingest.numbering import count_rows, count_rules, number_rows
 from cdp_pipeline.ingest.readers import open_reading
-from cdp_pipeline.ingest.reading import Reading
+from cdp_pipeline.ingest.reading import MISSING_COLUMNS, NEW_COLUMNS, Reading
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.rejections import MEANINGS, collect_rejected
 from cdp_pipeline.project.contracts import SourceContract
@@ -44,6 +45,7 @@ from cdp_pipeline.storage.warehouse import connect, fetch_value, quote_column, q
 
 _COPY_OPTIONS = "(format parquet, compression zstd, compression_level 1)"
 _SHOWN_MESSAGES = 20
+_MEND = "Mend the contract or have the file sent again."
 _log = get_logger(__name__)
 
 
@@ -74,6 +76,7 @@ def run(context: RunContext, *, source: str) -> StepResult:
     staged = [(delivery, notes) for delivery, notes in done.items() if notes is not None]
     _write_summary(context, contract, staged)
     _stop_if_required(contract, staged)
+    _stop_on_drift(contract, staged)
     return _report(staged)
 
 
@@ -193,7 +196,7 @@ class _Staging:
         )
         number_rows(con, reading, rejected, scratch=self.scratch)
         counts = count_rules(con, rejected)
-        _refuse_bad_share(counts, records, self.stop_share)
+        self._refuse_bad_share(counts, records)
         accepted = _write_rows(
             con, self.contract, self.places.rows, is_repeated=reading.is_repeated
         )
@@ -205,26 +208,30 @@ class _Staging:
             )
         if counts:
             _write_quarantine(con, self.delivery, rules, self.places.quarantine)
-        messages = (*reading.messages, *said)
+        messages = (*reading.messages, *said, *unknown_values(con, self.contract))
         if not records:
             messages = (*messages, "the file holds no records")
-        return StagedFile("loaded", records, accepted, counts, messages=messages)
+        shares = null_shares(con, self.contract)
+        return StagedFile(
+            "loaded", records, accepted, counts, messages=messages, null_shares=shares
+        )
 
-
-def _refuse_bad_share(counts: dict[str, int], records: int, stop_share: float) -> None:
-    """Refuse a file with too many bad records; a single one never condemns a file."""
-    bad = sum(counts.values())
-    if bad <= 1 or bad <= stop_share * records:
-        return
-    rule, count = max(counts.items(), key=lambda item: (item[1], item[0]))
-    hint = f"Most frequent: {rule} ({count}). Mend the contract or have the file sent again."
-    if rule == "not_utf8":
-        hint = "It is probably Windows-1252: set `encoding: cp1252`."
-    raise RefusedError(
-        f"{bad} of {records} records break a rule, more than {stop_share:.0%}",
-        hint=hint,
-        records=records,
-    )
+    def _refuse_bad_share(self, counts: dict[str, int], records: int) -> None:
+        """Refuse a file with too many bad records; a single one never condemns a file."""
+        bad = sum(counts.values())
+        if bad <= 1 or bad <= self.stop_share * records:
+            return
+        rule, count = max(counts.items(), key=lambda item: (item[1], item[0]))
+        look = look_of_values(self.con, rule.removesuffix("_type")) if "_type" in rule else ""
+        hint = f"Most frequent: {rule} ({count}). "
+        hint += f"{look[0].upper()}{look[1:]}." if look else _MEND
+        if rule == "not_utf8":
+            hint = "It is probably Windows-1252: set `encoding: cp1252`."
+        raise RefusedError(
+            f"{bad} of {records} records break a rule, more than {self.stop_share:.0%}",
+            hint=hint,
+            records=records,
+        )
 
 
 def _write_rows(
@@ -315,6 +322,21 @@ def _stop_if_required(contract: SourceContract, staged: list[tuple[Delivery, Sta
             where=delivery.file_name,
             hint="Mend the file or the contract and run the night again.",
         )
+
+
+def _stop_on_drift(contract: SourceContract, staged: list[tuple[Delivery, StagedFile]]) -> None:
+    stops = {
+        NEW_COLUMNS: contract.drift.new_columns == "stop",
+        MISSING_COLUMNS: contract.drift.missing_columns == "stop",
+    }
+    for delivery, notes in staged:
+        for text in notes.messages if delivery.status == "new" else ():
+            if any(is_stop and text.startswith(kind) for kind, is_stop in stops.items()):
+                raise ContractError(
+                    text,
+                    where=delivery.file_name,
+                    hint="Its contract says `drift: stop` for such a change; look at the file.",
+                )
 
 
 def _report(staged: list[tuple[Delivery, StagedFile]]) -> StepResult:

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from cdp_pipeline.core.types import Severity
 from cdp_pipeline.project.checks import Check, Declaration
+from cdp_pipeline.project.drift import Drift
 from cdp_pipeline.project.layout import NESTED_FORMATS, Delivery
 from cdp_pipeline.project.record_paths import array_of, parse_path
 
@@ -143,6 +144,7 @@ class SourceContract(Declaration):
         default=(), description="Known columns that are not read; * stands for any text."
     )
     exclude: tuple[Exclusion, ...] = ()
+    drift: Drift = Field(default_factory=Drift)
     checks: tuple[Check, ...] = ()
     join: tuple[Join, ...] = ()
     feeds: tuple[Feed, ...] = Field(description="[] if other sources only join this one.")
@@ -241,17 +243,20 @@ class SourceContract(Declaration):
 
     def all_checks(self) -> tuple[Check, ...]:
         """Return declared checks and those that column short-hands stand for."""
-        return (*_column_checks(self.columns), *self.checks)
+        return (*_column_checks(self.columns, self.drift), *self.checks)
 
 
-def _column_checks(columns: dict[str, Column]) -> list[Check]:
+def _column_checks(columns: dict[str, Column], drift: Drift) -> list[Check]:
     found: list[Check] = []
     aside = Severity.QUARANTINE
     for name, column in columns.items():
         if column.required:
             found.append(Check(expect="not_null", column=name, severity=aside))
-        if column.values:
-            found.append(Check(expect="in_set", column=name, values=column.values, severity=aside))
+        if column.values and drift.unknown_values != "pass":
+            severity = Severity(drift.unknown_values)
+            found.append(
+                Check(expect="in_set", column=name, values=column.values, severity=severity)
+            )
         if column.pattern:
             whole = f"^(?:{column.pattern})$"
             found.append(Check(expect="matches", column=name, pattern=whole, severity=aside))

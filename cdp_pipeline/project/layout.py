@@ -12,6 +12,9 @@ from pydantic import Field, field_validator, model_validator
 
 from cdp_pipeline.project.checks import Declaration
 
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+"""Names of days, in the order of ``date.weekday()``."""
+
 NESTED_FORMATS = frozenset({"jsonl", "json", "xml", "parquet"})
 """Formats in which ``from:`` is a path into a record."""
 
@@ -113,6 +116,9 @@ class Delivery(Declaration):
     time_zone: str = Field(default="UTC", description="Zone of times that carry no offset.")
     business_date: BusinessDate = Field(default_factory=BusinessDate)
     required: bool = Field(default=False, description="Without a file of the night, stop.")
+    expected_on: tuple[Weekday, ...] = Field(
+        default=(), description="Weekdays on whose nights a missing file is reported."
+    )
     minimum_rows: int = Field(default=0, ge=0, description="Fewer records stop the night.")
     maximum_rows: int | None = Field(default=None, ge=1, description="More records warn.")
 

@@ -139,14 +139,23 @@ def _check_source(
 def _wanted_rows(contract: SourceContract, rows: StagedRows, *, where: str) -> str:
     """Return a FROM clause over the staged rows without those that the contract excludes."""
     types = {name: column.sql_type for name, column in contract.columns.items()}
-    types |= {"_file": "varchar", "_line": "bigint", "_business_date": "date"}
+    types |= {"_file": "varchar", "_line": "bigint", "_item": "bigint", "_business_date": "date"}
+    types["_file_name"] = "varchar"
     files = ", ".join(quote_literal(str(path)) for path in rows.files)
+    names = " ".join(
+        f"when {quote_literal(str(path))} then {quote_literal(name)}"
+        for path, name in zip(rows.files, rows.names, strict=True)
+    )
+    named = f"select *, case filename {names} end as _file_name"
     conditions = [
         f"{vet_predicate(exclusion.where, columns=types, where=where)} is not true"
         for exclusion in contract.exclude
     ]
     wanted = " and ".join(conditions) or "true"
-    return f"from read_parquet([{files}], union_by_name = true) where {wanted}"
+    return (
+        f"from ({named} from read_parquet([{files}], union_by_name = true, filename = true)) "
+        f"where {wanted}"
+    )
 
 
 def _check_volume(contract: SourceContract, rows: StagedRows) -> list[CheckResult]:

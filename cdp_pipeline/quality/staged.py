@@ -21,10 +21,12 @@ class StagedRows:
 
     Attributes:
         files: Parquet files in name order; none if no new delivery was loaded.
+        names: Path below the landing folder of each, in the files' order.
         records: Records of each new delivery, those set aside included, in the files' order.
     """
 
     files: tuple[Path, ...]
+    names: tuple[str, ...]
     records: tuple[int, ...]
 
 
@@ -39,13 +41,17 @@ def read_staged(paths: DataPaths, source: str) -> StagedRows:
     if not notes.is_file():
         raise DataQualityError(f"{source} has not been staged", where=str(notes), hint=hint)
     new = sorted(
-        (Path(entry["rows_path"]), int(entry["records"]))
+        (Path(entry["rows_path"]), entry["file_name"], int(entry["records"]))
         for entry in read_json(notes)["deliveries"]
         if entry["plan_status"] == "new" and entry["status"] == "loaded"
     )
-    for path, _ in new:
+    for path, _, _ in new:
         if not path.is_file():
             raise DataQualityError(
                 f"staged rows of {source} are missing: {path.name}", where=str(notes), hint=hint
             )
-    return StagedRows(tuple(path for path, _ in new), tuple(records for _, records in new))
+    return StagedRows(
+        tuple(path for path, _, _ in new),
+        tuple(name for _, name, _ in new),
+        tuple(records for _, _, records in new),
+    )

@@ -8,6 +8,7 @@ import yaml
 
 from cdp_pipeline.project.checks import Check
 from cdp_pipeline.project.contracts import Column, Join, Load, SourceContract
+from cdp_pipeline.project.drift import Drift
 from cdp_pipeline.project.layout import Control, Delivery, FillDown
 from tests.unit.ingest.conftest import REPOSITORY
 
@@ -15,7 +16,7 @@ PAGE = (REPOSITORY / "expectations" / "README.md").read_text("utf-8")
 
 
 def test_every_key_of_a_contract_stands_on_the_page() -> None:
-    for model in (SourceContract, Delivery, Control, FillDown, Load, Join, Column, Check):
+    for model in (SourceContract, Delivery, Control, FillDown, Drift, Load, Join, Column, Check):
         for name, field in model.model_fields.items():
             spelt = field.alias or name
             assert re.search(rf"`[^`]*\b{spelt}\b[^`]*`", PAGE), f"{model.__name__}.{spelt}"

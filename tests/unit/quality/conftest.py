@@ -68,6 +68,7 @@ def stage_rows(context: RunContext) -> StageRows:
             "records": accepted,
             "accepted": accepted,
             "rows_path": str(rows),
+            "file_name": f"{source}/{file_id}.csv",
         }
         notes = paths.staged / f"{source}.json"
         before = json.loads(notes.read_text())["deliveries"] if notes.is_file() else []
