@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from cdp_pipeline.project.evidence import EVIDENCE, KEY_COLUMNS, KEYS
+from cdp_pipeline.project.evidence import EVIDENCE, KEY_COLUMNS, KEYS, TELLING
 from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.storage.warehouse import fetch_value, quote_literal
 
@@ -24,11 +24,13 @@ class BlockingRule:
         name: For people and for ``identity.edges.rule``.
         columns: SQL over node columns that must all be present and equal.
         needs: Node columns without which the rule is left out.
+        is_wide: Whether its keys tell so little that it may be dropped as a whole.
     """
 
     name: str
     columns: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    is_wide: bool = False
 
     def key_sql(self, number: int) -> str:
         """Return SQL for the rows (key, rule, node_id) of this rule."""
@@ -47,6 +49,7 @@ def declared_rules(spec: LinkageSpec) -> tuple[BlockingRule, ...]:
             name,
             tuple(KEYS[key] for key in keys),
             tuple(_needed(key) for key in keys),
+            sum(TELLING.get(key, 2.0) for key in keys) < 2,  # noqa: PLR2004 - see TELLING
         )
         for name, keys in spec.rules.items()
     )
@@ -72,7 +75,7 @@ def propose_pairs(
         con: Connection with the temporary table ``identity_nodes``.
         rules: A pair found by several rules carries the first.
         cap: Largest number of nodes that a key may hold.
-        most_pairs: Pairs a node that one rule may propose; a rule that proposes more is dropped
+        most_pairs: Pairs a node that a wide rule may propose; one that proposes more is dropped
             as a whole, and all of its keys are counted as dropped. Default: no bound.
 
     Returns:
@@ -86,7 +89,8 @@ def propose_pairs(
         "from identity_keys group by key, rule having size > 1"
     )
     if most_pairs is not None:
-        con.execute(_DROP_RULES, {"cap": cap, "most": most_pairs})
+        wide = [number for number, rule in enumerate(rules) if rule.is_wide]
+        con.execute(_DROP_RULES, {"cap": cap, "most": most_pairs, "wide": wide})
     con.execute(_PAIRS, {"cap": cap})
     _report(con, rules, cap=cap)
     con.execute("drop table identity_keys; drop table identity_key_sizes")
@@ -103,7 +107,10 @@ with costs as (
     where size <= $cap
     group by rule
 )
-select k.key, k.rule, k.size, c.pairs > $most * (select count(*) from identity_nodes) as is_dear
+select
+    k.key, k.rule, k.size,
+    k.rule in (select unnest(cast($wide as integer[])))
+        and c.pairs > $most * (select count(*) from identity_nodes) as is_dear
 from identity_key_sizes as k
 inner join costs as c on c.rule = k.rule
 """

@@ -283,14 +283,14 @@ def _resolve(
 
 
 def _effort(nodes: int) -> tuple[int, float]:
-    """Return how many records a key may hold, and pairs a record that one rule may propose.
+    """Return how many records a key may hold, and pairs a record that a wide rule may propose.
 
     Small files are searched wide; in large ones a rule that finds every namesake costs more than
     it brings.
     """
     if nodes <= SMALL_FILE:
         return 250, 60.0
-    return (120, 3.0) if nodes <= 5 * SMALL_FILE else (60, 3.0)
+    return (120, 3.0) if nodes <= 5 * SMALL_FILE else (60, 1.0)
 
 
 _WITH_SOURCES = """

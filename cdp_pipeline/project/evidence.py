@@ -224,6 +224,15 @@ KEY_COLUMNS: dict[str, str] = {
 }
 """The node column behind each key that is an expression."""
 
+TELLING: dict[str, float] = {
+    "birth_date": 1.5,
+    **dict.fromkeys(("given_name", "family_name", "zip", "street_name", "house_number"), 1.0),
+    **dict.fromkeys(("town", "postal district", "birth_place"), 0.5),
+    **dict.fromkeys(("given name's start", "family name's start"), 0.5),
+}
+"""How much a key tells, where it is less than a whole identifier. A rule whose keys sum to less
+than two finds strangers above all, and may be dropped where it proposes too many pairs."""
+
 KEYS: dict[str, str] = {
     **{tag: found.key for tag, found in EVIDENCE.items()},
     "given initial": "given_initial",

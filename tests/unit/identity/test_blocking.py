@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from cdp_pipeline.identity.blocking import BlockingRule, propose_pairs
+from cdp_pipeline.identity.design import shipped_design
 from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
 
 if TYPE_CHECKING:
@@ -47,3 +48,18 @@ def test_missing_values_never_block_together(con: duckdb.DuckDBPyConnection) -> 
     propose_pairs(con, (BlockingRule("card", ("card",)),), cap=10)
     nodes = con.execute("select distinct unnest([node_a, node_b]) from identity_pairs").fetchall()
     assert {2, 3}.isdisjoint({row[0] for row in nodes})
+
+
+def test_only_a_wide_rule_is_dropped_as_a_whole(con: duckdb.DuckDBPyConnection) -> None:
+    rules = (BlockingRule("card", ("card",)), BlockingRule("name", ("name",), is_wide=True))
+    propose_pairs(con, rules, cap=10, most_pairs=0.1)
+    report = {row["rule"]: row for row in fetch_dicts(con, "from identity.blocking")}
+    assert report["card"]["pairs"] == 7
+    assert report["name"]["pairs"] == 0
+    assert report["name"]["dropped_records"] == 4
+
+
+def test_rules_are_wide_when_their_keys_tell_little() -> None:
+    wide = {rule.name for rule in shipped_design("files").rules if rule.is_wide}
+    assert "same given name" in wide
+    assert wide.isdisjoint({"same mailbox", "same birth date and given name", "same address"})
