@@ -58,6 +58,41 @@ class IdentitySettings(_Group):
     accept_prob: float = Field(default=0.5, gt=0, lt=1, description="Links at or above count.")
     review_prob: float = Field(default=0.2, gt=0, lt=1, description="Links from here are reviewed.")
     block_cap: int = Field(default=60, ge=2, description="Records a blocking key may hold.")
+    refit_days: int = Field(
+        default=7,
+        ge=0,
+        description="Age of the linkage model from which all pairs are compared again; 0: nightly.",
+    )
+    gate_minimum_records: int = Field(
+        default=20, ge=1, description="Records that must change customer before a night is held."
+    )
+    gate_moved_share: float = Field(
+        default=0.02, ge=0, le=1, description="Known records that may change customer in a night."
+    )
+    gate_merged_share: float = Field(
+        default=0.02, ge=0, le=1, description="Known customers that may be merged into others."
+    )
+    gate_split_share: float = Field(
+        default=0.02, ge=0, le=1, description="Known customers that may be split."
+    )
+    gate_largest_merge: int = Field(
+        default=10, ge=2, description="Known customers that may become one."
+    )
+    gate_mixed_household_share: float = Field(
+        default=0.01, ge=0, le=1, description="Customers that may join two households."
+    )
+    gate_segment_share: float = Field(
+        default=0.25, ge=0, le=1, description="Members of any one segment that may be affected."
+    )
+    gate_clv_share: float = Field(
+        default=0.05, ge=0, le=1, description="Share of the CLV total that may be affected."
+    )
+    gate_consent_share: float = Field(
+        default=0.01, ge=0, le=1, description="Customers whose contact permission may change."
+    )
+    gate_export_share: float = Field(
+        default=0.10, ge=0, le=1, description="Exported rows that may be affected."
+    )
     maximum_cluster_records: int = Field(
         default=300, ge=10, description="Records in one person before the cluster is cut."
     )

@@ -55,7 +55,7 @@ select
         else 1
     end),
     min(g.evidence_id)
-from identity.records as r
+from identity_attachable as r
 inner join {groups} as g on g.evidence_id = r.evidence_id
 where r.{field} is not null
 group by r.{field}, g.group_id
@@ -66,7 +66,7 @@ create or replace temp table identity_open as
 select evidence_id, {keys},
     {count} as identifiers,
     case {primary} end as primary_key
-from identity.records
+from identity_attachable
 where record_id = evidence_id and is_usable and not is_comparable
 order by evidence_id
 """
@@ -144,18 +144,24 @@ where o.primary_key = '{key}' and (o.identifiers > 1) = $several
 """
 
 
-def attach_records(con: duckdb.DuckDBPyConnection, *, accept: float) -> None:
+def attach_records(con: duckdb.DuckDBPyConnection, *, accept: float, is_part: bool = False) -> None:
     """Extend ``identity_groups`` by the nameless records.
 
     Args:
         con: Connection with ``identity.records`` and the temporary table ``identity_groups``
             (evidence_id, group_id, match_prob) of the named records.
         accept: Probability above which an attachment counts.
+        is_part: The temporary table ``identity_attachable`` holds the records to look at: nameless
+            ones, and whoever shares an identifier with them. Default: all records.
 
     Writes the temporary table ``identity_attached`` (evidence_id, holder_id, match_prob, field):
     the record that each one was attached to, and why.
     """
     place_partners(con)
+    if not is_part:
+        con.execute(
+            "create or replace temp view identity_attachable as select * from identity.records"
+        )
     _prepare(con)
     withhold_judged(con)
     for key, several in _passes(con):

@@ -32,13 +32,13 @@ class BlockingRule:
     needs: tuple[str, ...] = ()
     is_wide: bool = False
 
-    def key_sql(self, number: int) -> str:
+    def key_sql(self, number: int, *, nodes: str = "identity_nodes") -> str:
         """Return SQL for the rows (key, rule, node_id) of this rule."""
         present = " and ".join(f"({column}) is not null" for column in self.columns)
         parts = ", ".join(self.columns)
         return (
             f"select hash({parts}, {number}) as key, {number} as rule, node_id "  # noqa: S608 - constants
-            f"from identity_nodes where {present}"
+            f"from {nodes} where {present}"
         )
 
 
@@ -92,7 +92,7 @@ def propose_pairs(
         wide = [number for number, rule in enumerate(rules) if rule.is_wide]
         con.execute(_DROP_RULES, {"cap": cap, "most": most_pairs, "wide": wide})
     con.execute(_PAIRS, {"cap": cap})
-    _report(con, rules, cap=cap)
+    report_blocking(con, rules, cap=cap)
     con.execute("drop table identity_keys; drop table identity_key_sizes")
     return int(fetch_value(con, "select count(*) from identity_pairs"))
 
@@ -139,7 +139,10 @@ def rule_rows(rules: Sequence[BlockingRule]) -> str:
     return f"select * from (values {numbered}) as t (rule, name)"  # noqa: S608 - quoted literals
 
 
-def _report(con: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], *, cap: int) -> None:
+def report_blocking(
+    con: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], *, cap: int
+) -> None:
+    """Write ``identity.blocking`` from ``identity_key_sizes`` and ``identity_pairs``."""
     con.execute(
         f"""
         create or replace table identity.blocking as

@@ -16,13 +16,22 @@ import pyarrow as pa
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.identity.attach import attach_records
 from cdp_pipeline.identity.bonds import Bonds
+from cdp_pipeline.identity.changes import recall_reasons
 from cdp_pipeline.identity.compare import Comparison, pattern_sql
 from cdp_pipeline.identity.design import declared_design
 from cdp_pipeline.identity.ids import assign_customers
+from cdp_pipeline.identity.increment import (
+    carry_attachments,
+    carry_groups,
+    choose_nameless,
+    touched_nodes,
+)
 from cdp_pipeline.identity.judged import mark_judged, node_bonds, verify_groups
 from cdp_pipeline.identity.learning import correct_scores
 from cdp_pipeline.identity.linkage import NEVER, average_linkage, components, cut_large
+from cdp_pipeline.identity.night import read_night
 from cdp_pipeline.identity.nodes import build_nodes
+from cdp_pipeline.identity.release import ACCEPTED, HELD, Verdict, judge_night, recall_proposal
 from cdp_pipeline.identity.weights import (
     Parameters,
     frequency_select,
@@ -33,6 +42,10 @@ from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
 
 Integers = npt.NDArray[np.int64]
+Marks = npt.NDArray[np.bool_]
+
+AGAIN = (ACCEPTED, HELD)
+"""After a night that was held, groups are formed again from all links, unless it was rejected."""
 
 LOWEST_BITS = -5.0
 HIGHEST_BITS = 12.0
@@ -41,7 +54,7 @@ HIGHEST_BITS = 12.0
 CONFLICT_BITS = -2.0
 """A pair whose disagreements weigh less has no conflict: missing fields must not split a group."""
 
-MADE_TABLES = ("customer_map", "changes", "redirects", "edges")
+MADE_TABLES = ("customer_map", "changes", "redirects", "spent_ids", "release", "edges")
 
 
 def run(context: RunContext) -> StepResult:
@@ -52,19 +65,8 @@ def run(context: RunContext) -> StepResult:
         particular (no usable evidence, or an identifier that several people hold).
     """
     project = load_project(context.project_root)
-    settings = context.settings.identity
     with open_build(context) as con:
-        build_nodes(con)
-        parameters = load_parameters(con, declared_design(project.linkage).comparisons)
-        labels = group_nodes(
-            con, parameters, accept=settings.accept_prob, limit=settings.maximum_cluster_records
-        )
-        write_groups(con, labels, accept=settings.accept_prob)
-        attach_records(con, accept=settings.accept_prob)
-        verify_groups(con)
-        _add_attached_edges(con)
-        mark_judged(con)
-        assign_customers(con, business_date=context.business_date.isoformat())
+        verdict = _resolve(con, context, declared_design(project.linkage).comparisons)
         for name in MADE_TABLES:
             declare_table(con, project.table(f"identity.{name}"))
         facts = _facts(con)
@@ -75,19 +77,75 @@ def run(context: RunContext) -> StepResult:
         messages=(
             f"{facts['mapped']:,} person records are {facts['customers']:,} customers",
             "tonight {created:,} new, {merged:,} merged, {split:,} split off".format(**facts),
+            *verdict.messages,
         ),
-        facts=facts,
+        facts={
+            **facts,
+            "release": verdict.name,
+            "gate": {metric.name: round(metric.value, 6) for metric in verdict.metrics},
+        },
     )
 
 
-def group_nodes(
-    con: duckdb.DuckDBPyConnection, parameters: Parameters | None, *, accept: float, limit: int
-) -> Integers:
-    """Return the group of each node of ``identity_nodes``.
+def _resolve(
+    con: duckdb.DuckDBPyConnection, context: RunContext, comparisons: tuple[Comparison, ...]
+) -> Verdict:
+    """Group what is new or all, attach the nameless, name customers, ask the release gate."""
+    settings = context.settings.identity
+    night = read_night(con, today=context.business_date)
+    held = recall_proposal(con, context)
+    touched = None if night.is_refit else touched_nodes(con, all_of_them=held in AGAIN)
+    if touched is None:
+        build_nodes(con)
+    parameters = load_parameters(con, comparisons)
+    labels = group_nodes(
+        con,
+        parameters,
+        accept=settings.accept_prob,
+        limit=settings.maximum_cluster_records,
+        touched=touched,
+    )
+    write_groups(con, labels, accept=settings.accept_prob)
+    if touched is not None:
+        choose_nameless(con)
+        carry_groups(con)
+    attach_records(con, accept=settings.accept_prob, is_part=touched is not None)
+    verify_groups(con)
+    _add_attached_edges(con)
+    if touched is not None:
+        carry_attachments(con)
+    mark_judged(con)
+    recall_reasons(con)
+    assign_customers(
+        con,
+        business_date=context.business_date.isoformat(),
+        is_refitted=night.is_refit,
+        is_released=held == ACCEPTED,
+    )
+    return judge_night(con, context)
 
-    Reads ``staging.identity_links`` (node_a, node_b, log_odds).
+
+def group_nodes(
+    con: duckdb.DuckDBPyConnection,
+    parameters: Parameters | None,
+    *,
+    accept: float,
+    limit: int,
+    touched: Marks | None = None,
+) -> Integers:
+    """Return the group of each node.
+
+    Reads ``staging.identity_links`` (node_a, node_b, log_odds) and ``identity_nodes``.
+
+    Args:
+        con: Build connection.
+        parameters: Fitted model; without one every node is a group.
+        accept: Probability from which a link counts.
+        limit: Largest component left whole.
+        touched: Nodes to group, whole components of them; the others come out alone. Default:
+            all.
     """
-    size = int(fetch_value(con, "select count(*) from identity_nodes"))
+    size = int(fetch_value(con, "select count(*) from identity_node_ids"))
     bonds = node_bonds(con)
     if parameters is None:
         return bonds.enforce(np.arange(size, dtype=np.int64))
@@ -97,6 +155,9 @@ def group_nodes(
         "where log_odds >= ? order by node_a, node_b",
         [threshold],
     ).fetchnumpy()
+    if touched is not None:
+        kept = touched[links["node_a"]]
+        links = {name: values[kept] for name, values in links.items()}
     left, right = (np.asarray(links[name], np.int64) for name in ("node_a", "node_b"))
     allowed = ~bonds.forbids(left, right)
     left, right, log_odds = left[allowed], right[allowed], np.asarray(links["log_odds"])[allowed]

@@ -8,26 +8,20 @@ from __future__ import annotations
 
 import duckdb
 
-from cdp_pipeline.identity.ids import name_groups
+from cdp_pipeline.identity.changes import spend_ids
+from cdp_pipeline.identity.ids import name_groups, note_used_ids
 from cdp_pipeline.storage.warehouse import has_base_table
 
 _MEMBERS = """
 create or replace temp table identity_members as
-select g.customer_id as member, g.group_id, {previous} as previous_id
+select
+    g.customer_id as member,
+    cast(null as date) as since,
+    g.group_id,
+    {previous} as previous_id
 from identity_household_groups as g
 {join}
 """
-
-_USED_IDS = """
-create or replace temp table identity_used_ids as
-select household_id as id from base.identity.golden_records
-"""
-
-_USED_REDIRECTS = """
-insert into identity_used_ids select old_household_id from base.identity.household_redirects
-"""
-
-_NO_IDS = "create or replace temp table identity_used_ids as select '' as id where false"
 
 _NAMED = """
 create or replace temp table identity_households as
@@ -186,10 +180,8 @@ def name_households(con: duckdb.DuckDBPyConnection, *, business_date: str) -> No
             else "",
         )
     )
-    con.execute(_USED_IDS if has_base else _NO_IDS)
-    if has_history:
-        con.execute(_USED_REDIRECTS)
-    name_groups(con, prefix="H", business_date=business_date)
+    note_used_ids(con, prefix="H")
+    name_groups(con, prefix="H")
     con.execute(_NAMED)
     con.execute(
         _HOUSEHOLDS.format(
@@ -203,5 +195,11 @@ def name_households(con: duckdb.DuckDBPyConnection, *, business_date: str) -> No
     con.execute(_RETIRED)
     redirects = "from base.identity.household_redirects" if has_history else _NO_REDIRECTS
     con.execute(_REDIRECTS.format(business_date=business_date, carried=redirects))
+    spend_ids(
+        con,
+        business_date=business_date,
+        living="select household_id from identity_households "
+        "union select old_household_id from identity.household_redirects",
+    )
     changes = "from base.identity.household_changes" if has_history else _NO_CHANGES
     con.execute(_CHANGES.format(business_date=business_date, carried=changes))

@@ -17,17 +17,17 @@ from cdp_pipeline.storage.warehouse import fetch_value, has_base_table, has_tabl
 
 
 def node_bonds(con: duckdb.DuckDBPyConnection) -> Bonds:
-    """Return what clustering the nodes of ``identity_nodes`` must respect.
+    """Return what clustering the nodes of ``identity_node_ids`` must respect.
 
     Without judgements, as in a linkage outside a night, nothing.
     """
-    size = int(fetch_value(con, "select count(*) from identity_nodes"))
+    size = int(fetch_value(con, "select count(*) from identity_node_ids"))
     block = np.full(size, FREE, dtype=np.int64)
     if not has_table(con, BONDS_TABLE, catalog="staging"):
         return Bonds(block)
     rows = con.execute(
         "select n.node_id, b.block, b.is_closed from staging.identity_bonds as b "
-        "inner join identity_nodes as n on n.record_id = b.evidence_id order by n.node_id"
+        "inner join identity_node_ids as n on n.record_id = b.evidence_id order by n.node_id"
     ).fetchall()
     for node, its_block, _ in rows:
         block[node] = its_block

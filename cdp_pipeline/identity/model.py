@@ -24,8 +24,17 @@ from cdp_pipeline.identity.compare import (
     unpack,
 )
 from cdp_pipeline.identity.design import Design, declared_design, fitting_design
+from cdp_pipeline.identity.fits import (
+    carry_fit,
+    find_drift,
+    fitted_design,
+    keep_fit,
+    new_evidence,
+)
+from cdp_pipeline.identity.increment import join_scored, keep_scored, propose_new_pairs
 from cdp_pipeline.identity.kernel import HouseholdECM, Population
-from cdp_pipeline.identity.learning import LEARNING_TABLES, learn
+from cdp_pipeline.identity.learning import LEARNING_TABLES, carry_learning, learn
+from cdp_pipeline.identity.night import Night, keep_night, read_night
 from cdp_pipeline.identity.nodes import build_nodes
 from cdp_pipeline.identity.sampling import keep_rejected
 from cdp_pipeline.identity.weights import (
@@ -50,30 +59,48 @@ CLEANING_ROUNDS = 2
 HOUSEHOLD_PROB = 0.5
 """Pairs that are members of one household rather than strangers or one person."""
 
-MADE_TABLES = ("blocking", "model_parameters", *LEARNING_TABLES, "edges", "review")
+MADE_TABLES = (
+    "blocking",
+    "model_parameters",
+    "model_frequencies",
+    "model_fit",
+    *LEARNING_TABLES,
+    "scored_pairs",
+    "edges",
+    "review",
+)
 
 
 def run(context: RunContext) -> StepResult:
-    """Make ``identity.edges``, ``review``, ``blocking`` and ``model_parameters``.
+    """Make ``identity.edges``, ``review``, ``blocking`` and what a later night needs of the model.
 
     Returns:
-        Candidate pairs read and edges kept.
+        Pairs compared tonight and edges kept.
     """
     project = load_project(context.project_root)
     settings = context.settings.identity
+    declared = declared_design(project.linkage)
     with open_build(context) as con:
-        build_nodes(con)
-        design = fitting_design(con, declared_design(project.linkage))
-        pairs = score_pairs(con, design, cap=settings.block_cap)
-        parameters = load_parameters(con, design.comparisons)
-        learned = learn(con, parameters, fitted_on=context.business_date)
+        night = read_night(con, today=context.business_date)
+        pairs = 0
+        if not night.is_refit:
+            pairs, drift = _score_new(con, declared, cap=settings.block_cap)
+            if drift:
+                night = night.refitted(drift, on=context.business_date)
+                keep_night(con, night)
+        if night.is_refit:
+            pairs = _score_all(con, declared, night, cap=settings.block_cap)
+        design = fitted_design(con, declared)
+        learned = _learn(con, design, night)
         write_edges(con, design, review=settings.review_prob, accept=settings.accept_prob)
-        keep_rejected(
-            con,
-            review=settings.review_prob,
-            accept=settings.accept_prob,
-            period=context.business_date.isoformat()[:7],
-        )
+        if night.is_refit:
+            keep_rejected(
+                con,
+                review=settings.review_prob,
+                accept=settings.accept_prob,
+                period=context.business_date.isoformat()[:7],
+            )
+        keep_scored(con)
         for name in MADE_TABLES:
             declare_table(con, project.table(f"identity.{name}"))
         edges = int(fetch_value(con, "select count(*) from identity.edges"))
@@ -82,11 +109,58 @@ def run(context: RunContext) -> StepResult:
         rows_in=pairs,
         rows_out=edges,
         messages=(
+            night.message,
             f"{pairs:,} pairs compared, {edges:,} edges, {review:,} of them for review",
             *learned,
         ),
-        facts={"pairs": pairs, "edges": edges, "review": review},
+        facts={
+            "pairs": pairs,
+            "edges": edges,
+            "review": review,
+            "is_refit": night.is_refit,
+            "fitted_on": night.fitted_on.isoformat(),
+        },
     )
+
+
+def _learn(con: duckdb.DuckDBPyConnection, design: Design, night: Night) -> tuple[str, ...]:
+    """Correct the weights by judgements: by a new contest after a fit, else as at the fit."""
+    if not night.is_refit:
+        carry_learning(con, design.comparisons)
+        return ()
+    return learn(con, load_parameters(con, design.comparisons), fitted_on=night.fitted_on)
+
+
+def _score_all(con: duckdb.DuckDBPyConnection, declared: Design, night: Night, *, cap: int) -> int:
+    """Fit the model and weigh all candidate pairs; keep what later nights need."""
+    build_nodes(con)
+    design = fitting_design(con, declared)
+    pairs = score_pairs(con, design, cap=cap)
+    mix = level_mix(con, design.comparisons) if pairs else {}
+    keep_fit(con, night, design, mix)
+    return pairs
+
+
+def _score_new(con: duckdb.DuckDBPyConnection, declared: Design, *, cap: int) -> tuple[int, str]:
+    """Weigh the pairs that new records take part in, beside those of the version before.
+
+    Returns:
+        Number of pairs compared, and what makes the model unfit for them, if anything.
+    """
+    carry_fit(con)
+    design = fitted_design(con, declared)
+    parameters = load_parameters(con, design.comparisons)
+    unfit = new_evidence(con)
+    if unfit or parameters is None:
+        return 0, unfit or "the version before has no model"
+    pairs = propose_new_pairs(con, design.rules, cap=cap)
+    compare_pairs(con, design)
+    drift = find_drift(con, level_mix(con, design.comparisons), pairs=pairs)
+    if drift:
+        return pairs, drift
+    score_patterns(con, parameters, pairs="identity_compared", scored="identity_scored_new")
+    join_scored(con)
+    return pairs, ""
 
 
 def score_pairs(con: duckdb.DuckDBPyConnection, design: Design, *, cap: int) -> int:
@@ -99,6 +173,18 @@ def score_pairs(con: duckdb.DuckDBPyConnection, design: Design, *, cap: int) -> 
         Number of candidate pairs; without any, nothing is fitted and no parameters are stored.
     """
     pairs = propose_pairs(con, design.rules, cap=cap, most_pairs=design.most_pairs)
+    compare_pairs(con, design)
+    parameters = fit(con, design) if pairs else None
+    store_parameters(con, parameters)
+    if parameters is None:
+        con.execute(_NOTHING_SCORED)
+        return 0
+    score_patterns(con, parameters, pairs="identity_compared", scored="identity_scored")
+    return pairs
+
+
+def compare_pairs(con: duckdb.DuckDBPyConnection, design: Design) -> None:
+    """Create ``identity_compared``: the pattern of each of ``identity_pairs``."""
     con.execute(
         f"""
         create or replace temp table identity_compared as
@@ -112,13 +198,28 @@ def score_pairs(con: duckdb.DuckDBPyConnection, design: Design, *, cap: int) -> 
         where {design.sides}
         """  # noqa: S608 - declared comparisons
     )
-    parameters = fit(con, design) if pairs else None
-    store_parameters(con, parameters)
-    if parameters is None:
-        con.execute(_NOTHING_SCORED)
-        return 0
-    score_patterns(con, parameters, pairs="identity_compared", scored="identity_scored")
-    return pairs
+
+
+def level_mix(
+    con: duckdb.DuckDBPyConnection, comparisons: Sequence[Comparison]
+) -> dict[str, dict[str, float]]:
+    """Return how often each level occurs among ``identity_compared``, by comparison.
+
+    Returns:
+        Shares that sum to 1, ``missing`` among them.
+    """
+    codes, counts = _counted(
+        con, "select pattern, count(*) as pairs from identity_compared group by pattern"
+    )
+    outcomes, mix = unpack(codes, comparisons), {}
+    for place, comparison in enumerate(comparisons):
+        seen = np.bincount(outcomes[:, place] + 1, counts, comparison.size + 1)
+        shares = seen / max(float(counts.sum()), 1.0)
+        mix[comparison.name] = {
+            comparison.level_name(outcome - 1): round(float(share), 6)
+            for outcome, share in enumerate(shares)
+        }
+    return mix
 
 
 _NOTHING_SCORED = """
@@ -188,8 +289,13 @@ def _possible_pairs(con: duckdb.DuckDBPyConnection, design: Design, *, nodes: in
 
 
 def _strangers(con: duckdb.DuckDBPyConnection, design: Design) -> tuple[Codes, Floats]:
-    """Return patterns and counts of a cross-joined sample: nearly all its pairs are unrelated."""
-    side = "(select * from identity_nodes order by hash(node_id, {seed}), node_id limit {size})"
+    """Return patterns and counts of a cross-joined sample: nearly all its pairs are unrelated.
+
+    What a record says decides whether it is drawn, so that the next fit meets nearly the same.
+    """
+    side = (
+        "(select * from identity_nodes order by hash(evidence_head, {seed}), node_id limit {size})"
+    )
     return _counted(
         con,
         f"""
@@ -242,8 +348,8 @@ def write_edges(
             u.name as rule
         from identity_scored as s
         inner join rules as u on u.rule = s.rule
-        inner join identity_nodes as l on l.node_id = s.node_a
-        inner join identity_nodes as r on r.node_id = s.node_b
+        inner join identity_node_ids as l on l.node_id = s.node_a
+        inner join identity_node_ids as r on r.node_id = s.node_b
         inner join identity.records as a on a.record_id = l.record_id
         inner join identity.records as b on b.record_id = r.record_id
         where s.log_odds >= log2($review / (1 - $review))
@@ -279,8 +385,8 @@ select
     r.record_id as record_b,
     1 / (1 + pow(2, -household_weight) + pow(2, match_weight - household_weight)) as household_prob
 from identity_scored as s
-inner join identity_nodes as l on l.node_id = s.node_a
-inner join identity_nodes as r on r.node_id = s.node_b
+inner join identity_node_ids as l on l.node_id = s.node_a
+inner join identity_node_ids as r on r.node_id = s.node_b
 where household_weight > 0
     and 1 / (1 + pow(2, -household_weight) + pow(2, match_weight - household_weight)) >= $least
 order by record_a, record_b

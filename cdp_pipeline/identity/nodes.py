@@ -22,31 +22,69 @@ from cdp_pipeline.identity.extras import (
     node_select,
     word_tags,
 )
+from cdp_pipeline.storage.warehouse import has_table
 
 PARTICLES = "van|von|der|den|de|del|della|di|da|dos|du|la|le|las|los|ter|ten|bin|ibn|al|el|st"
 """Words before a family name that many families share; the name proper follows them."""
 
 _WORDS = """
 create or replace temp table identity_{field}_words as
-select
-    word,
-    folded,
-    cast(log2(sum(seen) over (partition by folded) / sum(seen) over ()) as float) as frequency,
-    hash(folded) as word_hash,
-    {mask} as mask
-from (
+with counted as (
     select {field} as word, {folded} as folded, count(*) as seen
     from identity.records
     where record_id = evidence_id and is_comparable and {field} is not null
     group by {field}
 )
+select
+    word,
+    folded,
+    sum(seen) over (partition by folded) as seen,
+    cast(log2(sum(seen) over (partition by folded) / sum(seen) over ()) as float) as frequency,
+    hash(folded) as word_hash,
+    {mask} as mask
+from counted
 """
 # Spellings of one name in different alphabets share a hash and a frequency.
 
+_KNOWN_WORDS = """
+create or replace temp table identity_{field}_words as
+with stated as (
+    select {field} as word, {folded} as folded
+    from identity.records
+    where {field} is not null and {wanted}
+    group by {field}
+),
+total as (
+    select seen from identity.model_frequencies where field = 'all of {field}'
+)
+select
+    s.word,
+    s.folded,
+    cast(log2(coalesce(f.seen, 1) / total.seen) as float) as frequency,
+    hash(s.folded) as word_hash,
+    {mask} as mask
+from stated as s
+cross join total
+left join identity.model_frequencies as f
+    on f.field = '{field}' and f.value_hash = hash(s.folded)
+"""
+# What a name is worth is settled by the fit: an old edge keeps its weight when names become
+# commoner, and a name that the fit has not seen is as rare as one seen once.
+
+_NODE_IDS = """
+create or replace temp table identity_node_ids as
+select
+    record_id,
+    cast(row_number() over (order by record_id) - 1 as integer) as node_id
+from identity.records
+where record_id = evidence_id and is_comparable
+"""
+
 _NODES = """
 select
-    cast(row_number() over (order by r.record_id) - 1 as integer) as node_id,
+    i.node_id,
     r.record_id,
+    r.evidence_head,
     r.given_name,
     r.family_name,
     r.email,
@@ -91,12 +129,12 @@ select
     case when r.account_id is not null then hash(r.account_id) end as account_hash,
     case when r.payment_token is not null then hash(r.payment_token) end as payment_hash
 from identity.records as r
+inner join {ids} as i on i.record_id = r.record_id
 left join identity_given_name_words as g on g.word = r.given_name
 left join identity_family_name_words as f on f.word = r.family_name
 left join identity_postcode_words as p on p.word = r.postcode
 left join identity_nicknames as k on k.name = r.given_name
 {extra_joins}
-where r.record_id = r.evidence_id and r.is_comparable{chosen}
 """
 
 _EMAIL_LETTERS = "translate(split_part(r.email, '@', 1), '0123456789._-', '')"
@@ -136,11 +174,74 @@ def build_nodes(con: duckdb.DuckDBPyConnection, *, only: Sequence[int] | None = 
 
     Args:
         con: Connection with ``identity.records``; a published, read-only one will do.
-        only: Record ids to keep; frequencies still come from all records. Default: all.
+        only: Record ids to keep, with the numbers they have among all records and frequencies as
+            of the last fit. Default: all records, counted anew.
     """
+    number_nodes(con)
+    if only is None:
+        _make_words(con, _WORDS)
+        _make_nodes(con, ids="identity_node_ids")
+        return
+    con.execute(
+        "create or replace temp table identity_wanted as select unnest($only) as record_id",
+        {"only": list(only)},
+    )
+    build_wanted_nodes(con)
+
+
+def build_wanted_nodes(con: duckdb.DuckDBPyConnection) -> None:
+    """Create ``identity_nodes`` of the records in ``identity_wanted`` (record_id) alone."""
+    if has_table(con, "identity.model_frequencies"):
+        _make_words(con, _KNOWN_WORDS, "record_id in (select record_id from identity_wanted)")
+    else:
+        _make_words(con, _WORDS)
+    con.execute(
+        "create or replace temp table identity_wanted_ids as "
+        "select i.* from identity_node_ids as i semi join identity_wanted as w using (record_id)"
+    )
+    _make_nodes(con, ids="identity_wanted_ids")
+
+
+def build_keys(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
+    """Create ``identity_key_nodes``: of all nodes, the columns that blocking keys are made of."""
+    number_nodes(con)
+    _make_words(con, _KNOWN_WORDS, "record_id = evidence_id and is_comparable")
     load_nicknames(con)
-    held = held_tags(con, "identity.records")
-    nodes = _NODES.format(
+    nodes = _nodes_sql(held_tags(con, "identity.records"), ids="identity_node_ids")
+    # A key may be worked out from several columns; then all are kept.
+    is_plain = all(column.isidentifier() for column in columns)
+    listed = ", ".join(["node_id", "record_id", *sorted(set(columns))]) if is_plain else "*"
+    con.execute(
+        f"create or replace temp table identity_key_nodes as select {listed} from ({nodes})"  # noqa: S608 - declared columns
+    )
+
+
+def number_nodes(con: duckdb.DuckDBPyConnection) -> None:
+    """Create ``identity_node_ids`` (record_id, node_id): one node for records that say the same."""
+    con.execute(_NODE_IDS)
+
+
+def word_fields(held: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of ``identity.records`` whose values are worth what they are rare."""
+    return ("given_name", "family_name", "postcode", *word_tags(list(held)))
+
+
+def _make_words(con: duckdb.DuckDBPyConnection, sql: str, wanted: str = "") -> None:
+    for field in word_fields(held_tags(con, "identity.records")):
+        mask = "0" if field == "postcode" else letter_mask("word")
+        folded = fold_sql(field) if field in {"given_name", "family_name"} else field
+        con.execute(sql.format(field=field, mask=mask, folded=folded, wanted=wanted))
+
+
+def _make_nodes(con: duckdb.DuckDBPyConnection, *, ids: str) -> None:
+    load_nicknames(con)
+    nodes = _nodes_sql(held_tags(con, "identity.records"), ids=ids)
+    con.execute(f"create or replace temp table identity_nodes as {nodes} order by node_id")
+
+
+def _nodes_sql(held: list[str], *, ids: str) -> str:
+    return _NODES.format(
+        ids=ids,
         street_key=street_key_sql("r.street"),
         family_first=f"regexp_extract(f.folded, '^(?:(?:{PARTICLES}) )*([^ ]+)', 1)",
         email_digits=_EMAIL_DIGITS,
@@ -149,16 +250,6 @@ def build_nodes(con: duckdb.DuckDBPyConnection, *, only: Sequence[int] | None = 
         birth_year=birth_year_sql(held),
         extras=node_select(held),
         extra_joins=node_joins(held),
-        chosen="" if only is None else " and r.record_id in (select unnest($only))",
-    )
-    for field in ("given_name", "family_name", "postcode", *word_tags(held)):
-        mask = "0" if field == "postcode" else letter_mask("word")
-        folded = fold_sql(field) if field in {"given_name", "family_name"} else field
-        con.execute(_WORDS.format(field=field, mask=mask, folded=folded))
-    con.execute(
-        f"create or replace temp table identity_nodes as select * from ({nodes}) "  # noqa: S608 - constant text
-        "order by node_id",
-        {} if only is None else {"only": list(only)},
     )
 
 

@@ -10,15 +10,28 @@ from __future__ import annotations
 import duckdb
 
 from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.identity import arrivals
 from cdp_pipeline.identity.extras import brought_tags, clean_select
 from cdp_pipeline.identity.hubs import IDENTIFIERS, find_hubs
+from cdp_pipeline.identity.judged import touched_records
+from cdp_pipeline.identity.night import LARGEST_NEW_SHARE, Night, keep_night, plan_night
 from cdp_pipeline.identity.providers import find_provider_slips
 from cdp_pipeline.identity.stewardship import MADE_TABLES, load_judgements
-from cdp_pipeline.project.loader import load_project
-from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
+from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.storage.warehouse import (
+    base_columns,
+    declare_table,
+    describe,
+    fetch_dicts,
+    fetch_value,
+    open_build,
+)
 
 OLDEST_AGE_YEARS = 120
 """Older birth dates are placeholders such as 1900-01-01."""
+
+RAW_HASH = "hash(*columns(lambda c: c not in ('delivered_on', 'first_delivered_on')))"
+"""SQL of a delivered row's hash: the day of its delivery is no news."""
 
 _SPLIT = """
 create or replace temp table identity_split as
@@ -26,10 +39,12 @@ with raw as (
     select
         cast(row_number() over (order by source, record_key) - 1 as integer) as record_id,
         * exclude (given_name, family_name, full_name),
+        {raw_hash} as raw_hash,
+        {first_seen} as first_seen_on,
         identity_unmark(given_name) as given,
         identity_unmark(family_name) as family,
         identity_unmark(full_name) as whole
-    from staging.person_records
+    from {people}
 ),
 split as (
     select
@@ -83,7 +98,9 @@ select
     nullif(trim(account_id), '') as account_id,
     nullif(trim(payment_token), '') as payment_token,
     {extras}
-    updated_at
+    updated_at,
+    first_seen_on,
+    raw_hash
 from identity_split
 """
 
@@ -134,6 +151,8 @@ create or replace temp table identity_fingerprint as
 with marked as (
     select
         record_id,
+        source,
+        record_key,
         coalesce(
             email, phone, loyalty_id, account_id, payment_token, national_id, identifier,
             case when given_name is not null and family_name is not null
@@ -155,18 +174,16 @@ select
     record_id,
     is_identifying,
     is_comparable,
-    case
-        when is_identifying
-            then min(record_id) over (partition by is_identifying, head, tail)
-        else record_id
-    end as evidence_id
+    case when is_identifying then head else hash(head, source, record_key) end as evidence_head,
+    case when is_identifying then tail else hash(tail, record_key, source) end as evidence_tail,
+    min(record_id) over (partition by evidence_head, evidence_tail) as evidence_id
 from marked
 """
 # Two independent 64-bit hashes: a collision would join strangers. A name alone identifies nobody,
 # so two records that hold only the same name stay apart.
 
 _RECORDS = """
-create or replace table identity.records as
+create or replace {target} as
 select
     u.record_id,
     u.source,
@@ -175,12 +192,21 @@ select
     f.evidence_id,
     f.is_comparable,
     f.is_identifying or f.is_comparable as is_usable,
-    u.* exclude (record_id, source, record_key, record_kind, updated_at),
-    u.updated_at
+    u.* exclude (record_id, source, record_key, record_kind, updated_at, first_seen_on, raw_hash),
+    u.updated_at,
+    {first_seen} as first_seen_on,
+    u.raw_hash,
+    f.evidence_head,
+    f.evidence_tail
 from identity_usable as u
 inner join identity_fingerprint as f using (record_id)
+{known}
 order by u.record_id
 """
+
+_KNOWN = (
+    "left join base.identity.records as b on b.source = u.source and b.record_key = u.record_key"
+)
 
 
 def run(context: RunContext) -> StepResult:
@@ -193,8 +219,9 @@ def run(context: RunContext) -> StepResult:
     """
     project = load_project(context.project_root)
     with open_build(context) as con:
-        standardise(con, context)
+        night = _make_records(con, context, project)
         judged = load_judgements(con, context)
+        arrivals.note_judged(con, touched_records(con))
         for name in ("records", "hubs", *MADE_TABLES):
             declare_table(con, project.table(f"identity.{name}"))
         facts = summarise(con)
@@ -204,12 +231,30 @@ def run(context: RunContext) -> StepResult:
         rows_out=facts["usable"],
         rows_set_aside=unusable,
         messages=(
+            night.message,
             f"{facts['records']:,} person records, {facts['distinct']:,} of them distinct",
             f"{facts['hubs']:,} shared or junk values neutralised",
             *judged.messages,
         ),
         facts=facts,
     )
+
+
+def _make_records(con: duckdb.DuckDBPyConnection, context: RunContext, project: Project) -> Night:
+    """Standardise all records, or those that differ from the version before; say which."""
+    night = plan_night(con, context, project)
+    if not night.is_refit:
+        share = arrivals.find_fresh(con, raw_hash=RAW_HASH)
+        if share > LARGEST_NEW_SHARE:
+            reason = f"{share:.0%} of the records are new or changed"
+            night = night.refitted(reason, on=context.business_date)
+    if night.is_refit:
+        standardise(con, context)
+    else:
+        _refresh(con, context)
+    arrivals.note_reasons(con, only_arrived=not night.is_refit)
+    keep_night(con, night)
+    return night
 
 
 def standardise(
@@ -222,20 +267,75 @@ def standardise(
         context: Its business date is the day after the last birth date that is believed.
         oldest_years: Years before that day from which birth dates are believed.
     """
-    con.execute(_SPLIT)
-    extras = brought_tags(con, "staging.person_records")
-    clean = _CLEAN.format(extras=clean_select(extras))
-    con.execute(clean, {"business_date": context.business_date, "oldest": oldest_years})
-    con.execute(_USAGE)
-    con.execute(_SWAPPED)
-    find_provider_slips(con, "identity_clean")
-    con.execute(_TURNED)
+    clean_records(con, context, oldest_years=oldest_years)
+    con.execute("create or replace table staging.identity_name_usage as from identity_name_usage")
     find_hubs(con)
+    fingerprint_records(con)
+
+
+def _refresh(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
+    """Write ``identity.records`` and ``identity.hubs`` from yesterday's and ``identity_fresh``."""
+    clean_records(
+        con,
+        context,
+        people="identity_fresh",
+        usage=arrivals.stored_usage(),
+        addresses="(select email from identity_clean "
+        "union all select email from base.identity.records)",
+    )
+    arrivals.judge_hubs(con)
+    fingerprint_records(con, target="temp table identity_arrived")
+    arrivals.merge_records(con)
+
+
+def clean_records(
+    con: duckdb.DuckDBPyConnection,
+    context: RunContext,
+    *,
+    people: str = "staging.person_records",
+    usage: str = _USAGE,
+    addresses: str = "identity_clean",
+    oldest_years: int = OLDEST_AGE_YEARS,
+) -> None:
+    """Create the temporary ``identity_turned``: fields cleaned and split, names in their places.
+
+    Args:
+        con: Build connection.
+        context: The night.
+        people: Table of delivered rows.
+        usage: Statement that creates ``identity_name_usage`` (word, as_given, as_family).
+        addresses: Table of the e-mail addresses that show which providers there are.
+        oldest_years: Years before the night from which birth dates are believed.
+    """
+    con.execute(_SPLIT.format(people=people, raw_hash=RAW_HASH, first_seen=_first_seen(con)))
+    clean = _CLEAN.format(extras=clean_select(brought_tags(con, people)))
+    con.execute(clean, {"business_date": context.business_date, "oldest": oldest_years})
+    con.execute(usage)
+    con.execute(_SWAPPED)
+    find_provider_slips(con, addresses)
+    con.execute(_TURNED)
+
+
+def fingerprint_records(
+    con: duckdb.DuckDBPyConnection, *, target: str = "table identity.records"
+) -> None:
+    """Create the records from ``identity_turned`` without the values of ``identity_hub_values``."""
     con.execute(_neutralise_sql())
-    con.execute(_FINGERPRINT.format(extras="".join(f", {tag}" for tag in extras)))
-    con.execute(_RECORDS)
+    extras = "".join(f", {tag}" for tag in brought_tags(con, "staging.person_records"))
+    con.execute(_FINGERPRINT.format(extras=extras))
+    is_known = "first_seen_on" in base_columns(con, "identity.records")
+    first_seen = "coalesce(b.first_seen_on, u.first_seen_on)" if is_known else "u.first_seen_on"
+    known = _KNOWN if is_known else ""
+    con.execute(_RECORDS.format(target=target, first_seen=first_seen, known=known))
     for name in ("split", "clean", "swapped", "provider_slips", "turned", "usable", "fingerprint"):
         con.execute(f"drop table if exists temp.identity_{name}")
+
+
+def _first_seen(con: duckdb.DuckDBPyConnection) -> str:
+    """Return SQL for the day a record was first delivered; null where nothing tells it."""
+    held = describe(con, "staging.person_records")
+    found = [name for name in ("first_delivered_on", "delivered_on") if name in held]
+    return f"coalesce({', '.join(found)})" if found else "cast(null as date)"
 
 
 def _neutralise_sql() -> str:

@@ -77,14 +77,22 @@ inner join identity.records as r on r.source || ':' || r.record_key = u.record
 
 _SEPARATE = """
 update identity.records
-set evidence_id = s.evidence_id
+set
+    evidence_id = s.evidence_id,
+    evidence_head = hash(evidence_head, s.source, s.record_key)
 from (
     select
         r.record_id,
-        min(r.record_id) over (partition by r.evidence_id, coalesce(j.unit, -1)) as evidence_id
+        min(r.record_id) over alike as evidence_id,
+        first_value(r.source) over alike as source,
+        first_value(r.record_key) over alike as record_key
     from identity.records as r
     left join identity_judged as j on j.record_id = r.record_id and j.is_separate
     where r.evidence_id in (select evidence_id from identity_judged where is_separate)
+    window alike as (
+        partition by r.evidence_id, coalesce(j.unit, -1) order by r.record_id
+        rows between unbounded preceding and unbounded following
+    )
 ) as s
 where s.record_id = identity.records.record_id
     and s.evidence_id <> identity.records.evidence_id

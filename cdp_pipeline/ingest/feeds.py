@@ -211,6 +211,8 @@ def _default(name: str, entity: TableSpec, values: dict[str, str], contract: Sou
         return quote_literal(contract.name)
     if name == "delivered_on":
         return "v._business_date"
+    if name == "first_delivered_on":
+        return "v._first_date"
     moment = f"{name.removesuffix('_on')}_at"
     if name.endswith("_on") and moment in values and moment in entity.header.columns:
         return f"business_date({values[moment]})"
@@ -271,10 +273,15 @@ def _one_row_a_key(con: duckdb.DuckDBPyConnection, entity: TableSpec) -> tuple[i
     order = [f"({' + '.join(f'cast({f} as integer)' for f in fullest)}) desc"] if fullest else []
     order += ["updated_at desc nulls last"] if "updated_at" in header else []
     order += ["delivered_on desc", *(f"{quote_column(n)} nulls last" for n in header)]
+    oldest = (
+        f"replace (min(first_delivered_on) over (partition by {key}) as first_delivered_on) "
+        if "first_delivered_on" in header
+        else ""
+    )
     create_table(
         con,
         name,
-        f"select * from incoming qualify row_number() over ("  # noqa: S608 - quoted
+        f"select * {oldest}from incoming qualify row_number() over ("
         f"partition by {key} order by {', '.join(order)}) = 1 order by {key}",
     )
     if entity.name in {PERSON_ENTITY, "consents"}:

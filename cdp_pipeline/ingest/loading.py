@@ -85,7 +85,10 @@ def make_current(
     delivered = _make_delivered(con, contract, files, where=where)
     view = f"current_{contract.name}"
     if not files:
-        con.execute(f"create or replace temp view {view} as select * from {delivered}")  # noqa: S608 - plain name
+        con.execute(
+            f"create or replace temp view {view} as select *, _business_date as _first_date "  # noqa: S608 - plain name
+            f"from {delivered}"
+        )
         return CurrentRows(view)
     excluded: Counter[int] = Counter()
     if contract.exclude:
@@ -94,13 +97,8 @@ def make_current(
         ).fetchall()
         excluded.update(dict(rows))
     fates = _make_fates(con, contract, delivered)
-    con.execute(
-        f"create or replace temp view {view} as select * exclude (_excluded) "  # noqa: S608 - plain names
-        f"{_without_hubs(contract)} from {delivered} where _excluded is null "
-        f"{_newest(con, contract, delivered, files, where=where)} and not exists ("
-        f"select 1 from {fates} as f where f._seq = {delivered}._seq "
-        f"and f._line = {delivered}._line and f.fate <> 'kept')"
-    )
+    newest = _newest(con, contract, delivered, files, where=where)
+    _make_view(con, contract, delivered, fates=fates, newest=newest)
     rows = con.execute(
         f"select fate, _seq, count(*) from {fates} group by fate, _seq"  # noqa: S608 - plain name
     ).fetchall()
@@ -111,6 +109,45 @@ def make_current(
         conflicts=counted.get(CONFLICT_RULE, Counter()),
         excluded=excluded,
         messages=_hub_messages(con, contract, delivered),
+    )
+
+
+def _make_view(
+    con: duckdb.DuckDBPyConnection,
+    contract: SourceContract,
+    delivered: str,
+    *,
+    fates: str,
+    newest: str,
+) -> None:
+    """Make the view of current rows; ``_first_date`` is the day on which the key first came."""
+    first, joined = _make_first_dates(con, contract, delivered)
+    con.execute(
+        f"create or replace temp view current_{contract.name} as "  # noqa: S608 - plain names
+        f"select {delivered}.* exclude (_excluded) {_without_hubs(contract)}, "
+        f"{first} as _first_date from {delivered}{joined} "
+        f"where _excluded is null {newest} and not exists ("
+        f"select 1 from {fates} as f where f._seq = {delivered}._seq "
+        f"and f._line = {delivered}._line and f.fate <> 'kept')"
+    )
+
+
+def _make_first_dates(
+    con: duckdb.DuckDBPyConnection, contract: SourceContract, delivered: str
+) -> tuple[str, str]:
+    """Return SQL for the business date on which a row's key first came, and the join it needs."""
+    if contract.load.mode == "append" or not contract.load.key:  # the first row of a key counts
+        return "_business_date", ""
+    first = f"first_dates_{contract.name}"
+    key = ", ".join(quote_column(name) for name in contract.load.key)
+    con.execute(
+        f"create or replace temp table {first} as select {key}, "  # noqa: S608 - quoted
+        f"min(_business_date) as _first_date from {delivered} where _excluded is null "
+        f"group by {key} having count(*) > 1"
+    )
+    return (
+        f"coalesce({first}._first_date, _business_date)",
+        f" left join {first} using ({key})",
     )
 
 

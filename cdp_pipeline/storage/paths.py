@@ -74,6 +74,11 @@ class DataPaths:
         return self.data_dir / "stewardship"
 
     @property
+    def proposals(self) -> Path:
+        """Identities that a night held back, one folder a run, until an operator decides."""
+        return self.data_dir / "proposals"
+
+    @property
     def work(self) -> Path:
         """Private folder of this run."""
         return self.data_dir / "work" / self.run_id

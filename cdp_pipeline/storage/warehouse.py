@@ -205,6 +205,13 @@ def has_base_table(con: duckdb.DuckDBPyConnection, full_name: str) -> bool:
     return has_table(con, full_name, catalog="base")
 
 
+def base_columns(con: duckdb.DuckDBPyConnection, full_name: str) -> frozenset[str]:
+    """Return the columns that ``schema.table`` had in the version this night builds upon."""
+    if not has_base_table(con, full_name):
+        return frozenset()
+    return frozenset(describe(con, f"base.{full_name}"))
+
+
 def describe(con: duckdb.DuckDBPyConnection, full_name: str) -> dict[str, str]:
     """Return column names and DuckDB types of a table, in order."""
     rows = con.execute(f"describe {quote_identifier(full_name)}").fetchall()

@@ -27,6 +27,7 @@ STAGES = ("records", "model", "cluster", "survivorship", "quality")
 COLUMNS = {
     "source": "varchar",
     "delivered_on": "date",
+    "first_delivered_on": "date",
     "record_key": "varchar",
     "record_kind": "varchar",
     "title": "varchar",

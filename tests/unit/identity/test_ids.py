@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable
-from datetime import date
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import duckdb
@@ -14,121 +14,256 @@ from hypothesis import strategies as st
 from cdp_pipeline.core.errors import IdentityError
 from cdp_pipeline.identity import ids
 from cdp_pipeline.identity.ids import assign_customers, name_groups
+from cdp_pipeline.storage.warehouse import fetch_dicts
 
-Nights = Callable[[dict[str, int]], tuple[dict[str, str], dict[str, str], list[tuple[Any, ...]]]]
+TABLES = ("customer_map", "redirects", "changes", "spent_ids")
+
+
+@dataclass
+class Night:
+    """What a night left behind.
+
+    Attributes:
+        customers: Record to customer id.
+        redirects: Retired to living id.
+        changes: Rows of ``identity.changes`` as dictionaries.
+        spent: Hashes of ids that are nobody's any more.
+    """
+
+    customers: dict[str, str]
+    redirects: dict[str, str]
+    changes: list[dict[str, Any]]
+    spent: set[str]
+
+
+class History:
+    """Nights one after the other: each is a grouping of records, ``{record: group}``."""
+
+    def __init__(self) -> None:
+        self.con = duckdb.connect()
+        self.con.execute("attach ':memory:' as cdp; attach ':memory:' as base; use cdp")
+        self.con.execute("create schema identity; create schema base.identity")
+        self.first_seen: dict[str, date] = {}
+        self.number = 0
+
+    def night(
+        self,
+        groups: dict[str, int],
+        *,
+        reasons: list[tuple[str, str, str | None]] | None = None,
+        **causes: bool,
+    ) -> Night:
+        self.number += 1
+        con, day = self.con, date(2026, 1, 1) + timedelta(days=self.number)
+        con.execute(
+            "create or replace table identity.records (record_id integer, source varchar, "
+            "record_key varchar, evidence_id integer, first_seen_on date); create or replace "
+            "temp table identity_groups (evidence_id integer, group_id integer, match_prob double)"
+        )
+        con.execute("drop table if exists temp.identity_record_reasons")
+        con.execute(
+            "create or replace temp table identity_proposed_map "
+            "(source varchar, record_key varchar, customer_id varchar)"
+        )
+        if reasons is not None:
+            con.execute(
+                "create temp table identity_record_reasons (source varchar, record_key varchar, "
+                "reason varchar, customer_id varchar)"
+            )
+            for key, reason, customer in reasons:
+                con.execute(
+                    "insert into identity_record_reasons values ('s', ?, ?, ?)",
+                    [key, reason, customer],
+                )
+        for place, (key, group) in enumerate(sorted(groups.items())):
+            seen = self.first_seen.setdefault(key, day)
+            con.execute(
+                "insert into identity.records values (?, 's', ?, ?, ?)", [place, key, place, seen]
+            )
+            con.execute("insert into identity_groups values (?, ?, 1)", [place, group])
+        assign_customers(con, business_date=day.isoformat(), **causes)
+        found = {name: fetch_dicts(con, f"from identity.{name}") for name in TABLES}
+        for name in TABLES:
+            con.execute(f"create or replace table base.identity.{name} as from identity.{name}")
+        return Night(
+            {row["record_key"]: row["customer_id"] for row in found["customer_map"]},
+            {row["old_customer_id"]: row["customer_id"] for row in found["redirects"]},
+            found["changes"],
+            {row["id_hash"] for row in found["spent_ids"]},
+        )
 
 
 @pytest.fixture
-def nights(tmp_path: Path) -> Nights:
-    """Return a runner of nights: from {record: group} to {record: customer id}."""
-    number = 0
-
-    def run(
-        groups: dict[str, int],
-    ) -> tuple[dict[str, str], dict[str, str], list[tuple[Any, ...]]]:
-        nonlocal number
-        number += 1
-        with duckdb.connect() as con:
-            con.execute(f"attach '{tmp_path / f'night{number}.duckdb'}' as cdp")
-            if number > 1:
-                con.execute(
-                    f"attach '{tmp_path / f'night{number - 1}.duckdb'}' as base (read_only)"
-                )
-            con.execute("use cdp; create schema identity")
-            rows = sorted(groups.items())
-            con.execute(
-                "create table identity.records (record_id integer, source varchar, "
-                "record_key varchar, evidence_id integer); create temp table identity_groups "
-                "(evidence_id integer, group_id integer, match_prob double)"
-            )
-            for place, (key, group) in enumerate(rows):
-                con.execute(
-                    "insert into identity.records values (?, 's', ?, ?)", [place, key, place]
-                )
-                con.execute("insert into identity_groups values (?, ?, 1)", [place, group])
-            assign_customers(con, business_date=date(2026, 11, number).isoformat())
-            found = {
-                name: con.execute(f"select * from identity.{name}").fetchall()
-                for name in ("customer_map", "redirects", "changes")
-            }
-        customers = {row[1]: row[2] for row in found["customer_map"]}
-        redirects = {row[0]: row[1] for row in found["redirects"]}
-        return customers, redirects, found["changes"]
-
-    return run
+def history() -> History:
+    return History()
 
 
-def test_ids_look_like_ids(nights: Nights) -> None:
-    customers, _, changes = nights({"a": 1, "b": 1, "c": 2})
-    assert all(re.fullmatch(r"C[0-9A-F]{16}", value) for value in customers.values())
-    assert len(set(customers.values())) == 2
-    assert [change[1] for change in changes] == ["created", "created"]
+def told(night: Night, *names: str) -> set[tuple[Any, ...]]:
+    """Return the changes of a night as tuples of the named columns."""
+    return {tuple(row[name] for name in names) for row in night.changes}
 
 
-def test_a_merge_keeps_the_larger_ancestor_and_redirects_the_other(nights: Nights) -> None:
-    first, _, _ = nights({"a": 1, "b": 2, "c": 2})
-    second, redirects, changes = nights({"a": 1, "b": 1, "c": 1})
-    assert set(second.values()) == {first["b"]}
-    assert redirects == {first["a"]: first["b"]}
-    assert [c for c in changes if c[1] == "merged"] == [
-        (first["b"], "merged", first["a"], "s", "a", date(2026, 11, 2))
+def test_ids_look_like_ids(history: History) -> None:
+    night = history.night({"a": 1, "b": 1, "c": 2})
+    assert all(re.fullmatch(r"C[0-9A-F]{16}", value) for value in night.customers.values())
+    assert len(set(night.customers.values())) == 2
+    assert told(night, "change", "cause") == {("created", "new record")}
+    assert len(night.changes) == 2
+
+
+def test_an_id_depends_on_its_founder_alone(history: History) -> None:
+    history.night({"z": 1})
+    late = history.night({"z": 1, "a": 2, "b": 2})
+    early = History().night({"a": 7})
+    assert late.customers["b"] == early.customers["a"]
+
+
+def test_a_merge_keeps_the_larger_ancestor_and_redirects_the_other(history: History) -> None:
+    first = history.night({"a": 1, "b": 2, "c": 2})
+    second = history.night({"a": 1, "b": 1, "c": 1})
+    assert set(second.customers.values()) == {first.customers["b"]}
+    assert second.redirects == {first.customers["a"]: first.customers["b"]}
+    merged = [row for row in second.changes if row["change"] == "merged"]
+    assert [(row["previous_customer_id"], row["record_key"]) for row in merged] == [
+        (first.customers["a"], "a")
     ]
 
 
-def test_a_split_leaves_the_id_with_the_larger_part_and_mints_another(nights: Nights) -> None:
-    first, _, _ = nights({"a": 1, "b": 1, "c": 1})
-    second, redirects, changes = nights({"a": 1, "b": 2, "c": 2})
+def test_of_equal_ancestors_the_senior_survives(history: History) -> None:
+    first = history.night({"z": 1})
+    history.night({"z": 1, "a": 2})
+    third = history.night({"z": 1, "a": 1, "b": 1})
+    assert set(third.customers.values()) == {first.customers["z"]}
+    # A rebuild that knows when records came gives the same id at once.
+    rebuilt = History()
+    rebuilt.first_seen = dict(history.first_seen)
+    assert rebuilt.night({"z": 1, "a": 1, "b": 1}).customers == third.customers
+
+
+def test_a_split_leaves_the_id_with_the_larger_part_and_mints_another(history: History) -> None:
+    first = history.night({"a": 1, "b": 1, "c": 1})
+    second = history.night({"a": 1, "b": 2, "c": 2})
     # The smaller part holds the smallest record: its new id must not be the old one.
-    assert second["b"] == second["c"] == first["a"]
-    assert second["a"] != first["a"]
-    assert redirects == {}
-    assert ("split", first["a"], "a") in [(c[1], c[2], c[4]) for c in changes]
+    assert second.customers["b"] == second.customers["c"] == first.customers["a"]
+    assert second.customers["a"] != first.customers["a"]
+    assert second.redirects == {}
+    split = ("split", first.customers["a"], "a")
+    assert split in told(second, "change", "previous_customer_id", "record_key")
 
 
-def test_a_record_may_move_between_living_customers(nights: Nights) -> None:
-    first, _, _ = nights({"a": 1, "b": 1, "c": 1, "d": 2, "e": 2})
-    second, _, changes = nights({"a": 1, "b": 1, "c": 2, "d": 2, "e": 2})
-    assert second["c"] == first["d"]
-    assert ("moved", first["c"], "c") in [(c[1], c[2], c[4]) for c in changes]
+def test_a_record_may_move_between_living_customers(history: History) -> None:
+    first = history.night({"a": 1, "b": 1, "c": 1, "d": 2, "e": 2})
+    second = history.night({"a": 1, "b": 1, "c": 2, "d": 2, "e": 2})
+    assert second.customers["c"] == first.customers["d"]
+    moved = ("moved", first.customers["c"], "c")
+    assert moved in told(second, "change", "previous_customer_id", "record_key")
 
 
-def test_redirects_resolve_in_one_step_after_several_nights(nights: Nights) -> None:
+def test_redirects_resolve_in_one_step_after_several_nights(history: History) -> None:
     rest = dict.fromkeys("defg", 3)
-    first, _, _ = nights({"a": 1, "b": 2, "c": 2} | rest)
-    nights({"a": 1, "b": 1, "c": 1} | rest)
-    last, redirects, _ = nights(dict.fromkeys("abcdefg", 1))
-    assert set(last.values()) == {first["d"]}
-    assert redirects == {first["a"]: first["d"], first["b"]: first["d"]}
+    first = history.night({"a": 1, "b": 2, "c": 2} | rest)
+    history.night({"a": 1, "b": 1, "c": 1} | rest)
+    last = history.night(dict.fromkeys("abcdefg", 1))
+    survivor = first.customers["d"]
+    assert set(last.customers.values()) == {survivor}
+    assert last.redirects == {first.customers["a"]: survivor, first.customers["b"]: survivor}
 
 
-def test_erased_people_leave_no_trace(nights: Nights) -> None:
-    first, _, _ = nights({"a": 1, "b": 2, "c": 2, "z": 9})
-    nights({"a": 1, "b": 1, "c": 1, "z": 9})
-    _, redirects, changes = nights({"z": 9})
-    assert redirects == {}
-    assert {change[0] for change in changes} == {first["z"]}
+def test_erased_people_leave_no_trace_and_their_ids_are_spent(history: History) -> None:
+    first = history.night({"a": 1, "b": 2, "c": 2, "z": 9})
+    history.night({"a": 1, "b": 1, "c": 1, "z": 9})
+    third = history.night({"z": 9})
+    assert third.redirects == {}
+    assert told(third, "customer_id") == {(first.customers["z"],)}
+    gone = {first.customers["a"], first.customers["b"]}
+    assert third.spent == {hashlib.sha256(value.encode()).hexdigest() for value in gone}
+    # The same keys come back, as other people for all we know: the old ids stay nobody's.
+    fourth = history.night({"a": 1, "b": 2, "z": 9})
+    assert gone.isdisjoint(fourth.customers.values())
 
 
-@given(
-    st.lists(
-        st.dictionaries(st.sampled_from("abcdefghij"), st.integers(1, 5), min_size=1),
-        min_size=2,
-        max_size=4,
-    )
+@pytest.mark.parametrize(
+    ("reasons", "causes", "expected"),
+    [
+        ([], {}, "regrouped"),
+        ([], {"is_refitted": True}, "model refit"),
+        ([("d", "new record", None)], {"is_refitted": True}, "new record"),
+        ([("d", "new record", None), ("b", "hub", None)], {}, "hub"),
+        ([("b", "steward", None), ("c", "changed evidence", None)], {}, "steward"),
+        ([("b", "steward", None)], {"is_released": True}, "released"),
+        ([("gone", "removed record", "of a")], {}, "removed record"),
+    ],
 )
-@settings(max_examples=5, deadline=None)
-def test_any_history_keeps_its_invariants(
-    tmp_path_factory: pytest.TempPathFactory, history: list[dict[str, int]]
+def test_changes_name_their_cause(
+    history: History,
+    reasons: list[tuple[str, str, str | None]],
+    causes: dict[str, bool],
+    expected: str,
 ) -> None:
-    run = nights.__wrapped__(tmp_path_factory.mktemp("history"))
-    for groups in history:
-        customers, redirects, _ = run(groups)
-        by_group = {(groups[key], customers[key]) for key in groups}
+    first = history.night({"a": 1, "b": 2, "c": 2, "gone": 1})
+    given = [(key, why, first.customers["a"] if of else None) for key, why, of in reasons]
+    second = history.night({"a": 1, "b": 1, "c": 1, "d": 1}, reasons=given, **causes)
+    merged = [row for row in second.changes if row["change"] == "merged"]
+    assert {row["cause"] for row in merged} == {expected}
+    assert ("joined", "d", "new record") in told(second, "change", "record_key", "cause")
+
+
+NIGHTS = st.lists(
+    st.dictionaries(st.sampled_from("abcdefghij"), st.integers(1, 5), min_size=1),
+    min_size=2,
+    max_size=6,
+)
+
+
+@given(NIGHTS)
+@settings(max_examples=25, deadline=None)
+def test_any_history_keeps_its_invariants(nights: list[dict[str, int]]) -> None:
+    history = History()
+    ever: dict[str, set[str]] = {}
+    living: set[str] = set()
+    for groups in nights:
+        night = history.night(groups)
+        by_group = {(groups[key], night.customers[key]) for key in groups}
+        now = set(night.customers.values())
         # One id a group and one group an id.
-        assert len({g for g, _ in by_group}) == len(by_group) == len({c for _, c in by_group})
+        assert len({g for g, _ in by_group}) == len(by_group) == len(now)
         # Redirects lead from retired to living ids, at once.
-        assert set(redirects).isdisjoint(customers.values())
-        assert set(redirects.values()) <= set(customers.values())
+        assert set(night.redirects).isdisjoint(now)
+        assert set(night.redirects.values()) <= now
+        # Every id ever given out lives, redirects, or is spent; a spent one never lives again.
+        for value in ever:
+            hashed = hashlib.sha256(value.encode()).hexdigest()
+            assert (value in now) + (value in night.redirects) + (hashed in night.spent) == 1
+        # An id is given again only to people who had a record in common with it, night by night.
+        for value in now & set(ever):
+            members = {key for key, held in night.customers.items() if held == value}
+            assert value in living
+            assert members & ever[value]
+        ever |= {
+            value: {key for key, held in night.customers.items() if held == value} for value in now
+        }
+        living = now
+
+
+@given(NIGHTS)
+@settings(max_examples=15, deadline=None)
+def test_a_replay_gives_the_same_history(nights: list[dict[str, int]]) -> None:
+    first, second = History(), History()
+    assert [first.night(groups) for groups in nights] == [second.night(groups) for groups in nights]
+
+
+@given(st.data())
+@settings(max_examples=25, deadline=None)
+def test_growth_one_record_at_a_time_agrees_with_a_rebuild(data: st.DataObject) -> None:
+    """Records come in any order; each may join one customer or found one, none ever leaves."""
+    keys = data.draw(st.permutations("abcdefgh"))
+    history, groups = History(), {}
+    for place, key in enumerate(keys):
+        groups[key] = data.draw(st.integers(0, place))
+        night = history.night(dict(groups))
+    rebuilt = History()
+    rebuilt.first_seen = dict(history.first_seen)
+    assert rebuilt.night(groups).customers == night.customers
 
 
 def test_collisions_are_minted_anew_and_endless_ones_are_an_error(
@@ -137,15 +272,16 @@ def test_collisions_are_minted_anew_and_endless_ones_are_an_error(
     with duckdb.connect() as con:
         con.execute(
             "create temp table identity_members as select 'a' as member, 1 as group_id, "
-            "cast(null as varchar) as previous_id"
+            "cast(null as date) as since, cast(null as varchar) as previous_id"
         )
+        con.execute("create temp table identity_spent (id_hash varchar)")
         con.execute("create temp table identity_used_ids (id varchar)")
-        name_groups(con, prefix="C", business_date="2026-11-20")
+        name_groups(con, prefix="C")
         first = con.execute("select id from identity_kept_ids").fetchall()[0][0]
         con.execute("insert into identity_used_ids values (?)", [first])
-        name_groups(con, prefix="C", business_date="2026-11-20")
+        name_groups(con, prefix="C")
         second = con.execute("select id from identity_kept_ids").fetchall()[0][0]
         assert second != first
         monkeypatch.setattr(ids, "MINTING_ATTEMPTS", 1)
         with pytest.raises(IdentityError, match="unique"):
-            name_groups(con, prefix="C", business_date="2026-11-20")
+            name_groups(con, prefix="C")

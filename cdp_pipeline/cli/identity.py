@@ -1,0 +1,84 @@
+"""Commands of the operator: what the release gate held back, and the word on it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cdp_pipeline.cli import output
+from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+from cdp_pipeline.core.context import Clock, operating_user
+from cdp_pipeline.storage.paths import DataPaths
+
+identity = typer.Typer(
+    name="identity", help="Identities held back by the release gate.", no_args_is_help=True
+)
+app.add_typer(identity)
+
+RunArgument = Annotated[str, typer.Argument(help="Run, such as night-2026-11-20.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept with the decision.")]
+
+
+@identity.command(epilog="Example: cdp identity status --json")
+def status(*, as_json: JsonOption = False) -> None:
+    """Say what the published night changed, what is held back and what was decided."""
+    from cdp_pipeline.identity.releases import held_runs, read_decisions, read_summary
+    from cdp_pipeline.storage.warehouse import fetch_dicts, has_table, open_published
+
+    paths = DataPaths.of_settings(OPTIONS.settings)
+    with open_published(OPTIONS.settings.data_dir) as con:
+        has_release = has_table(con, "identity.release")
+        gate = fetch_dicts(con, "from identity.release order by metric") if has_release else []
+    decisions = read_decisions(paths.stewardship)
+    held = [read_summary(paths, run) for run in held_runs(paths)]
+    if as_json:
+        decided = {run: decision.as_dict() for run, decision in decisions.items()}
+        output.write_json({"published": gate, "held": held, "decisions": decided})
+        return
+    if gate:
+        output.write(f"{gate[0]['run_id']}: {gate[0]['verdict']}")
+        columns = ("metric", "affected", "of_all", "value", "threshold", "is_exceeded")
+        output.write_table(columns, [[row[column] for column in columns] for row in gate])
+    for summary in held:
+        decision = decisions.get(summary["run"])
+        said = f"{decision.decision} by {decision.by}" if decision else "waits for a decision"
+        _show(summary, said)
+
+
+def _show(summary: dict[str, Any], said: str) -> None:
+    output.write(f"{summary['run']} {said}")
+    for line in summary["why"]:
+        output.write(f"  {line}")
+    for row in summary["causes"]:
+        output.write(f"  {row['records']:,} records {row['change']}: {row['cause']}")
+    columns = ("customer_id", "customers_before", "records", "records_moved")
+    output.write_table(
+        columns, [[row[column] for column in columns] for row in summary["largest_changes"]]
+    )
+
+
+@identity.command(epilog="Example: cdp identity accept night-2026-11-20 --reason 'new shop system'")
+def accept(run: RunArgument, *, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
+    """Take over the identities that a run held back, from the next night on."""
+    _decide(run, "accepted", reason, as_json=as_json)
+
+
+@identity.command(epilog="Example: cdp identity reject night-2026-11-20 --reason 'keys renumbered'")
+def reject(run: RunArgument, *, reason: ReasonOption = "", as_json: JsonOption = False) -> None:
+    """Keep known customers as they are until evidence changes or the model is fitted again."""
+    _decide(run, "rejected", reason, as_json=as_json)
+
+
+def _decide(run: str, decision: str, reason: str, *, as_json: bool) -> None:
+    from cdp_pipeline.identity.releases import decide
+
+    paths = DataPaths.of_settings(OPTIONS.settings)
+    made = decide(paths, run, decision, by=operating_user(), now=Clock().now(), reason=reason)
+    if as_json:
+        output.write_json(made.as_dict())
+    else:
+        output.write(
+            f"{made.run} {made.decision} by {made.by}; it counts from the next night on, "
+            "or tonight if the same night is run again"
+        )

@@ -1,0 +1,262 @@
+"""What became of customer ids tonight: redirects, changes with their cause, ids spent for good.
+
+Redirects lead from a retired id to a living one in one step. A change names its cause only as far
+as tonight's inputs tell it. An id that neither lives nor redirects is spent: only its hash is
+kept, so that it is never given to somebody else. Choosing ids belongs in ``ids``.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from cdp_pipeline.storage.warehouse import base_columns, has_base_table, has_table
+
+CAUSES = (
+    "released",
+    "steward",
+    "changed evidence",
+    "hub",
+    "removed record",
+    "new record",
+    "model refit",
+    "regrouped",
+)
+"""What may change a customer, the strongest first; where several apply the first is named.
+
+released: an operator accepted identities that had been held back. steward: a judgement was given
+or taken back. changed evidence, removed record, new record: of a record of either customer. hub: a
+value that a record leant on became or ceased to be a shared one. model refit: none of these, and
+the model was fitted again. regrouped: none of these; records near by changed."""
+
+_RETIRED = """
+create or replace temp table identity_retired as
+with inherited as (
+    select
+        previous_customer_id as old_customer_id,
+        customer_id,
+        count(*) as members
+    from identity.customer_map
+    where previous_customer_id not in (select customer_id from identity.customer_map)
+    group by previous_customer_id, customer_id
+)
+select old_customer_id, customer_id
+from inherited
+qualify row_number() over (partition by old_customer_id order by members desc, customer_id) = 1
+"""
+
+_NEW_REDIRECTS = """
+create or replace table identity.redirects as
+select old_customer_id, customer_id, cast($business_date as date) as changed_on
+from identity_retired
+order by old_customer_id
+"""
+
+_COMPOSED_REDIRECTS = """
+create or replace table identity.redirects as
+with carried as (
+    select
+        o.old_customer_id,
+        coalesce(r.customer_id, o.customer_id) as customer_id,
+        case when r.customer_id is null then o.changed_on else cast($business_date as date) end
+            as changed_on
+    from base.identity.redirects as o
+    left join identity_retired as r on r.old_customer_id = o.customer_id
+    where o.old_customer_id not in (select customer_id from identity.customer_map)
+        and o.old_customer_id not in (select old_customer_id from identity_retired)
+),
+final as (
+    select old_customer_id, customer_id, cast($business_date as date) as changed_on
+    from identity_retired
+    union all
+    select old_customer_id, customer_id, changed_on from carried
+    where customer_id in (select customer_id from identity.customer_map)
+)
+select * from final order by old_customer_id
+"""
+# A redirect whose customer is gone (erased) goes as well.
+
+_TONIGHT = """
+create or replace temp table identity_moves as
+with living as (select distinct customer_id from identity.customer_map),
+known as (
+    select distinct previous_customer_id as customer_id
+    from identity.customer_map
+    where previous_customer_id is not null
+)
+select
+    m.customer_id,
+    case
+        when m.previous_customer_id is null and k.customer_id is null then 'created'
+        when m.previous_customer_id is null then 'joined'
+        when l.customer_id is null then 'merged'
+        when k.customer_id is null then 'split'
+        else 'moved'
+    end as change,
+    m.previous_customer_id,
+    m.source,
+    m.record_key
+from identity.customer_map as m
+left join living as l on l.customer_id = m.previous_customer_id
+left join known as k on k.customer_id = m.customer_id
+where m.previous_customer_id is distinct from m.customer_id
+"""
+
+_REASONS = """
+create or replace temp table identity_customer_reasons as
+with placed as (
+    select m.customer_id, t.reason
+    from identity_record_reasons as t
+    inner join identity.customer_map as m
+        on m.source = t.source and m.record_key = t.record_key
+    union all
+    select t.customer_id, t.reason
+    from identity_record_reasons as t
+    where t.customer_id is not null
+)
+select customer_id, min(list_position($causes, reason)) as rank
+from placed
+group by customer_id
+"""
+
+_CAUSED = """
+create or replace temp table identity_tonight as
+with ranked as (
+    select
+        v.*,
+        list_position($causes, own.reason) as own_rank,
+        least(now.rank, before.rank) as rank
+    from identity_moves as v
+    left join (
+        select source, record_key, arg_min(reason, list_position($causes, reason)) as reason
+        from identity_record_reasons group by source, record_key
+    ) as own on own.source = v.source and own.record_key = v.record_key
+    left join identity_customer_reasons as now on now.customer_id = v.customer_id
+    left join identity_customer_reasons as before on before.customer_id = v.previous_customer_id
+)
+select
+    customer_id,
+    change,
+    previous_customer_id,
+    source,
+    record_key,
+    case
+        when $released and change not in ('created', 'joined') then 'released'
+        when change in ('created', 'joined') then coalesce($causes[own_rank], 'new record')
+        else coalesce($causes[rank], $otherwise)
+    end as cause,
+    cast($business_date as date) as changed_on
+from ranked
+qualify change <> 'created'
+    or row_number() over (partition by customer_id, change order by source, record_key) = 1
+"""
+# A new customer is one line, however many records it begins with.
+
+_CHANGES = """
+create or replace table identity.changes as
+select customer_id, change, previous_customer_id, source, record_key, cause, changed_on
+from ({rows})
+order by changed_on, customer_id, change, source, record_key
+"""
+
+_CARRIED_CHANGES = """
+select customer_id, change, previous_customer_id, source, record_key, {cause}, changed_on
+from base.identity.changes
+where customer_id in (
+    select customer_id from identity.customer_map
+    union all
+    select old_customer_id from identity.redirects
+)
+"""
+# The history of erased people goes with them.
+
+_NO_REASONS = """
+create or replace temp table identity_record_reasons as
+select
+    cast(null as varchar) as source,
+    cast(null as varchar) as record_key,
+    cast(null as varchar) as reason,
+    cast(null as varchar) as customer_id
+where false
+"""
+
+_SPENT = """
+insert into identity.spent_ids
+select sha256(id) as id_hash, cast($business_date as date) as spent_on
+from (select distinct id from identity_used_ids)
+where id not in ({living})
+    and sha256(id) not in (select id_hash from identity.spent_ids)
+order by id_hash
+"""
+
+
+def recall_reasons(con: duckdb.DuckDBPyConnection) -> None:
+    """Create ``identity_record_reasons`` from what the first step of the night noted."""
+    if has_table(con, "identity_record_reasons", catalog="staging"):
+        con.execute(
+            "create or replace temp table identity_record_reasons as "
+            "from staging.identity_record_reasons"
+        )
+
+
+def record_changes(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    business_date: str,
+    is_released: bool = False,
+    is_refitted: bool = False,
+) -> None:
+    """Write ``identity.redirects``, ``identity.changes`` and ``identity.spent_ids``.
+
+    Args:
+        con: Build connection with ``identity.customer_map`` and, if tonight's inputs were
+            compared with those of the version before, the temporary table
+            ``identity_record_reasons`` (source, record_key, reason, customer_id: that of the
+            version before).
+        business_date: The night, as YYYY-MM-DD.
+        is_released: The night takes over identities that an operator accepted.
+        is_refitted: The model was fitted again tonight.
+    """
+    if not has_table(con, "identity_record_reasons", catalog="temp"):
+        con.execute(_NO_REASONS)
+    has_base = has_base_table(con, "identity.customer_map")
+    day = {"business_date": business_date}
+    con.execute(_RETIRED)
+    con.execute(_COMPOSED_REDIRECTS if has_base else _NEW_REDIRECTS, day)
+    con.execute(_TONIGHT)
+    con.execute(_REASONS, {"causes": list(CAUSES)})
+    con.execute(
+        _CAUSED,
+        {
+            **day,
+            "causes": list(CAUSES),
+            "released": is_released,
+            "otherwise": "model refit" if is_refitted else "regrouped",
+        },
+    )
+    rows = "select * from identity_tonight"
+    if has_base:
+        has_cause = "cause" in base_columns(con, "identity.changes")
+        carried = _CARRIED_CHANGES.format(cause="cause" if has_cause else "'regrouped' as cause")
+        rows += f" union all {carried}"
+    con.execute(_CHANGES.format(rows=rows))
+    con.execute("create or replace table identity.spent_ids (id_hash varchar, spent_on date)")
+    if has_base_table(con, "identity.spent_ids"):
+        con.execute("insert into identity.spent_ids from base.identity.spent_ids order by id_hash")
+    spend_ids(
+        con,
+        business_date=business_date,
+        living="select customer_id from identity.customer_map "
+        "union select old_customer_id from identity.redirects",
+    )
+
+
+def spend_ids(con: duckdb.DuckDBPyConnection, *, business_date: str, living: str) -> None:
+    """Add the ids of ``identity_used_ids`` that ``living`` lacks to ``identity.spent_ids``.
+
+    Args:
+        con: Build connection in which ``ids.note_used_ids`` has run.
+        business_date: The night, as YYYY-MM-DD.
+        living: SELECT of ids that still have an owner or a redirect.
+    """
+    con.execute("create table if not exists identity.spent_ids (id_hash varchar, spent_on date)")
+    con.execute(_SPENT.format(living=living), {"business_date": business_date})

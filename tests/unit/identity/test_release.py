@@ -1,0 +1,171 @@
+"""Two-night stores: an ordinary night passes, a poisoned one waits for a word."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp_pipeline.core.errors import ConfigError, IdentityError
+from cdp_pipeline.identity.releases import decide, held_runs, read_decisions, read_summary
+from cdp_pipeline.storage.paths import DataPaths
+from tests.unit.identity.conftest import Person, Query, Store, Village
+
+pytest.importorskip("recordlinkage")
+
+SECOND, THIRD = date(2026, 11, 21), date(2026, 11, 22)
+IDS = "select source, record_key, customer_id from identity.customer_map order by all"
+NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
+
+
+def poison(people: list[Person]) -> list[Person]:
+    """Give every two neighbouring families one identity: below every hub threshold, and wrong."""
+    spoilt = []
+    for place, person in enumerate(people):
+        key = person["record_key"]
+        if person["source"] in {"loyalty", "shop"} and key.isdigit() and len(key) == 4:
+            twin = people[place - 4] if int(key) // 2 % 2 else person
+            spoilt.append(person | {k: v for k, v in twin.items() if k not in KEPT})
+        else:
+            spoilt.append(person)
+    return spoilt
+
+
+KEPT = {"source", "record_key", "record_kind", "loyalty_id", "account_id"}
+
+
+@pytest.fixture
+def town(village: Village, tmp_path: Path) -> Store:
+    """The village's store after its first night, with a data folder of its own."""
+    store = Store(tmp_path)
+    store.base = tmp_path / "first.duckdb"
+    shutil.copyfile(village.made, store.base)
+    return store
+
+
+def night(store: Store, people: list[Person], day: date) -> Path:
+    """Run a night and keep its result apart; the next one builds upon the same version."""
+    base, kept = store.base, store.folder / f"{day}.duckdb"
+    shutil.copyfile(store.night(people, day=day), kept)
+    store.base = base
+    return kept
+
+
+def verdict(read: Query, made: Path) -> set[Any]:
+    return {row[0] for row in read(made, "select verdict from identity.release")}
+
+
+def customers(read: Query, made: Path) -> dict[tuple[str, str], str]:
+    return {(source, key): customer for source, key, customer in read(made, IDS)}
+
+
+def test_a_first_night_has_nothing_to_compare(village: Village, read: Query) -> None:
+    assert verdict(read, village.made) == {"first"}
+
+
+def test_an_ordinary_night_passes(village: Village, town: Store, read: Query) -> None:
+    newcomer = {"record_key": "c1", "full_name": "Zachary Quill", "email": "zq@example.com"}
+    made = night(town, [*village.people, newcomer], SECOND)
+    assert verdict(read, made) == {"released"}
+    assert held_runs(DataPaths.of(town.context(SECOND))) == []
+
+
+def test_a_poisoned_night_is_held_and_explained(village: Village, town: Store, read: Query) -> None:
+    newcomer = {"record_key": "c1", "full_name": "Zachary Quill", "email": "zq@example.com"}
+    again = village.people[0] | {"source": "crm", "record_key": "c0", "record_kind": "contact"}
+    made = night(town, [*poison(village.people), newcomer, again], SECOND)
+    assert verdict(read, made) == {"held"}
+    before, after = customers(read, village.made), customers(read, made)
+    assert {key: after[key] for key in before} == before
+    assert after["crm", "c1"] not in before.values()
+    assert after["crm", "c0"] == before["loyalty", "0000"]
+    assert read(made, "select count(*) from identity.redirects") == [(0,)]
+    paths = DataPaths.of(town.context(SECOND))
+    summary = read_summary(paths, SECOND.isoformat())
+    assert "moved" in " ".join(summary["why"])
+    assert summary["largest_changes"][0]["customers_before"] >= 2
+    assert {row["cause"] for row in summary["causes"]} == {"changed evidence"}
+
+
+def test_accepted_identities_are_taken_over(village: Village, town: Store, read: Query) -> None:
+    people = poison(village.people)
+    town.base = night(town, people, SECOND)
+    paths = DataPaths.of(town.context(SECOND))
+    decide(paths, SECOND.isoformat(), "accepted", by="ines", now=NOW, reason="it is so")
+    made = night(town, people, THIRD)
+    assert verdict(read, made) == {"released"}
+    causes = "select change, cause from identity.changes where changed_on = ? group by all"
+    assert {cause for _, cause in read(made, causes, THIRD)} == {"released"}
+    after = customers(read, made)
+    assert len(set(after.values())) < len(set(customers(read, village.made).values()))
+    redirects = read(made, "select old_customer_id, customer_id from identity.redirects")
+    assert {old for old, _ in redirects}.isdisjoint(after.values())
+    assert {now for _, now in redirects} <= set(after.values())
+
+
+def test_a_rerun_of_the_held_night_obeys_as_well(
+    village: Village, town: Store, read: Query
+) -> None:
+    people = poison(village.people)
+    held = customers(read, night(town, people, SECOND))
+    paths = DataPaths.of(town.context(SECOND))
+    decide(paths, SECOND.isoformat(), "rejected", by="ines", now=NOW)
+    rejected = night(town, people, SECOND)
+    assert verdict(read, rejected) == {"rejected"}
+    assert customers(read, rejected) == held
+    decide(paths, SECOND.isoformat(), "accepted", by="ines", now=NOW)
+    accepted = night(town, people, SECOND)
+    assert verdict(read, accepted) == {"accepted"}
+    assert customers(read, accepted) != held
+
+
+def test_rejected_identities_stay_away_until_evidence_changes(
+    village: Village, town: Store, read: Query
+) -> None:
+    people = poison(village.people)
+    town.base = night(town, people, SECOND)
+    decide(DataPaths.of(town.context(SECOND)), SECOND.isoformat(), "rejected", by="i", now=NOW)
+    made = night(town, people, THIRD)
+    assert customers(read, made) == customers(read, village.made)
+    assert verdict(read, made) == {"released"}
+
+
+def test_an_undecided_night_is_asked_again_and_healing_releases_it(
+    village: Village, town: Store, read: Query
+) -> None:
+    people = poison(village.people)
+    first = town.base
+    town.base = night(town, people, SECOND)
+    assert verdict(read, night(town, people, THIRD)) == {"held"}
+    made = night(town, village.people, THIRD)
+    assert verdict(read, made) == {"released"}
+    assert first is not None
+    assert customers(read, made) == customers(read, first)
+
+
+def test_decisions_are_checked(village: Village, town: Store) -> None:
+    paths = DataPaths.of(town.context(SECOND))
+    with pytest.raises(ConfigError, match="no identities of 'night-1' are held"):
+        decide(paths, "night-1", "accepted", by="ines", now=NOW)
+    night(town, poison(village.people), SECOND)
+    made = decide(paths, SECOND.isoformat(), "accepted", by="ines", now=NOW, reason="so")
+    assert made.at == "2026-11-23T08:00:00+00:00"
+    assert read_decisions(paths.stewardship)[SECOND.isoformat()] == made
+    with (paths.stewardship / "releases.jsonl").open("a") as stream:
+        stream.write(json.dumps({"run": "x", "decision": "perhaps", "by": "y", "at": "z"}) + "\n")
+    with pytest.raises(ConfigError, match="no decision"):
+        read_decisions(paths.stewardship)
+
+
+def test_an_accepted_proposal_that_is_gone_is_an_error(village: Village, town: Store) -> None:
+    people = poison(village.people)
+    town.base = night(town, people, SECOND)
+    paths = DataPaths.of(town.context(SECOND))
+    decide(paths, SECOND.isoformat(), "accepted", by="ines", now=NOW)
+    (paths.proposals / SECOND.isoformat() / "customer_map.parquet").unlink()
+    with pytest.raises(IdentityError, match="are gone"):
+        night(town, people, THIRD)
