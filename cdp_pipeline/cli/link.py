@@ -30,7 +30,8 @@ def link(  # noqa: PLR0913 - one parameter an option
         Path | None, typer.Option("--config", help="YAML: columns, dates, thresholds, rules.")
     ] = None,
     id_column: Annotated[
-        str | None, typer.Option("--id", help="Column that names records; default: recognised.")
+        list[str] | None,
+        typer.Option("--id", help="Column that names records; again for files that differ."),
     ] = None,
     accept: Annotated[
         float | None,

@@ -205,6 +205,18 @@ def says_nothing(header: str) -> bool:
     return bool(_BLANK.match(plain_header(header)))
 
 
+_NUMBER_NAME = re.compile(r"(^|_)(id|ids|no|nr|num|number|key|code|ref|reference|nummer)$")
+
+
+def is_number_name(header: str) -> bool:
+    """Return whether a header speaks of a number that things are known by.
+
+    >>> is_number_name("order_no"), is_number_name("ReceiptId"), is_number_name("city")
+    (True, True, False)
+    """
+    return bool(_NUMBER_NAME.search(plain_header(header)))
+
+
 def role_of(header: str) -> str | None:
     """Return the role that a header names, ``other`` for somebody else's data, or None.
 

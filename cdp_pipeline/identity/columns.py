@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.identity.column_names import ROLES, role_of
+from cdp_pipeline.identity.column_names import ROLES, is_number_name, role_of
 from cdp_pipeline.identity.column_values import (
     Profile,
     misfit,
@@ -29,6 +29,9 @@ from cdp_pipeline.storage.warehouse import quote_column
 
 SEVERAL = frozenset({"email", "phone", "truth", "identifier", "full_name", "middle_name"})
 """Roles that several columns may have; of the others the fullest column wins."""
+
+NUMBER_ROLES = ("account_id", "loyalty_id", "national_id", "payment_token", "identifier")
+"""Roles whose values tell something only if some records share them."""
 
 EVIDENCE_ROLES = frozenset(ROLES) - {"record_id", "source", "truth", "country"}
 
@@ -209,6 +212,9 @@ def _settle_ids(
         is_free = chosen is None and column.role == "record_id" and column.is_used
         if is_free and not _duplicate(con, loaded, column.name, source):
             chosen = column.name
+    if chosen is None:
+        chosen = _natural_key(con, loaded, columns, source)
+        columns = _as_key(columns, chosen)
     settled = []
     for column in columns:
         kept = column
@@ -220,6 +226,31 @@ def _settle_ids(
             distinct_few = column.distinct <= 50  # noqa: PLR2004 - systems, not records
             kept = column if distinct_few else replace(column, is_used=False, why="too many values")
         settled.append(kept)
+    return settled
+
+
+def _natural_key(
+    con: duckdb.DuckDBPyConnection, loaded: Loaded, columns: list[Column], source: str | None
+) -> str | None:
+    """Return the first number that names every record: orders are known by order numbers."""
+    for column in columns:
+        is_number = column.role in NUMBER_ROLES or is_number_name(column.name)
+        is_full = is_number and column.role != "truth" and column.filled == 1
+        if is_full and not _duplicate(con, loaded, column.name, source):
+            return column.name
+    return None
+
+
+def _as_key(columns: list[Column], name: str | None) -> list[Column]:
+    """Return columns in which one is the record id; a card number stays evidence beside it."""
+    settled = []
+    for column in columns:
+        if column.name == name:
+            settled.append(
+                replace(column, role="record_id", is_used=True, why="names every record")
+            )
+        if column.name != name or column.role in NUMBER_ROLES:
+            settled.append(column)
     return settled
 
 
@@ -267,10 +298,6 @@ def _settle_rivals(columns: list[Column]) -> list[Column]:
         else:
             settled.append(column)
     return settled
-
-
-NUMBER_ROLES = ("account_id", "loyalty_id", "national_id", "payment_token", "identifier")
-"""Roles whose values tell something only if some records share them."""
 
 
 def settle_numbers(

@@ -121,7 +121,7 @@ def link_files(
     paths: Sequence[Path],
     *,
     config: LinkConfig | None = None,
-    id_column: str | None = None,
+    id_column: str | Sequence[str] | None = None,
     link_only: bool = False,
 ) -> LinkResult:
     """Find the people in CSV or Parquet files.
@@ -129,7 +129,8 @@ def link_files(
     Args:
         paths: One file to deduplicate, or several to link and deduplicate.
         config: What people say about columns, dates and thresholds; default: nothing.
-        id_column: Column that names records in every file; default: recognised, or the row.
+        id_column: Column that names records; several names where files differ, each file by the
+            first that it has. Default: recognised, or the row.
         link_only: Compare records of different sources only.
 
     Raises:
@@ -145,7 +146,7 @@ def link_tables(
     *tables: pa.Table | pd.DataFrame,
     names: Sequence[str] | None = None,
     config: LinkConfig | None = None,
-    id_column: str | None = None,
+    id_column: str | Sequence[str] | None = None,
     link_only: bool = False,
 ) -> LinkResult:
     """Find the people in Arrow tables or pandas frames.
@@ -207,17 +208,18 @@ def _link(
     con: duckdb.DuckDBPyConnection,
     files: Sequence[Loaded],
     config: LinkConfig,
-    id_column: str | None,
+    id_column: str | Sequence[str] | None,
     *,
     link_only: bool,
 ) -> LinkResult:
     chosen = id_column or config.id
+    named = [chosen] if isinstance(chosen, str) else list(chosen or ())
     found = [
         recognise(
             con,
             one,
             assigned=config.roles(one.source, one.columns),
-            id_column=chosen,
+            id_column=_id_of(one, named),
             order=config.dates,
         )
         for one in files
@@ -241,6 +243,11 @@ def _link(
         recognitions=tuple(found),
         settings=config,
     )
+
+
+def _id_of(loaded: Loaded, named: Sequence[str]) -> str | None:
+    """Return the named id column that a file has; one that no name fits is told by the first."""
+    return next((name for name in named if name in loaded.columns), next(iter(named), None))
 
 
 def _require_evidence(found: Recognition) -> None:

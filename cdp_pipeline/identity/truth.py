@@ -72,7 +72,25 @@ def read_truth(
             f"{', '.join(truth.columns)}.",
         )
     record = max(ids, key=lambda name: (role_of(name) == "record_id", overlap[name]))
+    _require_known_records(truth, record, persons[0], overlap)
     return _records_to_persons(con, clusters, truth, record, persons[0])
+
+
+def _require_known_records(
+    truth: Loaded, record: str, person: str, overlap: dict[str, float]
+) -> None:
+    """Refuse a truth whose own record ids are strangers to the clusters.
+
+    Small numbers fit almost any column; figures made from them would be nonsense.
+    """
+    stated = [c for c in truth.columns if role_of(c) == "record_id"]
+    strange = (stated and overlap[record] < 0.5) or (stated and record not in stated)  # noqa: PLR2004
+    if strange or record == person:
+        raise ConfigError(
+            f"the records of the clusters are not those of column {(stated or [record])[0]!r}",
+            where=truth.where,
+            hint="Name the same column by --id in `cdp link` and in `cdp evaluate`.",
+        )
 
 
 def _records_to_persons(

@@ -80,6 +80,32 @@ def test_the_python_of_the_page_runs(folder: Path) -> None:
     assert folder.is_dir()
 
 
+def test_files_may_name_their_records_differently(folder: Path) -> None:
+    orders = pd.read_parquet("orders.parquet").rename(columns={"record_id": "order"})
+    orders.to_csv("sales.csv", index=False)
+    line = "link customers.csv sales.csv --id record_id --id order --out both.csv"
+    assert run_app(line.split()) == 0
+    found = set(pd.read_csv(folder / "both.csv", dtype=str)["record_id"])
+    assert {"a00", "oa00"} <= found
+
+
+def test_a_truth_of_other_records_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Row numbers and small person numbers look alike; figures made from them are nonsense."""
+    numbered = pd.read_csv("customers.csv").drop(columns="record_id")
+    numbered.to_csv("rows.csv", index=False)
+    people = [n % 16 for n in range(len(numbered))]
+    keys = [f"k{n}" for n in range(len(people))]
+    pd.DataFrame({"record_id": keys, "person_id": people, "household_id": people}).to_csv(
+        "other.csv", index=False
+    )
+    assert run_app(["link", "rows.csv", "--out", "rows_out.csv"]) == 0
+    assert run_app(["evaluate", "rows_out.csv", "--truth", "other.csv"]) == 2
+    assert "not those of column 'record_id'" in capsys.readouterr().err
+    assert folder.is_dir()
+
+
 def test_what_is_wrong_is_said_with_exit_codes(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -118,6 +118,20 @@ def test_an_id_that_is_not_unique_is_refused_or_passed_over(
         _recognise(con, columns, id_column="key")
 
 
+def test_a_number_that_names_every_record_is_its_id_and_stays_evidence(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    columns: dict[str, list[str | None]] = {
+        "card_no": ["630001", "630002", "630003"],
+        "name": ["Ann Lee", "Bob Lee", "Cy Lee"],
+    }
+    found = _recognise(con, columns)
+    assert (found.first("record_id"), found.first("loyalty_id")) == ("card_no", "card_no")
+    orders = _recognise(con, {"order_no": ["1", "2", "3"], "name": columns["name"]})
+    assert orders.first("record_id") == "order_no"
+    assert _recognise(con, {"order_no": ["1", "1", "3"], **columns}).first("record_id") == "card_no"
+
+
 DAYS = [date(1930, 1, 1) + timedelta(days=n * 83) for n in range(300)]
 
 
