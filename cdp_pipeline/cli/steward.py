@@ -221,7 +221,7 @@ def _list_judgements(held: Judgements, *, as_json: bool) -> None:
         output.write_json(rows)
         return
     if not rows:
-        output.say("no judgements yet; `cdp review` asks for some")
+        output.write("no judgements yet; `cdp review` asks for some")
         return
     output.write_table(
         ("id", "verdict", "records", "who", "when (UTC)", "withdrawn", "reason"),
