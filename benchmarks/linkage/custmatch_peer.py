@@ -2,8 +2,8 @@
 
 Its country is set, so that it normalises names, telephones and addresses itself. Of the
 configurations tried on a store of 20,000 customers this was its best: half of the labels chosen by
-its active learning, postcodes, loyalty cards and payment tokens as extra fields, and a twin guard
-all made it worse. Drawing and answering labels does not count, nor do its households and golden
+its active learning, and postcodes, loyalty cards and payment tokens as extra fields, made it worse.
+Drawing and answering labels does not count, nor do its households and golden
 records, which the other systems do not make.
 """
 

@@ -17,6 +17,7 @@ CONSOLE = re.findall(r"^\$ (.+)$", README, flags=re.MULTILINE)
 INLINE = re.findall(r"`(cdp [^`]+|make [a-z-]+)`", README)
 CDP = sorted({line for line in [*CONSOLE, *INLINE] if line.startswith("cdp ")})
 MAKE = sorted({line for line in [*CONSOLE, *INLINE] if line.startswith("make ")})
+ON_FILES = {line for line in CDP if line.startswith(("cdp link ", "cdp evaluate "))}
 IN_NEW_PROJECT = {"cdp init mystore", "cdp check", "cdp run --date 2026-11-20", "cdp init"}
 
 
@@ -41,7 +42,7 @@ def test_the_readme_shows_commands() -> None:
     assert {"make demo", "make test"} <= set(MAKE)
 
 
-@pytest.mark.parametrize("line", [line for line in CDP if line not in IN_NEW_PROJECT])
+@pytest.mark.parametrize("line", [line for line in CDP if line not in IN_NEW_PROJECT | ON_FILES])
 def test_commands_on_a_published_store(
     line: str,
     store: Store,
@@ -52,12 +53,31 @@ def test_commands_on_a_published_store(
     words = arguments(line, store)
     if words == ["doctor"]:
         pytest.skip("run by test_doctor, which gives it a machine of its own")
+    if words == ["review"]:
+        pytest.skip("asks questions on a terminal; run by test_steward_commands")
     if words == ["run"]:
         words = ["run", "--date", store.last_night.isoformat()]
     code = run_app(["--project", str(ROOT), "--data-dir", str(store.data), *words])
     printed = capsys.readouterr()
     assert code == 0, printed.err
     assert printed.out.strip() or words[0] == "run"
+
+
+def test_commands_on_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["Ann,Ash", "Bob,Birch", "Cleo,Cole", "Dan,Dale", "Eve,Elm"]
+    people = [f"{name},{1950 + n}-04-1{n}" for n, name in enumerate(names)]
+    for name, letter in (("customers", "c"), ("orders", "o")):
+        rows = [f"{letter}{n},{person}" for n, person in enumerate(people)]
+        Path(f"{name}.csv").write_text("\n".join(["record_id,first_name,last_name,dob", *rows]))
+    truth = [f"{letter}{n},{n}" for letter in "co" for n in range(len(people))]
+    Path("truth.csv").write_text("\n".join(["record_id,person_id", *truth]))
+    assert len(ON_FILES) == 2
+    for line in sorted(ON_FILES, reverse=True):
+        assert run_app(line.split()[1:]) == 0, capsys.readouterr().err
+    assert "10 records, 5 persons, 5 entities" in capsys.readouterr().out
 
 
 def test_commands_of_a_new_project(

@@ -317,7 +317,7 @@ def test_freezing_and_thawing(desk: Desk, customer_of: Callable[[str], str]) -> 
 
 
 def test_judgements_are_listed_withdrawn_and_checked(desk: Desk) -> None:
-    assert "no judgements yet" in desk("judgements")[2]
+    assert "no judgements yet" in desk("judgements")[1]
     desk("judge", "different", "loyalty:0000", "loyalty:0004")
     desk("judge", "same", "loyalty:0000", "loyalty:0002")
     assert "no judgements contradict" in desk("judgements", "--conflicts")[2]
