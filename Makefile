@@ -32,10 +32,10 @@ demo: $(SETUP)   ## generate a store, run its nights, say where everything lies
 	$(BIN)/cdp demo
 
 test: $(SETUP)   ## all tests but the slow ones
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest --numprocesses auto --dist loadgroup -m "not slow"
 
 test-slow: $(SETUP) ## integration, crash and quality suites
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest --numprocesses auto --dist loadgroup -m slow
 
 lint: $(SETUP)   ## style, types, layers, SQL, declarations
 	$(BIN)/ruff format --check .

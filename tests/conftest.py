@@ -39,6 +39,15 @@ locale = "en_GB"
 """
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file on one worker, and those of the shared night together."""
+    for item in items:
+        path = item.path.relative_to(REPOSITORY / "tests").as_posix()
+        shares_night = "store" in getattr(item, "fixturenames", ()) and "integration/" in path
+        item.add_marker(pytest.mark.xdist_group("the shared night" if shares_night else path))
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """Return the checkout's root."""
