@@ -29,6 +29,7 @@ from cdp_pipeline.identity.increment import (
 from cdp_pipeline.identity.judged import mark_judged, node_bonds, verify_groups
 from cdp_pipeline.identity.learning import correct_scores
 from cdp_pipeline.identity.linkage import NEVER, average_linkage, components, cut_large
+from cdp_pipeline.identity.namesakes import KIN_BITS, choose_namesakes
 from cdp_pipeline.identity.night import read_night
 from cdp_pipeline.identity.nodes import build_nodes
 from cdp_pipeline.identity.release import ACCEPTED, HELD, Verdict, judge_night, recall_proposal
@@ -135,7 +136,8 @@ def group_nodes(
 ) -> Integers:
     """Return the group of each node.
 
-    Reads ``staging.identity_links`` (node_a, node_b, log_odds) and ``identity_nodes``.
+    Reads ``staging.identity_links`` (node_a, node_b, log_odds, kin_bits) and ``identity_nodes``.
+    Pairs that are kin for certain make groups first; then namesakes are told apart.
 
     Args:
         con: Build connection.
@@ -147,24 +149,31 @@ def group_nodes(
     """
     size = int(fetch_value(con, "select count(*) from identity_node_ids"))
     bonds = node_bonds(con)
-    if parameters is None:
+    if parameters is None or not size:
         return bonds.enforce(np.arange(size, dtype=np.int64))
     threshold = math.log2(accept / (1 - accept))
     links = con.execute(
-        "select node_a, node_b, log_odds from staging.identity_links "
-        "where log_odds >= ? order by node_a, node_b",
-        [threshold],
+        "select node_a, node_b, log_odds, kin_bits from staging.identity_links "
+        "order by node_a, node_b"
     ).fetchnumpy()
     if touched is not None:
         kept = touched[links["node_a"]]
         links = {name: values[kept] for name, values in links.items()}
     left, right = (np.asarray(links[name], np.int64) for name in ("node_a", "node_b"))
+    log_odds, is_kin = np.asarray(links["log_odds"]), np.asarray(links["kin_bits"]) >= KIN_BITS
     allowed = ~bonds.forbids(left, right)
-    left, right, log_odds = left[allowed], right[allowed], np.asarray(links["log_odds"])[allowed]
-    labels = components(left, right, size=size)
-    labels = cut_large(labels, left, right, log_odds, limit=limit)
-    suspicious = _suspicious(labels, left, right)
+    counts = allowed & is_kin & (log_odds >= threshold)
+    labels = components(left[counts], right[counts], size=size)
+    labels = cut_large(labels, left[counts], right[counts], log_odds[counts], limit=limit)
+    suspicious = _suspicious(labels, left[counts], right[counts])
     labels = _split_groups(con, parameters, labels, suspicious, bonds, threshold=threshold)
+    unsure = allowed & ~is_kin
+    chosen = choose_namesakes(labels, left[unsure], right[unsure], log_odds[unsure], accept=accept)
+    joined = components(*chosen, size=int(labels.max()) + 1)[labels]
+    doubtful = np.isin(labels, np.concatenate(chosen)) & (np.bincount(joined)[joined] >= 3)  # noqa: PLR2004 - two have agreed
+    labels = _split_groups(
+        con, parameters, joined, np.flatnonzero(doubtful), bonds, threshold=threshold
+    )
     return bonds.enforce(labels)
 
 

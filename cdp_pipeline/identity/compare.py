@@ -49,7 +49,9 @@ class Comparison:
         missing: SQL that is true when the pair says nothing about this field.
         levels: Best first.
         kind: ``personal`` fields of two people in one household agree as rarely as strangers';
-            ``birth`` likewise, but for twins; ``shared`` ones agree in households.
+            ``name`` and ``birth`` likewise, but for sons named after fathers and for twins;
+            ``shared`` ones agree in households; ``context`` is no evidence about a person, but
+            tells how often such records are of one family at all.
         fields: Columns of ``identity.records`` to show beside the verdict.
         goes_with: Another comparison whose best level makes this one's likelier among strangers:
             given names follow families' origins.

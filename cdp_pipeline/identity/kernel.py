@@ -27,6 +27,10 @@ Outcomes = npt.NDArray[np.int64]
 TWIN_SHARE = 0.01
 """Share of household pairs with one birth date. The fit hardly depends on it (.001 to .05)."""
 
+NAMED_AFTER_SHARE = 0.01
+"""Share of household pairs with one given name: sons named after fathers, daughters after mothers.
+Without it John Smith's son of the same name teaches that birth dates of one person often differ."""
+
 EVEN = 0.5
 
 APART_SHARE = 0.05
@@ -130,7 +134,9 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
 
     def _prepare(self) -> None:
         unrelated = self.population.unrelated
-        self.match = [_starting_match(c.size) for c in self.comparisons]
+        self.match = [
+            _starting_match(c, u) for c, u in zip(self.comparisons, unrelated, strict=True)
+        ]
         self.household = [
             _starting_household(c, u) for c, u in zip(self.comparisons, unrelated, strict=True)
         ]
@@ -161,10 +167,13 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
         for place, comparison in enumerate(self.comparisons):
             seen = indicators[place].T @ shares
             match = _share(seen[:, 0] + PRIOR_PAIRS * self._match_start[place])
-            if comparison.kind != "shared" and match[0] > MOST_DIFFERENT:
+            if comparison.kind not in {"shared", "context"} and match[0] > MOST_DIFFERENT:
                 match = _with_share(match, MOST_DIFFERENT)
             self.match[place] = match
-            if comparison.kind == "shared" and self.has_household:
+            if comparison.kind == "context":
+                # It tells kin from strangers alone: who wrote a record says not which of a family.
+                self.household[place] = match.copy()
+            elif comparison.kind == "shared" and self.has_household:
                 household = _share(seen[:, 1] + PRIOR_PAIRS * self._household_start[place])
                 household[0] = max(household[0], APART_SHARE)
                 self.household[place] = _share(household)
@@ -198,18 +207,21 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
         self.class_log_prior_ = np.log([1 - self.priors[0], self.priors[0]])
 
 
-def _starting_match(size: int) -> Floats:
-    start = np.full(size, 0.02)
+def _starting_match(comparison: Comparison, unrelated: Floats) -> Floats:
+    if comparison.kind == "context":
+        return unrelated.copy()
+    start = np.full(comparison.size, 0.02)
     start[:2] = 0.06, 0.9
     return _share(start)
 
 
 def _starting_household(comparison: Comparison, unrelated: Floats) -> Floats:
-    if comparison.kind == "personal":
+    if comparison.kind in {"personal", "context"}:
         return unrelated.copy()
-    if comparison.kind == "birth":
-        twins: Floats = np.eye(comparison.size, dtype=np.float64)[1]
-        return np.asarray((1 - TWIN_SHARE) * unrelated + TWIN_SHARE * twins, np.float64)
+    if comparison.kind in {"birth", "name"}:
+        share = TWIN_SHARE if comparison.kind == "birth" else NAMED_AFTER_SHARE
+        same: Floats = np.eye(comparison.size, dtype=np.float64)[1]
+        return np.asarray((1 - share) * unrelated + share * same, np.float64)
     start = np.full(comparison.size, 0.05)
     start[:2] = 0.3, 0.6
     return _share(start)

@@ -34,6 +34,7 @@ from cdp_pipeline.identity.fits import (
 from cdp_pipeline.identity.increment import join_scored, keep_scored, propose_new_pairs
 from cdp_pipeline.identity.kernel import HouseholdECM, Population
 from cdp_pipeline.identity.learning import LEARNING_TABLES, carry_learning, learn
+from cdp_pipeline.identity.namesakes import KIN_BITS, LEAST_BITS
 from cdp_pipeline.identity.night import Night, keep_night, read_night
 from cdp_pipeline.identity.nodes import build_nodes
 from cdp_pipeline.identity.sampling import keep_rejected
@@ -358,7 +359,7 @@ def write_edges(
         {"review": review},
     )
     con.execute(_REVIEW, {"accept": accept})
-    con.execute(_LINKS, {"accept": accept})
+    con.execute(_LINKS, {"accept": accept, "least": LEAST_BITS, "kin": KIN_BITS})
     con.execute(_HOUSEHOLD_PAIRS, {"least": HOUSEHOLD_PROB})
 
 
@@ -372,11 +373,18 @@ order by source_a, record_key_a, source_b, record_key_b
 
 _LINKS = """
 create or replace table staging.identity_links as
-select node_a, node_b, log_odds
-from identity_scored
-where log_odds >= log2($accept / (1 - $accept))
+select node_a, node_b, log_odds, kin_bits
+from (
+    select
+        node_a, node_b, log_odds,
+        log2(pow(2, least(match_weight, 200)) + pow(2, least(household_weight, 200))) as kin_bits
+    from identity_scored
+    where log_odds >= $least
+)
+where log_odds >= log2($accept / (1 - $accept)) or kin_bits < $kin
 order by node_a, node_b
 """
+# Pairs that count, and those that compete with them for being somebody's namesake.
 
 _HOUSEHOLD_PAIRS = """
 create or replace table staging.identity_household_pairs as

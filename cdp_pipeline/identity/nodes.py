@@ -85,6 +85,10 @@ select
     i.node_id,
     r.record_id,
     r.evidence_head,
+    case
+        when (select bool_or({is_profile}) from identity.records as r) then {is_profile}
+    end as is_profile,
+    hash(r.source) as source_hash,
     r.given_name,
     r.family_name,
     r.email,
@@ -136,6 +140,8 @@ left join identity_postcode_words as p on p.word = r.postcode
 left join identity_nicknames as k on k.name = r.given_name
 {extra_joins}
 """
+
+_IS_PROFILE = "r.record_kind in ('loyalty', 'account')"
 
 _EMAIL_LETTERS = "translate(split_part(r.email, '@', 1), '0123456789._-', '')"
 _EMAIL_DIGITS = "translate(split_part(r.email, '@', 1), 'abcdefghijklmnopqrstuvwxyz._-', '')"
@@ -242,6 +248,7 @@ def _make_nodes(con: duckdb.DuckDBPyConnection, *, ids: str) -> None:
 def _nodes_sql(held: list[str], *, ids: str) -> str:
     return _NODES.format(
         ids=ids,
+        is_profile=_IS_PROFILE,
         street_key=street_key_sql("r.street"),
         family_first=f"regexp_extract(f.folded, '^(?:(?:{PARTICLES}) )*([^ ]+)', 1)",
         email_digits=_EMAIL_DIGITS,

@@ -68,14 +68,14 @@ class Parameters:
         """Return what a frequency-weighted level is worth before its frequency is subtracted.
 
         Levels without frequency hold NaN. In a household, two people agree on a personal field
-        as often as strangers do: no weight either way.
+        as often as strangers do: no weight either way; on a name, now and then on purpose.
         """
         comparison = self.comparisons[place]
         match, household = np.full(comparison.size, np.nan), np.full(comparison.size, np.nan)
         for outcome, level in enumerate(comparison.levels, 1):
             if level.frequency:
                 match[outcome] = math.log2(self.match[place][outcome])
-                if comparison.kind == "shared":
+                if comparison.kind in {"shared", "name"}:
                     household[outcome] = math.log2(self.household[place][outcome])
         return match, household
 

@@ -212,8 +212,17 @@ _FIXED: tuple[Evidence, ...] = (
 DISTRICT = "left({0}, case when regexp_full_match({0}, '[0-9]+') then 3 else length({0}) - 3 end)"
 """First part of a postal code: SW1A of SW1A1AA, 606 of 60614."""
 
+_ROLE = Evidence(
+    "record_kind",
+    "Whether a record registers a person (loyalty, account) or mentions one, and in which source",
+    key="source_hash",
+    present="is_profile",
+    fields=("record_kind",),
+    nature="code",
+)
+
 EVIDENCE: dict[str, Evidence] = {
-    found.tag: found for found in (*_FIXED, *(_extra(extra) for extra in EXTRAS))
+    found.tag: found for found in (*_FIXED, _ROLE, *(_extra(extra) for extra in EXTRAS))
 }
 """Every tag that a comparison may name."""
 

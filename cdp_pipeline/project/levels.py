@@ -219,6 +219,27 @@ def street_alike(evidence: Evidence, argument: Argument) -> Agreement:
     return Agreement(f"l.postcode_hash = r.postcode_hash and {_similarity('street')} >= {least}")
 
 
+def profiles_of_one_source(evidence: Evidence, argument: Argument) -> Agreement:
+    """Both records register a person in one source, where hardly anybody registers twice."""
+    _plain(argument, "two profiles of one source")
+    _only(evidence, "record_kind")
+    return Agreement("l.is_profile and r.is_profile and l.source_hash = r.source_hash")
+
+
+def profiles(evidence: Evidence, argument: Argument) -> Agreement:
+    """Both records register a person."""
+    _plain(argument, "two profiles")
+    _only(evidence, "record_kind")
+    return Agreement("l.is_profile and r.is_profile")
+
+
+def profile_and_mention(evidence: Evidence, argument: Argument) -> Agreement:
+    """One record registers a person, the other mentions one."""
+    _plain(argument, "a profile and a mention")
+    _only(evidence, "record_kind")
+    return Agreement("l.is_profile <> r.is_profile")
+
+
 VOCABULARY: dict[str, Template] = {
     "same": same,
     "alike": alike,
@@ -239,6 +260,9 @@ VOCABULARY: dict[str, Template] = {
     "namesakes' address": namesakes_address,
     "mailbox alike": mailbox_alike,
     "street alike": street_alike,
+    "two profiles of one source": profiles_of_one_source,
+    "two profiles": profiles,
+    "a profile and a mention": profile_and_mention,
 }
 """Every level by the name that declarations use."""
 

@@ -18,7 +18,7 @@ from cdp_pipeline.project.checks import Declaration
 from cdp_pipeline.project.evidence import EVIDENCE, KEYS, Evidence
 from cdp_pipeline.project.levels import VOCABULARY, Agreement
 
-Kind: TypeAlias = Literal["personal", "birth", "shared"]
+Kind: TypeAlias = Literal["personal", "name", "birth", "shared", "context"]
 
 MOST_PATTERNS = 2**62
 """Number of outcomes of a pair that a bigint can tell apart, with room to spare."""

@@ -41,7 +41,7 @@ pytest.importorskip("recordlinkage")
 
 FIELDS = {
     "given name", "family name", "birth date", "sex", "e-mail", "phone", "address",
-    "loyalty card", "web account",
+    "loyalty card", "web account", "kinds of record",
 }  # fmt: skip
 """What the village's records say about people."""
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +82,41 @@ def test_recordlinkages_classifier_answers_from_the_kernel() -> None:
         index=pd.MultiIndex.from_tuples([(1, 2), (3, 4)]),
     )
     assert list(classifier.predict(agreeing)) == [(1, 2)]
+
+
+def test_a_son_named_after_his_father_does_not_teach_that_birth_dates_differ() -> None:
+    fields = (replace(FIELDS[0], kind="name"), *FIELDS[1:])
+    juniors = np.array([1.0, 0.0, 1.0, 1.0, 0.4])
+    counts = (
+        PAIRS["match"] * _likelihood(MATCH)
+        + PAIRS["household"] * (_likelihood(HOUSEHOLD) * 0.99 + _likelihood(juniors) * 0.01)
+        + PAIRS["unrelated"] * _likelihood(STRANGERS)
+    )
+    population = Population(
+        nodes=5000,
+        total_pairs=sum(PAIRS.values()),
+        unrelated=tuple(np.array([1 - u, u]) for u in STRANGERS),
+    )
+    kernels = [
+        HouseholdECM(comparisons, population, counts=counts).fit(PATTERNS)
+        for comparisons in (FIELDS, fields)
+    ]
+    junior = np.array([[1, 0, 1, 1, 0]])
+    odds = [kernel.class_shares(junior)[0, 0] for kernel in kernels]
+    assert odds[1] < 0.4 < odds[0]  # 28 of 82 such pairs are matches
+
+
+def test_context_tells_kin_from_strangers_but_not_who_of_a_family() -> None:
+    fields = (*FIELDS[:4], replace(FIELDS[4], kind="context"))
+    counts = PAIRS["match"] * _likelihood(MATCH) + PAIRS["unrelated"] * _likelihood(STRANGERS)
+    population = Population(
+        nodes=5000,
+        total_pairs=sum(PAIRS.values()),
+        unrelated=tuple(np.array([1 - u, u]) for u in STRANGERS),
+    )
+    kernel = HouseholdECM(fields, population, counts=counts).fit(PATTERNS)
+    assert np.array_equal(kernel.household[4], kernel.match[4])
+    assert kernel.match[4][1] == pytest.approx(MATCH[4], abs=0.02)
 
 
 def test_equal_data_fit_equally() -> None:
