@@ -29,7 +29,7 @@ from cdp_pipeline.identity.increment import (
 from cdp_pipeline.identity.judged import mark_judged, node_bonds, verify_groups
 from cdp_pipeline.identity.learning import correct_scores
 from cdp_pipeline.identity.linkage import NEVER, average_linkage, components, cut_large
-from cdp_pipeline.identity.namesakes import KIN_BITS, choose_namesakes
+from cdp_pipeline.identity.namesakes import KIN_BITS, SURE_PROB, choose_namesakes
 from cdp_pipeline.identity.night import read_night
 from cdp_pipeline.identity.nodes import build_nodes
 from cdp_pipeline.identity.release import ACCEPTED, HELD, Verdict, judge_night, recall_proposal
@@ -168,7 +168,9 @@ def group_nodes(
     suspicious = _suspicious(labels, left[counts], right[counts])
     labels = _split_groups(con, parameters, labels, suspicious, bonds, threshold=threshold)
     unsure = allowed & ~is_kin
-    chosen = choose_namesakes(labels, left[unsure], right[unsure], log_odds[unsure], accept=accept)
+    chosen = choose_namesakes(
+        labels, left[unsure], right[unsure], log_odds[unsure], accept=max(accept, SURE_PROB)
+    )
     joined = components(*chosen, size=int(labels.max()) + 1)[labels]
     doubtful = np.isin(labels, np.concatenate(chosen)) & (np.bincount(joined)[joined] >= 3)  # noqa: PLR2004 - two have agreed
     labels = _split_groups(

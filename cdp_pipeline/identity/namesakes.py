@@ -19,6 +19,10 @@ KIN_BITS = 5.6
 """log2 odds of being kin, one person or one household, from which a pair is not two strangers:
 a risk of 2 %. Names alone never get there, unless they are very rare."""
 
+SURE_PROB = 2 / 3
+"""Probability from which a namesake is taken for the person: strangers made one cost twice as much
+as a person left in two, as the one is told the other's orders."""
+
 LEAST_BITS = -6.0
 """log2 odds of a match below which a pair does not compete: sixty such weigh as one even one."""
 
