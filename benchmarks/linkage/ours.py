@@ -83,7 +83,7 @@ def _link(
             parameters = load_parameters(con, fitted.comparisons)
             labels = group_nodes(con, parameters, accept=settings.accept_prob, limit=limit)
         else:
-            labels = _components(con)
+            labels = _components(con, accept=settings.accept_prob)
         write_groups(con, labels, accept=settings.accept_prob)
     with watch.phase("attach"):
         attach_records(con, accept=settings.accept_prob)
@@ -103,8 +103,11 @@ def _read(con: duckdb.DuckDBPyConnection, data: DataSet) -> None:
     )
 
 
-def _components(con: duckdb.DuckDBPyConnection) -> Integers:
-    links = con.execute("select node_a, node_b from staging.identity_links").fetchnumpy()
+def _components(con: duckdb.DuckDBPyConnection, *, accept: float) -> Integers:
+    links = con.execute(
+        "select node_a, node_b from staging.identity_links where log_odds >= log2($1 / (1 - $1))",
+        [accept],
+    ).fetchnumpy()
     size = con.execute("select count(*) from identity_nodes").fetchall()[0][0]
     return components(np.asarray(links["node_a"]), np.asarray(links["node_b"]), size=size)
 

@@ -1,12 +1,14 @@
 """From weighed pairs to customers: groups of records, each with a stable id.
 
 Connected components first, then average linkage inside those that are not plainly one person,
-then the nameless records, then ids. The parts live in ``linkage``, ``attach`` and ``ids``.
+then namesakes, then the nameless records, then ids. The parts live in ``linkage``, ``namesakes``,
+``attach`` and ``ids``.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -44,6 +46,7 @@ from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_val
 
 Integers = npt.NDArray[np.int64]
 Marks = npt.NDArray[np.bool_]
+Links = dict[str, npt.NDArray[Any]]
 
 AGAIN = (ACCEPTED, HELD)
 """After a night that was held, groups are formed again from all links, unless it was rejected."""
@@ -144,32 +147,29 @@ def group_nodes(
         parameters: Fitted model; without one every node is a group.
         accept: Probability from which a link counts.
         limit: Largest component left whole.
-        touched: Nodes to group, whole components of them; the others come out alone. Default:
-            all.
+        touched: Nodes to group, whole components of all links, those that compete included; the
+            others come out alone. Default: all.
     """
     size = int(fetch_value(con, "select count(*) from identity_node_ids"))
     bonds = node_bonds(con)
     if parameters is None or not size:
         return bonds.enforce(np.arange(size, dtype=np.int64))
     threshold = math.log2(accept / (1 - accept))
-    links = con.execute(
-        "select node_a, node_b, log_odds, kin_bits from staging.identity_links "
-        "order by node_a, node_b"
-    ).fetchnumpy()
-    if touched is not None:
-        kept = touched[links["node_a"]]
-        links = {name: values[kept] for name, values in links.items()}
-    left, right = (np.asarray(links[name], np.int64) for name in ("node_a", "node_b"))
-    log_odds, is_kin = np.asarray(links["log_odds"]), np.asarray(links["kin_bits"]) >= KIN_BITS
-    allowed = ~bonds.forbids(left, right)
-    counts = allowed & is_kin & (log_odds >= threshold)
-    labels = components(left[counts], right[counts], size=size)
-    labels = cut_large(labels, left[counts], right[counts], log_odds[counts], limit=limit)
-    suspicious = _suspicious(labels, left[counts], right[counts])
-    labels = _split_groups(con, parameters, labels, suspicious, bonds, threshold=threshold)
-    unsure = allowed & ~is_kin
+    links = _read_links(con, bonds, touched)
+    certain, unsure = (_chosen(links, links["is_kin"] == is_kin) for is_kin in (True, False))
+    certain = _chosen(certain, certain["log_odds"] >= threshold)
+    ends = certain["node_a"], certain["node_b"]
+    labels = components(*ends, size=size)
+    labels = cut_large(labels, *ends, certain["log_odds"], limit=limit)
+    labels = _split_groups(
+        con, parameters, labels, _suspicious(labels, *ends), bonds, threshold=threshold
+    )
     chosen = choose_namesakes(
-        labels, left[unsure], right[unsure], log_odds[unsure], accept=max(accept, SURE_PROB)
+        labels,
+        unsure["node_a"],
+        unsure["node_b"],
+        unsure["log_odds"],
+        accept=max(accept, SURE_PROB),
     )
     joined = components(*chosen, size=int(labels.max()) + 1)[labels]
     doubtful = np.isin(labels, np.concatenate(chosen)) & (np.bincount(joined)[joined] >= 3)  # noqa: PLR2004 - two have agreed
@@ -177,6 +177,27 @@ def group_nodes(
         con, parameters, joined, np.flatnonzero(doubtful), bonds, threshold=threshold
     )
     return bonds.enforce(labels)
+
+
+def _read_links(con: duckdb.DuckDBPyConnection, bonds: Bonds, touched: Marks | None) -> Links:
+    """Return the links between nodes that are grouped tonight and that nobody has forbidden."""
+    found = con.execute(
+        "select node_a, node_b, log_odds, kin_bits from staging.identity_links "
+        "order by node_a, node_b"
+    ).fetchnumpy()
+    links: Links = {
+        "node_a": np.asarray(found["node_a"], np.int64),
+        "node_b": np.asarray(found["node_b"], np.int64),
+        "log_odds": np.asarray(found["log_odds"]),
+        "is_kin": np.asarray(found["kin_bits"]) >= KIN_BITS,
+    }
+    if touched is not None:
+        links = _chosen(links, touched[links["node_a"]])
+    return _chosen(links, ~bonds.forbids(links["node_a"], links["node_b"]))
+
+
+def _chosen(links: Links, marks: Marks) -> Links:
+    return {name: values[marks] for name, values in links.items()}
 
 
 def _suspicious(labels: Integers, left: Integers, right: Integers) -> Integers:

@@ -72,7 +72,7 @@ def find_flips(model: Model, weighed: Weighed, *, accept: float) -> tuple[Flip, 
 
     To be accepted, fields would have to agree better; to be refused, worse. Of each field, or pair
     of fields, plain agreement or plain difference is told if it flips, else the mildest change
-    that does.
+    that does. Who wrote the records is context that nobody can imagine otherwise.
 
     Args:
         model: The stored model.
@@ -80,7 +80,8 @@ def find_flips(model: Model, weighed: Weighed, *, accept: float) -> tuple[Flip, 
         accept: Probability from which a pair is a link.
     """
     table = _Bits(model, weighed)
-    places = range(len(weighed.outcomes))
+    comparisons = model.parameters.comparisons
+    places = [place for place, found in enumerate(comparisons) if found.kind != "context"]
     for size in (1, 2):
         trials = [
             trial

@@ -230,6 +230,7 @@ def touched_nodes(
 ) -> npt.NDArray[np.bool_]:
     """Return which nodes to group again: whole components of those that something happened to.
 
+    Links that only compete for a namesake count: a new candidate takes probability from others.
     Creates ``identity_nodes`` of them, and ``identity_touched`` (node_id).
     """
     number_nodes(con)

@@ -207,13 +207,15 @@ def level_mix(
     """Return how often each level occurs among ``identity_compared``, by comparison.
 
     Returns:
-        Shares that sum to 1, ``missing`` among them.
+        Shares that sum to 1, ``missing`` among them; none for context, which has its seasons.
     """
     codes, counts = _counted(
         con, "select pattern, count(*) as pairs from identity_compared group by pattern"
     )
     outcomes, mix = unpack(codes, comparisons), {}
     for place, comparison in enumerate(comparisons):
+        if comparison.kind == "context":
+            continue
         seen = np.bincount(outcomes[:, place] + 1, counts, comparison.size + 1)
         shares = seen / max(float(counts.sum()), 1.0)
         mix[comparison.name] = {
@@ -373,15 +375,11 @@ order by source_a, record_key_a, source_b, record_key_b
 
 _LINKS = """
 create or replace table staging.identity_links as
-select node_a, node_b, log_odds, kin_bits
-from (
-    select
-        node_a, node_b, log_odds,
-        log2(pow(2, least(match_weight, 200)) + pow(2, least(household_weight, 200))) as kin_bits
-    from identity_scored
-    where log_odds >= $least
-)
-where log_odds >= log2($accept / (1 - $accept)) or kin_bits < $kin
+select
+    node_a, node_b, log_odds,
+    log2(pow(2, least(match_weight, 200)) + pow(2, least(household_weight, 200))) as kin_bits
+from identity_scored
+where log_odds >= $least and (log_odds >= log2($accept / (1 - $accept)) or kin_bits < $kin)
 order by node_a, node_b
 """
 # Pairs that count, and those that compete with them for being somebody's namesake.

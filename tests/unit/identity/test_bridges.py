@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import combinations, pairwise
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp_pipeline.identity.bridges import (
@@ -35,6 +35,7 @@ def parts(pairs: list[tuple[int, int]], size: int) -> int:
     return len(set(components(*ends(pairs), size=size).tolist()))
 
 
+@settings(deadline=None)  # the first example pays for imports; a busy machine is no error
 @given(graphs())
 def test_a_bridge_is_a_link_whose_removal_splits(graph: Graph) -> None:
     size, pairs, weights = graph
@@ -47,6 +48,7 @@ def test_a_bridge_is_a_link_whose_removal_splits(graph: Graph) -> None:
     assert found.tolist() == wanted
 
 
+@settings(deadline=None)  # the first example pays for imports; a busy machine is no error
 @given(graphs())
 def test_the_path_has_the_strongest_weakest_link(graph: Graph) -> None:
     size, pairs, weights = graph

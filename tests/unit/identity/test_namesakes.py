@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp_pipeline.identity.namesakes import choose_namesakes
@@ -40,6 +40,7 @@ def test_a_group_knows_what_its_records_know_together() -> None:
     assert _choose([0, 0, 1], [(0, 2, 3.0), (1, 2, -4.0)]) == set()
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(
     labels=st.lists(st.integers(0, 6), min_size=2, max_size=12),
     data=st.data(),
