@@ -130,6 +130,7 @@ def test_a_counterfactual_flips_when_it_is_applied(
         for change in flip.changes:
             place = [c.name for c in parameters.comparisons].index(change.field)
             comparison = parameters.comparisons[place]
+            assert comparison.kind != "context"
             assert change.level == comparison.level_name(outcomes[place])
             names = [comparison.level_name(outcome) for outcome in range(comparison.size)]
             changed[place] = names.index(change.instead)
