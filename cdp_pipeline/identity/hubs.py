@@ -26,13 +26,18 @@ BIRTH_DATE_SHARE = 0.005
 
 _BIRTH_DATES = """
 insert into identity_hub_values
-select 'birth_date', cast(birth_date as varchar), 'default', count(*)
-from identity_turned
-where birth_date is not null
-group by birth_date
-having
-    count(distinct given_name) >= 20
-    and count(*) >= $share * (select count(birth_date) from identity_turned)
+with frequent as (
+    select birth_date
+    from identity_turned
+    where birth_date is not null
+    group by birth_date
+    having count(*) >= $share * (select count(birth_date) from identity_turned)
+)
+select 'birth_date', cast(t.birth_date as varchar), 'default', count(*)
+from identity_turned as t
+semi join frequent as f on f.birth_date = t.birth_date
+group by t.birth_date
+having count(distinct t.given_name) >= 20
 """
 
 _HUBS = """
@@ -64,6 +69,7 @@ def find_hubs(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _identifier_sql(field: str) -> str:
+    """Return the statement for one field; varieties are counted for its few frequent values."""
     placeholder = {
         "email": "identity_is_junk_email(email)",
         "phone": "identity_is_junk_phone(phone)",
@@ -78,15 +84,21 @@ def _identifier_sql(field: str) -> str:
     ]
     return f"""
         insert into identity_hub_values
-        with values_seen as (
+        with frequent as (
+            select {field} as value
+            from identity_turned
+            where {field} is not null
+            group by {field}
+            having count(*) >= $minimum or {placeholder}
+        ),
+        values_seen as (
             select
                 {field} as value,
                 count(*) as records,
                 case when {placeholder} then 'placeholder' {" ".join(crowds)} end as reason
             from identity_turned
-            where {field} is not null
+            semi join frequent on frequent.value = {field}
             group by {field}
-            having count(*) >= $minimum or {placeholder}
         )
         select '{field}', value, reason, records from values_seen where reason is not null
         """  # noqa: S608 - fixed column names

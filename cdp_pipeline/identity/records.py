@@ -33,18 +33,37 @@ OLDEST_AGE_YEARS = 120
 RAW_HASH = "hash(*columns(lambda c: c not in ('delivered_on', 'first_delivered_on')))"
 """SQL of a delivered row's hash: the day of its delivery is no news."""
 
-_SPLIT = """
-create or replace temp table identity_split as
-with raw as (
-    select
-        cast(row_number() over (order by source, record_key) - 1 as integer) as record_id,
-        * exclude (given_name, family_name, full_name),
-        {raw_hash} as raw_hash,
-        {first_seen} as first_seen_on,
-        identity_unmark(given_name) as given,
-        identity_unmark(family_name) as family,
-        identity_unmark(full_name) as whole
+_NUMBERED = """
+create or replace temp table identity_numbered as
+select
+    rowid as place,
+    cast(row_number() over (order by source, record_key) - 1 as integer) as record_id
+from {people}
+"""
+
+_CITIES = """
+create or replace temp table identity_cities as
+select city, identity_letters(city) as clean_city
+from (select distinct city from {people} where city is not null)
+"""
+
+_CLEAN = """
+create or replace temp table identity_clean as
+with delivered as (
+    select rowid as place, *, {raw_hash} as raw_hash, {first_seen} as first_seen_on
     from {people}
+),
+raw as (
+    select
+        n.record_id,
+        d.* exclude (place, given_name, family_name, full_name, city),
+        identity_unmark(d.given_name) as given,
+        identity_unmark(d.family_name) as family,
+        identity_unmark(d.full_name) as whole,
+        c.clean_city
+    from delivered as d
+    inner join identity_numbered as n on n.place = d.place
+    left join identity_cities as c on c.city = d.city
 ),
 split as (
     select
@@ -56,26 +75,21 @@ split as (
             else struct_pack(given := identity_untitle(given), family := identity_untitle(family))
         end as name
     from raw
+),
+words as (
+    select
+        *,
+        split_part(identity_letters(name.given), ' ', 1) as given_word,
+        identity_letters(name.family) as family_words
+    from split
 )
-select
-    *,
-    nullif(name.given, '') as printed_given,
-    nullif(name.family, '') as printed_family,
-    split_part(identity_letters(name.given), ' ', 1) as given_word,
-    identity_letters(name.family) as family_words
-from split
-"""
-# A lone word in one field is a family name; "" and remarks are nothing.
-
-_CLEAN = """
-create or replace temp table identity_clean as
 select
     record_id,
     source,
     record_key,
     record_kind,
-    printed_given,
-    printed_family,
+    nullif(name.given, '') as printed_given,
+    nullif(name.family, '') as printed_family,
     case
         when not identity_is_no_name(given_word || coalesce(' ' || family_words, ''))
             and not identity_is_no_name(given_word) then nullif(given_word, '')
@@ -92,7 +106,7 @@ select
     identity_email(email) as email,
     identity_phone(phone) as phone,
     identity_street(street) as street,
-    identity_letters(city) as city,
+    clean_city as city,
     identity_postcode(postcode) as postcode,
     identity_number(loyalty_id) as loyalty_id,
     nullif(trim(account_id), '') as account_id,
@@ -101,8 +115,10 @@ select
     updated_at,
     first_seen_on,
     raw_hash
-from identity_split
+from words
 """
+# A lone word in one field is a family name; "" and remarks are nothing. A sort of the keys and a
+# join cost half of a sort of whole rows.
 
 _USAGE = """
 create or replace temp table identity_name_usage as
@@ -128,31 +144,44 @@ where g.as_family >= 5 + 5 * g.as_given and f.as_given >= 5 + 5 * f.as_family
 """
 # Both words must be far commoner in the other place; five sightings keep rare names where they are.
 
-_TURNED = """
-create or replace temp table identity_turned as
-select
-    c.* replace (
-        case when s.record_id is null then c.given_name else c.family_name end as given_name,
-        case when s.record_id is null then c.family_name else c.given_name end as family_name,
-        case when s.record_id is null then printed_given else printed_family end as printed_given,
-        case when s.record_id is null then printed_family else printed_given end as printed_family,
+_TURN = """
+update identity_turned as t
+set
+    given_name = t.family_name,
+    family_name = t.given_name,
+    printed_given = t.printed_family,
+    printed_family = t.printed_given
+from identity_swapped as s
+where s.record_id = t.record_id
+"""
+
+_MAILBOXES = """
+update identity_turned as t
+set email = m.mailbox
+from (
+    select
+        c.record_id,
         identity_mailbox(case
             when p.meant is null then c.email
             else split_part(c.email, '@', 1) || '@' || p.meant
-        end) as email
-    )
-from identity_clean as c
-left join identity_swapped as s using (record_id)
-left join identity_provider_slips as p on p.name = split_part(c.email, '@', 2)
+        end) as mailbox
+    from identity_turned as c
+    left join identity_provider_slips as p on p.name = split_part(c.email, '@', 2)
+    where mailbox <> c.email
+) as m
+where m.record_id = t.record_id
 """
 
-_FINGERPRINT = """
-create or replace temp table identity_fingerprint as
-with marked as (
+_USABLE = """
+create or replace temp table identity_usable as
+with emptied as (
+    select t.* replace ({emptied})
+    from identity_turned as t
+    {joins}
+),
+marked as (
     select
-        record_id,
-        source,
-        record_key,
+        *,
         coalesce(
             email, phone, loyalty_id, account_id, payment_token, national_id, identifier,
             case when given_name is not null and family_name is not null
@@ -168,15 +197,12 @@ with marked as (
             payment_token, account_id, loyalty_id, postcode, street, city, phone, email, sex,
             birth_date, family_name, given_name{extras}, 'second'
         ) as tail
-    from identity_usable
+    from emptied
 )
 select
-    record_id,
-    is_identifying,
-    is_comparable,
+    * exclude (head, tail),
     case when is_identifying then head else hash(head, source, record_key) end as evidence_head,
-    case when is_identifying then tail else hash(tail, record_key, source) end as evidence_tail,
-    min(record_id) over (partition by evidence_head, evidence_tail) as evidence_id
+    case when is_identifying then tail else hash(tail, record_key, source) end as evidence_tail
 from marked
 """
 # Two independent 64-bit hashes: a collision would join strangers. A name alone identifies nobody,
@@ -184,22 +210,31 @@ from marked
 
 _RECORDS = """
 create or replace {target} as
+with firsts as (
+    select evidence_head, evidence_tail, min(record_id) as evidence_id
+    from identity_usable
+    group by evidence_head, evidence_tail
+)
 select
     u.record_id,
     u.source,
     u.record_key,
     u.record_kind,
     f.evidence_id,
-    f.is_comparable,
-    f.is_identifying or f.is_comparable as is_usable,
-    u.* exclude (record_id, source, record_key, record_kind, updated_at, first_seen_on, raw_hash),
+    u.is_comparable,
+    u.is_identifying or u.is_comparable as is_usable,
+    u.* exclude (
+        record_id, source, record_key, record_kind, updated_at, first_seen_on, raw_hash,
+        is_comparable, is_identifying, evidence_head, evidence_tail
+    ),
     u.updated_at,
     {first_seen} as first_seen_on,
     u.raw_hash,
-    f.evidence_head,
-    f.evidence_tail
+    u.evidence_head,
+    u.evidence_tail
 from identity_usable as u
-inner join identity_fingerprint as f using (record_id)
+inner join firsts as f
+    on f.evidence_head = u.evidence_head and f.evidence_tail = u.evidence_tail
 {known}
 order by u.record_id
 """
@@ -307,28 +342,38 @@ def clean_records(
         addresses: Table of the e-mail addresses that show which providers there are.
         oldest_years: Years before the night from which birth dates are believed.
     """
-    con.execute(_SPLIT.format(people=people, raw_hash=RAW_HASH, first_seen=_first_seen(con)))
-    clean = _CLEAN.format(extras=clean_select(brought_tags(con, people)))
+    con.execute(_NUMBERED.format(people=people))
+    con.execute(_CITIES.format(people=people))
+    clean = _CLEAN.format(
+        people=people,
+        raw_hash=RAW_HASH,
+        first_seen=_first_seen(con),
+        extras=clean_select(brought_tags(con, people)),
+    )
     con.execute(clean, {"business_date": context.business_date, "oldest": oldest_years})
     con.execute(usage)
     con.execute(_SWAPPED)
     find_provider_slips(con, addresses)
-    con.execute(_TURNED)
+    con.execute("drop table if exists temp.identity_turned")
+    con.execute("alter table temp.identity_clean rename to identity_turned")
+    con.execute(_TURN)
+    con.execute(_MAILBOXES)
+    for name in ("numbered", "cities", "swapped", "provider_slips"):
+        con.execute(f"drop table temp.identity_{name}")
 
 
 def fingerprint_records(
     con: duckdb.DuckDBPyConnection, *, target: str = "table identity.records"
 ) -> None:
     """Create the records from ``identity_turned`` without the values of ``identity_hub_values``."""
-    con.execute(_neutralise_sql())
     extras = "".join(f", {tag}" for tag in brought_tags(con, "staging.person_records"))
-    con.execute(_FINGERPRINT.format(extras=extras))
+    con.execute(_usable_sql(extras))
+    con.execute("drop table temp.identity_turned")
     is_known = "first_seen_on" in base_columns(con, "identity.records")
     first_seen = "coalesce(b.first_seen_on, u.first_seen_on)" if is_known else "u.first_seen_on"
     known = _KNOWN if is_known else ""
     con.execute(_RECORDS.format(target=target, first_seen=first_seen, known=known))
-    for name in ("split", "clean", "swapped", "provider_slips", "turned", "usable", "fingerprint"):
-        con.execute(f"drop table if exists temp.identity_{name}")
+    con.execute("drop table temp.identity_usable")
 
 
 def _first_seen(con: duckdb.DuckDBPyConnection) -> str:
@@ -338,21 +383,18 @@ def _first_seen(con: duckdb.DuckDBPyConnection) -> str:
     return f"coalesce({', '.join(found)})" if found else "cast(null as date)"
 
 
-def _neutralise_sql() -> str:
+def _usable_sql(extras: str) -> str:
     """Return the statement that empties hub values, so that no later stage can lean on them."""
-    fields = (*IDENTIFIERS, "birth_date")
+    types = {**dict.fromkeys(IDENTIFIERS, "varchar"), "birth_date": "date"}
     emptied = ", ".join(
-        f"case when h_{field}.value is null then t.{field} end as {field}" for field in fields
+        f"case when h_{field}.value is null then t.{field} end as {field}" for field in types
     )
-    joins = " ".join(
-        f"left join identity_hub_values as h_{field} "
-        f"on h_{field}.field = '{field}' and h_{field}.value = cast(t.{field} as varchar)"
-        for field in fields
+    joins = "\n    ".join(
+        f"left join (select try_cast(value as {type_}) as value from identity_hub_values "  # noqa: S608 - fixed column names
+        f"where field = '{field}') as h_{field} on h_{field}.value = t.{field}"
+        for field, type_ in types.items()
     )
-    return (
-        "create or replace temp table identity_usable as "  # noqa: S608 - fixed column names
-        f"select t.* replace ({emptied}) from identity_turned as t {joins}"
-    )
+    return _USABLE.format(emptied=emptied, joins=joins, extras=extras)
 
 
 def summarise(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold
 
 from cdp_pipeline.identity.bonds import tie
 from cdp_pipeline.identity.compare import Codes, Comparison
@@ -244,6 +242,8 @@ def hold_contest(comparisons: Sequence[Comparison], labels: Labels, expected: Pa
         labels: Judged pairs.
         expected: Pairs from all over the range, for which the model's expectation stands.
     """
+    from sklearn.model_selection import GroupKFold  # noqa: PLC0415 - nights without judgements
+
     same, different = labels.counts
     groups = labels.components()
     contest = Contest(same, different, len(set(groups.tolist())))
@@ -280,6 +280,8 @@ def fit_correction(
     comparisons: Sequence[Comparison], labels: Labels, expected: Pairs, *, with_levels: bool
 ) -> Correction:
     """Fit one contender on labels and on the model's own expectations."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - as above
+
     believed = 1 / (1 + np.exp2(-np.clip(expected.log_odds, -60, 60)))
     inputs = np.concatenate(
         [
