@@ -13,7 +13,6 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import recordlinkage  # noqa: F401 - loaded by the fit; imports are not measured
 
 from benchmarks.linkage.datasets import DataSet
 from benchmarks.linkage.wordlists import Integers

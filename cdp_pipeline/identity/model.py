@@ -7,11 +7,12 @@ recordlinkage holds the classifier, DuckDB makes the comparison patterns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+import recordlinkage
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.identity.blocking import propose_pairs, rule_rows
@@ -31,6 +32,7 @@ from cdp_pipeline.identity.fits import (
     new_evidence,
 )
 from cdp_pipeline.identity.increment import join_scored, keep_scored, propose_new_pairs
+from cdp_pipeline.identity.kernel import HouseholdECM, Population
 from cdp_pipeline.identity.learning import LEARNING_TABLES, carry_learning, learn
 from cdp_pipeline.identity.namesakes import KIN_BITS, LEAST_BITS
 from cdp_pipeline.identity.night import Night, keep_night, read_night
@@ -46,9 +48,6 @@ from cdp_pipeline.identity.weights import (
 )
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_value, open_build
-
-if TYPE_CHECKING:
-    from cdp_pipeline.identity.kernel import HouseholdECM
 
 Floats = npt.NDArray[np.float64]
 
@@ -236,11 +235,6 @@ create or replace temp table identity_scored (
 
 def fit(con: duckdb.DuckDBPyConnection, design: Design) -> Parameters:
     """Fit recordlinkage's classifier with the household kernel on all candidate patterns."""
-    import pandas as pd  # noqa: PLC0415 - with the next two, for nights that fit
-    import recordlinkage  # noqa: PLC0415
-
-    from cdp_pipeline.identity.kernel import HouseholdECM, Population  # noqa: PLC0415
-
     codes, counts = _counted(
         con, "select pattern, count(*) as pairs from identity_compared group by pattern"
     )
