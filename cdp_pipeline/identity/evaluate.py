@@ -14,8 +14,6 @@ import duckdb
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.storage.warehouse import fetch_dicts, has_table
 
-PROFILE_KINDS = ("loyalty", "account")
-
 
 @dataclass(frozen=True)
 class PairScore:

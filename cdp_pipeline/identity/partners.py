@@ -15,9 +15,6 @@ import duckdb
 from cdp_pipeline.identity.stewardship import BONDS_TABLE
 from cdp_pipeline.storage.warehouse import fetch_dicts, has_table
 
-JUDGED = "judgement"
-"""Shown in place of the identifier that a record was attached by."""
-
 _PLACE_PARTNERS = """
 insert into identity_groups
 select b.evidence_id, h.group_id, 1.0

@@ -79,14 +79,14 @@ def stores(draw: st.DrawFn) -> list[Statement]:
 @settings(max_examples=6, **UNHURRIED)
 @given(stores(), st.randoms(use_true_random=False))
 def test_golden_records(store: list[Statement], random: Any) -> None:
-    hold_every_property(store, random)
+    assert_every_property(store, random)
 
 
 @pytest.mark.slow
 @settings(max_examples=80, **UNHURRIED)
 @given(stores(), st.randoms(use_true_random=False))
 def test_golden_records_of_many_stores(store: list[Statement], random: Any) -> None:
-    hold_every_property(store, random)
+    assert_every_property(store, random)
 
 
 @settings(max_examples=6, **UNHURRIED)
@@ -102,7 +102,7 @@ def test_of_equally_frequent_statements_the_newest_wins(store: list[Statement]) 
         assert rows(con, "select sex from identity.golden_records")[0][0] in said
 
 
-def hold_every_property(store: list[Statement], random: Any) -> None:
+def assert_every_property(store: list[Statement], random: Any) -> None:
     con = open_warehouse()
     fill(con, store)
     build(con)
