@@ -1,6 +1,6 @@
 """What the values of a column look like, and whether they fit the role that its name proposes.
 
-Only values are judged here; names are judged in ``column_names``, and both together in ``columns``.
+Only values are judged here; names are judged in ``project.column_names``, and both together in ``columns``.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from cdp_pipeline.identity.column_names import plain_header, says_nothing
 from cdp_pipeline.identity.dates import DateReading, Order, read_dates
 from cdp_pipeline.identity.tabular import ROW, Loaded
+from cdp_pipeline.project.column_names import plain_header, says_nothing
 from cdp_pipeline.storage.warehouse import quote_column
 
 SAMPLE_ROWS = 20_000

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.identity.column_names import ROLES, is_number_name, role_of
 from cdp_pipeline.identity.column_values import (
     Profile,
     misfit,
@@ -25,6 +24,7 @@ from cdp_pipeline.identity.column_values import (
 )
 from cdp_pipeline.identity.dates import DateReading, Order, read_dates
 from cdp_pipeline.identity.tabular import ROW, Loaded
+from cdp_pipeline.project.column_names import ROLES, is_number_name, role_of
 from cdp_pipeline.storage.warehouse import quote_column
 
 SEVERAL = frozenset({"email", "phone", "truth", "identifier", "full_name", "middle_name"})
