@@ -19,15 +19,15 @@ from benchmarks.linkage.wordlists import Integers
 from benchmarks.linkage.worker import Outcome, Watch
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
-from cdp_pipeline.identity.attach import attach_records
-from cdp_pipeline.identity.cluster import group_nodes, write_groups
-from cdp_pipeline.identity.design import Design, fitting_design, shipped_design
-from cdp_pipeline.identity.link import link_files
-from cdp_pipeline.identity.linkage import components
-from cdp_pipeline.identity.model import score_pairs, write_edges
-from cdp_pipeline.identity.nodes import build_nodes
-from cdp_pipeline.identity.records import standardise
-from cdp_pipeline.identity.weights import load_parameters
+from cdp_pipeline.identity.files.link import link_files
+from cdp_pipeline.identity.grouping.attach import attach_records
+from cdp_pipeline.identity.grouping.cluster import group_nodes, write_groups
+from cdp_pipeline.identity.grouping.linkage import components
+from cdp_pipeline.identity.scoring.design import Design, fitting_design, shipped_design
+from cdp_pipeline.identity.scoring.model import score_pairs, write_edges
+from cdp_pipeline.identity.scoring.weights import load_parameters
+from cdp_pipeline.identity.standard.nodes import build_nodes
+from cdp_pipeline.identity.standard.records import standardise
 from cdp_pipeline.project.loader import starter_folder
 
 BUSINESS_DATE = date(2026, 11, 2)

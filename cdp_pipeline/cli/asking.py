@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.identity.pair_views import PairView
+from cdp_pipeline.identity.stewardship.pair_views import PairView
 
 VERDICTS = {"s": "same", "d": "different", "u": "unsure"}
 PROMPT = "[s]ame  [d]ifferent  [u]nsure  Enter skips  [q]uit  [?] help > "

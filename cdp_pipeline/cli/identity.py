@@ -23,7 +23,7 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept with the 
 @identity.command(epilog="Example: cdp identity status --json")
 def status(*, as_json: JsonOption = False) -> None:
     """Say what the published night changed, what is held back and what was decided."""
-    from cdp_pipeline.identity.releases import held_runs, read_decisions, read_summary
+    from cdp_pipeline.identity.release.decided import held_runs, read_decisions, read_summary
     from cdp_pipeline.storage.warehouse import fetch_dicts, has_table, open_published
 
     paths = DataPaths.of_settings(OPTIONS.settings)
@@ -71,7 +71,7 @@ def reject(run: RunArgument, *, reason: ReasonOption = "", as_json: JsonOption =
 
 
 def _decide(run: str, decision: str, reason: str, *, as_json: bool) -> None:
-    from cdp_pipeline.identity.releases import decide
+    from cdp_pipeline.identity.release.decided import decide
 
     paths = DataPaths.of_settings(OPTIONS.settings)
     made = decide(paths, run, decision, by=operating_user(), now=Clock().now(), reason=reason)

@@ -11,8 +11,8 @@ from cdp_pipeline.cli import output
 from cdp_pipeline.cli.app import JsonOption, app
 
 if TYPE_CHECKING:
-    from cdp_pipeline.identity.grading import Grade
-    from cdp_pipeline.identity.link import LinkResult
+    from cdp_pipeline.identity.files.link import LinkResult
+    from cdp_pipeline.identity.measuring.grading import Grade
 
 
 @app.command(epilog="Example: cdp link customers.csv orders.csv --out clusters.csv")
@@ -43,8 +43,13 @@ def link(  # noqa: PLR0913 - one parameter an option
     as_json: JsonOption = False,
 ) -> None:
     """Find the people in CSV or Parquet files: deduplicate one, link several. No project needed."""
-    from cdp_pipeline.identity.link import link_files, read_config
-    from cdp_pipeline.identity.outputs import check_folder, check_output, write_table, write_text
+    from cdp_pipeline.identity.files.link import link_files, read_config
+    from cdp_pipeline.identity.files.outputs import (
+        check_folder,
+        check_output,
+        write_table,
+        write_text,
+    )
 
     page = report or out.with_suffix(".html")
     for path in (out, *([edges] if edges else [])):
@@ -100,7 +105,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Hold clusters against a truth: pairwise, B-cubed and exact figures, and the worst errors."""
-    from cdp_pipeline.identity.grading import grade_files
+    from cdp_pipeline.identity.measuring.grading import grade_files
 
     grade = grade_files(clusters, truth, edges=edges, person=person, id_column=id_column)
     if as_json:

@@ -75,9 +75,9 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Explain a customer (records, journey, segments) or why two records are (not) one person."""
-    from cdp_pipeline.identity.design import declared_design
-    from cdp_pipeline.identity.explain import explain_pair
-    from cdp_pipeline.identity.explanation_page import write_page
+    from cdp_pipeline.identity.explaining.explain import explain_pair
+    from cdp_pipeline.identity.explaining.explanation_page import write_page
+    from cdp_pipeline.identity.scoring.design import declared_design
     from cdp_pipeline.orchestration.profile import read_profile
     from cdp_pipeline.project.loader import load_project
     from cdp_pipeline.storage.warehouse import open_published

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from cdp_pipeline.identity.decisions import Decision
-    from cdp_pipeline.identity.judgements import Judgements, Line
-    from cdp_pipeline.identity.review import ReviewPair
+    from cdp_pipeline.identity.stewardship.decisions import Decision
+    from cdp_pipeline.identity.stewardship.judgements import Judgements, Line
+    from cdp_pipeline.identity.stewardship.review import ReviewPair
 
 ReasonOption = Annotated[
     str, typer.Option("--reason", help="Why, in a few words; kept with the judgement.")
@@ -70,7 +70,7 @@ def judge(
     as_json: JsonOption = False,
 ) -> None:
     """Say that two records are one person, or are not: it outranks every score."""
-    from cdp_pipeline.identity.decisions import judge_pair
+    from cdp_pipeline.identity.stewardship.decisions import judge_pair
 
     with _published() as con:
         decision = judge_pair(con, verdict, (first, second), reason)
@@ -89,7 +89,7 @@ def unmerge(
     as_json: JsonOption = False,
 ) -> None:
     """Take records out of a customer, for good: the next night splits them off."""
-    from cdp_pipeline.identity.decisions import unmerge as work_out
+    from cdp_pipeline.identity.stewardship.decisions import unmerge as work_out
 
     with _published() as con:
         decision = work_out(con, customer, records or [], reason)
@@ -105,7 +105,7 @@ def freeze(
     as_json: JsonOption = False,
 ) -> None:
     """Keep a customer exactly as it is: it neither gains nor loses records until thawed."""
-    from cdp_pipeline.identity import decisions
+    from cdp_pipeline.identity.stewardship import decisions
 
     held = _judgements()
     if thaw:
@@ -129,7 +129,7 @@ def judgements(
     as_json: JsonOption = False,
 ) -> None:
     """List what stewards decided; take a judgement back; show contradictions."""
-    from cdp_pipeline.identity import decisions
+    from cdp_pipeline.identity.stewardship import decisions
 
     held = _judgements()
     if withdraw:
@@ -141,7 +141,7 @@ def judgements(
 
 
 def _queue(con: duckdb.DuckDBPyConnection, limit: int, *, is_sample: bool) -> list[ReviewPair]:
-    from cdp_pipeline.identity.review import review_queue, sample_queue
+    from cdp_pipeline.identity.stewardship.review import review_queue, sample_queue
 
     if is_sample:
         return sample_queue(con, _judgements(), limit=limit)
@@ -158,8 +158,8 @@ def _review_in_terminal(limit: int, *, is_sample: bool) -> None:
             "`cdp review --import FILE.csv`.",
         )
     from cdp_pipeline.cli.asking import ask, show_pair
-    from cdp_pipeline.identity.design import declared_design
-    from cdp_pipeline.identity.pair_views import describe_pair
+    from cdp_pipeline.identity.scoring.design import declared_design
+    from cdp_pipeline.identity.stewardship.pair_views import describe_pair
     from cdp_pipeline.project.loader import load_project
 
     design = declared_design(load_project(OPTIONS.root).linkage)
@@ -184,9 +184,9 @@ def _review_in_terminal(limit: int, *, is_sample: bool) -> None:
 
 
 def _export_queue(path: Path, limit: int, *, is_sample: bool) -> None:
-    from cdp_pipeline.identity.design import declared_design
-    from cdp_pipeline.identity.pair_views import describe_pair
-    from cdp_pipeline.identity.review_files import write_queue
+    from cdp_pipeline.identity.scoring.design import declared_design
+    from cdp_pipeline.identity.stewardship.pair_views import describe_pair
+    from cdp_pipeline.identity.stewardship.review_files import write_queue
     from cdp_pipeline.project.loader import load_project
 
     design = declared_design(load_project(OPTIONS.root).linkage)
@@ -201,8 +201,8 @@ def _export_queue(path: Path, limit: int, *, is_sample: bool) -> None:
 
 
 def _import_verdicts(path: Path) -> None:
-    from cdp_pipeline.identity.decisions import Decision, missing_records
-    from cdp_pipeline.identity.review_files import read_verdicts
+    from cdp_pipeline.identity.stewardship.decisions import Decision, missing_records
+    from cdp_pipeline.identity.stewardship.review_files import read_verdicts
 
     with _published() as con:
         drafts, empty = read_verdicts(path, missing=lambda names: missing_records(con, names))
@@ -255,7 +255,7 @@ def _records_of(row: dict[str, Any]) -> str:
 
 
 def _list_conflicts(held: Judgements, *, as_json: bool) -> None:
-    from cdp_pipeline.identity.constraints import resolve
+    from cdp_pipeline.identity.stewardship.constraints import resolve
 
     found = resolve(held).conflicts
     columns = ("conflict", "record", "record", "counts", "does not count")
@@ -271,7 +271,7 @@ def _list_conflicts(held: Judgements, *, as_json: bool) -> None:
 
 def _record(decision: Decision, *, as_json: bool) -> None:
     """Write a decision and say what was written, by whom, from when, and what it contradicts."""
-    from cdp_pipeline.identity.decisions import new_conflicts, with_lines
+    from cdp_pipeline.identity.stewardship.decisions import new_conflicts, with_lines
 
     before = _judgements()
     lines = _write(decision.drafts)
@@ -294,7 +294,7 @@ def _record(decision: Decision, *, as_json: bool) -> None:
 
 
 def _write(drafts: Sequence[Any]) -> tuple[Line, ...]:
-    from cdp_pipeline.identity.judgements import record_judgements
+    from cdp_pipeline.identity.stewardship.judgements import record_judgements
 
     if not drafts:
         return ()
@@ -303,7 +303,7 @@ def _write(drafts: Sequence[Any]) -> tuple[Line, ...]:
 
 
 def _judgements() -> Judgements:
-    from cdp_pipeline.identity.judgements import read_judgements
+    from cdp_pipeline.identity.stewardship.judgements import read_judgements
 
     return read_judgements(DataPaths.of_settings(OPTIONS.settings).stewardship)
 

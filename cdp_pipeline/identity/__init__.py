@@ -1,6 +1,7 @@
 """Who is who: person records of all sources become customers with stable ids.
 
-The stages, in order: ``records`` standardises, ``blocking`` proposes pairs, ``compare`` describes
-them, ``model`` weighs them, ``cluster`` groups them, ``ids`` names the groups, ``survivorship``
-writes one golden record each. ``explain`` and ``evaluate`` read the published result.
+The stages, in order: ``standard`` cleans, ``scoring`` proposes and weighs pairs, ``grouping`` makes
+customers of them and keeps their ids, ``golden`` chooses their values, ``release`` decides whether
+they may be published. ``stewardship`` holds what people decided, ``explaining`` and ``measuring``
+read the result, and ``files`` does it all for any files without a project.
 """

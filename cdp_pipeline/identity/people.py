@@ -6,7 +6,9 @@ One step, since a customer without a golden record would be of use to nobody.
 from __future__ import annotations
 
 from cdp_pipeline.core.context import RunContext, StepResult
-from cdp_pipeline.identity import cluster, quality, survivorship
+from cdp_pipeline.identity.golden import survivorship
+from cdp_pipeline.identity.grouping import cluster
+from cdp_pipeline.identity.measuring import quality
 
 
 def run(context: RunContext) -> StepResult:

@@ -14,7 +14,7 @@ from typing import Any
 
 from cdp_pipeline.core.errors import CdpError
 from cdp_pipeline.core.settings import Settings
-from cdp_pipeline.identity.design import declared_design
+from cdp_pipeline.identity.scoring.design import declared_design
 from cdp_pipeline.ingest.vetting import vet_contract
 from cdp_pipeline.orchestration.steps import nightly_graph
 from cdp_pipeline.project.loader import Project, load_project

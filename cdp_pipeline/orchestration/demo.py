@@ -171,8 +171,8 @@ def _run(context: RunContext, listener: Listener | None) -> NightOutcome:
 
 
 def _measure(outcome: DemoOutcome, settings: Settings) -> None:
-    from cdp_pipeline.identity.evaluate import score_against_truth  # noqa: PLC0415 - not for all
-    from cdp_pipeline.identity.evaluate_profiles import score_profiles  # noqa: PLC0415 - same
+    from cdp_pipeline.identity.measuring.evaluate import score_against_truth  # noqa: PLC0415 - not for all
+    from cdp_pipeline.identity.measuring.evaluate_profiles import score_profiles  # noqa: PLC0415 - same
 
     with open_published(settings.data_dir) as con:
         outcome.customers = int(fetch_value(con, "select count(*) from core.dim_customer"))

@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.identity.explain import ACCEPT_PROB, explain_customer
-from cdp_pipeline.identity.explanations import CustomerExplanation
+from cdp_pipeline.identity.explaining.explain import ACCEPT_PROB, explain_customer
+from cdp_pipeline.identity.explaining.explanations import CustomerExplanation
 from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value
 
 SHOWN_TOUCHES = 15

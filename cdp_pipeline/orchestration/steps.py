@@ -96,7 +96,7 @@ def _people() -> list[Step]:
     return [
         Step(
             "collect_person_records",
-            "cdp_pipeline.identity.records:run",
+            "cdp_pipeline.identity.standard.records:run",
             reads=("staging", "quality.sources"),
             makes=("identity.records",),
             stage="identity",
@@ -105,7 +105,7 @@ def _people() -> list[Step]:
         ),
         Step(
             "score_pairs",
-            "cdp_pipeline.identity.model:run",
+            "cdp_pipeline.identity.scoring.model:run",
             reads=("identity.records",),
             makes=("identity.edges",),
             stage="identity",

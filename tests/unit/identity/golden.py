@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from cdp_pipeline.identity.survivorship import build_golden_records
+from cdp_pipeline.identity.golden.survivorship import build_golden_records
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.project.survivorship import SurvivorshipSpec
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cdp_pipeline.identity.attach import attach_records
-from cdp_pipeline.identity.records import run
+from cdp_pipeline.identity.grouping.attach import attach_records
+from cdp_pipeline.identity.standard.records import run
 from cdp_pipeline.storage.warehouse import open_build
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from cdp_pipeline.identity.blocking import BlockingRule, propose_pairs
-from cdp_pipeline.identity.design import shipped_design
+from cdp_pipeline.identity.scoring.blocking import BlockingRule, propose_pairs
+from cdp_pipeline.identity.scoring.design import shipped_design
 from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_pipeline.identity.bonds import FREE, Bonds, tie
+from cdp_pipeline.identity.grouping.bonds import FREE, Bonds, tie
 
 ITEMS = 14
 

@@ -6,14 +6,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipeline.identity.bridges import (
+from cdp_pipeline.identity.explaining.bridges import (
     Link,
     bridge_links,
     bridges,
     strongest_forest,
     strongest_path,
 )
-from cdp_pipeline.identity.linkage import components
+from cdp_pipeline.identity.grouping.linkage import components
 
 Graph = tuple[int, list[tuple[int, int]], list[float]]
 

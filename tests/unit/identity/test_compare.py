@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipeline.identity.compare import pattern_sql, unpack
-from cdp_pipeline.identity.design import fitting_design, shipped_design
-from cdp_pipeline.identity.nodes import build_nodes
-from cdp_pipeline.identity.records import run
+from cdp_pipeline.identity.scoring.compare import pattern_sql, unpack
+from cdp_pipeline.identity.scoring.design import fitting_design, shipped_design
+from cdp_pipeline.identity.standard.nodes import build_nodes
+from cdp_pipeline.identity.standard.records import run
 from cdp_pipeline.storage.warehouse import open_build
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_pipeline.identity.constraints import (
+from cdp_pipeline.identity.stewardship.constraints import (
     CHAIN,
     DISAGREEMENT,
     FROZEN,
@@ -17,7 +17,7 @@ from cdp_pipeline.identity.constraints import (
     Constraints,
     resolve,
 )
-from cdp_pipeline.identity.judgements import (
+from cdp_pipeline.identity.stewardship.judgements import (
     Freeze,
     Judgements,
     Line,

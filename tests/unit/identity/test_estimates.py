@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from cdp_pipeline.identity.estimates import (
+from cdp_pipeline.identity.measuring.estimates import (
     NOTHING,
     Estimate,
     part_of_whole,

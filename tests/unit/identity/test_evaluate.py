@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.identity.evaluate import score_against_truth
+from cdp_pipeline.identity.measuring.evaluate import score_against_truth
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.identity.evaluate_profiles import score_profiles
+from cdp_pipeline.identity.measuring.evaluate_profiles import score_profiles
 
 
 @pytest.fixture

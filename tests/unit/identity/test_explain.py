@@ -15,21 +15,21 @@ from hypothesis import strategies as st
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.core.settings import Settings
-from cdp_pipeline.identity.compare import frequency_columns
-from cdp_pipeline.identity.counterfactuals import find_flips
-from cdp_pipeline.identity.design import shipped_design
-from cdp_pipeline.identity.evidence import (
+from cdp_pipeline.identity.explaining.counterfactuals import find_flips
+from cdp_pipeline.identity.explaining.evidence import (
     RECORDS,
     Model,
     load_model,
     weigh_all,
     weigh_outcomes,
 )
-from cdp_pipeline.identity.explain import explain_customer, explain_pair
-from cdp_pipeline.identity.explanation_page import render_page, waterfall
-from cdp_pipeline.identity.explanations import odds_in_words
-from cdp_pipeline.identity.judgements import record_judgements
-from cdp_pipeline.identity.supervised import Correction
+from cdp_pipeline.identity.explaining.explain import explain_customer, explain_pair
+from cdp_pipeline.identity.explaining.explanation_page import render_page, waterfall
+from cdp_pipeline.identity.explaining.explanations import odds_in_words
+from cdp_pipeline.identity.scoring.compare import frequency_columns
+from cdp_pipeline.identity.scoring.design import shipped_design
+from cdp_pipeline.identity.scoring.supervised import Correction
+from cdp_pipeline.identity.stewardship.judgements import record_judgements
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import fetch_dicts

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp_pipeline.core.errors import IdentityError
-from cdp_pipeline.identity import ids
-from cdp_pipeline.identity.ids import assign_customers, name_groups
+from cdp_pipeline.identity.grouping import ids
+from cdp_pipeline.identity.grouping.ids import assign_customers, name_groups
 from cdp_pipeline.storage.warehouse import fetch_dicts
 
 TABLES = ("customer_map", "redirects", "changes", "spent_ids")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.identity.judgements import (
+from cdp_pipeline.identity.stewardship.judgements import (
     FILE_NAME,
     Freeze,
     PairJudgement,

@@ -10,8 +10,8 @@ import pytest
 
 recordlinkage = pytest.importorskip("recordlinkage")
 
-from cdp_pipeline.identity.compare import Comparison, Level  # noqa: E402 - after the skip
-from cdp_pipeline.identity.kernel import HouseholdECM, Population  # noqa: E402 - after the skip
+from cdp_pipeline.identity.scoring.compare import Comparison, Level  # noqa: E402 - after the skip
+from cdp_pipeline.identity.scoring.kernel import HouseholdECM, Population  # noqa: E402 - after the skip
 
 YES_NO = (Level("same", "true"),)
 FIELDS = (

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from cdp_pipeline.identity.linkage import average_linkage, components, cut_large
+from cdp_pipeline.identity.grouping.linkage import average_linkage, components, cut_large
 
 
 def test_a_chain_is_cut_at_its_weakest_place() -> None:

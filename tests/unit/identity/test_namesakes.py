@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipeline.identity.namesakes import choose_namesakes
+from cdp_pipeline.identity.scoring.namesakes import choose_namesakes
 
 
 def _choose(labels: list[int], pairs: list[tuple[int, int, float]]) -> set[tuple[int, int]]:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_pipeline.identity.parts import Link, parts_held
+from cdp_pipeline.identity.stewardship.parts import Link, parts_held
 
 
 def reach(links: list[Link], start: str) -> set[str]:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from cdp_pipeline.identity.accuracy import (
+from cdp_pipeline.identity.measuring.accuracy import (
     JudgedStratum,
     estimate_accuracy,
 )
-from cdp_pipeline.identity.judgements import record_judgements
-from cdp_pipeline.identity.sampling import STRATA
+from cdp_pipeline.identity.measuring.sampling import STRATA
+from cdp_pipeline.identity.stewardship.judgements import record_judgements
 from cdp_pipeline.storage.paths import DataPaths
 from tests.unit.identity.conftest import Person, Query, Store
 

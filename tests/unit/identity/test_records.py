@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from cdp_pipeline.core.context import StepResult
-from cdp_pipeline.identity import records
+from cdp_pipeline.identity.standard import records
 from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
 
 if TYPE_CHECKING:

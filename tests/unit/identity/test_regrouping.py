@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("recordlinkage")
 
-from cdp_pipeline.identity import cluster
-from cdp_pipeline.identity.linkage import components
-from cdp_pipeline.identity.namesakes import KIN_BITS, LEAST_BITS
+from cdp_pipeline.identity.grouping import cluster
+from cdp_pipeline.identity.grouping.linkage import components
+from cdp_pipeline.identity.scoring.namesakes import KIN_BITS, LEAST_BITS
 
 NODES = 12
 ENDS = st.integers(0, NODES - 1)

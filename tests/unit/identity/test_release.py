@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError, IdentityError
-from cdp_pipeline.identity.releases import decide, held_runs, read_decisions, read_summary
+from cdp_pipeline.identity.release.decided import decide, held_runs, read_decisions, read_summary
 from cdp_pipeline.storage.paths import DataPaths
 from tests.unit.identity.conftest import Person, Query, Store, Village
 

@@ -16,7 +16,7 @@ import pytest
 
 from cdp_pipeline.cli import asking
 from cdp_pipeline.cli.app import run_app
-from cdp_pipeline.identity.judgements import read_judgements
+from cdp_pipeline.identity.stewardship.judgements import read_judgements
 
 if TYPE_CHECKING:
     from tests.unit.identity.conftest import Query, Village

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.identity.judged import touched_records
-from cdp_pipeline.identity.judgements import record_judgements
+from cdp_pipeline.identity.grouping.judged import touched_records
+from cdp_pipeline.identity.stewardship.judgements import record_judgements
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import open_build
 

@@ -10,10 +10,9 @@ import duckdb
 import numpy as np
 import pytest
 
-from cdp_pipeline.identity.compare import Comparison, Level, unpack
-from cdp_pipeline.identity.judgements import record_judgements
-from cdp_pipeline.identity.learning import carry_learning, load_correction
-from cdp_pipeline.identity.supervised import (
+from cdp_pipeline.identity.scoring.compare import Comparison, Level, unpack
+from cdp_pipeline.identity.scoring.learning import carry_learning, load_correction
+from cdp_pipeline.identity.scoring.supervised import (
     LEVELS,
     MINIMUM_LABELS,
     MOST_BITS,
@@ -23,6 +22,7 @@ from cdp_pipeline.identity.supervised import (
     fit_correction,
     hold_contest,
 )
+from cdp_pipeline.identity.stewardship.judgements import record_judgements
 
 if TYPE_CHECKING:
     from tests.unit.identity.conftest import Query, Store, Village
@@ -113,7 +113,7 @@ def test_folds_never_part_connected_records(monkeypatch: pytest.MonkeyPatch) -> 
         seen.append(set(known.left.tolist()))
         return fit_correction(FIELDS, known, expected, with_levels=with_levels)
 
-    monkeypatch.setattr("cdp_pipeline.identity.supervised.fit_correction", spy)
+    monkeypatch.setattr("cdp_pipeline.identity.scoring.supervised.fit_correction", spy)
     hold_contest(FIELDS, labels, EXPECTED)
     for known in seen[:-1]:
         unseen = set(tied.tolist()) - known
@@ -150,9 +150,9 @@ def test_a_night_learns_and_says_so(
     read: Query,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("cdp_pipeline.identity.supervised.MINIMUM_LABELS", 5)
-    monkeypatch.setattr("cdp_pipeline.identity.supervised.MINIMUM_COMPONENTS", 5)
-    monkeypatch.setattr("cdp_pipeline.identity.supervised.MARGIN", -1e9)
+    monkeypatch.setattr("cdp_pipeline.identity.scoring.supervised.MINIMUM_LABELS", 5)
+    monkeypatch.setattr("cdp_pipeline.identity.scoring.supervised.MINIMUM_COMPONENTS", 5)
+    monkeypatch.setattr("cdp_pipeline.identity.scoring.supervised.MARGIN", -1e9)
     store = make_store(tmp_path)
     keys = [f"{number:04d}" for number in range(0, 60, 2)]
     drafts = [{"verdict": "same", "a": f"loyalty:{k}", "b": f"shop:{k}"} for k in keys]

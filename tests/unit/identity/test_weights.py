@@ -6,8 +6,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from cdp_pipeline.identity.design import shipped_design
-from cdp_pipeline.identity.weights import (
+from cdp_pipeline.identity.scoring.design import shipped_design
+from cdp_pipeline.identity.scoring.weights import (
     RAREST_BITS,
     Parameters,
     load_parameters,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.identity.design import declared_design, shipped_design, shipped_linkage
+from cdp_pipeline.identity.scoring.design import declared_design, shipped_design, shipped_linkage
 from cdp_pipeline.project.evidence import EVIDENCE
 from cdp_pipeline.project.levels import VOCABULARY
 from cdp_pipeline.project.linkage import LinkageSpec, LinkConfig

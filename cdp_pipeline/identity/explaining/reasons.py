@@ -1,0 +1,231 @@
+"""What really decided whether two records are one customer: the whole truth.
+
+The score of the pair is only one of the reasons. Identical evidence, a steward, the attachment of
+nameless records, other records in between, the guard of average linkage, or never having been
+compared may have decided instead, with the score or against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from cdp_pipeline.identity.explaining.bridges import Link
+from cdp_pipeline.identity.explaining.evidence import Record
+from cdp_pipeline.identity.grouping.attach import KEYS
+from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, has_table
+
+JUDGED_SAME = "judged same"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why two records are, or are not, one customer.
+
+    Attributes:
+        is_same: Whether they are one customer.
+        by: ``identical``, ``judgement``, ``freeze``, ``attachment``, ``score``, ``path``,
+            ``group``, ``guard``, ``blocking`` or ``nobody``.
+        text: One or two sentences.
+    """
+
+    is_same: bool
+    by: str
+    text: str
+
+
+def find_reason(
+    con: duckdb.DuckDBPyConnection,
+    left: Record,
+    right: Record,
+    path: Sequence[Link],
+    *,
+    match_prob: float | None,
+    accept: float,
+) -> Reason:
+    """Return what decided about two records.
+
+    Args:
+        con: Connection to a published version.
+        left: One record.
+        right: The other.
+        path: Strongest links from one to the other inside their customer, if they share one.
+        match_prob: The pair's own score; None if one of the records has nothing to compare.
+        accept: Probability from which a pair is a link.
+    """
+    is_same = left["customer_id"] is not None and left["customer_id"] == right["customer_id"]
+    lost = [record for record in (left, right) if record["customer_id"] is None]
+    if lost:
+        return Reason(is_same=False, by="nobody", text=_nobody(lost[0]))
+    judged = _judgement(con, left, right, is_same=is_same)
+    would_join = match_prob is not None and match_prob >= accept
+    if judged is not None and (judged.by != "freeze" or is_same or would_join):
+        return judged
+    if left["evidence_id"] == right["evidence_id"]:
+        return Reason(
+            is_same=is_same,
+            by="identical",
+            text="Both records say exactly the same, so they are one customer.",
+        )
+    if match_prob is None:
+        return _attachment(left, right, path, is_same=is_same)
+    if is_same:
+        return _joined(path, match_prob=match_prob, accept=accept)
+    return _apart(con, left, right, match_prob=match_prob, accept=accept)
+
+
+def _nobody(record: Record) -> str:
+    if not record["is_usable"]:
+        return f"{record['name']} says too little to belong to anybody."
+    return (
+        f"{record['name']} belongs to nobody in particular: several customers hold its "
+        "identifiers equally."
+    )
+
+
+_JUDGED = """
+select j.judgement_id, j.verdict, j.judged_by, j.judged_at, j.reason
+from identity.judgements as j
+inner join identity.records as a on a.source = j.source_a and a.record_key = j.record_key_a
+left join identity.records as b on b.source = j.source_b and b.record_key = j.record_key_b
+where j.status = 'applied'
+    and (
+        (j.verdict in ('same', 'different') and (
+            (a.evidence_id = $left and b.evidence_id = $right)
+            or (a.evidence_id = $right and b.evidence_id = $left)
+        ))
+        or (j.verdict = 'freeze' and a.evidence_id in ($left, $right))
+    )
+order by j.verdict = 'freeze', j.judged_at desc, j.judgement_id
+limit 1
+"""
+
+
+def _judgement(
+    con: duckdb.DuckDBPyConnection, left: Record, right: Record, *, is_same: bool
+) -> Reason | None:
+    if not has_table(con, "identity.judgements"):
+        return None
+    found = fetch_dicts(con, _JUDGED, {"left": left["evidence_id"], "right": right["evidence_id"]})
+    if not found:
+        return None
+    row = found[0]
+    reason = f": {row['reason']}" if row["reason"] else ""
+    said = f"{row['judged_by']} on {row['judged_at']:%Y-%m-%d} ({row['judgement_id']}{reason})"
+    if row["verdict"] == "freeze":
+        kept = "keeps both of them" if is_same else "keeps one of them and not the other"
+        return Reason(
+            is_same=is_same, by="freeze", text=f"A frozen customer {kept}, as {said} wants it."
+        )
+    what = "one person" if row["verdict"] == "same" else "two people"
+    return Reason(
+        is_same=is_same,
+        by="judgement",
+        text=f"A steward judged them {what}: {said}. This outranks every score.",
+    )
+
+
+def _attachment(left: Record, right: Record, path: Sequence[Link], *, is_same: bool) -> Reason:
+    shared = [key for key in KEYS if left[key] is not None and left[key] == right[key]]
+    if not is_same:
+        holders = f"although they share {' and '.join(shared)}: others hold it more clearly"
+        said = holders if shared else "they share no identifier"
+        return Reason(
+            is_same=False,
+            by="attachment",
+            text=f"A record without a name follows its identifiers; {said}.",
+        )
+    what = f"they share {' and '.join(shared)}" if shared else "other records connect them"
+    chance = min((link.prob for link in path), default=1.0)
+    return Reason(
+        is_same=True,
+        by="attachment",
+        text=f"A record without a name follows the holder of its identifiers: {what} "
+        f"(probability {chance:.3f}).",
+    )
+
+
+def _joined(path: Sequence[Link], *, match_prob: float, accept: float) -> Reason:
+    if any(link.rule == JUDGED_SAME for link in path) and match_prob < accept:
+        return Reason(
+            is_same=True,
+            by="judgement",
+            text="A steward's judgement on records between the two joins them.",
+        )
+    if match_prob >= accept:
+        return Reason(is_same=True, by="score", text="Their own evidence joins them.")
+    if path:
+        weakest = min(link.prob for link in path)
+        return Reason(
+            is_same=True,
+            by="path",
+            text="Their own evidence would not join them; other records of the customer do, by "
+            f"{len(path)} links of which the weakest has {weakest:.3f}, and on average the "
+            "customer's records speak for one person.",
+        )
+    return Reason(
+        is_same=True,
+        by="group",
+        text="No chain of accepted links joins them; the group as a whole does: on average its "
+        "records speak for one person.",
+    )
+
+
+_CANDIDATE = """
+select count(*)
+from identity.edges as e
+inner join identity.records as a on a.source = e.source_a and a.record_key = e.record_key_a
+inner join identity.records as b on b.source = e.source_b and b.record_key = e.record_key_b
+where a.evidence_id in ($left, $right) and b.evidence_id in ($left, $right)
+    and a.evidence_id <> b.evidence_id
+"""
+
+_FORBIDDEN = """
+select count(*)
+from identity.judgements as j
+inner join identity.customer_map as a
+    on a.source = j.source_a and a.record_key = j.record_key_a
+inner join identity.customer_map as b
+    on b.source = j.source_b and b.record_key = j.record_key_b
+where j.status = 'applied' and j.verdict = 'different'
+    and a.customer_id in ($left, $right) and b.customer_id in ($left, $right)
+    and a.customer_id <> b.customer_id
+"""
+
+
+def _apart(
+    con: duckdb.DuckDBPyConnection,
+    left: Record,
+    right: Record,
+    *,
+    match_prob: float,
+    accept: float,
+) -> Reason:
+    if match_prob < accept:
+        return Reason(
+            is_same=False, by="score", text="Their own evidence does not suffice to join them."
+        )
+    ids = {"left": left["evidence_id"], "right": right["evidence_id"]}
+    customers = {"left": left["customer_id"], "right": right["customer_id"]}
+    if has_table(con, "identity.judgements") and fetch_value(con, _FORBIDDEN, customers):
+        return Reason(
+            is_same=False,
+            by="judgement",
+            text="Their own evidence would join them, but a steward judged other records of the "
+            "two customers to be different people.",
+        )
+    if not fetch_value(con, _CANDIDATE, ids):
+        return Reason(
+            is_same=False,
+            by="blocking",
+            text="Their own evidence would join them, but the night never compared them: they "
+            "share no blocking key, or only keys that too many records hold.",
+        )
+    return Reason(
+        is_same=False,
+        by="guard",
+        text="Their own evidence would join them, but the other records of the two customers speak "
+        "against it: on average they are two people (guard of average linkage).",
+    )

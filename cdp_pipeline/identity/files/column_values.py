@@ -1,0 +1,173 @@
+"""What the values of a column look like, and whether they fit the role that its name proposes.
+
+Only values are judged here; names are judged in ``project.column_names``, and both together in ``columns``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from cdp_pipeline.identity.files.dates import DateReading, Order, read_dates
+from cdp_pipeline.identity.files.tabular import ROW, Loaded
+from cdp_pipeline.project.column_names import plain_header, says_nothing
+from cdp_pipeline.storage.warehouse import quote_column
+
+SAMPLE_ROWS = 20_000
+"""Rows by which columns are judged, spread over the file."""
+
+_MOST = 0.5
+_SURE = 0.8
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Counts of sampled values by what they look like."""
+
+    rows: int
+    filled: int
+    distinct: int
+    email: int
+    phone: int
+    digits: int
+    words: int
+    long_digits: int
+    given: int
+    sexes: int
+    blanks: int
+
+    def share(self, count: int) -> float:
+        """Return a count as a share of the filled values."""
+        return count / self.filled if self.filled else 0.0
+
+
+def sample_rows(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> None:
+    """Create ``link_sample`` from rows spread over the file."""
+    step = max(1, loaded.rows // SAMPLE_ROWS)
+    con.execute(
+        f"create or replace temp table link_sample as from {loaded.table} where {ROW} % {step} = 0"
+    )
+
+
+_PROFILE = r"""
+with named as (select distinct name from identity_nicknames),
+seen as (select trim({column}) as v from link_sample)
+select
+    count(*),
+    count(*) filter (v <> ''),
+    count(distinct v) filter (v <> ''),
+    count(*) filter (regexp_matches(v, '^[^@\s]+@[^@\s]+\.[A-Za-z]{{2,}}$')),
+    count(*) filter (
+        regexp_full_match(v, '[0-9+() ./-]+')
+        and length(regexp_replace(v, '[^0-9]', '', 'g')) between 8 and 15
+        and (regexp_matches(v, '^[+0(]') or regexp_matches(v, '[() .-]'))
+    ),
+    count(*) filter (regexp_full_match(v, '[0-9]+')),
+    count(*) filter (regexp_full_match(v, '[\p{{L}}\p{{M}} .''\x{{2019}}`,-]+')),
+    count(*) filter (regexp_full_match(v, '[0-9]{{7,}}')),
+    count(*) filter (n.name is not null),
+    count(*) filter (regexp_full_match(
+        lower(v),
+        'f|m|w|h|u|d|x|o|male|female|man|woman|mann|frau|homme|femme|weiblich|m[aä]nnlich|hombre'
+            || '|mujer|uomo|donna|unknown|divers'
+    )),
+    count(*) filter (contains(v, ' '))
+from seen left join named as n on n.name = lower(split_part(v, ' ', 1))
+"""
+
+
+def profile_column(con: duckdb.DuckDBPyConnection, name: str) -> Profile:
+    """Return what the sampled values of a column look like."""
+    row = con.execute(_PROFILE.format(column=quote_column(name))).fetchall()[0]
+    return Profile(*(int(value) for value in row))
+
+
+def role_by_values(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    profile: Profile,
+    dates: dict[str, DateReading],
+    order: Order | None,
+) -> str | None:
+    """Return the role of a column whose name is unknown, if the values leave no doubt.
+
+    A name that says something else leaves only addresses, which are unmistakable.
+    """
+    if profile.share(profile.email) >= _SURE:
+        return "email"
+    if not says_nothing(name):
+        return None
+    reading = read_dates(con, "link_sample", quote_column(name), order=order)
+    if reading.share >= _SURE:
+        dates[name] = reading
+        return "birth_date"
+    if profile.share(profile.phone) >= _SURE:
+        return "phone"
+    return _name_by_values(profile)
+
+
+def _name_by_values(profile: Profile) -> str | None:
+    if profile.share(profile.words) >= _SURE:
+        if profile.share(profile.given) >= 0.4:  # noqa: PLR2004 - most nicknames are given names
+            return "full_name" if profile.share(profile.blanks) >= _MOST else "given_name"
+        if profile.distinct > 200 and profile.share(profile.blanks) < 0.2:  # noqa: PLR2004 - words
+            return "family_name"
+    return None
+
+
+_FEW = 0.2
+"""Share of fitting values that dirty data still have."""
+
+_LEAST: dict[str, tuple[tuple[str, ...], float, str]] = {
+    "email": (("email",), _FEW, "holds no e-mail addresses"),
+    "phone": (("phone", "digits"), _FEW, "holds no telephone numbers"),
+    "sex": (("sexes",), _MOST, "holds no sexes"),
+    "given_name": (("words",), _FEW, "holds no names"),
+    "family_name": (("words",), _FEW, "holds no names"),
+    "full_name": (("words",), _FEW, "holds no names"),
+    "age": (("digits",), _MOST, "holds no numbers"),
+    "birth_year": (("digits",), _MOST, "holds no numbers"),
+    "birth_month": (("digits",), _MOST, "holds no numbers"),
+    "birth_day": (("digits",), _MOST, "holds no numbers"),
+}
+"""Shares of values that must fit a role, and what is said if they do not."""
+
+_MAY_BE_CONSTANT = frozenset({"record_id", "source", "sex", "state", "city"})
+
+
+def misfit(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    role: str,
+    profile: Profile,
+    dates: dict[str, DateReading],
+    order: Order | None,
+) -> str | None:
+    """Return why the values do not fit the role that the name proposes, or None."""
+    if role == "birth_date":
+        reading = read_dates(con, "link_sample", quote_column(name), order=order)
+        dates[name] = reading
+        return None if reading.share >= _FEW else "holds no dates"
+    if role in _LEAST:
+        kinds, least, complaint = _LEAST[role]
+        if sum(profile.share(getattr(profile, kind)) for kind in kinds) < least:
+            return complaint
+    is_constant = profile.distinct == 1 and profile.filled > 20  # noqa: PLR2004 - more than chance
+    if is_constant and role not in _MAY_BE_CONSTANT:
+        return "has one value everywhere"
+    return None
+
+
+def refine_role(name: str, role: str, profile: Profile) -> str:
+    """Return the role that values and name give together."""
+    plain = plain_header(name)
+    if (
+        role == "full_name"
+        and plain in {"name", "naam", "namn", "nom"}
+        and (
+            profile.share(profile.blanks) < 0.2  # noqa: PLR2004 - one word is no full name
+        )
+    ):
+        return "family_name"
+    return role

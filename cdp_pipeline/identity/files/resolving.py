@@ -1,0 +1,111 @@
+"""The stages of a night over gathered records, in memory, in the effort their number allows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.identity.grouping.attach import attach_records
+from cdp_pipeline.identity.grouping.cluster import group_nodes, write_groups
+from cdp_pipeline.identity.scoring.blocking import rule_rows
+from cdp_pipeline.identity.scoring.design import Design, fitting_design
+from cdp_pipeline.identity.scoring.model import score_pairs, write_edges
+from cdp_pipeline.identity.scoring.weights import load_parameters
+from cdp_pipeline.identity.standard.nodes import build_nodes
+from cdp_pipeline.identity.standard.records import standardise
+from cdp_pipeline.project.linkage import LinkConfig
+from cdp_pipeline.storage.warehouse import fetch_value
+
+LAST_DAY = date(2100, 1, 1)
+OLDEST_YEARS = 600
+"""Files may be about people of any century, so every date is believed that is one."""
+
+SMALL_FILE = 60_000
+"""Records up to which every rule is affordable."""
+
+
+def resolve(
+    con: duckdb.DuckDBPyConnection, design: Design, config: LinkConfig, *, link_only: bool
+) -> None:
+    """Find who is who among ``staging.person_records``, as the night does.
+
+    Args:
+        con: Connection with the gathered records.
+        design: Declared comparisons and rules.
+        config: Thresholds and caps.
+        link_only: Whether pairs within one source are left out.
+
+    Creates ``link_members`` (records with their group) and ``link_scored`` (weighed pairs).
+    """
+    context = RunContext(LAST_DAY, "link", Path(), Settings())
+    standardise(con, context, oldest_years=OLDEST_YEARS)
+    if link_only:  # copies within one source are no links
+        con.execute("update identity.records set evidence_id = record_id")
+    build_nodes(con)
+    if link_only:
+        con.execute(_WITH_SOURCES)
+        design = replace(design, sides="l.source_hash <> r.source_hash")
+    nodes = int(fetch_value(con, "select count(*) from identity_nodes"))
+    default_cap, most_pairs = _effort(nodes)
+    design = replace(fitting_design(con, design), most_pairs=most_pairs)
+    score_pairs(con, design, cap=config.cap or default_cap)
+    write_edges(con, design, review=config.review, accept=config.accept)
+    parameters = load_parameters(con, design.comparisons)
+    labels = group_nodes(con, parameters, accept=config.accept, limit=config.largest_entity_records)
+    write_groups(con, labels, accept=config.accept)
+    attach_records(con, accept=config.accept)
+    con.execute(_MEMBERS)
+    con.execute(
+        "create or replace temp table link_scored as "
+        + _SCORED.format(rules=rule_rows(design.rules)),
+        {"review": config.review},
+    )
+
+
+def _effort(nodes: int) -> tuple[int, float]:
+    """Return how many records a key may hold, and pairs a record that a wide rule may propose.
+
+    Small files are searched wide; in large ones a rule that finds every namesake costs more than
+    it brings.
+    """
+    if nodes <= SMALL_FILE:
+        return 250, 60.0
+    return (120, 3.0) if nodes <= 5 * SMALL_FILE else (60, 1.0)
+
+
+_WITH_SOURCES = """
+create or replace temp table identity_nodes as
+select n.*, hash(r.source) as source_hash
+from identity_nodes as n
+inner join identity.records as r using (record_id)
+order by n.node_id
+"""
+
+_MEMBERS = """
+create or replace temp table link_members as
+select
+    r.record_id,
+    r.source,
+    r.record_key,
+    r.evidence_id,
+    coalesce(g.group_id, r.record_id) as group_id,
+    coalesce(g.match_prob, 1.0) as match_prob
+from identity.records as r
+left join identity_groups as g on g.evidence_id = r.evidence_id
+"""
+
+_SCORED = """
+select
+    l.record_id as evidence_a, r.record_id as evidence_b,
+    s.log_odds, s.match_weight, s.household_weight, u.name as rule
+from identity_scored as s
+inner join ({rules}) as u on u.rule = s.rule
+inner join identity_nodes as l on l.node_id = s.node_a
+inner join identity_nodes as r on r.node_id = s.node_b
+where s.log_odds >= log2($review / (1 - $review))
+"""

@@ -1,0 +1,205 @@
+"""Households as tables: stable ids, the person to address, redirects and what happened.
+
+The history is kept like that of customers: a retired id resolves in one step, every change names
+its cause. Who lives together is decided in ``households``.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from cdp_pipeline.identity.grouping.changes import spend_ids
+from cdp_pipeline.identity.grouping.ids import name_groups, note_used_ids
+from cdp_pipeline.storage.warehouse import has_base_table
+
+_MEMBERS = """
+create or replace temp table identity_members as
+select
+    g.customer_id as member,
+    cast(null as date) as since,
+    g.group_id,
+    {previous} as previous_id
+from identity_household_groups as g
+{join}
+"""
+
+_NAMED = """
+create or replace temp table identity_households as
+select m.member as customer_id, k.id as household_id, m.previous_id
+from identity_members as m
+inner join identity_kept_ids as k on k.group_id = m.group_id
+"""
+
+_HOUSEHOLDS = """
+create or replace table identity.households as
+with members as (
+    select
+        h.household_id,
+        g.*,
+        g.street is not null and coalesce(g.postcode, g.city) is not null as has_address,
+        g.birth_date is null
+            or g.birth_date <= date '{business_date}' - to_years(18) as is_adult,
+        {was_head} as was_head
+    from identity_households as h
+    inner join identity_golden as g on g.customer_id = h.customer_id
+    {join}
+),
+heads as (
+    select *
+    from members
+    qualify row_number() over (
+        partition by household_id
+        order by
+            has_address desc, is_adult desc, was_head desc, birth_date asc nulls last,
+            record_count desc, customer_id asc
+    ) = 1
+),
+counted as (
+    select
+        household_id,
+        count(*) as member_count,
+        count(*) filter (is_adult) as adult_count,
+        count(distinct identity_letters(family_name)) as family_name_count
+    from members
+    group by household_id
+)
+select
+    c.household_id,
+    h.customer_id as head_customer_id,
+    c.member_count,
+    c.adult_count,
+    c.family_name_count,
+    h.title as head_title,
+    h.given_name as head_given_name,
+    h.family_name as head_family_name,
+    h.street,
+    h.city,
+    h.postcode,
+    h.country
+from counted as c
+inner join heads as h on h.household_id = c.household_id
+order by c.household_id
+"""
+
+_RETIRED = """
+create or replace temp table identity_retired_homes as
+with inherited as (
+    select previous_id as old_household_id, household_id, count(*) as people
+    from identity_households
+    where previous_id not in (select household_id from identity_households)
+    group by all
+)
+select old_household_id, household_id
+from inherited
+qualify row_number() over (
+    partition by old_household_id order by people desc, household_id
+) = 1
+"""
+
+_REDIRECTS = """
+create or replace table identity.household_redirects as
+with carried as ({carried}),
+final as (
+    select old_household_id, household_id, date '{business_date}' as changed_on
+    from identity_retired_homes
+    union all
+    select
+        c.old_household_id,
+        coalesce(r.household_id, c.household_id) as household_id,
+        case when r.household_id is null then c.changed_on else date '{business_date}' end
+    from carried as c
+    left join identity_retired_homes as r on r.old_household_id = c.household_id
+    where c.old_household_id not in (select old_household_id from identity_retired_homes)
+)
+select * from final
+where household_id in (select household_id from identity_households)
+order by old_household_id
+"""
+
+_CHANGES = """
+create or replace table identity.household_changes as
+with known as (select distinct previous_id from identity_households),
+living as (select distinct household_id from identity_households),
+tonight as (
+    select
+        h.household_id,
+        case
+            when h.previous_id is null and k.previous_id is null then 'created'
+            when h.previous_id is null then 'joined'
+            when l.household_id is null then 'merged'
+            when k.previous_id is null then 'split'
+            else 'moved'
+        end as change,
+        h.previous_id as previous_household_id,
+        h.customer_id,
+        date '{business_date}' as changed_on
+    from identity_households as h
+    left join known as k on k.previous_id = h.household_id
+    left join living as l on l.household_id = h.previous_id
+    where h.previous_id is distinct from h.household_id
+),
+final as (
+    select * from tonight
+    union all
+    select * from ({carried})
+    where customer_id in (
+        select customer_id from identity_households
+        union all
+        select old_customer_id from identity.redirects
+    )
+)
+select * from final
+order by changed_on, household_id, change, customer_id
+"""
+
+_NO_REDIRECTS = """
+select null::varchar as old_household_id, null::varchar as household_id, null::date as changed_on
+where false
+"""
+
+_NO_CHANGES = """
+select null::varchar as household_id, null::varchar as change,
+    null::varchar as previous_household_id, null::varchar as customer_id, null::date as changed_on
+where false
+"""
+
+
+def name_households(con: duckdb.DuckDBPyConnection, *, business_date: str) -> None:
+    """Give the groups of ``identity_household_groups`` stable ids and write their tables.
+
+    Makes ``identity.households``, ``household_redirects``, ``household_changes`` and the temporary
+    ``identity_households`` (customer_id, household_id, previous_id).
+    """
+    has_base = has_base_table(con, "identity.golden_records")
+    has_history = has_base_table(con, "identity.household_changes")
+    con.execute(
+        _MEMBERS.format(
+            previous="b.household_id" if has_base else "cast(null as varchar)",
+            join="left join base.identity.golden_records as b on b.customer_id = g.customer_id"
+            if has_base
+            else "",
+        )
+    )
+    note_used_ids(con, prefix="H")
+    name_groups(con, prefix="H")
+    con.execute(_NAMED)
+    con.execute(
+        _HOUSEHOLDS.format(
+            business_date=business_date,
+            was_head="b.head_customer_id is not null" if has_history else "false",
+            join="left join base.identity.households as b on b.head_customer_id = g.customer_id"
+            if has_history
+            else "",
+        )
+    )
+    con.execute(_RETIRED)
+    redirects = "from base.identity.household_redirects" if has_history else _NO_REDIRECTS
+    con.execute(_REDIRECTS.format(business_date=business_date, carried=redirects))
+    spend_ids(
+        con,
+        business_date=business_date,
+        living="select household_id from identity_households "
+        "union select old_household_id from identity.household_redirects",
+    )
+    changes = "from base.identity.household_changes" if has_history else _NO_CHANGES
+    con.execute(_CHANGES.format(business_date=business_date, carried=changes))

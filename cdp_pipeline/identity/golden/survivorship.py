@@ -1,0 +1,352 @@
+"""One golden record a customer: for each group of fields, the record that is believed.
+
+Fields that belong together come from one record, so an address is never put together from two.
+Who is believed is declared in ``sql/linkage/survivorship.yml``; where each value came from and why
+is kept in ``identity.golden_sources``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.identity.golden.golden_fields import (
+    BELIEF,
+    GOLDEN_FIELDS,
+    MOBILE,
+    completeness_sql,
+    order_sql,
+    reason_sql,
+    trust_sql,
+    value_sql,
+)
+from cdp_pipeline.identity.golden.households import assign_households
+from cdp_pipeline.identity.golden.ownership import assign_owners, write_claims
+from cdp_pipeline.identity.golden.verification import verify_statements
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.project.survivorship import FieldGroup, SurvivorshipSpec
+from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, open_build
+
+MADE_TABLES = (
+    "golden_records",
+    "golden_sources",
+    "contact_claims",
+    "households",
+    "household_redirects",
+    "household_changes",
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A group of fields and the temporary tables that choose its record.
+
+    Attributes:
+        place: Number of the group, part of the tables' names.
+        group: The declared group.
+        ranked: Table of statements: customer_id, record_id, value, the rules' terms and ``place``,
+            1 for the most believed.
+        chosen: Table of the chosen statements, one row per customer.
+    """
+
+    place: int
+    group: FieldGroup
+
+    @property
+    def ranked(self) -> str:
+        """Name of the table of statements."""
+        return f"identity_ranked_{self.place}"
+
+    @property
+    def chosen(self) -> str:
+        """Name of the table of chosen records."""
+        return f"identity_choice_{self.place}"
+
+    @property
+    def subject(self) -> str:
+        """Field after which proofs and claims of the group are named."""
+        return self.group.fields[0]
+
+
+def run(context: RunContext) -> StepResult:
+    """Make ``identity.golden_records``, ``golden_sources``, ``contact_claims``, ``households``.
+
+    Returns:
+        Mapped person records read and golden records written.
+    """
+    project = load_project(context.project_root)
+    with open_build(context) as con:
+        con.execute("set variable identity_home = ?", [context.settings.locale[-2:].upper()])
+        build_golden_records(
+            con, project.survivorship, business_date=context.business_date.isoformat()
+        )
+        for name in MADE_TABLES:
+            declare_table(con, project.table(f"identity.{name}"))
+        facts = fetch_dicts(con, _FACTS)[0]
+    return StepResult(
+        rows_in=facts["records"],
+        rows_out=facts["customers"],
+        messages=(
+            f"{facts['customers']:,} golden records in {facts['households']:,} households",
+            f"{facts['with_email']:,} of them have an e-mail address of their own",
+        ),
+        facts=facts,
+    )
+
+
+_FACTS = """
+select
+    (select count(*) from identity.customer_map) as records,
+    count(*) as customers,
+    count(distinct household_id) as households,
+    count(email) as with_email
+from identity.golden_records
+"""
+
+_MEMBERS = """
+create or replace temp table identity_golden_members as
+select
+    c.customer_id,
+    r.*,
+    coalesce(p.joined_on, p.delivered_on) as seen_on,
+    p.delivered_on,
+    p.title as raw_title,
+    p.email as raw_email,
+    p.phone as raw_phone,
+    p.street as raw_street,
+    p.city as raw_city,
+    p.postcode as raw_postcode,
+    p.country as raw_country,
+    p.loyalty_id as raw_loyalty_id,
+    p.home_store_id,
+    p.tier,
+    p.push_token
+from identity.customer_map as c
+inner join identity.records as r on r.source = c.source and r.record_key = c.record_key
+inner join staging.person_records as p on p.source = c.source and p.record_key = c.record_key
+"""
+
+_PEOPLE = """
+create or replace temp table identity_people as
+select
+    customer_id,
+    count(*) as record_count,
+    count(distinct source) as source_count,
+    min(seen_on) as first_seen_on
+from identity_golden_members
+group by customer_id
+"""
+
+_RANKED = """
+create or replace temp table {ranked} as
+with stated as (
+    select
+        m.customer_id,
+        m.record_id,
+        m.source,
+        {value} as value,
+        {trust} as trust,
+        {completeness} as completeness,
+        {is_default} as is_default,
+        {is_named} as is_named,
+        {is_mobile} as is_mobile,
+        m.updated_at
+    from identity_golden_members as m
+    where ({value}) is not null and ({trust}) is not null and {is_plausible}
+),
+
+holders as (
+    select value, count(distinct customer_id) > 1 as is_shared from stated group by value
+),
+
+weighed as (
+    select
+        s.*,
+        h.is_shared,
+        v.verified_at,
+        v.refuted_at,
+        count(*) over (partition by s.customer_id, s.value) as votes
+    from stated as s
+    inner join holders as h on h.value = s.value
+    left join identity_verifications as v
+        on v.subject = '{subject}' and v.customer_id = s.customer_id and v.value = s.value
+)
+
+select *, row_number() over (partition by customer_id order by {order}, record_id) as place
+from weighed
+"""
+
+_WINNERS = """
+create or replace temp table identity_winners as
+select customer_id, value from {ranked} where place = 1
+"""
+
+_CHOICE = """
+create or replace temp table {chosen} as
+with won as (
+    select r.*
+    from {ranked} as r
+    inner join identity_winners as w on w.customer_id = r.customer_id and w.value = r.value
+    qualify row_number() over (partition by r.customer_id order by r.place) = 1
+),
+
+rivals as (
+    select r.*
+    from {ranked} as r
+    inner join won as w on w.customer_id = r.customer_id and w.value <> r.value
+    qualify row_number() over (partition by r.customer_id order by r.place) = 1
+)
+
+select
+    w.customer_id,
+    w.record_id,
+    w.source,
+    m.record_key,
+    w.value,
+    w.votes,
+    w.verified_at,
+    coalesce(cast(w.updated_at as date), m.delivered_on) as stated_on,
+    l.source as rival_source,
+    case
+        when l.record_id is null and w.votes = 1 then 'only_statement'
+        when l.record_id is null then 'all_agree'
+        when l.place < w.place then 'one_person_each'
+        {reasons}
+        else 'record_order'
+    end as rule,
+    {fields}
+from won as w
+inner join identity_golden_members as m on m.record_id = w.record_id
+left join rivals as l on l.customer_id = w.customer_id
+"""
+
+
+_GOLDEN = """
+create or replace table identity.golden_records as
+select
+    g.* exclude (record_count, source_count, first_seen_on),
+    h.household_id,
+    g.record_count,
+    g.source_count,
+    g.first_seen_on
+from identity_golden as g
+inner join identity_households as h on h.customer_id = g.customer_id
+order by g.customer_id
+"""
+
+
+def build_golden_records(
+    con: duckdb.DuckDBPyConnection, spec: SurvivorshipSpec, *, business_date: str
+) -> None:
+    """Write the golden tables from the customer map.
+
+    A value of a group with ``one_owner`` that several customers state goes to one of them, so
+    that a send reaches one person; the others have their next best or none.
+
+    Args:
+        con: Build connection; the variable ``identity_home`` holds the store's country code.
+        spec: The declared rules.
+        business_date: The night, as YYYY-MM-DD; ages are as of it, new household ids contain it.
+    """
+    con.execute(_MEMBERS)
+    con.execute(_PEOPLE)
+    verify_statements(con)
+    choices = [Choice(place, group) for place, group in enumerate(spec.groups.values())]
+    claims = []
+    for choice in choices:
+        con.execute(_ranked_sql(choice, spec, business_date=business_date))
+        con.execute(_WINNERS.format(ranked=choice.ranked))
+        if choice.group.one_owner:
+            claims.append(
+                assign_owners(
+                    con, ranked=choice.ranked, field=choice.subject, rules=choice.group.one_owner
+                )
+            )
+        con.execute(_choice_sql(choice))
+    write_claims(con, claims)
+    con.execute(_values_sql(choices))
+    assign_households(con, business_date=business_date)
+    con.execute(_GOLDEN)
+    con.execute(_sources_sql(choices))
+
+
+def _ranked_sql(choice: Choice, spec: SurvivorshipSpec, *, business_date: str) -> str:
+    group = choice.group
+    youngest, oldest = spec.plausible_age_years
+    plausible = (
+        f"m.birth_date between date '{business_date}' - to_years({oldest}) "
+        f"and date '{business_date}' - to_years({youngest})"
+    )
+    return _RANKED.format(
+        ranked=choice.ranked,
+        subject=choice.subject,
+        value=value_sql(group),
+        trust=trust_sql(group, spec.trusted_as),
+        completeness=completeness_sql(group),
+        is_default="dayofyear(m.birth_date) = 1" if "birth_date" in group.fields else "false",
+        is_named=_NAMED_IN_EMAIL if "email" in group.fields else "false",
+        is_mobile=f"coalesce(regexp_matches({GOLDEN_FIELDS['phone'].printed}, {MOBILE}), false)"
+        if "phone" in group.fields
+        else "false",
+        is_plausible=plausible if "birth_date" in group.fields else "true",
+        order=order_sql([BELIEF[rule] for rule in group.believe], "weighed"),
+    )
+
+
+_NAMED_IN_EMAIL = (
+    "coalesce(length(m.given_name) > 2 "
+    "and contains(split_part(m.email, '@', 1), m.given_name), false)"
+)
+
+
+def _choice_sql(choice: Choice) -> str:
+    reasons = reason_sql({rule: BELIEF[rule] for rule in choice.group.believe}, "w", "l")
+    fields = ", ".join(
+        f"nullif({GOLDEN_FIELDS[name].printed}, '') as {name}"
+        if GOLDEN_FIELDS[name].type == "varchar"
+        else f"{GOLDEN_FIELDS[name].printed} as {name}"
+        for name in choice.group.fields
+    )
+    return _CHOICE.format(
+        chosen=choice.chosen, ranked=choice.ranked, reasons=reasons, fields=fields
+    )
+
+
+def _values_sql(choices: list[Choice]) -> str:
+    fields: dict[str, Choice] = {
+        field: choice for choice in choices for field in choice.group.fields
+    }
+    columns = [f"c{fields[name].place}.{name}" for name in GOLDEN_FIELDS]
+    joins = [
+        f"left join {c.chosen} as c{c.place} on c{c.place}.customer_id = s.customer_id"
+        for c in choices
+    ]
+    return f"""
+        create or replace temp table identity_golden as
+        select
+            s.customer_id,
+            {", ".join(columns)},
+            s.record_count,
+            s.source_count,
+            s.first_seen_on
+        from identity_people as s
+        {" ".join(joins)}
+        """  # noqa: S608 - declared field groups
+
+
+def _sources_sql(choices: list[Choice]) -> str:
+    parts = [
+        "select customer_id, "  # noqa: S608 - declared field groups
+        f"'{name}' as field, source, record_key, rule, stated_on, "
+        "votes as agreeing_records, cast(verified_at as date) as verified_on, rival_source "
+        f"from {choice.chosen} where {name} is not null"
+        for choice in choices
+        for name in choice.group.fields
+    ]
+    return f"""
+        create or replace table identity.golden_sources as
+        select * from ({" union all ".join(parts)})
+        order by customer_id, field
+        """  # noqa: S608 - declared field groups

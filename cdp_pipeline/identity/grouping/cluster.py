@@ -1,0 +1,372 @@
+"""From weighed pairs to customers: groups of records, each with a stable id.
+
+Connected components first, then average linkage inside those that are not plainly one person,
+then namesakes, then the nameless records, then ids. The parts live in ``linkage``, ``namesakes``,
+``attach`` and ``ids``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.identity.grouping.attach import attach_records
+from cdp_pipeline.identity.grouping.bonds import Bonds
+from cdp_pipeline.identity.grouping.changes import recall_reasons
+from cdp_pipeline.identity.grouping.ids import assign_customers
+from cdp_pipeline.identity.grouping.increment import (
+    carry_attachments,
+    carry_groups,
+    choose_nameless,
+    touched_nodes,
+)
+from cdp_pipeline.identity.grouping.judged import mark_judged, node_bonds, verify_groups
+from cdp_pipeline.identity.grouping.linkage import NEVER, average_linkage, components, cut_large
+from cdp_pipeline.identity.release.gate import ACCEPTED, HELD, Verdict, judge_night, recall_proposal
+from cdp_pipeline.identity.scoring.compare import Comparison, pattern_sql
+from cdp_pipeline.identity.scoring.design import declared_design
+from cdp_pipeline.identity.scoring.learning import correct_scores
+from cdp_pipeline.identity.scoring.namesakes import KIN_BITS, SURE_PROB, choose_namesakes
+from cdp_pipeline.identity.scoring.weights import (
+    Parameters,
+    frequency_select,
+    load_parameters,
+    score_patterns,
+)
+from cdp_pipeline.identity.standard.night import read_night
+from cdp_pipeline.identity.standard.nodes import build_nodes
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
+
+Integers = npt.NDArray[np.int64]
+Marks = npt.NDArray[np.bool_]
+Links = dict[str, npt.NDArray[Any]]
+
+AGAIN = (ACCEPTED, HELD)
+"""After a night that was held, groups are formed again from all links, unless it was rejected."""
+
+LOWEST_BITS = -5.0
+HIGHEST_BITS = 12.0
+"""Log odds beyond these say no more about a group: one slip must not outvote five agreements."""
+
+CONFLICT_BITS = -2.0
+"""A pair whose disagreements weigh less has no conflict: missing fields must not split a group."""
+
+MADE_TABLES = ("customer_map", "changes", "redirects", "spent_ids", "release", "edges")
+
+
+def run(context: RunContext) -> StepResult:
+    """Make ``identity.customer_map``, ``changes`` and ``redirects``; complete ``edges``.
+
+    Returns:
+        Person records read and mapped; ``rows_set_aside`` counts those that belong to nobody in
+        particular (no usable evidence, or an identifier that several people hold).
+    """
+    project = load_project(context.project_root)
+    with open_build(context) as con:
+        verdict = _resolve(con, context, declared_design(project.linkage).comparisons)
+        for name in MADE_TABLES:
+            declare_table(con, project.table(f"identity.{name}"))
+        facts = _facts(con)
+    return StepResult(
+        rows_in=facts["records"],
+        rows_out=facts["mapped"],
+        rows_set_aside=facts["records"] - facts["mapped"],
+        messages=(
+            f"{facts['mapped']:,} person records are {facts['customers']:,} customers",
+            "tonight {created:,} new, {merged:,} merged, {split:,} split off".format(**facts),
+            *verdict.messages,
+        ),
+        facts={
+            **facts,
+            "release": verdict.name,
+            "gate": {metric.name: round(metric.value, 6) for metric in verdict.metrics},
+        },
+    )
+
+
+def _resolve(
+    con: duckdb.DuckDBPyConnection, context: RunContext, comparisons: tuple[Comparison, ...]
+) -> Verdict:
+    """Group what is new or all, attach the nameless, name customers, ask the release gate."""
+    settings = context.settings.identity
+    night = read_night(con, today=context.business_date)
+    held = recall_proposal(con, context)
+    touched = None if night.is_refit else touched_nodes(con, all_of_them=held in AGAIN)
+    if touched is None:
+        build_nodes(con)
+    parameters = load_parameters(con, comparisons)
+    labels = group_nodes(
+        con,
+        parameters,
+        accept=settings.accept_prob,
+        limit=settings.maximum_cluster_records,
+        touched=touched,
+    )
+    write_groups(con, labels, accept=settings.accept_prob)
+    if touched is not None:
+        choose_nameless(con)
+        carry_groups(con)
+    attach_records(con, accept=settings.accept_prob, is_part=touched is not None)
+    verify_groups(con)
+    _add_attached_edges(con)
+    if touched is not None:
+        carry_attachments(con)
+    mark_judged(con)
+    recall_reasons(con)
+    assign_customers(
+        con,
+        business_date=context.business_date.isoformat(),
+        is_refitted=night.is_refit,
+        is_released=held == ACCEPTED,
+    )
+    return judge_night(con, context)
+
+
+def group_nodes(
+    con: duckdb.DuckDBPyConnection,
+    parameters: Parameters | None,
+    *,
+    accept: float,
+    limit: int,
+    touched: Marks | None = None,
+) -> Integers:
+    """Return the group of each node.
+
+    Reads ``staging.identity_links`` (node_a, node_b, log_odds, kin_bits) and ``identity_nodes``.
+    Pairs that are kin for certain make groups first; then namesakes are told apart.
+
+    Args:
+        con: Build connection.
+        parameters: Fitted model; without one every node is a group.
+        accept: Probability from which a link counts.
+        limit: Largest component left whole.
+        touched: Nodes to group, whole components of all links, those that compete included; the
+            others come out alone. Default: all.
+    """
+    size = int(fetch_value(con, "select count(*) from identity_node_ids"))
+    bonds = node_bonds(con)
+    if parameters is None or not size:
+        return bonds.enforce(np.arange(size, dtype=np.int64))
+    threshold = math.log2(accept / (1 - accept))
+    links = _read_links(con, bonds, touched)
+    certain, unsure = (_chosen(links, links["is_kin"] == is_kin) for is_kin in (True, False))
+    certain = _chosen(certain, certain["log_odds"] >= threshold)
+    ends = certain["node_a"], certain["node_b"]
+    labels = components(*ends, size=size)
+    labels = cut_large(labels, *ends, certain["log_odds"], limit=limit)
+    labels = _split_groups(
+        con, parameters, labels, _suspicious(labels, *ends), bonds, threshold=threshold
+    )
+    chosen = choose_namesakes(
+        labels,
+        unsure["node_a"],
+        unsure["node_b"],
+        unsure["log_odds"],
+        accept=max(accept, SURE_PROB),
+    )
+    joined = components(*chosen, size=int(labels.max()) + 1)[labels]
+    doubtful = np.isin(labels, np.concatenate(chosen)) & (np.bincount(joined)[joined] >= 3)  # noqa: PLR2004 - two have agreed
+    labels = _split_groups(
+        con, parameters, joined, np.flatnonzero(doubtful), bonds, threshold=threshold
+    )
+    return bonds.enforce(labels)
+
+
+def _read_links(con: duckdb.DuckDBPyConnection, bonds: Bonds, touched: Marks | None) -> Links:
+    """Return the links between nodes that are grouped tonight and that nobody has forbidden."""
+    found = con.execute(
+        "select node_a, node_b, log_odds, kin_bits from staging.identity_links "
+        "order by node_a, node_b"
+    ).fetchnumpy()
+    links: Links = {
+        "node_a": np.asarray(found["node_a"], np.int64),
+        "node_b": np.asarray(found["node_b"], np.int64),
+        "log_odds": np.asarray(found["log_odds"]),
+        "is_kin": np.asarray(found["kin_bits"]) >= KIN_BITS,
+    }
+    if touched is not None:
+        links = _chosen(links, touched[links["node_a"]])
+    return _chosen(links, ~bonds.forbids(links["node_a"], links["node_b"]))
+
+
+def _chosen(links: Links, marks: Marks) -> Links:
+    return {name: values[marks] for name, values in links.items()}
+
+
+def _suspicious(labels: Integers, left: Integers, right: Integers) -> Integers:
+    """Return the nodes of groups of three and more in which not every pair was accepted."""
+    sizes = np.bincount(labels)
+    inside = labels[left] == labels[right]
+    accepted = np.bincount(labels[left[inside]], minlength=len(sizes))
+    incomplete = (sizes >= 3) & (accepted < sizes * (sizes - 1) // 2)  # noqa: PLR2004 - pairs are complete
+    return np.flatnonzero(incomplete[labels])
+
+
+def _split_groups(
+    con: duckdb.DuckDBPyConnection,
+    parameters: Parameters,
+    labels: Integers,
+    nodes: Integers,
+    bonds: Bonds,
+    *,
+    threshold: float,
+) -> Integers:
+    if not len(nodes):
+        return labels
+    sizes = np.bincount(labels)[labels[nodes]]
+    members = pa.table({"node_id": nodes, "label": labels[nodes], "size": sizes})
+    pairs = _score_members(con, parameters, members)
+    ends = (pairs[name].astype(np.int64) for name in ("node_a", "node_b"))
+    pairs["log_odds"] = np.where(bonds.forbids(*ends), NEVER, pairs["log_odds"])
+    labels = labels.copy()
+    following = int(labels.max()) + 1
+    for size in np.unique(sizes):
+        chosen = pairs["size"] == size
+        width = int(size) * (int(size) - 1) // 2
+        left, right = (pairs[name][chosen].reshape(-1, width) for name in ("node_a", "node_b"))
+        owners = average_linkage(
+            pairs["log_odds"][chosen].reshape(-1, width), members=int(size), threshold=threshold
+        )
+        nodes_of = np.concatenate([left[:, :1], right[:, : int(size) - 1]], axis=1)
+        codes = np.arange(len(owners))[:, None] * int(size) + owners
+        fresh = np.unique(codes, return_inverse=True)[1].reshape(codes.shape)
+        labels[nodes_of] = following + fresh
+        following += int(fresh.max()) + 1
+    return labels
+
+
+def _score_members(
+    con: duckdb.DuckDBPyConnection, parameters: Parameters, members: pa.Table
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return all pairs inside the given groups, ordered by size, group and nodes."""
+    con.register("identity_member_rows", members)
+    con.execute("create or replace temp table identity_group_members as from identity_member_rows")
+    con.unregister("identity_member_rows")
+    con.execute(_member_pairs_sql(parameters.comparisons))
+    score_patterns(con, parameters, pairs="identity_member_pairs", scored="identity_member_scores")
+    correct_scores(con, parameters.comparisons, scored="identity_member_scores")
+    found = con.execute(
+        """
+        select
+            size, node_a, node_b,
+            greatest($low, least($high,
+                case when conflict > $conflict then greatest(log_odds, 0) else log_odds end
+            )) as log_odds
+        from identity_member_scores
+        order by size, label, node_a, node_b
+        """,
+        {"low": LOWEST_BITS, "high": HIGHEST_BITS, "conflict": CONFLICT_BITS},
+    ).fetchnumpy()
+    return {name: np.asarray(values) for name, values in found.items()}
+
+
+def _member_pairs_sql(comparisons: tuple[Comparison, ...]) -> str:
+    return f"""
+        create or replace temp table identity_member_pairs as
+        select
+            x.size, x.label, x.node_id as node_a, y.node_id as node_b,
+            {pattern_sql(comparisons)} as pattern
+            {frequency_select(comparisons)}
+        from identity_group_members as x
+        inner join identity_group_members as y on x.label = y.label and x.node_id < y.node_id
+        inner join identity_nodes as l on l.node_id = x.node_id
+        inner join identity_nodes as r on r.node_id = y.node_id
+        """  # noqa: S608 - declared comparisons
+
+
+def write_groups(con: duckdb.DuckDBPyConnection, labels: Integers, *, accept: float) -> None:
+    """Create ``identity_groups`` (evidence_id, group_id, match_prob) from node labels.
+
+    A group's id is its smallest record. A record's probability is that of the best accepted edge
+    to another record of its group; one held by the group as a whole has the threshold itself.
+    """
+    con.register(
+        "identity_label_rows", pa.table({"node_id": np.arange(len(labels)), "label": labels})
+    )
+    con.execute("create or replace temp table identity_labels as from identity_label_rows")
+    con.unregister("identity_label_rows")
+    con.execute(_GROUPS, {"accept": accept})
+
+
+_GROUPS = """
+create or replace temp table identity_groups as
+with labelled as (
+    select
+        n.record_id as evidence_id,
+        l.node_id,
+        l.label,
+        min(n.record_id) over (partition by l.label) as group_id,
+        count(*) over (partition by l.label) as members
+    from identity_labels as l
+    inner join identity_nodes as n on n.node_id = l.node_id
+),
+ends as (
+    select node_a as node_id, node_b as other_id, log_odds from staging.identity_links
+    union all
+    select node_b, node_a, log_odds from staging.identity_links
+),
+best as (
+    select a.node_id, max(e.log_odds) as log_odds
+    from ends as e
+    inner join identity_labels as a on a.node_id = e.node_id
+    inner join identity_labels as b on b.node_id = e.other_id and b.label = a.label
+    group by a.node_id
+)
+select
+    g.evidence_id,
+    g.group_id,
+    case
+        when g.members = 1 then 1.0
+        else greatest($accept, 1 / (1 + pow(2, least(-coalesce(b.log_odds, -200), 200))))
+    end as match_prob
+from labelled as g
+left join best as b on b.node_id = g.node_id
+order by g.evidence_id
+"""
+
+_ATTACHED_EDGES = """
+insert into identity.edges
+select
+    a.source,
+    a.record_key,
+    b.source,
+    b.record_key,
+    log2(t.match_prob / (1 - t.match_prob)),
+    null,
+    t.match_prob,
+    null,
+    'attached by ' || t.field
+from identity_attached as t
+inner join identity.records as a on a.record_id = t.evidence_id
+inner join identity.records as b on b.record_id = t.holder_id
+where t.match_prob < 1
+order by a.record_id
+"""
+
+
+def _add_attached_edges(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("delete from identity.edges where pattern is null")
+    con.execute(_ATTACHED_EDGES)
+
+
+def _facts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    return fetch_dicts(
+        con,
+        """
+        select
+            (select count(*) from identity.records) as records,
+            count(*) as mapped,
+            count(distinct customer_id) as customers,
+            (select count(*) from identity_tonight where change = 'created') as created,
+            (select count(*) from identity_tonight where change = 'merged') as merged,
+            (select count(*) from identity_tonight where change = 'split') as split
+        from identity.customer_map
+        """,
+    )[0]

@@ -1,0 +1,257 @@
+"""Which records are new, changed or gone since the version before, and only these standardised.
+
+A record whose delivered row is the same as last night keeps its standardised form. Values that many
+strangers share by now are found among what is new; older ones stay neutralised until the next fit
+counts again. Comparing records belongs in ``increment``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+
+from cdp_pipeline.identity.standard.hubs import IDENTIFIERS, find_hubs
+from cdp_pipeline.storage.warehouse import base_columns, describe, fetch_value
+
+USAGE_FIELDS = {"as_given": "given name usage", "as_family": "family name usage"}
+"""Columns of ``identity_name_usage`` to fields of ``identity.model_frequencies``."""
+
+_FRESH = """
+create or replace temp table identity_fresh as
+with stated as (
+    select source, record_key, {raw_hash} as raw_hash from staging.person_records
+),
+fresh as (
+    select s.source, s.record_key
+    from stated as s
+    left join base.identity.records as b on b.source = s.source and b.record_key = s.record_key
+    where b.raw_hash is distinct from s.raw_hash
+)
+select p.* from staging.person_records as p
+semi join fresh as f on f.source = p.source and f.record_key = p.record_key
+order by p.source, p.record_key
+"""
+
+_USAGE = """
+create or replace temp table identity_name_usage as
+with words as (
+    select distinct word
+    from (
+        select given_name as word from identity_clean
+        union all
+        select family_name from identity_clean
+    )
+    where length(word) > 1
+)
+select
+    w.word,
+    coalesce(g.seen, 0) as as_given,
+    coalesce(f.seen, 0) as as_family
+from words as w
+left join base.identity.model_frequencies as g
+    on g.field = '{as_given}' and g.value_hash = hash(w.word)
+left join base.identity.model_frequencies as f
+    on f.field = '{as_family}' and f.value_hash = hash(w.word)
+"""
+
+
+def stored_usage() -> str:
+    """Return the statement that recalls how often the fit saw a word in either place."""
+    return _USAGE.format(**USAGE_FIELDS)
+
+
+_SHARING = """
+insert into identity_turned by name
+select {columns}, -1 - b.record_id as record_id
+from base.identity.records as b
+semi join staging.person_records as p on p.source = b.source and p.record_key = b.record_key
+anti join identity_fresh as f on f.source = b.source and f.record_key = b.record_key
+where {shares}
+"""
+# Yesterday's records beside which the new ones' identifiers are judged.
+
+_KNOWN_HUBS = """
+create or replace temp table identity_known_hubs as
+select s.field, s.value, h.reason, h.records
+from identity_stated as s
+inner join base.identity.hubs as h
+    on h.field = s.field and h.value_hash = left(sha256(s.field || ':' || s.value), 16)
+"""
+
+_NEWLY_SHARED = """
+create or replace temp table identity_newly_shared as
+select h.field, h.value, h.reason, h.records
+from identity_hub_values as h
+semi join identity_stated as s on s.field = h.field and s.value = h.value
+anti join identity_known_hubs as k on k.field = h.field and k.value = h.value
+where h.field <> 'birth_date'
+"""
+# A value that the new records do not hold was judged when it came; a date needs all records.
+
+_UNAFFECTED = """
+delete from identity_turned as t
+where record_id < 0
+    and not exists (
+        select 1 from identity_newly_shared as n where {holds}
+    )
+"""
+
+_HUBS = """
+create or replace table identity.hubs as
+with tonight as (
+    select field, left(sha256(field || ':' || value), 16) as value_hash, reason,
+        cast(records as bigint) as records
+    from identity_newly_shared
+)
+select * from base.identity.hubs
+union all
+select * from tonight
+order by field, value_hash
+"""
+
+_TOGETHER = """
+create or replace temp view identity_together as
+select {columns} from base.identity.records as b
+semi join staging.person_records as p on p.source = b.source and p.record_key = b.record_key
+anti join identity_arrived as a on a.source = b.source and a.record_key = b.record_key
+union all
+select {columns} from identity_arrived
+"""
+
+_NUMBERS = """
+create or replace temp table identity_numbers as
+select
+    source, record_key, evidence_head, evidence_tail,
+    cast(row_number() over (order by source, record_key) - 1 as integer) as record_id
+from identity_together
+"""
+
+_RECORDS = """
+create or replace table identity.records as
+with firsts as (
+    select evidence_head, evidence_tail, min(record_id) as evidence_id
+    from identity_numbers
+    group by evidence_head, evidence_tail
+)
+select t.* replace (n.record_id as record_id, f.evidence_id as evidence_id)
+from identity_together as t
+inner join identity_numbers as n on n.source = t.source and n.record_key = t.record_key
+inner join firsts as f
+    on f.evidence_head = t.evidence_head and f.evidence_tail = t.evidence_tail
+"""
+
+_REASONS = """
+create or replace table staging.identity_record_reasons as
+with differing as (
+    select
+        r.source,
+        r.record_key,
+        case
+            when b.source is null then 'new record'
+            when b.raw_hash is distinct from r.raw_hash then 'changed evidence'
+            else 'hub'
+        end as reason
+    from {records} as r
+    left join base.identity.records as b on b.source = r.source and b.record_key = r.record_key
+    where b.evidence_head is distinct from r.evidence_head
+        or b.evidence_tail is distinct from r.evidence_tail
+        or b.record_kind is distinct from r.record_kind
+    union all
+    select b.source, b.record_key, 'removed record'
+    from base.identity.records as b
+    anti join identity.records as r on r.source = b.source and r.record_key = b.record_key
+)
+select d.source, d.record_key, d.reason, m.customer_id
+from differing as d
+left join base.identity.customer_map as m on m.source = d.source and m.record_key = d.record_key
+order by d.source, d.record_key
+"""
+
+
+_NO_REASONS = """
+create or replace table staging.identity_record_reasons (
+    source varchar, record_key varchar, reason varchar, customer_id varchar
+)
+"""
+
+
+def find_fresh(con: duckdb.DuckDBPyConnection, *, raw_hash: str) -> float:
+    """Create ``identity_fresh``, the rows delivered anew, and return their share of yesterday's.
+
+    Args:
+        con: Build connection with a version before.
+        raw_hash: SQL of a delivered row's hash, as in ``records``.
+    """
+    con.execute(_FRESH.format(raw_hash=raw_hash))
+    fresh = int(fetch_value(con, "select count(*) from identity_fresh"))
+    before = int(fetch_value(con, "select count(*) from base.identity.records"))
+    return fresh / max(before, 1)
+
+
+def merge_records(con: duckdb.DuckDBPyConnection) -> None:
+    """Write ``identity.records`` from ``identity_arrived`` and what is as it was."""
+    columns = ", ".join(describe(con, "temp.identity_arrived"))
+    con.execute(_TOGETHER.format(columns=columns))
+    con.execute(_NUMBERS)
+    con.execute(_RECORDS)
+    con.execute("drop view identity_together; drop table identity_numbers")
+
+
+def judge_hubs(con: duckdb.DuckDBPyConnection) -> None:
+    """Find values of ``identity_turned`` that became shared, and write ``identity.hubs``.
+
+    Yesterday's records that hold such a value join ``identity_turned``.
+    """
+    con.execute(
+        "create or replace temp table identity_stated as "
+        + " union ".join(
+            f"select '{field}' as field, cast({field} as varchar) as value "  # noqa: S608 - constants
+            f"from identity_turned where {field} is not null"
+            for field in (*IDENTIFIERS, "birth_date")
+        )
+    )
+    shares = " or ".join(
+        f"b.{field} in (select value from identity_stated where field = '{field}')"  # noqa: S608 - constants
+        for field in IDENTIFIERS
+    )
+    columns = [name for name in describe(con, "temp.identity_turned") if name != "record_id"]
+    con.execute(_KNOWN_HUBS)
+    con.execute(_SHARING.format(shares=shares, columns=", ".join(f"b.{c}" for c in columns)))
+    find_hubs(con)
+    con.execute(_NEWLY_SHARED)
+    holds = " or ".join(f"(n.field = '{field}' and n.value = t.{field})" for field in IDENTIFIERS)
+    con.execute(_UNAFFECTED.format(holds=holds))
+    con.execute(_HUBS)
+    con.execute(
+        "create or replace temp table identity_hub_values as "
+        "from identity_known_hubs union all from identity_newly_shared"
+    )
+
+
+def note_judged(con: duckdb.DuckDBPyConnection, judged: Sequence[tuple[str, str]]) -> None:
+    """Add records whose judgements differ from those of the night before to the reasons."""
+    customer = "null"
+    if "customer_id" in base_columns(con, "identity.customer_map"):
+        customer = (
+            "(select m.customer_id from base.identity.customer_map as m "
+            "where m.source = j.source and m.record_key = j.record_key)"
+        )
+    con.execute(
+        "insert into staging.identity_record_reasons "  # noqa: S608 - constant text
+        f"select j.source, j.record_key, 'steward', {customer} "
+        "from (select unnest($sources) as source, unnest($keys) as record_key) as j",
+        {"sources": [source for source, _ in judged], "keys": [key for _, key in judged]},
+    )
+
+
+def note_reasons(con: duckdb.DuckDBPyConnection, *, only_arrived: bool) -> None:
+    """Write ``staging.identity_record_reasons``: what differs from the version before, and why.
+
+    Grain: one row per record that is new, says something else or is gone, with the customer it
+    had. ``hub``: the record is delivered as before, but a value of it counts no more, or again.
+    """
+    if "evidence_head" not in base_columns(con, "identity.records"):
+        con.execute(_NO_REASONS)
+        return
+    con.execute(_REASONS.format(records="identity_arrived" if only_arrived else "identity.records"))

@@ -1,0 +1,205 @@
+"""Fields cleaned, names split and put in their places: ``identity_turned``.
+
+Only the fields of one record at a time, and what the values of all records say about one (a name
+in the wrong place, a mistyped provider), belong here.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.identity.standard.extras import brought_tags, clean_select
+from cdp_pipeline.identity.standard.providers import find_provider_slips
+from cdp_pipeline.storage.warehouse import describe
+
+OLDEST_AGE_YEARS = 120
+"""Older birth dates are placeholders such as 1900-01-01."""
+
+RAW_HASH = "hash(*columns(lambda c: c not in ('delivered_on', 'first_delivered_on')))"
+"""SQL of a delivered row's hash: the day of its delivery is no news."""
+
+_NUMBERED = """
+create or replace temp table identity_numbered as
+select
+    rowid as place,
+    cast(row_number() over (order by source, record_key) - 1 as integer) as record_id
+from {people}
+"""
+
+_CITIES = """
+create or replace temp table identity_cities as
+select city, identity_letters(city) as clean_city
+from (select distinct city from {people} where city is not null)
+"""
+
+_CLEAN = """
+create or replace temp table identity_clean as
+with delivered as (
+    select rowid as place, *, {raw_hash} as raw_hash, {first_seen} as first_seen_on
+    from {people}
+),
+raw as (
+    select
+        n.record_id,
+        d.* exclude (place, given_name, family_name, full_name, city),
+        identity_unmark(d.given_name) as given,
+        identity_unmark(d.family_name) as family,
+        identity_unmark(d.full_name) as whole,
+        c.clean_city
+    from delivered as d
+    inner join identity_numbered as n on n.place = d.place
+    left join identity_cities as c on c.city = d.city
+),
+split as (
+    select
+        *,
+        case
+            when given is null and family is null then identity_split_name(whole)
+            when family is null and regexp_matches(given, '[ ,]') then identity_split_name(given)
+            when given is null and contains(family, ',') then identity_split_name(family)
+            else struct_pack(given := identity_untitle(given), family := identity_untitle(family))
+        end as name
+    from raw
+),
+words as (
+    select
+        *,
+        split_part(identity_letters(name.given), ' ', 1) as given_word,
+        identity_letters(name.family) as family_words
+    from split
+)
+select
+    record_id,
+    source,
+    record_key,
+    record_kind,
+    nullif(name.given, '') as printed_given,
+    nullif(name.family, '') as printed_family,
+    case
+        when not identity_is_no_name(given_word || coalesce(' ' || family_words, ''))
+            and not identity_is_no_name(given_word) then nullif(given_word, '')
+    end as given_name,
+    case
+        when not identity_is_no_name(coalesce(given_word || ' ', '') || family_words)
+            and not identity_is_no_name(family_words) then family_words
+    end as family_name,
+    case
+        when birth_date < $business_date
+            and birth_date > $business_date - to_years($oldest) then birth_date
+    end as birth_date,
+    case when lower(left(trim(sex), 1)) in ('f', 'm') then upper(left(trim(sex), 1)) end as sex,
+    identity_email(email) as email,
+    identity_phone(phone) as phone,
+    identity_street(street) as street,
+    clean_city as city,
+    identity_postcode(postcode) as postcode,
+    identity_number(loyalty_id) as loyalty_id,
+    nullif(trim(account_id), '') as account_id,
+    nullif(trim(payment_token), '') as payment_token,
+    {extras}
+    updated_at,
+    first_seen_on,
+    raw_hash
+from words
+"""
+# A lone word in one field is a family name; "" and remarks are nothing. A sort of the keys and a
+# join cost half of a sort of whole rows.
+
+_USAGE = """
+create or replace temp table identity_name_usage as
+select
+    word,
+    count(*) filter (is_given) as as_given,
+    count(*) filter (not is_given) as as_family
+from (
+    select given_name as word, true as is_given from identity_clean where length(given_name) > 1
+    union all
+    select family_name, false from identity_clean where family_name is not null
+)
+group by word
+"""
+
+_SWAPPED = """
+create or replace temp table identity_swapped as
+select c.record_id
+from identity_clean as c
+inner join identity_name_usage as g on g.word = c.given_name
+inner join identity_name_usage as f on f.word = c.family_name
+where g.as_family >= 5 + 5 * g.as_given and f.as_given >= 5 + 5 * f.as_family
+"""
+# Both words must be far commoner in the other place; five sightings keep rare names where they are.
+
+_TURN = """
+update identity_turned as t
+set
+    given_name = t.family_name,
+    family_name = t.given_name,
+    printed_given = t.printed_family,
+    printed_family = t.printed_given
+from identity_swapped as s
+where s.record_id = t.record_id
+"""
+
+_MAILBOXES = """
+update identity_turned as t
+set email = m.mailbox
+from (
+    select
+        c.record_id,
+        identity_mailbox(case
+            when p.meant is null then c.email
+            else split_part(c.email, '@', 1) || '@' || p.meant
+        end) as mailbox
+    from identity_turned as c
+    left join identity_provider_slips as p on p.name = split_part(c.email, '@', 2)
+    where mailbox <> c.email
+) as m
+where m.record_id = t.record_id
+"""
+
+
+def clean_records(
+    con: duckdb.DuckDBPyConnection,
+    context: RunContext,
+    *,
+    people: str = "staging.person_records",
+    usage: str = _USAGE,
+    addresses: str = "identity_clean",
+    oldest_years: int = OLDEST_AGE_YEARS,
+) -> None:
+    """Create the temporary ``identity_turned``: fields cleaned and split, names in their places.
+
+    Args:
+        con: Build connection.
+        context: The night.
+        people: Table of delivered rows.
+        usage: Statement that creates ``identity_name_usage`` (word, as_given, as_family).
+        addresses: Table of the e-mail addresses that show which providers there are.
+        oldest_years: Years before the night from which birth dates are believed.
+    """
+    con.execute(_NUMBERED.format(people=people))
+    con.execute(_CITIES.format(people=people))
+    clean = _CLEAN.format(
+        people=people,
+        raw_hash=RAW_HASH,
+        first_seen=_first_seen(con),
+        extras=clean_select(brought_tags(con, people)),
+    )
+    con.execute(clean, {"business_date": context.business_date, "oldest": oldest_years})
+    con.execute(usage)
+    con.execute(_SWAPPED)
+    find_provider_slips(con, addresses)
+    con.execute("drop table if exists temp.identity_turned")
+    con.execute("alter table temp.identity_clean rename to identity_turned")
+    con.execute(_TURN)
+    con.execute(_MAILBOXES)
+    for name in ("numbered", "cities", "swapped", "provider_slips"):
+        con.execute(f"drop table temp.identity_{name}")
+
+
+def _first_seen(con: duckdb.DuckDBPyConnection) -> str:
+    """Return SQL for the day a record was first delivered; null where nothing tells it."""
+    held = describe(con, "staging.person_records")
+    found = [name for name in ("first_delivered_on", "delivered_on") if name in held]
+    return f"coalesce({', '.join(found)})" if found else "cast(null as date)"

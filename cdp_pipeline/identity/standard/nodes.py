@@ -1,0 +1,311 @@
+"""The records that the model compares, in the shape in which comparing is cheap.
+
+One node stands for all records that say exactly the same. Records with a name, a birth date or an
+address are nodes; receipts that carry no more than a card number are attached afterwards
+(``attach``). Equality is
+tested on integers, text is kept for the fuzzy levels only, and everything that depends on one
+value alone (letter mask, frequency, nickname roots) is worked out once per distinct value.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from importlib import resources
+
+import duckdb
+
+from cdp_pipeline.identity.standard.extras import (
+    birth_year_sql,
+    held_tags,
+    node_joins,
+    node_select,
+    word_tags,
+)
+from cdp_pipeline.storage.warehouse import has_table
+
+PARTICLES = "van|von|der|den|de|del|della|di|da|dos|du|la|le|las|los|ter|ten|bin|ibn|al|el|st"
+"""Words before a family name that many families share; the name proper follows them."""
+
+_WORDS = """
+create or replace temp table identity_{field}_words as
+with counted as (
+    select {field} as word, {folded} as folded, count(*) as seen
+    from identity.records
+    where record_id = evidence_id and is_comparable and {field} is not null
+    group by {field}
+)
+select
+    word,
+    folded,
+    sum(seen) over (partition by folded) as seen,
+    cast(log2(sum(seen) over (partition by folded) / sum(seen) over ()) as float) as frequency,
+    hash(folded) as word_hash,
+    {mask} as mask
+from counted
+"""
+# Spellings of one name in different alphabets share a hash and a frequency.
+
+_KNOWN_WORDS = """
+create or replace temp table identity_{field}_words as
+with stated as (
+    select {field} as word, {folded} as folded
+    from identity.records
+    where {field} is not null and {wanted}
+    group by {field}
+),
+total as (
+    select seen from identity.model_frequencies where field = 'all of {field}'
+)
+select
+    s.word,
+    s.folded,
+    cast(log2(coalesce(f.seen, 1) / total.seen) as float) as frequency,
+    hash(s.folded) as word_hash,
+    {mask} as mask
+from stated as s
+cross join total
+left join identity.model_frequencies as f
+    on f.field = '{field}' and f.value_hash = hash(s.folded)
+"""
+# What a name is worth is settled by the fit: an old edge keeps its weight when names become
+# commoner, and a name that the fit has not seen is as rare as one seen once.
+
+_NODE_IDS = """
+create or replace temp table identity_node_ids as
+select
+    record_id,
+    cast(row_number() over (order by record_id) - 1 as integer) as node_id
+from identity.records
+where record_id = evidence_id and is_comparable
+"""
+
+_NODES = """
+select
+    i.node_id,
+    r.record_id,
+    r.evidence_head,
+    case
+        when (select bool_or({is_profile}) from identity.records as r) then {is_profile}
+    end as is_profile,
+    hash(r.source) as source_hash,
+    r.given_name,
+    r.family_name,
+    r.email,
+    r.street,
+    g.mask as given_mask,
+    g.frequency as given_frequency,
+    ascii(r.given_name) as given_initial,
+    case when length(r.given_name) > 1 then g.word_hash end as given_hash,
+    coalesce(k.root_bits, 0) as root_bits,
+    k.roots,
+    f.word_hash as family_hash,
+    f.mask as family_mask,
+    f.frequency as family_frequency,
+    case when length(r.given_name) > 1 and f.word_hash is not null
+        then hash(least(g.word_hash, f.word_hash), greatest(g.word_hash, f.word_hash))
+    end as names_hash,
+    case when r.family_name is not null then hash({family_first}) end as family_first,
+    case when r.family_name is not null then hash(split_part(f.folded, ' ', -1)) end as family_last,
+    year(r.birth_date) * 10000 + month(r.birth_date) * 100 + day(r.birth_date) as birth_number,
+    {birth_year} as birth_year,
+    month(r.birth_date) * 100 + day(r.birth_date) as birth_month_day,
+    day(r.birth_date) * 100 + month(r.birth_date) as birth_day_month,
+    {extras}
+    r.sex,
+    case when r.email is not null then hash(r.email) end as email_hash,
+    case when r.email is not null then hash(split_part(r.email, '@', 1)) end as email_local,
+    length(r.email) as email_length,
+    split_part(r.email, '@', 1) as email_name,
+    case when r.email is not null then hash(split_part(r.email, '@', 2)) end as email_host,
+    case when r.email is not null then hash({email_digits}) end as email_digits,
+    case when r.email is not null then hash({email_core}) end as email_core,
+    {email_own} as email_own,
+    r.phone,
+    case when r.phone is not null then hash(r.phone) end as phone_hash,
+    p.word_hash as postcode_hash,
+    p.frequency as postcode_frequency,
+    case when r.street is not null and r.postcode is not null
+        then hash({street_key}, r.postcode) end as address_hash,
+    case when r.street is not null then hash({street_key}) end as street_hash,
+    r.loyalty_id,
+    case when r.loyalty_id is not null then hash(r.loyalty_id) end as loyalty_hash,
+    case when r.account_id is not null then hash(r.account_id) end as account_hash,
+    case when r.payment_token is not null then hash(r.payment_token) end as payment_hash
+from identity.records as r
+inner join {ids} as i on i.record_id = r.record_id
+left join identity_given_name_words as g on g.word = r.given_name
+left join identity_family_name_words as f on f.word = r.family_name
+left join identity_postcode_words as p on p.word = r.postcode
+left join identity_nicknames as k on k.name = r.given_name
+{extra_joins}
+"""
+
+_IS_PROFILE = "r.record_kind in ('loyalty', 'account')"
+
+_EMAIL_LETTERS = "translate(split_part(r.email, '@', 1), '0123456789._-', '')"
+_EMAIL_DIGITS = "translate(split_part(r.email, '@', 1), 'abcdefghijklmnopqrstuvwxyz._-', '')"
+_EMAIL_CORE = "translate(split_part(r.email, '@', 1), '._-', '')"
+
+_EMAIL_OWN = """
+length(replace(
+    replace(
+        replace({folded_letters}, coalesce(replace(f.folded, ' ', ''), '?'), ''),
+        coalesce(split_part(f.folded, ' ', -1), '?'),
+        ''
+    ),
+    coalesce(g.folded, '?'),
+    ''
+))
+"""
+# Letters of an address that the owner's names do not explain: namesakes have the same addresses
+# at other providers, but hardly the same peculiarity.
+
+_NICKNAMES = """
+create or replace temp table identity_nicknames as
+with pairs as (
+    select unnest($names) as name, unnest($roots) as root
+)
+select
+    name,
+    list(distinct hash(root) order by hash(root)) as roots,
+    bit_or(cast(1 as ubigint) << cast(hash(root) % 63 as integer)) as root_bits
+from pairs
+group by name
+"""
+
+
+def build_nodes(con: duckdb.DuckDBPyConnection, *, only: Sequence[int] | None = None) -> None:
+    """Create the temporary table ``identity_nodes`` from ``identity.records``.
+
+    Args:
+        con: Connection with ``identity.records``; a published, read-only one will do.
+        only: Record ids to keep, with the numbers they have among all records and frequencies as
+            of the last fit. Default: all records, counted anew.
+    """
+    number_nodes(con)
+    if only is None:
+        _make_words(con, _WORDS)
+        _make_nodes(con, ids="identity_node_ids")
+        return
+    con.execute(
+        "create or replace temp table identity_wanted as select unnest($only) as record_id",
+        {"only": list(only)},
+    )
+    build_wanted_nodes(con)
+
+
+def build_wanted_nodes(con: duckdb.DuckDBPyConnection) -> None:
+    """Create ``identity_nodes`` of the records in ``identity_wanted`` (record_id) alone."""
+    if has_table(con, "identity.model_frequencies"):
+        _make_words(con, _KNOWN_WORDS, "record_id in (select record_id from identity_wanted)")
+    else:
+        _make_words(con, _WORDS)
+    con.execute(
+        "create or replace temp table identity_wanted_ids as "
+        "select i.* from identity_node_ids as i semi join identity_wanted as w using (record_id)"
+    )
+    _make_nodes(con, ids="identity_wanted_ids")
+
+
+def build_keys(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
+    """Create ``identity_key_nodes``: of all nodes, the columns that blocking keys are made of."""
+    number_nodes(con)
+    _make_words(con, _KNOWN_WORDS, "record_id = evidence_id and is_comparable")
+    load_nicknames(con)
+    nodes = _nodes_sql(held_tags(con, "identity.records"), ids="identity_node_ids")
+    # A key may be worked out from several columns; then all are kept.
+    is_plain = all(column.isidentifier() for column in columns)
+    listed = ", ".join(["node_id", "record_id", *sorted(set(columns))]) if is_plain else "*"
+    con.execute(
+        f"create or replace temp table identity_key_nodes as select {listed} from ({nodes})"  # noqa: S608 - declared columns
+    )
+
+
+def number_nodes(con: duckdb.DuckDBPyConnection) -> None:
+    """Create ``identity_node_ids`` (record_id, node_id): one node for records that say the same."""
+    con.execute(_NODE_IDS)
+
+
+def word_fields(held: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of ``identity.records`` whose values are worth what they are rare."""
+    return ("given_name", "family_name", "postcode", *word_tags(list(held)))
+
+
+def _make_words(con: duckdb.DuckDBPyConnection, sql: str, wanted: str = "") -> None:
+    for field in word_fields(held_tags(con, "identity.records")):
+        mask = "0" if field == "postcode" else letter_mask("word")
+        folded = fold_sql(field) if field in {"given_name", "family_name"} else field
+        con.execute(sql.format(field=field, mask=mask, folded=folded, wanted=wanted))
+
+
+def _make_nodes(con: duckdb.DuckDBPyConnection, *, ids: str) -> None:
+    load_nicknames(con)
+    nodes = _nodes_sql(held_tags(con, "identity.records"), ids=ids)
+    con.execute(f"create or replace temp table identity_nodes as {nodes} order by node_id")
+
+
+def _nodes_sql(held: list[str], *, ids: str) -> str:
+    return _NODES.format(
+        ids=ids,
+        is_profile=_IS_PROFILE,
+        street_key=street_key_sql("r.street"),
+        family_first=f"regexp_extract(f.folded, '^(?:(?:{PARTICLES}) )*([^ ]+)', 1)",
+        email_digits=_EMAIL_DIGITS,
+        email_core=_EMAIL_CORE,
+        email_own=_EMAIL_OWN.format(folded_letters=fold_sql(_EMAIL_LETTERS)),
+        birth_year=birth_year_sql(held),
+        extras=node_select(held),
+        extra_joins=node_joins(held),
+    )
+
+
+def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
+    """Create ``identity_nicknames``: the root names of each name, as hashes.
+
+    Source: the ``nicknames`` package, whose list is curated by hand (has_nickname relations).
+    """
+    text = resources.files("nicknames").joinpath("names.csv").read_text(encoding="utf-8")
+    pairs = set()
+    for row in csv.DictReader(text.splitlines()):
+        pairs.add((row["name1"], row["name1"]))
+        if row["relationship"] == "has_nickname":
+            pairs.add((row["name2"], row["name1"]))
+    ordered = sorted(pairs)
+    con.execute(_NICKNAMES, {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]})
+
+
+def fold_sql(column: str) -> str:
+    """Return SQL for a name without the marks of its spelling.
+
+    Müller, Mueller and Muller are one name, as are Aagaard and Ågård; so are MacDonald and
+    McDonald. Short names stay as they are: Joe is not Jo.
+    """
+    plain = column
+    for written, heard in (("ae", "a"), ("oe", "o"), ("ue", "u"), ("aa", "a")):
+        plain = f"replace({plain}, '{written}', '{heard}')"
+    return (
+        f"case when length({column}) < 5 then {column} "
+        f"when starts_with({column}, 'mac') then 'mc' || {plain}[4:] else {plain} end"
+    )
+
+
+def street_key_sql(column: str) -> str:
+    """Return SQL for the words of a street line in one order.
+
+    "flat 3 12 high st" and "12 high st flat 3" are one place.
+    """
+    return f"array_to_string(list_sort(string_split({column}, ' ')), ' ')"
+
+
+def letter_mask(column: str) -> str:
+    """Return SQL for the set of letters in a text as 26 bits.
+
+    Two words that differ in many letters cannot be alike; counting bits is thirty times cheaper
+    than comparing texts.
+    """
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return " | ".join(
+        f"(cast(contains({column}, '{letter}') as integer) << {place})"
+        for place, letter in enumerate(letters)
+    )

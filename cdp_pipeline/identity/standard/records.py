@@ -1,0 +1,225 @@
+"""The first stage: every person record of every source in one comparable form.
+
+The order of the stage and the grouping of records that say exactly the same belong here. How
+fields are cleaned (``cleaning``), which values are worthless (``hubs``) and which records are
+alike (``blocking``, ``compare``) do not.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.identity.grouping.judged import touched_records
+from cdp_pipeline.identity.standard import arrivals
+from cdp_pipeline.identity.standard.cleaning import (
+    OLDEST_AGE_YEARS,
+    RAW_HASH,
+    clean_records,
+)
+from cdp_pipeline.identity.standard.extras import brought_tags
+from cdp_pipeline.identity.standard.hubs import IDENTIFIERS, find_hubs
+from cdp_pipeline.identity.standard.night import LARGEST_NEW_SHARE, Night, keep_night, plan_night
+from cdp_pipeline.identity.stewardship.applied import MADE_TABLES, load_judgements
+from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.storage.warehouse import (
+    base_columns,
+    declare_table,
+    fetch_dicts,
+    fetch_value,
+    open_build,
+)
+
+_USABLE = """
+create or replace temp table identity_usable as
+with emptied as (
+    select t.* replace ({emptied})
+    from identity_turned as t
+    {joins}
+),
+marked as (
+    select
+        *,
+        coalesce(
+            email, phone, loyalty_id, account_id, payment_token, national_id, identifier,
+            case when given_name is not null and family_name is not null
+                and birth_date is not null then family_name end
+        ) is not null as is_identifying,
+        coalesce(given_name, family_name, street || postcode) is not null
+            or birth_date is not null as is_comparable,
+        hash(
+            given_name, family_name, birth_date, sex, email, phone, street, city, postcode,
+            loyalty_id, account_id, payment_token{extras}
+        ) as head,
+        hash(
+            payment_token, account_id, loyalty_id, postcode, street, city, phone, email, sex,
+            birth_date, family_name, given_name{extras}, 'second'
+        ) as tail
+    from emptied
+)
+select
+    * exclude (head, tail),
+    case when is_identifying then head else hash(head, source, record_key) end as evidence_head,
+    case when is_identifying then tail else hash(tail, record_key, source) end as evidence_tail
+from marked
+"""
+# Two independent 64-bit hashes: a collision would join strangers. A name alone identifies nobody,
+# so two records that hold only the same name stay apart.
+
+_RECORDS = """
+create or replace {target} as
+with firsts as (
+    select evidence_head, evidence_tail, min(record_id) as evidence_id
+    from identity_usable
+    group by evidence_head, evidence_tail
+)
+select
+    u.record_id,
+    u.source,
+    u.record_key,
+    u.record_kind,
+    f.evidence_id,
+    u.is_comparable,
+    u.is_identifying or u.is_comparable as is_usable,
+    u.* exclude (
+        record_id, source, record_key, record_kind, updated_at, first_seen_on, raw_hash,
+        is_comparable, is_identifying, evidence_head, evidence_tail
+    ),
+    u.updated_at,
+    {first_seen} as first_seen_on,
+    u.raw_hash,
+    u.evidence_head,
+    u.evidence_tail
+from identity_usable as u
+inner join firsts as f
+    on f.evidence_head = u.evidence_head and f.evidence_tail = u.evidence_tail
+{known}
+order by u.record_id
+"""
+
+_KNOWN = (
+    "left join base.identity.records as b on b.source = u.source and b.record_key = u.record_key"
+)
+
+
+def run(context: RunContext) -> StepResult:
+    """Make ``identity.records`` and ``identity.hubs`` from ``staging.person_records``.
+
+    Also reads what stewards decided, as some of it tells records apart that say the same.
+
+    Returns:
+        Records read and kept; ``rows_set_aside`` counts records that hold no usable evidence.
+    """
+    project = load_project(context.project_root)
+    with open_build(context) as con:
+        night = _make_records(con, context, project)
+        judged = load_judgements(con, context)
+        arrivals.note_judged(con, touched_records(con))
+        for name in ("records", "hubs", *MADE_TABLES):
+            declare_table(con, project.table(f"identity.{name}"))
+        facts = summarise(con)
+    unusable = facts["records"] - facts["usable"]
+    return StepResult(
+        rows_in=facts["records"],
+        rows_out=facts["usable"],
+        rows_set_aside=unusable,
+        messages=(
+            night.message,
+            f"{facts['records']:,} person records, {facts['distinct']:,} of them distinct",
+            f"{facts['hubs']:,} shared or junk values neutralised",
+            *judged.messages,
+        ),
+        facts=facts,
+    )
+
+
+def _make_records(con: duckdb.DuckDBPyConnection, context: RunContext, project: Project) -> Night:
+    """Standardise all records, or those that differ from the version before; say which."""
+    night = plan_night(con, context, project)
+    if not night.is_refit:
+        share = arrivals.find_fresh(con, raw_hash=RAW_HASH)
+        if share > LARGEST_NEW_SHARE:
+            reason = f"{share:.0%} of the records are new or changed"
+            night = night.refitted(reason, on=context.business_date)
+    if night.is_refit:
+        standardise(con, context)
+    else:
+        _refresh(con, context)
+    arrivals.note_reasons(con, only_arrived=not night.is_refit)
+    keep_night(con, night)
+    return night
+
+
+def standardise(
+    con: duckdb.DuckDBPyConnection, context: RunContext, *, oldest_years: int = OLDEST_AGE_YEARS
+) -> None:
+    """Write ``identity.records`` and ``identity.hubs``; equal inputs give equal tables.
+
+    Args:
+        con: Connection with ``staging.person_records``.
+        context: Its business date is the day after the last birth date that is believed.
+        oldest_years: Years before that day from which birth dates are believed.
+    """
+    clean_records(con, context, oldest_years=oldest_years)
+    con.execute("create or replace table staging.identity_name_usage as from identity_name_usage")
+    find_hubs(con)
+    fingerprint_records(con)
+
+
+def _refresh(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
+    """Write ``identity.records`` and ``identity.hubs`` from yesterday's and ``identity_fresh``."""
+    clean_records(
+        con,
+        context,
+        people="identity_fresh",
+        usage=arrivals.stored_usage(),
+        addresses="(select email from identity_clean "
+        "union all select email from base.identity.records)",
+    )
+    arrivals.judge_hubs(con)
+    fingerprint_records(con, target="temp table identity_arrived")
+    arrivals.merge_records(con)
+
+
+def fingerprint_records(
+    con: duckdb.DuckDBPyConnection, *, target: str = "table identity.records"
+) -> None:
+    """Create the records from ``identity_turned`` without the values of ``identity_hub_values``."""
+    extras = "".join(f", {tag}" for tag in brought_tags(con, "staging.person_records"))
+    con.execute(_usable_sql(extras))
+    con.execute("drop table temp.identity_turned")
+    is_known = "first_seen_on" in base_columns(con, "identity.records")
+    first_seen = "coalesce(b.first_seen_on, u.first_seen_on)" if is_known else "u.first_seen_on"
+    known = _KNOWN if is_known else ""
+    con.execute(_RECORDS.format(target=target, first_seen=first_seen, known=known))
+    con.execute("drop table temp.identity_usable")
+
+
+def _usable_sql(extras: str) -> str:
+    """Return the statement that empties hub values, so that no later stage can lean on them."""
+    types = {**dict.fromkeys(IDENTIFIERS, "varchar"), "birth_date": "date"}
+    emptied = ", ".join(
+        f"case when h_{field}.value is null then t.{field} end as {field}" for field in types
+    )
+    joins = "\n    ".join(
+        f"left join (select try_cast(value as {type_}) as value from identity_hub_values "  # noqa: S608 - fixed column names
+        f"where field = '{field}') as h_{field} on h_{field}.value = t.{field}"
+        for field, type_ in types.items()
+    )
+    return _USABLE.format(emptied=emptied, joins=joins, extras=extras)
+
+
+def summarise(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Return counts of records, usable, comparable and distinct records, and hubs."""
+    facts = fetch_dicts(
+        con,
+        """
+        select
+            count(*) as records,
+            count(*) filter (is_usable) as usable,
+            count(*) filter (is_comparable) as comparable,
+            count(*) filter (evidence_id = record_id) as distinct
+        from identity.records
+        """,
+    )[0]
+    return {**facts, "hubs": int(fetch_value(con, "select count(*) from identity.hubs"))}
