@@ -1,6 +1,7 @@
 """What the values of a column look like, and whether they fit the role that its name proposes.
 
-Only values are judged here; names are judged in ``project.column_names``, and both together in ``columns``.
+Only values are judged here; names are judged in ``project.column_names``, and both together in
+``columns``.
 """
 
 from __future__ import annotations
