@@ -4,6 +4,7 @@
 
     CdpError                          code, where (file:line or step), hint
     ├─ ConfigError           exit 2   a setting or declaration is wrong       never retried
+    │  └─ CombinedConfigError         several of them, found together
     ├─ ContractError         exit 3   a delivery breaks its contract          never retried
     ├─ DataQualityError      exit 3   a quality gate failed                   never retried
     ├─ IdentityError         exit 4   linkage impossible or below its floor   never retried
@@ -19,6 +20,7 @@ Only errors belong here; nothing that handles them. Exit code 75 is ``EX_TEMPFAI
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -51,6 +53,11 @@ class CdpError(Exception):
         """Survive pickling: Airflow sends exceptions between processes."""
         return (_rebuild, (type(self), self.message, self.where, self.hint))
 
+    @property
+    def parts(self) -> tuple[CdpError, ...]:
+        """Return the single mistakes that it reports: itself, or those it gathers."""
+        return (self,)
+
     def as_dict(self) -> dict[str, str | int | None]:
         """Return the error as plain data for ``--json`` and logs."""
         return {
@@ -71,6 +78,30 @@ class ConfigError(CdpError):
 
     code = "config"
     exit_code = 2
+
+
+class CombinedConfigError(ConfigError):
+    """Several mistakes in declarations, found together.
+
+    Args:
+        errors: The mistakes, in the order in which people should read them; at least one.
+    """
+
+    def __init__(self, errors: Sequence[CdpError]) -> None:
+        """Speak as the first of them, and say how many more there are."""
+        first, more = errors[0], len(errors) - 1
+        hint = f"{first.hint or ''} ({more} more: `cdp check` lists them.)" if more else first.hint
+        super().__init__(first.message, where=first.where, hint=hint)
+        self.errors = tuple(part for error in errors for part in error.parts)
+
+    @property
+    def parts(self) -> tuple[CdpError, ...]:
+        """Return the single mistakes."""
+        return self.errors
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive pickling with all mistakes."""
+        return (CombinedConfigError, (self.errors,))
 
 
 class ContractError(CdpError):

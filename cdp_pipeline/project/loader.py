@@ -8,7 +8,6 @@ inherits from the starter that ships with the package, so a project may be a sin
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,10 +16,12 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.core.errors import CdpError, CombinedConfigError, ConfigError
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.project.marketing import DestinationSpec, OfferSpec, SegmentSpec
+from cdp_pipeline.project.positions import SQL_HEADER
+from cdp_pipeline.project.references import check_references
 from cdp_pipeline.project.reports import Brand, ReportSpec
 from cdp_pipeline.project.survivorship import SurvivorshipSpec
 from cdp_pipeline.project.tables import TableHeader, TableSpec
@@ -29,7 +30,6 @@ from cdp_pipeline.project.yaml_source import parse_model, read_model
 LAYERS = ("identity", "core", "features", "segments", "ops", "marts")
 """Schemas of the warehouse, in the order in which they are made."""
 
-_HEADER = re.compile(r"\A\s*/\*\n(?P<yaml>.*?)\*/\n?", re.DOTALL)
 _NO_DECLARATIONS = {".md", ".png"}
 _PACKAGE = Path(__file__).resolve().parent.parent
 Model = TypeVar("Model", bound=BaseModel)
@@ -62,6 +62,7 @@ class Project:
     brand: Brand
     templates: Path
     survivorship: SurvivorshipSpec
+    survivorship_file: Path
     files: dict[str, Path]
     fingerprint: str
 
@@ -139,58 +140,92 @@ def _linkage_file(root: Path, name: str) -> Path:
 
 @lru_cache(maxsize=8)
 def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
+    """Read everything; what is wrong with one file does not hide what is wrong with the next."""
     sql, reports = _folder(root, "sql"), _folder(root, "reports")
     marketing = sql / "marketing"
-    files: dict[str, Path] = {}
-    sources = _read_all(SourceContract, (root / "expectations").glob("*.yml"), "source", files)
-    segments = _read_all(SegmentSpec, (marketing / "segments").glob("*.yml"), "segment", files)
-    offers = _read_all(OfferSpec, (marketing / "offers").glob("*.yml"), "offer", files)
-    destinations = _read_all(
-        DestinationSpec, (marketing / "destinations").glob("*.yml"), "destination", files
+    shelf = _Shelf()
+    sources = shelf.read_all(SourceContract, (root / "expectations").glob("*.yml"), "source")
+    segments = shelf.read_all(SegmentSpec, (marketing / "segments").glob("*.yml"), "segment")
+    offers = shelf.read_all(OfferSpec, (marketing / "offers").glob("*.yml"), "offer")
+    destinations = shelf.read_all(
+        DestinationSpec, (marketing / "destinations").glob("*.yml"), "destination"
     )
-    specs = _read_all(
-        ReportSpec, (p for p in reports.glob("*.yml") if p.name != "brand.yml"), "report", files
+    specs = shelf.read_all(
+        ReportSpec, (p for p in reports.glob("*.yml") if p.name != "brand.yml"), "report"
     )
     brand_file = reports / "brand.yml"
+    entities = shelf.read_tables(sql, "staging")
+    tables = [spec for layer in LAYERS for spec in shelf.read_tables(sql, layer)]
+    linkage = shelf.read(LinkageSpec, _linkage_file(root, "people.yml"))
+    brand = shelf.read(Brand, brand_file) if brand_file.is_file() else Brand()
+    survivorship = shelf.read(SurvivorshipSpec, _linkage_file(root, "survivorship.yml"))
+    if shelf.errors or linkage is None or brand is None or survivorship is None:
+        raise _all_of(shelf.errors)
     project = Project(
         root=root,
         sources=sources,
-        entities={spec.name: spec for spec in _read_tables(sql, "staging")},
-        tables={spec.full_name: spec for layer in LAYERS for spec in _read_tables(sql, layer)},
+        entities={spec.name: spec for spec in entities},
+        tables={spec.full_name: spec for spec in tables},
         macros=tuple(sorted((sql / "macros").glob("*.sql"))),
-        linkage=read_model(LinkageSpec, _linkage_file(root, "people.yml")),
+        linkage=linkage,
         segments=segments,
         offers=offers,
         destinations=destinations,
         reports=specs,
-        brand=read_model(Brand, brand_file) if brand_file.is_file() else Brand(),
+        brand=brand,
         templates=reports / "templates"
         if (reports / "templates").is_dir()
         else starter_folder("reports") / "templates",
-        survivorship=read_model(SurvivorshipSpec, _linkage_file(root, "survivorship.yml")),
-        files=files,
+        survivorship=survivorship,
+        survivorship_file=_linkage_file(root, "survivorship.yml"),
+        files=shelf.files,
         fingerprint=_fingerprint(Path(path) for path, _, _ in stamp),
     )
-    _check_references(project)
+    errors = check_references(project)
+    if errors:
+        raise _all_of(errors)
     return project
 
 
-def _read_all(
-    kind: type[Model], paths: Iterable[Path], label: str, files: dict[str, Path]
-) -> dict[str, Model]:
-    found: dict[str, Model] = {}
-    for path in sorted(paths):
-        found[path.stem] = read_model(kind, path)
-        files[f"{label}/{path.stem}"] = path
-    return found
+def _all_of(errors: list[CdpError]) -> CdpError:
+    return errors[0] if len(errors) == 1 else CombinedConfigError(errors)
 
 
-def _read_tables(sql: Path, schema: str) -> list[TableSpec]:
-    specs = [
-        TableSpec(schema, path.stem, read_model(TableHeader, path), path)
-        for path in sorted((sql / schema).glob("*.yml"))
-    ]
-    return specs + [read_sql_model(path, schema) for path in sorted((sql / schema).glob("*.sql"))]
+class _Shelf:
+    """Declarations that were read, and what is wrong with the others."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, Path] = {}
+        self.errors: list[CdpError] = []
+
+    def read(self, kind: type[Model], path: Path) -> Model | None:
+        try:
+            return read_model(kind, path)
+        except ConfigError as error:
+            self.errors.extend(error.parts)
+            return None
+
+    def read_all(self, kind: type[Model], paths: Iterable[Path], label: str) -> dict[str, Model]:
+        found: dict[str, Model] = {}
+        for path in sorted(paths):
+            model = self.read(kind, path)
+            if model is not None:
+                found[path.stem] = model
+                self.files[f"{label}/{path.stem}"] = path
+        return found
+
+    def read_tables(self, sql: Path, schema: str) -> list[TableSpec]:
+        specs = []
+        for path in sorted((sql / schema).glob("*.yml")):
+            header = self.read(TableHeader, path)
+            if header is not None:
+                specs.append(TableSpec(schema, path.stem, header, path))
+        for path in sorted((sql / schema).glob("*.sql")):
+            try:
+                specs.append(read_sql_model(path, schema))
+            except ConfigError as error:
+                self.errors.extend(error.parts)
+        return specs
 
 
 def read_sql_model(path: Path, schema: str) -> TableSpec:
@@ -200,7 +235,7 @@ def read_sql_model(path: Path, schema: str) -> TableSpec:
         ConfigError: The header is missing or wrong.
     """
     text = path.read_text(encoding="utf-8")
-    match = _HEADER.match(text)
+    match = SQL_HEADER.match(text)
     if match is None:
         raise ConfigError(
             "a SQL model begins with a /* header */ in YAML",
@@ -215,61 +250,8 @@ def read_sql_model(path: Path, schema: str) -> TableSpec:
     return TableSpec(schema, path.stem, header, path, text[match.end() :], sql_line)
 
 
-def _line_of(path: Path, word: str) -> str:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    found = (n for n, line in enumerate(lines, 1) if re.search(rf"^[^#]*\b{word}\b", line))
-    return f"{path}:{next(found, 1)}"
-
-
 def _fingerprint(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-def _check_trusted_sources(project: Project) -> None:
-    unknown_sources = sorted(set(project.survivorship.named_sources) - set(project.sources))
-    if unknown_sources:
-        path = _linkage_file(project.root, "survivorship.yml")
-        raise ConfigError(
-            f"`trusted_as:` names unknown source {unknown_sources[0]!r}",
-            where=_line_of(path, unknown_sources[0]),
-            hint=f"Known: {', '.join(sorted(project.sources))}.",
-        )
-
-
-def _check_references(project: Project) -> None:
-    _check_trusted_sources(project)
-    for name, contract in project.sources.items():
-        where = str(project.path_of("source", name))
-        for feed in contract.feeds:
-            entity = project.entities.get(feed.entity)
-            if entity is None:
-                raise ConfigError(
-                    f"feeds unknown entity {feed.entity!r}",
-                    where=where,
-                    hint=f"Known: {', '.join(sorted(project.entities))}.",
-                )
-            unknown = sorted(set(feed.columns) - set(entity.header.columns))
-            if unknown:
-                raise ConfigError(
-                    f"feed of {feed.entity} sets unknown column {unknown[0]!r}",
-                    where=where,
-                    hint=f"{feed.entity} has: {', '.join(entity.header.columns)}.",
-                )
-    for name, offer in project.offers.items():
-        if offer.segment not in project.segments:
-            raise ConfigError(
-                f"offer refers to unknown segment {offer.segment!r}",
-                where=str(project.path_of("offer", name)),
-                hint=f"Known: {', '.join(sorted(project.segments))}.",
-            )
-    for name, destination in project.destinations.items():
-        for segment in destination.segments:
-            if segment not in project.segments:
-                raise ConfigError(
-                    f"destination refers to unknown segment {segment!r}",
-                    where=str(project.path_of("destination", name)),
-                    hint=f"Known: {', '.join(sorted(project.segments))}.",
-                )

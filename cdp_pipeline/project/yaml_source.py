@@ -1,23 +1,28 @@
 """Read a YAML declaration strictly and say where its mistakes are.
 
 Duplicate keys, unknown keys, wrong types and files over 1 MB are refused with ``file:line:column``
-and, for misspelt keys, the key that was probably meant. What a declaration means is decided by the
-models that are passed in.
+and, for misspelt keys, the key that was probably meant. So is ``!ask a question``, which stands
+where `cdp new` could not know an answer. What a declaration means is decided by the models that
+are passed in.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.core.errors import CombinedConfigError, ConfigError
+from cdp_pipeline.project.mistakes import explain_invalid
+from cdp_pipeline.project.positions import Positions
 
 MAXIMUM_BYTES = 1_000_000
+ASK = "!ask"
+"""Tag of a value that nobody has declared yet; its text is the question."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -63,17 +68,22 @@ def read_model(kind: type[Model], path: Path, *, name: str | None = None) -> Mod
 def parse_model(
     kind: type[Model], text: str, *, path: Path, name: str, first_line: int = 1
 ) -> Model:
-    """Parse YAML text into a model; ``first_line`` is the text's line within the file."""
-    offset = first_line - 1
+    """Parse YAML text into a model; ``first_line`` is the text's line within the file.
+
+    Raises:
+        ConfigError: Something is wrong or not declared yet; ``parts`` holds every mistake.
+    """
     try:
         node = yaml.compose(text, Loader=_StrictLoader)
+        positions = Positions(path, node, first_line)
+        _refuse_questions(node, path, first_line)
         document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - derives from SafeLoader
     except (yaml.YAMLError, RecursionError) as error:
-        raise _explain_syntax(error, path, offset) from error
+        raise _explain_syntax(error, path, first_line - 1) from error
     if not isinstance(document, dict):
         raise ConfigError(
             "a declaration is a mapping of keys to values",
-            where=f"{path}:{first_line}",
+            where=f"{path}:{first_line}:1",
             hint="Begin with `title:`; see the README beside the file.",
         )
     if "name" in kind.model_fields and "name" not in document:
@@ -81,79 +91,64 @@ def parse_model(
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        raise _explain_invalid(error, kind, node, path, offset) from error
+        raise explain_invalid(error, kind, positions) from error
+
+
+def _refuse_questions(root: yaml.Node | None, path: Path, first_line: int) -> None:
+    """Refuse a declaration with questions that nobody has answered yet.
+
+    Raises:
+        ConfigError: There are some; ``parts`` holds each.
+    """
+    found = [
+        ConfigError(
+            f"`{dotted}` is not declared yet: {question.value or 'it cannot be known from files'}",
+            where=f"{path}:{question.start_mark.line + first_line}:"
+            f"{question.start_mark.column + 1}",
+            hint=f"Write the answer in place of `{ASK} ...`.",
+        )
+        for dotted, question in _questions(root)
+    ]
+    if found:
+        raise found[0] if len(found) == 1 else CombinedConfigError(found)
+
+
+def _questions(root: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
+    found = []
+    waiting: list[tuple[str, yaml.Node]] = [("", root)] if root else []
+    seen: set[int] = set()
+    while waiting:
+        dotted, node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.tag == ASK:
+            found.append((dotted, node))
+        elif isinstance(node, yaml.MappingNode):
+            waiting += [(f"{dotted}.{k.value}".lstrip("."), v) for k, v in reversed(node.value)]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += [(f"{dotted}.{i}", v) for i, v in reversed([*enumerate(node.value)])]
+    return found
 
 
 def _explain_syntax(error: Exception, path: Path, offset: int) -> ConfigError:
     mark = getattr(error, "problem_mark", None)
     where = f"{path}:{mark.line + 1 + offset}:{mark.column + 1}" if mark else str(path)
     problem = getattr(error, "problem", None) or "nested too deeply"
+    hints = {
+        "cannot start any token": "YAML is indented with blanks, not tabs; quote texts that "
+        "begin with @, ` or %.",
+        "mapping values are not allowed": "Quote texts that hold a colon and a blank.",
+        "undefined alias": "Quote texts that begin with *.",
+        "could not determine a constructor": f"The only tag is {ASK}; quote texts that begin "
+        "with !.",
+        "stands twice": "Keep one of them.",
+        "did not find expected": "Look at the indentation, brackets and quotes of this line and "
+        "the one before.",
+    }
+    hint = next((h for words, h in hints.items() if words in problem), None)
     return ConfigError(
-        f"not valid YAML: {problem}", where=where, hint="Quote texts that hold : # or quotes."
+        f"not valid YAML: {problem}",
+        where=where,
+        hint=hint or "Quote texts that hold : # or quotes.",
     )
-
-
-def _explain_invalid(
-    error: ValidationError, kind: type[BaseModel], node: yaml.Node | None, path: Path, offset: int
-) -> ConfigError:
-    # A misspelt key is also a missing one; the misspelling is what to show.
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    found, line, column = _find(node, first["loc"])
-    where = f"{path}:{line + 1 + offset}:{column + 1}"
-    dotted = ".".join(str(part) for part in first["loc"]) or "declaration"
-    if first["type"] == "extra_forbidden":
-        allowed = _field_names(kind, first["loc"][:-1])
-        near = difflib.get_close_matches(str(first["loc"][-1]), allowed, 1)
-        meant = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(allowed)}."
-        return ConfigError(f"unknown key `{dotted}`", where=where, hint=meant)
-    if first["type"] == "missing":
-        return ConfigError(
-            f"`{dotted}` is missing", where=where, hint=f"Add `{first['loc'][-1]}:`."
-        )
-    message = first["msg"].removeprefix("Value error, ")
-    hint: str | None = None if found else "See the README beside the file."
-    if first["type"] == "string_type" and isinstance(first["input"], bool | int | float):
-        hint = "YAML read this as a number or yes/no; put it in quotes."
-    return ConfigError(f"`{dotted}`: {message}", where=where, hint=hint)
-
-
-def _find(node: yaml.Node | None, loc: Sequence[int | str]) -> tuple[bool, int, int]:
-    """Return whether the whole path was found, and the line and column of its deepest part."""
-    line, column = (node.start_mark.line, node.start_mark.column) if node else (0, 0)
-    for part in loc:
-        following: yaml.Node | None = None
-        if isinstance(node, yaml.MappingNode):
-            for key_node, value_node in node.value:
-                if key_node.value == str(part):
-                    following = value_node
-                    line, column = key_node.start_mark.line, key_node.start_mark.column
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and _has(node, part):
-            following = node.value[part]
-            line, column = following.start_mark.line, following.start_mark.column
-        if following is None:
-            return False, line, column
-        node = following
-    return True, line, column
-
-
-def _has(node: yaml.SequenceNode, position: int) -> bool:
-    return position < len(node.value)
-
-
-def _field_names(kind: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
-    current: Any = kind
-    for part in loc:
-        fields = getattr(current, "model_fields", {})
-        current = _inner_model(fields[part].annotation) if part in fields else current
-    fields = getattr(current, "model_fields", {})
-    return sorted(field.alias or name for name, field in fields.items())
-
-
-def _inner_model(annotation: Any) -> Any:  # noqa: ANN401 - any typing construct
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _inner_model(argument)
-        if found is not None:
-            return found
-    return None

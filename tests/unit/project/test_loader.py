@@ -43,13 +43,23 @@ def test_a_changed_file_is_read_again(project_root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
-    [("sale_lines", "sale_line", "Known: "), ("sale_id:", "sale_no:", "sale_lines has: ")],
+    [
+        ("sale_lines", "sale_line", "Did you mean `sale_lines`"),
+        ("sale_lines", "tickets", "Known: "),
+        ("sale_id:", "sale_no:", "Did you mean `sale_id`"),
+        ("sale_id:", "ticket:", "sale_lines has: "),
+    ],
 )
 def test_feeds_must_fit_their_entity(project_root: Path, old: str, new: str, said: str) -> None:
-    path = add_source(project_root, CONTRACT.replace(old, new))
+    text = CONTRACT.replace(old, new)
+    path = add_source(project_root, text)
     with pytest.raises(ConfigError, match=said) as caught:
         load_project(project_root)
-    assert caught.value.where == str(path)
+    line = text[: text.index(new)].count("\n") + 1
+    column = len(text[: text.index(new)].rpartition("\n")[2]) + 1
+    place, _, _ = (caught.value.where or "").rpartition(":")
+    assert place == f"{path}:{line}"
+    assert column >= int((caught.value.where or "").rpartition(":")[2])
 
 
 def test_rules_of_survivorship_name_sources_that_exist(project_root: Path) -> None:
@@ -62,7 +72,7 @@ def test_rules_of_survivorship_name_sources_that_exist(project_root: Path) -> No
     line = text.splitlines().index("trusted_as: {}") + 1
     with pytest.raises(ConfigError, match="tils") as caught:
         load_project(project_root)
-    assert caught.value.where == f"{path}:{line}"
+    assert caught.value.where == f"{path}:{line}:14"
     assert caught.value.hint == "Known: till."
 
 
