@@ -22,7 +22,15 @@ _DECIMALS = {"integer": 0, "decimal": 2, "number": 6}
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _MOMENT = rf"{_DAY}[ T][0-9]{{2}}:[0-9]{{2}}(:[0-5][0-9](\.[0-9]{{1,9}})?)?"
 _OFFSET = " ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
-_NARROW_BLANKS = "\u00a0\u202f"
+_NARROW_BLANKS = "\u00a0\u202f\u2009\u2007"
+_APOSTROPHES = "'\u2019"
+_MINUS = "\u2212"
+_EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1000, "epoch_us": 1}
+_SERIAL = r"[0-9]{1,6}(\.[0-9]{1,12})?"
+_FIRST_SERIAL_DAY = "1899-12-30"
+
+EXCEL = "excel"
+"""Format of dates as spreadsheets count them."""
 
 SPREADSHEET_NUMBER = r"[0-9](\.[0-9]+)?E\+[0-9]+"
 """What a spreadsheet makes of a long identifier; its digits are lost."""
@@ -76,7 +84,9 @@ def _clean(column: Column, written: Delivery, raw: str) -> str:
     text = raw
     if is_number and column.strip:
         text = f"translate({text}, {quote_literal(column.strip)}, '')"
-    if column.type != "text":
+    if is_number:
+        text = f"trim(replace({text}, '{_MINUS}', '-'), ' {_NARROW_BLANKS}')"
+    elif column.type != "text":
         text = f"trim({text})"
     if column.strip and not is_number:
         text = f"trim({text}, {quote_literal(column.strip)})"
@@ -121,11 +131,18 @@ def _wrong(column: Column, clean: str, value: str) -> str:
 
 def _number(clean: str, column: Column, written: Delivery, *, decimals: int) -> str:
     """Return SQL of a plain number, or of one with its sign behind or in brackets."""
-    mark, thousands = re.escape(written.decimal_mark), written.thousands_mark
-    blanks = f"[ {_NARROW_BLANKS}]" if thousands == " " else re.escape(thousands)
+    decimal_mark = column.decimal_mark or written.decimal_mark
+    thousands = written.thousands_mark if column.thousands_mark is None else column.thousands_mark
+    mark = re.escape(decimal_mark)
+    groups = {" ": f"[ {_NARROW_BLANKS}]", "'": f"[{_APOSTROPHES}]"}.get(
+        thousands, re.escape(thousands)
+    )
     whole = f"[0-9]{{1,{_INTEGER_DIGITS}}}"
-    if thousands:
-        whole = f"([0-9]{{1,3}}({blanks}[0-9]{{3}})+|{whole})"
+    if thousands:  # by threes; in India by twos before the last three
+        whole = (
+            f"([0-9]{{1,3}}({groups}[0-9]{{3}})+|[0-9]{{1,2}}({groups}[0-9]{{2}})+{groups}[0-9]{{3}}"
+            f"|{whole})"
+        )
     digits = whole
     if decimals:
         digits = f"({whole}({mark}[0-9]{{0,{decimals}}}0*)?|{mark}[0-9]{{1,{decimals}}}0*)"
@@ -133,10 +150,10 @@ def _number(clean: str, column: Column, written: Delivery, *, decimals: int) -> 
         digits = f"{whole}({mark}0*)?"
     plain = clean
     if thousands:
-        removed = f" {_NARROW_BLANKS}" if thousands == " " else thousands
+        removed = {" ": f" {_NARROW_BLANKS}", "'": _APOSTROPHES}.get(thousands, thousands)
         plain = f"translate({plain}, {quote_literal(removed)}, '')"
-    if written.decimal_mark != ".":
-        plain = f"replace({plain}, {quote_literal(written.decimal_mark)}, '.')"
+    if decimal_mark != ".":
+        plain = f"replace({plain}, {quote_literal(decimal_mark)}, '.')"
     kind = column.sql_type
     signed = quote_literal(f"[+-]?{digits}")
     odd = quote_literal(rf"{digits}-|\({digits}\)")
@@ -159,6 +176,8 @@ def _boolean(clean: str, column: Column) -> str:
 
 
 def _date(clean: str, column: Column) -> str:
+    if column.format == EXCEL or column.format in _EPOCHS:
+        return f"cast({_counted(clean, str(column.format))} as date)"
     if column.format:
         return f"cast(try_strptime({clean}, {quote_literal(column.format)}) as date)"
     return (
@@ -169,6 +188,10 @@ def _date(clean: str, column: Column) -> str:
 
 def _timestamp(clean: str, column: Column, zone: str) -> str:
     """Return SQL of a moment in UTC: an offset in the text wins over the declared zone."""
+    if column.format == EXCEL:
+        return _to_utc(_counted(clean, EXCEL), zone)
+    if column.format in _EPOCHS:
+        return _counted(clean, column.format)
     if column.format:
         parsed = f"try_strptime({clean}, {quote_literal(column.format)})"
         if "%z" in column.format or "%Z" in column.format:
@@ -184,6 +207,19 @@ def _timestamp(clean: str, column: Column, zone: str) -> str:
         f"when ends_with({clean}, 'Z') then try_cast({clean} as timestamp) "
         f"else timezone('UTC', try_cast({spelt} as timestamptz)) end"
     )
+
+
+def _counted(clean: str, unit: str) -> str:
+    """Return SQL of a moment that is counted: since 1970 (UTC), or in days of a spreadsheet."""
+    if unit == EXCEL:
+        # Two steps, because a fraction of a day in microseconds would be rounded to a float.
+        value = f"try_cast({clean} as decimal(18, 12))"
+        seconds = f"cast(round({value} * 86400) as bigint)"
+        moment = f"timestamp '{_FIRST_SERIAL_DAY}' + to_seconds({seconds})"
+        return f"case when regexp_full_match({clean}, '{_SERIAL}') then {moment} end"
+    whole = f"try_cast({clean} as bigint)"
+    moment = f"make_timestamp({whole} * {_EPOCHS[unit]})"
+    return f"case when regexp_full_match({clean}, '[0-9]{{1,16}}') then {moment} end"
 
 
 def _to_utc(local: str, zone: str) -> str:

@@ -19,9 +19,14 @@ from cdp_pipeline.ingest.drift import alike_by_content
 from cdp_pipeline.ingest.plaintext import UTF8_MARK
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.project.contracts import EACH, Column, SourceContract
+from cdp_pipeline.project.layout import Delivery
+
+TWIN = "#"
+"""Stands between a header that occurs several times and the number of the column that is meant."""
 
 MAXIMUM_COLUMNS = 1000
 MAXIMUM_HEADER_BYTES = 1 << 16
+_LOOKED_AT = 3
 _OTHER_DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe"}
 
 
@@ -87,7 +92,35 @@ def read_header(path: Path, contract: SourceContract) -> Header:
     if not written.header:
         return Header((), len(fields), lines, start)
     lines += record.count(b"\n") or 1
-    return Header(tuple(fields), len(fields), lines, start + len(record))
+    width = _width_of_data(stripped[len(record) :], fields, written)
+    fields = [*fields, ""][:width] if width != len(fields) else fields
+    return Header(tuple(fields), width, lines, start + len(record))
+
+
+def _width_of_data(text: bytes, header: list[str], written: Delivery) -> int:
+    """Return the fields of a record where a separator ends the header's line or the others only."""
+    width = len(header)
+    found = {tuple(f[-1:]) if len(f) > width else len(f) for f in _first_fields(text, written)}
+    if found == {("",)}:
+        return width + 1
+    if found == {width - 1} and width > 1 and not header[-1].strip():
+        return width - 1
+    return width
+
+
+def _first_fields(text: bytes, written: Delivery) -> list[list[str]]:
+    """Return the fields of the first records, as far as they can be read."""
+    found: list[list[str]] = []
+    rest = text
+    while len(found) < _LOOKED_AT and (rest := rest.lstrip(b"\r\n")):
+        try:
+            record = _first_record(rest, written.quote)
+            line = record.decode("utf-8").rstrip("\r\n")
+            found.append(split_fields(line, written.delimiter, written.quote))
+        except (RefusedError, UnicodeDecodeError):
+            return []
+        rest = rest[len(record) :]
+    return found
 
 
 def _first_record(text: bytes, quote: str) -> bytes:
@@ -107,11 +140,28 @@ def split_fields(text: str, delimiter: str, quote: str) -> list[str]:
     """
     if not quote:
         return text.split(delimiter)
+    if len(delimiter) > 1:
+        return _split_wide(text, delimiter, quote)
     rows = csv.reader([text], delimiter=delimiter, quotechar=quote)
     try:
         return next(rows, [])
     except csv.Error as error:
         raise RefusedError(f"its first line is not CSV: {error}") from error
+
+
+def _split_wide(text: str, delimiter: str, quote: str) -> list[str]:
+    """Split at a separator of several characters, which ``csv`` does not know."""
+    bare, end = re.escape(quote), re.escape(delimiter)
+    field_ = rf"{bare}((?:[^{bare}]|{bare}{bare})*){bare}(?={end}|$)|((?:(?!{end}).)*)"
+    found, at = [], 0
+    while True:
+        match = re.compile(field_, re.DOTALL).match(text, at)
+        quoted, plain = match.groups() if match else ("", "")
+        found.append(plain if quoted is None else quoted.replace(quote * 2, quote))
+        at = match.end() if match else len(text)
+        if not text.startswith(delimiter, at):
+            return found
+        at += len(delimiter)
 
 
 def map_header(
@@ -135,15 +185,27 @@ def map_header(
         for name, column in contract.read_columns.items()
         for n in spellings(name, column)
     }
+    names = _numbered_twins(names, wanted | {plain_name(name) for name in contract.ignore})
     wanted |= {name for name in names if _numbered(name, contract)}
     if not wanted & set(names):
         raise _no_header(header, contract, wanted)
     twice = sorted({name for name in names if names.count(name) > 1} & wanted)
     if twice:
         raise RefusedError(
-            f"column {twice[0]!r} stands twice in the header", hint="Ask the sender which is right."
+            f"column {twice[0]!r} stands twice in the header",
+            hint=f"Say which you mean: `from: {twice[0]}{TWIN}1`, or {TWIN}2 for the second.",
         )
     return map_names(names, contract, sample)
+
+
+def _numbered_twins(names: list[str], spoken_of: set[str]) -> list[str]:
+    """Number the columns of one name, if the contract speaks of one of them by number."""
+    found = []
+    for position, name in enumerate(names):
+        number = f"{name}{TWIN}{names[: position + 1].count(name)}"
+        meant = any(f"{name}{TWIN}{n}" in spoken_of for n in range(1, names.count(name) + 1))
+        found.append(number if names.count(name) > 1 and meant else name)
+    return found
 
 
 def map_names(

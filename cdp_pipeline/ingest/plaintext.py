@@ -24,6 +24,7 @@ NUL_MARK = "\ufdd0"
 UTF8_MARK = b"\xef\xbb\xbf"
 _HEAD_BYTES = 4096
 _TAIL_BYTES = 1 << 16
+_END_MARK = b"\x1a"
 _CR, _LF = 13, 10
 
 _MAGIC = {
@@ -89,6 +90,7 @@ def prepare_text(path: Path, written: Format, scratch: Path) -> PlainText:
         _write(text, _decode(read_chunks(path), decoder, written.encoding))
     marks = _measure(text)
     start, end = _body(text, written)
+    end = _before_end_mark(text, start, end)
     is_whole = start == 0 and end == text.stat().st_size
     if is_whole and not marks.nul and not marks.has_odd_ends:
         return PlainText(text)
@@ -198,6 +200,13 @@ def _body(path: Path, written: Format) -> tuple[int, int]:
                 kept = kept[: max(kept.rfind(b"\n"), 0)].rstrip(b"\r\n")
             end = size - len(tail) + len(kept)
     return start, max(start, end)
+
+
+def _before_end_mark(path: Path, start: int, end: int) -> int:
+    """Return where a text ends that DOS closes with a mark of its own."""
+    with path.open("rb") as stream:
+        stream.seek(max(start, end - 1))
+        return end - 1 if end > start and stream.read(1) == _END_MARK else end
 
 
 def _margins(path: Path, start: int, end: int) -> str:

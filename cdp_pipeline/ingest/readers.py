@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 
 from cdp_pipeline.ingest.drift import sample_columns
+from cdp_pipeline.ingest.escapes import plain_quote, write_unescaped
 from cdp_pipeline.ingest.headers import Header, map_header, plain_name, read_header
 from cdp_pipeline.ingest.inflation import unpack_member
 from cdp_pipeline.ingest.nested import open_array, open_lines, open_markup, open_parquet
@@ -73,6 +74,8 @@ def _open_sheet(path: Path, contract: SourceContract, scratch: Path) -> Reading:
 
 
 def _open_csv(text: PlainText, contract: SourceContract, scratch: Path) -> Reading:
+    if contract.delivery.escape:
+        text, contract = _unescape(text, contract, scratch)
     written = contract.delivery
     header = read_header(text.path, contract)
     columns = map_header(header, contract, partial(_sample, text.path, header, contract))
@@ -99,6 +102,18 @@ def _open_csv(text: PlainText, contract: SourceContract, scratch: Path) -> Readi
     if is_single and needs_salvage(text.path, start=header.start, quote=written.quote):
         reading = _salvage(reading, header, contract, scratch)
     return repeat_records(reading, contract, columns.repeated)
+
+
+def _unescape(
+    text: PlainText, contract: SourceContract, scratch: Path
+) -> tuple[PlainText, SourceContract]:
+    """Return a text without escapes, line for line, and a contract that says so."""
+    written = contract.delivery
+    target = scratch / "unescaped.txt"
+    write_unescaped(text.path, written, target=target)
+    plain = {"escape": "", "quote": plain_quote(written)}
+    contract = contract.model_copy(update={"delivery": written.model_copy(update=plain)})
+    return replace(text, path=target), contract
 
 
 def _sample(path: Path, header: Header, contract: SourceContract) -> dict[str, list[str]]:

@@ -310,3 +310,25 @@ def _column(reference: str) -> int:
     for letter in reference.rstrip("0123456789")[:4]:
         number = number * 26 + ord(letter.upper()) - ord("A") + 1
     return number
+
+
+def sheet_names(path: Path) -> list[str]:
+    """Return the names of a workbook's sheets, in order.
+
+    Raises:
+        RefusedError: It is no workbook.
+    """
+    names: list[str] = []
+
+    def book(name: str, attributes: Mapping[str, str], _: int) -> None:
+        if name == "sheet":
+            names.append(attributes.get("name", ""))
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _read(archive, "xl/workbook.xml", book)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        raise RefusedError(
+            f"it is no readable Excel workbook ({error})", hint="Have it saved as .xlsx."
+        ) from error
+    return names

@@ -75,7 +75,17 @@ class Column(Declaration):
     pattern: str | None = Field(default=None, description="RE2 the whole value must match.")
     min: int | float | str | None = Field(default=None, description="Smallest allowed value.")
     max: int | float | str | None = Field(default=None, description="Largest allowed value.")
-    format: str | None = Field(default=None, description="strptime format of dates and times.")
+    format: str | None = Field(
+        default=None,
+        description="strptime format of dates and times; epoch, epoch_ms, epoch_us or excel for "
+        "moments that are counted.",
+    )
+    decimal_mark: Literal[".", ","] | None = Field(
+        default=None, description="Mark before decimals, if not the delivery's."
+    )
+    thousands_mark: Literal["", ".", ",", " ", "'"] | None = Field(
+        default=None, description="Mark between thousands, if not the delivery's."
+    )
     time_zone: str | None = Field(default=None, description="Zone, if not the delivery's.")
     true_values: tuple[str, ...] = Field(default=("true", "t", "yes", "y", "1"))
     false_values: tuple[str, ...] = Field(default=("false", "f", "no", "n", "0"))

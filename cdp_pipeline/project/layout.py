@@ -11,6 +11,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from cdp_pipeline.project.checks import Declaration
+from cdp_pipeline.project.mistakes import MistakeError
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 """Names of days, in the order of ``date.weekday()``."""
@@ -97,8 +98,16 @@ class Delivery(Declaration):
     member: str = Field(default="", description="File within a .zip; * stands for any text.")
     sheet: str = Field(default="", description="Sheet of a workbook; default: the first.")
     encoding: str = Field(default="utf-8", description="Text encoding, e.g. cp1252 or utf-16.")
-    delimiter: str = Field(default=",", min_length=1, max_length=1, description="CSV separator.")
+    delimiter: str = Field(
+        default=",", min_length=1, max_length=4, description="CSV separator, one character or more."
+    )
     quote: str = Field(default='"', max_length=1, description="CSV quote; empty for none.")
+    escape: str = Field(
+        default="",
+        max_length=1,
+        description="Character before a quote or separator that is part of a field, such as \\; "
+        "default: quotes are doubled.",
+    )
     header: bool = Field(default=True, description="First line names the columns.")
     skip_lines: int = Field(default=0, ge=0, description="Lines before the header.")
     trailer_lines: int = Field(default=0, ge=0, description="Lines after the last record.")
@@ -130,11 +139,20 @@ class Delivery(Declaration):
         if self.control and self.control.source != "manifest" and self.format not in _LINE_FORMATS:
             message = f"format {self.format} has no lines before or after its records"
             raise ValueError(message)
+        if self.decimal_mark == self.thousands_mark:
+            message = "it is the mark between thousands, too"
+            raise MistakeError(message, "decimal_mark")
+        if self.quote and self.quote in self.delimiter:
+            message = "it holds the quote"
+            raise MistakeError(message, "delimiter")
+        if self.escape and (self.escape in self.delimiter or len(self.delimiter) > 1):
+            message = "an escape needs a separator of one other character"
+            raise MistakeError(message, "escape")
         for key, formats in _ONLY_FOR.items():
             is_set = getattr(self, key) != type(self).model_fields[key].default
             if is_set and self.format not in formats:
-                message = f"`{key}:` is for the formats {', '.join(sorted(formats))}"
-                raise ValueError(message)
+                message = f"it is for {', '.join(sorted(formats))}, not for {self.format}"
+                raise MistakeError(message, key)
         return self
 
 
@@ -145,4 +163,5 @@ _ONLY_FOR = {
     "fill_down": frozenset({"csv", "excel"}),
     "delimiter": frozenset({"csv"}),
     "quote": frozenset({"csv"}),
+    "escape": frozenset({"csv"}),
 }

@@ -271,7 +271,7 @@ REFUSED: dict[str, tuple[bytes, str, str, str]] = {
         write(SOUND, header=(*HEADER[:-1], "amount")),
         "orders.csv",
         "'amount' stands twice",
-        "which is right",
+        "from: amount#1",
     ),
     "no_header": (write(SOUND, header=None), "orders.csv", "it is no header", "header: false"),
     "semicolon": (write(SOUND, delimiter=";"), "orders.csv", "a semicolon", "delimiter: ';'"),

@@ -255,7 +255,7 @@ def test_a_computed_column_is_a_column_like_any_other(stage: Stage) -> None:
         ({"id": {"value": "x", "from": "y"}}, {}, "is computed"),
         ({"id": {}, "x": {"from": "a {n}"}, "y": {"split": ";"}}, {}, "in one way only"),
         ({"id": {}}, {"format": "xml"}, "needs `records:`"),
-        ({"id": {}}, {"sheet": "x"}, "is for the formats excel"),
+        ({"id": {}}, {"sheet": "x"}, "it is for excel"),
         ({"id": {}}, {"fill_down": {"columns": ["id"]}}, "either `by:`"),
         ({"id": {}}, {"fill_down": {"by": "no", "columns": ["id"]}}, "fill_down refers to"),
         ({"id": {}}, {"control": {"from": "trailer", "pattern": "x"}}, "name what it finds"),

@@ -1,0 +1,105 @@
+"""Which encoding a text is written in, by a strict ladder: marks, zero bytes, UTF-8, then likeness.
+
+UTF-8 proves itself; single-byte encodings never do, so such a finding is always said to be a
+guess. Scripts other than Latin are told apart by charset-normalizer.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+
+from charset_normalizer import from_bytes
+
+_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_WESTERN = frozenset(
+    "àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßœšžÀÁÂÄÅÆÇÈÉÊËÍÎÏÑÓÔÖØÙÚÜŒŠŽ€£¥°§²³½¼\u2013—…\u2018\u2019“”„•«»®©™\u00a0"
+)
+_EASTERN = frozenset(
+    "ąćęłńóśźżĄĆĘŁŃÓŚŹŻáčďéěíňřšťúůýžÁČĎÉĚÍŇŘŠŤÚŮÝŽőűŐŰăâîșțşţđäöüß€\u2013„”\u2019\u00a0"
+)
+_LATIN = (("cp1252", _WESTERN), ("cp850", _WESTERN), ("mac-roman", _WESTERN), ("cp1250", _EASTERN))
+_OTHERS = ["cp1251", "koi8_r", "cp1253", "cp1254", "cp932", "gb18030", "big5", "cp949", "cp866"]
+_SURE = 0.9
+_MANY_ZEROS = 0.2
+_FEW_LINES = 4
+_ENOUGH = 1 << 20
+
+
+@dataclass(frozen=True)
+class Charset:
+    """An encoding and why it was chosen.
+
+    Attributes:
+        name: Name for ``encoding:``.
+        note: What people should know about the choice; empty if nothing is in doubt.
+    """
+
+    name: str
+    note: str = ""
+
+
+def find_charset(head: bytes) -> Charset:
+    """Return the encoding of a text, from its first bytes."""
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return Charset(name)
+    wide = _wide(head[:4096])
+    if wide:
+        return Charset(wide, "no byte order mark; told by its zero bytes")
+    if _is_utf8(head):
+        return Charset("utf-8")
+    lines = [line for line in head[:_ENOUGH].split(b"\n") if not line.isascii()]
+    broken = [line for line in lines if not _is_utf8(line)]
+    if len(lines) - len(broken) >= _FEW_LINES * len(broken):
+        return Charset("utf-8", f"{len(broken)} lines of the sample are not, and are set aside")
+    return _single_byte(b"\n".join(broken))
+
+
+def _wide(head: bytes) -> str:
+    """Return UTF-16 in either order if every other byte is mostly zero."""
+    if not head:
+        return ""
+    even, odd = head[0::2].count(0) / len(head), head[1::2].count(0) / len(head)
+    if max(even, odd) < _MANY_ZEROS or min(even, odd) > _MANY_ZEROS / 2:
+        return ""
+    return "utf-16-le" if odd > even else "utf-16-be"
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")("strict").decode(text, final=False)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _single_byte(text: bytes) -> Charset:
+    shares = {name: _likeness(text, name, letters) for name, letters in _LATIN}
+    name, share = max(shares.items(), key=lambda item: item[1])
+    if share < _SURE:
+        match = from_bytes(text, cp_isolation=_OTHERS).best()
+        name = match.encoding.replace("_", "-") if match else name
+    return Charset(name, "a guess by the look of its letters; look at names with accents")
+
+
+def _likeness(text: bytes, encoding: str, letters: frozenset[str]) -> float:
+    """Return the share of non-ASCII characters that people write, if it can be decoded."""
+    try:
+        decoded = text.decode(encoding)
+    except UnicodeDecodeError:
+        return 0.0
+    odd = [c for c in decoded if not c.isascii()]
+    return sum(c in letters for c in odd) / len(odd) if odd else 0.0
+
+
+def decode(text: bytes, charset: Charset) -> str:
+    """Return bytes as text; what cannot be decoded is replaced."""
+    name = "utf-8-sig" if charset.name == "utf-8" else charset.name
+    return text.decode(name, "replace")

@@ -1,0 +1,154 @@
+"""The bytes of a delivery that are looked at: a bounded head and tail, and what kind they are.
+
+Compression and archives are opened by ``inflation``; what the bytes say is found elsewhere.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.ingest.inflation import CHUNK, is_compressed, read_chunks, unpack_member
+from cdp_pipeline.ingest.readers import ZIP_SUFFIX
+
+SAMPLE_BYTES = 8 << 20
+"""Bytes of a delivery that are looked at."""
+
+TAIL_BYTES = 1 << 16
+_MOST_INFLATED = 1 << 28
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"PAR1", "parquet"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls): have it saved as .xlsx or CSV"),
+    (b"%PDF", "a PDF: ask for CSV"),
+    (b"\x1f\x8b", "gzip data: give its name the suffix .gz"),
+    (b"\x28\xb5\x2f\xfd", "zstd data: give its name the suffix .zst"),
+)
+
+Kind = Literal["text", "parquet", "excel"]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is looked at of a delivery.
+
+    Attributes:
+        path: The delivery, or a private copy of its member.
+        kind: Whether it is text, Parquet or a workbook.
+        head: Its first bytes, decompressed.
+        tail: Its last bytes; empty if they were too far away to be looked at.
+        is_whole: Whether ``head`` is all of it.
+        member: Name of the file within a .zip; empty otherwise.
+    """
+
+    path: Path
+    kind: Kind
+    head: bytes
+    tail: bytes
+    is_whole: bool
+    member: str = ""
+
+
+def open_contents(path: Path, scratch: Path) -> list[Content]:
+    """Return what there is to look at in a file: itself, or each member of a .zip.
+
+    Args:
+        path: A delivery.
+        scratch: Private folder for members; the caller removes it.
+
+    Raises:
+        ConfigError: It is empty or of a kind that no contract can read.
+    """
+    if path.stat().st_size == 0:
+        raise ConfigError(
+            "the file is empty", where=str(path), hint="Look at a delivery that holds something."
+        )
+    if zipfile.is_zipfile(path) and path.suffix.lower() == ZIP_SUFFIX:
+        return [_member(path, name, scratch) for name in _member_names(path)]
+    if zipfile.is_zipfile(path):
+        return [Content(path, "excel", b"", b"", is_whole=True)]
+    return [_open(path)]
+
+
+def _member_names(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        names = [i.filename for i in archive.infolist() if not i.is_dir() and i.file_size]
+    plain = [n for n in names if not any(p.startswith((".", "__")) for p in Path(n).parts)]
+    if not plain:
+        raise ConfigError("the archive holds no file", where=str(path), hint="Look at another one.")
+    return sorted(plain)
+
+
+def _member(path: Path, name: str, scratch: Path) -> Content:
+    folder = scratch / name.replace("/", "_")
+    folder.mkdir(parents=True, exist_ok=True)
+    pattern = "".join(f"[{c}]" if c in "[*?" else c for c in Path(name).name)
+    copy = unpack_member(path, pattern, folder)
+    found = _open(copy)
+    return Content(copy, found.kind, found.head, found.tail, found.is_whole, name)
+
+
+def _open(path: Path) -> Content:
+    head, tail, is_whole = _ends(path)
+    for magic, what in _MAGIC:
+        if head.startswith(magic):
+            if what == "parquet":
+                return Content(path, "parquet", head, b"", is_whole)
+            raise ConfigError(
+                f"it is {what.partition(':')[0]}",
+                where=str(path),
+                hint=f"{what.partition(': ')[2].capitalize()}.",
+            )
+    if head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+        raise ConfigError(
+            "it is a web page", where=str(path), hint="It may be an error page of the download."
+        )
+    return Content(path, "text", head, tail, is_whole)
+
+
+def _ends(path: Path) -> tuple[bytes, bytes, bool]:
+    """Return the first and the last bytes, and whether the first ones are all."""
+    chunks = read_chunks(path)
+    head = _take(chunks)
+    if len(head) < SAMPLE_BYTES:
+        return head, head[-TAIL_BYTES:], True
+    if not is_compressed(path):
+        with path.open("rb") as stream:
+            stream.seek(-TAIL_BYTES, 2)
+            return head, stream.read(), False
+    tail, total = head[-TAIL_BYTES:], len(head)
+    for chunk in chunks:
+        tail, total = (tail + chunk)[-TAIL_BYTES:], total + len(chunk)
+        if total > _MOST_INFLATED:
+            return head, b"", False
+    return head, tail, False
+
+
+def _take(chunks: Iterator[bytes]) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while size < SAMPLE_BYTES and (chunk := next(chunks, b"")):
+        parts.append(chunk)
+        size += len(chunk)
+    return b"".join(parts)
+
+
+def is_beside_the_data(name: str) -> bool:
+    """Return whether a file only speaks of deliveries: markers, manifests, checksums, notes.
+
+    >>> is_beside_the_data("sales.csv.done"), is_beside_the_data("sales.csv")
+    (True, False)
+    """
+    patterns = ("*.done", "*.ctl", "*.md5", "*.sha256", "*.ok", "*.md", "*.pdf", "readme*", ".*")
+    return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in patterns)
+
+
+def sample_size(content: Content) -> str:
+    """Return how much was looked at, for people."""
+    if content.is_whole:
+        return "the whole file"
+    return f"the first {len(content.head) / CHUNK:.0f} MB of the file"

@@ -1,0 +1,280 @@
+"""Which entities the rows of a source may feed, by what its columns are about.
+
+A proposal: what an entity needs and no column gives is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cdp_pipeline.ingest.discovery.kinds import Kind
+from cdp_pipeline.project.column_tags import consent_channel
+
+PERSON_TAGS = (
+    "given_name", "middle_name", "family_name", "full_name", "birth_date", "birth_year", "sex",
+    "email", "phone", "street", "house_number", "city", "state", "postcode", "country",
+    "loyalty_id", "account_id", "payment_token", "national_id", "identifier", "birth_place",
+    "occupation", "tier", "joined_on", "updated_at",
+)  # fmt: skip
+_TELLING = frozenset(
+    {"given_name", "family_name", "full_name", "birth_date", "email", "phone", "street",
+     "postcode", "loyalty_id", "account_id", "payment_token", "national_id", "identifier"}
+)  # fmt: skip
+_SALE_TAGS = (
+    "store_id", "channel", "sku", "quantity", "unit_price", "discount_amount", "promotion_id",
+    "tender", "currency",
+)  # fmt: skip
+_MAIL_WORDS = frozenset({"open", "opened", "click", "clicked", "bounce", "sent", "unsubscribe"})
+
+
+@dataclass
+class Ask:
+    """A value that only people can give.
+
+    Attributes:
+        question: What is asked.
+        provisional: Answer under which the draft is tried.
+    """
+
+    question: str
+    provisional: object
+
+
+@dataclass
+class Proposal:
+    """One feed.
+
+    Attributes:
+        entity: Table that receives the rows.
+        columns: Entity column to SQL, or to a question.
+        where: Which rows; None for all.
+        note: Why it is proposed.
+    """
+
+    entity: str
+    columns: dict[str, str | Ask]
+    where: str | None = None
+    note: str = ""
+
+
+@dataclass
+class Named:
+    """Columns by what they are about.
+
+    Attributes:
+        by_tag: Our name of the first column with a tag.
+        types: Type by our name.
+        consents: Our names of consent columns.
+        key: Our names of the key's columns.
+        values: Values in lower case by our name, of columns with few of them.
+    """
+
+    by_tag: dict[str, str]
+    types: Mapping[str, str]
+    consents: list[str] = field(default_factory=list)
+    key: tuple[str, ...] = ()
+    values: dict[str, set[str]] = field(default_factory=dict)
+
+    def has(self, *tags: str) -> bool:
+        """Return whether there is a column for each tag."""
+        return all(tag in self.by_tag for tag in tags)
+
+    def first(self, *tags: str) -> str | None:
+        """Return the first column with one of the tags."""
+        return next((self.by_tag[tag] for tag in tags if tag in self.by_tag), None)
+
+
+def name_columns(kinds: Sequence[Kind], names: Sequence[str], key: tuple[str, ...]) -> Named:
+    """Return columns by what they are about."""
+    found = Named({}, {n: k.type for n, k in zip(names, kinds, strict=True)}, key=key)
+    filled: dict[str, float] = {}
+    for kind, name in zip(kinds, names, strict=True):
+        if kind.tag == "consent":
+            found.consents.append(name)
+        elif kind.tag and not kind.is_clock and kind.field.share > filled.get(kind.tag, 0):
+            filled[kind.tag] = kind.field.share
+            found.by_tag[kind.tag] = name
+        if len(kind.field.counts) <= 12:  # noqa: PLR2004 - a vocabulary
+            found.values[name] = {value.lower() for value in kind.field.counts}
+    return found
+
+
+def propose_feeds(named: Named, *, currency: str = "") -> list[Proposal]:
+    """Return the feeds that the columns suggest, money and events first."""
+    makers: tuple[Callable[[Named], Proposal | None], ...] = (
+        _web_events,
+        lambda n: _sale_lines(n, currency),
+        lambda n: _orders(n, currency),
+        _products,
+        _stores,
+        _mail_events,
+    )
+    found: list[Proposal] = []
+    for make in makers:
+        proposal = make(named)
+        if proposal is not None:
+            found.append(proposal)
+            break
+    person = _person(named, is_alone=not found)
+    if person is not None and not any(p.entity in {"products", "stores"} for p in found):
+        found.append(person)
+        found += [_consent(name, named) for name in named.consents]
+    return found
+
+
+def _key_or_line(named: Named, *taken: str) -> str:
+    line = named.by_tag.get("line_no")
+    rest = [column for column in named.key if column not in taken and not column.startswith("_")]
+    return line or (rest[0] if len(rest) == 1 else "_file || '-' || _line")
+
+
+def _currency(named: Named, found: str) -> str | Ask:
+    if "currency" in named.by_tag:
+        return named.by_tag["currency"]
+    if found:
+        return f"'{found}'"
+    return Ask("ISO 4217 code of the amounts in both quotes, such as \"'EUR'\"", "'XXX'")
+
+
+def _sale_lines(named: Named, currency: str) -> Proposal | None:
+    amount = named.first("net_amount", "order_amount", "gross_amount")
+    sale = named.first("sale_id", "order_id")
+    moment = _moment(named)
+    priced = named.has("quantity", "unit_price")
+    is_line = named.has("sku") or named.has("quantity")
+    if sale is None or not is_line or not (amount or priced):
+        return None
+    is_order = "sale_id" not in named.by_tag and not named.has("store_id")
+    columns: dict[str, str | Ask] = {
+        ("order_id" if is_order else "sale_id"): sale,
+        "line_no": _key_or_line(named, sale),
+    }
+    taken = ("sku", "quantity", "unit_price", "discount_amount") if is_order else _SALE_TAGS
+    columns.update({tag: named.by_tag[tag] for tag in taken if tag in named.by_tag})
+    if "product_name" in named.by_tag:
+        columns["description"] = named.by_tag["product_name"]
+    columns["net_amount"] = amount or (
+        f"round({named.by_tag['quantity']} * {named.by_tag['unit_price']}, 2)"
+    )
+    if is_order:
+        return Proposal("order_lines", columns, note="lines of orders")
+    if moment:
+        columns["sold_at"] = moment
+    columns["currency"] = _currency(named, currency)
+    return Proposal("sale_lines", columns, note="lines of receipts; returns must be negative")
+
+
+def _moment(named: Named) -> str | None:
+    name = named.by_tag.get("occurred_at")
+    if name is None or named.types[name] == "timestamp":
+        return name
+    return f"cast({name} as timestamp)" if named.types[name] == "date" else None
+
+
+def _orders(named: Named, currency: str) -> Proposal | None:
+    order = named.first("order_id", "sale_id")
+    amount = named.first("order_amount", "net_amount", "gross_amount")
+    if order is None or amount is None or named.key != (order,):
+        return None
+    columns: dict[str, str | Ask] = {"order_id": order, "order_amount": amount}
+    if moment := _moment(named):
+        columns["ordered_at"] = moment
+    for tag in ("status", "channel", "shipping_amount", "promotion_id", "updated_at"):
+        if tag in named.by_tag and named.types[named.by_tag[tag]] != "date":
+            columns[tag] = named.by_tag[tag]
+    columns["currency"] = _currency(named, currency)
+    return Proposal("orders", columns, note="one row an order")
+
+
+def _products(named: Named) -> Proposal | None:
+    if not named.has("sku") or named.key != (named.by_tag["sku"],):
+        return None
+    tags = {"product_name": "product_name", "department": "department", "category": "category"}
+    tags |= {"brand": "brand", "unit_price": "list_price"}
+    columns: dict[str, str | Ask] = {"sku": named.by_tag["sku"]}
+    columns.update({to: named.by_tag[tag] for tag, to in tags.items() if tag in named.by_tag})
+    return Proposal("products", columns, note="one row an article")
+
+
+def _stores(named: Named) -> Proposal | None:
+    if not named.has("store_id") or named.key != (named.by_tag["store_id"],):
+        return None
+    columns: dict[str, str | Ask] = {"store_id": named.by_tag["store_id"]}
+    tags = ("store_name", "city", "postcode", "latitude", "longitude", "time_zone")
+    columns.update({tag: named.by_tag[tag] for tag in tags if tag in named.by_tag})
+    return Proposal("stores", columns, note="one row a store")
+
+
+def _mail_events(named: Named) -> Proposal | None:
+    kind = named.by_tag.get("event_type")
+    words = named.values.get(kind or "", set())
+    if not named.has("email", "event_type") or not any(
+        word in value for word in _MAIL_WORDS for value in words
+    ):
+        return None
+    columns: dict[str, str | Ask] = {
+        "event_id": named.by_tag.get("event_id", "_file || '-' || _line"),
+        "event_type": f"lower({kind})",
+        "email": named.by_tag["email"],
+    }
+    if moment := _moment(named):
+        columns["occurred_at"] = moment
+    if "campaign_id" in named.by_tag:
+        columns["campaign_id"] = named.by_tag["campaign_id"]
+    note = "event_type must become sent, open, click, bounce or unsubscribe"
+    return Proposal("email_events", columns, note=note)
+
+
+def _web_events(named: Named) -> Proposal | None:
+    if not named.has("cookie_id") and not named.has("session_id"):
+        return None
+    columns: dict[str, str | Ask] = {
+        "event_id": named.by_tag.get("event_id", "_file || '-' || _line")
+    }
+    for tag in ("event_type", "cookie_id", "session_id", "url", "sku", "order_id", "device"):
+        if tag in named.by_tag:
+            columns[tag] = named.by_tag[tag]
+    if moment := _moment(named):
+        columns["occurred_at"] = moment
+    columns["has_consent"] = Ask(
+        "SQL that is true where the visitor agreed to analytics, or false", "false"
+    )
+    return Proposal("web_events", columns, note="visits of the web site")
+
+
+def _person(named: Named, *, is_alone: bool) -> Proposal | None:
+    tags = [tag for tag in PERSON_TAGS if tag in named.by_tag]
+    if not _TELLING & set(tags):
+        return None
+    columns: dict[str, str | Ask] = {}
+    key = named.first("loyalty_id", "account_id")
+    if is_alone and len(named.key) == 1:
+        key = named.key[0]
+    if key is not None:
+        columns["record_key"] = key
+    columns["record_kind"] = "'loyalty'" if "loyalty_id" in tags else "'contact'"
+    for tag in tags:
+        kind = named.types[named.by_tag[tag]]
+        fits = {"birth_date": {"date"}, "joined_on": {"date"}, "updated_at": {"timestamp"}}
+        if kind in fits.get(tag, {kind}):
+            columns[tag] = named.by_tag[tag]
+    return Proposal("person_records", columns, note="who the row is about")
+
+
+_CHANNEL = Ask(
+    "\"'email'\", \"'sms'\", \"'push'\" or \"'post'\"; null if it is for profiling", "null"
+)
+
+
+def _consent(name: str, named: Named) -> Proposal:
+    channel = consent_channel(name)
+    columns: dict[str, str | Ask] = {
+        "purpose": Ask("\"'marketing'\" or \"'profiling'\": what was agreed to?", "'marketing'"),
+        "channel": f"'{channel}'" if channel in {"email", "sms", "push", "post"} else _CHANNEL,
+        "status": f"case when {name} then 'granted' else 'withdrawn' end",
+    }
+    moment = named.by_tag.get("updated_at")
+    if moment and named.types[moment] == "timestamp":
+        columns["captured_at"] = moment
+    return Proposal("consents", columns, where=f"{name} is not null", note="one statement a row")

@@ -1,0 +1,71 @@
+"""Which columns name a row: one that is unique and never empty, else two or three together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from cdp_pipeline.ingest.discovery.kinds import Kind
+from cdp_pipeline.project.column_names import is_number_name, role_of
+
+_MOST_CANDIDATES = 8
+_FEW_ROWS = 20
+_PREFERRED = (
+    "event_id", "sale_id", "order_id", "line_no", "loyalty_id", "account_id", "identifier",
+    "store_id", "sku", "email", "till_id", "occurred_at", "cookie_id", "event_type",
+)  # fmt: skip
+_POOR = frozenset({"amount", "free_text", "phone", "full_name", "given_name", "family_name"})
+
+
+@dataclass(frozen=True)
+class Key:
+    """What names a row.
+
+    Attributes:
+        columns: Positions of the columns; none if nothing names a row.
+        repeated: Rows that stand more than once, word for word.
+        note: How sure it is.
+    """
+
+    columns: tuple[int, ...]
+    repeated: int
+    note: str
+
+
+def find_key(kinds: Sequence[Kind], *, rows: int) -> Key:
+    """Return the columns that name a row of the sample."""
+    whole = list(zip(*(kind.field.values for kind in kinds), strict=True))
+    distinct = list(dict.fromkeys(whole))
+    repeated = rows - len(distinct)
+    candidates = _candidates(kinds)
+    for size in (1, 2, 3):
+        for chosen in combinations(candidates, size):
+            if size > 1 and not any(_rank(kinds[i])[0] < len(_PREFERRED) for i in chosen):
+                continue
+            if len({tuple(row[i] for i in chosen) for row in distinct}) == len(distinct):
+                few = f"; only {rows} rows were looked at" if rows < _FEW_ROWS else ""
+                return Key(tuple(sorted(chosen)), repeated, f"unique and never empty{few}")
+    return Key((), repeated, "no columns name a row of the sample: every line is one")
+
+
+def _candidates(kinds: Sequence[Kind]) -> list[int]:
+    """Return the columns that may be part of a key, most likely first."""
+    fit = [
+        i
+        for i, kind in enumerate(kinds)
+        if len(kind.field.filled) == len(kind.field.values)
+        and not kind.field.is_partial
+        and kind.tag not in _POOR
+        and (kind.numbers is None or kind.tag in _PREFERRED)
+        and kind.type != "boolean"
+    ]
+    return sorted(fit, key=lambda i: (*_rank(kinds[i]), i))[:_MOST_CANDIDATES]
+
+
+def _rank(kind: Kind) -> tuple[int, int]:
+    """Rank a column as part of a key: its tag, then whether it is called a number."""
+    is_named = is_number_name(kind.field.name) or role_of(kind.field.name) == "record_id"
+    if kind.tag in _PREFERRED:
+        return _PREFERRED.index(kind.tag), 0
+    return (2 if is_named else len(_PREFERRED)), 0 if is_named else 1

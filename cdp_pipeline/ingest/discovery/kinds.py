@@ -1,0 +1,348 @@
+"""The type of each column, from what its values look like and what its name says.
+
+Identifiers stay texts whatever they look like. What values leave open becomes a question.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cdp_pipeline.ingest.casting import SPREADSHEET_NUMBER
+from cdp_pipeline.ingest.discovery.moments import Moments, look_at_counters, look_at_moments
+from cdp_pipeline.ingest.discovery.numbers import Numbers, look_at_numbers
+from cdp_pipeline.ingest.discovery.sample import Field
+from cdp_pipeline.project.column_names import is_number_name, plain_header
+from cdp_pipeline.project.column_tags import PII_OF_TAG, is_name_of_amount, says_moment, tag_of
+
+NULL_TOKENS = frozenset(
+    [
+        r"NULL",
+        r"null",
+        r"Null",
+        r"N/A",
+        r"n/a",
+        r"#N/A",
+        r"NA",
+        r"-",
+        r"--",
+        r"---",
+        r".",
+        r"?",
+        r"\N",
+        r"nan",
+        r"NaN",
+        r"None",
+        r"none",
+        r"(null)",
+        r"(blank)",
+        r"NIL",
+        r"nil",
+    ]
+)
+"""Texts that often mean no value."""
+
+_SURE_NULLS = frozenset([r"NULL", r"\N", r"#N/A", r"(null)", r"(blank)"])
+_NO_DATES = frozenset(
+    {"0000-00-00", "0000-00-00 00:00:00", "1900-01-01", "1900-01-01 00:00:00",
+     "1900-01-01 00:00:00.000", "9999-12-31", "00.00.0000", "01.01.1900", "01/01/1900"}
+)  # fmt: skip
+_WORDS_OF_YES = ("true", "t", "yes", "y", "1", "ja", "j", "oui", "o", "si", "sí", "s", "x", "on")
+_WORDS_OF_NO = ("false", "f", "no", "n", "0", "nein", "non", "nee", "não", "nao", "off")
+_KNOWN_YES, _KNOWN_NO = set(_WORDS_OF_YES[:5]), set(_WORDS_OF_NO[:5])
+_COUNTS = frozenset({"quantity", "line_no", "age", "birth_year", "birth_month", "birth_day"})
+_IDENTIFIERS = frozenset(
+    {"sale_id", "order_id", "sku", "store_id", "till_id", "event_id", "session_id", "cookie_id",
+     "loyalty_id", "account_id", "payment_token", "national_id", "identifier", "phone", "postcode",
+     "house_number", "promotion_id", "campaign_id", "unit"}
+)  # fmt: skip
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
+_PHONE = re.compile(r"'?(\+|00)[\d ()./-]{7,20}")
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?")
+_MOSTLY, _NEARLY_ALL = 0.8, 0.9
+_MOST_DECIMALS = 6
+_MOST_DIGITS = 18
+_FEW_NULLS = 2
+
+_VAGUE = frozenset(
+    [
+        "name",
+        "id",
+        "code",
+        "number",
+        "type",
+        "value",
+        "title",
+        "status",
+        "date",
+        "time",
+        "text",
+        "key",
+        "label",
+    ]
+)
+"""Last steps of paths that say nothing without the step before."""
+
+FLAG = re.compile(r"^(is|has|can|accepts|opt)_|_(flag|yn|ind|opt_?in|opt_?out)$|opt_?in|consent")
+"""Names of columns that say yes or no."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How the file writes numbers, as far as its columns tell."""
+
+    decimal: str = ""
+    thousands: str = ""
+    doubtful: str = ""
+    shown: str = ""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a mark stands before decimals or between thousands, and nothing tells which."""
+        return bool(self.doubtful)
+
+
+@dataclass
+class Kind:
+    """What a column is.
+
+    Attributes:
+        field: The column.
+        tag: What it is about; None if neither name nor values tell.
+        type: Its type.
+        keys: Further keys of its declaration, in order.
+        question: Key, question that only the sender can answer, and a provisional answer.
+        note: What people should know about it.
+        numbers: How its numbers are written, if it is one of numbers.
+        moments: How its dates are written, if it is one of dates.
+        is_clock: Whether it holds times of a day without the day.
+    """
+
+    field: Field
+    tag: str | None
+    type: str = "text"
+    keys: dict[str, object] = dataclasses.field(default_factory=dict)
+    question: tuple[str, str, str] | None = None
+    note: str = ""
+    numbers: Numbers | None = None
+    moments: Moments | None = None
+    is_clock: bool = False
+
+    @property
+    def pii(self) -> str | None:
+        """Kind of personal data."""
+        return PII_OF_TAG.get(self.tag or "")
+
+
+def find_kinds(fields: Sequence[Field]) -> tuple[list[Kind], Marks]:
+    """Return what the columns are, and how the file writes numbers."""
+    looks = [look_at_numbers(_without_nulls(f)) for f in fields]
+    marks = _marks(looks, fields)
+    return [_kind(f, look, marks) for f, look in zip(fields, looks, strict=True)], marks
+
+
+def _without_nulls(found: Field) -> list[str]:
+    return [value for value in found.counts if value not in NULL_TOKENS | _NO_DATES]
+
+
+def _marks(looks: Sequence[Numbers], fields: Sequence[Field]) -> Marks:
+    decimal: Counter[str] = Counter()
+    thousands: Counter[str] = Counter()
+    doubtful: set[str] = set()
+    for look, found in zip(looks, fields, strict=True):
+        if look.share < _MOSTLY or tag_of_field(found.name) in _IDENTIFIERS:
+            continue
+        decimal.update([look.decimal_mark] if look.decimal_mark else [])
+        thousands.update([look.thousands_mark] if look.thousands_mark else [])
+        doubtful.update([look.doubtful] if look.doubtful else [])
+    mark = decimal.most_common(1)[0][0] if decimal else ""
+    group = thousands.most_common(1)[0][0] if thousands else ""
+    if not mark and group in {".", ","}:
+        mark = "," if group == "." else "."
+    if mark and doubtful - {mark}:
+        group = group or next(iter(doubtful - {mark}))
+    if not doubtful or mark or group:
+        return Marks(mark, group)
+    doubt = min(doubtful)
+    like_it = re.compile(rf"\d{{1,3}}\{doubt}\d{{3}}")
+    looks_so = (v for f in fields for v in f.counts if like_it.fullmatch(v))
+    return Marks(doubtful=doubt, shown=next(looks_so, ""))
+
+
+def _last(name: str) -> str:
+    """Return the last step of a path, which is what it is about."""
+    bare = re.sub(r"\[[^\]]*\]|#\d+$", "", name)
+    return bare.rpartition(".")[2].strip('"@') or bare
+
+
+def tag_of_field(name: str) -> str | None:
+    """Return what a header or path speaks of: its last step, or its last two.
+
+    >>> tag_of_field("customer.email"), tag_of_field("items[].sku"), tag_of_field("address.city")
+    ('email', 'sku', 'city')
+    """
+    bare = re.sub(r"\[\w+=([^\]]*)\](\.\w+)*$", r".\1", name)
+    bare = re.sub(r"\[[^\]]*\]", "", bare)
+    last = _last(bare)
+    if "." not in bare:
+        return tag_of(last)
+    both = tag_of("_".join(step.strip('"@') for step in bare.split(".")[-2:]))
+    return both if plain_header(last) in _VAGUE else tag_of(last) or both
+
+
+def _kind(found: Field, look: Numbers, marks: Marks) -> Kind:
+    kind = Kind(found, tag_of_field(found.name))
+    values = _without_nulls(found)
+    nulls = [v for v in found.counts if v in NULL_TOKENS | _NO_DATES]
+    if not values:
+        kind.tag = None if kind.tag == "consent" else kind.tag
+        kind.note = "always empty" if not nulls else f"only {', '.join(nulls)}"
+        return kind
+    _tag_by_values(kind, values)
+    for judge in (_as_identifier, _as_flag, _as_moment, _as_number):
+        if judge(kind, values, look, marks):
+            break
+    if kind.tag == "consent" and kind.type != "boolean":
+        kind.tag = None
+    _settle_nulls(kind, nulls)
+    return kind
+
+
+def _tag_by_values(kind: Kind, values: list[str]) -> None:
+    if kind.tag in {None, "account_id", "full_name"} and _share(_EMAIL, values) > _MOSTLY:
+        kind.tag = "email"
+    elif (
+        kind.tag is None
+        and _share(_PHONE, values) > _MOSTLY
+        and not is_number_name(_last(kind.field.name))
+    ):
+        kind.tag = "phone"
+    elif kind.tag == "email" and _share(_EMAIL, values) < 0.2:  # noqa: PLR2004 - even dirty ones have some
+        kind.tag = None
+
+
+def _share(pattern: re.Pattern[str], values: list[str]) -> float:
+    return sum(bool(pattern.fullmatch(v)) for v in values) / len(values)
+
+
+def _as_identifier(kind: Kind, values: list[str], look: Numbers, _marks: Marks) -> bool:
+    name = _last(kind.field.name)
+    broken = sum(bool(re.fullmatch(SPREADSHEET_NUMBER, v)) for v in values)
+    if broken and (look.digits > 8 or broken * 2 < len(values)):  # noqa: PLR2004 - long numbers
+        kind.note = f"{broken} values are spreadsheet numbers such as 9.9E+12: set aside"
+    elif kind.tag in _IDENTIFIERS or (is_number_name(name) and kind.tag not in _COUNTS):
+        kind.note = "begins with zeros" if look.has_leading_zeros else ""
+    elif look.share == 1 and (look.has_leading_zeros or look.digits > _MOST_DIGITS):
+        if look_at_moments(values).formats:
+            return False
+        kind.note = "begins with zeros" if look.has_leading_zeros else "longer than a number"
+    else:
+        return False
+    quoted = sum(v.startswith("'") for v in values)
+    if quoted:
+        kind.keys["strip"] = "'"
+    return True
+
+
+def _as_flag(kind: Kind, values: list[str], _look: Numbers, _marks: Marks) -> bool:
+    words = {v.lower() for v in values}
+    if not words <= {*_WORDS_OF_YES, *_WORDS_OF_NO} or len(words) > 4:  # noqa: PLR2004 - two spellings each
+        return False
+    name = plain_header(_last(kind.field.name))
+    if words <= {"0", "1"} and not (FLAG.search(name) or kind.tag == "consent"):
+        return False
+    says = FLAG.search(name) or kind.tag == "consent" or words <= {"true", "false"}
+    if len(words) == 1 and not says:
+        return False
+    kind.type = "boolean"
+    if words - _KNOWN_YES - _KNOWN_NO:
+        kind.keys["true_values"] = [w for w in _WORDS_OF_YES if w in words] or ["true"]
+        kind.keys["false_values"] = [w for w in _WORDS_OF_NO if w in words] or ["false"]
+    return True
+
+
+def _as_moment(kind: Kind, values: list[str], look: Numbers, _marks: Marks) -> bool:
+    name = _last(kind.field.name)
+    compact = look.share == 1 and all(v.isdigit() for v in values)
+    says = says_moment(name)
+    if compact and not says:
+        return False
+    if _share(_CLOCK, values) > _NEARLY_ALL:
+        kind.is_clock, kind.note = True, "time of day, without the day"
+        return True
+    counted = look_at_counters(values, says_time=says) if compact else ""
+    found = look_at_moments(values)
+    if not counted and not found.formats:
+        return False
+    kind.moments = found
+    is_day = not found.has_time or (found.is_midnight and not found.has_zone and len(values) > 1)
+    kind.type = "date" if (is_day and not counted) or counted == "excel" else "timestamp"
+    if counted:
+        kind.keys["format"] = counted
+        kind.moments = Moments((counted,), 1.0, has_time=True, has_zone=counted != "excel")
+    elif found.is_doubtful:
+        shown = next((v for v in values if _is_telling(v)), values[0])
+        choices = " or ".join(found.formats)
+        asked = "Nothing in the values tells" if kind.pii else f"Nothing tells what {shown} means"
+        kind.question = ("format", f"{choices}? {asked}", found.formats[0])
+    elif found.formats[0]:
+        kind.keys["format"] = found.formats[0]
+    elif kind.type == "date" and found.has_time:
+        kind.keys["format"] = _midnight_format(values[0])
+    if found.share < 1 and not counted:
+        kind.note = f"{1 - found.share:.1%} of the values are written otherwise"
+    if "%y" in str(kind.keys.get("format", "")) and kind.tag == "birth_date":
+        kind.note = "two digits of a year: 69 to 99 are read as 19.., 00 to 68 as 20.."
+    return True
+
+
+def _is_telling(value: str) -> bool:
+    numbers = re.findall(r"\d+", value)
+    return len(numbers) > 1 and numbers[0] != numbers[1]
+
+
+def _midnight_format(value: str) -> str:
+    between = "T" if "T" in value else " "
+    clock = {5: "%H:%M", 8: "%H:%M:%S"}.get(len(value.partition(between)[2]), "%H:%M:%S.%f")
+    return f"%Y-%m-%d{between}{clock}"
+
+
+def _as_number(kind: Kind, _values: list[str], look: Numbers, marks: Marks) -> bool:
+    if look.share < _NEARLY_ALL or kind.tag in {"email", "free_text", "full_name"}:
+        return False
+    decimals, doubt = look.decimals, look.doubtful
+    if doubt and doubt != (marks.thousands or None) and doubt == marks.decimal:
+        decimals = 3
+    if decimals > _MOST_DECIMALS:
+        kind.note = f"numbers with {decimals} decimals, more than a number may have: kept as text"
+        return True
+    kind.numbers = look
+    is_money = is_name_of_amount(_last(kind.field.name)) or bool(look.currency)
+    kind.type = "integer"
+    if decimals or is_money or look.decimal_mark:
+        kind.type = "decimal" if decimals <= 2 else "number"  # noqa: PLR2004 - cents
+    if kind.tag == "quantity":
+        kind.type = "number"
+    if look.strip:
+        kind.keys["strip"] = look.strip
+    if look.decimal_mark and look.decimal_mark != (marks.decimal or "."):
+        kind.keys["decimal_mark"] = look.decimal_mark
+        kind.keys["thousands_mark"] = look.thousands_mark
+    if doubt and marks.is_doubtful:
+        kind.type = "number"
+    if look.share < 1:
+        kind.note = f"{1 - look.share:.1%} of the values are no numbers"
+    return True
+
+
+def _settle_nulls(kind: Kind, nulls: list[str]) -> None:
+    """Declare texts that mean no value, where they cannot be one."""
+    is_text = kind.type == "text" and not kind.is_clock
+    meant = [v for v in nulls if (v in _SURE_NULLS if is_text else True)]
+    if is_text and kind.tag in {"given_name", "family_name", "full_name", "city"}:
+        meant = [v for v in meant if v == r"\N"]
+    if meant:
+        kind.keys["null_values"] = sorted(meant)

@@ -1,0 +1,230 @@
+"""From files to drafts: `cdp new source`.
+
+Files of a folder are grouped by how they look: the same columns written the same way are one
+source. A group's newest files are looked at; columns that some of them lack are optional.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from pathlib import Path
+
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.ingest.discovery.charset import decode, find_charset
+from cdp_pipeline.ingest.discovery.content import Content, is_beside_the_data, open_contents
+from cdp_pipeline.ingest.discovery.draft import Draft, draft_contract
+from cdp_pipeline.ingest.discovery.naming import bare_stem, file_pattern, source_name
+from cdp_pipeline.ingest.discovery.nested import look_at_records
+from cdp_pipeline.ingest.discovery.records import read_json, read_parquet, read_xml
+from cdp_pipeline.ingest.discovery.sample import Field, Sample
+from cdp_pipeline.ingest.discovery.tables import look_at_text, look_at_workbook
+from cdp_pipeline.ingest.headers import plain_name
+from cdp_pipeline.ingest.readers import ZIP_SUFFIX
+
+MOST_FILES = 5
+"""Files of a group that are looked at, the last by name."""
+
+_ALIKE = 0.5
+
+
+@dataclass(frozen=True)
+class Look:
+    """One file that was looked at.
+
+    Attributes:
+        path: The file.
+        member: Name within a .zip; empty otherwise.
+        sample: What was seen.
+    """
+
+    path: Path
+    member: str
+    sample: Sample
+
+    @property
+    def name(self) -> str:
+        """Name by which files are grouped."""
+        return Path(self.member).name if self.member else self.path.name
+
+
+def draft_sources(place: Path, *, name: str | None, landing: Path) -> list[Draft]:
+    """Return a draft for each kind of file at a place.
+
+    Args:
+        place: A delivery, or a folder of deliveries.
+        name: Name of the source; None to take it from the files.
+        landing: The landing folder, in which globs begin.
+
+    Raises:
+        ConfigError: There is nothing to look at, or it cannot be read.
+    """
+    files = _files(place)
+    with tempfile.TemporaryDirectory(prefix="cdp-new-") as folder:
+        looks = [look for path in files for look in look_at(path, Path(folder))]
+    groups = _groups(looks)
+    if name and len(groups) > 1:
+        raise ConfigError(
+            f"the files are of {len(groups)} kinds, but one name was given",
+            where=str(place),
+            hint="Leave --name out, or name one file: "
+            + ", ".join(group[-1].name for group in groups[:5]),
+        )
+    taken: set[str] = set()
+    drafts = []
+    for group in groups:
+        found = name or source_name([look.name for look in group])
+        while found in taken:
+            found += "_2"
+        taken.add(found)
+        drafts.append(_draft(group, found, landing))
+    return drafts
+
+
+def look_at(path: Path, scratch: Path) -> list[Look]:
+    """Return what is seen in a file: one look, or one for each member of a .zip.
+
+    Raises:
+        ConfigError: It is nothing that a contract can read.
+    """
+    contents = open_contents(path, scratch)
+    return [Look(path, content.member, _sample(content, scratch)) for content in contents]
+
+
+def _sample(content: Content, scratch: Path) -> Sample:
+    if content.kind == "parquet":
+        return look_at_records(read_parquet(content), content)
+    if content.kind == "excel":
+        return look_at_workbook(content, scratch)
+    start = content.head.lstrip(b"\xef\xbb\xbf \t\r\n")[:2000]
+    if start.startswith((b"<?xml", b"<")):
+        return look_at_records(read_xml(content, scratch), content)
+    if start.startswith((b"{", b"[")):
+        charset = find_charset(content.head)
+        records = read_json(decode(content.head, charset), content)
+        if records is not None:
+            found = look_at_records(records, content)
+            return replace(found, delivery={**found.delivery, **_encoding(charset.name)})
+    return look_at_text(content)
+
+
+def _encoding(name: str) -> dict[str, object]:
+    return {} if name == "utf-8" else {"encoding": name}
+
+
+def _files(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        raise ConfigError(
+            "there is no such file or folder", where=str(place), hint="Name a delivery."
+        )
+    found = [
+        path
+        for path in sorted(place.rglob("*"))
+        if path.is_file()
+        and not is_beside_the_data(path.name)
+        and path.stat().st_size
+        and not any(part.startswith(".") for part in path.relative_to(place).parts)
+    ]
+    if not found:
+        raise ConfigError(
+            "the folder holds no deliveries", where=str(place), hint="Put one there, or name one."
+        )
+    by_pattern: dict[str, list[Path]] = {}
+    for path in found:
+        by_pattern.setdefault(file_pattern([path.name]), []).append(path)
+    return [path for paths in by_pattern.values() for path in paths[-MOST_FILES:]]
+
+
+def _groups(looks: Iterable[Look]) -> list[list[Look]]:
+    """Put files together that are named alike, or that have the same columns and begin alike."""
+    groups: list[list[Look]] = []
+    for look in looks:
+        for group in groups:
+            if _belongs(look, group[-1]):
+                group.append(look)
+                break
+        else:
+            groups.append([look])
+    return groups
+
+
+def _belongs(one: Look, other: Look) -> bool:
+    if one.sample.delivery.get("format") != other.sample.delivery.get("format"):
+        return False
+    if one.sample.has_header != other.sample.has_header:
+        return False
+    ours, theirs = _header(one.sample), _header(other.sample)
+    if file_pattern([one.name]) == file_pattern([other.name]):
+        shared = len(ours & theirs) / max(1, min(len(ours), len(theirs)))
+        return shared >= _ALIKE or not one.sample.has_header
+    words = [bare_stem(look.name).split("_")[0] for look in (one, other)]
+    return ours == theirs and bool(ours) and words[0] == words[1] and len(words[0]) > 2  # noqa: PLR2004 - a word
+
+
+def _header(sample: Sample) -> frozenset[str]:
+    return frozenset(plain_name(field.name) for field in sample.fields if field.name)
+
+
+def _draft(group: Sequence[Look], name: str, landing: Path) -> Draft:
+    last = group[-1]
+    sample = _merged([look.sample for look in group])
+    delivery = dict(sample.delivery)
+    if last.member:
+        delivery["member"] = file_pattern(sorted({look.name for look in group}))
+    sample = replace(sample, delivery=delivery)
+    paths = [look.path for look in group]
+    return draft_contract(
+        sample,
+        name=name,
+        files=list(dict.fromkeys(look.name for look in group)),
+        tried=paths[-1],
+        path=_glob(paths, name, landing),
+    )
+
+
+def _glob(paths: Sequence[Path], name: str, landing: Path) -> str:
+    """Return the glob of the files: as they lie in the landing folder, or as they should."""
+    pattern = file_pattern(sorted({path.name for path in paths}))
+    if pattern.endswith((".gz", ".zst")) or not pattern.endswith(ZIP_SUFFIX):
+        pattern = pattern.removesuffix(".gz").removesuffix(".zst") + "*"
+    place = paths[-1].absolute().parent
+    if place.is_relative_to(landing.absolute()):
+        parts = place.relative_to(landing.absolute()).parts
+        return "/".join([*("*" if any(c.isdigit() for c in p) else p for p in parts), pattern])
+    return f"{name}/*/{pattern}"
+
+
+def _merged(samples: Sequence[Sample]) -> Sample:
+    """Return the samples of several files as one; columns that some lack are optional."""
+    last = samples[-1]
+    if len(samples) == 1:
+        return last
+    if not last.has_header:
+        columns = zip_longest(*(sample.fields for sample in samples))
+        fields = tuple(
+            Field("", [v for field in found if field for v in field.values]) for found in columns
+        )
+        return replace(last, fields=fields)
+    names = {plain_name(f.name): f.name for sample in samples for f in sample.fields}
+    fields = tuple(_joined(name, key, samples) for key, name in names.items())
+    return replace(
+        last,
+        fields=fields,
+        looked_at=f"{last.looked_at}, and {len(samples) - 1} more",
+        is_whole=False,
+        margins=(),
+    )
+
+
+def _joined(name: str, key: str, samples: Sequence[Sample]) -> Field:
+    values: list[str] = []
+    is_partial = False
+    for sample in samples:
+        found = next((f for f in sample.fields if plain_name(f.name) == key), None)
+        values += found.values if found else [""] * sample.rows
+        is_partial = is_partial or found is None or found.is_partial
+    return Field(name, values, is_partial)

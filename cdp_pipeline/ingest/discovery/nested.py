@@ -1,0 +1,196 @@
+"""Samples of nested deliveries: paths into records become columns, one array becomes rows.
+
+Pairs such as ``[{key, value}]`` become a column for each key. Which array makes rows is chosen by
+what it holds; the others are named, so that people can choose otherwise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+from cdp_pipeline.ingest.discovery.content import Content, sample_size
+from cdp_pipeline.ingest.discovery.records import Record, Records
+from cdp_pipeline.ingest.discovery.sample import Field, Sample
+from cdp_pipeline.ingest.json_sql import XML_TEXT
+
+_KEYS = ("key", "name", "attribute_code", "code", "id", "label", "Key", "Name", "@name", "@key")
+_VALUES = ("value", "Value", "val", "#", "text")
+_MOST_KEYS = 60
+_DEEPEST = 6
+_PLAIN = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-@ :#$/")
+
+
+def look_at_records(found: Records, content: Content) -> Sample:
+    """Return a sample of nested records."""
+    is_xml = found.format == "xml"
+    arrays = _arrays(found.records, is_xml=is_xml)
+    chosen = max(arrays, key=lambda p: (arrays[p], -p.count(".")), default="")
+    rows = [row for record in found.records for row in _rows(record, chosen, is_xml=is_xml)]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    fields = tuple(
+        Field(
+            name,
+            [row.get(name, "") for row in rows],
+            is_partial=any(name not in row for row in rows),
+        )
+        for name in names
+    )
+    delivery: dict[str, object] = {"format": found.format}
+    if found.place:
+        delivery["records"] = found.place
+    notes = {}
+    others = sorted(set(arrays) - {chosen})
+    if chosen:
+        notes[""] = f"each element of {chosen}[] becomes a row"
+    if others:
+        said = f"not read: {', '.join(f'{other}[]' for other in others)}"
+        notes[""] = f"{notes['']}; {said}" if chosen else said
+    some = f"the first {len(found.records)} records"
+    return Sample(
+        delivery=delivery,
+        fields=fields,
+        looked_at=sample_size(content) if found.is_whole else some,
+        is_whole=found.is_whole,
+        notes=notes,
+    )
+
+
+def step_name(name: str) -> str:
+    """Return a key as a step of a path; odd ones in double quotes."""
+    return name if set(name) <= _PLAIN else f'"{name}"'
+
+
+def _arrays(records: list[Record], *, is_xml: bool) -> Counter[str]:
+    """Count the elements of the arrays of objects that a record may become rows by."""
+    found: Counter[str] = Counter()
+    repeated: set[str] = set()
+    for record in records:
+        for path, elements in _lists(record, "", is_xml=is_xml):
+            if _pair_keys(elements) is None:
+                found[path] += len(elements)
+                if len(elements) > 1 or not is_xml:
+                    repeated.add(path)
+    return Counter({path: n for path, n in found.items() if path in repeated})
+
+
+def _lists(
+    value: Any,  # noqa: ANN401 - any JSON value
+    path: str,
+    *,
+    is_xml: bool,
+    depth: int = 0,
+) -> Iterator[tuple[str, list[Any]]]:
+    """Yield every array of objects with its path, but none within another."""
+    if not isinstance(value, dict) or depth > _DEEPEST:
+        return
+    for key, child in value.items():
+        below = f"{path}.{step_name(key)}".lstrip(".")
+        if isinstance(child, list) and child and isinstance(child[0], dict):
+            is_leaf = is_xml and all(set(c) <= {XML_TEXT} for c in child)
+            if not is_leaf or len(child) > 1:
+                yield below, child
+            if is_xml:
+                yield from _lists(child[0], below, is_xml=True, depth=depth + 1)
+        elif not is_xml:
+            yield from _lists(child, below, is_xml=False, depth=depth + 1)
+
+
+def _pair_keys(elements: list[Any]) -> tuple[str, str] | None:
+    """Return the names of key and value if the elements are pairs."""
+    if not all(isinstance(e, dict) and 1 <= len(e) <= 3 for e in elements):  # noqa: PLR2004 - pairs
+        return None
+    for key in _KEYS:
+        for value in _VALUES:
+            texts = [_text(e.get(key)) for e in elements if key in e]
+            if len(texts) == len(elements) == len(set(texts)) and all(value in e for e in elements):
+                return key, value
+    return None
+
+
+def _rows(record: Record, array: str, *, is_xml: bool) -> Iterator[dict[str, str]]:
+    """Yield a record's rows: paths with their texts."""
+    whole = dict(_leaves(record, "", skipped=array, is_xml=is_xml))
+    elements = dict(_lists(record, "", is_xml=is_xml)).get(array, []) if array else []
+    if not elements:
+        yield whole
+        return
+    for element in elements:
+        part = _leaves(element, f"{array}[]", skipped="", is_xml=is_xml)
+        yield {**whole, **dict(part)}
+
+
+def _leaves(
+    value: Any,  # noqa: ANN401 - any JSON value
+    path: str,
+    *,
+    skipped: str,
+    is_xml: bool,
+    depth: int = 0,
+) -> Iterator[tuple[str, str]]:
+    """Yield the paths to texts and numbers with what stands there."""
+    if depth > _DEEPEST:
+        return
+    for key, child in value.items():
+        below = f"{path}.{step_name(key)}".lstrip(".")
+        if key == XML_TEXT and is_xml:
+            yield path, _text(child)
+        elif below == skipped:
+            continue
+        elif is_xml and isinstance(child, list):
+            yield from _xml_leaves(child, below, skipped=skipped, depth=depth)
+        elif isinstance(child, dict):
+            yield from _leaves(child, below, skipped=skipped, is_xml=is_xml, depth=depth + 1)
+        elif isinstance(child, list):
+            yield from _list_leaves(child, below, is_xml=is_xml)
+        else:
+            yield below, _text(child)
+
+
+def _list_leaves(children: list[Any], path: str, *, is_xml: bool) -> Iterator[tuple[str, str]]:
+    if children and isinstance(children[0], dict):
+        yield from _pair_leaves(children, path, is_xml=is_xml)
+    elif children:
+        yield f"{path}[0]", _text(children[0])
+
+
+def _xml_leaves(
+    children: list[Any], path: str, *, skipped: str, depth: int
+) -> Iterator[tuple[str, str]]:
+    if len(children) > 1 and _pair_keys(children):
+        yield from _pair_leaves(children, path, is_xml=True)
+    elif children and isinstance(children[0], dict):
+        yield from _leaves(children[0], path, skipped=skipped, is_xml=True, depth=depth + 1)
+
+
+def _pair_leaves(children: list[Any], path: str, *, is_xml: bool) -> Iterator[tuple[str, str]]:
+    names = _pair_keys(children)
+    if names is None:
+        return
+    key, value = names
+    for child in children[:_MOST_KEYS]:
+        told = _text(child[key])
+        if not told or "]" in told or "=" in told:
+            continue
+        below = f"{path}[{key}={told}]" + ("" if is_xml and value == XML_TEXT else f".{value}")
+        found = child[value]
+        if isinstance(found, dict):
+            yield from _leaves(found, below, skipped="", is_xml=is_xml)
+        elif not isinstance(found, list):
+            yield below, _text(found)
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return _text(value[0].get(XML_TEXT))
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if isinstance(value, str) else str(value)

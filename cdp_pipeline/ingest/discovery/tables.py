@@ -1,0 +1,156 @@
+"""Samples of deliveries that are tables: CSV and workbooks."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.ingest.discovery.charset import Charset, decode, find_charset
+from cdp_pipeline.ingest.discovery.content import Content, sample_size
+from cdp_pipeline.ingest.discovery.dialect import (
+    MOST_RECORDS,
+    Dialect,
+    find_dialect,
+    read_records,
+    split_lines,
+)
+from cdp_pipeline.ingest.discovery.moments import look_at_moments
+from cdp_pipeline.ingest.discovery.numbers import look_at_numbers
+from cdp_pipeline.ingest.discovery.sample import Field, Sample
+from cdp_pipeline.ingest.headers import plain_name
+from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.ingest.workbook import sheet_names, write_sheet
+from cdp_pipeline.project.column_tags import tag_of
+
+_DEFAULTS = Dialect()
+_MOSTLY = 0.8
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
+
+
+def look_at_text(content: Content) -> Sample:
+    """Return a sample of a CSV text."""
+    charset = find_charset(content.head)
+    text = decode(content.head, charset)
+    if not content.is_whole:
+        text = text[: text.rfind("\n") + 1] or text
+    tail = decode(content.tail, Charset(charset.name)) if content.tail else ""
+    dialect = find_dialect(text, tail, is_whole=content.is_whole)
+    delivery: dict[str, object] = {"format": "csv"}
+    if charset.name != "utf-8":
+        delivery["encoding"] = charset.name
+    for key in ("delimiter", "quote", "escape", "skip_lines", "trailer_lines"):
+        if getattr(dialect, key) != getattr(_DEFAULTS, key):
+            delivery[key] = getattr(dialect, key)
+    found = _sample(text, tail, dialect, content)
+    notes = {**found.notes, **({"encoding": charset.note} if charset.note else {})}
+    return replace(found, delivery={**delivery, **found.delivery}, notes=notes)
+
+
+def look_at_workbook(content: Content, scratch: Path) -> Sample:
+    """Return a sample of a workbook's fullest sheet.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    best: tuple[int, str, str] = (-1, "", "")
+    try:
+        names = sheet_names(content.path)
+        for name in names:
+            target = scratch / "sheet.csv"
+            rows = write_sheet(content.path, target, sheet=name, skipped=0)
+            if len(rows) > best[0]:
+                best = (len(rows), name, target.read_text(encoding="utf-8"))
+    except RefusedError as error:
+        raise ConfigError(error.text, where=str(content.path)) from error
+    rows_found, sheet, text = best
+    dialect = find_dialect(text, text, is_whole=True)
+    dialect = replace(dialect, delimiter=",", quote='"', escape="")
+    found = _sample(text, text, dialect, replace(content, is_whole=rows_found <= MOST_RECORDS))
+    delivery: dict[str, object] = {"format": "excel"}
+    if names and sheet != names[0]:
+        delivery["sheet"] = sheet
+    for key in ("skip_lines", "trailer_lines"):
+        if getattr(dialect, key):
+            delivery[key] = getattr(dialect, key)
+    notes = dict(found.notes)
+    if len(names) > 1:
+        notes["sheet"] = f"the fullest of {len(names)} sheets: {', '.join(names)}"
+    return replace(found, delivery={**delivery, **found.delivery}, notes=notes)
+
+
+def _sample(text: str, tail: str, dialect: Dialect, content: Content) -> Sample:
+    lines = split_lines(text)
+    kept = lines[dialect.skip_lines :]
+    seen = lines if content.is_whole else split_lines(tail)
+    last = [line for line in seen if line.strip("\x1a\0 ")]
+    margins = tuple(last[len(last) - dialect.trailer_lines :]) if dialect.trailer_lines else ()
+    if content.is_whole and margins:
+        while kept and not (kept[-1].strip("\x1a\0 ") and kept[-1] not in margins):
+            kept.pop()
+    rows = [fields for _, fields in read_records("\n".join(kept), dialect)]
+    if not rows:
+        raise ConfigError("it holds no records", where=str(content.path), hint="Look at another.")
+    has_header = _is_header(rows[0], rows[1:])
+    names = [name.strip() for name in rows[0]] if has_header else []
+    body = rows[1:] if has_header else rows
+    width = max(dialect.width, len(names))
+    names, ignore = _settled(names, width) if has_header else ([""] * width, [])
+    body = [row for row in body if [c.strip() for c in row[: len(names)]] != names]
+    notes = {}
+    if repeated := len(rows) - len(body) - has_header:
+        notes[""] = f"the header is repeated {repeated} times among the records"
+    fields = tuple(
+        Field(name, [row[i] if i < len(row) else "" for row in body])
+        for i, name in enumerate(names)
+    )
+    return Sample(
+        delivery={} if has_header else {"header": False},
+        fields=tuple(f for f in fields if f.name or not has_header),
+        looked_at=sample_size(content),
+        is_whole=content.is_whole and len(rows) < MOST_RECORDS,
+        has_header=has_header,
+        ignore=tuple(ignore),
+        notes=notes,
+        margins=margins,
+        header=tuple(names),
+    )
+
+
+def _settled(names: list[str], width: int) -> tuple[list[str], list[str]]:
+    """Number the headers that stand twice, and say which columns have none."""
+    names = names + [""] * (width - len(names))
+    plain = [plain_name(name) for name in names]
+    seen: Counter[str] = Counter()
+    settled = []
+    for name, key in zip(names, plain, strict=True):
+        seen[key] += 1
+        settled.append(f"{name}#{seen[key]}" if name and plain.count(key) > 1 else name)
+    return settled, [""] if "" in settled else []
+
+
+def _is_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Return whether a record names columns: none of its cells is a value, others' are."""
+    cells = [cell.strip() for cell in first]
+    if any(_is_value(cell) for cell in cells) or not any(cells):
+        return False
+    tagged = sum(tag_of(cell) is not None for cell in cells if cell)
+    if not body:
+        return tagged > 0
+    for position in range(len(cells)):
+        column = [row[position].strip() for row in body[:200] if position < len(row)]
+        filled = [cell for cell in column if cell]
+        if filled and sum(map(_is_value, filled)) >= _MOSTLY * len(filled):
+            return True
+    return tagged * 2 >= len(cells) or (tagged > 0 and len(cells) > 2)  # noqa: PLR2004 - by chance
+
+
+def _is_value(cell: str) -> bool:
+    if not cell:
+        return False
+    if look_at_numbers([cell]).share or _EMAIL.fullmatch(cell):
+        return True
+    return bool(look_at_moments([cell]).formats)

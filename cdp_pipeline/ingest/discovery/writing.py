@@ -1,0 +1,206 @@
+"""A draft as a YAML text with comments: what was seen stands beside what was decided.
+
+Comments never hold personal data: of such columns only kind and filling are told.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+
+import yaml
+
+from cdp_pipeline.ingest.discovery.draft import Draft, Drafted, bounds, vocabulary
+from cdp_pipeline.ingest.discovery.feeding import Ask, Proposal
+from cdp_pipeline.project.yaml_source import ASK
+
+_PLAIN = re.compile(r"[A-Za-z_./][\w./+*%:#-]*( [\w./+*%-]+)*")
+_WIDE = 96
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_MOST_SHOWN = 8
+
+_WHICH_ENTITY = Ask(
+    "which entity do the rows become (see sql/staging/README.md)? Write `- entity: ...` and its "
+    "`columns:`, or [] if other sources join this one",
+    [],
+)
+
+LOAD_MODES = (
+    "append: events by key (a changed row under the same key is set aside, so that you notice);",
+    "upsert: newest row by key and `updated_at`; replace: every file is complete;",
+    "rewrite: files are sent again for some days (needs `day:`)",
+)
+
+
+def write_draft(draft: Draft, *, is_trial: bool = False) -> str:
+    """Return the YAML text of a draft.
+
+    Args:
+        draft: The draft.
+        is_trial: Whether provisional answers stand in place of questions.
+    """
+    parts = (_head, _delivery, _load, _columns, _tail)
+    text = "\n".join(line for part in parts for line in part(draft))
+    return _answered(text, draft) if is_trial else text
+
+
+def _answered(text: str, draft: Draft) -> str:
+    asks = [*draft.delivery.values(), *(v for f in draft.feeds for v in f.columns.values())]
+    asks += [v for part in draft.delivery.values() if isinstance(part, dict) for v in part.values()]
+    asks += [Ask(*c.kind.question[1:]) for c in draft.columns if c.kind.question]
+    asks += [_WHICH_ENTITY]
+    for ask in asks:
+        if isinstance(ask, Ask):
+            text = text.replace(scalar(ask), scalar(ask.provisional), 1)
+    return text
+
+
+def _head(draft: Draft) -> Iterator[str]:
+    sample = draft.sample
+    files = ", ".join(draft.files[:3]) + (" ..." if len(draft.files) > 3 else "")  # noqa: PLR2004 - enough to see
+    yield f"# Drafted by `cdp new source` from {files}: {sample.looked_at},"
+    yield f"# {sample.rows:,} rows, {len(draft.columns)} columns. Comments say what was seen there."
+    yield f"# Each `{ASK}` is something that files cannot tell: write the answer in its place, in"
+    yield "# quotes. Until then the source is refused; `cdp check` lists what is left."
+    title = draft.name.replace("_", " ").capitalize()
+    yield ""
+    yield f"title: {scalar(title)}"
+    yield "owner: data-engineering  # who answers questions about it"
+    yield ""
+
+
+def _delivery(draft: Draft) -> Iterator[str]:
+    yield "delivery:"
+    if "" in draft.notes:
+        yield f"  # {draft.notes['']}"
+    for key, value in draft.delivery.items():
+        note = f"  # {draft.notes[key]}" if key in draft.notes else ""
+        if isinstance(value, dict):
+            yield f"  {key}:{note}"
+            yield from (f"    {name}: {scalar(part)}" for name, part in value.items())
+        else:
+            yield f"  {key}: {scalar(value)}{note}"
+    yield ""
+
+
+def _load(draft: Draft) -> Iterator[str]:
+    yield "load:"
+    yield f"  mode: {draft.load['mode']}"
+    yield from (f"  # {line}" for line in LOAD_MODES)
+    twice = draft.key.repeated
+    repeated = f"; {twice} rows stand twice, word for word" if twice else ""
+    yield f"  key: {scalar(draft.load['key'])}  # {draft.key.note}{repeated}"
+    if "updated_at" in draft.load:
+        yield f"  updated_at: {draft.load['updated_at']}"
+    yield ""
+
+
+def _columns(draft: Draft) -> Iterator[str]:
+    if draft.sample.ignore:
+        yield f"ignore: {scalar(list(draft.sample.ignore))}"
+        yield ""
+    yield "columns:"
+    for column in draft.columns:
+        yield from _column(column, has_names=draft.sample.has_header)
+    yield ""
+
+
+def _column(column: Drafted, *, has_names: bool) -> Iterator[str]:
+    kind = column.kind
+    keys: dict[str, object] = {}
+    if has_names and kind.field.name != column.name:
+        keys["from"] = kind.field.name
+    if kind.type != "text":
+        keys["type"] = kind.type
+    keys.update(kind.keys)
+    if kind.question:
+        keys[kind.question[0]] = Ask(*kind.question[1:])
+    if column.is_key:
+        keys["required"] = True
+    if kind.field.is_partial:
+        keys["optional"] = True
+    if kind.pii:
+        keys["pii"] = kind.pii
+    seen = _seen(column)
+    line = f"  {column.name}: {{{', '.join(f'{k}: {scalar(v)}' for k, v in keys.items())}}}"
+    if len(line) + len(seen) + 4 <= _WIDE and not kind.question:
+        yield f"{line}  # {seen}"
+    elif len(line) <= _WIDE and not kind.question:
+        yield f"  # {seen}"
+        yield line
+    else:
+        yield f"  {column.name}:  # {seen}"
+        yield from (f"    {name}: {scalar(value)}" for name, value in keys.items())
+
+
+def _seen(column: Drafted) -> str:
+    """Return what stands in a column, in words."""
+    kind = column.kind
+    parts = []
+    if kind.tag and kind.tag not in {column.name, kind.pii}:
+        parts.append(kind.tag.replace("_", " "))
+    if kind.field.share < 1:
+        parts.append(f"{kind.field.share:.0%} filled")
+    limits = bounds(column)
+    if limits:
+        parts.append(f"{limits[0]} to {limits[1]}")
+    elif kind.type in {"date", "timestamp"} and not kind.pii and kind.moments is not None:
+        if not (kind.keys.get("format") or kind.question):
+            parts.append(f"{min(kind.field.counts)} to {max(kind.field.counts)}")
+    elif values := vocabulary(column):
+        more = " ..." if len(values) > _MOST_SHOWN else ""
+        parts.append(", ".join(values[:_MOST_SHOWN]) + more)
+    elif kind.field.counts:
+        parts.append(f"{len(kind.field.counts):,} different")
+    if kind.note:
+        parts.append(kind.note)
+    return "; ".join(parts) or "as it stands"
+
+
+def _tail(draft: Draft) -> Iterator[str]:
+    if draft.checks:
+        yield "# Bounds and values as seen: they warn; once trusted, let them quarantine or stop."
+        yield "checks:"
+        yield from (f"  - {scalar(check)}" for check in draft.checks)
+        yield ""
+    yield from _feeds(draft)
+    yield ""
+
+
+def _feeds(draft: Draft) -> Iterator[str]:
+    if not draft.feeds[0].entity:
+        yield f"feeds: {scalar(_WHICH_ENTITY)}  # {draft.feeds[0].note}"
+        return
+    yield "feeds:"
+    for feed in draft.feeds:
+        yield from _feed(feed)
+
+
+def _feed(feed: Proposal) -> Iterator[str]:
+    yield f"  - entity: {feed.entity}  # {feed.note}"
+    if feed.where:
+        yield f"    where: {scalar(feed.where)}"
+    yield "    columns:"
+    yield from (f"      {name}: {scalar(value)}" for name, value in feed.columns.items())
+
+
+def scalar(value: object) -> str:
+    """Return a value as YAML in one line.
+
+    >>> scalar("a b"), scalar("no"), scalar(["x", 1]), scalar(Ask("which?", 1))
+    ('a b', '"no"', '[x, 1]', '!ask "which?"')
+    """
+    if isinstance(value, Ask):
+        return f"{ASK} {json.dumps(value.question, ensure_ascii=False)}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {scalar(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(scalar(v) for v in value) + "]"
+    if isinstance(value, bool | int | float | Decimal):
+        return f"{value:f}" if isinstance(value, Decimal) else str(value).lower()
+    text = str(value)
+    if _PLAIN.fullmatch(text) and ": " not in text and yaml.safe_load(text) == text:
+        return text
+    return json.dumps(text, ensure_ascii=False)
