@@ -61,7 +61,8 @@ def simulate(customers: int, *, seed: int = 20_261_120) -> Columns:
 def run_ours(file: Path) -> dict[str, float]:
     """Group, fit and score with this package; return checksums."""
     from cdp_pipeline.core.settings import ClvSettings  # noqa: PLC0415 - one engine a process
-    from cdp_pipeline.features.clv import fit_models, score_customers  # noqa: PLC0415 - same
+    from cdp_pipeline.features.clv_fit import fit_models  # noqa: PLC0415 - same
+    from cdp_pipeline.features.scoring import score_customers  # noqa: PLC0415 - same
 
     con = duckdb.connect()
     con.execute("create schema features")

@@ -42,8 +42,20 @@ class RfmSettings(_Group):
 class ClvSettings(_Group):
     """Customer lifetime value."""
 
-    model: Literal["mbg/nbd", "bg/nbd", "nbd"] = Field(
-        default="mbg/nbd", description="Purchase-count model."
+    model: Literal["mbg/nbd", "bg/nbd", "pareto/nbd", "nbd"] = Field(
+        default="mbg/nbd", description="Purchase model that serves unless another wins."
+    )
+    has_contest: bool = Field(
+        default=True, description="Whether the model that did best on past days serves."
+    )
+    has_season: bool = Field(
+        default=True, description="Whether a season of the store may be part of the forecast."
+    )
+    refit_days: int = Field(
+        default=7, ge=0, description="Age from which models are trained again; 0: nightly."
+    )
+    gate_total_share: float = Field(
+        default=0.5, gt=0, description="Change of the total forecast that a new model may bring."
     )
     horizon_days: int = Field(default=365, ge=30, description="Days ahead that CLV covers.")
     monthly_discount_share: float = Field(

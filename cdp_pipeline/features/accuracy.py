@@ -114,6 +114,11 @@ def log_loss(chance: Vector, has_bought: Vector, count: Vector) -> float:
     return float(-(surprise * count).sum() / count.sum())
 
 
+def brier(chance: Vector, has_bought: Vector, count: Vector) -> float:
+    """Return the mean squared error of a forecast probability."""
+    return float(((chance - has_bought) ** 2 * count).sum() / count.sum())
+
+
 def correlate(a: Vector, b: Vector, count: Vector) -> float:
     """Return the correlation of two columns of counted rows; NaN when either is constant."""
     weight = count / count.sum()

@@ -1,86 +1,63 @@
-"""Rolling backtest of the purchase model against rules that anybody could apply.
+"""Rolling backtest: every way to forecast, held against what happened after a few past days.
 
-For each of a few past days the model is fitted on what was known then and held against what
-happened next. Choosing the days, rebuilding the histories and running the rivals belong here; the
-measures belong to ``accuracy``. Too little history is a result, not an error.
+For each of these days the models are fitted on what was known then, and all rivals look ahead.
+Choosing the days, judging the forecasts and the contest between them belong here; who takes part
+belongs to ``rivals``, the measures to ``accuracy``, the choice to ``contest``. Too little history
+is a result, not an error.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Literal
 
 import duckdb
 import numpy as np
-from numpy.typing import NDArray
 
 from cdp_pipeline.features.accuracy import (
     Accuracy,
     Tenth,
+    brier,
     calibrate,
     log_loss,
     measure,
     rank_probability,
 )
-from cdp_pipeline.features.btyd import (
-    BtydFit,
-    ModelName,
-    expected_visits,
-    fit_purchases,
-    p_active,
+from cdp_pipeline.features.cases import (
+    LARGEST_SAMPLE,
+    Cases,
+    count_customers,
+    fetch_cases,
+    fetch_daily_visits,
+    first_visit,
 )
-from cdp_pipeline.storage.warehouse import quote_identifier
+from cdp_pipeline.features.certainty import (
+    Drift,
+    Interval,
+    PastForecast,
+    measure_drift,
+    parameter_variance,
+    relative_variance,
+    total_interval,
+)
+from cdp_pipeline.features.contest import Entry, Verdict, decide
+from cdp_pipeline.features.fitting import BtydFit, ModelName
+from cdp_pipeline.features.histories import Vector
+from cdp_pipeline.features.rivals import (
+    Rival,
+    enter_models,
+    enter_rules,
+    fit_case_spend,
+    fit_cases,
+    forecast_moments,
+)
+from cdp_pipeline.features.seasons import LEAST_HISTORY_DAYS, SeasonClock, find_season
+from cdp_pipeline.features.spend import SpendFit
 
-Vector = NDArray[np.float64]
 BacktestStatus = Literal["ok", "not_enough_data"]
-
-MODEL = "model"
-LAST_HORIZON = "last_horizon"
-RATE = "purchase_rate"
-
-# As in features.customer_purchases, whoever gave back all they had bought by then is left out.
-_OUTCOMES = """
-with days as (
-    select
-        customer_id,
-        purchased_on,
-        net_amount,
-        is_visit and purchased_on <= $cut_on::date as is_known_visit,
-        is_visit and purchased_on > $cut_on::date as is_later_visit,
-    from {relation}
-    where purchased_on <= $cut_on::date + $horizon_days::integer
-),
-histories as (
-    select
-        customer_id,
-        count(*) filter (where is_known_visit) - 1 as x,
-        max(purchased_on) filter (where is_known_visit)
-        - min(purchased_on) filter (where is_known_visit) as t_x,
-        $cut_on::date - min(purchased_on) filter (where is_known_visit) as t_days,
-        count(*) filter (
-            where is_known_visit and purchased_on > $cut_on::date - $horizon_days::integer
-        ) as recent_visits,
-        count(*) filter (where is_later_visit) as actual_visits,
-    from days
-    group by customer_id
-    having
-        count(*) filter (where is_known_visit) > 0
-        and sum(net_amount) filter (where purchased_on <= $cut_on::date) > 0
-)
-select
-    x::double as x,
-    t_x::double as t_x,
-    t_days::double as t_days,
-    recent_visits::double as recent_visits,
-    actual_visits::double as actual_visits,
-    count(*)::double as customers,
-from histories
-group by all
-order by x, t_x, t_days, recent_visits, actual_visits
-"""
 
 
 @dataclass(frozen=True)
@@ -92,37 +69,58 @@ class BacktestPlan:
             customer and day.
         horizon_days: Days looked ahead.
         folds: Most folds to run.
-        model: Purchase model to test.
+        model: Purchase model that serves unless another wins; tested first.
+        challengers: Models that may take its place.
+        is_seasonal: Whether the season's clock may enter.
         history_days: Fewest days between the first purchase of all and a fold's day.
         minimum_customers: Fewest customers in a fold.
     """
 
     relation: str = "features.customer_day"
     horizon_days: int = 90
-    folds: int = 3
+    folds: int = 4
     history_days: int = 90
     model: ModelName = "mbg/nbd"
+    challengers: tuple[ModelName, ...] = ("bg/nbd", "pareto/nbd", "nbd")
+    is_seasonal: bool = True
     minimum_customers: int = 500
+
+    @property
+    def models(self) -> tuple[ModelName, ...]:
+        """All models, the default first."""
+        return (self.model, *(name for name in self.challengers if name != self.model))
 
 
 @dataclass(frozen=True)
-class Rival:
+class Result:
     """How one way of forecasting did in one fold.
 
     Attributes:
-        name: ``model``, ``last_horizon`` (as many as in the last horizon) or ``purchase_rate``
-            (repeat purchases over age, carried on).
+        name: As in ``rivals``.
+        is_naive: Whether it is a rule that anybody could apply.
+        status: State of its fit; ``ok`` for rules.
         predicted_visits: Forecast total.
-        accuracy: Error and ranking measures.
+        predicted_amount: Forecast total amount.
+        accuracy: Error and ranking of the visits.
+        amount_accuracy: Error and ranking of the amounts.
         active_auc: Chance that a customer who came back scored above one who did not.
         active_log_loss: Surprise of the forecast probability to come back; NaN without one.
+        active_brier: Mean squared error of that probability; NaN without one.
+        loss: What the contest compares: error of a customer's visits (RMSE) plus what the total was
+            off by, a customer.
     """
 
     name: str
+    is_naive: bool
+    status: str
     predicted_visits: float
+    predicted_amount: float
     accuracy: Accuracy
+    amount_accuracy: Accuracy
     active_auc: float
     active_log_loss: float
+    active_brier: float
+    loss: float
 
 
 @dataclass(frozen=True)
@@ -132,36 +130,81 @@ class Fold:
     Attributes:
         fold: 1 is the latest.
         cut_on: Last day that the rivals knew.
-        customers: Customers who had bought by then.
+        customers: Customers who had bought by then, or the sample of them.
         actual_visits: What these customers bought within the horizon.
+        actual_amount: For how much.
         active_share: Share of them who bought at all.
-        fit: Purchase model fitted on that day.
-        rivals: The model first.
-        tenths: Calibration of the model.
+        fit: The default's fit on that day.
+        results: The default first.
+        tenths: Calibration of the visits that the winner forecast, by tenth.
+        active_tenths: Calibration of its chances of a visit, by tenth.
+        visits_interval: Interval of the total visits that the winner forecast.
+        amount_interval: The same for the amount.
     """
 
     fold: int
     cut_on: date
-    customers: float
+    customers: int
     actual_visits: float
+    actual_amount: float
     active_share: float
     fit: BtydFit
-    rivals: tuple[Rival, ...]
-    tenths: tuple[Tenth, ...]
+    results: tuple[Result, ...]
+    tenths: tuple[Tenth, ...] = ()
+    active_tenths: tuple[Tenth, ...] = ()
+    visits_interval: Interval | None = None
+    amount_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
 class BacktestReport:
-    """All folds of a backtest, latest first; none when ``status`` is ``not_enough_data``."""
+    """All folds of a backtest, latest first; none when ``status`` is ``not_enough_data``.
+
+    Attributes:
+        status: Whether there was a past day to look ahead from.
+        reason: What was lacking, in words.
+        horizon_days: Days looked ahead.
+        folds: Latest first.
+        verdict: Who serves.
+        past_visits: Errors of the winner's totals, latest first.
+        past_amounts: The same for amounts.
+    """
 
     status: BacktestStatus
     reason: str
     horizon_days: int
     folds: tuple[Fold, ...]
+    verdict: Verdict
+    past_visits: tuple[PastForecast, ...] = ()
+    past_amounts: tuple[PastForecast, ...] = ()
+
+    @property
+    def coverage(self) -> tuple[int, int]:
+        """Return how many totals lay within their interval, of how many."""
+        held = [
+            interval.holds(actual)
+            for fold in self.folds
+            for interval, actual in (
+                (fold.visits_interval, fold.actual_visits),
+                (fold.amount_interval, fold.actual_amount),
+            )
+            if interval is not None
+        ]
+        return sum(held), len(held)
+
+
+@dataclass
+class _Day:
+    """A past day while it is judged."""
+
+    number: int
+    cases: Cases
+    spend: SpendFit
+    rivals: dict[str, Rival] = field(default_factory=dict)
 
 
 def backtest(con: duckdb.DuckDBPyConnection, *, as_of: date, plan: BacktestPlan) -> BacktestReport:
-    """Return how the model would have done on past days.
+    """Return how each way to forecast would have done on past days, and who should serve.
 
     The first fold looks ahead to ``as_of``, the next to one horizon before, and so on; a fold
     counts when enough history lies before its day and enough customers had bought by then.
@@ -171,91 +214,185 @@ def backtest(con: duckdb.DuckDBPyConnection, *, as_of: date, plan: BacktestPlan)
         as_of: Last day of complete data.
         plan: What to test, and on what.
     """
-    first = _first_visit(con, plan.relation)
-    if first is None:
-        return BacktestReport("not_enough_data", "no purchase has been seen", plan.horizon_days, ())
-    folds: list[Fold] = []
+    first = first_visit(con, plan.relation)
+    days = list(_run_days(con, as_of, plan, first)) if first else []
+    default = Verdict(plan.model, ())
+    if not days:
+        reason = (
+            f"a backtest needs {plan.history_days + plan.horizon_days} days of purchases by "
+            f"{plan.minimum_customers} customers or more; the first purchase is of {first}"
+            if first
+            else "no purchase has been seen"
+        )
+        return BacktestReport("not_enough_data", reason, plan.horizon_days, (), default)
+    folds = [_judge(day, plan) for day in days]
+    entries = [
+        Entry(result.name, fold.fold, result.loss, result.is_naive)
+        for fold in folds
+        for result in fold.results
+    ]
+    verdict = decide(entries, default=plan.model, allowed=list(days[0].rivals))
+    return _with_intervals(con, plan, days, folds, verdict)
+
+
+def find_clock(con: duckdb.DuckDBPyConnection, cases: Cases, plan: BacktestPlan) -> SeasonClock:
+    """Return the season's clock as it could be known on a past day."""
+    plain = SeasonClock(cases.cut_on)
+    if not plan.is_seasonal or not cases.customers:
+        return plain
+    if cases.first_ago.max() + 1 < LEAST_HISTORY_DAYS:
+        return plain
+    visits = fetch_daily_visits(con, plan.relation, cases.cut_on)
+    return find_season(visits, lambda clock: fit_cases(cases, plan.model, clock))
+
+
+def sample_stride(con: duckdb.DuckDBPyConnection, relation: str) -> int:
+    """Return of how many customers one is taken, so that past days stay affordable."""
+    return max(1, round(count_customers(con, relation) / LARGEST_SAMPLE))
+
+
+def _run_days(
+    con: duckdb.DuckDBPyConnection, as_of: date, plan: BacktestPlan, first: date
+) -> Iterator[_Day]:
+    stride = sample_stride(con, plan.relation)
     for number in range(1, plan.folds + 1):
         cut_on = as_of - timedelta(days=number * plan.horizon_days)
         if (cut_on - first).days < plan.history_days:
-            break
-        outcomes = _fetch_outcomes(con, plan, cut_on)
-        if outcomes["customers"].sum() < plan.minimum_customers:
-            break
-        fit = _fit(outcomes, plan, folds[-1].fit if folds else None)
-        if fit.status == "not_enough_data":
-            break
-        folds.append(_judge(number, cut_on, outcomes, fit, plan.horizon_days))
-    if folds:
-        return BacktestReport("ok", "", plan.horizon_days, tuple(folds))
-    reason = (
-        f"a backtest needs {plan.history_days + plan.horizon_days} days of purchases by "
-        f"{plan.minimum_customers} customers or more; the first purchase is of {first}"
-    )
-    return BacktestReport("not_enough_data", reason, plan.horizon_days, ())
+            return
+        cases = fetch_cases(con, plan.relation, cut_on, plan.horizon_days, stride)
+        if cases.customers < plan.minimum_customers:
+            return
+        clock = find_clock(con, cases, plan)
+        clocks = [SeasonClock(cut_on), *([clock] if clock.is_seasonal else [])]
+        day = _Day(number, cases, fit_case_spend(cases))
+        rivals = (*enter_models(cases, plan.models, clocks, day.spend), *enter_rules(cases))
+        day.rivals = {rival.name: rival for rival in rivals}
+        if plan.model not in day.rivals:
+            return
+        yield day
 
 
-def _first_visit(con: duckdb.DuckDBPyConnection, relation: str) -> date | None:
-    table = quote_identifier(relation)
-    rows = con.execute(
-        f"select min(purchased_on) from {table} where is_visit"  # noqa: S608 - identifier quoted
-    ).fetchall()
-    found: date | None = rows[0][0]
-    return found
-
-
-def _fetch_outcomes(
-    con: duckdb.DuckDBPyConnection, plan: BacktestPlan, cut_on: date
-) -> Mapping[str, Vector]:
-    sql = _OUTCOMES.format(relation=quote_identifier(plan.relation))
-    columns = con.execute(sql, {"cut_on": cut_on, "horizon_days": plan.horizon_days}).fetchnumpy()
-    return {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
-
-
-def _fit(outcomes: Mapping[str, Vector], plan: BacktestPlan, earlier: BtydFit | None) -> BtydFit:
-    x, t_x, age, customers = (outcomes[name] for name in ("x", "t_x", "t_days", "customers"))
-    return fit_purchases(x, t_x, age, customers, model=plan.model, start=earlier)
-
-
-def _judge(
-    number: int, cut_on: date, outcomes: Mapping[str, Vector], fit: BtydFit, horizon_days: int
-) -> Fold:
-    x, t_x, age = (outcomes[name] for name in ("x", "t_x", "t_days"))
-    actual, customers = outcomes["actual_visits"], outcomes["customers"]
-    predicted = expected_visits(fit, x, t_x, age, horizon_days)
-    chance = p_active(fit, x, t_x, age, horizon_days)
-    by_rate = x / np.maximum(age, 1.0) * horizon_days
-    has_bought = (actual > 0).astype(np.float64)
-    rivals = (
-        _compare(MODEL, predicted, outcomes, chance=chance),
-        _compare(LAST_HORIZON, outcomes["recent_visits"], outcomes),
-        _compare(RATE, by_rate, outcomes),
-    )
+def _judge(day: _Day, plan: BacktestPlan) -> Fold:
+    cases = day.cases
+    fit = day.rivals[plan.model].fit
+    if fit is None:
+        raise TypeError(plan.model)
     return Fold(
-        fold=number,
-        cut_on=cut_on,
-        customers=float(customers.sum()),
-        actual_visits=float((actual * customers).sum()),
-        active_share=float((has_bought * customers).sum() / customers.sum()),
+        fold=day.number,
+        cut_on=cases.cut_on,
+        customers=cases.customers,
+        actual_visits=float(cases.actual_visits.sum()),
+        actual_amount=float(cases.actual_amount.sum()),
+        active_share=float((cases.actual_visits > 0).mean()),
         fit=fit,
-        rivals=rivals,
-        tenths=calibrate(predicted, actual, customers),
+        results=tuple(_compare(rival, cases) for rival in day.rivals.values()),
     )
 
 
-def _compare(
-    name: str,
-    predicted: Vector,
-    outcomes: Mapping[str, Vector],
-    *,
-    chance: Vector | None = None,
-) -> Rival:
-    actual, customers = outcomes["actual_visits"], outcomes["customers"]
-    has_bought = (actual > 0).astype(np.float64)
-    return Rival(
-        name=name,
-        predicted_visits=float((predicted * customers).sum()),
-        accuracy=measure(predicted, actual, customers),
-        active_auc=rank_probability(predicted if chance is None else chance, has_bought, customers),
-        active_log_loss=math.nan if chance is None else log_loss(chance, has_bought, customers),
+def _compare(rival: Rival, cases: Cases) -> Result:
+    ones = np.ones(cases.customers)
+    has_bought = (cases.actual_visits > 0).astype(np.float64)
+    accuracy = measure(rival.visits, cases.actual_visits, ones)
+    chance = rival.active
+    off = abs(float((rival.visits - cases.actual_visits).mean()))
+    return Result(
+        name=rival.name,
+        is_naive=rival.is_naive,
+        status=rival.fit.status if rival.fit else "ok",
+        predicted_visits=float(rival.visits.sum()),
+        predicted_amount=float(rival.amount.sum()),
+        accuracy=accuracy,
+        amount_accuracy=measure(rival.amount, cases.actual_amount, ones),
+        active_auc=rank_probability(rival.visits if chance is None else chance, has_bought, ones),
+        active_log_loss=math.nan if chance is None else log_loss(chance, has_bought, ones),
+        active_brier=math.nan if chance is None else brier(chance, has_bought, ones),
+        loss=accuracy.rmse + off,
+    )
+
+
+def _with_intervals(
+    con: duckdb.DuckDBPyConnection,
+    plan: BacktestPlan,
+    days: list[_Day],
+    folds: list[Fold],
+    verdict: Verdict,
+) -> BacktestReport:
+    """Return the report; each fold's interval knows only folds that had ended by its day."""
+    finished: list[Fold] = []
+    visits_errors: list[PastForecast] = []
+    amount_errors: list[PastForecast] = []
+    before = ""
+    for day, fold in reversed(list(zip(days, folds, strict=True))):
+        rival = day.rivals.get(verdict.winner, day.rivals[plan.model])
+        if rival.name != before:
+            # How another model erred says nothing of this one.
+            before, visits_errors, amount_errors = rival.name, [], []
+        drift = _drift(con, plan, day.cases, rival)
+        variances = model_variances(day.cases, rival, day.spend)
+        intervals: dict[str, Interval | None] = {}
+        for name, errors, said, actual in (
+            ("visits", visits_errors, rival.visits, fold.actual_visits),
+            ("amount", amount_errors, rival.amount, fold.actual_amount),
+        ):
+            total, variance = float(said.sum()), variances[name]
+            is_sound = total > 0 and math.isfinite(variance)
+            intervals[name] = total_interval(total, variance, drift, errors) if is_sound else None
+            if is_sound:
+                error = math.log((actual + 0.5) / (total + 0.5))
+                errors.insert(0, PastForecast(error, variance))
+        finished.insert(0, _finish(fold, day.cases, rival, intervals))
+    return BacktestReport(
+        status="ok",
+        reason="",
+        horizon_days=plan.horizon_days,
+        folds=tuple(finished),
+        verdict=verdict,
+        past_visits=tuple(visits_errors),
+        past_amounts=tuple(amount_errors),
+    )
+
+
+def _drift(con: duckdb.DuckDBPyConnection, plan: BacktestPlan, cases: Cases, rival: Rival) -> Drift:
+    visits = fetch_daily_visits(con, plan.relation, cases.cut_on)
+    if rival.fit is None or rival.clock is None:
+        return Drift(0.0, 0.0)
+    return measure_drift(visits, rival.fit, rival.clock, cases.horizon_days)
+
+
+def model_variances(cases: Cases, rival: Rival, spend: SpendFit) -> Mapping[str, float]:
+    """Return the variance of the logarithm of both totals by chance and estimation."""
+    if rival.fit is None or rival.clock is None:
+        return {"visits": math.nan, "amount": math.nan}
+    clock = rival.clock
+    said = forecast_moments(cases, rival.fit, clock, spend)
+
+    def total(fit: BtydFit) -> float:
+        return float(forecast_moments(cases, fit, clock, spend).visits.sum())
+
+    estimation = parameter_variance(rival.fit, total)
+    usable = cases.mean_amount[cases.x > 0]
+    mean = float(usable.mean()) if len(usable) else 0.0
+    spend_variance = float(usable.var()) / len(usable) / mean**2 if mean > 0 else 0.0
+    return {
+        "visits": estimation + _spread(said.visits, said.visits_variance),
+        "amount": estimation + spend_variance + _spread(said.amount, said.amount_variance),
+    }
+
+
+def _spread(mean: Vector, variance: Vector) -> float:
+    return relative_variance(float(mean.sum()), variance)
+
+
+def _finish(
+    fold: Fold, cases: Cases, rival: Rival, intervals: Mapping[str, Interval | None]
+) -> Fold:
+    ones = np.ones(cases.customers)
+    has_bought = (cases.actual_visits > 0).astype(np.float64)
+    chance = np.zeros(cases.customers) if rival.active is None else rival.active
+    return replace(
+        fold,
+        tenths=calibrate(rival.visits, cases.actual_visits, ones),
+        active_tenths=calibrate(chance, has_bought, ones),
+        visits_interval=intervals["visits"],
+        amount_interval=intervals["amount"],
     )

@@ -1,121 +1,67 @@
-"""Purchase models of the "buy till you die" family: how often a customer buys, and whether still.
+"""Purchase models of the "buy till you die" family: what a fit says about each customer.
 
-Fitting and prediction for MBG/NBD, BG/NBD and NBD belong here, in numpy alone. Spend belongs to
-``spend``, reading and writing tables to ``clv``, accuracy to ``backtest``.
-
-Notation of the papers: ``x`` repeat purchases, ``t_x`` time from first to last purchase, ``T`` time
-from first purchase to the end of observation, all in one unit of time; a purchase is a day with a
-positive net amount. ``r`` and ``alpha`` shape the gamma distribution of purchase rates, ``a`` and
-``b`` the beta distribution of the chance to leave.
+Chances and expected purchases under MBG/NBD, BG/NBD, Pareto/NBD and NBD belong here, in numpy
+alone; maximum likelihood belongs to ``fitting``, spend to ``spend``, tables to ``clv``, accuracy to
+``backtest``. The notation is that of ``fitting``.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from cdp_pipeline.features.histories import Histories, Vector, group_histories, pair_up
-from cdp_pipeline.features.likelihood import DropoutLikelihood, StayLikelihood
-from cdp_pipeline.features.optimise import Objective, Optimum, curvature, invert_curvature, minimise
+from cdp_pipeline.features.fitting import PARAMETER_NAMES, BtydFit, ModelName, fit_purchases
+from cdp_pipeline.features.histories import Vector, pair_up
+from cdp_pipeline.features.pareto import (
+    pareto_alive,
+    pareto_lifetime,
+    pareto_new,
+    pareto_silent,
+    pareto_squared_lifetime,
+)
 from cdp_pipeline.features.quadrature import beta_rule
 
-ModelName = Literal["mbg/nbd", "bg/nbd", "nbd"]
-FitStatus = Literal["ok", "nbd_fallback", "not_enough_data"]
+__all__ = (
+    "DAYS_PER_DISCOUNT_MONTH",
+    "PARAMETER_NAMES",
+    "BtydFit",
+    "ModelName",
+    "WhileAlive",
+    "alive_table",
+    "expected_new",
+    "expected_visits",
+    "fit_purchases",
+    "p_active",
+    "p_alive",
+    "while_alive",
+)
 
-PARAMETER_NAMES: Mapping[str, tuple[str, ...]] = {
-    "mbg/nbd": ("r", "alpha", "a", "b"),
-    "bg/nbd": ("r", "alpha", "a", "b"),
-    "nbd": ("r", "alpha"),
-}
 DAYS_PER_DISCOUNT_MONTH = 30.0
 
-_SAMPLE_ROWS = 60_000
-_LEAST_CUSTOMERS = 2
-_LEAST_DROPOUT = 1e-4
-_NO_SPREAD = 1e4
-_SAMPLE_TOLERANCE = 1e-6
 _NODES_PER_ROOT = 32.0
 _FEWEST_NODES = 32.0
 _MOST_NODES = 512.0
+_SHALLOW = 1e-3
+
+Matrix = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class BtydFit:
-    """A fitted purchase model.
+class WhileAlive(NamedTuple):
+    """What customers known to be alive do within a horizon, one entry per customer.
 
     Attributes:
-        model: Model that the parameters belong to; ``nbd`` after a fallback.
-        params: Parameters by name; empty when there was not enough data.
-        se: Standard errors by name, NaN where the data do not determine the parameter.
-        loglik: Log-likelihood at the maximum.
-        n: Customers behind the fit.
-        rows: Distinct histories behind the fit.
-        converged: Whether the model asked for reached its maximum; False after any fallback.
-        status: ``ok``; ``nbd_fallback`` when the data show no dropout to estimate, so that every
-            customer counts as alive; ``not_enough_data`` when predictions are NaN.
+        visits: Expected purchases.
+        pairs: Expected ordered pairs of purchases, the mean of ``n * (n - 1)``.
+        active: Chance of a purchase.
     """
 
-    model: ModelName
-    params: dict[str, float]
-    se: dict[str, float]
-    loglik: float
-    n: float
-    rows: int
-    converged: bool
-    status: FitStatus
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
-
-
-def fit_purchases(
-    x: ArrayLike,
-    t_x: ArrayLike,
-    T: ArrayLike,  # noqa: N803 - T is what every paper calls the age
-    n: ArrayLike | None = None,
-    *,
-    model: ModelName = "mbg/nbd",
-    start: BtydFit | None = None,
-) -> BtydFit:
-    """Return the maximum-likelihood fit of a purchase model.
-
-    The order of rows never matters, and equal rows may come counted or repeated. Data without
-    usable information never raise: see ``BtydFit.status``.
-
-    Args:
-        x: Repeat purchases per row.
-        t_x: Time from first to last purchase.
-        T: Time from first purchase to the end of observation.
-        n: Customers per row; one each when not given.
-        model: ``mbg/nbd`` (a customer may leave after any purchase), ``bg/nbd`` (only after a
-            repeat purchase) or ``nbd`` (nobody leaves).
-        start: Earlier fit of the same model to start from.
-
-    Raises:
-        DataQualityError: A row cannot be a purchase history.
-
-    Source:
-        Fader, Hardie, Lee (2005); Batislam, Denizel, Filiztekin (2007); Ehrenberg (1959).
-    """
-    histories = group_histories(x, t_x, T, n)
-    purchases = float((histories.count * histories.x).sum())
-    if histories.customers < _LEAST_CUSTOMERS or purchases <= 0:
-        return _describe(histories, model, {}, status="not_enough_data")
-    fit = _maximise(histories, model, start)
-    if fit is not None:
-        return fit
-    if model != "nbd":
-        fit = _maximise(histories, "nbd", None)
-    if fit is None:
-        fit = _pool(histories, purchases)
-    return replace(fit, converged=False, status="nbd_fallback")
+    visits: Vector
+    pairs: Vector
+    active: Vector
 
 
 def p_alive(fit: BtydFit, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Vector:  # noqa: N803 - T
@@ -132,6 +78,8 @@ def p_alive(fit: BtydFit, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Vector:
         return np.full(xs.shape, np.nan)
     if fit.model == "nbd":
         return np.ones(xs.shape)
+    if fit.model == "pareto/nbd":
+        return pareto_alive(fit.params, xs, last, age)
     r, alpha, a, b = (fit.params[name] for name in PARAMETER_NAMES[fit.model])
     lowest = 0.0 if fit.model == "mbg/nbd" else 1.0
     chances = b - lowest + np.maximum(xs, lowest)
@@ -148,13 +96,7 @@ def p_active(
     horizon: float,
 ) -> Vector:
     """Return the probability, per customer, of at least one purchase in ``(T, T + horizon]``."""
-    xs, last, age = _arrays(x, t_x, T)
-    if not fit.params:
-        return np.full(xs.shape, np.nan)
-    r, alpha = fit.params["r"], fit.params["alpha"]
-    buys = -np.expm1(-(r + xs) * np.log1p(horizon / (alpha + age)))
-    active: Vector = buys * p_alive(fit, xs, last, age)
-    return active
+    return _forecast(fit, (x, t_x, T), horizon, lambda ahead: ahead.active)
 
 
 def expected_visits(
@@ -168,13 +110,10 @@ def expected_visits(
 
     Source:
         Fader, Hardie, Lee (2005), equation 10, with the hypergeometric function replaced by a
-        Gauss rule over the customer's chance to leave.
+        Gauss rule over the customer's chance to leave; for Pareto/NBD equation 22 of Schmittlein,
+        Morrison, Colombo (1987).
     """
-    xs, last, age = _arrays(x, t_x, T)
-    pair_x, pair_age, position = pair_up(xs, age)
-    while_alive = _visits_while_alive(fit, pair_x, pair_age, (horizon,))[0]
-    expected: Vector = while_alive[position] * p_alive(fit, xs, last, age)
-    return expected
+    return _forecast(fit, (x, t_x, T), horizon, lambda ahead: ahead.visits)
 
 
 def expected_new(fit: BtydFit, t: ArrayLike) -> Vector:
@@ -182,6 +121,8 @@ def expected_new(fit: BtydFit, t: ArrayLike) -> Vector:
     horizon = np.atleast_1d(np.asarray(t, dtype=np.float64))
     if not fit.params:
         return np.full(horizon.shape, np.nan)
+    if fit.model == "pareto/nbd":
+        return pareto_new(fit.params, horizon)
     r, alpha = fit.params["r"], fit.params["alpha"]
     if fit.model == "nbd":
         rate: Vector = r / alpha * horizon
@@ -196,6 +137,40 @@ def expected_new(fit: BtydFit, t: ArrayLike) -> Vector:
     return expected * (b / (a + b)) if leaves_at_once else expected
 
 
+def while_alive(
+    fit: BtydFit,
+    x: ArrayLike,
+    T: ArrayLike,  # noqa: N803 - T
+    ends: Sequence[float],
+    *,
+    has_pairs: bool = True,
+) -> list[WhileAlive]:
+    """Return what customers known to be alive at ``T`` do by each end of a horizon.
+
+    Args:
+        fit: Purchase model.
+        x: Repeat purchases.
+        T: Time from first purchase to the end of observation; same length as ``x``.
+        ends: Lengths of the horizons.
+        has_pairs: Whether to find ``pairs`` too; otherwise they are NaN.
+    """
+    xs, age = _arrays(x, T)
+    if not fit.params:
+        unknown = np.full(len(xs), np.nan)
+        return [WhileAlive(unknown, unknown, unknown) for _ in ends]
+    rate, since = fit.params["r"] + xs, fit.params["alpha"] + age
+    if fit.model == "pareto/nbd":
+        return [_pareto_while_alive(fit, xs, age, end) for end in ends]
+    buys = [-np.expm1(-rate * np.log1p(end / since)) for end in ends]
+    if fit.model == "nbd":
+        return [
+            WhileAlive(rate * (end / since), rate * (rate + 1.0) * (end / since) ** 2, active)
+            for end, active in zip(ends, buys, strict=True)
+        ]
+    visits, pairs = _dropout_moments(fit, xs, since, ends, has_pairs=has_pairs)
+    return [WhileAlive(*columns) for columns in zip(visits, pairs, buys, strict=True)]
+
+
 def alive_table(  # noqa: PLR0913 - every horizon is an option with a default
     fit: BtydFit,
     x: ArrayLike,
@@ -205,6 +180,7 @@ def alive_table(  # noqa: PLR0913 - every horizon is an option with a default
     months: int = 12,
     month_days: float = DAYS_PER_DISCOUNT_MONTH,
     monthly_discount: float = 0.01,
+    ahead: Callable[[Vector], Vector] | None = None,
 ) -> dict[str, Vector]:
     """Return what a customer with ``(x, T)`` will buy while alive; times P(alive) it is a forecast.
 
@@ -219,46 +195,94 @@ def alive_table(  # noqa: PLR0913 - every horizon is an option with a default
         months: Months summed into the discounted total.
         month_days: Length of such a month, in days.
         monthly_discount: Discount per 30 days, as a share; purchases count at their month's end.
+        ahead: Turns days ahead into the model's own time, where a season stretches it.
 
     Returns:
-        Columns by name: ``x``, ``T``, ``visits_<horizon>d`` for each horizon, and
-        ``discounted_visits``. Grain: one row per distinct (x, T). Ordering: x, T.
+        Columns by name: ``x``, ``T``, for each horizon ``visits_<horizon>d``,
+        ``active_<horizon>d`` (chance of a purchase), and ``discounted_visits``, ``value_visits``,
+        ``value_pairs``, ``value_active`` of all months together. Grain: one row per distinct
+        (x, T). Ordering: x, T.
     """
     xs, age = _arrays(x, T)
     pair_x, pair_age, _ = pair_up(xs, age)
     month_ends = month_days * np.arange(1, months + 1)
-    ends = (*map(float, horizons), *month_ends.tolist())
-    visits = _visits_while_alive(fit, pair_x, pair_age, ends)
+    ends = np.array([*map(float, horizons), *month_ends.tolist()])
+    lengths = ends if ahead is None else ahead(ends)
+    last = while_alive(fit, pair_x, pair_age, [float(lengths[-1])])[0]
+    found = while_alive(fit, pair_x, pair_age, lengths.tolist(), has_pairs=False)
     columns = {"x": pair_x, "T": pair_age}
-    columns |= {f"visits_{days}d": visits[i] for i, days in enumerate(horizons)}
+    for days, part in zip(horizons, found, strict=False):
+        columns |= {f"visits_{days}d": part.visits, f"active_{days}d": part.active}
     discount = (1.0 + monthly_discount) ** (-month_ends / DAYS_PER_DISCOUNT_MONTH)
-    by_month = np.diff(visits[len(horizons) :], axis=0, prepend=0.0)
-    return columns | {"discounted_visits": (by_month * discount[:, None]).sum(axis=0)}
+    by_month = np.diff([part.visits for part in found[len(horizons) :]], axis=0, prepend=0.0)
+    return columns | {
+        "discounted_visits": (by_month * discount[:, None]).sum(axis=0),
+        "value_visits": last.visits,
+        "value_pairs": last.pairs,
+        "value_active": last.active,
+    }
 
 
-def _visits_while_alive(
-    fit: BtydFit, x: Vector, age: Vector, ends: tuple[float, ...]
-) -> NDArray[np.float64]:
-    """Return expected purchases of customers known to be alive, one row per end of horizon."""
-    if not fit.params:
-        return np.full((len(ends), len(x)), np.nan)
-    scale = 1.0 / (fit.params["alpha"] + age)
+def _forecast(
+    fit: BtydFit,
+    history: tuple[ArrayLike, ArrayLike, ArrayLike],
+    horizon: float,
+    choose: Callable[[WhileAlive], Vector],
+) -> Vector:
+    xs, last, age = _arrays(*history)
+    pair_x, pair_age, position = pair_up(xs, age)
+    (ahead,) = while_alive(fit, pair_x, pair_age, (horizon,), has_pairs=False)
+    expected: Vector = choose(ahead)[position] * p_alive(fit, xs, last, age)
+    return expected
+
+
+def _pareto_while_alive(fit: BtydFit, x: Vector, age: Vector, end: float) -> WhileAlive:
+    rate, since = fit.params["r"] + x, fit.params["alpha"] + age
+    return WhileAlive(
+        rate / since * pareto_lifetime(fit.params, age, end),
+        rate * (rate + 1.0) / since**2 * pareto_squared_lifetime(fit.params, age, end),
+        1.0 - pareto_silent(fit.params, x, age, end),
+    )
+
+
+def _dropout_moments(
+    fit: BtydFit, x: Vector, since: Vector, ends: Sequence[float], *, has_pairs: bool
+) -> tuple[Matrix, Matrix]:
+    """Return expected purchases and pairs of BG/NBD and MBG/NBD, one row per end of horizon.
+
+    Given the chance ``p`` to leave after each purchase, with ``z = end / since`` and ``k`` the
+    shape of the rate, the mean of n is ``(1 - (1+pz)^-k) / p`` and that of n (n-1)
+    ``2 (1-p) / p^2 * (1 - (1+pz)^-k - pkz (1+pz)^-(k+1))``.
+    """
     rate = fit.params["r"] + x
-    if fit.model == "nbd":
-        return np.asarray(ends)[:, None] * (rate * scale)
     a, b = fit.params["a"], fit.params["b"] + (fit.model == "mbg/nbd")
-    nodes = _count_nodes(max(ends) * scale)
-    visits = np.empty((len(ends), len(x)))
+    nodes = _count_nodes(max(ends) / since)
+    visits, pairs = np.empty((len(ends), len(x))), np.full((len(ends), len(x)), np.nan)
     groups_x, groups_nodes, group = pair_up(x, nodes)
     for number, (purchases, size) in enumerate(zip(groups_x, groups_nodes, strict=True)):
         rows = np.flatnonzero(group == number)
         chance, weight = beta_rule(a, b + purchases, nodes=int(size))
         share = (weight / chance)[:, None]
         for i, end in enumerate(ends):
-            power = np.log1p(np.multiply.outer(chance, end * scale[rows]))
-            power *= -rate[rows]
-            visits[i, rows] = -(np.expm1(power, out=power) * share).sum(axis=0)
-    return visits
+            grown = np.log1p(np.multiply.outer(chance, end / since[rows]))
+            power = np.expm1(-rate[rows] * grown)
+            visits[i, rows] = -(power * share).sum(axis=0)
+            if has_pairs:
+                pairs[i, rows] = _mean_pairs(chance, weight, rate[rows], end / since[rows], power)
+    return visits, pairs
+
+
+def _mean_pairs(
+    chance: Vector, weight: Vector, rate: Vector, reach: Vector, power: Matrix
+) -> Vector:
+    step = np.multiply.outer(chance, reach)
+    # Where hardly anybody leaves the difference below is one of nearly equal numbers.
+    inside = step * rate
+    exact = -power - inside * (1.0 + power) / (1.0 + step)
+    series = inside * step * (rate + 1.0) / 2.0 * (1.0 - 2.0 * (rate + 2.0) * step / 3.0)
+    gain = np.where(inside + step < _SHALLOW, series, exact)
+    pairs: Vector = (gain * (2.0 * weight * (1.0 - chance) / chance**2)[:, None]).sum(axis=0)
+    return pairs
 
 
 def _count_nodes(reach: Vector) -> Vector:
@@ -267,80 +291,6 @@ def _count_nodes(reach: Vector) -> Vector:
     needed = np.maximum(_NODES_PER_ROOT * np.sqrt(reach), _FEWEST_NODES)
     nodes: Vector = np.minimum(2.0 ** np.ceil(np.log2(needed)), _MOST_NODES)
     return nodes
-
-
-def _maximise(histories: Histories, model: ModelName, start: BtydFit | None) -> BtydFit | None:
-    """Return the fit, or None where the data do not determine the model."""
-    names = PARAMETER_NAMES[model]
-    logs = np.log(_start_values(histories, model, start))
-    stride = max(1, histories.rows // _SAMPLE_ROWS)
-    sample = _objective(histories.thin(stride), model)
-    optimum = minimise(sample, logs, tolerance=_SAMPLE_TOLERANCE if stride > 1 else 1e-9)
-    if stride > 1 and optimum.converged:
-        optimum = _polish(_objective(histories, model), sample, optimum)
-    inverse = invert_curvature(curvature(sample, optimum.point))
-    params = dict(zip(names, np.exp(optimum.point).tolist(), strict=True))
-    if not optimum.converged or inverse is None or _is_degenerate(params):
-        return None
-    spread = np.exp(optimum.point) * np.sqrt(np.diag(inverse) / histories.customers)
-    se = dict(zip(names, spread.tolist(), strict=True))
-    return _describe(histories, model, params, se=se, mean_loglik=-optimum.value)
-
-
-def _objective(histories: Histories, model: ModelName) -> Objective:
-    if model == "nbd":
-        return StayLikelihood(histories)
-    return DropoutLikelihood(histories, leaves_at_once=model == "mbg/nbd")
-
-
-def _polish(full: Objective, sample: Objective, optimum: Optimum) -> Optimum:
-    # The sample's curvature is within a few per cent of that of all rows, so that a handful of
-    # evaluations over all rows suffice.
-    inverse = invert_curvature(curvature(sample, optimum.point))
-    return minimise(full, optimum.point, inverse_hessian=inverse, iterations=40)
-
-
-def _start_values(histories: Histories, model: ModelName, start: BtydFit | None) -> Vector:
-    names = PARAMETER_NAMES[model]
-    if start is not None and set(names) <= set(start.params):
-        return np.array([start.params[name] for name in names])
-    mean_age = float((histories.age * histories.count).sum() / histories.customers)
-    return np.array([0.5, 0.3 * mean_age, 0.7, 2.0])[: len(names)]
-
-
-def _is_degenerate(params: Mapping[str, float]) -> bool:
-    if params["r"] >= _NO_SPREAD:
-        return True
-    return "a" in params and params["a"] / (params["a"] + params["b"]) < _LEAST_DROPOUT
-
-
-def _pool(histories: Histories, purchases: float) -> BtydFit:
-    """Return an NBD so narrow that everybody gets the common rate: no spread to estimate."""
-    age = float((histories.age * histories.count).sum())
-    params = {"r": _NO_SPREAD, "alpha": _NO_SPREAD * age / purchases}
-    value, _ = StayLikelihood(histories).evaluate(params["r"], params["alpha"])
-    return _describe(histories, "nbd", params, mean_loglik=value, status="nbd_fallback")
-
-
-def _describe(
-    histories: Histories,
-    model: ModelName,
-    params: dict[str, float],
-    *,
-    se: dict[str, float] | None = None,
-    mean_loglik: float = math.nan,
-    status: FitStatus = "ok",
-) -> BtydFit:
-    return BtydFit(
-        model=model,
-        params=params,
-        se=dict.fromkeys(params, math.nan) if se is None else se,
-        loglik=mean_loglik * histories.customers,
-        n=histories.customers,
-        rows=histories.rows,
-        converged=status == "ok",
-        status=status,
-    )
 
 
 def _arrays(*values: ArrayLike) -> list[Vector]:

@@ -1,142 +1,82 @@
 """The step that turns purchase histories into a forecast per customer.
 
-Reading ``features.customer_purchases``, fitting, scoring in SQL and writing the tables belong here;
-the models themselves belong to ``btyd`` and ``spend``, their test on past days to ``backtest``.
+When models are trained, who serves, and which tables come of it belong here; the models themselves
+belong to ``clv_fit``, scoring to ``scoring``, the test on past days to ``backtest``.
 
 =========================  =====================================================================
 features.clv               one row per customer: forecast of visits, spend and value
 features.clv_model         parameters, standard errors and figures of both models
 features.clv_backtest      one row per fold and rival: error and ranking on past days
 features.clv_calibration   one row per fold and tenth: forecast against outcome
+features.clv_total         totals of the forecast with their intervals
+features.model_contest     who serves each prediction, and how everybody else did
+features.model_registry    every version of every model, and which serves
+features.model_drift       whether inputs and scores look like those of the training
 =========================  =====================================================================
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Literal
+from datetime import date, timedelta
 
 import duckdb
-import numpy as np
-from numpy.typing import NDArray
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.settings import ClvSettings
-from cdp_pipeline.features.accuracy import correlate
-from cdp_pipeline.features.backtest import BacktestPlan, BacktestReport, backtest
-from cdp_pipeline.features.btyd import (
-    BtydFit,
-    alive_table,
-    fit_purchases,
+from cdp_pipeline.features.backtest import (
+    BacktestPlan,
+    BacktestReport,
+    backtest,
+    find_clock,
+    sample_stride,
 )
-from cdp_pipeline.features.clv_tables import write_backtest, write_model
-from cdp_pipeline.features.spend import SpendFit, fit_spend
+from cdp_pipeline.features.cases import fetch_cases
+from cdp_pipeline.features.clv_fit import ClvFit, fit_models
+from cdp_pipeline.features.clv_tables import (
+    write_backtest,
+    write_contest,
+    write_model,
+    write_totals,
+)
+from cdp_pipeline.features.clv_versions import (
+    PREDICTION,
+    judge,
+    make_version,
+    recall,
+    watch_stability,
+)
+from cdp_pipeline.features.fitting import ModelName
+from cdp_pipeline.features.registry import (
+    Version,
+    admit,
+    find_serving,
+    is_due,
+    read_registry,
+    write_files,
+    write_registry,
+)
+from cdp_pipeline.features.rivals import SEASONAL
+from cdp_pipeline.features.scoring import score_customers
+from cdp_pipeline.features.seasons import SeasonClock
+from cdp_pipeline.features.totals import Total, forecast_totals
 from cdp_pipeline.project.loader import load_project
-from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, open_build
 
-ModelStatus = Literal["ok", "nbd_fallback", "pooled_mean", "not_enough_data"]
-
-MONTHS = 12
-CAPPED_SHARE = 0.999
-
-_HISTORIES = """
-select
-    x::double as x,
-    t_x::double as t_x,
-    t_days::double as t_days,
-    count(*)::double as customers,
-from features.customer_purchases
-group by all
-"""
-
-# Mean amounts are binned to half a per cent: as many rows as bins, and no floating-point sum whose
-# order could differ from run to run.
-_AMOUNTS = """
-select
-    x::double as x,
-    exp(round(ln(least(mean_repeat_amount, $amount_cap)::double) * 200) / 200) as mean_amount,
-    count(*)::double as customers,
-from features.customer_purchases
-where x > 0 and mean_repeat_amount > 0
-group by all
-order by x, mean_amount
-"""
-
-_AMOUNT_CAP = """
-select quantile_disc(mean_repeat_amount, $share::double)
-from features.customer_purchases
-where x > 0 and mean_repeat_amount > 0
-"""
-
-_SCORES = """
-create or replace table features.clv as
-with purchases as (
-    select
-        customer_id,
-        x,
-        t_x,
-        t_days,
-        case when x > 0 then least(mean_repeat_amount, $amount_cap)::double else 0 end as amount,
-    from features.customer_purchases
-),
-chances as (
-    select
-        purchases.customer_id,
-        case
-            when purchases.x < $least_x::double then 1e0
-            else 1e0 / (
-                1e0 + $a::double / ($b::double - $least_x::double + purchases.x) * exp(
-                    ($r::double + purchases.x)
-                    * ln(($alpha::double + purchases.t_days) / ($alpha::double + purchases.t_x))
-                )
-            )
-        end as p_alive,
-        1e0 - exp(
-            -($r::double + purchases.x)
-            * ln(1e0 + 90e0 / ($alpha::double + purchases.t_days))
-        ) as p_buys_90d,
-        while_alive.visits_90d,
-        while_alive.visits_365d,
-        while_alive.discounted_visits,
-        $p::double * ($v::double + purchases.x * purchases.amount)
-        / ($p::double * purchases.x + $q::double - 1e0) as spend,
-    from purchases
-    -- A left join: without enough data the table is empty and every forecast NULL.
-    left join clv_while_alive as while_alive
-        on purchases.x = while_alive.x and purchases.t_days = while_alive.t_days
-),
-forecasts as (
-    select
-        customer_id,
-        case when $has_dropout::boolean then round(p_alive, 6) end as p_alive,
-        round(p_alive * p_buys_90d, 6) as p_active_90d,
-        round(p_alive * visits_90d, 6) as expected_visits_90d,
-        round(p_alive * visits_365d, 6) as expected_visits_365d,
-        spend::decimal(18, 2) as expected_spend_amount,
-        (p_alive * discounted_visits * spend)::decimal(18, 2) as clv_12m_amount,
-    from chances
-),
-borders as (
-    select
-        quantile_disc(clv_12m_amount, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) as steps,
-    from forecasts
-),
-final as (
-    select
-        forecasts.*,
-        case
-            when clv_12m_amount is not null
-            then 1 + len(list_filter(borders.steps, lambda step: clv_12m_amount > step))
-        end::integer as clv_tenth,
-        $model_status::varchar as model_status,
-    from forecasts
-    cross join borders
+CHURN_DAYS = 90
+TABLES = (
+    "clv",
+    "clv_model",
+    "clv_backtest",
+    "clv_calibration",
+    "clv_total",
+    "model_contest",
+    "model_registry",
+    "model_drift",
 )
-select * from final
-order by customer_id
-"""
 
+_MODELS: tuple[ModelName, ...] = ("mbg/nbd", "bg/nbd", "pareto/nbd", "nbd")
 _SUMMARY = """
 select
     count(*) as customers,
@@ -148,34 +88,24 @@ from features.clv
 
 
 @dataclass(frozen=True)
-class ClvFit:
-    """Both models behind a forecast.
+class Night:
+    """What a night's forecast came from.
 
     Attributes:
-        purchases: How often customers buy.
-        spend: What a purchase is worth.
-        pairs: Distinct (x, T) of all customers: ``x`` and ``t_days``.
-        amount_cap: Largest mean amount that the spend model sees; None without amounts.
-        correlation: Correlation of purchases and mean amount, which the spend model takes to be 0.
+        fit: Models that scored.
+        report: How all rivals did on past days.
+        versions: The registry as it stands now.
+        is_trained: Whether models were trained tonight.
     """
 
-    purchases: BtydFit
-    spend: SpendFit
-    pairs: dict[str, NDArray[np.float64]]
-    amount_cap: object
-    correlation: float
-
-    @property
-    def status(self) -> ModelStatus:
-        """The worse of the two models' states."""
-        states = (self.purchases.status, self.spend.status)
-        if "not_enough_data" in states:
-            return "not_enough_data"
-        return states[1] if states[0] == "ok" else states[0]
+    fit: ClvFit
+    report: BacktestReport
+    versions: tuple[Version, ...]
+    is_trained: bool
 
 
 def run(context: RunContext) -> StepResult:
-    """Fit, score and backtest; write the four tables.
+    """Train or recall the models, score and backtest; write the tables of this module.
 
     Raises:
         DataQualityError: ``features.customer_purchases`` holds an impossible history.
@@ -184,22 +114,31 @@ def run(context: RunContext) -> StepResult:
     settings = context.settings.clv
     project = load_project(context.project_root)
     with open_build(context) as con:
-        fit = fit_models(con, settings)
-        score_customers(con, fit, settings)
+        night = forecast(con, settings, as_of=context.business_date)
+        fit, report = night.fit, night.report
+        totals = forecast_totals(
+            con, fit, report, as_of=context.business_date, horizon_days=settings.horizon_days
+        )
         write_model(con, fit.purchases, fit.spend, correlation=fit.correlation)
-        plan = BacktestPlan(model=settings.model, minimum_customers=settings.minimum_customers)
-        report = backtest(con, as_of=context.business_date, plan=plan)
         write_backtest(con, report)
-        for name in ("clv", "clv_model", "clv_backtest", "clv_calibration"):
+        write_contest(con, {PREDICTION: report.verdict})
+        write_totals(con, totals)
+        write_registry(con, night.versions)
+        watch_stability(con, find_serving(night.versions, PREDICTION))
+        for name in TABLES:
             declare_table(con, project.table(f"features.{name}"))
         summary = fetch_dicts(con, _SUMMARY)[0]
+    paths = DataPaths.of(context)
+    write_files(paths.ensure(paths.tree / "models"), night.versions)
     return StepResult(
         rows_in=summary["customers"],
         rows_out=summary["customers"],
-        messages=(_describe_model(fit), _describe_backtest(report)),
+        messages=_tell(night, totals),
         facts={
             "model": fit.purchases.model,
             "model_status": fit.status,
+            "is_seasonal": fit.clock.is_seasonal,
+            "is_trained": night.is_trained,
             "scored_customers": summary["scored"],
             "clv_12m_amount": str(summary["clv_12m_amount"]),
             "expected_visits_365d": str(summary["expected_visits_365d"]),
@@ -209,75 +148,72 @@ def run(context: RunContext) -> StepResult:
     )
 
 
-def fit_models(con: duckdb.DuckDBPyConnection, settings: ClvSettings) -> ClvFit:
-    """Return both models, fitted on ``features.customer_purchases``.
+def forecast(con: duckdb.DuckDBPyConnection, settings: ClvSettings, *, as_of: date) -> Night:
+    """Return the models of the night, with ``features.clv`` scored by them.
 
-    Below ``settings.minimum_customers`` neither is fitted: status ``not_enough_data``.
+    They are those of the serving version unless that is due; a new one serves only after its gate.
     """
-    histories = _fetch(con, _HISTORIES)
-    cap = fetch_value(con, _AMOUNT_CAP, {"share": CAPPED_SHARE})
-    amounts = _fetch(con, _AMOUNTS, {"amount_cap": cap})
-    if histories["customers"].sum() < settings.minimum_customers:
-        histories = {name: values[:0] for name, values in histories.items()}
-        amounts = {name: values[:0] for name, values in amounts.items()}
-    x, t_x, age, customers = (histories[name] for name in ("x", "t_x", "t_days", "customers"))
-    values = [amounts[name] for name in ("x", "mean_amount", "customers")]
-    return ClvFit(
-        purchases=fit_purchases(x, t_x, age, customers, model=settings.model),
-        spend=fit_spend(*values),
-        pairs={"x": x, "t_days": age},
-        amount_cap=cap,
-        correlation=correlate(*values) if len(values[0]) else math.nan,
+    plan = BacktestPlan(
+        horizon_days=CHURN_DAYS,
+        model=settings.model,
+        challengers=_MODELS if settings.has_contest else (),
+        is_seasonal=settings.has_season,
+        minimum_customers=settings.minimum_customers,
     )
+    report = backtest(con, as_of=as_of, plan=plan)
+    versions = read_registry(con)
+    serving = find_serving(versions, PREDICTION)
+    if serving is not None and not is_due(serving, as_of, settings.refit_days):
+        fit = recall(con, serving, as_of)
+        if fit is not None:
+            score_customers(con, fit, settings)
+            return Night(fit, report, versions, is_trained=False)
+    fit = train_winner(con, settings, plan, report, as_of=as_of)
+    score_customers(con, fit, settings)
+    if fit.status == "not_enough_data" and serving is None:
+        return Night(fit, report, versions, is_trained=False)
+    candidate = make_version(con, fit, report, as_of=as_of)
+    earlier = recall(con, serving, as_of) if serving else None
+    versions = admit(versions, candidate, judge(con, fit, earlier, report, settings))
+    admitted = find_serving(versions, PREDICTION)
+    if admitted is not None and admitted.version != candidate.version and earlier is not None:
+        score_customers(con, earlier, settings)
+        return Night(earlier, report, versions, is_trained=True)
+    return Night(fit, report, versions, is_trained=True)
 
 
-def score_customers(con: duckdb.DuckDBPyConnection, fit: ClvFit, settings: ClvSettings) -> None:
-    """Create ``features.clv``: one row per customer, ordered by customer_id.
+def train_winner(
+    con: duckdb.DuckDBPyConnection,
+    settings: ClvSettings,
+    plan: BacktestPlan,
+    report: BacktestReport,
+    *,
+    as_of: date,
+) -> ClvFit:
+    """Return the models that won on past days, fitted on all days."""
+    winner = report.verdict.winner
+    clock = SeasonClock(as_of)
+    if winner.endswith(SEASONAL):
+        stride = sample_stride(con, plan.relation)
+        cases = fetch_cases(con, plan.relation, as_of, plan.horizon_days, stride)
+        clock = find_clock(con, cases, plan)
+    model = next((name for name in _MODELS if winner.removesuffix(SEASONAL) == name), plan.model)
+    return fit_models(con, settings, model=model, clock=clock)
 
-    Forecasts are NULL without enough data, and ``p_alive`` also when the model knows no dropout.
-    """
-    month_days = settings.horizon_days / MONTHS
-    table = alive_table(
-        fit.purchases,
-        fit.pairs["x"],
-        fit.pairs["t_days"],
-        months=MONTHS,
-        month_days=month_days,
-        monthly_discount=settings.monthly_discount_share,
+
+def _tell(night: Night, totals: list[Total]) -> tuple[str, ...]:
+    return (
+        _describe_model(night.fit),
+        _describe_backtest(night.report),
+        *_describe_totals(totals),
+        *_describe_gate(night),
     )
-    columns = {"t_days" if name == "T" else name: values for name, values in table.items()}
-    con.register("clv_while_alive", columns)
-    try:
-        con.execute(_SCORES, _score_parameters(fit))
-    finally:
-        con.unregister("clv_while_alive")
-
-
-def _score_parameters(fit: ClvFit) -> dict[str, object]:
-    names = ("r", "alpha", "a", "b", "p", "q", "v")
-    params: dict[str, object] = dict.fromkeys(names)
-    params |= fit.purchases.params | fit.spend.params
-    has_dropout = "a" in fit.purchases.params
-    if not has_dropout:
-        params |= {"a": 0.0, "b": 1.0}  # no odds of having left
-    return params | {
-        "least_x": 1.0 if fit.purchases.model == "bg/nbd" else 0.0,
-        "has_dropout": has_dropout,
-        "amount_cap": fit.amount_cap,
-        "model_status": fit.status,
-    }
-
-
-def _fetch(
-    con: duckdb.DuckDBPyConnection, sql: str, params: dict[str, object] | None = None
-) -> dict[str, NDArray[np.float64]]:
-    columns = con.execute(sql, params).fetchnumpy()
-    return {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
 
 
 def _describe_model(fit: ClvFit) -> str:
+    season = ", in the time of the store's season" if fit.clock.is_seasonal else ""
     sentences = {
-        "ok": f"Forecast by {fit.purchases.model} and gamma-gamma.",
+        "ok": f"Forecast by {fit.purchases.model} and gamma-gamma{season}.",
         "nbd_fallback": "The data show no dropout to estimate: everybody counts as alive.",
         "pooled_mean": "Mean amounts hardly differ: everybody is expected to spend the same.",
         "not_enough_data": "Too few customers or repeat purchases: no forecast.",
@@ -289,8 +225,29 @@ def _describe_backtest(report: BacktestReport) -> str:
     if not report.folds:
         return f"No backtest: {report.reason}."
     latest = report.folds[0]
-    model, last_horizon, _ = latest.rivals
+    by_name = {result.name: result for result in latest.results}
+    model = by_name.get(report.verdict.winner, latest.results[0])
+    rules = [result for result in latest.results if result.is_naive]
+    best = min(rules, key=lambda result: (result.loss, result.name))
+    end = latest.cut_on + timedelta(days=report.horizon_days)
     return (
-        f"Backtest from {latest.cut_on}: mean error {model.accuracy.mae:.3f} visits, "
-        f"{last_horizon.accuracy.mae:.3f} by repeating the last {report.horizon_days} days."
+        f"Backtest {latest.cut_on} to {end}: {model.name} was off by {model.accuracy.bias:+.1%} in "
+        f"total, mean error {model.accuracy.mae:.3f} visits; the best rule, {best.name}, by "
+        f"{best.accuracy.bias:+.1%} and {best.accuracy.mae:.3f}."
     )
+
+
+def _describe_totals(totals: list[Total]) -> list[str]:
+    return [
+        f"{total.expected:,.0f} visits in the next {total.horizon_days} days, "
+        f"{total.interval.low:,.0f} to {total.interval.high:,.0f} nine times in ten."
+        for total in totals
+        if total.quantity == "visits_90d" and total.interval
+    ]
+
+
+def _describe_gate(night: Night) -> list[str]:
+    newest = night.versions[0] if night.versions and night.is_trained else None
+    if newest is None or newest.gate == "passed":
+        return []
+    return [f"The model trained tonight did not pass its gate: {newest.reason}."]

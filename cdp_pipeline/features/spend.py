@@ -33,6 +33,7 @@ _LEAST_SPREAD = 1e-12
 _POOLED_Q = 1e9
 _LARGEST_SHAPE = 1e6
 _LARGEST_LOG = 25.0
+_LEAST_MARGIN = 0.25
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,23 @@ def expected_spend(fit: SpendFit, x: ArrayLike, mean_value: ArrayLike) -> Vector
     p, q, v = (fit.params[name] for name in PARAMETER_NAMES)
     expected: Vector = p * (v + purchases * own) / (p * purchases + q - 1.0)
     return expected
+
+
+def squared_spend(fit: SpendFit, x: ArrayLike, mean_value: ArrayLike) -> Vector:
+    """Return the mean square of a customer's own mean amount, given what was seen.
+
+    Where the model gives it no finite value (``q`` near 2 and nobody's repeat purchases to narrow
+    it) it is that of the smallest shape for which it is finite by a margin.
+    """
+    purchases = np.atleast_1d(np.asarray(x, dtype=np.float64))
+    if not fit.params:
+        return np.full(purchases.shape, np.nan)
+    own = np.where(purchases > 0, np.asarray(mean_value, dtype=np.float64), 0.0)
+    p, q, v = (fit.params[name] for name in PARAMETER_NAMES)
+    shape = q + p * purchases
+    scale = p * (v + purchases * own)
+    squared: Vector = scale**2 / ((shape - 1.0) * np.maximum(shape - 2.0, _LEAST_MARGIN))
+    return squared
 
 
 class SpendLikelihood:

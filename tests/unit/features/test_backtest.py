@@ -5,10 +5,15 @@ from datetime import date
 import duckdb
 import pytest
 
-from cdp_pipeline.features.backtest import BacktestPlan, backtest
+from cdp_pipeline.features.backtest import BacktestPlan, Fold, Result, backtest
+from tests.unit.features.stores import christmas_peak, write_store
 
 AS_OF = date(1998, 6, 30)
 LONG = BacktestPlan(horizon_days=273, history_days=270, folds=3)
+
+
+def results_of(fold: Fold) -> dict[str, Result]:
+    return {result.name: result for result in fold.results}
 
 
 def test_holdout_accuracy_on_cdnow(cdnow_days: duckdb.DuckDBPyConnection) -> None:
@@ -17,16 +22,27 @@ def test_holdout_accuracy_on_cdnow(cdnow_days: duckdb.DuckDBPyConnection) -> Non
     (fold,) = report.folds
     assert (fold.fold, fold.cut_on, fold.customers) == (1, date(1997, 9, 30), 2349)
     assert fold.active_share == pytest.approx(0.291, abs=1e-3)
-    model, last_horizon, rate = fold.rivals
-    assert [rival.name for rival in fold.rivals] == ["model", "last_horizon", "purchase_rate"]
+    found = results_of(fold)
+    assert list(found) == [
+        "mbg/nbd",
+        "bg/nbd",
+        "pareto/nbd",
+        "nbd",
+        "last_horizon",
+        "purchase_rate",
+        "average_customer",
+    ]
+    model = found["mbg/nbd"]
     assert model.accuracy.mae == pytest.approx(0.767, abs=1e-3)
     assert model.accuracy.rmse == pytest.approx(1.610, abs=1e-3)
     assert model.accuracy.bias == pytest.approx(-0.163, abs=1e-3)
     assert model.active_auc == pytest.approx(0.7595, abs=1e-4)
-    assert last_horizon.accuracy.mae == pytest.approx(1.598, abs=1e-3)
-    assert last_horizon.accuracy.bias == pytest.approx(1.55, abs=0.01)
-    assert rate.accuracy.mae == pytest.approx(1.027, abs=1e-3)
-    assert rate.accuracy.rmse == pytest.approx(2.216, abs=1e-3)
+    assert found["pareto/nbd"].accuracy.mae == pytest.approx(0.757, abs=1e-3)
+    assert found["pareto/nbd"].accuracy.rmse == pytest.approx(1.605, abs=1e-3)
+    assert found["last_horizon"].accuracy.mae == pytest.approx(1.598, abs=1e-3)
+    assert found["last_horizon"].accuracy.bias == pytest.approx(1.55, abs=0.01)
+    assert found["purchase_rate"].accuracy.mae == pytest.approx(1.027, abs=1e-3)
+    assert found["purchase_rate"].accuracy.rmse == pytest.approx(2.216, abs=1e-3)
 
 
 def test_model_beats_the_rules_and_is_calibrated_in_every_fold(
@@ -37,18 +53,47 @@ def test_model_beats_the_rules_and_is_calibrated_in_every_fold(
         date(1998, 3, 31),
         date(1997, 12, 30),
         date(1997, 9, 30),
+        date(1997, 7, 1),
     ]
-    model, last_horizon, rate = (rival.accuracy for rival in report.folds[0].rivals)
-    assert model.mae < 1.05 * min(last_horizon.mae, rate.mae)
+    winner = report.verdict.winner
     for fold in report.folds:
-        model, last_horizon, rate = (rival.accuracy for rival in fold.rivals)
-        assert model.rmse < min(last_horizon.rmse, rate.rmse)
-        assert abs(model.bias) < 0.25
+        found = results_of(fold)
+        model = found.get(winner, found["mbg/nbd"])
+        rules = [result.accuracy for result in fold.results if result.is_naive]
+        assert model.accuracy.rmse < min(rule.rmse for rule in rules)
+        assert model.accuracy.mae < 1.06 * min(rule.mae for rule in rules)
+        assert abs(model.accuracy.bias) < 0.25
         said = sum(tenth.predicted * tenth.customers for tenth in fold.tenths)
-        assert said == pytest.approx(fold.rivals[0].predicted_visits)
+        assert said == pytest.approx(model.predicted_visits)
         done = sum(tenth.actual * tenth.customers for tenth in fold.tenths)
         assert done == pytest.approx(fold.actual_visits)
         assert fold.tenths[-1].actual > 5 * fold.tenths[0].actual
+        came = sum(tenth.actual * tenth.customers for tenth in fold.active_tenths)
+        assert came == pytest.approx(fold.active_share * fold.customers)
+        assert fold.visits_interval is not None
+        assert fold.visits_interval.holds(fold.actual_visits)
+    held, asked = report.coverage
+    assert (held, asked) == (8, 8)
+
+
+def test_a_season_that_came_twice_is_found_and_serves() -> None:
+    con = duckdb.connect()
+    store = write_store(con, seed=20, days=730, season=christmas_peak, start=date(2022, 10, 1))
+    known = BacktestPlan(horizon_days=90)
+    report = backtest(con, as_of=store.last_day, plan=known)
+    assert report.verdict.winner.endswith(", seasonal")
+    found = results_of(report.folds[0])
+    plain, seasonal = found["mbg/nbd"], found[report.verdict.winner]
+    assert abs(seasonal.accuracy.bias) < 0.1
+    assert seasonal.loss < plain.loss
+
+
+def test_a_store_without_a_season_keeps_the_plain_model() -> None:
+    con = duckdb.connect()
+    store = write_store(con, seed=21, days=730)
+    report = backtest(con, as_of=store.last_day, plan=BacktestPlan(horizon_days=90))
+    assert not report.verdict.winner.endswith(", seasonal")
+    assert abs(results_of(report.folds[0])["mbg/nbd"].accuracy.bias) < 0.1
 
 
 def test_nothing_after_the_cut_reaches_the_model(cdnow_days: duckdb.DuckDBPyConnection) -> None:
@@ -56,7 +101,7 @@ def test_nothing_after_the_cut_reaches_the_model(cdnow_days: duckdb.DuckDBPyConn
     cdnow_days.execute("delete from features.customer_day where purchased_on > date '1997-09-30'")
     after = backtest(cdnow_days, as_of=AS_OF, plan=LONG).folds[0]
     assert after.fit == before.fit
-    assert after.rivals[0].predicted_visits == before.rivals[0].predicted_visits
+    assert after.results[0].predicted_visits == before.results[0].predicted_visits
     assert after.actual_visits == 0
 
 

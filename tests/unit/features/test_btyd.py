@@ -155,7 +155,7 @@ def test_large_data_give_the_same_maximum_from_a_sample(
 ) -> None:
     data = (cdnow["x"], cdnow["t_x"], cdnow["age"])
     reference = fit_purchases(*data, model=model)
-    monkeypatch.setattr("cdp_pipeline.features.btyd._SAMPLE_ROWS", 200)
+    monkeypatch.setattr("cdp_pipeline.features.fitting._SAMPLE_ROWS", 200)
     fit = fit_purchases(*data, model=model)
     assert fit.loglik == pytest.approx(reference.loglik, abs=1e-6)
     assert fit.params == pytest.approx(reference.params, rel=1e-4)

@@ -14,13 +14,15 @@ import pytest
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.features.btyd import ModelName, alive_table, expected_visits, p_active, p_alive
-from cdp_pipeline.features.clv import fit_models, run, score_customers
+from cdp_pipeline.features.clv import run
+from cdp_pipeline.features.clv_fit import fit_models
+from cdp_pipeline.features.scoring import score_customers
 from cdp_pipeline.features.spend import expected_spend
 from cdp_pipeline.storage.warehouse import describe, fetch_dicts, open_build
 
 AS_OF = date(1998, 6, 30)
 CDNOW = Path(__file__).resolve().parents[2] / "data" / "cdnow_sample.csv.gz"
-MODELS: tuple[ModelName, ...] = ("mbg/nbd", "bg/nbd", "nbd")
+MODELS: tuple[ModelName, ...] = ("mbg/nbd", "bg/nbd", "pareto/nbd", "nbd")
 
 PURCHASES = """
 create or replace table features.customer_purchases as
@@ -135,8 +137,9 @@ def prepare(
     """Return the context of a night whose warehouse holds some CDNOW customers."""
     headers = root / "sql" / "features"
     headers.mkdir(parents=True)
-    for path in (repository / "sql" / "features").glob("clv*.yml"):
-        shutil.copy(path, headers)
+    for pattern in ("clv*.yml", "model*.yml"):
+        for path in (repository / "sql" / "features").glob(pattern):
+            shutil.copy(path, headers)
     context = make_context(AS_OF)
     with open_build(context) as con:
         con.execute(
@@ -158,8 +161,9 @@ def test_step_writes_documented_tables(
     assert (result.rows_in, result.rows_out) == (2349, 2349)
     assert result.facts["model_status"] == "ok"
     assert result.facts["scored_customers"] == 2349
-    assert result.facts["backtest_folds"] == 3
+    assert result.facts["backtest_folds"] == 4
     assert "mean error" in result.messages[1]
+    assert "nine times in ten" in result.messages[2]
     with open_build(context) as con:
         model = {
             (row["part"], row["quantity"]): row["estimate"]
@@ -168,12 +172,46 @@ def test_step_writes_documented_tables(
         assert model["purchases", "customers"] == 2349
         assert {quantity for part, quantity in model if part == "spend"} >= {"p", "q", "v"}
         rivals = fetch_dicts(con, "select * from features.clv_backtest")
-        assert len(rivals) == 9
-        assert {row["active_log_loss"] is None for row in rivals if row["rival"] != "model"} == {
-            True
-        }
-        assert len(fetch_dicts(con, "select * from features.clv_calibration")) == 30
+        assert len({row["rival"] for row in rivals if row["fold"] == 1}) == 12
+        assert {row["active_log_loss"] is None for row in rivals if row["is_naive"]} == {True}
+        assert len(fetch_dicts(con, "select * from features.clv_calibration")) == 80
+        totals = fetch_dicts(con, "select * from features.clv_total")
+        assert all(row["low"] < row["expected"] < row["high"] for row in totals)
+        (version,) = fetch_dicts(con, "select * from features.model_registry")
+        assert (version["gate"], version["is_serving"]) == ("passed", True)
+        assert {
+            row["status"] for row in fetch_dicts(con, "select * from features.model_drift")
+        } == {"stable"}
+        (serving,) = fetch_dicts(con, "select * from features.model_contest where is_serving")
+        assert serving["place"] == 1
         assert describe(con, "features.clv")["clv_12m_amount"] == "DECIMAL(18,2)"
+
+
+def test_intervals_hold_what_customers_did(con: duckdb.DuckDBPyConnection) -> None:
+    """Scores as of 1997-09-30 against the 273 days that followed."""
+    known = PURCHASES.replace("1998-06-30", "1997-09-30").replace(
+        "where is_visit", "where is_visit and purchased_on <= date '1997-09-30'"
+    )
+    con.execute(known)
+    settings = ClvSettings(horizon_days=273, monthly_discount_share=0.0)
+    score_customers(con, fit_models(con, settings), settings)
+    held, above = con.execute(
+        """
+        with outcomes as (
+            select customer_id, sum(net_amount) as amount
+            from features.customer_day
+            where is_visit and purchased_on > date '1997-09-30'
+            group by customer_id
+        )
+        select
+            avg((coalesce(amount, 0) between clv_12m_low_amount and clv_12m_high_amount)::int),
+            avg((coalesce(amount, 0) > clv_12m_high_amount)::int),
+        from features.clv
+        left join outcomes using (customer_id)
+        """
+    ).fetchall()[0]
+    assert 0.88 < held < 0.97
+    assert above < 0.08
 
 
 @pytest.mark.parametrize("customers", ["false", "customer < 200", "date = date '1997-01-01'"])

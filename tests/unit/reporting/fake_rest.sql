@@ -21,12 +21,49 @@ from (
     from features.rfm
 ) as forecasts;
 
-insert into features.clv_backtest
-values (1, 'model', 'ok', $day - 180, 180, 2400, 0.6, 5120.4, 5030, 0.018, 0.92, 1.6, 0.71, 0.8, 3.4, 0.83, 0.5);
-insert into features.clv_backtest
-values (1, 'last_horizon', 'ok', $day - 180, 180, 2400, 0.6, 4702, 5030, -0.065, 1.31, 2.1, 0.6, 0.7, 2.9, 0.75, null);
-insert into features.clv_backtest
-values (1, 'purchase_rate', 'ok', $day - 180, 180, 2400, 0.6, 6690, 5030, 0.33, 1.62, 2.6, 0.58, 0.6, 2.7, 0.74, null);
+insert into features.clv_backtest by name
+select
+    1 as fold,
+    rival,
+    'ok' as status,
+    is_naive,
+    not is_naive as is_serving,
+    $day - 180 as cut_on,
+    180 as horizon_days,
+    2400 as customer_count,
+    0.6 as active_share,
+    predicted as predicted_visit_count,
+    case when not is_naive then 4300 end as low_visit_count,
+    case when not is_naive then 6100 end as high_visit_count,
+    5030 as actual_visit_count,
+    predicted / 5030 - 1 as bias_share,
+    error as mean_absolute_error,
+    1.7 * error as root_mean_squared_error,
+    0.71 as spearman,
+    0.8 as gini,
+    3.4 as top_tenth_lift,
+    0.83 as active_auc,
+    case when not is_naive then 0.5 end as active_log_loss,
+    41 * predicted as predicted_amount,
+    206000 as actual_amount,
+    41 * predicted / 206000 - 1 as amount_bias_share,
+    1.8 * error as contest_loss
+from (
+    values
+    ('mbg/nbd, seasonal', false, 5120.4, 0.92),
+    ('last_horizon', true, 4702, 1.31),
+    ('purchase_rate', true, 6690, 1.62)
+) as rivals (rival, is_naive, predicted, error);
+
+insert into features.clv_total
+values
+('visits_90d', 90, 2400, 2100, 2700, 0.9, 0.02, 0.05, 'no season'),
+('clv_12m_amount', 365, 412000, 371000, 455000, 0.9, 0.02, 0.05, 'no season');
+
+insert into features.model_contest
+values
+('clv', 1, 'mbg/nbd, seasonal', false, true, 1, 0.9, 'serves: 10.0% better than mbg/nbd'),
+('clv', 2, 'last_horizon', true, false, 1, 1.3, 'a rule; beaten');
 
 insert into identity.customer_map by name
 select

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdp_pipeline.features.contest import MARGIN, Entry, decide
+
+MODELS = ("default", "other")
+
+
+def entries(**losses: float) -> list[Entry]:
+    return [
+        Entry(name, fold, loss, is_naive=name.startswith("rule"))
+        for name, loss in losses.items()
+        for fold in (1, 2)
+    ]
+
+
+def test_the_better_model_serves() -> None:
+    verdict = decide(entries(default=1.0, other=0.9), default="default", allowed=MODELS)
+    assert verdict.winner == "other"
+    assert [standing.entrant for standing in verdict.standings] == ["other", "default"]
+    assert "10.0% better" in verdict.standings[0].reason
+
+
+def test_a_hair_is_not_enough() -> None:
+    verdict = decide(
+        entries(default=1.0, other=1.0 - MARGIN / 2), default="default", allowed=MODELS
+    )
+    assert verdict.winner == "default"
+    assert "less than the margin" in verdict.standings[0].reason
+
+
+def test_a_rule_never_serves_but_is_named_when_it_wins() -> None:
+    verdict = decide(entries(default=1.0, rule_last=0.5), default="default", allowed=MODELS)
+    assert (verdict.winner, verdict.beaten_by) == ("default", "rule_last")
+
+
+def test_whoever_cannot_serve_today_does_not() -> None:
+    verdict = decide(entries(default=1.0, other=0.5), default="default", allowed=["default"])
+    assert verdict.winner == "default"
+
+
+def test_entrants_are_compared_on_common_days_only() -> None:
+    found = [Entry("default", 1, 1.0), Entry("default", 2, 10.0), Entry("other", 1, 0.9)]
+    verdict = decide(found, default="default", allowed=MODELS)
+    assert math.isclose(verdict.standings[0].relative_loss, 0.9)
+    assert verdict.standings[0].folds == 1
+
+
+def test_without_the_default_nobody_is_compared() -> None:
+    verdict = decide(entries(other=0.5), default="default", allowed=MODELS)
+    assert (verdict.winner, verdict.standings) == ("default", ())
+
+
+@given(st.dictionaries(st.sampled_from(["default", "other", "rule_a", "rule_b"]),
+                       st.floats(0.01, 100.0)))  # fmt: skip
+def test_order_of_entries_never_matters(losses: dict[str, float]) -> None:
+    found = entries(**losses)
+    verdicts = [decide(given, default="default", allowed=MODELS) for given in (found, found[::-1])]
+    assert verdicts[0] == verdicts[1]
+    assert not verdicts[0].winner.startswith("rule")

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import duckdb
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdp_pipeline.features.backtest import BacktestPlan, find_clock
+from cdp_pipeline.features.btyd import expected_visits
+from cdp_pipeline.features.cases import fetch_cases
+from cdp_pipeline.features.rivals import fit_cases
+from cdp_pipeline.features.seasons import WEEKS, SeasonClock, week_of_year
+from tests.unit.features.stores import TABLE, christmas_peak, write_store
+
+
+@given(st.integers(0, 400), st.integers(0, 400), st.dates(date(2001, 1, 1), date(2040, 1, 1)))
+def test_time_adds_up_whatever_the_day_it_is_read_on(back: int, ahead: int, day: date) -> None:
+    clock = SeasonClock(day, tuple(np.linspace(0.2, 1.8, WEEKS)))
+    later = clock.at(day + timedelta(days=ahead))
+    whole = later.since(np.array([float(back + ahead)]))[0]
+    parts = clock.since(np.array([float(back)]))[0] + clock.ahead(np.array([float(ahead)]))[0]
+    assert whole == pytest.approx(parts)
+
+
+def test_a_plain_clock_counts_days() -> None:
+    days = np.array([0.0, 3.0, 90.5])
+    clock = SeasonClock(date(2026, 1, 1))
+    assert clock.since(days).tolist() == clock.ahead(days).tolist() == days.tolist()
+
+
+def test_the_last_days_of_a_leap_year_are_in_its_last_week() -> None:
+    assert week_of_year(date(2024, 12, 31), np.array([0, 1])).tolist() == [51, 0]
+
+
+@pytest.mark.parametrize(("start", "seed"), [(date(2022, 10, 1), 7), (date(2023, 1, 1), 8)])
+def test_two_seasonal_years_bring_the_total_within_a_tenth(start: date, seed: int) -> None:
+    """The plain model is off by a factor of two: half before the peak, double after it."""
+    con = duckdb.connect()
+    store = write_store(con, seed=seed, days=730, season=christmas_peak, start=start)
+    cases = fetch_cases(con, TABLE, store.last_day, 180)
+    clock = find_clock(con, cases, BacktestPlan())
+    assert clock.is_seasonal
+    forecasts = []
+    for one in (SeasonClock(store.last_day), clock):
+        fit = fit_cases(cases, "mbg/nbd", one)
+        end = float(one.ahead(np.array([180.0]))[0])
+        forecasts.append(float(expected_visits(fit, *cases.measured(one), end).sum()))
+    plain, seasonal = (forecast / store.future_visits for forecast in forecasts)
+    assert not 0.6 < plain < 1.7
+    assert seasonal == pytest.approx(1.0, abs=0.1)
+
+
+def test_chance_is_not_taken_for_a_season() -> None:
+    con = duckdb.connect()
+    store = write_store(con, seed=9, days=730)
+    cases = fetch_cases(con, TABLE, store.last_day, 90)
+    assert not find_clock(con, cases, BacktestPlan()).is_seasonal
+
+
+def test_less_than_a_year_gives_no_season() -> None:
+    con = duckdb.connect()
+    store = write_store(con, seed=10, days=300, season=christmas_peak)
+    cases = fetch_cases(con, TABLE, store.last_day, 90)
+    assert not find_clock(con, cases, BacktestPlan()).is_seasonal
