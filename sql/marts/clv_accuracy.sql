@@ -9,7 +9,7 @@ columns:
   rival_rank: 1 for the smallest loss on these days
   rival: Who forecast, in words
   is_serving: Whether tonight's scores come from this kind of model
-  role: Serves, other model, or rule anybody could apply
+  standing: Serves, other model, or rule anybody could apply
   cut_on: Last day that was known
   horizon_days: Days looked ahead
   customer_count: People forecast
@@ -57,7 +57,7 @@ final as (
             when is_serving then 'Serves'
             when is_naive then 'Rule anybody could apply'
             else 'Other model'
-        end as role,
+        end as standing,
         cut_on,
         horizon_days,
         customer_count,

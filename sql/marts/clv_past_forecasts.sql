@@ -1,7 +1,7 @@
 /*
 description: >-
-  What the model that serves would have said of each held-back window, with the range it gave, beside
-  the best rule that anybody could apply, and what happened.
+  What the model that serves would have said of each held-back window, with the range it gave,
+  beside the best rule that anybody could apply, and what happened.
 grain: one row per past day
 key: [cut_on]
 owner: analytics

@@ -8,7 +8,7 @@ columns:
   prediction: What is predicted
   place: 1 for the best
   entrant: Model or rule
-  role: Serves, other model, or rule anybody could apply
+  standing: Serves, other model, or rule anybody could apply
   fold_count: Past days it was compared on
   loss_change: Loss against that of the default on the same days; negative is better
   reason: Why it serves or not
@@ -26,7 +26,7 @@ final as (
             when is_serving then 'Serves'
             when is_naive then 'Rule anybody could apply'
             else 'Other model'
-        end as role,
+        end as standing,
         fold_count,
         relative_loss - 1 as loss_change,
         reason
