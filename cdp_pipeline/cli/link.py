@@ -44,7 +44,7 @@ def link(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Find the people in CSV or Parquet files: deduplicate one, link several. No project needed."""
     from cdp_pipeline.identity.files.link import link_files, read_config
-    from cdp_pipeline.identity.files.outputs import (
+    from cdp_pipeline.storage.outputs import (
         check_folder,
         check_output,
         write_table,

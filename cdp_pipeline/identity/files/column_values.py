@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from cdp_pipeline.identity.files.dates import DateReading, Order, read_dates
-from cdp_pipeline.identity.files.tabular import ROW, Loaded
 from cdp_pipeline.project.column_names import plain_header, says_nothing
+from cdp_pipeline.storage.dates import DateReading, Order, read_dates
+from cdp_pipeline.storage.tabular import ROW, Loaded
 from cdp_pipeline.storage.warehouse import quote_column
 
 SAMPLE_ROWS = 20_000

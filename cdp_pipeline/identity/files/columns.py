@@ -22,9 +22,9 @@ from cdp_pipeline.identity.files.column_values import (
     role_by_values,
     sample_rows,
 )
-from cdp_pipeline.identity.files.dates import DateReading, Order, read_dates
-from cdp_pipeline.identity.files.tabular import ROW, Loaded
 from cdp_pipeline.project.column_names import ROLES, is_number_name, role_of
+from cdp_pipeline.storage.dates import DateReading, Order, read_dates
+from cdp_pipeline.storage.tabular import ROW, Loaded
 from cdp_pipeline.storage.warehouse import quote_column
 
 SEVERAL = frozenset({"email", "phone", "truth", "identifier", "full_name", "middle_name"})

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import duckdb
 
 from cdp_pipeline.identity.files.columns import Recognition
-from cdp_pipeline.identity.files.tabular import ROW
+from cdp_pipeline.storage.tabular import ROW
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
 KIND = "record"

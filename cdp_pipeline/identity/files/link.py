@@ -26,7 +26,6 @@ from cdp_pipeline.identity.files.columns import (
 )
 from cdp_pipeline.identity.files.gather import gather, is_apart
 from cdp_pipeline.identity.files.resolving import resolve
-from cdp_pipeline.identity.files.tabular import Loaded, load_arrow, load_files
 from cdp_pipeline.identity.scoring.design import (
     declared_design,
     shipped_linkage,
@@ -35,6 +34,7 @@ from cdp_pipeline.identity.standard.nodes import load_nicknames
 from cdp_pipeline.project.linkage import LinkConfig
 from cdp_pipeline.project.loader import starter_folder
 from cdp_pipeline.project.yaml_source import read_model
+from cdp_pipeline.storage.tabular import Loaded, load_arrow, load_files
 from cdp_pipeline.storage.warehouse import connect
 
 if TYPE_CHECKING:

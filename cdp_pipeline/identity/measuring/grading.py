@@ -15,9 +15,9 @@ import duckdb
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.core.settings import EngineSettings
-from cdp_pipeline.identity.files.tabular import Loaded, load_files
 from cdp_pipeline.identity.measuring.evaluate import PairScore, score_pairs
 from cdp_pipeline.identity.measuring.truth import read_clusters, read_truth
+from cdp_pipeline.storage.tabular import Loaded, load_files
 from cdp_pipeline.storage.warehouse import connect, fetch_dicts, fetch_value
 
 SHOWN = 10

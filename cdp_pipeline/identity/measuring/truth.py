@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from cdp_pipeline.core.errors import ConfigError, ContractError
-from cdp_pipeline.identity.files.tabular import ROW, Loaded
 from cdp_pipeline.identity.grouping.linkage import components
 from cdp_pipeline.project.column_names import plain_header, role_of
+from cdp_pipeline.storage.tabular import ROW, Loaded
 from cdp_pipeline.storage.warehouse import fetch_value, quote_column
 
 

@@ -12,9 +12,9 @@ from pyarrow import parquet
 
 from cdp_pipeline.core.errors import ConfigError, ContractError
 from cdp_pipeline.identity.files.link import LinkResult, link_files, link_tables, read_config
-from cdp_pipeline.identity.files.outputs import check_output, write_table
 from cdp_pipeline.identity.measuring.grading import grade_files
 from cdp_pipeline.project.linkage import LinkConfig
+from cdp_pipeline.storage.outputs import check_output, write_table
 
 if TYPE_CHECKING:
     from tests.unit.identity.conftest import Person

@@ -1,4 +1,4 @@
-"""Writing results of ``cdp link``: CSV or Parquet by suffix, whole or not at all."""
+"""Writing results of commands on files: CSV or Parquet by suffix, whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Files of people as tables of texts: CSV in any usual dialect, and Parquet.
 
 Delimiter and encoding are found from the bytes. Every value arrives as text, with the row's number
-in ``link_row``; what the columns mean is decided in ``columns``.
+in ``link_row``; what the columns mean is decided by whoever reads them.
 """
 
 from __future__ import annotations
