@@ -62,7 +62,7 @@ def find_tables(select: str, *, where: str, first_line: int = 1) -> tuple[str, .
     >>> find_tables("with a as (select * from core.fct_sales) select * from a", where="doc")
     ('core.fct_sales',)
     """
-    tree = _parse(select, where, first_line)
+    tree = parse_select(select, where, first_line)
     ctes = {entry["key"].lower() for node in _walk(tree) for entry in _ctes(node)}
     found: set[str] = set()
     for node in _walk(tree):
@@ -131,7 +131,17 @@ def _serialise(select: str) -> str:
     return str(rows[0][0])
 
 
-def _parse(select: str, where: str, first_line: int) -> Node:
+def parse_select(select: str, where: str, first_line: int = 1) -> Node:
+    """Return DuckDB's syntax tree of one SELECT, as plain data.
+
+    Args:
+        select: One SELECT without Jinja.
+        where: File of the SELECT, for messages.
+        first_line: Line of the file on which the SELECT begins.
+
+    Raises:
+        ConfigError: The text does not parse, or is not exactly one SELECT.
+    """
     result: Node = json.loads(_serialise(select))
     if result.get("error"):
         line = first_line + select[: int(result.get("position") or 0)].count("\n")

@@ -22,6 +22,7 @@ from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.project.marketing import DestinationSpec, OfferSpec, SegmentSpec
 from cdp_pipeline.project.positions import SQL_HEADER
 from cdp_pipeline.project.references import check_references
+from cdp_pipeline.project.queries import Glossary, QueryHeader, QuerySpec
 from cdp_pipeline.project.reports import Brand, ReportSpec
 from cdp_pipeline.project.survivorship import SurvivorshipSpec
 from cdp_pipeline.project.tables import TableHeader, TableSpec
@@ -46,6 +47,8 @@ class Project:
         tables: Every warehouse table by ``schema.name``.
         macros: Files of ``sql/macros``, in name order.
         linkage: What tells people apart: ``sql/linkage/people.yml``, or the starter's.
+        queries: Named questions of ``sql/queries`` by name.
+        glossary: Words and their meaning: ``sql/glossary.yml``.
         fingerprint: SHA-256 over every declaration's path and bytes.
     """
 
@@ -59,6 +62,8 @@ class Project:
     offers: dict[str, OfferSpec]
     destinations: dict[str, DestinationSpec]
     reports: dict[str, ReportSpec]
+    queries: dict[str, QuerySpec]
+    glossary: dict[str, str]
     brand: Brand
     templates: Path
     survivorship: SurvivorshipSpec
@@ -158,6 +163,7 @@ def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
     tables = [spec for layer in LAYERS for spec in shelf.read_tables(sql, layer)]
     linkage = shelf.read(LinkageSpec, _linkage_file(root, "people.yml"))
     brand = shelf.read(Brand, brand_file) if brand_file.is_file() else Brand()
+    queries, glossary = shelf.read_queries(sql), shelf.read_glossary(sql)
     survivorship = shelf.read(SurvivorshipSpec, _linkage_file(root, "survivorship.yml"))
     if shelf.errors or linkage is None or brand is None or survivorship is None:
         raise _all_of(shelf.errors)
@@ -172,6 +178,8 @@ def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
         offers=offers,
         destinations=destinations,
         reports=specs,
+        queries=queries,
+        glossary=glossary,
         brand=brand,
         templates=reports / "templates"
         if (reports / "templates").is_dir()
@@ -228,26 +236,56 @@ class _Shelf:
         return specs
 
 
+    def read_queries(self, sql: Path) -> dict[str, QuerySpec]:
+        queries = {}
+        for path in sorted((sql / "queries").glob("*.sql")):
+            try:
+                queries[path.stem] = read_query(path)
+            except ConfigError as error:
+                self.errors.extend(error.parts)
+        return queries
+
+    def read_glossary(self, sql: Path) -> dict[str, str]:
+        path = sql / "glossary.yml"
+        glossary = self.read(Glossary, path) if path.is_file() else None
+        return glossary.terms if glossary else {}
+
+
 def read_sql_model(path: Path, schema: str) -> TableSpec:
     """Read a SQL file with its header comment.
 
     Raises:
         ConfigError: The header is missing or wrong.
     """
+    yaml, header_line, sql, sql_line = _split_header(path, "a SQL model")
+    header = parse_model(TableHeader, yaml, path=path, name=path.stem, first_line=header_line)
+    return TableSpec(schema, path.stem, header, path, sql, sql_line)
+
+
+def read_query(path: Path) -> QuerySpec:
+    """Read a named query with its header comment.
+
+    Raises:
+        ConfigError: The header is missing or wrong.
+    """
+    yaml, header_line, sql, sql_line = _split_header(path, "a named query")
+    header = parse_model(QueryHeader, yaml, path=path, name=path.stem, first_line=header_line)
+    return QuerySpec(path.stem, header, path, sql.strip().removesuffix(";"), sql_line)
+
+
+def _split_header(path: Path, what: str) -> tuple[str, int, str, int]:
+    """Return YAML and SQL of a file, each with the line on which it begins."""
     text = path.read_text(encoding="utf-8")
     match = SQL_HEADER.match(text)
     if match is None:
         raise ConfigError(
-            "a SQL model begins with a /* header */ in YAML",
+            f"{what} begins with a /* header */ in YAML",
             where=f"{path}:1",
             hint="Copy the header of a neighbouring file; sql/README.md explains the keys.",
         )
-    first_line = text[: match.start("yaml")].count("\n") + 1
-    header = parse_model(
-        TableHeader, match.group("yaml"), path=path, name=path.stem, first_line=first_line
-    )
+    header_line = text[: match.start("yaml")].count("\n") + 1
     sql_line = text[: match.end()].count("\n") + 1
-    return TableSpec(schema, path.stem, header, path, text[match.end() :], sql_line)
+    return match.group("yaml"), header_line, text[match.end() :], sql_line
 
 
 def _fingerprint(paths: Iterable[Path]) -> str:

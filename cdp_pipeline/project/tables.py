@@ -21,6 +21,7 @@ class TableColumn(Declaration):
     description: str = Field(description="Meaning, unit, zone.")
     type: str | None = Field(default=None, description="DuckDB type; needed for Python tables.")
     pii: str | None = Field(default=None, description="Kind of personal data, e.g. email.")
+    unit: str | None = Field(default=None, description="Unit, where the name does not say it.")
 
 
 class TableHeader(Declaration):

@@ -21,6 +21,7 @@ from cdp_pipeline.core.errors import ConfigError, WarehouseError
 from cdp_pipeline.core.settings import EngineSettings
 from cdp_pipeline.project.loader import LAYERS, load_project
 from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.project.units import unit_of
 from cdp_pipeline.storage.paths import DataPaths
 
 STORAGE_VERSION = "v1.2.0"
@@ -254,18 +255,39 @@ def declare_table(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
                 where=str(spec.path),
                 hint="Cast the column or mend the header.",
             )
-    _comment(con, spec)
+    _comment(con, spec, made)
 
 
 def _plain(sql_type: str) -> str:
     return re.sub(r"\s+", "", sql_type.lower())
 
 
-def _comment(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
+def _comment(con: duckdb.DuckDBPyConnection, spec: TableSpec, types: dict[str, str]) -> None:
     table = quote_identifier(spec.full_name)
-    header = spec.header
-    text = f"{header.description} Grain: {header.grain}. Owner: {header.owner}."
-    con.execute(f"comment on table {table} is {quote_literal(text)}")
-    for name, column in header.columns.items():
-        note = column.description + (f" [personal: {column.pii}]" if column.pii else "")
+    con.execute(f"comment on table {table} is {quote_literal(table_comment(spec))}")
+    for name in spec.header.columns:
+        note = column_comment(spec, name, types[name])
         con.execute(f"comment on column {table}.{quote_column(name)} is {quote_literal(note)}")
+
+
+def table_comment(spec: TableSpec) -> str:
+    """Return what the published file says about a table: meaning, grain, key, owner, person."""
+    header = spec.header
+    parts = [header.description, f"Grain: {header.grain}."]
+    if header.key:
+        parts.append(f"Key: {', '.join(header.key)}.")
+    parts.append(f"Owner: {header.owner}.")
+    if header.subject_key:
+        parts.append(f"Personal data of: {header.subject_key}.")
+    if header.retention:
+        parts.append(f"Kept: {header.retention}.")
+    return " ".join(parts)
+
+
+def column_comment(spec: TableSpec, name: str, sql_type: str) -> str:
+    """Return what the published file says about a column: meaning, unit or zone, PII class."""
+    column = spec.header.columns[name]
+    unit = unit_of(name, column, sql_type)
+    shown = f" [unit: {unit}]" if unit else ""
+    personal = f" [personal: {column.pii}]" if column.pii else ""
+    return f"{column.description}{shown}{personal}"

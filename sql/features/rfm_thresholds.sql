@@ -6,8 +6,12 @@ owner: analytics
 columns:
   dimension: recency, frequency or monetary
   score: Score, 1 to settings.rfm.bins
-  smallest: Smallest value with the score, in days, visits or money
-  largest: Largest value with the score
+  smallest:
+    description: "Smallest value with the score, in days, visits or money"
+    unit: "days, visits or store currency, by dimension"
+  largest:
+    description: Largest value with the score
+    unit: "days, visits or store currency, by dimension"
   customer_count: People with the score
 */
 with rfm as (

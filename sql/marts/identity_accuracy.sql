@@ -7,13 +7,13 @@ columns:
   figure: Name of the figure
   reading_order: Order for reading
   question: What it answers
-  value: Best estimate, a share of pairs
-  low: Lower 95 % limit
-  high: Upper 95 % limit
+  value: {description: "Best estimate, a share of pairs", unit: "share, 1 is 100 %"}
+  low: {description: Lower 95 % limit, unit: "share, 1 is 100 %"}
+  high: {description: Upper 95 % limit, unit: "share, 1 is 100 %"}
   basis: judged, model or withheld
   rests_on: The basis in words
   case_count: Judged pairs, or pairs whose withheld evidence was looked at
-  previous_value: The estimate of the night before
+  previous_value: {description: The estimate of the night before, unit: "share, 1 is 100 %"}
   value_change: value less previous_value
 checks:
   - name: precision_is_likely_above_its_floor

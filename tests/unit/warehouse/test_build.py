@@ -32,7 +32,7 @@ def test_models_are_built_in_the_order_of_what_they_read(
             con,
             "select comment from duckdb_tables() where table_name = 'a' and schema_name = 'core'",
         )
-    assert comment == "A model of a test Grain: one row per n. Owner: tests."
+    assert comment == "A model of a test Grain: one row per n. Key: n. Owner: tests."
 
 
 def test_rows_lie_in_the_order_of_the_key(

@@ -1,0 +1,39 @@
+"""The published file explains itself: every table and column carries its header as a comment."""
+
+from __future__ import annotations
+
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.warehouse import column_comment, open_published, table_comment
+from tests.integration.store import ROOT, Store
+
+
+def test_every_table_is_explained(store: Store) -> None:
+    tables = load_project(ROOT).tables
+    with open_published(store.data) as con:
+        rows = con.execute(
+            "select schema_name || '.' || table_name, comment from duckdb_tables() "
+            "where database_name = 'cdp'"
+        ).fetchall()
+    assert dict(rows) == {name: table_comment(spec) for name, spec in tables.items()}
+    for name, comment in rows:
+        assert "Grain: " in comment, name
+        assert "Owner: " in comment, name
+        assert "Key: " in comment or not tables[name].header.key, name
+
+
+def test_every_column_is_explained(store: Store) -> None:
+    tables = load_project(ROOT).tables
+    with open_published(store.data) as con:
+        rows = con.execute(
+            "select schema_name || '.' || table_name, column_name, data_type, comment "
+            "from duckdb_columns() where database_name = 'cdp' and not internal"
+        ).fetchall()
+    assert {(table, column) for table, column, _, _ in rows} == {
+        (name, column) for name, spec in tables.items() for column in spec.header.columns
+    }
+    for table, column, sql_type, comment in rows:
+        assert comment == column_comment(tables[table], column, sql_type), f"{table}.{column}"
+    by_name = {(table, column): comment for table, column, _, comment in rows}
+    assert "[unit: store currency]" in by_name["core.fct_sales", "net_amount"]
+    assert "[unit: UTC]" in by_name["core.fct_sales", "sold_at"]
+    assert "[personal: email]" in by_name["core.customer_contact", "email"]
