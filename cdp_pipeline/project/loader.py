@@ -21,8 +21,8 @@ from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.project.marketing import DestinationSpec, OfferSpec, SegmentSpec
 from cdp_pipeline.project.positions import SQL_HEADER
-from cdp_pipeline.project.references import check_references
 from cdp_pipeline.project.queries import Glossary, QueryHeader, QuerySpec
+from cdp_pipeline.project.references import check_references
 from cdp_pipeline.project.reports import Brand, ReportSpec
 from cdp_pipeline.project.survivorship import SurvivorshipSpec
 from cdp_pipeline.project.tables import TableHeader, TableSpec
@@ -234,7 +234,6 @@ class _Shelf:
             except ConfigError as error:
                 self.errors.extend(error.parts)
         return specs
-
 
     def read_queries(self, sql: Path) -> dict[str, QuerySpec]:
         queries = {}
