@@ -16,8 +16,8 @@ CURRENCY = "store currency"
 _BY_NAME = (
     (r"_at$", "UTC"),
     (r"_on$", "store-local date"),
-    (r"_(amount|price)(_|$)", CURRENCY),
     (r"_(share|change)(_|$)", "share, 1 is 100 %"),
+    (r"(^|_)(amount|price)(_|$)", CURRENCY),
     (r"(^p_|_prob(_|$))", "probability, 0 to 1"),
     (r"_days(_|$)", "days"),
     (r"_visits(_|$)", "visit days"),

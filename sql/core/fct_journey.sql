@@ -17,9 +17,7 @@ columns:
   channel: web, store, email, social, service, or the channel of a trigger
   sku: Article concerned; of a receipt or order, the dearest one
   store_id: Store of a receipt, or collecting store of an order
-  amount:
-    description: Paid for the products of a receipt or order; negative on returns
-    unit: store currency
+  amount: Paid for the products of a receipt or order; negative on returns
   reference: Receipt, order, event, contact or offer
   identified_by: How a web or e-mail touch was joined to the person; null for other touches
   identity_prob: Probability that a web or e-mail touch is the person's; null for other touches
