@@ -212,9 +212,8 @@ def _timestamp(clean: str, column: Column, zone: str) -> str:
 def _counted(clean: str, unit: str) -> str:
     """Return SQL of a moment that is counted: since 1970 (UTC), or in days of a spreadsheet."""
     if unit == EXCEL:
-        # Two steps, because a fraction of a day in microseconds would be rounded to a float.
-        value = f"try_cast({clean} as decimal(18, 12))"
-        seconds = f"cast(round({value} * 86400) as bigint)"
+        value = f"try_cast({clean} as decimal(18, 11))"
+        seconds = f"cast(round(cast({value} as decimal(38, 11)) * 86400) as bigint)"
         moment = f"timestamp '{_FIRST_SERIAL_DAY}' + to_seconds({seconds})"
         return f"case when regexp_full_match({clean}, '{_SERIAL}') then {moment} end"
     whole = f"try_cast({clean} as bigint)"

@@ -21,7 +21,7 @@ from cdp_pipeline.ingest.json_sql import LONGEST_TEXT
 from cdp_pipeline.ingest.plaintext import UTF8_MARK
 from cdp_pipeline.ingest.records import Positions
 from cdp_pipeline.ingest.refusal import RefusedError
-from cdp_pipeline.project.record_paths import Step
+from cdp_pipeline.project.record_paths import Step, array_parts
 
 LONGEST_RECORD = 1_900_000
 """Bytes a record may have; DuckDB's reader takes lines up to 2,000,000."""
@@ -65,15 +65,27 @@ class Documents:
 
     def _elements(self, document: Any) -> int:  # noqa: ANN401 - any JSON value
         """Return how many rows a record becomes: one for each element, at least one."""
-        value = document
-        for step in self.repeated:
+        values = [document]
+        for part in array_parts(tuple(self.repeated)):
+            found = [self._array(value, part) for value in values]
+            # An element without elements of its own stays a row.
+            values = [element for elements in found for element in elements or [None]]
+        return len(values)
+
+    def _array(self, document: Any, steps: Sequence[Step]) -> list[Any]:  # noqa: ANN401 - any JSON value
+        """Return the elements of an array in a value; of anything else none."""
+        value, last = document, None
+        for step in steps:
             if isinstance(value, list):
-                at = self.repeated[self.repeated.index(step) - 1].index
+                at = last.index if last else None
                 at = 0 if at is None and self.is_xml else at
                 is_there = at is not None and -len(value) <= at < len(value)
                 value = value[at] if is_there and at is not None else None
             value = value.get(step.name) if isinstance(value, dict) else None
-        return max(1, len(value)) if isinstance(value, list) else 1
+            last = step
+        if isinstance(value, dict):
+            return [value]
+        return value if isinstance(value, list) else []
 
     @property
     def record_lines(self) -> Positions:

@@ -38,6 +38,7 @@ class Header:
         names: Column names as the file spells them; empty without a header.
         width: Columns of a record.
         lines: Physical lines before the first data record.
+        skipped: What a reader has to skip: empty lines, and the header as one record.
         start: Byte offset of the first data record.
     """
 
@@ -45,6 +46,7 @@ class Header:
     width: int
     lines: int
     start: int
+    skipped: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,11 +92,12 @@ def read_header(path: Path, contract: SourceContract) -> Header:
     if len(fields) > MAXIMUM_COLUMNS:
         raise RefusedError(f"it has {len(fields)} columns; {MAXIMUM_COLUMNS} are allowed")
     if not written.header:
-        return Header((), len(fields), lines, start)
+        return Header((), len(fields), lines, start, lines)
+    skipped = lines + 1
     lines += record.count(b"\n") or 1
     width = _width_of_data(stripped[len(record) :], fields, written)
     fields = [*fields, ""][:width] if width != len(fields) else fields
-    return Header(tuple(fields), width, lines, start + len(record))
+    return Header(tuple(fields), width, lines, start + len(record), skipped)
 
 
 def _width_of_data(text: bytes, header: list[str], written: Delivery) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from cdp_pipeline.ingest.headers import spellings
 from cdp_pipeline.project.contracts import SourceContract
-from cdp_pipeline.project.record_paths import Step, array_of, parse_path
+from cdp_pipeline.project.record_paths import Step, array_of, array_parts, parse_path
 from cdp_pipeline.storage.warehouse import quote_literal
 
 XML_TEXT = "#"
@@ -50,12 +50,9 @@ def paths_of(contract: SourceContract) -> dict[str, list[tuple[Step, ...]]]:
 
 
 def array_path(contract: SourceContract) -> tuple[Step, ...]:
-    """Return the array whose elements become rows; empty if every record is one row."""
-    for paths in paths_of(contract).values():
-        for steps in paths:
-            if found := array_of(steps):
-                return found
-    return ()
+    """Return the innermost array whose elements become rows; empty if every record is one row."""
+    arrays = [array_of(steps) for paths in paths_of(contract).values() for steps in paths]
+    return max(arrays, key=len, default=())
 
 
 def record_relation(lines: str, contract: SourceContract) -> tuple[str, dict[str, str]]:
@@ -66,15 +63,16 @@ def record_relation(lines: str, contract: SourceContract) -> tuple[str, dict[str
         contract: The source's contract.
     """
     is_xml = contract.delivery.format == "xml"
-    array = array_path(contract)
-    whole, part = _Fields("whole_fields", "doc"), _Fields("item_fields", "item")
+    arrays = array_parts(array_path(contract))
+    inner = {1: ["item"], 2: ["outer_item", "item"]}.get(len(arrays), [])
+    levels = [_Fields("whole_fields", "doc"), *(_Fields(f"{name}_fields", name) for name in inner)]
     extra: list[str] = []
     texts: dict[str, str] = {}
     for name, paths in paths_of(contract).items():
         found = []
         for steps in paths:
-            within = steps[len(array) :] if array_of(steps) else steps
-            fields = part if array_of(steps) else whole
+            within = steps[len(array_of(steps)) :]
+            fields = levels[len(array_parts(steps))]
             if any(step.selector for step in within):
                 extra.append(f"{_select(fields.source, within, is_xml=is_xml)} as x{len(extra)}")
                 found.append(f"x{len(extra) - 1}")
@@ -90,28 +88,43 @@ def record_relation(lines: str, contract: SourceContract) -> tuple[str, dict[str
         f"then left(json_extract_string(line, '$'), {LONGEST_TEXT}) "
         f"else left(line, {LONGEST_TEXT}) end as _text"
     )
-    selected = [text, whole.sql, *extra]
-    if array:
-        records = _repeated(records, array, is_xml=is_xml)
-        selected += [part.sql, "case when item is not null then n end as _item"]
+    selected = [text, *(fields.sql for fields in levels), *extra]
+    if arrays:
+        records = _repeated(records, arrays, is_xml=is_xml)
+        selected += [f"case when {levels[1].source} is not null then n end as _item"]
         selected += ["n = 1 as _is_first"]
     return f"(select {', '.join(selected)} from {records})", texts  # noqa: S608 - literals quoted
 
 
-def _repeated(records: str, array: Sequence[Step], *, is_xml: bool) -> str:
-    """Return a relation with a row for each element of an array, at least one a record."""
+def _repeated(records: str, arrays: Sequence[Sequence[Step]], *, is_xml: bool) -> str:
+    """Return a relation with a row for each element of an array, at least one a record.
+
+    Of two arrays, one within the other, with a row for each element of each element.
+    """
+    items = _elements("doc", arrays[0], is_xml=is_xml)
+    columns = "part as item"
+    if len(arrays) > 1:
+        inner = _elements("o", arrays[1], is_xml=is_xml)
+        pairs = f"list_transform({inner}, lambda i: {{'o': o, 'i': i}})"
+        items = f"flatten(list_transform({items}, lambda o: {pairs}))"
+        columns = "part.o as outer_item, part.i as item"
+    return (
+        f"(select doc, line, {columns}, n from (select doc, line, unnest(items) as part, "  # noqa: S608 - literals quoted
+        f"generate_subscripts(items, 1) as n from (select doc, line, {items} as items "
+        f"from {records})))"
+    )
+
+
+def _elements(source: str, array: Sequence[Step], *, is_xml: bool) -> str:
+    """Return SQL of the elements of an array in a JSON value, or of one that is nothing."""
     *before, last = array
     path = json_path((*before, Step(last.name)), is_xml=is_xml, wants_text=False)
     path = path.removesuffix("[0]") if is_xml else path
-    found = f"json_extract(doc, {quote_literal(path)})"
-    items = (
+    found = f"json_extract({source}, {quote_literal(path)})"
+    return (
         f"case when json_type({found}) = 'ARRAY' and json_array_length({found}) > 0 "
         f"then json_extract({found}, '$[*]') "
         f"when json_type({found}) = 'OBJECT' then [{found}] else {_NOTHING} end"
-    )
-    return (
-        "(select doc, line, unnest(items) as item, generate_subscripts(items, 1) as n "  # noqa: S608 - literals quoted
-        f"from (select doc, line, {items} as items from {records}))"
     )
 
 

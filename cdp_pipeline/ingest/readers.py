@@ -83,7 +83,7 @@ def _open_csv(text: PlainText, contract: SourceContract, scratch: Path) -> Readi
         text.path, start=header.start, quote=written.quote, keeps_blank=header.width == 1
     )
     reading = Reading(
-        relation=_csv_relation(header.width, header.lines, contract),
+        relation=_csv_relation(header.width, header.skipped, contract),
         path=text.path,
         texts={name: f"c{position}" for name, position in columns.positions.items()},
         first_line=text.first_line + header.lines,

@@ -13,7 +13,8 @@ from cdp_pipeline.core.types import Severity
 from cdp_pipeline.project.checks import Check, Declaration
 from cdp_pipeline.project.drift import Drift
 from cdp_pipeline.project.layout import NESTED_FORMATS, Delivery
-from cdp_pipeline.project.record_paths import array_of, parse_path
+from cdp_pipeline.project.mistakes import MistakeError
+from cdp_pipeline.project.record_paths import Step, array_of, parse_path
 
 PSEUDO_COLUMNS = ("_file", "_line", "_item", "_business_date")
 """Columns every staged row has: file id, line in the file, element of the record that the row was
@@ -211,21 +212,26 @@ class SourceContract(Declaration):
 
     @model_validator(mode="after")
     def _has_one_grain(self) -> Self:
-        arrays = set()
+        ways: dict[str, str] = {}
+        arrays: list[tuple[Step, ...]] = []
         for name, column in self.read_columns.items():
             if column.split:
-                arrays.add(f"split of {name}")
+                ways[f"split of {name}"] = name
             for spelling in (column.source or name, *column.aliases):
-                if self.delivery.format in NESTED_FORMATS:
-                    array = array_of(parse_path(spelling))
-                    arrays.update([".".join(step.name for step in array)] if array else [])
-                elif EACH in spelling:
-                    arrays.add(EACH)
-        if len(arrays) > 1:
+                if self.delivery.format not in NESTED_FORMATS:
+                    ways.update({EACH: name} if EACH in spelling else {})
+                elif array := array_of(parse_path(spelling)):
+                    arrays.append(array)
+                    ways[".".join(step.name for step in array)] = name
+        longest = max(arrays, key=len, default=())
+        within = {".".join(s.name for s in a) for a in arrays if a == longest[: len(a)]}
+        chain = ".".join(step.name for step in longest)
+        left = {way: name for way, name in ways.items() if way not in within or way == chain}
+        if len(left) > 1:
             message = (
-                f"a record can become rows in one way only, not by {' and '.join(sorted(arrays))}"
+                f"a record can become rows in one way only, not by {' and '.join(sorted(left))}"
             )
-            raise ValueError(message)
+            raise MistakeError(message, "columns", list(left.values())[-1])
         return self
 
     def _summed_columns(self) -> tuple[str, ...]:

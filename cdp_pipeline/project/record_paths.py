@@ -1,14 +1,18 @@
 """Paths into nested records, as the ``from:`` of a column spells them.
 
 ``customer.email`` descends; ``items[0].sku`` takes one element, ``items[].sku`` makes a row of
-each; ``tags[key=page].value`` takes the element whose ``key`` is ``page``. A step in double quotes
-may hold dots. Paths are only taken apart here: how to read them is the readers' business.
+each, ``orders[].items[].sku`` of each element of each; ``tags[key=page].value`` takes the element
+whose ``key`` is ``page``. A step in double quotes may hold dots. Paths are only taken apart here:
+how to read them is the readers' business.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+MOST_ARRAYS = 2
+"""Arrays, one within another, whose elements may become rows."""
 
 _STEP = re.compile(
     r'(?P<name>"[^"]+"|[^.\[\]"]+)'
@@ -59,8 +63,8 @@ def parse_path(text: str) -> tuple[Step, ...]:
             )
         )
         position = match.end()
-    if sum(step.is_each for step in steps) > 1:
-        message = f"{text!r} goes into two arrays; one record can become rows by one of them"
+    if sum(step.is_each for step in steps) > MOST_ARRAYS:
+        message = f"{text!r} goes into more than {MOST_ARRAYS} arrays, one within another"
         raise ValueError(message)
     if not steps or position < len(text) or text.endswith("."):
         message = f"{text!r} is no path; write a.b, a[0].b, a[].b or a[key=x].b"
@@ -69,8 +73,21 @@ def parse_path(text: str) -> tuple[Step, ...]:
 
 
 def array_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Return the steps up to and with the array whose elements become rows; none without one."""
-    for position, step in enumerate(steps):
+    """Return the steps up to and with the last array whose elements become rows; none without."""
+    ends = [position for position, step in enumerate(steps, 1) if step.is_each]
+    return steps[: ends[-1]] if ends else ()
+
+
+def array_parts(steps: tuple[Step, ...]) -> list[tuple[Step, ...]]:
+    """Return the steps to each array whose elements become rows, from the one before.
+
+    >>> [[step.name for step in part] for part in array_parts(parse_path("a.b[].c[].d"))]
+    [['a', 'b'], ['c']]
+    """
+    parts: list[tuple[Step, ...]] = []
+    start = 0
+    for end, step in enumerate(steps, 1):
         if step.is_each:
-            return steps[: position + 1]
-    return ()
+            parts.append(steps[start:end])
+            start = end
+    return parts

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from cdp_pipeline.ingest.discovery.feeding import Ask, Proposal, name_columns, propose_feeds
+from cdp_pipeline.ingest.discovery.grain import find_fill_down
 from cdp_pipeline.ingest.discovery.keys import Key, find_key
 from cdp_pipeline.ingest.discovery.kinds import Kind, Marks, find_kinds
 from cdp_pipeline.ingest.discovery.naming import column_names
@@ -97,6 +98,7 @@ def draft_contract(
     key_names = tuple(columns[i].name for i in key.columns)
     draft = Draft(name, tuple(files), tried, path, sample, columns, key, notes=dict(sample.notes))
     draft.delivery = _delivery(sample, columns, marks, path)
+    _add_fill_down(draft, kinds)
     _add_business_date(draft)
     draft.load = _load(columns, key_names)
     draft.checks = _checks(columns)
@@ -135,6 +137,19 @@ def _delivery(
     if sample.rows:
         found["minimum_rows"] = 1
     return found
+
+
+def _add_fill_down(draft: Draft, kinds: Sequence[Kind]) -> None:
+    """Say which columns stand only on the first of several lines."""
+    found = find_fill_down(kinds) if draft.sample.delivery["format"] in {"csv", "excel"} else None
+    if found is None:
+        return
+    by, filled = found
+    draft.delivery["fill_down"] = {
+        "by": draft.columns[by].name,
+        "columns": [draft.columns[position].name for position in filled],
+    }
+    draft.notes["fill_down"] = "only the first line of each has these"
 
 
 def _needs_zone(kind: Kind) -> bool:

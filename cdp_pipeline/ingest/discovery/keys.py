@@ -38,7 +38,7 @@ def find_key(kinds: Sequence[Kind], *, rows: int) -> Key:
     whole = list(zip(*(kind.field.values for kind in kinds), strict=True))
     distinct = list(dict.fromkeys(whole))
     repeated = rows - len(distinct)
-    candidates = _candidates(kinds)
+    candidates = _candidates(kinds, rows=rows)
     for size in (1, 2, 3):
         for chosen in combinations(candidates, size):
             if size > 1 and not any(_rank(kinds[i])[0] < len(_PREFERRED) for i in chosen):
@@ -49,7 +49,7 @@ def find_key(kinds: Sequence[Kind], *, rows: int) -> Key:
     return Key((), repeated, "no columns name a row of the sample: every line is one")
 
 
-def _candidates(kinds: Sequence[Kind]) -> list[int]:
+def _candidates(kinds: Sequence[Kind], *, rows: int) -> list[int]:
     """Return the columns that may be part of a key, most likely first."""
     fit = [
         i
@@ -59,6 +59,7 @@ def _candidates(kinds: Sequence[Kind]) -> list[int]:
         and kind.tag not in _POOR
         and (kind.numbers is None or kind.tag in _PREFERRED)
         and kind.type != "boolean"
+        and (rows >= _FEW_ROWS or _rank(kind)[0] < len(_PREFERRED))
     ]
     return sorted(fit, key=lambda i: (*_rank(kinds[i]), i))[:_MOST_CANDIDATES]
 

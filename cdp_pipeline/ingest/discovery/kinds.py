@@ -17,6 +17,7 @@ from cdp_pipeline.ingest.discovery.numbers import Numbers, look_at_numbers
 from cdp_pipeline.ingest.discovery.sample import Field
 from cdp_pipeline.project.column_names import is_number_name, plain_header
 from cdp_pipeline.project.column_tags import PII_OF_TAG, is_name_of_amount, says_moment, tag_of
+from cdp_pipeline.project.contracts import EACH
 
 NULL_TOKENS = frozenset(
     [
@@ -144,8 +145,8 @@ def find_kinds(fields: Sequence[Field]) -> tuple[list[Kind], Marks]:
     return [_kind(f, look, marks) for f, look in zip(fields, looks, strict=True)], marks
 
 
-def _without_nulls(found: Field) -> list[str]:
-    return [value for value in found.counts if value not in NULL_TOKENS | _NO_DATES]
+def _without_nulls(found: Field) -> dict[str, int]:
+    return {v: n for v, n in found.counts.items() if v not in NULL_TOKENS | _NO_DATES}
 
 
 def _marks(looks: Sequence[Numbers], fields: Sequence[Field]) -> Marks:
@@ -185,7 +186,7 @@ def tag_of_field(name: str) -> str | None:
     ('email', 'sku', 'city')
     """
     bare = re.sub(r"\[\w+=([^\]]*)\](\.\w+)*$", r".\1", name)
-    bare = re.sub(r"\[[^\]]*\]", "", bare)
+    bare = re.sub(r"\[[^\]]*\]", "", bare.replace(EACH, ""))
     last = _last(bare)
     if "." not in bare:
         return tag_of(last)
@@ -195,7 +196,8 @@ def tag_of_field(name: str) -> str | None:
 
 def _kind(found: Field, look: Numbers, marks: Marks) -> Kind:
     kind = Kind(found, tag_of_field(found.name))
-    values = _without_nulls(found)
+    counts = _without_nulls(found)
+    values = list(counts)
     nulls = [v for v in found.counts if v in NULL_TOKENS | _NO_DATES]
     if not values:
         kind.tag = None if kind.tag == "consent" else kind.tag
@@ -207,6 +209,9 @@ def _kind(found: Field, look: Numbers, marks: Marks) -> Kind:
             break
     if kind.tag == "consent" and kind.type != "boolean":
         kind.tag = None
+    padded = sum(v != v.strip() for v in found.values if v.strip())
+    if kind.type == "text" and padded > _MOSTLY * len(found.filled):
+        kind.keys["strip"] = " " + str(kind.keys.get("strip", ""))
     _settle_nulls(kind, nulls)
     return kind
 
@@ -236,7 +241,7 @@ def _as_identifier(kind: Kind, values: list[str], look: Numbers, _marks: Marks) 
     elif kind.tag in _IDENTIFIERS or (is_number_name(name) and kind.tag not in _COUNTS):
         kind.note = "begins with zeros" if look.has_leading_zeros else ""
     elif look.share == 1 and (look.has_leading_zeros or look.digits > _MOST_DIGITS):
-        if look_at_moments(values).formats:
+        if look_at_moments(dict.fromkeys(values, 1)).formats:
             return False
         kind.note = "begins with zeros" if look.has_leading_zeros else "longer than a number"
     else:
@@ -274,7 +279,7 @@ def _as_moment(kind: Kind, values: list[str], look: Numbers, _marks: Marks) -> b
         kind.is_clock, kind.note = True, "time of day, without the day"
         return True
     counted = look_at_counters(values, says_time=says) if compact else ""
-    found = look_at_moments(values)
+    found = look_at_moments({v: kind.field.counts[v] for v in values})
     if not counted and not found.formats:
         return False
     kind.moments = found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 _DATES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -50,6 +50,8 @@ _ENOUGH = 0.9
 _YEARS = range(1880, 2200)
 _DAYS, _MONTHS_A_YEAR = 31, 12
 
+_MIDNIGHT = re.compile(r"\b0?0:00(:00)?(\.0+)?\b|\b12:00(:00)? ?[aA]")
+
 EXCEL = "excel"
 """Format of days as spreadsheets count them, from 1899-12-30."""
 
@@ -78,39 +80,41 @@ class Moments:
         return len(self.formats) > 1
 
 
-def look_at_moments(values: Iterable[str]) -> Moments:
-    """Return in which format dates are written."""
+def look_at_moments(counts: Mapping[str, int]) -> Moments:
+    """Return in which format dates are written.
+
+    Args:
+        counts: How often each value occurs.
+    """
     votes: Counter[str] = Counter()
-    total = iso = zoned = timed = late = 0
-    for value in values:
-        total += 1
+    total, zoned, timed, late = sum(counts.values()), 0, 0, 0
+    for value, times in counts.items():
         if match := _ISO.fullmatch(value):
-            iso += 1
-            zoned += bool(match["zone"])
-            timed += ":" in value
-            late += ":" in value and "00:00" not in value
-            votes[""] += _is_day(value[:4], value[5:7], value[8:10])
-            continue
-        for found in set(_formats(value)):
-            votes[found] += 1
+            zoned += times * bool(match["zone"])
+            votes[""] += times * _is_day(value[:4], value[5:7], value[8:10])
+        else:
+            formats = set(_formats(value))
+            votes.update(dict.fromkeys(formats, times))
+            zoned += times * any("%z" in f or "%Z" in f for f in formats)
         timed += ":" in value
-        late += ":" in value and not re.search(r"\b0?0:00(:00)?\b|\b12:00(:00)? ?[aA]", value)
-        zoned += any("%z" in f or "%Z" in f for f in _formats(value))
-    if not total or not votes:
-        return Moments()
-    most = max(votes.values())
-    if most < _ENOUGH * total:
-        return Moments(share=most / total)
-    best = tuple(f for f, n in votes.items() if n == most)
-    best = tuple(f for f in best if "%B" not in f or f.replace("%B", "%b") not in best)
-    order = {f: n for n, f in enumerate(sorted(best, key=_rank))}
+        late += ":" in value and not _MIDNIGHT.search(value)
+    most = max(votes.values(), default=0)
+    if most == 0 or most < _ENOUGH * total:
+        return Moments(share=most / total if total else 0.0)
     return Moments(
-        formats=tuple(sorted(best, key=order.__getitem__)),
+        formats=_likely([f for f, n in votes.items() if n == most]),
         share=most / total,
         has_time=timed > 0,
         is_midnight=timed > 0 and not late,
         has_zone=zoned == total,
     )
+
+
+def _likely(formats: list[str]) -> tuple[str, ...]:
+    """Return formats without those that nobody means if another one fits, day first."""
+    likely = [f for f in formats if "%B" not in f or f.replace("%B", "%b") not in formats]
+    others = [f for f in likely if not re.match(r"%y[./]", f)]
+    return tuple(sorted(others or likely, key=_rank))
 
 
 def _rank(found: str) -> tuple[bool, str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cdp_pipeline.project.column_names import plain_header
+from cdp_pipeline.project.contracts import EACH
 
 _RESERVED = frozenset(
     {
@@ -99,7 +100,7 @@ def column_names(headers: Sequence[str], tags: Sequence[str | None]) -> list[str
 def _short_names(headers: Sequence[str]) -> list[str]:
     """Return the last step of each path, with as many steps before it as tell it apart."""
     steps = [re.sub(r"\[-?\d*\]", "", h).split(".") if "." in h else [h] for h in headers]
-    found = [_plain(_last_step(h)) for h in headers]
+    found = [_plain(_last_step(h.replace(EACH, ""))) for h in headers]
     for depth in (2, 3, 4):
         counts = Counter(found)
         found = [

@@ -7,7 +7,7 @@ decide; if nothing does, people are asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 SIGNS = "$€£¥₹₺₽%"
@@ -51,22 +51,26 @@ class Numbers:
     currency: str = ""
 
 
-def look_at_numbers(values: Iterable[str]) -> Numbers:
-    """Return how numbers are written; ``share`` tells whether they are numbers at all."""
+def look_at_numbers(counts: Mapping[str, int]) -> Numbers:
+    """Return how numbers are written; ``share`` tells whether they are numbers at all.
+
+    Args:
+        counts: How often each value occurs.
+    """
     total = count = decimals = digits = 0
     marks: set[str] = set()
     thousands: set[str] = set()
     doubtful: set[str] = set()
     signs: set[str] = set()
     has_zeros = False
-    for value in values:
-        total += 1
+    for value, times in counts.items():
+        total += times
         found = _CURRENCY.findall(value)
         bare = _CURRENCY.sub("", value).strip(_BLANKS)
         read = _read(bare)
         if read is None:
             continue
-        count += 1
+        count += times
         signs.update(found)
         whole, mark, after, group, is_doubtful = read
         digits = max(digits, len(whole))

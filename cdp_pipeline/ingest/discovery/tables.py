@@ -18,6 +18,7 @@ from cdp_pipeline.ingest.discovery.dialect import (
     read_records,
     split_lines,
 )
+from cdp_pipeline.ingest.discovery.grain import unfold
 from cdp_pipeline.ingest.discovery.moments import look_at_moments
 from cdp_pipeline.ingest.discovery.numbers import look_at_numbers
 from cdp_pipeline.ingest.discovery.sample import Field, Sample
@@ -25,6 +26,7 @@ from cdp_pipeline.ingest.headers import plain_name
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.workbook import sheet_names, write_sheet
 from cdp_pipeline.project.column_tags import tag_of
+from cdp_pipeline.project.contracts import EACH
 
 _DEFAULTS = Dialect()
 _MOSTLY = 0.8
@@ -56,16 +58,7 @@ def look_at_workbook(content: Content, scratch: Path) -> Sample:
     Raises:
         ConfigError: It cannot be read.
     """
-    best: tuple[int, str, str] = (-1, "", "")
-    try:
-        names = sheet_names(content.path)
-        for name in names:
-            target = scratch / "sheet.csv"
-            rows = write_sheet(content.path, target, sheet=name, skipped=0)
-            if len(rows) > best[0]:
-                best = (len(rows), name, target.read_text(encoding="utf-8"))
-    except RefusedError as error:
-        raise ConfigError(error.text, where=str(content.path)) from error
+    names, best = _fullest_sheet(content, scratch)
     rows_found, sheet, text = best
     dialect = find_dialect(text, text, is_whole=True)
     dialect = replace(dialect, delimiter=",", quote='"', escape="")
@@ -80,6 +73,28 @@ def look_at_workbook(content: Content, scratch: Path) -> Sample:
     if len(names) > 1:
         notes["sheet"] = f"the fullest of {len(names)} sheets: {', '.join(names)}"
     return replace(found, delivery={**delivery, **found.delivery}, notes=notes)
+
+
+def _fullest_sheet(content: Content, scratch: Path) -> tuple[list[str], tuple[int, str, str]]:
+    """Return the names of all sheets, and rows, name and text of the one that holds most."""
+    best: tuple[int, str, str] = (-1, "", "")
+    target = scratch / "sheet.csv"
+    try:
+        names = sheet_names(content.path)
+    except RefusedError as error:
+        raise ConfigError(error.text, where=str(content.path)) from error
+    problem = "it has no sheets"
+    for name in names:
+        try:
+            rows = write_sheet(content.path, target, sheet=name, skipped=0)
+        except RefusedError as error:  # a chart, or a sheet that is broken
+            problem = error.text
+            continue
+        if len(rows) > best[0]:
+            best = (len(rows), name, target.read_text(encoding="utf-8"))
+    if best[0] < 0:
+        raise ConfigError(problem, where=str(content.path), hint="Have it saved again.")
+    return names, best
 
 
 def _sample(text: str, tail: str, dialect: Dialect, content: Content) -> Sample:
@@ -99,14 +114,18 @@ def _sample(text: str, tail: str, dialect: Dialect, content: Content) -> Sample:
     body = rows[1:] if has_header else rows
     width = max(dialect.width, len(names))
     names, ignore = _settled(names, width) if has_header else ([""] * width, [])
-    body = [row for row in body if [c.strip() for c in row[: len(names)]] != names]
+    header = [cell.strip() for cell in rows[0]]
+    kept_rows = [r for r in body if not has_header or [c.strip() for c in r] != header]
     notes = {}
-    if repeated := len(rows) - len(body) - has_header:
+    if repeated := len(body) - len(kept_rows):
         notes[""] = f"the header is repeated {repeated} times among the records"
-    fields = tuple(
-        Field(name, [row[i] if i < len(row) else "" for row in body])
-        for i, name in enumerate(names)
-    )
+    body = [row for row in kept_rows if len(row) == dialect.width] or kept_rows
+    body = [[*row, *[""] * (len(names) - len(row))] for row in body]
+    if has_header and (unfolded := unfold(names, body))[0] != names:
+        names, body = unfolded
+        parts = ", ".join(name for name in names if EACH in name)
+        notes[""] = f"each numbered part ({parts}) becomes a row"
+    fields = tuple(Field(name, [row[i] for row in body]) for i, name in enumerate(names))
     return Sample(
         delivery={} if has_header else {"header": False},
         fields=tuple(f for f in fields if f.name or not has_header),
@@ -151,6 +170,6 @@ def _is_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
 def _is_value(cell: str) -> bool:
     if not cell:
         return False
-    if look_at_numbers([cell]).share or _EMAIL.fullmatch(cell):
+    if look_at_numbers({cell: 1}).share or _EMAIL.fullmatch(cell):
         return True
-    return bool(look_at_moments([cell]).formats)
+    return bool(look_at_moments({cell: 1}).formats)

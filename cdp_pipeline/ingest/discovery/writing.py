@@ -124,15 +124,16 @@ def _column(column: Drafted, *, has_names: bool) -> Iterator[str]:
     if kind.pii:
         keys["pii"] = kind.pii
     seen = _seen(column)
-    line = f"  {column.name}: {{{', '.join(f'{k}: {scalar(v)}' for k, v in keys.items())}}}"
+    name = scalar(column.name)
+    line = f"  {name}: {{{', '.join(f'{k}: {scalar(v)}' for k, v in keys.items())}}}"
     if len(line) + len(seen) + 4 <= _WIDE and not kind.question:
         yield f"{line}  # {seen}"
     elif len(line) <= _WIDE and not kind.question:
         yield f"  # {seen}"
         yield line
     else:
-        yield f"  {column.name}:  # {seen}"
-        yield from (f"    {name}: {scalar(value)}" for name, value in keys.items())
+        yield f"  {name}:  # {seen}"
+        yield from (f"    {key}: {scalar(value)}" for key, value in keys.items())
 
 
 def _seen(column: Drafted) -> str:

@@ -63,6 +63,79 @@ def test_a_json_array_becomes_a_row_for_each_element(stage: Stage, indent: int |
     assert lines_of(stage(b"\xef\xbb\xbf" + data, json_contract())) == LINES
 
 
+SHIPPED: list[dict[str, Any]] = [
+    {
+        "id": "1",
+        "parcels": [
+            {"no": "p1", "box": {"items": [{"sku": "007"}, {"sku": "8"}]}},
+            {"no": "p2", "box": {"items": []}},
+        ],
+    },
+    {"id": "2", "parcels": [{"no": "p3", "box": {"items": [{"sku": "9"}]}}]},
+    {"id": "3", "parcels": []},
+    {"id": "4"},
+]
+IN_PARCELS = [
+    ("1", "p1", "007", 1),
+    ("1", "p1", "8", 2),
+    ("1", "p2", None, 3),
+    ("2", "p3", "9", 1),
+    ("3", None, None, None),
+    ("4", None, None, None),
+]
+
+
+def shipped_contract(**delivery: Any) -> Any:
+    columns = {
+        "id": {"required": True},
+        "parcel": {"from": "parcels[].no"},
+        "sku": {"from": "parcels[].box.items[].sku"},
+    }
+    return make_contract(
+        columns, load={"mode": "append", "key": ["id", "_line"]}, delivery=delivery
+    )
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "parquet", "xml"])
+def test_arrays_within_arrays_become_a_row_for_each_innermost_element(
+    stage: Stage, tmp_path: Path, form: str
+) -> None:
+    if form == "parquet":
+        source, path = tmp_path / "a.jsonl", tmp_path / "a.parquet"
+        source.write_text("\n".join(map(json.dumps, SHIPPED)), encoding="utf-8")
+        duckdb.sql(f"from read_json('{source}', format = 'newline_delimited')").write_parquet(
+            str(path)
+        )
+        outcome = stage(path.read_bytes(), shipped_contract(format=form), name="a.parquet")
+    elif form == "xml":
+        text = "".join(
+            f"<order><id>{o['id']}</id>"
+            + "".join(
+                f"<parcels><no>{p['no']}</no><box>"
+                + "".join(f"<items><sku>{i['sku']}</sku></items>" for i in p["box"]["items"])
+                + "</box></parcels>"
+                for p in o.get("parcels", [])
+            )
+            + "</order>"
+            for o in SHIPPED
+        )
+        contract = shipped_contract(format=form, records="order")
+        outcome = stage(f"<export>{text}</export>".encode(), contract)
+    else:
+        text = json.dumps(SHIPPED) if form == "json" else "\n".join(map(json.dumps, SHIPPED))
+        outcome = stage(text.encode(), shipped_contract(format=form))
+    assert outcome.status == "loaded", outcome.notes.reason
+    found = [(r["id"], r["parcel"], r["sku"], r["_item"]) for r in outcome.rows]
+    assert found == IN_PARCELS
+    assert outcome.notes.records == len(IN_PARCELS)
+
+
+def test_arrays_beside_each_other_are_two_ways_of_becoming_rows() -> None:
+    columns = {"id": {}, "a": {"from": "x[].y[].z"}, "b": {"from": "x[].w[].z"}}
+    with pytest.raises(ValidationError, match="in one way only"):
+        make_contract(columns, delivery={"format": "json"})
+
+
 def test_json_lines_and_parquet_become_the_same_rows(stage: Stage, tmp_path: Path) -> None:
     text = "\n".join(map(json.dumps, ORDERS)).encode()
     assert lines_of(stage(text, json_contract(format="jsonl"))) == LINES
@@ -259,7 +332,9 @@ def test_xml_records_are_cut_wherever_reading_pauses(stage: Stage) -> None:
     assert outcome.rows[-1]["_line"] == 4000
 
 
-@pytest.mark.parametrize("path", ["", "a.", ".a", "a[", "a[x", "a[]b", "a[].b[].c", "a..b", "a[=1"])
+@pytest.mark.parametrize(
+    "path", ["", "a.", ".a", "a[", "a[x", "a[]b", "a[].b[].c[].d", "a..b", "a[=1"]
+)
 def test_a_path_that_is_none_is_a_mistake_of_the_contract(path: str) -> None:
     with pytest.raises(ValueError, match=r"path|arrays"):
         parse_path(path)
