@@ -114,7 +114,17 @@ def run_app(arguments: list[str]) -> int:
     0 done, 2 usage or configuration, 3 data, 4 identity, 5 privacy, 6 SQL model, 75 try again.
     """
     # In the order in which --help lists their commands.
-    for module in ("start", "new", "night", "look", "steward", "identity", "quarantine", "link"):
+    for module in (
+        "start",
+        "new",
+        "night",
+        "look",
+        "steward",
+        "identity",
+        "quarantine",
+        "link",
+        "value",
+    ):
         import_module(f"cdp_pipeline.cli.{module}")
 
     try:

@@ -37,6 +37,12 @@ class RfmSettings(_Group):
 
     window_days: int = Field(default=365, ge=30, description="Days of purchases that count.")
     bins: int = Field(default=5, ge=2, le=10, description="Scores per dimension, 1 to bins.")
+    freeze: Literal["night", "month", "quarter"] = Field(
+        default="night", description="How long thresholds between scores stay as they are."
+    )
+    parts: tuple[Literal["channel", "department"], ...] = Field(
+        default=(), description="What people are also scored within."
+    )
 
 
 class ClvSettings(_Group):

@@ -63,7 +63,10 @@ histories as (
     group by customer_id
     having
         count(*) filter (where is_known_visit) > 0
-        and sum(net_amount) filter (where purchased_on <= $cut_on::date) > 0
+        and (
+            sum(net_amount) filter (where purchased_on <= $cut_on::date) > 0
+            or min(net_amount) filter (where purchased_on <= $cut_on::date) >= 0
+        )
 )
 select
     x::double as x,
@@ -87,7 +90,7 @@ with customers as (
     from {relation}
     where purchased_on <= $cut_on::date
     group by customer_id
-    having sum(net_amount) > 0
+    having sum(net_amount) > 0 or min(net_amount) >= 0
 )
 select
     ($cut_on::date - days.purchased_on)::bigint as days_ago,

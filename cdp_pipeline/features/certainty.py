@@ -26,6 +26,9 @@ UNKNOWN_SEASON_SD = 0.16
 """Relative spread allowed for a season that cannot be told: of the horizon's days no year ago is
 known, or only one, from which the season was learnt."""
 
+LEARNT_SEASON_SD = 0.05
+"""Relative spread allowed for a season that was learnt from two years or more."""
+
 _NUDGE = 1e-3
 _FEWEST_DEGREES = 3.0
 _OUTSIDE = 2.0
@@ -43,11 +46,13 @@ class Drift:
         variance: Of the logarithm of seen over expected visits, beyond chance.
         windows: Independent windows behind it.
         is_season_seen: Whether the times of a whole year have been seen before.
+        is_seasonal: Whether a season is part of the forecast.
     """
 
     variance: float
     windows: float
     is_season_seen: bool = False
+    is_seasonal: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,13 +135,14 @@ def measure_drift(
     years = 2 if clock.is_seasonal else 1
     is_season_seen = visits.days >= years * _YEAR_DAYS + (0 if clock.is_seasonal else horizon_days)
     if not len(seen):
-        return Drift(0.0, 0.0, is_season_seen)
+        return Drift(0.0, 0.0, is_season_seen, clock.is_seasonal)
     log = np.log((seen + 0.5) / (said + 0.5))
     chance, windows = float((1.0 / (said + 0.5)).mean()), visits.days / length
     # What chance alone might well have done is no drift.
     strayed = float((log**2).mean()) - chance * (1.0 + math.sqrt(2.0 / windows))
     scale = _OUTSIDE if is_season_seen else _OUTSIDE_UNSEEN
-    return Drift(scale * max(0.0, strayed), windows, is_season_seen)
+    variance = scale * max(0.0, strayed)
+    return Drift(variance, windows, is_season_seen, clock.is_seasonal)
 
 
 def total_interval(
@@ -152,7 +158,9 @@ def total_interval(
     """
     excess = [min(one.error**2, _LARGEST_LOG**2) - one.variance for one in past]
     # What is believed before anything is seen counts as one window.
-    before = 0.0 if drift.is_season_seen else UNKNOWN_SEASON_SD**2
+    before = LEARNT_SEASON_SD**2 if drift.is_seasonal else 0.0
+    if not drift.is_season_seen:
+        before = UNKNOWN_SEASON_SD**2
     windows = 1.0 + drift.windows + len(excess)
     strayed = max(0.0, (before + drift.windows * drift.variance + sum(excess)) / windows)
     strayed = max(strayed, before / 2)

@@ -59,7 +59,7 @@ from cdp_pipeline.features.registry import (
 from cdp_pipeline.features.rivals import SEASONAL
 from cdp_pipeline.features.scoring import score_customers
 from cdp_pipeline.features.seasons import SeasonClock
-from cdp_pipeline.features.totals import Total, forecast_totals
+from cdp_pipeline.features.totals import Total, forecast_totals, nightly_questions
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, open_build
@@ -76,7 +76,7 @@ TABLES = (
     "model_drift",
 )
 
-_MODELS: tuple[ModelName, ...] = ("mbg/nbd", "bg/nbd", "pareto/nbd", "nbd")
+MODELS: tuple[ModelName, ...] = ("mbg/nbd", "bg/nbd", "pareto/nbd", "nbd")
 _SUMMARY = """
 select
     count(*) as customers,
@@ -117,7 +117,11 @@ def run(context: RunContext) -> StepResult:
         night = forecast(con, settings, as_of=context.business_date)
         fit, report = night.fit, night.report
         totals = forecast_totals(
-            con, fit, report, as_of=context.business_date, horizon_days=settings.horizon_days
+            con,
+            fit,
+            report,
+            as_of=context.business_date,
+            questions=nightly_questions(settings.horizon_days),
         )
         write_model(con, fit.purchases, fit.spend, correlation=fit.correlation)
         write_backtest(con, report)
@@ -156,7 +160,7 @@ def forecast(con: duckdb.DuckDBPyConnection, settings: ClvSettings, *, as_of: da
     plan = BacktestPlan(
         horizon_days=CHURN_DAYS,
         model=settings.model,
-        challengers=_MODELS if settings.has_contest else (),
+        challengers=MODELS if settings.has_contest else (),
         is_seasonal=settings.has_season,
         minimum_customers=settings.minimum_customers,
     )
@@ -197,7 +201,7 @@ def train_winner(
         stride = sample_stride(con, plan.relation)
         cases = fetch_cases(con, plan.relation, as_of, plan.horizon_days, stride)
         clock = find_clock(con, cases, plan)
-    model = next((name for name in _MODELS if winner.removesuffix(SEASONAL) == name), plan.model)
+    model = next((name for name in MODELS if winner.removesuffix(SEASONAL) == name), plan.model)
     return fit_models(con, settings, model=model, clock=clock)
 
 

@@ -58,6 +58,7 @@ class BtydFit:
         status: ``ok``; ``nbd_fallback`` when the data show no dropout to estimate, so that every
             customer counts as alive; ``not_enough_data`` when predictions are NaN.
         covariance: Of the logarithms of the parameters, in their order; empty when unknown.
+        purchases_count: Repeat purchases behind the fit.
     """
 
     model: ModelName
@@ -69,6 +70,7 @@ class BtydFit:
     converged: bool
     status: FitStatus
     covariance: tuple[tuple[float, ...], ...] = ()
+    purchases_count: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -203,6 +205,7 @@ def _describe(
         se=dict.fromkeys(params, math.nan),
         loglik=mean_loglik * histories.customers,
         n=histories.customers,
+        purchases_count=float((histories.count * histories.x).sum()),
         rows=histories.rows,
         converged=status == "ok",
         status=status,

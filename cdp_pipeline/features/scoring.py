@@ -117,7 +117,7 @@ forecasts as (
         spend::decimal(18, 2) as expected_spend_amount,
         (p_alive * discounted_visits * spend)::decimal(18, 2) as clv_12m_amount,
         (discounted_value * {low_ratio})::decimal(18, 2) as clv_12m_low_amount,
-        (discounted_value * {high_ratio})::decimal(18, 2) as clv_12m_high_amount,
+        (discounted_value * {high_ratio})::decimal(18, 2) as clv_12m_high_amount,{extra}
     from deviates
 ),
 borders as (
@@ -141,10 +141,30 @@ order by customer_id
 """
 
 
-def score_customers(con: duckdb.DuckDBPyConnection, fit: ClvFit, settings: ClvSettings) -> None:
+_HORIZON = """
+        round(active, 6) as p_active_horizon,
+        round(p_alive * value_visits, 6) as expected_visits_horizon,
+        (p_alive * value_visits * spend)::decimal(18, 2) as expected_amount,
+        (mean_value * {low_ratio})::decimal(18, 2) as expected_low_amount,
+        (mean_value * {high_ratio})::decimal(18, 2) as expected_high_amount,"""
+
+
+def score_customers(
+    con: duckdb.DuckDBPyConnection,
+    fit: ClvFit,
+    settings: ClvSettings,
+    *,
+    has_horizon: bool = False,
+) -> None:
     """Create ``features.clv``: one row per customer, ordered by customer_id.
 
     Forecasts are NULL without enough data, and ``p_alive`` also when the model knows no dropout.
+
+    Args:
+        con: Connection that knows ``features.customer_purchases``.
+        fit: Models, with the histories of that table.
+        settings: Horizon and discount of the value.
+        has_horizon: Also forecast visits and undiscounted amount over the value's horizon.
     """
     tables: dict[str, Mapping[str, Vector]] = {
         "clv_while_alive": _while_alive(fit, settings),
@@ -153,13 +173,14 @@ def score_customers(con: duckdb.DuckDBPyConnection, fit: ClvFit, settings: ClvSe
     is_pareto = fit.purchases.model == "pareto/nbd"
     if is_pareto:
         tables["clv_alive"] = _alive(fit)
+    ratios = {"low_ratio": _ratio_sql("low"), "high_ratio": _ratio_sql("high")}
     sql = _SCORES.format(
         p_alive=_LOOKED_UP if is_pareto else _ELEMENTARY,
         look_up=_LOOK_UP if is_pareto else "",
         high_deviate=_deviate_sql("high_level"),
         low_deviate=_deviate_sql("low_level"),
-        high_ratio=_ratio_sql("high"),
-        low_ratio=_ratio_sql("low"),
+        extra=_HORIZON.format(**ratios) if has_horizon else "",
+        **ratios,
     )
     try:
         for name, columns in tables.items():

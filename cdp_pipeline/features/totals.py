@@ -6,6 +6,7 @@ Summing scores and asking ``certainty`` how sure the sum is belong here.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -21,15 +22,32 @@ from cdp_pipeline.features.certainty import Interval, PastForecast, measure_drif
 from cdp_pipeline.features.clv_fit import ClvFit
 from cdp_pipeline.features.rivals import Rival
 from cdp_pipeline.features.seasons import LEAST_HISTORY_DAYS
-from cdp_pipeline.storage.warehouse import fetch_dicts
 
-_SUMS = """
-select
-    coalesce(sum(expected_visits_90d::decimal(18, 6)), 0)::double as visits_90d,
-    coalesce(sum(expected_visits_365d::decimal(18, 6)), 0)::double as visits_365d,
-    coalesce(sum(clv_12m_amount), 0)::double as clv_12m_amount,
-from features.clv
-"""
+
+@dataclass(frozen=True)
+class Question:
+    """A total to forecast.
+
+    Attributes:
+        quantity: Name of the total.
+        column: Column of ``features.clv`` that it sums.
+        horizon_days: Days ahead.
+        is_amount: Whether it is money rather than visits.
+    """
+
+    quantity: str
+    column: str
+    horizon_days: int
+    is_amount: bool = False
+
+
+def nightly_questions(horizon_days: int) -> tuple[Question, ...]:
+    """Return what every night asks; the value covers ``horizon_days``."""
+    return (
+        Question("visits_90d", "expected_visits_90d", 90),
+        Question("visits_365d", "expected_visits_365d", 365),
+        Question("clv_12m_amount", "clv_12m_amount", horizon_days, is_amount=True),
+    )
 
 
 @dataclass(frozen=True)
@@ -37,7 +55,7 @@ class Total:
     """A forecast total.
 
     Attributes:
-        quantity: ``visits_90d``, ``visits_365d`` or ``clv_12m_amount``.
+        quantity: As asked.
         horizon_days: Days ahead.
         expected: The total.
         interval: What holds it nine times in ten; None where nothing could be forecast.
@@ -57,7 +75,7 @@ def forecast_totals(
     report: BacktestReport,
     *,
     as_of: date,
-    horizon_days: int,
+    questions: Sequence[Question],
     relation: str = "features.customer_day",
 ) -> list[Total]:
     """Return the totals of ``features.clv`` with their intervals.
@@ -67,31 +85,31 @@ def forecast_totals(
         fit: Models behind the scores.
         report: How such totals turned out on past days.
         as_of: Last day of complete data.
-        horizon_days: Days that the value covers.
+        questions: Totals to forecast.
         relation: Table of customer days.
     """
-    sums = fetch_dicts(con, _SUMS)[0]
+    sums = ", ".join(
+        f"coalesce(sum({question.column}::decimal(18, 6)), 0)::double" for question in questions
+    )
+    expected_sums = con.execute(f"select {sums} from features.clv").fetchall()[0]  # noqa: S608 - our own names
     visits = fetch_daily_visits(con, relation, as_of)
     basis = describe_season(fit, visits.days)
     stride = sample_stride(con, relation)
     found = []
-    for quantity, days, past in (
-        ("visits_90d", 90, report.past_visits),
-        ("visits_365d", 365, report.past_visits),
-        ("clv_12m_amount", horizon_days, report.past_amounts),
-    ):
-        expected = float(sums[quantity])
+    for question, expected in zip(questions, expected_sums, strict=True):
+        days = question.horizon_days
+        past = report.past_amounts if question.is_amount else report.past_visits
         interval = None
         if fit.purchases.params and expected > 0:
             cases = fetch_cases(con, relation, as_of, days, stride)
             nothing = cases.x * 0.0
             rival = Rival("served", nothing, nothing, None, fit.purchases, fit.clock)
             variances = model_variances(cases, rival, fit.spend)
-            variance = variances["amount" if quantity.startswith("clv") else "visits"]
+            variance = variances["amount" if question.is_amount else "visits"]
             if math.isfinite(variance):
                 drift = measure_drift(visits, fit.purchases, fit.clock, days)
                 interval = total_interval(expected, variance, drift, _as_far(past, report, days))
-        found.append(Total(quantity, days, expected, interval, basis))
+        found.append(Total(question.quantity, days, expected, interval, basis))
     return found
 
 

@@ -237,10 +237,7 @@ standings as (
     select
         dim_customer.customer_id,
         cast({{ business_date }} - shopping_habits.last_bought_on as integer) as recency_days,
-        -- A daily shopper on a fortnight's holiday has not left, and nobody is expected so rarely
-        -- that half a year of silence says nothing.
-        least(greatest(coalesce(customer_purchases.usual_gap_days, usual.gap_days), 14), 120)
-            as patience_days,
+        patience_days(customer_purchases.usual_gap_days, usual.gap_days) as patience_days,
         nullif(greatest(coalesce(clv.clv_12m_amount, shopping_habits.net_amount_365d), 0), 0)
             as worth_amount,
         -- Visits expected of somebody who is still a customer, times the chance of losing them.
@@ -339,29 +336,10 @@ final as (
         clv.expected_spend_amount,
         clv.clv_12m_amount,
         clv.clv_tenth,
-        case
-            when standings.worth_amount is null then 'none'
-            when standings.worth_amount > borders.worth_steps[3] then 'high'
-            when standings.worth_amount > borders.worth_steps[2] then 'upper'
-            when standings.worth_amount > borders.worth_steps[1] then 'middle'
-            else 'low'
-        end as value_tier,
-        case
-            when standings.recency_days is null then 'prospect'
-            when standings.recency_days <= 1.5 * standings.patience_days then 'active'
-            when standings.recency_days <= 2.5 * standings.patience_days then 'cooling'
-            when standings.recency_days <= 4 * standings.patience_days then 'at_risk'
-            when standings.recency_days <= 8 * standings.patience_days then 'lapsed'
-            else 'lost'
-        end as lifecycle,
-        case
-            when standings.recency_days is null then 'nothing bought yet'
-            when customer_purchases.usual_gap_days is null
-                then 'one visit only, silent ' || standings.recency_days || ' days'
-            else
-                'usually every ' || cast(round(customer_purchases.usual_gap_days) as integer)
-                || ' days, silent ' || standings.recency_days
-        end as lifecycle_reason,
+        value_tier(standings.worth_amount, borders.worth_steps) as value_tier,
+        lifecycle_stage(standings.recency_days, standings.patience_days) as lifecycle,
+        lifecycle_words(standings.recency_days, customer_purchases.usual_gap_days)
+            as lifecycle_reason,
         coalesce(standings.amount_at_stake > borders.stake_step, false) as is_at_risk_value,
         engagement.last_web_on,
         coalesce(engagement.web_session_count_30d, 0) as web_session_count_30d,

@@ -39,7 +39,9 @@ histories as (
         arg_min(net_amount, purchased_on) filter (where is_visit) as first_amount
     from customer_day
     group by customer_id
-    having count(*) filter (where is_visit) > 0 and sum(net_amount) > 0
+    having
+        count(*) filter (where is_visit) > 0
+        and (sum(net_amount) > 0 or min(net_amount) >= 0)
 ),
 
 final as (

@@ -1,8 +1,9 @@
 /*
 description: >-
   Recency, frequency and money within the window of settings.rfm. Scores come from thresholds, so
-  equal values always get equal scores. People whose returns outweigh their purchases have frequency
-  0, the lowest scores, and no part in the thresholds.
+  equal values always get equal scores; settings.rfm.freeze keeps thresholds for a month or a
+  quarter, so that nobody changes group because others did. People whose returns outweigh their
+  purchases have frequency 0, the lowest scores, and no part in the thresholds.
 grain: one row per person with a product line within the window
 key: [customer_id]
 owner: analytics
@@ -56,7 +57,7 @@ buyers as (
 ),
 
 {% set bins = settings.rfm.bins %}
-thresholds as (
+fresh as (
     select
         quantile_disc(recency_days, even_shares({{ bins }})) as recency_steps,
         quantile_disc(frequency_count, even_shares({{ bins }})) as frequency_steps,
@@ -68,6 +69,37 @@ thresholds as (
             else 'ok'
         end as buyers_status
     from buyers
+),
+
+kept as (
+    {% if settings.rfm.freeze != 'night' and base.has("features.rfm_cutoffs") %}
+    select
+        recency_steps,
+        frequency_steps,
+        monetary_steps
+    from base.features.rfm_cutoffs
+    where
+        is_same_period('{{ settings.rfm.freeze }}', fixed_on, {{ business_date }})
+        and window_days = {{ settings.rfm.window_days }}
+        and bins = {{ bins }}
+    {% else %}
+    select
+        recency_steps,
+        frequency_steps,
+        monetary_steps
+    from fresh
+    where false
+    {% endif %}
+),
+
+thresholds as (
+    select
+        coalesce(kept.recency_steps, fresh.recency_steps) as recency_steps,
+        coalesce(kept.frequency_steps, fresh.frequency_steps) as frequency_steps,
+        coalesce(kept.monetary_steps, fresh.monetary_steps) as monetary_steps,
+        fresh.buyers_status
+    from fresh
+    left join kept on true
 ),
 
 -- The age of the history is asked of all days, as the window would cut it off.

@@ -1,0 +1,366 @@
+"""Transactions of any CSV or Parquet file as ``features.customer_day``.
+
+Which column is what is said by whoever asks; how it is written is found from its values. Rows that
+cannot be read are counted and named, never guessed; too many of them refuse the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from cdp_pipeline.core.errors import ConfigError, DataQualityError
+from cdp_pipeline.storage.dates import Order, read_dates
+from cdp_pipeline.storage.tabular import ROW, Loaded, load_files
+from cdp_pipeline.storage.warehouse import fetch_value, quote_column
+
+LARGEST_UNREADABLE_SHARE = 0.05
+_SAMPLE_ROWS = 100_000
+_LONGEST_GAP_DAYS = 120
+
+_LINES = """
+create or replace temp table file_lines as
+select
+    {row} as line_number,
+    nullif(trim({customer}), '') as customer_id,
+    {date} as bought_on,
+    {amount} as amount,
+    {part} as part,
+    {date_text} as date_text,
+    {amount_text} as amount_text,
+from {table}
+"""
+
+_DAYS = """
+create or replace table features.customer_day as
+with lines as (
+    select * from file_lines
+    where customer_id is not null and bought_on <= $as_of::date and amount is not null {only}
+),
+days as (
+    select
+        customer_id,
+        bought_on as purchased_on,
+        sum(amount)::decimal(18, 2) as net_amount,
+        bool_or(amount > 0) as has_sale,
+        bool_and(amount = 0) as is_free,
+    from lines
+    group by all
+)
+select
+    customer_id,
+    purchased_on,
+    net_amount,
+    (has_sale and net_amount > 0) or (is_free and $counts_free::boolean) as is_visit,
+from days
+order by customer_id, purchased_on
+"""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of a file's columns.
+
+    Attributes:
+        customer: Who bought.
+        date: When.
+        amount: For how much; returns are negative.
+        quantity: How many, where ``amount`` is the price of one; None: ``amount`` is the total.
+        part: What to score separately by, such as a channel; None: everything together.
+    """
+
+    customer: str
+    date: str
+    amount: str
+    quantity: str | None = None
+    part: str | None = None
+
+
+@dataclass(frozen=True)
+class Transactions:
+    """What a file held.
+
+    Attributes:
+        file: Its name.
+        rows: Rows.
+        used_rows: Rows that count.
+        without_customer: Rows that name no customer; left out.
+        unreadable: Rows whose date or amount cannot be read; left out.
+        after_last_day: Rows after ``as_of``; left out.
+        customers: Customers.
+        first_on: First day.
+        as_of: Last day; what follows is forecast.
+        parts: Values of the column to score separately by.
+        notes: What people should know of the reading.
+    """
+
+    file: str
+    rows: int
+    used_rows: int
+    without_customer: int
+    unreadable: int
+    after_last_day: int
+    customers: int
+    first_on: date
+    as_of: date
+    parts: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain data for JSON."""
+        return asdict(self)
+
+
+def read_transactions(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    columns: Columns,
+    *,
+    as_of: date | None = None,
+    order: Order | None = None,
+    counts_free: bool = False,
+) -> Transactions:
+    """Read a file into the temporary table ``file_lines`` and say what it held.
+
+    Args:
+        con: Connection.
+        path: CSV or Parquet file, one row a transaction or a line of one.
+        columns: Names of its columns.
+        as_of: Last day that counts; default: the last day of the file.
+        order: Whether the day or the month comes first in dates that leave it open.
+        counts_free: Whether a day on which everything cost nothing is a visit.
+
+    Raises:
+        ConfigError: A column is not there, or no day is up to ``as_of``.
+        ContractError: The file cannot be read.
+        DataQualityError: Too many dates or amounts cannot be read.
+    """
+    (loaded,) = load_files(con, [path])
+    notes = [*_load_lines(con, loaded, columns, order)]
+    counted = con.execute(
+        "select count(*), count(*) filter (where customer_id is null), "
+        "count(*) filter (where customer_id is not null "
+        "and (bought_on is null or amount is null)), max(bought_on) from file_lines"
+    ).fetchall()[0]
+    rows, without, unreadable, newest = counted
+    _refuse_unreadable(con, loaded, columns, unreadable, rows - without)
+    last = as_of or newest
+    used = con.execute(
+        "select count(*), count(distinct customer_id), min(bought_on), "
+        "count(*) filter (where bought_on > $1) from file_lines "
+        "where customer_id is not null and bought_on is not null and amount is not null",
+        [last],
+    ).fetchall()[0]
+    if not used[0] or used[2] > last:
+        raise ConfigError(
+            f"no transaction of a named customer up to {last}",
+            where=loaded.where,
+            hint="Check --customer and --as-of.",
+        )
+    known = con.execute(
+        "select count(distinct customer_id) from file_lines "
+        "where customer_id is not null and bought_on <= $1 and amount is not null",
+        [last],
+    ).fetchall()[0][0]
+    return Transactions(
+        file=path.name,
+        rows=rows,
+        used_rows=used[0] - used[3],
+        without_customer=without,
+        unreadable=unreadable,
+        after_last_day=used[3],
+        customers=known,
+        first_on=used[2],
+        as_of=last,
+        parts=_parts(con) if columns.part else (),
+        notes=(
+            *notes,
+            *_warn_of_gaps(con, last, without, rows),
+            *([] if counts_free else _warn_of_free_days(con, last)),
+        ),
+    )
+
+
+def build_days(
+    con: duckdb.DuckDBPyConnection,
+    as_of: date,
+    *,
+    part: str | None = None,
+    counts_free: bool = False,
+) -> None:
+    """Create ``features.customer_day`` from ``file_lines``, returns netted day by day.
+
+    Args:
+        con: Connection that read the file.
+        as_of: Last day that counts.
+        part: Only lines of this value of the column to score separately by.
+        counts_free: Whether a day on which everything cost nothing is a visit.
+    """
+    con.execute("create schema if not exists features")
+    params: dict[str, object] = {"as_of": as_of, "counts_free": counts_free}
+    only = ""
+    if part is not None:
+        only, params = "and part = $part", params | {"part": part}
+    con.execute(_DAYS.format(only=only), params)
+
+
+def _load_lines(
+    con: duckdb.DuckDBPyConnection, loaded: Loaded, columns: Columns, order: Order | None
+) -> list[str]:
+    customer, day, amount = (
+        _find(loaded, name, option)
+        for name, option in (
+            (columns.customer, "--customer"),
+            (columns.date, "--date"),
+            (columns.amount, "--amount"),
+        )
+    )
+    quantity = _find(loaded, columns.quantity, "--quantity") if columns.quantity else None
+    part = _find(loaded, columns.part, "--by") if columns.part else None
+    day_sql, notes = _date_sql(con, loaded, day, order)
+    amount_sql = _number_sql(con, loaded, amount)
+    if quantity:
+        amount_sql = f"({amount_sql} * {_number_sql(con, loaded, quantity)})::decimal(18, 4)"
+    con.execute(
+        _LINES.format(
+            row=ROW,
+            customer=quote_column(customer),
+            date=day_sql,
+            amount=amount_sql,
+            part=f"nullif(trim({quote_column(part)}), '')" if part else "null",
+            date_text=quote_column(day),
+            amount_text=quote_column(amount),
+            table=loaded.table,
+        )
+    )
+    return notes
+
+
+def _find(loaded: Loaded, name: str, option: str) -> str:
+    if name in loaded.columns:
+        return name
+    same = [column for column in loaded.columns if column.lower() == name.lower()]
+    if len(same) == 1:
+        return same[0]
+    lower = {column.lower(): column for column in loaded.columns}
+    near = difflib.get_close_matches(name.lower(), list(lower), 1)
+    listed = ", ".join(loaded.columns)
+    meant = f"Did you mean {lower[near[0]]!r}? " if near else ""
+    raise ConfigError(
+        f"there is no column {name!r}",
+        where=f"{loaded.where} ({option})",
+        hint=f"{meant}The file has: {listed}.",
+    )
+
+
+def _date_sql(
+    con: duckdb.DuckDBPyConnection, loaded: Loaded, name: str, order: Order | None
+) -> tuple[str, list[str]]:
+    """Return SQL of type date for a column of texts, and what was assumed."""
+    column = quote_column(name)
+    step = max(1, loaded.rows // _SAMPLE_ROWS)
+    sample = f"(select * from {loaded.table} where {ROW} % {step} = 0)"  # noqa: S608 - our own names
+    iso = f"try_cast(trim({column}) as timestamp)"
+    filled = f"nullif(trim({column}), '') is not null"
+    read, asked = con.execute(
+        f"select count({iso}), count(*) filter (where {filled}) from {sample}"  # noqa: S608 - quoted
+    ).fetchall()[0]
+    if asked and read == asked:
+        return f"{iso}::date", []
+    reading = read_dates(con, sample, column, order=order)
+    if not reading.formats:
+        return f"{iso}::date", []
+    notes = []
+    if not reading.certain:
+        notes.append(
+            f"{name}: read with the {reading.order} by assumption, as no value tells day from "
+            "month; say --day-first or --month-first if it matters"
+        )
+    return reading.sql(column), notes
+
+
+def _number_sql(con: duckdb.DuckDBPyConnection, loaded: Loaded, name: str) -> str:
+    """Return SQL of type decimal for a column of texts such as 1,234.50 or 1.234,50 EUR."""
+    column = quote_column(name)
+    comma, dot = con.execute(
+        f"select count(*) filter (where regexp_matches({column}, ',[0-9]{{1,2}}[^0-9]*$')), "  # noqa: S608 - quoted
+        f"count(*) filter (where regexp_matches({column}, '\\.[0-9]+([eE][-+]?[0-9]+)?[^0-9]*$')) "
+        f"from {loaded.table}"
+    ).fetchall()[0]
+    thousands, decimal = (".", ",") if comma > dot else (",", ".")
+    # The shortest road first: most files hold plain numbers.
+    kept = f"regexp_replace({column}, '[^0-9eE,.+()\\-]', '', 'g')"
+    plain = f"replace(replace({kept}, '{thousands}', ''), '{decimal}', '.')"
+    negative = f"regexp_matches(trim({column}), '^\\(.*\\)$|-$')"
+    digits = f"regexp_replace({plain}, '[()]|-$', '', 'g')"
+    return (
+        f"coalesce(try_cast({plain} as decimal(18, 4)), "
+        f"case when {negative} then -try_cast({digits} as decimal(18, 4)) end, "
+        f"try_cast(try_cast({plain} as double) as decimal(18, 4)))"
+    )
+
+
+def _refuse_unreadable(
+    con: duckdb.DuckDBPyConnection, loaded: Loaded, columns: Columns, unreadable: int, rows: int
+) -> None:
+    if not rows:
+        raise ConfigError(
+            f"no row names a customer in {columns.customer!r}",
+            where=loaded.where,
+            hint="Name the column that says who bought with --customer.",
+        )
+    if unreadable <= LARGEST_UNREADABLE_SHARE * rows:
+        return
+    line, is_date, date_text, amount_text = con.execute(
+        "select line_number, bought_on is null, date_text, amount_text from file_lines "
+        "where customer_id is not null and (bought_on is null or amount is null) "
+        "order by line_number limit 1"
+    ).fetchall()[0]
+    column, text, kind = (
+        (columns.date, date_text, "a date")
+        if is_date
+        else (columns.amount, amount_text, "a number")
+    )
+    raise DataQualityError(
+        f"{unreadable:,} of {rows:,} rows have no readable date or amount; the first: "
+        f"{column} is {text!r}, not {kind}",
+        where=f"{loaded.where}, record {line}",
+        hint="Check --date and --amount, or mend the rows.",
+    )
+
+
+def _parts(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    rows = con.execute(
+        "select part from file_lines where part is not null and customer_id is not null "
+        "group by part order by count(*) desc, part"
+    ).fetchall()
+    return tuple(row[0] for row in rows)
+
+
+def _warn_of_gaps(con: duckdb.DuckDBPyConnection, last: date, without: int, rows: int) -> list[str]:
+    notes = []
+    if without:
+        notes.append(f"{without:,} of {rows:,} rows name no customer and are left out")
+    before = fetch_value(con, "select max(bought_on) from file_lines where bought_on < ?", [last])
+    if before and (last - before).days > _LONGEST_GAP_DAYS:
+        notes.append(
+            f"the last day, {last}, comes {(last - before).days} days after the day before it; "
+            "if it is a slip, say --as-of"
+        )
+    return notes
+
+
+def _warn_of_free_days(con: duckdb.DuckDBPyConnection, last: date) -> list[str]:
+    free = fetch_value(
+        con,
+        "select count(*) from (select 1 from file_lines where customer_id is not null "
+        "and bought_on <= ? group by customer_id, bought_on having bool_and(amount = 0))",
+        [last],
+    )
+    if not free:
+        return []
+    return [f"{free:,} customer-days cost nothing; they are no visits unless --count-free is said"]

@@ -1,0 +1,234 @@
+"""`cdp clv` and `cdp rfm` on files of transactions, as somebody new would use them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+
+from cdp_pipeline.cli.app import run_app
+
+CDNOW = Path(__file__).resolve().parents[2] / "data" / "cdnow_sample.csv.gz"
+COLUMNS = ["--customer", "customer", "--date", "date", "--amount", "amount"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    with gzip.open(CDNOW, "rt") as packed:
+        (tmp_path / "cdnow.csv").write_text(packed.read())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(folder: Path, rows: list[tuple[object, object, object]], name: str = "own.csv") -> str:
+    frame = pd.DataFrame(rows, columns=["customer", "date", "amount"])
+    frame.to_csv(folder / name, index=False)
+    return name
+
+
+def answer(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert run_app([*words, "--json"]) == 0, words
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+@pytest.mark.usefixtures("folder")
+def test_clv_prints_the_published_table_of_cdnow(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(
+        capsys, "clv", "cdnow.csv", *COLUMNS, "--out", "v.csv", "--as-of", "1997-09-30",
+        "--count-free", "--unit", "weeks", "--horizon", "273",
+    )  # fmt: skip
+    assert found["counts"]["fitted_customers"] == 2357
+    assert found["counts"]["repeat_customers"] == 946
+    bg, mbg, pareto = (found["models"][name] for name in ("bg/nbd", "mbg/nbd", "pareto/nbd"))
+    assert bg["log_likelihood"] == pytest.approx(-9582.429, abs=1e-3)
+    assert bg["parameters"] == pytest.approx(
+        {"r": 0.2425945, "alpha": 4.4136019, "a": 0.7929199, "b": 2.4258881}, abs=5e-5
+    )
+    assert bg["standard_errors"]["alpha"] == pytest.approx(0.3782, abs=1e-4)
+    assert mbg["parameters"] == pytest.approx(
+        {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614}, abs=5e-4
+    )
+    assert pareto["log_likelihood"] == pytest.approx(-9594.976, abs=1e-3)
+    spend = found["raw_spend"]
+    assert spend["log_likelihood"] == pytest.approx(-4055.9177, abs=1e-3)
+    assert spend["parameters"] == pytest.approx({"p": 6.25, "q": 3.74, "v": 15.44}, abs=6e-3)
+    total = next(total for total in found["totals"] if total["quantity"] == "visits")
+    assert total["low"] < 1_882 < total["high"]
+    names = {forecast["name"] for forecast in found["backtest"]["windows"][0]["forecasts"]}
+    assert {"mbg/nbd", "bg/nbd", "pareto/nbd", "nbd", "last_horizon", "purchase_rate"} <= names
+
+
+def test_clv_writes_every_customer_and_a_page_without_any(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_app(["clv", "cdnow.csv", *COLUMNS, "--out", "v.parquet"]) == 0
+    assert "nine times in ten" in capsys.readouterr().out
+    rows = duckdb.sql(f"from '{folder / 'v.parquet'}'").fetchnumpy()
+    assert len(rows["customer_id"]) == 2357
+    assert (rows["expected_low_amount"] <= rows["expected_high_amount"]).all()
+    page = (folder / "v.html").read_text()
+    assert not re.search(r"<script|src=|href=|@import|url\(", page)
+    assert "As often as ever".lower() in page.lower()
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_named_model_serves(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "clv", "cdnow.csv", *COLUMNS, "--out", "v.csv", "--model", "pareto/nbd")
+    assert found["model"] == "pareto/nbd"
+
+
+def test_the_same_rows_in_another_order_and_dialect_give_the_same_result(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.read_csv(folder / "cdnow.csv", dtype={"customer": str})
+    frame["date"] = pd.to_datetime(frame["date"]).dt.strftime("%d.%m.%Y")
+    frame["amount"] = frame["amount"].map(lambda value: f"{value:.2f} €".replace(".", ","))
+    shuffled = frame.sample(frac=1.0, random_state=3)
+    shuffled.to_csv(folder / "german.csv", index=False, sep=";", encoding="utf-8")
+    plain = answer(capsys, "clv", "cdnow.csv", *COLUMNS, "--out", "a.csv")
+    german = answer(capsys, "clv", "german.csv", *COLUMNS, "--out", "b.csv")
+    assert plain | {"file": ""} == german | {"file": ""}
+    assert (folder / "a.csv").read_bytes() == (folder / "b.csv").read_bytes()
+
+
+DEGENERATE: dict[str, list[tuple[object, object, object]]] = {
+    "one customer": [("A", f"2025-{month:02d}-01", 10) for month in range(1, 13)],
+    "one row": [("A", "2025-01-01", 10)],
+    "one day": [(f"C{n}", "2025-01-01", 10 + n) for n in range(400)],
+    "all returns": [(f"C{n}", f"2025-0{1 + n % 9}-01", -5) for n in range(400)],
+    "all taken back": [
+        (f"C{n}", f"2025-03-{day:02d}", amount)
+        for n in range(300)
+        for day, amount in ((1, 20), (9, -20))
+    ],
+    "nobody leaves": [
+        (f"C{n}", f"{year}-{month:02d}-{1 + n % 28:02d}", 10 + n % 7)
+        for n in range(300)
+        for year in (2023, 2024)
+        for month in range(1, 13)
+    ],
+    "nobody comes back": [(f"C{n}", f"2025-{1 + n % 12:02d}-05", 10) for n in range(400)],
+    "everything costs nothing": [(f"C{n}", f"2025-0{1 + n % 9}-01", 0) for n in range(300)],
+    "everybody the same": [
+        (f"C{n}", day, 10) for n in range(300) for day in ("2025-01-01", "2025-03-01")
+    ],
+}
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+@pytest.mark.parametrize("command", ["clv", "rfm"])
+def test_degenerate_stores_are_answered(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str, name: str
+) -> None:
+    rows = DEGENERATE[name]
+    found = answer(capsys, command, write(folder, rows), *COLUMNS, "--out", "o.csv")
+    assert "NaN" not in json.dumps(found)
+    assert "Infinity" not in json.dumps(found)
+    written = pd.read_csv(folder / "o.csv", dtype={"customer_id": str})
+    customers = {str(row[0]) for row in rows}
+    assert set(written["customer_id"]) <= customers
+    assert (folder / "o.html").read_text().startswith("<!doctype html>")
+    if command == "clv":
+        assert set(written["customer_id"]) == customers
+        expected = {
+            "nobody leaves": {"nbd_fallback", "pooled_mean", "ok"},
+            "everybody the same": {"nbd_fallback", "pooled_mean", "ok", "not_enough_data"},
+        }.get(name, {"not_enough_data"})
+        assert found["status"] in expected
+        if found["status"] == "not_enough_data":
+            assert written["expected_amount"].isna().all()
+            assert any("not enough data" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "helps"),
+    [
+        (["--customer", "custmer"], "no column 'custmer'", "Did you mean 'customer'?"),
+        (["--date", "amount"], "no readable date", "Check --date"),
+        (["--amount", "date"], "not a number", "Check --date and --amount"),
+        (["--as-of", "1990-01-01"], "no transaction", "--as-of"),
+        (["--as-of", "yesterday"], "'yesterday' is not a date", "Write it as"),
+        (["--out", "cdnow.csv"], "one of the inputs", "Name another"),
+        (["--out", "v.xls"], ".xls is not a kind", ".csv"),
+        (["--out", "nowhere/v.csv"], "no such folder", "Make it"),
+    ],
+)
+def test_mistakes_are_told_with_what_to_do(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str, helps: str
+) -> None:
+    assert folder.is_dir()
+    given = ["clv", "cdnow.csv", *COLUMNS, "--out", "v.csv", *words]
+    assert run_app(given) in {2, 3}
+    told = capsys.readouterr().err
+    assert says in told
+    assert helps in told
+
+
+def test_rows_that_say_nothing_are_counted(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows: list[tuple[object, object, object]] = [
+        (f"C{n % 150}", f"2025-{1 + n % 9:02d}-{1 + n % 27:02d}", 5 + n % 11) for n in range(900)
+    ]
+    rows += [(None, "2025-03-01", 5)] * 30 + [("C1", "soon", 5)] * 4
+    found = answer(capsys, "clv", write(folder, rows), *COLUMNS, "--out", "v.csv")
+    counts = found["counts"]
+    assert (counts["rows"], counts["rows_without_customer"]) == (934, 30)
+    assert counts["unreadable_rows"] == 4
+    assert any("30 of 934 rows name no customer" in note for note in found["notes"])
+
+
+def test_rfm_scores_alike_what_is_alike(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "rfm", "cdnow.csv", *COLUMNS, "--out", "r.csv", "--window", "600")
+    written = pd.read_csv(folder / "r.csv")
+    for value, score in (("recency_days", "r_score"), ("frequency_count", "f_score")):
+        kept = written[written["frequency_count"] > 0]
+        spread = kept.groupby(value)[score]
+        assert (spread.min() == spread.max()).all()
+    assert (written[written["frequency_count"] == 1]["f_score"] == 1).all()
+    assert sum(group["customers"] for group in found["parts"][0]["segments"]) == len(written)
+
+
+@pytest.mark.usefixtures("folder")
+def test_frozen_thresholds_give_the_same_groups_again(capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["rfm", "cdnow.csv", *COLUMNS]
+    first = answer(
+        capsys, *common, "--out", "a.csv", "--save-thresholds", "t.json",
+        "--as-of", "1998-03-31",
+    )  # fmt: skip
+    later = answer(capsys, *common, "--out", "b.csv", "--thresholds", "t.json")
+    fixed = first["parts"][0]["thresholds"]
+    assert later["parts"][0]["thresholds"] | {"fixed_on": ""} == fixed | {"fixed_on": ""}
+
+
+def test_movements_add_up(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "rfm", "cdnow.csv", *COLUMNS, "--out", "r.csv", "--since", "1998-03-31")
+    assert folder.is_dir()
+    now = sum(group["customers"] for group in found["parts"][0]["segments"])
+    assert sum(move["customers"] for move in found["moves"] if move["now"]) == now
+
+
+def test_parts_are_scored_one_by_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv(folder / "cdnow.csv")
+    frame["channel"] = ["web" if n % 3 else "store" for n in range(len(frame))]
+    frame.to_csv(folder / "parts.csv", index=False)
+    found = answer(capsys, "rfm", "parts.csv", *COLUMNS, "--out", "r.csv", "--by", "channel")
+    assert [part["part"] for part in found["parts"]] == ["web", "store"]
+    assert set(pd.read_csv(folder / "r.csv")["part"]) == {"web", "store"}
+
+
+def test_thresholds_of_another_kind_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "t.json").write_text('{"bins": 5}')
+    given = ["rfm", "cdnow.csv", *COLUMNS, "--out", "r.csv", "--thresholds", "t.json"]
+    assert run_app(given) == 2
+    assert "--save-thresholds" in capsys.readouterr().err
