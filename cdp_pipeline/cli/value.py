@@ -62,6 +62,38 @@ FreeOption = Annotated[
 ]
 
 
+HorizonOption = Annotated[
+    int, typer.Option("--horizon", min=7, max=1830, help="Days ahead to forecast.")
+]
+ModelOption = Annotated[
+    PurchaseModel | None,
+    typer.Option("--model", help="Model that must serve; default: the best on past days."),
+]
+DiscountOption = Annotated[
+    float, typer.Option("--discount", min=0, max=0.5, help="Per 30 days, for clv_amount.")
+]
+MinimumOption = Annotated[
+    int, typer.Option("--minimum", min=2, help="Fewest customers for a model.")
+]
+UnitOption = Annotated[TimeUnit, typer.Option("--unit", help="Time in which parameters are shown.")]
+ByOption = Annotated[
+    str | None, typer.Option("--by", help="Column whose values are scored one by one.")
+]
+WindowOption = Annotated[
+    int, typer.Option("--window", min=1, max=36_500, help="Days of purchases that count.")
+]
+BinsOption = Annotated[int, typer.Option("--bins", min=2, max=10, help="Scores per dimension.")]
+ThresholdsOption = Annotated[
+    Path | None, typer.Option("--thresholds", help="Frozen thresholds of an earlier run.")
+]
+SaveOption = Annotated[
+    Path | None, typer.Option("--save-thresholds", help="JSON file to freeze them in.")
+]
+SinceOption = Annotated[
+    str | None, typer.Option("--since", help="Earlier day to show movements from.")
+]
+
+
 @app.command(
     epilog="Example: cdp clv sales.csv --customer id --date day --amount total --out value.csv"
 )
@@ -73,22 +105,11 @@ def clv(  # noqa: PLR0913 - one parameter an option
     amount: AmountOption,
     out: OutOption,
     quantity: QuantityOption = None,
-    horizon: Annotated[
-        int, typer.Option("--horizon", min=7, max=1830, help="Days ahead to forecast.")
-    ] = 365,
-    model: Annotated[
-        PurchaseModel | None,
-        typer.Option("--model", help="Model that must serve; default: the best on past days."),
-    ] = None,
-    discount: Annotated[
-        float, typer.Option("--discount", min=0, max=0.5, help="Per 30 days, for clv_amount.")
-    ] = 0.01,
-    minimum: Annotated[
-        int, typer.Option("--minimum", min=2, help="Fewest customers for a model.")
-    ] = 100,
-    unit: Annotated[
-        TimeUnit, typer.Option("--unit", help="Time in which parameters are shown.")
-    ] = TimeUnit.DAYS,
+    horizon: HorizonOption = 365,
+    model: ModelOption = None,
+    discount: DiscountOption = 0.01,
+    minimum: MinimumOption = 100,
+    unit: UnitOption = TimeUnit.DAYS,
     report: ReportOption = None,
     as_of: AsOfOption = None,
     day_first: DayFirstOption = None,
@@ -119,10 +140,7 @@ def clv(  # noqa: PLR0913 - one parameter an option
     )
     write_table(found.customers, out)
     write_text(render_value(found), page)
-    if as_json:
-        output.write_json(found.as_dict())
-    else:
-        _show_value(found, out, page)
+    output.write_json(found.as_dict()) if as_json else _show_value(found, out, page)
 
 
 @app.command(
@@ -136,22 +154,12 @@ def rfm(  # noqa: PLR0913 - one parameter an option
     amount: AmountOption,
     out: OutOption,
     quantity: QuantityOption = None,
-    by: Annotated[
-        str | None, typer.Option("--by", help="Column whose values are scored one by one.")
-    ] = None,
-    window: Annotated[
-        int, typer.Option("--window", min=1, max=36_500, help="Days of purchases that count.")
-    ] = 365,
-    bins: Annotated[int, typer.Option("--bins", min=2, max=10, help="Scores per dimension.")] = 5,
-    thresholds: Annotated[
-        Path | None, typer.Option("--thresholds", help="Frozen thresholds of an earlier run.")
-    ] = None,
-    save_thresholds: Annotated[
-        Path | None, typer.Option("--save-thresholds", help="JSON file to freeze them in.")
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", help="Earlier day to show movements from.")
-    ] = None,
+    by: ByOption = None,
+    window: WindowOption = 365,
+    bins: BinsOption = 5,
+    thresholds: ThresholdsOption = None,
+    save_thresholds: SaveOption = None,
+    since: SinceOption = None,
     report: ReportOption = None,
     as_of: AsOfOption = None,
     day_first: DayFirstOption = None,
@@ -185,10 +193,7 @@ def rfm(  # noqa: PLR0913 - one parameter an option
     fixed = found.parts[0].thresholds if found.parts else None
     if save_thresholds and fixed:
         write_text(write_thresholds(fixed), save_thresholds)
-    if as_json:
-        output.write_json(found.as_dict())
-    else:
-        _show_groups(found, out, page)
+    output.write_json(found.as_dict()) if as_json else _show_groups(found, out, page)
 
 
 def _show_groups(found: GroupResult, out: Path, page: Path) -> None:

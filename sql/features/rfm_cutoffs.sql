@@ -11,7 +11,7 @@ columns:
   bins: Scores per dimension
   recency_steps: Days since the last visit up to which the best, second best … score reaches
   frequency_steps: Visit days up to which score 1, 2 … reaches
-  monetary_steps: Net amount up to which score 1, 2 … reaches
+  monetary_steps: {description: "Net amount up to which score 1, 2 … reaches", unit: store currency}
 */
 with rfm as (
     select * from features.rfm

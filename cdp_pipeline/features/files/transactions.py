@@ -35,6 +35,25 @@ select
 from {table}
 """
 
+_COUNTS = """
+select
+    count(*),
+    count(*) filter (where customer_id is null),
+    count(*) filter (where customer_id is not null and (bought_on is null or amount is null)),
+    max(bought_on) filter (where customer_id is not null),
+from file_lines
+"""
+
+_USED = """
+select
+    count(*) filter (where bought_on <= $1::date),
+    count(distinct customer_id) filter (where bought_on <= $1::date),
+    min(bought_on),
+    count(*) filter (where bought_on > $1::date),
+from file_lines
+where customer_id is not null and bought_on is not null and amount is not null
+"""
+
 _DAYS = """
 create or replace table features.customer_day as
 with lines as (
@@ -140,48 +159,32 @@ def read_transactions(
         DataQualityError: Too many dates or amounts cannot be read.
     """
     (loaded,) = load_files(con, [path])
-    notes = [*_load_lines(con, loaded, columns, order)]
-    counted = con.execute(
-        "select count(*), count(*) filter (where customer_id is null), "
-        "count(*) filter (where customer_id is not null "
-        "and (bought_on is null or amount is null)), max(bought_on) from file_lines"
-    ).fetchall()[0]
-    rows, without, unreadable, newest = counted
+    notes = _load_lines(con, loaded, columns, order)
+    rows, without, unreadable, newest = con.execute(_COUNTS).fetchall()[0]
     _refuse_unreadable(con, loaded, columns, unreadable, rows - without)
     last = as_of or newest
-    used = con.execute(
-        "select count(*), count(distinct customer_id), min(bought_on), "
-        "count(*) filter (where bought_on > $1) from file_lines "
-        "where customer_id is not null and bought_on is not null and amount is not null",
-        [last],
-    ).fetchall()[0]
-    if not used[0] or used[2] > last:
+    used, customers, first, later = con.execute(_USED, [last]).fetchall()[0]
+    if not used:
         raise ConfigError(
             f"no transaction of a named customer up to {last}",
             where=loaded.where,
             hint="Check --customer and --as-of.",
         )
-    known = con.execute(
-        "select count(distinct customer_id) from file_lines "
-        "where customer_id is not null and bought_on <= $1 and amount is not null",
-        [last],
-    ).fetchall()[0][0]
+    notes += _warn_of_gaps(con, last, without, rows)
+    if not counts_free:
+        notes += _warn_of_free_days(con, last)
     return Transactions(
         file=path.name,
         rows=rows,
-        used_rows=used[0] - used[3],
+        used_rows=used,
         without_customer=without,
         unreadable=unreadable,
-        after_last_day=used[3],
-        customers=known,
-        first_on=used[2],
+        after_last_day=later,
+        customers=customers,
+        first_on=first,
         as_of=last,
         parts=_parts(con) if columns.part else (),
-        notes=(
-            *notes,
-            *_warn_of_gaps(con, last, without, rows),
-            *([] if counts_free else _warn_of_free_days(con, last)),
-        ),
+        notes=tuple(notes),
     )
 
 
