@@ -165,14 +165,10 @@ def read_transactions(
     last = as_of or newest
     used, customers, first, later = con.execute(_USED, [last]).fetchall()[0]
     if not used:
-        raise ConfigError(
-            f"no transaction of a named customer up to {last}",
-            where=loaded.where,
-            hint="Check --customer and --as-of.",
-        )
+        message = f"no transaction of a named customer up to {last}"
+        raise ConfigError(message, where=loaded.where, hint="Check --customer and --as-of.")
     notes += _warn_of_gaps(con, last, without, rows)
-    if not counts_free:
-        notes += _warn_of_free_days(con, last)
+    notes += [] if counts_free else _warn_of_free_days(con, last)
     return Transactions(
         file=path.name,
         rows=rows,
