@@ -86,9 +86,12 @@ def run(
 @app.command(epilog="Example: cdp check")
 def check(*, as_json: JsonOption = False) -> None:
     """Validate every declaration and SQL model in seconds, without data."""
-    from cdp_pipeline.orchestration.checking import check_project
+    from cdp_pipeline.orchestration.checking import Findings, check_project
 
-    findings = check_project(OPTIONS.root, OPTIONS.settings)
+    try:
+        findings = check_project(OPTIONS.root, OPTIONS.settings)
+    except ConfigError as wrong:  # a setting is wrong, so nothing else can be judged
+        findings = Findings(errors=list(wrong.parts))
     if as_json:
         output.write_json(findings.as_dict())
     else:

@@ -20,8 +20,11 @@ Only errors belong here; nothing that handles them. Exit code 75 is ``EX_TEMPFAI
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
+
+_PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:(?P<column>\d+))?")
 
 
 class CdpError(Exception):
@@ -59,11 +62,15 @@ class CdpError(Exception):
         return (self,)
 
     def as_dict(self) -> dict[str, str | int | None]:
-        """Return the error as plain data for ``--json`` and logs."""
+        """Return the error as plain data for ``--json``, editors and logs."""
+        place = _PLACE.fullmatch(self.where or "")
         return {
             "code": self.code,
             "message": self.message,
             "where": self.where,
+            "file": place["file"] if place else None,
+            "line": int(place["line"]) if place else None,
+            "column": int(place["column"] or 1) if place else None,
             "hint": self.hint,
             "exit_code": self.exit_code,
         }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +23,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.core.errors import CombinedConfigError, ConfigError
 
 PROJECT_FILE = "pyproject.toml"
 _CLI_ONLY = {"CDP_PROJECT"}
@@ -269,8 +270,11 @@ def read_project_table(project_root: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
         raise ConfigError(
-            f"not valid TOML: {error}", where=str(path), hint="Mend the line named above."
+            f"not valid TOML: {str(error).partition(' (at ')[0]}",
+            where=":".join([str(path), *(place.groups() if place else ())]),
+            hint="Texts stand in double quotes; a table begins with [name].",
         ) from error
     table: dict[str, Any] = document.get("tool", {}).get("cdp", {})
     return table
@@ -310,25 +314,34 @@ def _refuse_unknown_variables() -> None:
 
 
 def _explain(error: ValidationError, project_root: Path) -> ConfigError:
-    first = error.errors()[0]
-    dotted = ".".join(str(part) for part in first["loc"])
+    found = [_explain_one(each, project_root / PROJECT_FILE) for each in error.errors()]
+    return found[0] if len(found) == 1 else CombinedConfigError(found)
+
+
+def _explain_one(found: Any, path: Path) -> ConfigError:  # noqa: ANN401 - pydantic's error details
+    dotted = ".".join(str(part) for part in found["loc"])
     hint = "See `cdp doctor` for all settings and their meaning."
-    if first["type"] == "extra_forbidden":
+    if found["type"] == "extra_forbidden":
         group: Any = Settings
-        for part in first["loc"][:-1]:
+        for part in found["loc"][:-1]:
             group = group.model_fields[str(part)].annotation
-        near = difflib.get_close_matches(str(first["loc"][-1]), list(group.model_fields), 1)
+        near = difflib.get_close_matches(str(found["loc"][-1]), list(group.model_fields), 1)
         hint = f"Did you mean {near[0]!r}?" if near else hint
         message = f"unknown setting {dotted!r}"
     else:
-        message = f"setting {dotted!r}: {first['msg']}"
-    where = _locate(project_root / PROJECT_FILE, str(first["loc"][-1]))
-    return ConfigError(message, where=where, hint=hint)
+        message = f"setting {dotted!r}: {found['msg'].removeprefix('Value error, ')}"
+    return ConfigError(message, where=_locate(path, found["loc"]), hint=hint)
 
 
-def _locate(path: Path, key: str) -> str:
-    if path.is_file():
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            if line.strip().startswith((f"{key} ", f"{key}=")):
-                return f"{path}:{number}"
-    return f"{path} [tool.cdp], or the environment"
+def _locate(path: Path, loc: tuple[int | str, ...]) -> str:
+    """Return where a setting stands in the project file, under its own table's heading."""
+    heading = ".".join(["tool.cdp", *(str(part) for part in loc[:-1])])
+    table = ""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, start=1):
+        bare = line.strip()
+        if bare.startswith("["):
+            table = bare.partition("#")[0].strip(" []")
+        elif table == heading and bare.startswith((f"{loc[-1]} ", f"{loc[-1]}=")):
+            return f"{path}:{number}:{line.index(str(loc[-1])) + 1}"
+    return f"{path} [{heading}], or the environment"

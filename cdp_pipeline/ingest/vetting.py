@@ -5,9 +5,13 @@ The same vetting happens again where expressions are used; nothing is read or ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
-from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.core.errors import CdpError, CombinedConfigError, ConfigError
 from cdp_pipeline.core.types import Severity
 from cdp_pipeline.ingest.casting import cast_column
 from cdp_pipeline.ingest.feeds import IDENTIFYING, PERSON_ENTITY
@@ -15,24 +19,29 @@ from cdp_pipeline.ingest.joining import feed_columns
 from cdp_pipeline.ingest.judging import check_columns, read_types
 from cdp_pipeline.ingest.loading import contract_columns
 from cdp_pipeline.project.checks import ROW_CHECKS, Check
-from cdp_pipeline.project.contracts import Feed, SourceContract
+from cdp_pipeline.project.contracts import Column, Feed, SourceContract
 from cdp_pipeline.project.expressions import called_functions, vet_predicate, vet_scalar
 from cdp_pipeline.project.loader import Project
+from cdp_pipeline.project.positions import Positions
 from cdp_pipeline.project.predicates import checked_pattern, row_predicate
+from cdp_pipeline.project.sandbox import refusal_of
 from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.warehouse import quote_literal
+
+Result = TypeVar("Result")
 
 
 def vet_contracts(project: Project) -> int:
     """Vet all contracts of a project and return how many expressions were looked at.
 
     Raises:
-        ConfigError: The first expression that is wrong; names file, place and remedy.
+        ConfigError: Expressions are wrong; names file, place and remedy of each.
     """
     return sum(
         vet_contract(
             contract,
             project.entities,
-            where=str(project.path_of("source", name)),
+            where=project.path_of("source", name),
             sources=project.sources,
         )
         for name, contract in project.sources.items()
@@ -43,7 +52,7 @@ def vet_contract(
     contract: SourceContract,
     entities: Mapping[str, TableSpec],
     *,
-    where: str,
+    where: str | Path,
     sources: Mapping[str, SourceContract] | None = None,
 ) -> int:
     """Vet one contract and return how many expressions were looked at.
@@ -55,104 +64,182 @@ def vet_contract(
         sources: All contracts, which it may join.
 
     Raises:
-        ConfigError: The first expression that is wrong.
+        ConfigError: Expressions are wrong; ``parts`` holds each.
     """
-    own = contract_columns(contract)
-    count = 0
-    for rule in contract.exclude:
-        vet_predicate(rule.where, columns=own, where=f"{where}: {rule.rule}")
-        count += 1
-    if contract.load.deleted_when:
-        vet_predicate(contract.load.deleted_when, columns=own, where=f"{where}: deleted_when")
-        count += 1
-    count += _vet_checks(contract, where=where)
-    count += _vet_columns(contract, where=where)
+    vetting = _Vetting(contract, Positions(Path(where)))
+    vetting.vet_rules()
+    vetting.vet_checks()
+    vetting.vet_columns()
     known = sources or {}
-    columns = feed_columns(contract, known, where=where)
+    columns = vetting.attempt(lambda: feed_columns(contract, known, where=vetting.at("join")))
     if known and not contract.feeds:
-        _require_joined(contract, known, where=where)
-    for feed in contract.feeds:
-        count += _vet_feed(feed, columns, entities, where=where)
-    return count
+        vetting.attempt(lambda: vetting.require_joined(known))
+    for position, feed in enumerate(contract.feeds):
+        vetting.vet_feed(position, feed, columns or contract_columns(contract), entities)
+    if vetting.errors:
+        first = vetting.errors[0]
+        raise first if len(vetting.errors) == 1 else CombinedConfigError(vetting.errors)
+    return vetting.count
 
 
-def _require_joined(
-    contract: SourceContract, sources: Mapping[str, SourceContract], *, where: str
-) -> None:
-    if any(join.source == contract.name for other in sources.values() for join in other.join):
-        return
-    raise ConfigError(
-        "feeds no entity, and no other source joins it",
-        where=where,
-        hint="Add `feeds:`, or `join:` it in the contract that needs its columns.",
-    )
+@dataclass
+class _Vetting:
+    """One contract being vetted: what was looked at, and what is wrong."""
 
+    contract: SourceContract
+    at: Positions
+    count: int = 0
+    errors: list[CdpError] = field(default_factory=list)
 
-def _vet_columns(contract: SourceContract, *, where: str) -> int:
-    count = 0
-    for name, column in contract.columns.items():
-        place = f"{where}: column {name}"
-        cast_column(column, contract.delivery, raw=name, clean=name, value=name)
-        for hub in column.hubs:
-            checked_pattern(Check(expect="matches", name=name, column=name, pattern=hub))
-        if column.value:
-            if "business_date" in called_functions(column.value):
-                raise ConfigError(
-                    "`business_date` is known to feeds only: staging knows no store",
-                    where=place,
-                    hint="Write the zone: timezone('Europe/London', timezone('UTC', moment)).",
-                )
-            known = read_types(contract)
-            vet_scalar(column.value, columns=known, where=place, cast_to=column.sql_type)
-            count += 1
-    return count
+    def attempt(self, vet: Callable[[], Result]) -> Result | None:
+        """Vet one expression; keep what is wrong with it."""
+        self.count += 1
+        try:
+            return vet()
+        except CdpError as error:
+            self.errors += error.parts
+            return None
 
+    def vet_rules(self) -> None:
+        own, load = contract_columns(self.contract), self.contract.load
+        for n, rule in enumerate(self.contract.exclude):
+            place = self.at("exclude", n, "where")
+            self.attempt(partial(vet_predicate, rule.where, columns=own, where=place))
+        if load.deleted_when:
+            place = self.at("load", "deleted_when")
+            self.attempt(partial(vet_predicate, load.deleted_when, columns=own, where=place))
 
-def _vet_checks(contract: SourceContract, *, where: str) -> int:
-    count = 0
-    columns = check_columns(contract)
-    for check in contract.all_checks():
-        place = f"{where}: check {check.rule!r}"
-        if check.where:
-            vet_predicate(check.where, columns=columns, where=place)
-            count += 1
-        if check.expect in ROW_CHECKS:
-            row_predicate(check, columns.get(check.column or "", "varchar"))
-        elif check.severity is Severity.QUARANTINE:
+    def require_joined(self, sources: Mapping[str, SourceContract]) -> None:
+        """Refuse a source that feeds nothing and is not joined by any other."""
+        name = self.contract.name
+        if any(join.source == name for other in sources.values() for join in other.join):
+            return
+        raise ConfigError(
+            "feeds no entity, and no other source joins it",
+            where=self.at("feeds"),
+            hint="Add `feeds:`, or `join:` it in the contract that needs its columns.",
+        )
+
+    def vet_columns(self) -> None:
+        for name, column in self.contract.columns.items():
+            place = partial(self.at, "columns", name)
+            self.attempt(partial(self._vet_format, column, place("format")))
+            patterns = {"pattern": (column.pattern,), "hubs": column.hubs}
+            for key, found in patterns.items():
+                for pattern in filter(None, found):
+                    self.attempt(partial(vet_pattern, pattern, where=place(key)))
+            if column.value:
+                self.attempt(partial(self._vet_value, column, place("value")))
+
+    def _vet_value(self, column: Column, place: str) -> None:
+        value = str(column.value)
+        if "business_date" in called_functions(value):
             raise ConfigError(
-                f"`expect: {check.expect}` is judged on the whole file, so it sets no row aside",
+                "`business_date` is known to feeds only: staging knows no store",
                 where=place,
-                hint="Use severity stop or warn.",
+                hint="Write the zone: timezone('Europe/London', timezone('UTC', moment)).",
             )
-    return count
+        known = read_types(self.contract)
+        vet_scalar(value, columns=known, where=place, cast_to=column.sql_type)
+
+    def _vet_format(self, column: Column, place: str) -> None:
+        if column.format is None:
+            return
+        if column.type not in {"date", "timestamp"}:
+            raise ConfigError(
+                f"`format:` is for dates and timestamps, not for type {column.type}",
+                where=place,
+                hint="Set `type: date` or `type: timestamp`.",
+            )
+        casting = cast_column(column, self.contract.delivery, raw="''", clean="''", value="''")
+        problem = refusal_of(casting.typed)
+        if problem:
+            raise ConfigError(
+                f"`format: {column.format}` is no format of a date: {problem}",
+                where=place,
+                hint="Write it as strptime does, such as %d/%m/%Y %H:%M:%S.",
+            )
+
+    def vet_checks(self) -> None:
+        columns = check_columns(self.contract)
+        declared = len(self.contract.all_checks()) - len(self.contract.checks)
+        for n, check in enumerate(self.contract.all_checks()):
+            own = n - declared
+            place = ("checks", own) if own >= 0 else ("columns", str(check.column))
+            self.attempt(partial(_vet_check, check, columns, partial(self.at, *place)))
+
+    def vet_feed(
+        self,
+        position: int,
+        feed: Feed,
+        columns: Mapping[str, str],
+        entities: Mapping[str, TableSpec],
+    ) -> None:
+        """Vet the expressions of a feed, and whether it sets what its entity needs."""
+        place = partial(self.at, "feeds", position)
+        if feed.where:
+            self.attempt(partial(vet_predicate, feed.where, columns=columns, where=place("where")))
+        entity = entities.get(feed.entity)
+        if entity is None:
+            return  # an unknown entity is a mistake of its own
+        header = entity.header
+        for name, sql in feed.columns.items():
+            kind = header.columns[name].type or "varchar"
+            at = place("columns", name)
+            self.attempt(partial(vet_scalar, sql, columns=columns, where=at, cast_to=kind))
+        if feed.entity == PERSON_ENTITY and not set(feed.columns) & set(IDENTIFYING):
+            self.errors.append(
+                ConfigError(
+                    "the feed of person_records sets no column by which a person can be told",
+                    where=place("columns"),
+                    hint=f"Set one of: {', '.join(IDENTIFYING)}.",
+                )
+            )
+        made = {"source", "statement_id", *({"record_key"} if feed.entity == PERSON_ENTITY else ())}
+        for name in header.key:
+            if name not in feed.columns and name not in made:
+                self.errors.append(
+                    ConfigError(
+                        f"the feed of {feed.entity} does not set {name!r}, part of its key",
+                        where=place("columns"),
+                        hint=f"Add `{name}:` to its columns.",
+                    )
+                )
 
 
-def _vet_feed(
-    feed: Feed,
-    columns: Mapping[str, str],
-    entities: Mapping[str, TableSpec],
-    *,
-    where: str,
-) -> int:
-    place = f"{where}: feed of {feed.entity}"
-    if feed.where:
-        vet_predicate(feed.where, columns=columns, where=place)
-    header = entities[feed.entity].header
-    for name, sql in feed.columns.items():
-        kind = header.columns[name].type or "varchar"
-        vet_scalar(sql, columns=columns, where=f"{place}: {name}", cast_to=kind)
-    if feed.entity == PERSON_ENTITY and not set(feed.columns) & set(IDENTIFYING):
+def _vet_check(check: Check, columns: Mapping[str, str], place: Callable[..., str]) -> None:
+    if check.where:
+        vet_predicate(check.where, columns=columns, where=place("where"))
+    if check.pattern:
+        vet_pattern(check.pattern, where=place("pattern"))
+    if check.expect in ROW_CHECKS:
+        try:
+            row_predicate(check, columns.get(check.column or "", "varchar"))
+        except ConfigError as error:
+            raise ConfigError(error.message, where=place(), hint=error.hint) from error
+    elif check.severity is Severity.QUARANTINE:
         raise ConfigError(
-            "the feed of person_records sets no column by which a person can be told",
-            where=place,
-            hint=f"Set one of: {', '.join(IDENTIFYING)}.",
+            f"`expect: {check.expect}` is judged on the whole file, so it sets no row aside",
+            where=place("severity"),
+            hint="Use severity stop or warn.",
         )
-    made = {"source", "statement_id", *({"record_key"} if feed.entity == PERSON_ENTITY else ())}
-    missing = [name for name in header.key if name not in feed.columns and name not in made]
-    if missing:
+
+
+def vet_pattern(pattern: str, *, where: str) -> None:
+    """Refuse what is no regular expression of DuckDB's kind.
+
+    Raises:
+        ConfigError: It is none; says what is wrong with it.
+    """
+    check = Check(expect="matches", column="_", pattern=pattern)
+    try:
+        checked_pattern(check)
+    except ConfigError as error:
+        raise ConfigError(error.message, where=where, hint=error.hint) from error
+    problem = refusal_of(f"regexp_matches('', {quote_literal(pattern)})")
+    if problem:
         raise ConfigError(
-            f"the feed does not set {missing[0]!r}, which is part of the entity's key",
-            where=place,
-            hint=f"Add `{missing[0]}:` to its columns.",
+            f"{pattern!r} is no regular expression: {problem}",
+            where=where,
+            hint="Close brackets, and put a backslash before characters meant as themselves.",
         )
-    return len(feed.columns) + bool(feed.where)

@@ -52,7 +52,7 @@ class Findings:
         try:
             return check()
         except CdpError as error:
-            self.errors.append(error)
+            self.errors.extend(error.parts)
             return None
 
 
@@ -79,7 +79,7 @@ def check_project(root: Path, settings: Settings) -> Findings:
 
 def _check_contracts(project: Project, findings: Findings) -> None:
     for name, contract in project.sources.items():
-        where = str(project.path_of("source", name))
+        where = project.path_of("source", name)
         vet = partial(vet_contract, contract, project.entities, where=where)
         findings.attempt(partial(vet, sources=project.sources))
     findings.checked["sources"] = len(project.sources)

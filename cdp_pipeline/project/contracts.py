@@ -12,8 +12,8 @@ from pydantic import Field, field_validator, model_validator
 from cdp_pipeline.core.types import Severity
 from cdp_pipeline.project.checks import Check, Declaration
 from cdp_pipeline.project.drift import Drift
-from cdp_pipeline.project.layout import NESTED_FORMATS, Delivery
-from cdp_pipeline.project.mistakes import MistakeError
+from cdp_pipeline.project.layout import NESTED_FORMATS, Delivery, known_zone
+from cdp_pipeline.project.mistakes import MistakeError, suggest
 from cdp_pipeline.project.record_paths import Step, array_of, parse_path
 
 PSEUDO_COLUMNS = ("_file", "_line", "_item", "_business_date")
@@ -102,6 +102,11 @@ class Column(Declaration):
     )
     pii: str | None = Field(default=None, description="Kind of personal data, e.g. email.")
 
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, value: str | None) -> str | None:
+        return value if value is None else known_zone(value)
+
     @model_validator(mode="after")
     def _has_one_origin(self) -> Self:
         if self.value and (self.source or self.aliases or self.split or self.strip):
@@ -173,22 +178,21 @@ class SourceContract(Declaration):
     def _refers_to_own_columns(self) -> Self:
         known = {*self.columns, *PSEUDO_COLUMNS}
         filled = self.delivery.fill_down
-        places = {
-            "load": (*self.load.key, self.load.updated_at, self.load.day),
-            "fill_down": (filled.by, filled.starts, *filled.columns) if filled else (),
-            "join": tuple(ours for join in self.join for ours in join.by),
-            "control": self._summed_columns(),
+        places: dict[tuple[int | str, ...], tuple[str | None, ...]] = {
+            ("load",): (*self.load.key, self.load.updated_at, self.load.day),
+            ("delivery", "fill_down"): (filled.by, filled.starts, *filled.columns)
+            if filled
+            else (),
+            ("join",): tuple(ours for join in self.join for ours in join.by),
+            ("delivery", "control"): self._summed_columns(),
+            **{("checks", n): (c.column, *c.columns) for n, c in enumerate(self.checks)},
         }
         for place, names in places.items():
             for column in filter(None, names):
                 if column not in known:
-                    message = f"{place} refers to column {column!r}, which `columns:` lacks"
-                    raise ValueError(message)
-        for check in self.checks:
-            for column in filter(None, (check.column, *check.columns)):
-                if column not in known:
-                    message = f"check {check.rule!r} refers to unknown column {column!r}"
-                    raise ValueError(message)
+                    what = next(part for part in reversed(place) if isinstance(part, str))
+                    message = f"{what} refers to column {column!r}, which `columns:` lacks"
+                    raise MistakeError(message, *place, hint=suggest(column, sorted(known)))
         return self
 
     @model_validator(mode="after")
@@ -196,18 +200,18 @@ class SourceContract(Declaration):
         load = self.load
         if load.mode == "upsert" and not load.updated_at:
             message = "load mode upsert needs `updated_at:`"
-            raise ValueError(message)
+            raise MistakeError(message, "load", "mode", hint=_needs_column(self, "timestamp"))
         if (load.mode == "rewrite") != bool(load.day):
             message = "load mode rewrite, and only that, needs `day:`, a date column"
-            raise ValueError(message)
+            raise MistakeError(message, "load", "mode", hint=_needs_column(self, "date"))
         if load.day in self.columns and self.columns[str(load.day)].type != "date":
             message = f"`day: {load.day}` is no column of type date"
-            raise ValueError(message)
+            raise MistakeError(message, "load", "day", hint=_needs_column(self, "date"))
         taken = [name for join in self.join for name in join.columns]
         twice = {name for name in taken if taken.count(name) > 1 or name in self.columns}
         if twice:
             message = f"join makes column {min(twice)!r}, which is there already"
-            raise ValueError(message)
+            raise MistakeError(message, "join", hint="Give it another name.")
         return self
 
     @model_validator(mode="after")
@@ -260,6 +264,12 @@ class SourceContract(Declaration):
     def all_checks(self) -> tuple[Check, ...]:
         """Return declared checks and those that column short-hands stand for."""
         return (*_column_checks(self.columns, self.drift), *self.checks)
+
+
+def _needs_column(contract: SourceContract, kind: ColumnType) -> str:
+    """Return a hint that names the columns of a type."""
+    names = [name for name, column in contract.columns.items() if column.type == kind]
+    return f"Columns of type {kind}: {', '.join(names) or 'none'}."
 
 
 def _column_checks(columns: dict[str, Column], drift: Drift) -> list[Check]:

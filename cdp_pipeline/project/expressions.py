@@ -13,7 +13,6 @@ import difflib
 import json
 import re
 import textwrap
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import duckdb
 
 from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.project.sandbox import sandbox
 
 MAXIMUM_CHARACTERS = 10_000
 """Longer expressions are refused: nobody can review them."""
@@ -223,7 +223,7 @@ def _parse(sql: str, *, where: str) -> Node:
 
 def _serialise(statement: str) -> Node:
     try:
-        rows = _cursor().execute("select json_serialize_sql(?)", [statement]).fetchall()
+        rows = sandbox().execute("select json_serialize_sql(?)", [statement]).fetchall()
         document: Node = json.loads(rows[0][0])
     except (duckdb.Error, RecursionError, ValueError) as error:
         return {"error": True, "error_message": str(error)[:200]}
@@ -284,7 +284,7 @@ def _check_column(node: Node, known: Mapping[str, str], where: str) -> None:
     near = difflib.get_close_matches(name, known, 1)
     hint = f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(sorted(known)[:40])}."
     if not near and '"' not in name and known:
-        hint += " Texts stand in single quotes."
+        hint = f"A text stands in single quotes: \"'{dotted}'\". {hint}"
     raise ConfigError(f"unknown column `{dotted}`", where=where, hint=hint)
 
 
@@ -334,7 +334,7 @@ def _check_literals(node: Node, known: Mapping[str, str], *, where: str) -> None
         if not typed or not literal or literal["kind"] != "STRING":
             continue
         name, sql_type = typed[0]
-        rows = _cursor().execute(
+        rows = sandbox().execute(
             f"select try_cast(? as {sql_type}) is null",
             [literal["text"]],
         )
@@ -355,7 +355,7 @@ def _bind(sql: str, known: Mapping[str, str], *, where: str, cast_to: str) -> st
     value = f"cast(({sql}\n) as {cast_to})" if cast_to else f"({sql}\n)"
     origin = f" from (select {columns})" if columns else ""
     try:
-        rows = _cursor().execute(f"describe select {value} as value{origin}")
+        rows = sandbox().execute(f"describe select {value} as value{origin}")
         return str(rows.fetchall()[0][1])
     except duckdb.Error as error:
         problem = str(error).strip().splitlines()[0]
@@ -369,31 +369,3 @@ def _bind(sql: str, known: Mapping[str, str], *, where: str, cast_to: str) -> st
 def _short(sql: str) -> str:
     line = " ".join(sql.split())
     return textwrap.shorten(line, 80, placeholder="...") if " " in line else line[:80]
-
-
-@lru_cache(maxsize=1)
-def _database() -> duckdb.DuckDBPyConnection:
-    con = duckdb.connect(
-        ":memory:",
-        config={
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "threads": 1,
-        },
-    )
-    con.execute("set timezone = 'UTC'")
-    con.execute("create macro business_date(moment) as cast(moment as date)")
-    con.execute("set enable_external_access = false")
-    con.execute("set lock_configuration = true")
-    return con
-
-
-_LOCAL = threading.local()
-
-
-def _cursor() -> duckdb.DuckDBPyConnection:
-    """Return this thread's connection to the parser; an empty, sandboxed database."""
-    if not hasattr(_LOCAL, "cursor"):
-        _LOCAL.cursor = _database().cursor()
-    cursor: duckdb.DuckDBPyConnection = _LOCAL.cursor
-    return cursor

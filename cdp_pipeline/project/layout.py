@@ -5,19 +5,42 @@ Part of a ``SourceContract``. What the columns mean and how files add up is decl
 
 from __future__ import annotations
 
+import codecs
+import difflib
 import re
 from typing import Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
 from cdp_pipeline.project.checks import Declaration
-from cdp_pipeline.project.mistakes import MistakeError
+from cdp_pipeline.project.mistakes import MistakeError, suggest
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 """Names of days, in the order of ``date.weekday()``."""
 
 NESTED_FORMATS = frozenset({"jsonl", "json", "xml", "parquet"})
 """Formats in which ``from:`` is a path into a record."""
+
+
+def known_zone(name: str) -> str:
+    """Return the name of a time zone.
+
+    Raises:
+        MistakeError: There is no such zone; says which was probably meant.
+    """
+    if name not in available_timezones():
+        message = f"there is no time zone {name!r}"
+        raise MistakeError(message, hint=_nearest_zone(name))
+    return name
+
+
+def _nearest_zone(name: str) -> str:
+    cities = {zone.rpartition("/")[2].casefold(): zone for zone in sorted(available_timezones())}
+    near = difflib.get_close_matches(name.rpartition("/")[2].casefold(), cities, 1)
+    if near:
+        return f"Did you mean `{cities[near[0]]}`?"
+    return "Use an IANA name, such as Europe/London or UTC."
 
 
 class BusinessDate(Declaration):
@@ -28,6 +51,19 @@ class BusinessDate(Declaration):
         description="RE with one group, searched in the path below landing, last match wins.",
     )
     format: str = Field(default="%Y-%m-%d", description="strptime format; dashes are optional.")
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_one_group(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groups
+        except re.error as error:
+            message = f"not a regular expression: {error}"
+            raise ValueError(message) from error
+        if groups != 1:
+            message = "it needs one group, such as (\\d{8}), around the date"
+            raise ValueError(message)
+        return value
 
 
 class Control(Declaration):
@@ -131,11 +167,27 @@ class Delivery(Declaration):
     minimum_rows: int = Field(default=0, ge=0, description="Fewer records stop the night.")
     maximum_rows: int | None = Field(default=None, ge=1, description="More records warn.")
 
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        return known_zone(value)
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_exists(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError as error:
+            message = f"there is no encoding {value!r}"
+            hint = suggest(value, _ENCODINGS, else_="Usual ones: {}.")
+            raise MistakeError(message, hint=hint) from error
+        return value
+
     @model_validator(mode="after")
     def _suits_its_format(self) -> Self:
         if self.format == "xml" and not self.records:
             message = "format xml needs `records:`, the element that holds one record"
-            raise ValueError(message)
+            raise MistakeError(message, "format")
         if self.control and self.control.source != "manifest" and self.format not in _LINE_FORMATS:
             message = f"format {self.format} has no lines before or after its records"
             raise ValueError(message)
@@ -156,6 +208,7 @@ class Delivery(Declaration):
         return self
 
 
+_ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "cp1252", "latin-1", "cp850", "iso-8859-15")
 _LINE_FORMATS = frozenset({"csv", "excel", "jsonl"})
 _ONLY_FOR = {
     "records": frozenset({"json", "xml"}),

@@ -144,14 +144,17 @@ def parse_select(select: str, where: str, first_line: int = 1) -> Node:
     """
     result: Node = json.loads(_serialise(select))
     if result.get("error"):
-        line = first_line + select[: int(result.get("position") or 0)].count("\n")
+        before = select[: int(result.get("position") or 0)]
+        line, column = first_line + before.count("\n"), len(before.rpartition("\n")[2]) + 1
         raise ConfigError(
-            result["error_message"], where=f"{where}:{line}", hint="A model is one SELECT."
+            result["error_message"],
+            where=f"{where}:{line}:{column}",
+            hint="A model is one SELECT.",
         )
     if len(result["statements"]) != 1:
         raise ConfigError(
             f"{len(result['statements'])} statements where one SELECT is expected",
-            where=f"{where}:{first_line}",
+            where=f"{where}:{first_line}:1",
             hint="One file makes one table; move the rest into files of their own.",
         )
     tree: Node = result["statements"][0]
@@ -178,7 +181,8 @@ def _place(select: str, node: Node, where: str, first_line: int) -> str:
     position = node.get("query_location")
     before = select.encode()[: position if isinstance(position, int) else 0]
     line = first_line + before.count(b"\n")
-    return f"{where}:{line}"
+    column = len(before.rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
+    return f"{where}:{line}:{column}"
 
 
 def _refuse_irreproducible(node: Node, place: str) -> None:

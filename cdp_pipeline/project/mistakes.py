@@ -7,6 +7,7 @@ would be right; everything else that pydantic finds is put into plain English he
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -31,6 +32,14 @@ _PLAIN = {
     "too_short": "must not be empty",
 }
 _MOST_KNOWN = 40
+_SYNONYMS = {
+    "datetime": "timestamp", "string": "text", "str": "text", "varchar": "text", "char": "text",
+    "int": "integer", "bigint": "integer", "float": "number", "double": "number",
+    "numeric": "decimal", "money": "decimal", "bool": "boolean", "xlsx": "excel", "xls": "excel",
+    "ndjson": "jsonl", "tsv": "csv", "error": "stop", "fail": "stop", "warning": "warn",
+}  # fmt: skip
+_WORD = re.compile(r"'([^']+)'")
+_KNOWN = re.compile(r"; known: (.+)$", re.DOTALL)
 
 
 class MistakeError(ValueError):
@@ -58,7 +67,8 @@ def suggest(word: str, known: Iterable[str], *, else_: str = "Known: {}.") -> st
     """
     words = list(known)
     by_case = {each.casefold(): each for each in words}
-    near = difflib.get_close_matches(word.casefold(), by_case, 1)
+    meant = _SYNONYMS.get(word.casefold(), word).casefold()
+    near = difflib.get_close_matches(meant, by_case, 1)
     if near:
         return f"Did you mean `{by_case[near[0]]}`?"
     more = ", ..." if len(words) > _MOST_KNOWN else ""
@@ -116,15 +126,32 @@ def _without_echoes(errors: Sequence[Any], kind: type[BaseModel]) -> list[Any]:
 def _explain(found: Any, kind: type[BaseModel], positions: Positions) -> ConfigError:  # noqa: ANN401 - pydantic's error details
     own = found.get("ctx", {}).get("error")
     loc = tuple(found["loc"]) + (own.at if isinstance(own, MistakeError) else ())
-    where, dotted = positions(*loc), ".".join(str(part) for part in loc) or "declaration"
-    if isinstance(own, MistakeError):
-        return ConfigError(f"`{dotted}`: {own}", where=where, hint=own.hint)
+    where, dotted = positions(*loc), ".".join(str(part) for part in loc)
+    if own is not None:
+        return _explain_own(own, loc, positions)
     if found["type"] == "extra_forbidden":
         known = field_names(kind, loc[:-1])
         hint = suggest(str(loc[-1]), known, else_="Known here: {}.")
         return ConfigError(f"unknown key `{dotted}`", where=where, hint=hint)
+    return _explain_value(found, kind, loc, positions)
+
+
+def _explain_value(
+    found: Any,  # noqa: ANN401 - pydantic's error details
+    kind: type[BaseModel],
+    loc: tuple[int | str, ...],
+    positions: Positions,
+) -> ConfigError:
+    where, dotted = positions(*loc), ".".join(str(part) for part in loc)
     if found["type"] == "missing":
         return ConfigError(f"`{dotted}` is missing", where=where, hint=f"Add `{loc[-1]}:`.")
+    if loc and loc[-1] == "[key]":
+        above = ".".join(str(part) for part in loc[:-2])
+        return ConfigError(
+            f"`{above}`: YAML reads one of its keys as {found['input']!r}",
+            where=positions(*loc[:-2]),
+            hint="Put keys such as no, on, yes, y and numbers in quotes.",
+        )
     if found["input"] is None:
         return ConfigError(
             f"`{dotted}` has no value", where=where, hint="Write one behind the colon, or drop it."
@@ -139,6 +166,21 @@ def _explain(found: Any, kind: type[BaseModel], positions: Positions) -> ConfigE
     message = _PLAIN.get(found["type"], found["msg"].removeprefix("Value error, "))
     message = message.replace("Input should", "must")
     return ConfigError(f"`{dotted}`: {message}", where=where, hint=_hint(found, kind, loc))
+
+
+def _explain_own(own: ValueError, loc: Sequence[int | str], positions: Positions) -> ConfigError:
+    """Return what a model said itself; the word that it complains about tells the place."""
+    dotted, message = ".".join(str(part) for part in loc), str(own)
+    words, known = _WORD.findall(_KNOWN.sub("", message)), _KNOWN.search(message)
+    hint = own.hint if isinstance(own, MistakeError) else None
+    if known and words:
+        message = message[: known.start()]
+        hint = suggest(words[-1], known[1].split(", "))
+    where = positions.of_word(loc, words[-1]) if words else positions(*loc)
+    prefix = f"`{dotted}`: " if dotted else ""
+    return ConfigError(
+        f"{prefix}{message}", where=where, hint=hint or "See the README beside the file."
+    )
 
 
 def _hint(found: Any, kind: type[BaseModel], loc: Sequence[int | str]) -> str | None:  # noqa: ANN401 - pydantic's error details

@@ -57,6 +57,24 @@ class Positions:
             node = following
         return found, mark.line + self.first_line, mark.column + 1
 
+    def of_word(self, loc: Sequence[int | str], word: str) -> str:
+        """Return the place of a word at or below a path; of the path if the word is not there."""
+        place = self(*loc)
+        node = self.node
+        for part in loc:
+            node = _step(node, part)[1] if node is not None else None
+        waiting = [node] if node is not None else []
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, yaml.ScalarNode) and node.value == word:
+                mark = node.start_mark
+                return f"{self.path}:{mark.line + self.first_line}:{mark.column + 1}"
+            if isinstance(node, yaml.MappingNode):
+                waiting += [n for pair in reversed(node.value) for n in reversed(pair)]
+            elif isinstance(node, yaml.SequenceNode):
+                waiting += reversed(node.value)
+        return place
+
 
 def _step(node: yaml.Node, part: int | str) -> tuple[yaml.Node | None, yaml.Node | None]:
     """Return the key, if there is one, and the value of a part of a node."""

@@ -6,16 +6,17 @@ looks is decided by ``cdp_pipeline.reporting`` and the templates, not here.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.core.errors import CombinedConfigError, ConfigError
 from cdp_pipeline.project.checks import Declaration
+from cdp_pipeline.project.mistakes import suggest
+from cdp_pipeline.project.positions import Positions
 from cdp_pipeline.project.tables import TableSpec
 
 Format = Literal[
@@ -202,37 +203,41 @@ def check_report(report: ReportSpec, tables: Mapping[str, TableSpec], path: Path
     """Hold a report against the tables it reads.
 
     Raises:
-        ConfigError: It names a table that nothing makes, a table outside ``marts``, or a column
-            that the table's header does not document.
+        ConfigError: It names tables that nothing makes, tables outside ``marts``, or columns that
+            the tables' headers do not document; ``parts`` holds each.
     """
-    for block in report.blocks:
-        if block.mart:
-            known = _columns_of(block.mart, tables, path, f"block {block.title or block.kind!r}")
-            _refuse_unknown(block.used_columns, known, block.mart, path)
-    for sentence in report.sentences:
-        known = _columns_of(sentence.mart, tables, path, f"sentence {sentence.text[:30]!r}")
-        used = [column for column, _ in sentence.placeholders]
-        used += [name.removeprefix("-") for name in sentence.sort]
-        _refuse_unknown(used, known, sentence.mart, path)
+    positions, found = Positions(path), list[ConfigError]()
+    readers = [(("blocks", n), b.mart, b.used_columns) for n, b in enumerate(report.blocks)]
+    for key in ("subject", "headline", "changes"):
+        for n, sentence in enumerate(getattr(report, key)):
+            used = [column for column, _ in sentence.placeholders]
+            used += [name.removeprefix("-") for name in sentence.sort]
+            readers.append(((key, n), sentence.mart, used))
+    for loc, mart, used in readers:
+        if mart:
+            found += _mistakes(loc, mart, used, tables, positions)
+    if found:
+        raise found[0] if len(found) == 1 else CombinedConfigError(found)
 
 
-def _columns_of(mart: str, tables: Mapping[str, Any], path: Path, what: str) -> list[str]:
-    if not mart.startswith("marts."):
-        raise ConfigError(
-            f"{what} reads {mart!r}",
-            where=str(path),
-            hint="Reports read marts only; make a mart of the question first.",
-        )
-    if mart not in tables:
-        near = difflib.get_close_matches(mart, list(tables), 1)
-        hint = f"Did you mean `{near[0]}`?" if near else "Add sql/marts/<name>.sql."
-        raise ConfigError(f"{what} reads unknown {mart!r}", where=str(path), hint=hint)
-    return list(tables[mart].header.columns)
-
-
-def _refuse_unknown(used: Iterable[str], known: list[str], mart: str, path: Path) -> None:
-    for column in used:
+def _mistakes(
+    loc: tuple[str, int],
+    mart: str,
+    used: Iterable[str],
+    tables: Mapping[str, TableSpec],
+    positions: Positions,
+) -> Iterator[ConfigError]:
+    marts = [name for name in tables if name.startswith("marts.")]
+    if mart not in marts:
+        hint = suggest(mart, marts, else_="Reports read marts only; add sql/marts/<name>.sql.")
+        message = f"reads {mart!r}, which is no mart"
+        yield ConfigError(message, where=positions(*loc, "from"), hint=hint)
+        return
+    known = list(tables[mart].header.columns)
+    for column in dict.fromkeys(used):
         if column not in known:
-            near = difflib.get_close_matches(column, known, 1)
-            hint = f"Did you mean `{near[0]}`?" if near else f"{mart} has: {', '.join(known)}."
-            raise ConfigError(f"{mart} has no column {column!r}", where=str(path), hint=hint)
+            yield ConfigError(
+                f"{mart} has no column {column!r}",
+                where=positions.of_word(loc, column),
+                hint=suggest(column, known, else_=f"{mart} has: {{}}."),
+            )

@@ -13,6 +13,7 @@ from pathlib import Path
 from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.project.loader import Project
 from cdp_pipeline.project.marketing import SegmentSpec
+from cdp_pipeline.project.positions import Positions
 
 FEATURES_TABLE = "features.customer_features"
 """The one table that a segment may speak of."""
@@ -33,7 +34,7 @@ def vet_segment(spec: SegmentSpec, *, columns: Mapping[str, str], path: Path) ->
     >>> vet_segment(spec, columns={"visits": "bigint"}, path=Path("vips.yml"))
     '(visits > 9\n)'
     """
-    return vet_predicate(spec.where, columns=columns, where=place_of(path, "where"))
+    return vet_predicate(spec.where, columns=columns, where=Positions(path)("where"))
 
 
 def vet_segments(project: Project, *, columns: Mapping[str, str]) -> dict[str, str]:
@@ -57,13 +58,3 @@ def served(project: Project, *, business_date: date) -> tuple[list[SegmentSpec],
         else:
             current.append(spec)
     return current, messages
-
-
-def place_of(path: Path, key: str) -> str:
-    """Return ``file:line`` of a top-level key of a declaration, for messages."""
-    for number, line in (
-        enumerate(path.read_text("utf-8").splitlines(), 1) if path.is_file() else ()
-    ):
-        if line.startswith(f"{key}:"):
-            return f"{path}:{number}"
-    return str(path)

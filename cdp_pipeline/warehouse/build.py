@@ -28,6 +28,7 @@ from cdp_pipeline.storage.warehouse import (
 )
 from cdp_pipeline.warehouse.rendering import Base, RenderValues, render_model
 
+_CARET = re.compile(r"^(?P<label>LINE \d+: )(?P<text>.*)\n(?P<blank> *)\^", re.MULTILINE)
 _LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 _log = get_logger(__name__)
 
@@ -144,10 +145,25 @@ def explain_failure(error: duckdb.Error, spec: TableSpec) -> WarehouseError:
     text = str(error).strip()
     match = _LINE.search(text)
     line = spec.sql_line + (int(match.group(1)) if match else 1) - 1
+    column = _column_of(text, spec, line)
     message, _, detail = text.partition("\n")
     candidates = re.search(r"(?:Candidate bindings|Did you mean)[^\n]*", detail)
     hint = candidates.group(0) if candidates else "Mend the SELECT at the line named above."
-    return WarehouseError(f"{spec.full_name}: {message}", where=f"{spec.path}:{line}", hint=hint)
+    return WarehouseError(
+        f"{spec.full_name}: {message}", where=f"{spec.path}:{line}:{column}", hint=hint
+    )
+
+
+def _column_of(text: str, spec: TableSpec, line: int) -> int:
+    """Return the column of the word that DuckDB's caret points to; 1 if it cannot be found."""
+    shown = _CARET.search(text)
+    if shown is None:
+        return 1
+    at = len(shown["blank"]) - len(shown["label"])
+    word = re.match(r"\w+|\S", shown["text"][at:])
+    lines = spec.path.read_text(encoding="utf-8").splitlines()
+    found = lines[line - 1].find(word[0]) if word and line <= len(lines) else -1
+    return found + 1 if found >= 0 else 1
 
 
 def _reading_python_tables(

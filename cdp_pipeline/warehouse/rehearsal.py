@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
 
 import duckdb
 
 from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.errors import CdpError, CombinedConfigError
 from cdp_pipeline.core.settings import EngineSettings, Settings
+from cdp_pipeline.project.lineage import find_tables
 from cdp_pipeline.project.loader import LAYERS, Project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.warehouse import (
@@ -24,7 +27,7 @@ from cdp_pipeline.storage.warehouse import (
     quote_identifier,
 )
 from cdp_pipeline.warehouse.build import build_model, plan_layer
-from cdp_pipeline.warehouse.rendering import Base, RenderValues
+from cdp_pipeline.warehouse.rendering import Base, RenderValues, render_model
 
 REHEARSAL_DATE = date(2026, 1, 5)
 """Business date of rehearsals; any day would do."""
@@ -89,9 +92,10 @@ def rehearse(
 
     Raises:
         ConfigError: Models read each other in a circle, or a model is not one SELECT.
-        WarehouseError: A model does not bind, or differs from its header.
+        WarehouseError: A model does not bind, or differs from its header. If several are wrong,
+            ``parts`` of the error holds each; models that read a wrong one are left out.
     """
-    built: dict[str, dict[str, str]] = {}
+    found = _Rehearsal()
     with open_rehearsal(project, settings) as con:
         python_made = frozenset(name for name, spec in project.tables.items() if spec.sql is None)
         values = RenderValues(
@@ -103,7 +107,52 @@ def rehearse(
         for name in sorted(python_made):
             declare_table(con, project.tables[name])
         for layer in SQL_LAYERS:
-            for spec, select in plan_layer(project, layer, values):
-                build_model(con, spec, select)
-                built[spec.full_name] = describe(con, spec.full_name)
-    return built
+            for spec, select in found.plan(project, layer, values):
+                found.build(con, spec, select)
+    if found.errors:
+        raise found.errors[0] if len(found.errors) == 1 else CombinedConfigError(found.errors)
+    return found.built
+
+
+@dataclass
+class _Rehearsal:
+    """What was built, what is wrong, and what was left out since it reads something wrong."""
+
+    built: dict[str, dict[str, str]] = field(default_factory=dict)
+    errors: list[CdpError] = field(default_factory=list)
+    left_out: set[str] = field(default_factory=set)
+
+    def plan(
+        self, project: Project, layer: str, values: RenderValues
+    ) -> list[tuple[TableSpec, str]]:
+        """Return the models of a layer in order; none if one of them is no SELECT."""
+        try:
+            return plan_layer(project, layer, values)
+        except CdpError as first:
+            before = len(self.errors)
+            for spec in project.models(layer):
+                self.left_out.add(spec.full_name)
+                try:
+                    _read_tables(spec, render_model(spec, values))
+                except CdpError as error:
+                    self.errors += error.parts
+            if len(self.errors) == before:  # a circle, which no model makes alone
+                self.errors += first.parts
+            return []
+
+    def build(self, con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str) -> None:
+        """Build one model, unless it reads one that is wrong."""
+        if self.left_out.intersection(_read_tables(spec, select)):
+            self.left_out.add(spec.full_name)
+            return
+        try:
+            build_model(con, spec, select)
+        except CdpError as error:
+            self.errors += error.parts
+            self.left_out.add(spec.full_name)
+        else:
+            self.built[spec.full_name] = describe(con, spec.full_name)
+
+
+def _read_tables(spec: TableSpec, select: str) -> tuple[str, ...]:
+    return find_tables(select, where=str(spec.path), first_line=spec.sql_line)

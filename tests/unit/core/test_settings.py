@@ -32,7 +32,7 @@ def test_misspelt_key_in_the_file_is_refused_with_line_and_suggestion(tmp_path: 
     write(tmp_path, "[tool.cdp]\n\n[tool.cdp.rfm]\nwindow_day = 90\n")
     with pytest.raises(ConfigError) as caught:
         load_settings(tmp_path)
-    assert caught.value.where == f"{tmp_path / 'pyproject.toml'}:4"
+    assert caught.value.where == f"{tmp_path / 'pyproject.toml'}:4:1"
     assert "window_days" in (caught.value.hint or "")
 
 

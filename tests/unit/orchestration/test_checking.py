@@ -71,3 +71,82 @@ def test_a_report_over_a_missing_column_is_found(copy: Path) -> None:
     )
     (error, *_) = check(copy).errors
     assert "net_amount" in str(error)
+
+
+WRITTEN_WRONG = [
+    ("expectations/pos_sales.yml", "  format: csv", "  format: cvs", "Did you mean `csv`"),
+    ("expectations/pos_sales.yml", "multiline: false", "multilin: false", "`multiline`"),
+    ("expectations/pos_sales.yml", "type: timestamp", "type: datetime", "`timestamp`"),
+    ("expectations/pos_sales.yml", "Europe/London", "Europe/Lodon", "`Europe/London`"),
+    ("expectations/pos_sales.yml", "[SALE, RETURN, VOID, TRAINING]", "SALE, RETURN", "a list"),
+    ("expectations/loyalty_members.yml", "y: quarantine", "y: quarentine", "`quarantine`"),
+    ("expectations/products.yml", "sku: {", "sku: {requird: true, ", "`required`"),
+    ("expectations/stores.yml", "key: [store_id]", "key: [shop_id]", "`store_id`"),
+    ("expectations/web_events.yml", "format:", "formatt:", "`format`"),
+    ("sql/marketing/segments/champions.yml", "where:", "wher:", "`where`"),
+    ("sql/marketing/segments/loyal.yml", "owner:", "ownr:", "`owner`"),
+    ("sql/marketing/destinations/google_ads.yml", "kind:", "knd:", "`kind`"),
+    ("sql/core/dim_store.sql", "grain:", "grian:", "`grain`"),
+    ("sql/staging/stores.yml", "grain:", "grian:", "`grain`"),
+    ("reports/customer_performance.yml", "kind: bar", "kind: barr", "`bar`"),
+    ("reports/brand.yml", "accent:", "acent:", "`accent`"),
+    ("sql/linkage/people.yml", "levels: [", "levels: [sme, ", "`same`"),
+]
+"""Mistakes that reading finds: file, text, what it becomes, what the answer says."""
+
+MEANT_WRONG = [
+    ("expectations/pos_sales.yml", "sale_id: receipt_id", "sale_id: receiptid", "`receipt_id`"),
+    ("expectations/pos_sales.yml", "min: 1", "min: one", "'one' is not a value of type bigint"),
+    (
+        "expectations/loyalty_members.yml",
+        "where: updated_at <",
+        "where: updatd_at <",
+        "`updated_at`",
+    ),
+    ("expectations/loyalty_members.yml", '"^[^@]+@[^@]+$"', '"^[^@"', "is no regular expression"),
+    (
+        "expectations/loyalty_members.yml",
+        "birth_date:\n    type: date",
+        'birth_date:\n    type: date\n    format: "%d/%q/%Y"',
+        "%q",
+    ),
+    ("expectations/web_events.yml", "event_type: event_type", "event_type: click", "single quotes"),
+    ("sql/core/dim_promotion.sql", "promotion_name,", "promotion_nam,", '"promotion_name"'),
+    ("sql/core/dim_product.sql", "brand,", "brnd,", '"brand"'),
+    (
+        "reports/customer_performance.yml",
+        "column: net_amount,",
+        "column: net_amont,",
+        "`net_amount`",
+    ),
+]
+"""Mistakes that only the meaning shows."""
+
+
+@pytest.mark.parametrize("mistakes", [WRITTEN_WRONG, MEANT_WRONG], ids=["written", "meant"])
+def test_every_mistake_is_told_at_once_with_place_and_remedy(
+    copy: Path, mistakes: list[tuple[str, str, str, str]]
+) -> None:
+    for name, old, new, _ in mistakes:
+        change(copy / name, old, new)
+    found = check(copy).errors
+    for name, _, _, said in mistakes:
+        of_file = [e for e in found if (e.where or "").startswith(str(copy / name))]
+        assert any(said in str(error) for error in of_file), (name, said, list(map(str, found)))
+    for error in found:
+        document = error.as_dict()
+        assert document["line"]
+        assert document["column"]
+        assert document["hint"]
+    assert len(found) == len(mistakes)
+
+
+def test_open_questions_are_listed_with_their_places(copy: Path) -> None:
+    contract = copy / "expectations" / "pos_sales.yml"
+    change(contract, "time_zone: Europe/London", 'time_zone: !ask "which zone has the clock?"')
+    change(contract, "type: timestamp,", 'type: timestamp, format: !ask "%d/%m or %m/%d?",')
+    first, second = check(copy).errors
+    assert "`delivery.time_zone` is not declared yet: which zone has the clock?" in first.message
+    assert first.as_dict()["line"] == 11
+    assert "`columns.till_time.format`" in second.message
+    assert "in place of `!ask" in (second.hint or "")

@@ -50,7 +50,7 @@ def test_what_a_model_may_not_do_is_refused_with_its_line(
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         find_tables(select, where="model.sql", first_line=10)
-    assert caught.value.where == place
+    assert (caught.value.where or "").rpartition(":")[0] == place
     assert message in caught.value.message
     assert caught.value.hint
 

@@ -40,7 +40,7 @@ def test_a_good_contract_takes_its_name_from_the_file(tmp_path: Path) -> None:
         ("owner: loyalty", "ownr: loyalty", 2, "owner"),
         ("required: true", "requird: true", 6, "required"),
         ("type: date", "type: dat", 7, "date"),
-        ("key: [member_no]", "key: [member_id]", 1, "member_id"),
+        ("key: [member_no]", "key: [member_id]", 4, "member_id"),
         ("title: Members", "title: NO", 1, "quotes"),
         ("owner: loyalty", "title: Again", 2, "twice"),
         (
@@ -49,7 +49,7 @@ def test_a_good_contract_takes_its_name_from_the_file(tmp_path: Path) -> None:
             1,
             "feeds",
         ),
-        ("mode: append", "mode: upsert", 1, "updated_at"),
+        ("mode: append", "mode: upsert", 4, "updated_at"),
     ],
 )
 def test_mistakes_are_named_with_line_and_remedy(

@@ -55,7 +55,7 @@ def test_a_mistake_is_told_with_file_line_and_remedy(tmp_path: Path) -> None:
     path.write_text("title: VIPs\nowner: crm\nwhere: recencydays > 3\n", encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         vet("recencydays > 3", path)
-    assert caught.value.where == f"{path}:3"
+    assert caught.value.where == f"{path}:3:1"
     assert "recency_days" in str(caught.value)
 
 
