@@ -215,7 +215,7 @@ def _list_judgements(held: Judgements, *, as_json: bool) -> None:
     rows = [
         line.model_dump(mode="json") | {"withdrawn_by": _by(withdrawn.get(line.id))}
         for line in held.lines
-        if line.verdict != "withdraw"
+        if line.verdict not in {"withdraw", "erased"}
     ]
     if as_json:
         output.write_json(rows)

@@ -82,6 +82,16 @@ class IdentitySettings(_Group):
         ge=0,
         description="Age of the linkage model from which all pairs are compared again; 0: nightly.",
     )
+    return_days: int = Field(
+        default=365,
+        ge=0,
+        description="Days for which a customer without records keeps its id, should they return.",
+    )
+    id_secrets: list[SecretStr] = Field(
+        default=[SecretStr("cdp")],
+        min_length=1,
+        description="Secrets that hash ids nobody has; the first is in use, others recognise.",
+    )
     gate_minimum_records: int = Field(
         default=20, ge=1, description="Records that must change customer before a night is held."
     )

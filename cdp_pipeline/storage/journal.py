@@ -1,4 +1,4 @@
-"""Append-only JSON lines: what people decided, one line a decision, never edited.
+"""Append-only JSON lines: what people decided, one line a decision, edited only by erasure.
 
 A line is on disk (fsync) before the call returns, and two writers cannot interleave. A crash in
 mid-line leaves an unfinished last line: readers skip and report it, the next writer drops it.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.storage.files import fsync, sha256_of
+from cdp_pipeline.storage.files import fsync, sha256_of, write_atomic
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 
@@ -99,6 +99,33 @@ def append_lines(path: Path, compose: Callable[[Journal], Iterable[Document]]) -
         if data:
             _write(path, data, torn=before.torn)
     return read_journal(path)
+
+
+def rewrite_lines(path: Path, compose: Callable[[Journal], Iterable[Document]]) -> int:
+    """Replace a journal's documents, all at once; for erasure alone.
+
+    Args:
+        path: The file.
+        compose: Given what the journal holds, returns all documents it shall hold, in order.
+
+    Returns:
+        Number of lines that changed; an unfinished last line counts and goes.
+
+    Raises:
+        ConfigError: The journal cannot be read.
+        LockedError: Another process is writing and does not end.
+    """
+    with hold_lock(path.parent / ".lock", f"rewriting {path.name}", wait_seconds=WAIT_SECONDS):
+        before = read_journal(path)
+        held = [document for _, document in before.lines]
+        after = list(compose(before))
+        changed = sum(one != other for one, other in zip(held, after, strict=True))
+        changed += bool(before.torn)
+        if changed:
+            texts = [json.dumps(d, ensure_ascii=False, sort_keys=True) for d in after]
+            write_atomic(path, "".join(f"{text}\n" for text in texts).encode())
+            path.chmod(0o640)
+    return changed
 
 
 def snapshot_journals(paths: DataPaths) -> dict[str, str]:

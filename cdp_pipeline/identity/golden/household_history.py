@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import duckdb
 
-from cdp_pipeline.identity.grouping.changes import spend_ids
-from cdp_pipeline.identity.grouping.ids import name_groups, note_used_ids
+from cdp_pipeline.identity.grouping.ids import DEFAULT_MEMORY, name_groups
+from cdp_pipeline.identity.grouping.remembered import (
+    HOUSEHOLDS,
+    Memory,
+    find_returning,
+    recall_ids,
+    remember_ids,
+)
 from cdp_pipeline.storage.warehouse import has_base_table
 
 _MEMBERS = """
@@ -20,6 +26,7 @@ select
     g.group_id,
     {previous} as previous_id
 from identity_household_groups as g
+left join identity_returning as d on d.member = g.customer_id
 {join}
 """
 
@@ -31,7 +38,6 @@ inner join identity_kept_ids as k on k.group_id = m.group_id
 """
 
 _HOUSEHOLDS = """
-create or replace table identity.households as
 with members as (
     select
         h.household_id,
@@ -83,10 +89,14 @@ order by c.household_id
 
 _RETIRED = """
 create or replace temp table identity_retired_homes as
-with inherited as (
-    select previous_id as old_household_id, household_id, count(*) as people
-    from identity_households
-    where previous_id not in (select household_id from identity_households)
+with people as (
+    select previous_id as old_household_id, household_id from identity_households
+    {merged}
+),
+inherited as (
+    select old_household_id, household_id, count(*) as people
+    from people
+    where old_household_id not in (select household_id from identity_households)
     group by all
 )
 select old_household_id, household_id
@@ -95,6 +105,15 @@ qualify row_number() over (
     partition by old_household_id order by people desc, household_id
 ) = 1
 """
+
+_MERGED_PEOPLE = """
+    union all
+    select b.household_id, h.household_id
+    from base.identity.golden_records as b
+    inner join identity.redirects as r on r.old_customer_id = b.customer_id
+    inner join identity_households as h on h.customer_id = r.customer_id
+"""
+# Whoever became part of another customer lives where that one does.
 
 _REDIRECTS = """
 create or replace table identity.household_redirects as
@@ -126,6 +145,7 @@ tonight as (
         case
             when h.previous_id is null and k.previous_id is null then 'created'
             when h.previous_id is null then 'joined'
+            when h.previous_id = h.household_id then 'returned'
             when l.household_id is null then 'merged'
             when k.previous_id is null then 'split'
             else 'moved'
@@ -137,6 +157,7 @@ tonight as (
     left join known as k on k.previous_id = h.household_id
     left join living as l on l.household_id = h.previous_id
     where h.previous_id is distinct from h.household_id
+        or h.previous_id in (select id from identity_dormant)
 ),
 final as (
     select * from tonight
@@ -164,7 +185,9 @@ where false
 """
 
 
-def name_households(con: duckdb.DuckDBPyConnection, *, business_date: str) -> None:
+def name_households(
+    con: duckdb.DuckDBPyConnection, *, business_date: str, memory: Memory = DEFAULT_MEMORY
+) -> None:
     """Give the groups of ``identity_household_groups`` stable ids and write their tables.
 
     Makes ``identity.households``, ``household_redirects``, ``household_changes`` and the temporary
@@ -172,19 +195,24 @@ def name_households(con: duckdb.DuckDBPyConnection, *, business_date: str) -> No
     """
     has_base = has_base_table(con, "identity.golden_records")
     has_history = has_base_table(con, "identity.household_changes")
+    recall_ids(con, HOUSEHOLDS, memory)
+    newcomers = "select g.customer_id as member from identity_household_groups as g"
+    if has_base:
+        newcomers += " anti join base.identity.golden_records as b on b.customer_id = g.customer_id"
+    find_returning(con, newcomers)
     con.execute(
         _MEMBERS.format(
-            previous="b.household_id" if has_base else "cast(null as varchar)",
+            previous="coalesce(b.household_id, d.id)" if has_base else "d.id",
             join="left join base.identity.golden_records as b on b.customer_id = g.customer_id"
             if has_base
             else "",
         )
     )
-    note_used_ids(con, prefix="H")
-    name_groups(con, prefix="H")
+    name_groups(con, prefix=HOUSEHOLDS.prefix)
     con.execute(_NAMED)
     con.execute(
-        _HOUSEHOLDS.format(
+        "create or replace table identity.households as "
+        + _HOUSEHOLDS.format(
             business_date=business_date,
             was_head="b.head_customer_id is not null" if has_history else "false",
             join="left join base.identity.households as b on b.head_customer_id = g.customer_id"
@@ -192,14 +220,37 @@ def name_households(con: duckdb.DuckDBPyConnection, *, business_date: str) -> No
             else "",
         )
     )
-    con.execute(_RETIRED)
+    con.execute(_RETIRED.format(merged=_MERGED_PEOPLE if has_base else ""))
     redirects = "from base.identity.household_redirects" if has_history else _NO_REDIRECTS
     con.execute(_REDIRECTS.format(business_date=business_date, carried=redirects))
-    spend_ids(
+    remember_ids(
         con,
-        business_date=business_date,
+        HOUSEHOLDS,
+        memory,
         living="select household_id from identity_households "
         "union select old_household_id from identity.household_redirects",
+        business_date=business_date,
     )
     changes = "from base.identity.household_changes" if has_history else _NO_CHANGES
     con.execute(_CHANGES.format(business_date=business_date, carried=changes))
+
+
+def recount_households(con: duckdb.DuckDBPyConnection, *, homes: str, business_date: str) -> None:
+    """Add the households of a table (id) to ``identity.households``, from the golden records.
+
+    Args:
+        con: Connection to a version whose ``identity.households`` lacks them.
+        homes: Table with their ids.
+        business_date: The night, as YYYY-MM-DD; ages are as of it.
+    """
+    con.execute(
+        "create or replace temp table identity_households as "  # noqa: S608 - own table names
+        "select customer_id, household_id, cast(null as varchar) as previous_id "
+        f"from identity.golden_records where household_id in (select id from {homes})"
+    )
+    con.execute(
+        "create or replace temp table identity_golden as "
+        "select * exclude (household_id) from identity.golden_records"
+    )
+    counted = _HOUSEHOLDS.format(business_date=business_date, was_head="false", join="")
+    con.execute(f"insert into identity.households {counted}")

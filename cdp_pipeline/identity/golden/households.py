@@ -18,7 +18,9 @@ from cdp_pipeline.identity.golden.household_evidence import (
     score_homes,
 )
 from cdp_pipeline.identity.golden.household_history import name_households
+from cdp_pipeline.identity.grouping.ids import DEFAULT_MEMORY
 from cdp_pipeline.identity.grouping.linkage import average_linkage, components, cut_large
+from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.storage.warehouse import fetch_value
 
 LARGEST_HOUSEHOLD = 8
@@ -31,7 +33,9 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
-def assign_households(con: duckdb.DuckDBPyConnection, *, business_date: str) -> None:
+def assign_households(
+    con: duckdb.DuckDBPyConnection, *, business_date: str, memory: Memory = DEFAULT_MEMORY
+) -> None:
     """Write ``identity.households`` and its history.
 
     The temporary table ``identity_households`` (customer_id, household_id) has every customer; a
@@ -39,7 +43,8 @@ def assign_households(con: duckdb.DuckDBPyConnection, *, business_date: str) -> 
 
     Args:
         con: Build connection with ``identity_golden`` and ``identity_golden_members``.
-        business_date: The night, as YYYY-MM-DD; new ids contain it.
+        business_date: The night, as YYYY-MM-DD.
+        memory: How ids that nobody has are remembered.
     """
     collect_evidence(con)
     groups = _group_customers(con)
@@ -50,7 +55,7 @@ def assign_households(con: duckdb.DuckDBPyConnection, *, business_date: str) -> 
         "from identity_group_rows as r inner join identity_homes as h on h.place = r.place"
     )
     con.unregister("identity_group_rows")
-    name_households(con, business_date=business_date)
+    name_households(con, business_date=business_date, memory=memory)
 
 
 def _group_customers(con: duckdb.DuckDBPyConnection) -> Integers:

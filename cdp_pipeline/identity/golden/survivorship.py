@@ -25,6 +25,8 @@ from cdp_pipeline.identity.golden.golden_fields import (
 from cdp_pipeline.identity.golden.households import assign_households
 from cdp_pipeline.identity.golden.ownership import assign_owners, write_claims
 from cdp_pipeline.identity.golden.verification import verify_statements
+from cdp_pipeline.identity.grouping.ids import DEFAULT_MEMORY
+from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.project.survivorship import FieldGroup, SurvivorshipSpec
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, open_build
@@ -80,7 +82,10 @@ def run(context: RunContext) -> StepResult:
     with open_build(context) as con:
         con.execute("set variable identity_home = ?", [context.settings.locale[-2:].upper()])
         build_golden_records(
-            con, project.survivorship, business_date=context.business_date.isoformat()
+            con,
+            project.survivorship,
+            business_date=context.business_date.isoformat(),
+            memory=Memory.of(context.settings.identity),
         )
         for name in MADE_TABLES:
             declare_table(con, project.table(f"identity.{name}"))
@@ -238,7 +243,11 @@ order by g.customer_id
 
 
 def build_golden_records(
-    con: duckdb.DuckDBPyConnection, spec: SurvivorshipSpec, *, business_date: str
+    con: duckdb.DuckDBPyConnection,
+    spec: SurvivorshipSpec,
+    *,
+    business_date: str,
+    memory: Memory = DEFAULT_MEMORY,
 ) -> None:
     """Write the golden tables from the customer map.
 
@@ -248,7 +257,8 @@ def build_golden_records(
     Args:
         con: Build connection; the variable ``identity_home`` holds the store's country code.
         spec: The declared rules.
-        business_date: The night, as YYYY-MM-DD; ages are as of it, new household ids contain it.
+        business_date: The night, as YYYY-MM-DD; ages are as of it.
+        memory: How ids that nobody has are remembered.
     """
     con.execute(_MEMBERS)
     con.execute(_PEOPLE)
@@ -267,7 +277,7 @@ def build_golden_records(
         con.execute(_choice_sql(choice))
     write_claims(con, claims)
     con.execute(_values_sql(choices))
-    assign_households(con, business_date=business_date)
+    assign_households(con, business_date=business_date, memory=memory)
     con.execute(_GOLDEN)
     con.execute(_sources_sql(choices))
 

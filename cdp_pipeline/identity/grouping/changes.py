@@ -1,8 +1,8 @@
-"""What became of customer ids tonight: redirects, changes with their cause, ids spent for good.
+"""What became of customer ids tonight: redirects, and changes with their cause.
 
 Redirects lead from a retired id to a living one in one step. A change names its cause only as far
-as tonight's inputs tell it. An id that neither lives nor redirects is spent: only its hash is
-kept, so that it is never given to somebody else. Choosing ids belongs in ``ids``.
+as tonight's inputs tell it. Choosing ids belongs in ``ids``, what is kept of an id that neither
+lives nor redirects in ``remembered``.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _RETIRED = """
 create or replace temp table identity_retired as
 with inherited as (
     select
-        previous_customer_id as old_customer_id,
+        known_id as old_customer_id,
         customer_id,
         count(*) as members
-    from identity.customer_map
-    where previous_customer_id not in (select customer_id from identity.customer_map)
-    group by previous_customer_id, customer_id
+    from identity_placed
+    where known_id not in (select customer_id from identity_placed)
+    group by known_id, customer_id
 )
 select old_customer_id, customer_id
 from inherited
@@ -77,28 +77,28 @@ select * from final order by old_customer_id
 
 _TONIGHT = """
 create or replace temp table identity_moves as
-with living as (select distinct customer_id from identity.customer_map),
+with living as (select distinct customer_id from identity_placed),
 known as (
-    select distinct previous_customer_id as customer_id
-    from identity.customer_map
-    where previous_customer_id is not null
+    select distinct known_id as customer_id from identity_placed where known_id is not null
 )
 select
     m.customer_id,
     case
-        when m.previous_customer_id is null and k.customer_id is null then 'created'
-        when m.previous_customer_id is null then 'joined'
+        when m.known_id is null and k.customer_id is null then 'created'
+        when m.known_id is null then 'joined'
+        when m.known_id = m.customer_id then 'returned'
         when l.customer_id is null then 'merged'
         when k.customer_id is null then 'split'
         else 'moved'
     end as change,
-    m.previous_customer_id,
+    m.known_id as previous_customer_id,
     m.source,
     m.record_key
-from identity.customer_map as m
-left join living as l on l.customer_id = m.previous_customer_id
+from identity_placed as m
+left join living as l on l.customer_id = m.known_id
 left join known as k on k.customer_id = m.customer_id
-where m.previous_customer_id is distinct from m.customer_id
+where m.known_id is distinct from m.customer_id
+    or m.known_id in (select id from identity_dormant)
 """
 
 _REASONS = """
@@ -140,16 +140,17 @@ select
     source,
     record_key,
     case
-        when $released and change not in ('created', 'joined') then 'released'
-        when change in ('created', 'joined') then coalesce($causes[own_rank], 'new record')
+        when $released and change in ('merged', 'split', 'moved') then 'released'
+        when change in ('created', 'joined', 'returned')
+            then coalesce($causes[own_rank], 'new record')
         else coalesce($causes[rank], $otherwise)
     end as cause,
     cast($business_date as date) as changed_on
 from ranked
-qualify change <> 'created'
+qualify change not in ('created', 'returned')
     or row_number() over (partition by customer_id, change order by source, record_key) = 1
 """
-# A new customer is one line, however many records it begins with.
+# A new customer is one line, however many records it begins with; so is one that is back.
 
 _CHANGES = """
 create or replace table identity.changes as
@@ -179,15 +180,6 @@ select
 where false
 """
 
-_SPENT = """
-insert into identity.spent_ids
-select sha256(id) as id_hash, cast($business_date as date) as spent_on
-from (select distinct id from identity_used_ids)
-where id not in ({living})
-    and sha256(id) not in (select id_hash from identity.spent_ids)
-order by id_hash
-"""
-
 
 def recall_reasons(con: duckdb.DuckDBPyConnection) -> None:
     """Create ``identity_record_reasons`` from what the first step of the night noted."""
@@ -205,11 +197,13 @@ def record_changes(
     is_released: bool = False,
     is_refitted: bool = False,
 ) -> None:
-    """Write ``identity.redirects``, ``identity.changes`` and ``identity.spent_ids``.
+    """Write ``identity.redirects`` and ``identity.changes``.
 
     Args:
-        con: Build connection with ``identity.customer_map`` and, if tonight's inputs were
-            compared with those of the version before, the temporary table
+        con: Build connection with ``identity.customer_map``, the temporary tables
+            ``identity_placed`` (source, record_key, customer_id, known_id: that of the version
+            before or, of a record that is back, its last one) and ``identity_dormant`` (id), and,
+            if tonight's inputs were compared with those of the version before, the temporary table
             ``identity_record_reasons`` (source, record_key, reason, customer_id: that of the
             version before).
         business_date: The night, as YYYY-MM-DD.
@@ -239,24 +233,3 @@ def record_changes(
         carried = _CARRIED_CHANGES.format(cause="cause" if has_cause else "'regrouped' as cause")
         rows += f" union all {carried}"
     con.execute(_CHANGES.format(rows=rows))
-    con.execute("create or replace table identity.spent_ids (id_hash varchar, spent_on date)")
-    if has_base_table(con, "identity.spent_ids"):
-        con.execute("insert into identity.spent_ids from base.identity.spent_ids order by id_hash")
-    spend_ids(
-        con,
-        business_date=business_date,
-        living="select customer_id from identity.customer_map "
-        "union select old_customer_id from identity.redirects",
-    )
-
-
-def spend_ids(con: duckdb.DuckDBPyConnection, *, business_date: str, living: str) -> None:
-    """Add the ids of ``identity_used_ids`` that ``living`` lacks to ``identity.spent_ids``.
-
-    Args:
-        con: Build connection in which ``ids.note_used_ids`` has run.
-        business_date: The night, as YYYY-MM-DD.
-        living: SELECT of ids that still have an owner or a redirect.
-    """
-    con.execute("create table if not exists identity.spent_ids (id_hash varchar, spent_on date)")
-    con.execute(_SPENT.format(living=living), {"business_date": business_date})

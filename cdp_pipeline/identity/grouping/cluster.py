@@ -28,6 +28,7 @@ from cdp_pipeline.identity.grouping.increment import (
 )
 from cdp_pipeline.identity.grouping.judged import mark_judged, node_bonds, verify_groups
 from cdp_pipeline.identity.grouping.linkage import NEVER, average_linkage, components, cut_large
+from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.identity.release.gate import ACCEPTED, HELD, Verdict, judge_night, recall_proposal
 from cdp_pipeline.identity.scoring.compare import Comparison, pattern_sql
 from cdp_pipeline.identity.scoring.design import declared_design
@@ -58,7 +59,15 @@ HIGHEST_BITS = 12.0
 CONFLICT_BITS = -2.0
 """A pair whose disagreements weigh less has no conflict: missing fields must not split a group."""
 
-MADE_TABLES = ("customer_map", "changes", "redirects", "spent_ids", "release", "edges")
+MADE_TABLES = (
+    "customer_map",
+    "changes",
+    "redirects",
+    "dormant_ids",
+    "spent_ids",
+    "release",
+    "edges",
+)
 
 
 def run(context: RunContext) -> StepResult:
@@ -125,6 +134,7 @@ def _resolve(
         business_date=context.business_date.isoformat(),
         is_refitted=night.is_refit,
         is_released=held == ACCEPTED,
+        memory=Memory.of(settings),
     )
     return judge_night(con, context)
 

@@ -12,23 +12,20 @@ import duckdb
 
 from cdp_pipeline.core.errors import IdentityError
 from cdp_pipeline.identity.grouping.changes import record_changes
+from cdp_pipeline.identity.grouping.remembered import (
+    CUSTOMERS,
+    Memory,
+    find_returning,
+    recall_ids,
+    remember_ids,
+)
 from cdp_pipeline.storage.warehouse import fetch_value, has_base_table
+
+DEFAULT_MEMORY = Memory()
 
 MINTING_ATTEMPTS = 50
 """A founder mints once in its life, and once more for each time its id stayed with others after a
 split; a record that founds fifty customers is a defect."""
-
-OWNERS = {
-    "C": ("identity.customer_map", "customer_id"),
-    "H": ("identity.golden_records", "household_id"),
-}
-"""Table and column that hold the living ids of each kind."""
-
-RETIRED = {
-    "C": ("identity.redirects", "old_customer_id"),
-    "H": ("identity.household_redirects", "old_household_id"),
-}
-"""Table and column that hold the ids of each kind that lead to a living one."""
 
 UNKNOWN_DAY = "9999-12-31"
 """A record of unknown age is nobody's senior."""
@@ -38,6 +35,7 @@ create or replace temp table identity_ranked as
 select
     group_id,
     previous_id,
+    previous_id in (select id from identity_dormant) as is_dormant,
     coalesce(cast(since as varchar), $unknown) || '/' || member as seniority
 from identity_members
 """
@@ -45,10 +43,10 @@ from identity_members
 _KEPT = """
 create or replace temp table identity_kept_ids as
 with inherited as (
-    select group_id, previous_id, count(*) as members, min(seniority) as founder
+    select group_id, previous_id, is_dormant, count(*) as members, min(seniority) as founder
     from identity_ranked
     where previous_id is not null
-    group by group_id, previous_id
+    group by group_id, previous_id, is_dormant
 ),
 claimed as (
     select *
@@ -60,10 +58,11 @@ claimed as (
 select group_id, previous_id as id
 from claimed
 qualify row_number() over (
-    partition by group_id order by members desc, founder, previous_id
+    partition by group_id order by is_dormant, members desc, founder, previous_id
 ) = 1
 """
-# Each old id is claimed by one group, and each group uses one of the ids it claims.
+# Each old id is claimed by one group, and each group uses one of the ids it claims. One that comes
+# back never displaces one that was there last night.
 
 _UNNAMED = """
 create or replace temp table identity_unnamed as
@@ -85,7 +84,12 @@ select group_id, id
 from minted
 where id not in (select id from identity_used_ids)
     and id not in (select id from identity_kept_ids)
-    and sha256(id) not in (select id_hash from identity_spent)
+    and id not in (
+        select m.id
+        from minted as m
+        cross join identity_secrets as k
+        semi join identity_spent as s on s.id_hash = identity_keyed(k.secret, m.id)
+    )
 qualify row_number() over (partition by id order by group_id) = 1
 """
 
@@ -96,8 +100,7 @@ def name_groups(con: duckdb.DuckDBPyConnection, *, prefix: str) -> None:
     Args:
         con: Connection with the temporary tables ``identity_members`` (member: text key that
             orders alike every night, since: date it was first seen or null, group_id, previous_id
-            or null), ``identity_used_ids`` (id: has an owner or a redirect) and
-            ``identity_spent`` (id_hash: SHA-256 of ids of the past).
+            or null) and those of ``remembered.recall_ids``.
         prefix: First letter of minted ids.
 
     Raises:
@@ -128,9 +131,11 @@ select
     g.group_id,
     g.match_prob,
     {before} as before_id,
-    {previous} as previous_id
+    coalesce({before}, d.id) as known_id,
+    coalesce({previous}, d.id) as previous_id
 from identity.records as r
 inner join {groups}
+left join identity_returning as d on d.member = r.source || '/' || r.record_key
 {joins}
 """
 
@@ -147,8 +152,30 @@ inner join identity_kept_ids as k on k.group_id = m.group_id
 order by m.source, m.record_key
 """
 
+_PLACED = """
+create or replace temp table identity_placed as
+select m.source, m.record_key, k.id as customer_id, m.known_id
+from identity_members as m
+inner join identity_kept_ids as k on k.group_id = m.group_id
+"""
+
+_LIVING = (
+    "select customer_id from identity.customer_map "
+    "union select old_customer_id from identity.redirects"
+)
+
+_NEWCOMERS = """
+select r.source || '/' || r.record_key as member
+from identity.records as r
+{known}
+"""
+
 _BASE = """
 left join base.identity.customer_map as b on b.source = r.source and b.record_key = r.record_key
+"""
+
+_UNKNOWN = """
+anti join base.identity.customer_map as b on b.source = r.source and b.record_key = r.record_key
 """
 
 _PROPOSED = """
@@ -162,6 +189,7 @@ def assign_customers(
     business_date: str,
     is_refitted: bool = False,
     is_released: bool = False,
+    memory: Memory = DEFAULT_MEMORY,
     groups: str = "identity_groups as g on g.evidence_id = r.evidence_id",
 ) -> None:
     """Write ``identity.customer_map`` and tell what changed (``changes.record_changes``).
@@ -173,12 +201,16 @@ def assign_customers(
         is_refitted: The model was fitted again tonight.
         is_released: Ids follow the accepted proposal in ``identity_proposed_map`` (source,
             record_key, customer_id) where it has the record, not the version before.
+        memory: How ids that nobody has are remembered.
         groups: SQL that joins the groups ``g`` to ``identity.records as r``.
 
     Raises:
         IdentityError: Ids could not be made unique.
     """
+    proposed = "select customer_id from identity_proposed_map" if is_released else ""
+    recall_ids(con, CUSTOMERS, memory, also_used=proposed)
     has_base = has_base_table(con, "identity.customer_map")
+    find_returning(con, _NEWCOMERS.format(known=_UNKNOWN if has_base else ""))
     before = "b.customer_id" if has_base else "cast(null as varchar)"
     con.execute(
         _CUSTOMER_MEMBERS.format(
@@ -188,31 +220,10 @@ def assign_customers(
             joins=(_BASE if has_base else "") + (_PROPOSED if is_released else ""),
         )
     )
-    note_used_ids(con, prefix="C", is_released=is_released)
-    name_groups(con, prefix="C")
+    name_groups(con, prefix=CUSTOMERS.prefix)
     con.execute(_CUSTOMER_MAP)
+    con.execute(_PLACED)
     record_changes(
         con, business_date=business_date, is_released=is_released, is_refitted=is_refitted
     )
-
-
-def note_used_ids(
-    con: duckdb.DuckDBPyConnection, *, prefix: str, is_released: bool = False
-) -> None:
-    """Create ``identity_used_ids`` and ``identity_spent``: what ``name_groups`` must not mint."""
-    used = ["select cast(null as varchar) as id where false"]
-    table, column = OWNERS[prefix]
-    if has_base_table(con, table):
-        used.append(f"select {column} from base.{table} where {column} is not null")  # noqa: S608 - constants
-    table, column = RETIRED[prefix]
-    if has_base_table(con, table):
-        used.append(f"select {column} from base.{table}")  # noqa: S608 - constants
-    if is_released:
-        used.append("select customer_id from identity_proposed_map")
-    con.execute(f"create or replace temp table identity_used_ids as {' union '.join(used)}")
-    spent = (
-        "select id_hash from base.identity.spent_ids"
-        if has_base_table(con, "identity.spent_ids")
-        else "select cast(null as varchar) as id_hash where false"
-    )
-    con.execute(f"create or replace temp table identity_spent as {spent}")
+    remember_ids(con, CUSTOMERS, memory, living=_LIVING, business_date=business_date)

@@ -15,6 +15,7 @@ import duckdb
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.identity.grouping.ids import assign_customers
+from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.identity.release.decided import (
     Decision,
     drop_proposal,
@@ -243,7 +244,8 @@ def _summarise(
 ) -> dict[str, Any]:
     causes = con.execute(
         "select change, cause, count(*) from identity_tonight where change not in "
-        "('created', 'joined') group by change, cause order by count(*) desc, change, cause"
+        "('created', 'joined', 'returned') group by change, cause "
+        "order by count(*) desc, change, cause"
     ).fetchall()
     return {
         "run": context.run_id,
@@ -269,5 +271,6 @@ def _keep_yesterday(con: duckdb.DuckDBPyConnection, context: RunContext) -> None
     assign_customers(
         con,
         business_date=context.business_date.isoformat(),
+        memory=Memory.of(context.settings.identity),
         groups="identity_held_groups as g on g.record_id = r.record_id",
     )

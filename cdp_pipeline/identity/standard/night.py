@@ -36,7 +36,7 @@ NEEDED_TABLES = (
 )
 """What an incremental night takes from the version before."""
 
-_IMMATERIAL = {"refit_days"}
+_IMMATERIAL = {"refit_days", "return_days", "id_secrets"}
 
 
 @dataclass(frozen=True)

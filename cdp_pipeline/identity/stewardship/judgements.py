@@ -74,7 +74,13 @@ class Withdrawal(_Line):
     withdraws: str = Field(pattern=r"^J[1-9][0-9]{0,8}$")
 
 
-Line: TypeAlias = PairJudgement | Freeze | Withdrawal
+class Erased(_Line):
+    """What was here was about a person who has been erased; the number stays taken."""
+
+    verdict: Literal["erased"]
+
+
+Line: TypeAlias = PairJudgement | Freeze | Withdrawal | Erased
 _LINES: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="verdict")])
 
 
@@ -102,7 +108,7 @@ class Judgements:
         return tuple(
             line
             for line in self.lines
-            if not isinstance(line, Withdrawal) and line.id not in withdrawn
+            if isinstance(line, PairJudgement | Freeze) and line.id not in withdrawn
         )
 
 

@@ -147,3 +147,31 @@ def test_households_that_merge_and_split_leave_their_history() -> None:
     assert rows(con, "select * from identity.household_redirects") == [(ids["C3"], ids["C1"], DAY)]
     tonight = "select customer_id, change, previous_household_id from identity.household_changes"
     assert rows(con, f"{tonight} where change <> 'created'") == [("C3", "merged", ids["C3"])]
+
+
+def test_a_home_whose_only_person_became_another_leads_to_hers() -> None:
+    con = live(person("C1", "Ann", "Hay", **HOME), person("C3", "Cat", "Low", **AWAY))
+    ids = dict(rows(con, "select customer_id, household_id from identity.golden_records"))
+    remember(con)
+    con.execute("update identity.customer_map set customer_id = 'C1'")
+    con.execute("insert into identity.redirects values ('C3', 'C1')")
+    build(con)
+    assert rows(con, "select * from identity.household_redirects") == [(ids["C3"], ids["C1"], DAY)]
+    assert rows(con, "select id from identity.dormant_ids") == []
+
+
+def test_people_who_come_back_find_their_household_again() -> None:
+    con = live(person("C1", "Ann", "Hay", **HOME), person("C3", "Cat", "Low", **AWAY))
+    ids = dict(rows(con, "select customer_id, household_id from identity.golden_records"))
+    remember(con)
+    con.execute("create table away as from identity.customer_map where customer_id = 'C3'")
+    con.execute("delete from identity.customer_map where customer_id = 'C3'")
+    build(con)
+    assert rows(con, "select id from identity.dormant_ids") == [(ids["C3"],)]
+    for table in ("golden_records", "dormant_ids", "spent_ids"):
+        con.execute(f"create or replace table base.identity.{table} as from cdp.identity.{table}")
+    con.execute("insert into identity.customer_map from away")
+    build(con)
+    assert dict(rows(con, "select customer_id, household_id from identity.golden_records")) == ids
+    back = "select customer_id from identity.household_changes where change = 'returned'"
+    assert rows(con, back) == [("C3",)]

@@ -14,9 +14,16 @@ from hypothesis import strategies as st
 from cdp_pipeline.core.errors import IdentityError
 from cdp_pipeline.identity.grouping import ids
 from cdp_pipeline.identity.grouping.ids import assign_customers, name_groups
+from cdp_pipeline.identity.grouping.remembered import Memory, load_secrets
 from cdp_pipeline.storage.warehouse import fetch_dicts
 
-TABLES = ("customer_map", "redirects", "changes", "spent_ids")
+TABLES = ("customer_map", "redirects", "changes", "dormant_ids", "spent_ids")
+
+
+def keyed(plain: str, secret: str = Memory().secrets[0]) -> str:
+    """Return the hash under which an id that nobody has is remembered."""
+    inner = hashlib.sha256(f"{secret}{plain}".encode()).hexdigest()
+    return hashlib.sha256(f"{secret}{inner}".encode()).hexdigest()
 
 
 @dataclass
@@ -27,12 +34,14 @@ class Night:
         customers: Record to customer id.
         redirects: Retired to living id.
         changes: Rows of ``identity.changes`` as dictionaries.
+        dormant: Ids whose records are gone.
         spent: Hashes of ids that are nobody's any more.
     """
 
     customers: dict[str, str]
     redirects: dict[str, str]
     changes: list[dict[str, Any]]
+    dormant: set[str]
     spent: set[str]
 
 
@@ -51,6 +60,7 @@ class History:
         groups: dict[str, int],
         *,
         reasons: list[tuple[str, str, str | None]] | None = None,
+        memory: Memory | None = None,
         **causes: bool,
     ) -> Night:
         self.number += 1
@@ -81,7 +91,8 @@ class History:
                 "insert into identity.records values (?, 's', ?, ?, ?)", [place, key, place, seen]
             )
             con.execute("insert into identity_groups values (?, ?, 1)", [place, group])
-        assign_customers(con, business_date=day.isoformat(), **causes)
+        memory = memory or Memory()
+        assign_customers(con, business_date=day.isoformat(), memory=memory, **causes)
         found = {name: fetch_dicts(con, f"from identity.{name}") for name in TABLES}
         for name in TABLES:
             con.execute(f"create or replace table base.identity.{name} as from identity.{name}")
@@ -89,6 +100,7 @@ class History:
             {row["record_key"]: row["customer_id"] for row in found["customer_map"]},
             {row["old_customer_id"]: row["customer_id"] for row in found["redirects"]},
             found["changes"],
+            {row["id"] for row in found["dormant_ids"]},
             {row["id_hash"] for row in found["spent_ids"]},
         )
 
@@ -169,17 +181,67 @@ def test_redirects_resolve_in_one_step_after_several_nights(history: History) ->
     assert last.redirects == {first.customers["a"]: survivor, first.customers["b"]: survivor}
 
 
-def test_erased_people_leave_no_trace_and_their_ids_are_spent(history: History) -> None:
+def test_whoever_comes_back_has_the_old_id(history: History) -> None:
+    first = history.night({"a": 1, "b": 1, "c": 2, "z": 9})
+    second = history.night({"z": 9})
+    assert second.dormant == set(first.customers.values()) - {first.customers["z"]}
+    assert second.spent == set()
+    # Not the founder comes back, nor alone, nor on the next night: the id is the old one.
+    history.night({"z": 9})
+    fourth = history.night({"b": 1, "z": 9, "new": 1})
+    assert fourth.customers["b"] == fourth.customers["new"] == first.customers["b"]
+    assert fourth.dormant == {first.customers["c"]}
+    told_back = [row for row in fourth.changes if row["change"] == "returned"]
+    assert [(row["customer_id"], row["record_key"]) for row in told_back] == [
+        (first.customers["b"], "b")
+    ]
+    assert ("joined", "new") in told(fourth, "change", "record_key")
+
+
+def test_one_who_comes_back_to_a_living_customer_leads_to_it(history: History) -> None:
+    first = history.night({"a": 1, "b": 1, "z": 9})
+    history.night({"z": 9})
+    third = history.night({"a": 9, "b": 9, "z": 9})
+    assert set(third.customers.values()) == {first.customers["z"]}, "the living id stays"
+    assert third.redirects == {first.customers["a"]: first.customers["z"]}
+    merged = ("merged", first.customers["a"], "a")
+    assert merged in told(third, "change", "previous_customer_id", "record_key")
+    assert third.dormant == set()
+
+
+def test_a_dormant_id_is_spent_in_the_end(history: History) -> None:
+    memory = Memory(return_days=3)
+    first = history.night({"a": 1, "z": 9}, memory=memory)
+    for _ in range(3):
+        last = history.night({"z": 9}, memory=memory)
+        assert last.dormant == {first.customers["a"]}
+    last = history.night({"z": 9}, memory=memory)
+    assert (last.dormant, last.spent) == (set(), {keyed(first.customers["a"])})
+    again = history.night({"a": 1, "z": 9}, memory=memory)
+    assert again.customers["a"] != first.customers["a"]
+
+
+def test_whoever_is_gone_leaves_no_history_and_lost_redirects_are_spent(history: History) -> None:
     first = history.night({"a": 1, "b": 2, "c": 2, "z": 9})
     history.night({"a": 1, "b": 1, "c": 1, "z": 9})
     third = history.night({"z": 9})
     assert third.redirects == {}
     assert told(third, "customer_id") == {(first.customers["z"],)}
-    gone = {first.customers["a"], first.customers["b"]}
-    assert third.spent == {hashlib.sha256(value.encode()).hexdigest() for value in gone}
-    # The same keys come back, as other people for all we know: the old ids stay nobody's.
-    fourth = history.night({"a": 1, "b": 2, "z": 9})
-    assert gone.isdisjoint(fourth.customers.values())
+    assert third.dormant == {first.customers["b"]}
+    assert third.spent == {keyed(first.customers["a"])}
+
+
+def test_secrets_may_be_renewed_but_not_lost(history: History) -> None:
+    nothing = {"return_days": 0}
+    first = history.night({"a": 1, "z": 9}, memory=Memory(("old",), **nothing))
+    second = history.night({"z": 9}, memory=Memory(("old",), **nothing))
+    assert second.spent == {keyed(first.customers["a"], "old")}
+    with pytest.raises(IdentityError, match="secret that the settings lack"):
+        history.night({"a": 1, "z": 9}, memory=Memory(("new",), **nothing))
+    third = history.night({"a": 1, "z": 9}, memory=Memory(("new", "old"), **nothing))
+    assert third.customers["a"] != first.customers["a"]
+    fourth = history.night({"z": 9}, memory=Memory(("new", "old"), **nothing))
+    assert fourth.spent == second.spent | {keyed(third.customers["a"], "new")}
 
 
 @pytest.mark.parametrize(
@@ -221,6 +283,7 @@ def test_any_history_keeps_its_invariants(nights: list[dict[str, int]]) -> None:
     history = History()
     ever: dict[str, set[str]] = {}
     living: set[str] = set()
+    dormant: set[str] = set()
     for groups in nights:
         night = history.night(groups)
         by_group = {(groups[key], night.customers[key]) for key in groups}
@@ -230,19 +293,19 @@ def test_any_history_keeps_its_invariants(nights: list[dict[str, int]]) -> None:
         # Redirects lead from retired to living ids, at once.
         assert set(night.redirects).isdisjoint(now)
         assert set(night.redirects.values()) <= now
-        # Every id ever given out lives, redirects, or is spent; a spent one never lives again.
+        # Every id ever given out lives, redirects, is dormant or spent; once spent, for good.
         for value in ever:
-            hashed = hashlib.sha256(value.encode()).hexdigest()
-            assert (value in now) + (value in night.redirects) + (hashed in night.spent) == 1
+            places = value in now, value in night.redirects, value in night.dormant
+            assert sum(places) + (keyed(value) in night.spent) == 1
         # An id is given again only to people who had a record in common with it, night by night.
         for value in now & set(ever):
             members = {key for key, held in night.customers.items() if held == value}
-            assert value in living
+            assert value in living | dormant
             assert members & ever[value]
         ever |= {
             value: {key for key, held in night.customers.items() if held == value} for value in now
         }
-        living = now
+        living, dormant = now, night.dormant
 
 
 @given(NIGHTS)
@@ -275,6 +338,8 @@ def test_collisions_are_minted_anew_and_endless_ones_are_an_error(
             "cast(null as date) as since, cast(null as varchar) as previous_id"
         )
         con.execute("create temp table identity_spent (id_hash varchar)")
+        con.execute("create temp table identity_dormant (id varchar)")
+        load_secrets(con, Memory())
         con.execute("create temp table identity_used_ids (id varchar)")
         name_groups(con, prefix="C")
         first = con.execute("select id from identity_kept_ids").fetchall()[0][0]

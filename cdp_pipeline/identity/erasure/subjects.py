@@ -1,0 +1,235 @@
+"""Who is to be erased: a customer with all records and all ids that lead to it.
+
+Asked for by customer id, by record or by any identifier. An identifier that several customers hold
+is nobody's name: it is refused, since erasing a relative cannot be undone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.identity.grouping.remembered import CUSTOMERS, Memory, load_secrets
+from cdp_pipeline.storage.warehouse import fetch_value, has_table
+
+CUSTOMER_ID = re.compile(r"C[0-9A-F]{16}")
+
+IDENTIFIERS = {
+    "email": "identity_mailbox(identity_email($asked))",
+    "phone": "identity_phone($asked)",
+    "loyalty_id": "identity_number($asked)",
+    "account_id": "nullif(trim($asked), '')",
+    "payment_token": "nullif(trim($asked), '')",
+    "national_id": "nullif(trim($asked), '')",
+    "identifier": "nullif(trim($asked), '')",
+}
+"""Fields of ``identity.records`` by which a person may be asked for, and how they are cleaned."""
+
+NAMING = (*IDENTIFIERS, "printed_given", "printed_family")
+
+SHORTEST = 5
+"""Letters and digits from which a value within a text is taken for the person's."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A person, as identity knows them.
+
+    Attributes:
+        customers: Living id, if any, and every retired or dormant id of theirs.
+        records: Source and key of every record.
+        values: Identifiers, by which they may be mentioned in somebody's words.
+        names: Given and family names, pair by pair.
+    """
+
+    customers: tuple[str, ...] = ()
+    records: tuple[tuple[str, str], ...] = ()
+    values: tuple[str, ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def record_names(self) -> frozenset[str]:
+        """Return the records as ``source:record_key``."""
+        return frozenset(f"{source}:{record_key}" for source, record_key in self.records)
+
+    def is_mentioned(self, text: str) -> bool:
+        """Return whether a text names the person: an id, a record, an identifier or both names."""
+        plain = text.casefold()
+        words = set(re.findall(r"[^\W_]+", plain))
+        if any({given, family} <= words for given, family in self.names):
+            return True
+        if any(name.casefold() in plain for name in (*self.customers, *self.record_names)):
+            return True
+        squeezed = _squeezed(plain)
+        return any(value in squeezed for value in map(_squeezed, self.values) if _tells(value))
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"[\W_]", "", text.casefold())
+
+
+def _tells(value: str) -> bool:
+    return len(value) >= SHORTEST
+
+
+_MEMBERS = """
+select source, record_key from identity.customer_map where customer_id = $customer
+union
+select r.source, r.record_key
+from identity.records as r
+where not exists (
+    select 1 from identity.customer_map as m
+    where m.source = r.source and m.record_key = r.record_key
+) and ({claims})
+order by source, record_key
+"""
+
+_CLAIM = """
+r.{field} in (
+    select o.{field}
+    from identity.records as o
+    left join identity.customer_map as m on m.source = o.source and m.record_key = o.record_key
+    where o.{field} is not null and m.customer_id is not null
+    group by o.{field}
+    having count(distinct m.customer_id) = 1 and min(m.customer_id) = $customer
+)
+"""
+# A receipt that belongs to nobody is theirs if nobody else has its number.
+
+_HOLDERS = """
+select distinct
+    m.customer_id,
+    case when m.customer_id is null then r.source || ':' || r.record_key end as record
+from identity.records as r
+left join identity.customer_map as m on m.source = r.source and m.record_key = r.record_key
+where {holds}
+order by customer_id nulls last, record
+"""
+
+
+def find_subject(
+    con: duckdb.DuckDBPyConnection, asked: str, *, memory: Memory | None = None
+) -> Subject:
+    """Return the person that is meant.
+
+    Args:
+        con: Connection to a version with the identity macros.
+        asked: Customer id (living, retired or dormant), ``source:record_key``, e-mail address,
+            phone, card, account, payment token or another number.
+        memory: How ids that nobody has are remembered.
+
+    Raises:
+        ConfigError: Nobody is meant, or several customers hold the identifier.
+    """
+    load_secrets(con, memory or Memory())
+    if CUSTOMER_ID.fullmatch(asked):
+        return _of_customer(con, asked)
+    source, _, record_key = asked.partition(":")
+    owner = _owner(con, source, record_key)
+    if owner is not None:
+        return _of_customer(con, owner) if owner else _of_records(con, (), [(source, record_key)])
+    dormant = _dormant_owner(con, f"{source}/{record_key}")
+    if dormant:
+        return Subject(customers=(dormant,), records=((source, record_key),))
+    holds = " or ".join(f"r.{field} = {clean}" for field, clean in IDENTIFIERS.items())
+    holders = con.execute(_HOLDERS.format(holds=holds), {"asked": asked}).fetchall()
+    customers = [customer for customer, _ in holders if customer]
+    if len(customers) > 1:
+        raise ConfigError(
+            f"{len(customers)} customers hold this identifier: {', '.join(customers)}",
+            where="erasure",
+            hint="Name the one that is meant by its customer id; a family shares a mailbox.",
+        )
+    if customers:
+        return _of_customer(con, customers[0])
+    if not holders:
+        raise _nobody()
+    names = [str(record).partition(":") for _, record in holders]
+    return _of_records(con, (), [(source, key) for source, _, key in names])
+
+
+def _nobody() -> ConfigError:
+    return ConfigError(
+        "nobody is known by this identifier",
+        where="erasure",
+        hint="Ask by customer id, source:record_key, e-mail, phone, card or account. A value that "
+        "many strangers share (identity.hubs) names nobody.",
+    )
+
+
+def _owner(con: duckdb.DuckDBPyConnection, source: str, record_key: str) -> str | None:
+    """Return a record's customer, empty if it belongs to nobody, None if there is none."""
+    found = con.execute(
+        "select coalesce(m.customer_id, '') from identity.records as r "
+        "left join identity.customer_map as m "
+        "on m.source = r.source and m.record_key = r.record_key "
+        "where r.source = ? and r.record_key = ?",
+        [source, record_key],
+    ).fetchall()
+    return str(found[0][0]) if found else None
+
+
+def _dormant_owner(con: duckdb.DuckDBPyConnection, member: str) -> str | None:
+    if not has_table(con, "identity.dormant_ids"):
+        return None
+    found = fetch_value(
+        con,
+        "select min(d.id) from identity.dormant_ids as d inner join identity_secrets as k "
+        "on d.member_hash = identity_keyed(k.secret, $member) where left(d.id, 1) = $prefix",
+        {"member": member, "prefix": CUSTOMERS.prefix},
+    )
+    return str(found) if found else None
+
+
+_IDS = """
+select coalesce(
+    (select customer_id from identity.redirects where old_customer_id = $asked), $asked
+)
+"""
+
+
+def _of_customer(con: duckdb.DuckDBPyConnection, asked: str) -> Subject:
+    customer = str(fetch_value(con, _IDS, {"asked": asked}))
+    claims = " or ".join(_CLAIM.format(field=field) for field in IDENTIFIERS)
+    records = con.execute(_MEMBERS.format(claims=claims), {"customer": customer}).fetchall()
+    if not records:
+        is_dormant = has_table(con, "identity.dormant_ids") and fetch_value(
+            con, "select count(*) from identity.dormant_ids where id = ?", [customer]
+        )
+        if not is_dormant:
+            raise _nobody()
+    retired = con.execute(
+        "select old_customer_id from identity.redirects where customer_id = ? order by all",
+        [customer],
+    ).fetchall()
+    return _of_records(con, (customer, *(old for (old,) in retired)), records)
+
+
+def _of_records(
+    con: duckdb.DuckDBPyConnection, customers: Sequence[str], records: Sequence[tuple[str, str]]
+) -> Subject:
+    rows = con.execute(
+        f"select distinct {', '.join(NAMING)} from identity.records as r "  # noqa: S608 - constants
+        "inner join (select unnest($sources) as source, unnest($keys) as record_key) as t "
+        "on t.source = r.source and t.record_key = r.record_key",
+        {"sources": [source for source, _ in records], "keys": [key for _, key in records]},
+    ).fetchall()
+    named = len(IDENTIFIERS)
+    return Subject(
+        customers=tuple(customers),
+        records=tuple((str(source), str(key)) for source, key in records),
+        values=tuple(sorted({str(value) for row in rows for value in row[:named] if value})),
+        names=tuple(
+            sorted(
+                {
+                    (str(given).casefold(), str(family).casefold())
+                    for given, family in (row[named:] for row in rows)
+                    if given and family
+                }
+            )
+        ),
+    )
