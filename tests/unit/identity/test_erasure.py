@@ -173,7 +173,7 @@ def test_the_person_is_found_with_all_records_and_ids(erased: Erased) -> None:
 def test_no_value_of_any_table_is_hers(erased: Erased) -> None:
     # The search finds what is there: she was in nearly every table before.
     assert {"records", "customer_map", "edges", "golden_records", "golden_sources",
-            "households", "changes", "household_changes", "redirects", "judgements",
+            "changes", "household_changes", "redirects", "judgements",
             "model_frequencies", "cluster_quality"} <= erased.tables  # fmt: skip
     with duckdb.connect(str(erased.store.base), read_only=True) as con:
         assert list(traces(con, erased.subject, erased.marks)) == []
