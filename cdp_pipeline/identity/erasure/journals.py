@@ -7,6 +7,7 @@ is given out twice. Other people's lines stay; words in them that name the perso
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def erase_lines(paths: DataPaths, subject: Subject) -> dict[str, int]:
     ):
         path = paths.stewardship / name
         if path.exists():
-            changed[path] = rewrite_lines(path, lambda held, erase=erase: erase(held, subject))
+            changed[path] = rewrite_lines(path, partial(erase, subject=subject))
     for run in decided.held_runs(paths):
         changed |= _erase_proposal(paths.proposals / run, subject)
     return {str(path.relative_to(paths.data_dir)): rows for path, rows in changed.items() if rows}
