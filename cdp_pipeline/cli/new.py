@@ -52,7 +52,7 @@ def new_source(
 def _show(each: Written) -> None:
     output.write(f"wrote {_shown(each.path)}: {each.summary}")
     for question in each.questions:
-        output.write(f"  asks  {_shown(each.path)}:{question}")
+        output.write(f"  asks   {question}")
     for line in each.trial:
         output.write(f"  {line}")
     if each.questions:

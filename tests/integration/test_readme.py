@@ -18,7 +18,23 @@ INLINE = re.findall(r"`(cdp [^`]+|make [a-z-]+)`", README)
 CDP = sorted({line for line in [*CONSOLE, *INLINE] if line.startswith("cdp ")})
 MAKE = sorted({line for line in [*CONSOLE, *INLINE] if line.startswith("make ")})
 ON_FILES = {line for line in CDP if line.startswith(("cdp link ", "cdp evaluate "))}
-IN_NEW_PROJECT = {"cdp init mystore", "cdp check", "cdp run --date 2026-11-20", "cdp init"}
+NEW_SOURCE = "cdp new source ../exports/tills_2026-11-20.csv"
+IN_NEW_PROJECT = {
+    "cdp init mystore",
+    "cdp check",
+    "cdp run --date 2026-11-20",
+    "cdp init",
+    "cdp new source",
+    NEW_SOURCE,
+}
+TILLS = (
+    "Filiale;Bon;Zeile;Zeit;Artikel;Bezeichnung;Menge;Betrag\n"
+    "007;100231;1;03.11.2026 10:02;0048213;Schneestiefel;1;129,90\n"
+    "007;100231;2;03.11.2026 10:02;0000017;Socken;2;12,00\n"
+    '012;100232;1;04.11.2026 17:44;0051177;"Mantel, lang";1;1.249,00\n'
+    "012;100233;1;05.11.2026 09:30;0048213;Schneestiefel;-1;129,90-\n"
+    "Summe;;;;;;;1.261,00\n"
+)
 
 
 def arguments(line: str, store: Store) -> list[str]:
@@ -89,6 +105,22 @@ def test_commands_of_a_new_project(
     assert run_app(["check"]) == 0, capsys.readouterr().err
     assert run_app(["run", "--date", "2026-11-20"]) == 2
     assert "expectations" in capsys.readouterr().err
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "tills_2026-11-20.csv").write_text(TILLS, encoding="utf-8")
+    assert run_app(NEW_SOURCE.split()[1:]) == 0
+    shown = README.partition(f"$ {NEW_SOURCE}\n")[2].partition("$ ")[0]
+    assert capsys.readouterr().out == shown
+    assert run_app(["check"]) == 2
+    contract = Path("expectations/tills.yml")
+    text = contract.read_text(encoding="utf-8")
+    for key, answer in (
+        ("time_zone", "Europe/Berlin"),
+        ("format", '"%d.%m.%Y %H:%M"'),
+        ("currency", "\"'EUR'\""),
+    ):
+        text = re.sub(rf"{key}: !ask .*", f"{key}: {answer}", text)
+    contract.write_text(text, encoding="utf-8")
+    assert run_app(["check"]) == 0, capsys.readouterr().err
 
 
 def test_make_targets_exist() -> None:

@@ -189,7 +189,7 @@ def _control(sample: Sample, columns: Sequence[Drafted]) -> dict[str, object]:
             pattern += re.escape(line[at : number.start()])
             name = _stated(number[0], sample.rows, sums, used)
             pattern += (
-                rf"(?P<{name}>[\d.,' ]+)"
+                rf"(?P<{name}>[-\d.,' ]+)"
                 if name and name != "rows"
                 else (r"(?P<rows>\d+)" if name else r"[\d.,' ]+")
             )

@@ -15,6 +15,7 @@ _PREFERRED = (
     "event_id", "sale_id", "order_id", "line_no", "loyalty_id", "account_id", "identifier",
     "store_id", "sku", "email", "till_id", "occurred_at", "cookie_id", "event_type",
 )  # fmt: skip
+_HEADS = frozenset({"event_id", "sale_id", "order_id"})
 _POOR = frozenset({"amount", "free_text", "phone", "full_name", "given_name", "family_name"})
 
 
@@ -41,12 +42,25 @@ def find_key(kinds: Sequence[Kind], *, rows: int) -> Key:
     candidates = _candidates(kinds, rows=rows)
     for size in (1, 2, 3):
         for chosen in combinations(candidates, size):
-            if size > 1 and not any(_rank(kinds[i])[0] < len(_PREFERRED) for i in chosen):
+            if not _is_sensible(chosen, candidates, kinds):
                 continue
             if len({tuple(row[i] for i in chosen) for row in distinct}) == len(distinct):
                 few = f"; only {rows} rows were looked at" if rows < _FEW_ROWS else ""
                 return Key(tuple(sorted(chosen)), repeated, f"unique and never empty{few}")
     return Key((), repeated, "no columns name a row of the sample: every line is one")
+
+
+def _is_sensible(chosen: Sequence[int], candidates: Sequence[int], kinds: Sequence[Kind]) -> bool:
+    """Return whether columns may name a row by more than chance.
+
+    In lines of receipts an article stands once a file by chance; the receipt is part of their key.
+    """
+    ranks = [_rank(kinds[i]) for i in chosen]
+    if len(chosen) > 1 and min(ranks)[0] >= len(_PREFERRED):
+        return False
+    heads = [i for i in candidates if kinds[i].tag in _HEADS]
+    is_own = len(chosen) == 1 and (kinds[chosen[0]].tag not in _PREFERRED or not heads)
+    return is_own or not heads or any(i in heads for i in chosen)
 
 
 def _candidates(kinds: Sequence[Kind], *, rows: int) -> list[int]:

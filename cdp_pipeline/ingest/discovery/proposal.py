@@ -6,13 +6,14 @@ so that people see at once what would be loaded and what set aside.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from cdp_pipeline.core.context import RunContext
-from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.core.errors import CdpError, ConfigError
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.ingest.deliveries import Delivery, StagedFile
 from cdp_pipeline.ingest.discovery.draft import Draft
@@ -28,6 +29,8 @@ LARGEST_TRIAL = 1 << 26
 
 _TRIAL_DAY = date(2199, 12, 31)
 _SUFFIX = ".yml"
+_KEY = r"\1:"
+_ASKED = re.compile(r"^`([^`]*)` is not declared yet:")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Written:
     Attributes:
         path: Its file.
         summary: What was seen, in one line.
-        questions: ``line:column: question`` for each that only people can answer.
+        questions: ``line:column  key: question`` for each that only people can answer.
         trial: What became of the delivery under provisional answers.
     """
 
@@ -104,13 +107,16 @@ def _summary(draft: Draft) -> str:
 
 
 def open_questions(text: str, path: Path) -> list[str]:
-    """Return ``line:column: question`` for each question of a draft."""
+    """Return ``line:column  key: question`` for each question of a draft."""
     try:
         parse_model(SourceContract, text, path=path, name=path.stem)
     except ConfigError as error:
-        prefix = f"{path}:"
-        return [f"{(e.where or '').removeprefix(prefix)}: {e.message}" for e in error.parts]
+        return [f"{_place_in(e, path)}  {_ASKED.sub(_KEY, e.message)}" for e in error.parts]
     return []
+
+
+def _place_in(error: CdpError, path: Path) -> str:
+    return (error.where or "").removeprefix(f"{path}:")
 
 
 def _trial(draft: Draft, settings: Settings, root: Path) -> list[str]:
@@ -118,13 +124,15 @@ def _trial(draft: Draft, settings: Settings, root: Path) -> list[str]:
     path = draft.tried
     size = path.stat().st_size
     if size > LARGEST_TRIAL:
-        return [f"not tried: the file has {size >> 20} MB"]
+        return [f"trial  none: the file has {size >> 20} MB"]
     notes = try_draft(draft, settings, root)
     if notes.status == "refused":
-        return [f"trial: the file would be refused: {notes.reason}"]
-    kept = f"trial: {notes.accepted:,} of {notes.records:,} rows of {path.name} would be loaded"
-    aside = [f"set aside by {rule}: {count:,}" for rule, count in sorted(notes.rules.items())]
-    return [kept, *aside, *(f"warning: {message}" for message in notes.messages)]
+        return [f"trial  the file would be refused: {notes.reason}"]
+    kept = f"trial  {notes.accepted:,} of {notes.records:,} rows of {path.name} would be loaded"
+    aside = [
+        f"       set aside by {rule}: {count:,}" for rule, count in sorted(notes.rules.items())
+    ]
+    return [kept, *aside, *(f"       {message}" for message in notes.messages)]
 
 
 def try_draft(draft: Draft, settings: Settings, root: Path) -> StagedFile:

@@ -159,7 +159,9 @@ def read_xml(content: Content, scratch: Path) -> Records:
         markup_to_documents([content.head], documents, record=name)
     except RefusedError as error:
         if content.is_whole:
-            raise ConfigError(error.text, where=str(content.path)) from error
+            raise ConfigError(
+                error.reason, where=str(content.path), hint=error.hint or "Look at it."
+            ) from error
     lines = documents.path.read_text(encoding="utf-8").splitlines()[:MOST_RECORDS]
     records = [record for line in lines if (record := _object(line)) is not None]
     return Records("xml", records, name, is_whole=content.is_whole)
@@ -184,7 +186,9 @@ def _repeated_element(content: Content) -> str:
         read_markup([content.head], start=start, end=end, text=_ignore)
     except RefusedError as error:
         if content.is_whole:
-            raise ConfigError(error.text, where=str(content.path)) from error
+            raise ConfigError(
+                error.reason, where=str(content.path), hint=error.hint or "Look at it."
+            ) from error
     repeated = [p for p, n in counts.items() if n > 1 and p in has_children and len(p) > 1]
     candidates = repeated or [p for p in counts if p in has_children and len(p) > 1]
     if not candidates:

@@ -82,7 +82,9 @@ def _fullest_sheet(content: Content, scratch: Path) -> tuple[list[str], tuple[in
     try:
         names = sheet_names(content.path)
     except RefusedError as error:
-        raise ConfigError(error.text, where=str(content.path)) from error
+        raise ConfigError(
+            error.reason, where=str(content.path), hint=error.hint or "Look at it."
+        ) from error
     problem = "it has no sheets"
     for name in names:
         try:
