@@ -6,6 +6,7 @@ Only values are judged here; names are judged in ``project.column_names``, and b
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import duckdb
@@ -33,7 +34,6 @@ class Profile:
     phone: int
     digits: int
     words: int
-    long_digits: int
     given: int
     sexes: int
     blanks: int
@@ -51,37 +51,50 @@ def sample_rows(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> None:
     )
 
 
-_PROFILE = r"""
-with named as (select distinct name from identity_nicknames),
-seen as (select trim({column}) as v from link_sample)
-select
-    count(*),
-    count(*) filter (v <> ''),
-    count(distinct v) filter (v <> ''),
-    count(*) filter (regexp_matches(v, '^[^@\s]+@[^@\s]+\.[A-Za-z]{{2,}}$')),
-    count(*) filter (
-        regexp_full_match(v, '[0-9+() ./-]+')
+_LOOKS = {
+    "email": r"regexp_matches(v, '^[^@\s]+@[^@\s]+\.[A-Za-z]{2,}$')",
+    "phone": """regexp_full_match(v, '[0-9+() ./-]+')
         and length(regexp_replace(v, '[^0-9]', '', 'g')) between 8 and 15
-        and (regexp_matches(v, '^[+0(]') or regexp_matches(v, '[() .-]'))
-    ),
-    count(*) filter (regexp_full_match(v, '[0-9]+')),
-    count(*) filter (regexp_full_match(v, '[\p{{L}}\p{{M}} .''\x{{2019}}`,-]+')),
-    count(*) filter (regexp_full_match(v, '[0-9]{{7,}}')),
-    count(*) filter (n.name is not null),
-    count(*) filter (regexp_full_match(
+        and (regexp_matches(v, '^[+0(]') or regexp_matches(v, '[() .-]'))""",
+    "digits": "regexp_full_match(v, '[0-9]+')",
+    "words": r"regexp_full_match(v, '[\p{L}\p{M} .''\x{2019}`,-]+')",
+    "given": "lower(split_part(v, ' ', 1)) in (select name from identity_nicknames)",
+    "sexes": """regexp_full_match(
         lower(v),
         'f|m|w|h|u|d|x|o|male|female|man|woman|mann|frau|homme|femme|weiblich|m[aä]nnlich|hombre'
             || '|mujer|uomo|donna|unknown|divers'
-    )),
-    count(*) filter (contains(v, ' '))
-from seen left join named as n on n.name = lower(split_part(v, ' ', 1))
-"""
+    )""",
+    "blanks": "contains(v, ' ')",
+}
+"""SQL of what a value ``v`` may look like."""
 
 
-def profile_column(con: duckdb.DuckDBPyConnection, name: str) -> Profile:
-    """Return what the sampled values of a column look like."""
-    row = con.execute(_PROFILE.format(column=quote_column(name))).fetchall()[0]
+def profile_column(
+    con: duckdb.DuckDBPyConnection, name: str, looks: Collection[str] = tuple(_LOOKS)
+) -> Profile:
+    """Return what the sampled values of a column look like.
+
+    Args:
+        con: Connection with ``link_sample``.
+        name: The column.
+        looks: What is looked for; everything else is counted as none.
+    """
+    counts = ", ".join(
+        f"count(*) filter ({sql})" if look in looks else "0" for look, sql in _LOOKS.items()
+    )
+    row = con.execute(
+        f"select count(*), count(*) filter (v <> ''), count(distinct v) filter (v <> ''), {counts} "  # noqa: S608 - quoted
+        f"from (select trim({quote_column(name)}) as v from link_sample)"
+    ).fetchall()[0]
     return Profile(*(int(value) for value in row))
+
+
+def needed_looks(name: str, role: str | None) -> Collection[str]:
+    """Return what has to be looked for in a column, given the role that its name proposes."""
+    if role is None:
+        return tuple(_LOOKS) if says_nothing(name) else ("email",)
+    kinds = _LEAST[role][0] if role in _LEAST else ()
+    return (*kinds, "blanks") if role == "full_name" else kinds
 
 
 def role_by_values(

@@ -17,6 +17,7 @@ from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.identity.files.column_values import (
     Profile,
     misfit,
+    needed_looks,
     profile_column,
     refine_role,
     role_by_values,
@@ -113,7 +114,10 @@ def recognise(
     assigned = dict(assigned or {})
     _check_named(loaded, {**assigned, **({id_column: "record_id"} if id_column else {})})
     sample_rows(con, loaded)
-    profiles = {name: profile_column(con, name) for name in loaded.columns}
+    profiles = {
+        name: profile_column(con, name, needed_looks(name, role_of(name)))
+        for name in loaded.columns
+    }
     dates: dict[str, DateReading] = {}
     columns = []
     for name in loaded.columns:

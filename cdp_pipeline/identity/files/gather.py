@@ -40,26 +40,21 @@ _MALE = "'m', 'h', 'male', 'man', 'mann', 'homme', 'mannlich', 'hombre', 'uomo'"
 
 
 def gather(con: duckdb.DuckDBPyConnection, files: Sequence[Recognition]) -> None:
-    """Create ``staging.person_records`` from all files, and ``link_rows`` with their order.
+    """Create ``staging.person_records`` from all files, in their order, and ``link_rows``.
 
-    ``link_rows`` has (file_no, row_no, source, record_key).
+    ``link_rows`` has (source, record_key) in the same order. The files' own tables are dropped.
     """
     apart = is_apart(files)
     years = _age_years(con, files)
-    selects = [
-        _select(found, number, apart, year)
-        for number, (found, year) in enumerate(zip(files, years, strict=True))
-    ]
-    con.execute("create or replace temp table link_people as " + " union all ".join(selects))
+    for place, (found, year) in enumerate(zip(files, years, strict=True)):
+        select = _select(found, apart, year)
+        kept = "create or replace table" if place == 0 else "insert into"
+        con.execute(f"{kept} staging.person_records {'as ' if place == 0 else ''}{select}")
+        con.execute(f"drop table {found.loaded.table}")
     con.execute(
         "create or replace temp table link_rows as "
-        "select file_no, row_no, source, record_key from link_people order by file_no, row_no"
+        "select source, record_key from staging.person_records"
     )
-    con.execute(
-        "create or replace table staging.person_records as "
-        "select * exclude (file_no, row_no) from link_people order by file_no, row_no"
-    )
-    con.execute("drop table link_people")
 
 
 def is_apart(files: Sequence[Recognition]) -> bool:
@@ -73,13 +68,11 @@ def is_apart(files: Sequence[Recognition]) -> bool:
     return not any(found.used("street") and found.used("postcode") for found in files)
 
 
-def _select(found: Recognition, number: int, apart: bool, age_year: int) -> str:  # noqa: FBT001 - one of two shapes
+def _select(found: Recognition, apart: bool, age_year: int) -> str:  # noqa: FBT001 - one of two shapes
     source = found.first("source")
     record_id = found.first("record_id")
     key = f"trim({quote_column(record_id)})" if record_id else f"cast({ROW} as varchar)"
     items = {
-        "file_no": str(number),
-        "row_no": ROW,
         "source": f"coalesce(trim({quote_column(source)}), '')"
         if source
         else quote_literal(found.loaded.source),

@@ -26,6 +26,12 @@ from cdp_pipeline.identity.files.columns import (
 )
 from cdp_pipeline.identity.files.gather import gather, is_apart
 from cdp_pipeline.identity.files.resolving import resolve
+from cdp_pipeline.identity.files.results import (
+    read_clusters,
+    read_edges,
+    read_names,
+    read_review,
+)
 from cdp_pipeline.identity.scoring.design import (
     declared_design,
     shipped_linkage,
@@ -39,9 +45,6 @@ from cdp_pipeline.storage.warehouse import connect
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_LARGEST_EXPANSION = 400
-"""Pairs of copies that one edge may stand for; beyond, its two first records do."""
 
 
 @dataclass(frozen=True)
@@ -226,14 +229,16 @@ def _link(
                  for recognition in found]  # fmt: skip
     gather(con, found)
     design = declared_design(config.linkage(shipped_linkage("files")))
-    resolve(con, design, config, link_only=link_only)
+    fitted = resolve(con, design, config, link_only=link_only)
+    names = read_names(con)
+    rules = [rule.name for rule in fitted.rules]
     return LinkResult(
-        clusters=con.sql(_CLUSTERS).to_arrow_table(),
-        edges=con.sql(_EDGES, params={"most": _LARGEST_EXPANSION}).to_arrow_table(),
+        clusters=read_clusters(con, names),
+        edges=read_edges(con, names, rules),
         parameters=con.sql("from identity.model_parameters").to_arrow_table(),
         blocking=con.sql("from identity.blocking").to_arrow_table(),
         hubs=con.sql("from identity.hubs").to_arrow_table(),
-        review=con.sql(_REVIEW).to_arrow_table(),
+        review=read_review(con, names, rules, config),
         recognitions=tuple(found),
         settings=config,
     )
@@ -253,65 +258,3 @@ def _require_evidence(found: Recognition) -> None:
         where=found.loaded.where,
         hint=f"Say what the columns are in a --config file. Found {reasons}.",
     )
-
-
-_CLUSTERS = """
-with placed as (
-    select
-        o.file_no, o.row_no, m.source, m.record_key, m.match_prob,
-        first_value(o.file_no * cast(1e10 as bigint) + o.row_no) over (
-            partition by m.group_id order by o.file_no, o.row_no
-        ) as first_place
-    from link_rows as o
-    inner join link_members as m on m.source = o.source and m.record_key = o.record_key
-)
-select
-    source,
-    record_key as record_id,
-    'E' || lpad(cast(dense_rank() over (order by first_place) as varchar), 8, '0') as entity_id,
-    round(match_prob, 6) as probability
-from placed
-order by file_no, row_no
-"""
-
-_EDGES = """
-with copies as (
-    select evidence_id, count(*) as n from link_members group by evidence_id
-),
-expanded as (
-    select
-        a.source as source_a, a.record_key as record_id_a,
-        b.source as source_b, b.record_key as record_id_b,
-        1 / (1 + pow(2, least(-s.log_odds, 200))) as probability,
-        s.match_weight, s.household_weight, s.rule
-    from link_scored as s
-    inner join copies as ca on ca.evidence_id = s.evidence_a
-    inner join copies as cb on cb.evidence_id = s.evidence_b
-    inner join link_members as a on a.evidence_id = s.evidence_a
-    inner join link_members as b on b.evidence_id = s.evidence_b
-    where ca.n * cb.n <= $most or (a.record_id = s.evidence_a and b.record_id = s.evidence_b)
-    union all
-    select
-        a.source, a.record_key, b.source, b.record_key, 1.0, null, null, 'says the same'
-    from link_members as a
-    inner join copies as c on c.evidence_id = a.evidence_id and c.n > 1
-    inner join link_members as b on b.evidence_id = a.evidence_id and a.record_id < b.record_id
-    where c.n * c.n <= $most or a.record_id = a.evidence_id
-    union all
-    select
-        a.source, a.record_key, b.source, b.record_key, t.match_prob, null, null,
-        'attached by ' || t.field
-    from identity_attached as t
-    inner join link_members as a on a.record_id = t.evidence_id
-    inner join link_members as b on b.record_id = t.holder_id
-)
-select * replace (round(probability, 6) as probability)
-from expanded
-order by source_a, record_id_a, source_b, record_id_b
-"""
-
-_REVIEW = """
-select source_a, record_key_a, source_b, record_key_b, match_prob, rule
-from identity.review
-order by match_prob desc, source_a, record_key_a, source_b, record_key_b
-"""

@@ -12,9 +12,8 @@ from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.identity.grouping.attach import attach_records
 from cdp_pipeline.identity.grouping.cluster import group_nodes, write_groups
-from cdp_pipeline.identity.scoring.blocking import rule_rows
 from cdp_pipeline.identity.scoring.design import Design, fitting_design
-from cdp_pipeline.identity.scoring.model import score_pairs, write_edges
+from cdp_pipeline.identity.scoring.model import score_pairs, write_links
 from cdp_pipeline.identity.scoring.weights import load_parameters
 from cdp_pipeline.identity.standard.nodes import build_nodes
 from cdp_pipeline.identity.standard.records import standardise
@@ -31,7 +30,7 @@ SMALL_FILE = 60_000
 
 def resolve(
     con: duckdb.DuckDBPyConnection, design: Design, config: LinkConfig, *, link_only: bool
-) -> None:
+) -> Design:
     """Find who is who among ``staging.person_records``, as the night does.
 
     Args:
@@ -40,31 +39,32 @@ def resolve(
         config: Thresholds and caps.
         link_only: Whether pairs within one source are left out.
 
-    Creates ``link_members`` (records with their group) and ``link_scored`` (weighed pairs).
+    Creates ``link_members`` (records with their group) and ``link_scored`` (weighed pairs);
+    ``staging.person_records`` is dropped.
+
+    Returns:
+        The part of the design that the records have evidence for.
     """
     context = RunContext(LAST_DAY, "link", Path(), Settings())
     standardise(con, context, oldest_years=OLDEST_YEARS)
+    con.execute("drop table staging.person_records")
     if link_only:  # copies within one source are no links
         con.execute("update identity.records set evidence_id = record_id")
     build_nodes(con)
     if link_only:
-        con.execute(_WITH_SOURCES)
         design = replace(design, sides="l.source_hash <> r.source_hash")
     nodes = int(fetch_value(con, "select count(*) from identity_nodes"))
     default_cap, most_pairs = _effort(nodes)
     design = replace(fitting_design(con, design), most_pairs=most_pairs)
     score_pairs(con, design, cap=config.cap or default_cap)
-    write_edges(con, design, review=config.review, accept=config.accept)
+    write_links(con, accept=config.accept)
     parameters = load_parameters(con, design.comparisons)
     labels = group_nodes(con, parameters, accept=config.accept, limit=config.largest_entity_records)
     write_groups(con, labels, accept=config.accept)
     attach_records(con, accept=config.accept)
     con.execute(_MEMBERS)
-    con.execute(
-        "create or replace temp table link_scored as "
-        + _SCORED.format(rules=rule_rows(design.rules)),
-        {"review": config.review},
-    )
+    con.execute(_SCORED, {"review": config.review})
+    return design
 
 
 def _effort(nodes: int) -> tuple[int, float]:
@@ -78,20 +78,10 @@ def _effort(nodes: int) -> tuple[int, float]:
     return (120, 3.0) if nodes <= 5 * SMALL_FILE else (60, 1.0)
 
 
-_WITH_SOURCES = """
-create or replace temp table identity_nodes as
-select n.*, hash(r.source) as source_hash
-from identity_nodes as n
-inner join identity.records as r using (record_id)
-order by n.node_id
-"""
-
 _MEMBERS = """
 create or replace temp table link_members as
 select
     r.record_id,
-    r.source,
-    r.record_key,
     r.evidence_id,
     coalesce(g.group_id, r.record_id) as group_id,
     coalesce(g.match_prob, 1.0) as match_prob
@@ -100,12 +90,13 @@ left join identity_groups as g on g.evidence_id = r.evidence_id
 """
 
 _SCORED = """
+create or replace temp table link_scored as
 select
     l.record_id as evidence_a, r.record_id as evidence_b,
-    s.log_odds, s.match_weight, s.household_weight, u.name as rule
+    1 / (1 + pow(2, least(-s.log_odds, 200))) as match_prob,
+    s.match_weight, s.household_weight, s.rule
 from identity_scored as s
-inner join ({rules}) as u on u.rule = s.rule
-inner join identity_nodes as l on l.node_id = s.node_a
-inner join identity_nodes as r on r.node_id = s.node_b
+inner join identity_node_ids as l on l.node_id = s.node_a
+inner join identity_node_ids as r on r.node_id = s.node_b
 where s.log_odds >= log2($review / (1 - $review))
 """

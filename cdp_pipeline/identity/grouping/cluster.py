@@ -46,6 +46,7 @@ from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
 
 Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.bool_]
 Links = dict[str, npt.NDArray[Any]]
 
@@ -297,48 +298,56 @@ def write_groups(con: duckdb.DuckDBPyConnection, labels: Integers, *, accept: fl
     A group's id is its smallest record. A record's probability is that of the best accepted edge
     to another record of its group; one held by the group as a whole has the threshold itself.
     """
-    con.register(
-        "identity_label_rows", pa.table({"node_id": np.arange(len(labels)), "label": labels})
+    found = con.execute("select node_id, record_id from identity_nodes").fetchnumpy()
+    nodes, records = (np.asarray(found[name], np.int64) for name in ("node_id", "record_id"))
+    links = con.execute("select node_a, node_b, log_odds from staging.identity_links").fetchnumpy()
+    best = _best_links(
+        labels,
+        np.asarray(links["node_a"], np.int64),
+        np.asarray(links["node_b"], np.int64),
+        np.asarray(links["log_odds"]),
     )
-    con.execute("create or replace temp table identity_labels as from identity_label_rows")
-    con.unregister("identity_label_rows")
+    rows = pa.table(
+        {
+            "evidence_id": pa.array(records, pa.int32()),
+            "group_id": pa.array(_smallest(records, labels[nodes]), pa.int32()),
+            "best": best[nodes],
+            "is_alone": np.bincount(labels)[labels[nodes]] == 1,
+        }
+    )
+    con.register("identity_group_rows", rows)
     con.execute(_GROUPS, {"accept": accept})
+    con.unregister("identity_group_rows")
+
+
+def _smallest(values: Integers, labels: Integers) -> Integers:
+    """Return the smallest value of each row's group."""
+    order = np.argsort(-values, kind="stable")
+    smallest = np.empty(int(labels.max(initial=-1)) + 1, dtype=np.int64)
+    smallest[labels[order]] = values[order]  # of several the last, the smallest, stays
+    return smallest[labels]
+
+
+def _best_links(labels: Integers, left: Integers, right: Integers, odds: Floats) -> Floats:
+    """Return the log odds of each node's best link to another node of its group."""
+    inside = labels[left] == labels[right]
+    best = np.full(len(labels), -np.inf)
+    for ends in (left[inside], right[inside]):
+        np.maximum.at(best, ends, odds[inside])
+    return best
 
 
 _GROUPS = """
 create or replace temp table identity_groups as
-with labelled as (
-    select
-        n.record_id as evidence_id,
-        l.node_id,
-        l.label,
-        min(n.record_id) over (partition by l.label) as group_id,
-        count(*) over (partition by l.label) as members
-    from identity_labels as l
-    inner join identity_nodes as n on n.node_id = l.node_id
-),
-ends as (
-    select node_a as node_id, node_b as other_id, log_odds from staging.identity_links
-    union all
-    select node_b, node_a, log_odds from staging.identity_links
-),
-best as (
-    select a.node_id, max(e.log_odds) as log_odds
-    from ends as e
-    inner join identity_labels as a on a.node_id = e.node_id
-    inner join identity_labels as b on b.node_id = e.other_id and b.label = a.label
-    group by a.node_id
-)
 select
-    g.evidence_id,
-    g.group_id,
+    evidence_id,
+    group_id,
     case
-        when g.members = 1 then 1.0
-        else greatest($accept, 1 / (1 + pow(2, least(-coalesce(b.log_odds, -200), 200))))
+        when is_alone then 1.0
+        else greatest($accept, 1 / (1 + pow(2, least(-greatest(best, -200), 200))))
     end as match_prob
-from labelled as g
-left join best as b on b.node_id = g.node_id
-order by g.evidence_id
+from identity_group_rows
+order by evidence_id
 """
 
 _ATTACHED_EDGES = """

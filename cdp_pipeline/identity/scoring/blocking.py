@@ -85,8 +85,8 @@ def propose_pairs(
     con.execute(f"create or replace temp table identity_keys as {union}")
     con.execute(
         "create or replace temp table identity_key_sizes as "
-        "select key, rule, count(*) as size, false as is_dear "
-        "from identity_keys group by key, rule having size > 1"
+        "select key, rule, count(*) as size, min(node_id) as lowest, max(node_id) as highest, "
+        "false as is_dear from identity_keys group by key, rule having size > 1"
     )
     if most_pairs is not None:
         wide = [number for number, rule in enumerate(rules) if rule.is_wide]
@@ -108,7 +108,7 @@ with costs as (
     group by rule
 )
 select
-    k.key, k.rule, k.size,
+    k.key, k.rule, k.size, k.lowest, k.highest,
     k.rule in (select unnest(cast($wide as integer[])))
         and c.pairs > $most * (select count(*) from identity_nodes) as is_dear
 from identity_key_sizes as k
@@ -117,18 +117,26 @@ inner join costs as c on c.rule = k.rule
 
 _PAIRS = """
 create or replace temp table identity_pairs as
-with kept as (
+with allowed as (
+    select * from identity_key_sizes where size <= $cap and not is_dear
+),
+kept as (
     select k.key, k.rule, k.node_id
     from identity_keys as k
-    semi join (
-        select key from identity_key_sizes where size <= $cap and not is_dear
-    ) as s on s.key = k.key
+    semi join (select key from allowed where size > 2) as s on s.key = k.key
+),
+proposed as (
+    select lowest as node_a, highest as node_b, rule from allowed where size = 2
+    union all
+    select l.node_id, r.node_id, l.rule
+    from kept as l
+    inner join kept as r on l.key = r.key and l.node_id < r.node_id
 )
-select l.node_id as node_a, r.node_id as node_b, min(l.rule) as rule
-from kept as l
-inner join kept as r on l.key = r.key and l.node_id < r.node_id
-group by l.node_id, r.node_id
+select node_a, node_b, min(rule) as rule
+from proposed
+group by node_a, node_b
 """
+# Most keys are held by two nodes, whose pair is known from counting them.
 
 
 def rule_rows(rules: Sequence[BlockingRule]) -> str:

@@ -361,8 +361,13 @@ def write_edges(
         {"review": review},
     )
     con.execute(_REVIEW, {"accept": accept})
-    con.execute(_LINKS, {"accept": accept, "least": LEAST_BITS, "kin": KIN_BITS})
+    write_links(con, accept=accept)
     con.execute(_HOUSEHOLD_PAIRS, {"least": HOUSEHOLD_PROB})
+
+
+def write_links(con: duckdb.DuckDBPyConnection, *, accept: float) -> None:
+    """Write ``staging.identity_links``: the pairs that clustering reads."""
+    con.execute(_LINKS, {"accept": accept, "least": LEAST_BITS, "kin": KIN_BITS})
 
 
 _REVIEW = """

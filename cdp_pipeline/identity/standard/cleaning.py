@@ -23,7 +23,7 @@ _NUMBERED = """
 create or replace temp table identity_numbered as
 select
     rowid as place,
-    cast(row_number() over (order by source, record_key) - 1 as integer) as record_id
+    cast(row_number() over (order by source, record_key, rowid) - 1 as integer) as record_id
 from {people}
 """
 
@@ -170,6 +170,8 @@ def clean_records(
 ) -> None:
     """Create the temporary ``identity_turned``: fields cleaned and split, names in their places.
 
+    ``identity_numbered`` tells the number of each row: place (from 0), record_id.
+
     Args:
         con: Build connection.
         context: The night.
@@ -194,7 +196,7 @@ def clean_records(
     con.execute("alter table temp.identity_clean rename to identity_turned")
     con.execute(_TURN)
     con.execute(_MAILBOXES)
-    for name in ("numbered", "cities", "swapped", "provider_slips"):
+    for name in ("cities", "swapped", "provider_slips"):
         con.execute(f"drop table temp.identity_{name}")
 
 
