@@ -13,7 +13,8 @@ from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.identity.grouping.attach import attach_records
 from cdp_pipeline.identity.grouping.cluster import group_nodes, write_groups
 from cdp_pipeline.identity.scoring.design import Design, fitting_design
-from cdp_pipeline.identity.scoring.model import score_pairs, write_links
+from cdp_pipeline.identity.scoring.edges import write_links
+from cdp_pipeline.identity.scoring.model import score_pairs
 from cdp_pipeline.identity.scoring.weights import load_parameters
 from cdp_pipeline.identity.standard.nodes import build_nodes
 from cdp_pipeline.identity.standard.records import standardise

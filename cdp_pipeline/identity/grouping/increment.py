@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from cdp_pipeline.identity.grouping.attach import KEYS
 from cdp_pipeline.identity.grouping.linkage import components
-from cdp_pipeline.identity.scoring.blocking import BlockingRule, report_blocking
+from cdp_pipeline.identity.scoring.blocking import BlockingRule, keep_pairs, read_blocks
 from cdp_pipeline.identity.scoring.weights import log_odds_sql
 from cdp_pipeline.identity.standard.nodes import build_keys, build_wanted_nodes, number_nodes
 from cdp_pipeline.storage.warehouse import fetch_value
@@ -49,28 +49,6 @@ _NEW_KEYS = """
 create or replace temp table identity_new_key_nodes as
 select n.* from identity_key_nodes as n
 semi join identity_new_nodes as w on w.record_id = n.record_id
-"""
-
-_SIZES = """
-create or replace temp table identity_key_sizes as
-select key, rule, count(*) as size, false as is_dear
-from identity_keys
-group by key, rule
-having size > 1
-"""
-
-_NEW_PAIRS = """
-create or replace temp table identity_pairs as
-with kept as (
-    select k.key, k.rule, k.node_id, n.record_id is not null as is_new
-    from identity_keys as k
-    semi join (select key from identity_key_sizes where size <= $cap) as s on s.key = k.key
-    left join identity_new_key_nodes as n on n.node_id = k.node_id
-)
-select l.node_id as node_a, r.node_id as node_b, min(l.rule) as rule
-from kept as l
-inner join kept as r on l.key = r.key and l.node_id < r.node_id and (l.is_new or r.is_new)
-group by l.node_id, r.node_id
 """
 
 _WANTED = """
@@ -176,21 +154,19 @@ def propose_new_pairs(
     con.execute(
         f"create or replace temp table identity_new_keys as select distinct key from ({new})"  # noqa: S608 - declared rules
     )
-    con.execute(
-        "create or replace temp table identity_keys (key ubigint, rule integer, node_id integer)"
-    )
-    for number, rule in enumerate(rules):
-        found = rule.key_sql(number, nodes="identity_key_nodes")
-        con.execute(
-            f"insert into identity_keys select k.* from ({found}) as k "  # noqa: S608 - declared rules
-            "semi join identity_new_keys as n on n.key = k.key"
-        )
-    con.execute(_SIZES)
-    con.execute(_NEW_PAIRS, {"cap": cap})
-    report_blocking(con, rules, cap=cap)
+    held = [
+        f"select k.* from ({rule.key_sql(number, nodes='identity_key_nodes')}) as k "  # noqa: S608 - declared rules
+        "semi join identity_new_keys as n on n.key = k.key"
+        for number, rule in enumerate(rules)
+    ]
+    blocks = read_blocks(con, held)
+    fresh = con.execute("select node_id from identity_new_key_nodes").fetchnumpy()["node_id"]
+    is_new = np.zeros(int(fetch_value(con, "select count(*) from identity_node_ids")), dtype=bool)
+    is_new[np.asarray(fresh, np.int64)] = True
+    pairs = keep_pairs(con, rules, blocks, blocks.sizes <= cap, only=is_new)
     con.execute(_WANTED)
     build_wanted_nodes(con)
-    return int(fetch_value(con, "select count(*) from identity_pairs"))
+    return pairs
 
 
 def join_scored(con: duckdb.DuckDBPyConnection) -> None:

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
+from cdp_pipeline.identity.scoring.pairing import Blocks, Marks, find_blocks, pair_up
 from cdp_pipeline.project.evidence import EVIDENCE, KEY_COLUMNS, KEYS, TELLING
 from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.storage.warehouse import fetch_value, quote_literal
@@ -81,62 +84,73 @@ def propose_pairs(
     Returns:
         Number of pairs.
     """
-    union = " union all ".join(rule.key_sql(number) for number, rule in enumerate(rules)) or _NO_KEY
-    con.execute(f"create or replace temp table identity_keys as {union}")
-    con.execute(
-        "create or replace temp table identity_key_sizes as "
-        "select key, rule, count(*) as size, min(node_id) as lowest, max(node_id) as highest, "
-        "false as is_dear from identity_keys group by key, rule having size > 1"
-    )
+    blocks = read_blocks(con, [rule.key_sql(number) for number, rule in enumerate(rules)])
+    is_dear = np.zeros(len(rules), dtype=bool)
     if most_pairs is not None:
-        wide = [number for number, rule in enumerate(rules) if rule.is_wide]
-        con.execute(_DROP_RULES, {"cap": cap, "most": most_pairs, "wide": wide})
-    con.execute(_PAIRS, {"cap": cap})
-    report_blocking(con, rules, cap=cap)
-    con.execute("drop table identity_keys; drop table identity_key_sizes")
-    return int(fetch_value(con, "select count(*) from identity_pairs"))
+        nodes = int(fetch_value(con, "select count(*) from identity_nodes"))
+        costs = blocks.chosen(blocks.sizes <= cap).costs(len(rules))
+        is_dear = np.array([rule.is_wide for rule in rules]) & (costs > most_pairs * nodes)
+    is_kept = (blocks.sizes <= cap) & ~is_dear[blocks.rules]
+    return keep_pairs(con, rules, blocks, is_kept)
+
+
+def read_blocks(con: duckdb.DuckDBPyConnection, selects: Sequence[str]) -> Blocks:
+    """Return the keys that stand more than once in SELECTs of (key, rule, node_id)."""
+    found = con.execute(" union all ".join(selects) or _NO_KEY).fetchnumpy()
+    return find_blocks(
+        np.asarray(found["key"], np.uint64),
+        np.asarray(found["node_id"], np.int64),
+        np.asarray(found["rule"], np.int64),
+    )
+
+
+def keep_pairs(
+    con: duckdb.DuckDBPyConnection,
+    rules: Sequence[BlockingRule],
+    blocks: Blocks,
+    is_kept: Marks,
+    *,
+    only: Marks | None = None,
+) -> int:
+    """Create ``identity_pairs`` and ``identity.blocking``.
+
+    Args:
+        con: Connection.
+        rules: The blocking rules.
+        blocks: Keys and their holders.
+        is_kept: Which keys propose pairs; the others are counted as dropped.
+        only: Nodes of which a pair must have one; default: any pair.
+
+    Returns:
+        Number of pairs.
+    """
+    pairs = pair_up(blocks.chosen(is_kept), only=only)
+    names = ("node_a", "node_b", "rule")
+    columns = {n: pa.array(c, pa.int32()) for n, c in zip(names, pairs, strict=True)}
+    con.register("identity_pair_rows", pa.table(columns))
+    con.execute("create or replace temp table identity_pairs as from identity_pair_rows")
+    con.unregister("identity_pair_rows")
+    dropped = blocks.chosen(~is_kept)
+    counts = {
+        "rule": [rule.name for rule in rules],
+        "keys": np.bincount(blocks.rules[is_kept], minlength=len(rules)),
+        "pairs": np.bincount(pairs[2], minlength=len(rules)),
+        "dropped_keys": np.bincount(dropped.rules, minlength=len(rules)),
+        "dropped_records": np.bincount(dropped.rules, dropped.sizes, len(rules)).astype(np.int64),
+    }
+    rows = pa.table(
+        {
+            name: pa.array(values, pa.string() if name == "rule" else pa.int64())
+            for name, values in counts.items()
+        }
+    )
+    con.register("identity_blocking_rows", rows)
+    con.execute("create or replace table identity.blocking as from identity_blocking_rows")
+    con.unregister("identity_blocking_rows")
+    return len(pairs[0])
 
 
 _NO_KEY = "select cast(0 as ubigint) as key, 0 as rule, 0 as node_id where false"
-
-_DROP_RULES = """
-create or replace temp table identity_key_sizes as
-with costs as (
-    select rule, sum(size * (size - 1)) / 2 as pairs
-    from identity_key_sizes
-    where size <= $cap
-    group by rule
-)
-select
-    k.key, k.rule, k.size, k.lowest, k.highest,
-    k.rule in (select unnest(cast($wide as integer[])))
-        and c.pairs > $most * (select count(*) from identity_nodes) as is_dear
-from identity_key_sizes as k
-inner join costs as c on c.rule = k.rule
-"""
-
-_PAIRS = """
-create or replace temp table identity_pairs as
-with allowed as (
-    select * from identity_key_sizes where size <= $cap and not is_dear
-),
-kept as (
-    select k.key, k.rule, k.node_id
-    from identity_keys as k
-    semi join (select key from allowed where size > 2) as s on s.key = k.key
-),
-proposed as (
-    select lowest as node_a, highest as node_b, rule from allowed where size = 2
-    union all
-    select l.node_id, r.node_id, l.rule
-    from kept as l
-    inner join kept as r on l.key = r.key and l.node_id < r.node_id
-)
-select node_a, node_b, min(rule) as rule
-from proposed
-group by node_a, node_b
-"""
-# Most keys are held by two nodes, whose pair is known from counting them.
 
 
 def rule_rows(rules: Sequence[BlockingRule]) -> str:
@@ -145,36 +159,3 @@ def rule_rows(rules: Sequence[BlockingRule]) -> str:
     if not numbered:
         return "select 0 as rule, '' as name where false"
     return f"select * from (values {numbered}) as t (rule, name)"  # noqa: S608 - quoted literals
-
-
-def report_blocking(
-    con: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], *, cap: int
-) -> None:
-    """Write ``identity.blocking`` from ``identity_key_sizes`` and ``identity_pairs``."""
-    con.execute(
-        f"""
-        create or replace table identity.blocking as
-        with rules as ({rule_rows(rules)}),
-        sizes as (
-            select
-                rule,
-                count(*) filter (size <= $cap and not is_dear) as keys,
-                count(*) filter (size > $cap or is_dear) as dropped_keys,
-                sum(size) filter (size > $cap or is_dear) as dropped_records
-            from identity_key_sizes
-            group by rule
-        ),
-        pairs as (select rule, count(*) as pairs from identity_pairs group by rule)
-        select
-            r.name as rule,
-            coalesce(s.keys, 0) as keys,
-            coalesce(p.pairs, 0) as pairs,
-            coalesce(s.dropped_keys, 0) as dropped_keys,
-            cast(coalesce(s.dropped_records, 0) as bigint) as dropped_records
-        from rules as r
-        left join sizes as s using (rule)
-        left join pairs as p using (rule)
-        order by r.rule
-        """,  # noqa: S608 - names are quoted literals
-        {"cap": cap},
-    )

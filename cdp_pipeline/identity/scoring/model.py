@@ -17,7 +17,7 @@ import recordlinkage
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.identity.grouping.increment import join_scored, keep_scored, propose_new_pairs
 from cdp_pipeline.identity.measuring.sampling import keep_rejected
-from cdp_pipeline.identity.scoring.blocking import propose_pairs, rule_rows
+from cdp_pipeline.identity.scoring.blocking import propose_pairs
 from cdp_pipeline.identity.scoring.compare import (
     Codes,
     Comparison,
@@ -26,6 +26,7 @@ from cdp_pipeline.identity.scoring.compare import (
     unpack,
 )
 from cdp_pipeline.identity.scoring.design import Design, declared_design, fitting_design
+from cdp_pipeline.identity.scoring.edges import write_edges
 from cdp_pipeline.identity.scoring.fits import (
     carry_fit,
     find_drift,
@@ -35,7 +36,6 @@ from cdp_pipeline.identity.scoring.fits import (
 )
 from cdp_pipeline.identity.scoring.kernel import HouseholdECM, Population
 from cdp_pipeline.identity.scoring.learning import LEARNING_TABLES, carry_learning, learn
-from cdp_pipeline.identity.scoring.namesakes import KIN_BITS, LEAST_BITS
 from cdp_pipeline.identity.scoring.weights import (
     NO_CLASS_BITS,
     Parameters,
@@ -56,9 +56,6 @@ SAMPLE_SIDE = 1000
 
 CLEANING_ROUNDS = 2
 """Fits after which the people met in the strangers' sample are taken out of it."""
-
-HOUSEHOLD_PROB = 0.5
-"""Pairs that are members of one household rather than strangers or one person."""
 
 MADE_TABLES = (
     "blocking",
@@ -329,76 +326,3 @@ def _level_shares(
         np.add.at(seen, outcomes[present, place], weights[present])
         shares.append(seen / seen.sum())
     return tuple(shares)
-
-
-def write_edges(
-    con: duckdb.DuckDBPyConnection, design: Design, *, review: float, accept: float
-) -> None:
-    """Write ``identity.edges``, ``identity.review`` and the household pairs for later steps."""
-    con.execute(
-        f"""
-        create or replace table identity.edges as
-        with rules as ({rule_rows(design.rules)})
-        select
-            a.source as source_a,
-            a.record_key as record_key_a,
-            b.source as source_b,
-            b.record_key as record_key_b,
-            s.match_weight,
-            s.household_weight,
-            1 / (1 + pow(2, least(-s.log_odds, 200))) as match_prob,
-            s.pattern,
-            u.name as rule
-        from identity_scored as s
-        inner join rules as u on u.rule = s.rule
-        inner join identity_node_ids as l on l.node_id = s.node_a
-        inner join identity_node_ids as r on r.node_id = s.node_b
-        inner join identity.records as a on a.record_id = l.record_id
-        inner join identity.records as b on b.record_id = r.record_id
-        where s.log_odds >= log2($review / (1 - $review))
-        order by source_a, record_key_a, source_b, record_key_b
-        """,  # noqa: S608 - rule names are quoted literals
-        {"review": review},
-    )
-    con.execute(_REVIEW, {"accept": accept})
-    write_links(con, accept=accept)
-    con.execute(_HOUSEHOLD_PAIRS, {"least": HOUSEHOLD_PROB})
-
-
-def write_links(con: duckdb.DuckDBPyConnection, *, accept: float) -> None:
-    """Write ``staging.identity_links``: the pairs that clustering reads."""
-    con.execute(_LINKS, {"accept": accept, "least": LEAST_BITS, "kin": KIN_BITS})
-
-
-_REVIEW = """
-create or replace table identity.review as
-select source_a, record_key_a, source_b, record_key_b, match_prob, rule
-from identity.edges
-where match_prob < $accept
-order by source_a, record_key_a, source_b, record_key_b
-"""
-
-_LINKS = """
-create or replace table staging.identity_links as
-select
-    node_a, node_b, log_odds,
-    log2(pow(2, least(match_weight, 200)) + pow(2, least(household_weight, 200))) as kin_bits
-from identity_scored
-where log_odds >= $least and (log_odds >= log2($accept / (1 - $accept)) or kin_bits < $kin)
-order by node_a, node_b
-"""
-# Pairs that count, and those that compete with them for being somebody's namesake.
-
-_HOUSEHOLD_PAIRS = """
-create or replace table staging.identity_household_pairs as
-select
-    l.record_id as record_a,
-    r.record_id as record_b,
-    1 / (1 + pow(2, -household_weight) + pow(2, match_weight - household_weight)) as household_prob
-from identity_scored as s
-inner join identity_node_ids as l on l.node_id = s.node_a
-inner join identity_node_ids as r on r.node_id = s.node_b
-where household_weight > 0
-    and 1 / (1 + pow(2, -household_weight) + pow(2, match_weight - household_weight)) >= $least
-order by record_a, record_b
-"""

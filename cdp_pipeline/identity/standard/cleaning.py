@@ -153,7 +153,8 @@ from (
         end) as mailbox
     from identity_turned as c
     left join identity_provider_slips as p on p.name = split_part(c.email, '@', 2)
-    where mailbox <> c.email
+    where (contains(c.email, '+') or contains(c.email, '@g') or p.meant is not null)
+        and mailbox <> c.email
 ) as m
 where m.record_id = t.record_id
 """
