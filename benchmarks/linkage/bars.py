@@ -27,6 +27,7 @@ class Bar:
         peers: Systems whose results it takes beside ours.
         least: Smallest figure that passes.
         most: Largest figure that passes.
+        alone: System whose result is judged by itself, instead of ours.
     """
 
     data: str
@@ -35,10 +36,11 @@ class Bar:
     peers: tuple[str, ...] = ()
     least: float | None = None
     most: float | None = None
+    alone: str | None = None
 
     def judge(self, results: Results, ours: str = "ours") -> tuple[float, bool] | None:
         """Return the figure and whether it passes; None when it was not measured."""
-        found = [results.get((system, self.data)) for system in (ours, *self.peers)]
+        found = [results.get((system, self.data)) for system in (self.alone or ours, *self.peers)]
         if not all(found):
             return None
         figure = self.measure(*found)
@@ -96,6 +98,24 @@ def _calibration(ours: dict[str, Any]) -> float:
     return abs(float(ours["edges"]["calibration"]))
 
 
+def _incremental(figure: str) -> Callable[..., float]:
+    return lambda night: float(night["figures"][figure])
+
+
+def _nights(name: str) -> tuple[Bar, ...]:
+    """Return the bars of a night with 1 % new records, beside a full run in the same process."""
+    bounds = (
+        ("CPU of a night with 1 % new, beside a full run", "cpu_ratio", None, 0.25),
+        ("F1 of a night with 1 % new, off a full run's", "f1_difference", None, 0.001),
+        ("records that keep their id", "ids_kept", 0.999, None),
+        ("redirects that take more than one step", "redirects_unresolved", None, 0),
+    )
+    return tuple(
+        Bar(name, title, _incremental(figure), least=least, most=most, alone="ours_incremental")
+        for title, figure, least, most in bounds
+    )
+
+
 def _febrl() -> list[Bar]:
     floors = {"febrl1": 0.998, "febrl2": 0.998, "febrl3": 0.999, "febrl4": 0.9995}
     return [Bar(name, "F1", _figure("f1"), least=floor) for name, floor in floors.items()]
@@ -118,6 +138,7 @@ def _retail() -> list[Bar]:
             Bar(name, LEAD, _lead, SPLINKS, least=0.10),
             Bar(name, "F1 above two classes", _loss, ("ours_two_classes",), least=0.20),
             Bar(name, CALIBRATION, _calibration, most=0.02),
+            *_nights(name),
         )
     ]
 
@@ -137,6 +158,7 @@ def _million() -> list[Bar]:
         Bar(name, "wall seconds, idle machine", _cost("wall"), most=10.0),
         Bar(name, "peak memory, MB", _cost("peak_megabytes"), most=1600.0),
         Bar(name, "memory beside the fastest Splink", _memory_ratio, ("splink_lean",), most=0.50),
+        *_nights(name),
     ]
 
 

@@ -17,6 +17,7 @@ TITLES = {
     "ours_night": "**the night's stages**",
     "ours_two_classes": "the night, two classes",
     "ours_no_guard": "the night, no guard",
+    "ours_incremental": "a night with 1 % new",
     "splink": "Splink, as documented",
     "splink_lean": "Splink, fastest found",
     "recordlinkage": "recordlinkage, ECM",

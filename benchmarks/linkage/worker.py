@@ -28,6 +28,7 @@ SYSTEMS = {
     "ours_night": ("benchmarks.linkage.ours", "link_as_at_night"),
     "ours_two_classes": ("benchmarks.linkage.ours", "link_with_two_classes"),
     "ours_no_guard": ("benchmarks.linkage.ours", "link_without_guard"),
+    "ours_incremental": ("benchmarks.linkage.incremental", "link"),
     "splink": ("benchmarks.linkage.splink_peer", "link_documented"),
     "splink_lean": ("benchmarks.linkage.splink_peer", "link_lean"),
     "recordlinkage": ("benchmarks.linkage.recordlinkage_peer", "link"),
@@ -36,7 +37,7 @@ SYSTEMS = {
 }
 
 
-STORES_ONLY = ("ours_night", "ours_two_classes", "ours_no_guard")
+STORES_ONLY = ("ours_night", "ours_two_classes", "ours_no_guard", "ours_incremental")
 """Systems that know a store's columns only."""
 
 
@@ -68,6 +69,7 @@ class Outcome:
         accept: Probability from which the default grouping accepts a pair.
         notes: What else is worth knowing, for the reader.
         peak_megabytes: Largest memory, where it is not that of the whole process so far.
+        figures: Further figures that a bar asks for, by name.
     """
 
     groups: dict[str, Integers]
@@ -75,6 +77,7 @@ class Outcome:
     accept: float = 0.5
     notes: list[str] = field(default_factory=list)
     peak_megabytes: float | None = None
+    figures: dict[str, float] = field(default_factory=dict)
 
 
 def cpu_seconds() -> float:
@@ -121,6 +124,7 @@ def run_system(system: str, data: DataSet, scratch: Path) -> dict[str, object]:
         if outcome.edges
         else None,
         "notes": outcome.notes,
+        "figures": outcome.figures,
     }
 
 
