@@ -86,6 +86,9 @@ def _clean(column: Column, written: Delivery, raw: str) -> str:
         text = f"translate({text}, {quote_literal(column.strip)}, '')"
     if is_number:
         text = f"trim(replace({text}, '{_MINUS}', '-'), ' {_NARROW_BLANKS}')"
+        if column.strip:  # what stood between sign and number may leave a blank
+            blanks = f"[ {_NARROW_BLANKS}]+"
+            text = f"regexp_replace({text}, '^([-+(]){blanks}|{blanks}([-)])$', '\\1\\2')"
     elif column.type != "text":
         text = f"trim({text})"
     if column.strip and not is_number:

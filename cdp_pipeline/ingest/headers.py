@@ -92,7 +92,10 @@ def read_header(path: Path, contract: SourceContract) -> Header:
     if len(fields) > MAXIMUM_COLUMNS:
         raise RefusedError(f"it has {len(fields)} columns; {MAXIMUM_COLUMNS} are allowed")
     if not written.header:
-        return Header((), len(fields), lines, start, lines)
+        width = len(fields)
+        if written.short_rows == "fill":
+            width = max(width, len(contract.read_columns))
+        return Header((), width, lines, start, lines)
     skipped = lines + 1
     lines += record.count(b"\n") or 1
     width = _width_of_data(stripped[len(record) :], fields, written)

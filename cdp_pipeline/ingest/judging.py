@@ -54,6 +54,10 @@ _NOT_A_RECORD = Rule(
 )
 
 
+BLANK_RECORD = "blank_record"
+"""Rule of rows that hold separators only, such as a spreadsheet's empty rows; they harm nobody."""
+
+
 def judge_rows(
     con: duckdb.DuckDBPyConnection,
     reading: Reading,
@@ -76,7 +80,7 @@ def judge_rows(
         ConfigError: A check of the contract is not a predicate.
     """
     rules = [
-        *([_NOT_A_RECORD] if reading.is_nested else []),
+        *([_NOT_A_RECORD] if reading.is_nested else [_blank_record(contract, reading)]),
         *_type_rules(contract),
         *_text_rules(contract, reading),
         *_key_rules(contract),
@@ -221,6 +225,13 @@ def check_columns(contract: SourceContract) -> dict[str, str]:
     """Return the columns that a check may name, with their types."""
     types = {name: SQL_TYPES[column.type] for name, column in contract.columns.items()}
     return {**types, "_file": "varchar", "_item": "bigint", "_business_date": "date"}
+
+
+def _blank_record(contract: SourceContract, reading: Reading) -> Rule:
+    texts = ", ".join(_text_name(name) for name in contract.read_columns)
+    is_table = contract.delivery.format in {"csv", "excel"} and reading.width > 1
+    blank = f"coalesce({texts}) is null" if is_table else "false"
+    return Rule(BLANK_RECORD, blank, "the record holds nothing but separators")
 
 
 def _text_name(name: str) -> str:

@@ -146,8 +146,10 @@ def _csv_relation(width: int, skipped: int, contract: SourceContract) -> str:
     written = contract.delivery
     columns = ", ".join(f"'c{index}': 'varchar'" for index in range(width))
     quote = quote_literal(written.quote)
+    padding = "true, parallel = false" if written.short_rows == "fill" else "false"
     return (
         f"read_csv(?, columns = {{{columns}}}, header = false, auto_detect = false, "
         f"delim = {quote_literal(written.delimiter)}, quote = {quote}, escape = {quote}, "
-        f"skip = {skipped}, strict_mode = true, store_rejects = true, rejects_limit = 0)"
+        f"skip = {skipped}, strict_mode = true, null_padding = {padding}, "
+        f"store_rejects = true, rejects_limit = 0)"
     )

@@ -31,7 +31,7 @@ from cdp_pipeline.ingest.deliveries import (
     staged_places,
 )
 from cdp_pipeline.ingest.drift import look_of_values, null_shares, unknown_values
-from cdp_pipeline.ingest.judging import Rule, judge_rows
+from cdp_pipeline.ingest.judging import BLANK_RECORD, Rule, judge_rows
 from cdp_pipeline.ingest.numbering import count_rows, count_rules, number_rows
 from cdp_pipeline.ingest.readers import open_reading
 from cdp_pipeline.ingest.reading import MISSING_COLUMNS, NEW_COLUMNS, Reading
@@ -218,6 +218,7 @@ class _Staging:
 
     def _refuse_bad_share(self, counts: dict[str, int], records: int) -> None:
         """Refuse a file with too many bad records; a single one never condemns a file."""
+        counts = {rule: n for rule, n in counts.items() if rule != BLANK_RECORD}
         bad = sum(counts.values())
         if bad <= 1 or bad <= self.stop_share * records:
             return

@@ -151,6 +151,10 @@ class Delivery(Declaration):
         default=True,
         description="Quoted fields may hold line breaks; without, a stray quote costs one line.",
     )
+    short_rows: Literal["set_aside", "fill"] = Field(
+        default="set_aside",
+        description="What becomes of rows with fewer fields: fill gives the rest no value.",
+    )
     fill_down: FillDown | None = Field(default=None, description="Header on the first line only.")
     control: Control | None = Field(default=None, description="Totals the file must add up to.")
     null_values: tuple[str, ...] = Field(default=("",), description="Texts that mean no value.")
@@ -217,4 +221,5 @@ _ONLY_FOR = {
     "delimiter": frozenset({"csv"}),
     "quote": frozenset({"csv"}),
     "escape": frozenset({"csv"}),
+    "short_rows": frozenset({"csv"}),
 }

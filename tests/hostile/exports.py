@@ -414,6 +414,46 @@ EXPORTS: dict[str, Export] = {
         sku="item_sku",
         answers={},
     ),
+    "blank_after_separators": sold(
+        "".join(
+            ", ".join(f'"{c}"' if "," in c else c for c in row) + "\n"
+            for row in [list(HEADER), *cells(sales(names=("Ann Ash", "O'Brien, Pat")))]
+        )
+    ),
+    "decimal_commas_in_quotes": sold(text(cells(amount=lambda a: f"{a:.2f}".replace(".", ",")))),
+    "euros_before_minus": sold(
+        text(cells(amount=lambda a: ("-" if a < 0 else "") + f"€ {german(abs(a))}"), delimiter=";")
+    ),
+    "rows_of_separators": sold(text(cells()) + ",,,,,,\n" * 9, aside=9),
+    "words_in_quotes_without_meaning": sold(
+        joined([[*r[:4], '"Mega" boots', *r[5:]] for r in cells()], "\t")
+    ),
+    "inches": sold(joined([[*r[:4], 'pipe 5"', *r[5:]] for r in cells()], "|")),
+    "utf_16_xml": sold(
+        _xml().replace("UTF-8", "UTF-16").encode("utf-16"),
+        name="sales.xml",
+        answers={"feeds": "[]"},
+    ),
+    "utf_16_json": sold(json.dumps(_objects()).encode("utf-16"), name="sales.json"),
+    "lakhs": sold(
+        text(
+            cells(
+                amount=lambda a: (
+                    f"{a + 1234500:.2f}"
+                    if a < 0
+                    else f"{int(a * 100) // 100:,}.{int(a * 100) % 100:02d}"
+                )
+            )
+        ),
+        total=TOTAL + 4 * 1234500,
+    ),
+    "one_column": Export(
+        b"sku\n" + b"\n".join(s.sku.encode() for s in SALES),
+        rows=40,
+        amount="1 - 1",
+        skus=SKUS,
+        answers={"feeds": "[]"},
+    ),
     "parquet": sold(_parquet(), name="sales.parquet"),
     "json_lines": sold("\n".join(map(json.dumps, _objects())), name="sales.jsonl"),
     "json_array": sold(json.dumps(_objects()), name="sales.json"),

@@ -16,6 +16,7 @@ from cdp_pipeline.ingest.headers import split_fields
 
 DELIMITERS = (
     ",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "¦", "§", ":", "||", "~|~", "|~|", "::",
+    ", ", "; ",
 )  # fmt: skip
 """Separators that are tried, the commonest first."""
 
@@ -106,6 +107,10 @@ def _score(text: str, dialect: Dialect) -> tuple[float, int]:
         return 0.01, 1
     cells = [c for row in rows[:200] if len(row) == width for c in row if c.strip()]
     clean = sum(_is_clean(c, dialect) for c in cells) / len(cells) if cells else 0.0
+    if dialect.quote and not dialect.escape and len(dialect.delimiter) == 1:
+        mark, end = dialect.quote, re.escape(dialect.delimiter)
+        stray = rf"(?:^|{end}){mark}[^{mark}\n]*{mark}(?![{mark}{end}\r\n]|$)"
+        share *= max(0.0, 1 - len(re.findall(stray, text, re.MULTILINE)) / len(rows))
     lines = text.count("\n") + 1
     swallowed = 1.0 if len(rows) * 2 >= min(lines, _TRIED) else 0.8
     return round(share * (0.2 + 0.8 * clean) * swallowed, 3), width

@@ -98,11 +98,11 @@ def _sample(content: Content, scratch: Path) -> Sample:
         return look_at_records(read_parquet(content), content)
     if content.kind == "excel":
         return look_at_workbook(content, scratch)
-    start = content.head.lstrip(b"\xef\xbb\xbf \t\r\n")[:2000]
-    if start.startswith((b"<?xml", b"<")):
+    charset = find_charset(content.head)
+    start = decode(content.head[:2000], charset).lstrip("\ufeff \t\r\n")
+    if start.startswith("<"):
         return look_at_records(read_xml(content, scratch), content)
-    if start.startswith((b"{", b"[")):
-        charset = find_charset(content.head)
+    if start.startswith(("{", "[")):
         records = read_json(decode(content.head, charset), content)
         if records is not None:
             found = look_at_records(records, content)

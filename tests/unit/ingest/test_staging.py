@@ -13,6 +13,7 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from cdp_pipeline.core.errors import ConfigError, ContractError
 from cdp_pipeline.ingest import landing, staging
@@ -211,10 +212,55 @@ def test_ignored_columns_may_be_named_by_pattern(stage: Stage) -> None:
     assert outcome.notes.messages == ()
 
 
-def test_an_unknown_encoding_is_a_mistake_of_the_contract(stage: Stage) -> None:
-    contract = make_contract({"id": {}}, delivery={"encoding": "utf8-ish"})
-    with pytest.raises(ConfigError, match="unknown encoding"):
-        stage(b"id\n1\n", contract)
+def test_an_unknown_encoding_is_a_mistake_of_the_contract() -> None:
+    with pytest.raises(ValidationError, match="no encoding 'utf8-ish'"):
+        make_contract({"id": {}}, delivery={"encoding": "utf8-ish"})
+
+
+def test_records_of_several_types_are_read_by_filling_short_rows(stage: Stage) -> None:
+    contract = make_contract(
+        {
+            "kind": {"required": True},
+            "number": {},
+            "third": {},
+            "fourth": {},
+            "amount": {"type": "decimal", "value": "case when kind = 'L' then fourth end"},
+        },
+        delivery={
+            "header": False,
+            "delimiter": "|",
+            "short_rows": "fill",
+            "fill_down": {"starts": "third", "columns": ["third"]},
+        },
+        load={"mode": "append", "key": ["_file", "_line"]},
+    )
+    outcome = stage(b"R|17|LEEDS\nL|1||12.50\nL|2||7.50\nR|18|YORK\nL|1||1.00\n", contract)
+    assert outcome.status == "loaded", outcome.notes.reason
+    assert [(r["kind"], r["third"], str(r["amount"])) for r in outcome.rows] == [
+        ("R", "LEEDS", "None"),
+        ("L", "LEEDS", "12.50"),
+        ("L", "LEEDS", "7.50"),
+        ("R", "YORK", "None"),
+        ("L", "YORK", "1.00"),
+    ]
+
+
+def test_fixed_width_is_one_column_cut_by_expressions(stage: Stage) -> None:
+    contract = make_contract(
+        {
+            "line": {},
+            "receipt": {"value": "trim(substring(line, 1, 6))"},
+            "day": {"type": "date", "value": "try_strptime(substring(line, 7, 8), '%Y%m%d')"},
+            "amount": {"type": "decimal", "value": "cast(substring(line, 15, 9) as decimal) / 100"},
+        },
+        delivery={"header": False, "delimiter": "\x1f", "quote": ""},
+        load={"mode": "append", "key": ["receipt"]},
+    )
+    outcome = stage(b"00017 20261120000001250\n00018 20261120-00000999\n", contract)
+    assert [(r["receipt"], str(r["day"]), str(r["amount"])) for r in outcome.rows] == [
+        ("00017", "2026-11-20", "12.50"),
+        ("00018", "2026-11-20", "-9.99"),
+    ]
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=RELAXED)
