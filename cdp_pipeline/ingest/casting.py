@@ -48,6 +48,24 @@ MEANINGS = {
 
 
 @dataclass(frozen=True)
+class DeliveredText:
+    """The text of a column as it was delivered.
+
+    Attributes:
+        sql: The text.
+        is_padded: Whether blanks may stand at its ends, or anything outside ASCII in it.
+    """
+
+    sql: str
+    is_padded: bool = True
+
+    @property
+    def trimmed(self) -> str:
+        """SQL of the text without blanks at its ends."""
+        return f"trim({self.sql})" if self.is_padded else self.sql
+
+
+@dataclass(frozen=True)
 class Casting:
     """SQL of one column.
 
@@ -62,37 +80,43 @@ class Casting:
     wrong: str
 
 
-def cast_column(column: Column, written: Delivery, *, raw: str, clean: str, value: str) -> Casting:
+def cast_column(
+    column: Column, written: Delivery, *, text: DeliveredText, clean: str, value: str
+) -> Casting:
     """Return the SQL that cleans and casts one column.
 
     Args:
         column: Its declaration.
         written: How the delivery is written.
-        raw: SQL of the delivered text.
+        text: The delivered text.
         clean: SQL by which ``typed`` and ``wrong`` refer to the clean text.
         value: SQL by which ``wrong`` refers to the value.
     """
     return Casting(
-        clean=_clean(column, written, raw),
+        clean=_clean(column, written, text),
         typed=_typed(column, written, clean),
         wrong=_wrong(column, clean, value),
     )
 
 
-def _clean(column: Column, written: Delivery, raw: str) -> str:
+def _clean(column: Column, written: Delivery, delivered: DeliveredText) -> str:
     is_number = column.type in {"integer", "decimal", "number"}
-    text = raw
-    if is_number and column.strip:
-        text = f"translate({text}, {quote_literal(column.strip)}, '')"
-    if is_number:
+    if column.strip:  # what is stripped may leave blanks behind
+        sql = delivered.sql
+        if is_number:
+            sql = f"translate({sql}, {quote_literal(column.strip)}, '')"
+        delivered = DeliveredText(sql)
+    text = delivered.sql
+    if is_number and delivered.is_padded:
         text = f"trim(replace({text}, '{_MINUS}', '-'), ' {_NARROW_BLANKS}')"
         if column.strip:  # what stood between sign and number may leave a blank
             blanks = f"[ {_NARROW_BLANKS}]+"
             text = f"regexp_replace({text}, '^([-+(]){blanks}|{blanks}([-)])$', '\\1\\2')"
     elif column.type != "text":
-        text = f"trim({text})"
+        text = delivered.trimmed
     if column.strip and not is_number:
         text = f"trim({text}, {quote_literal(column.strip)})"
+        delivered = DeliveredText(text)
     tokens = sorted({*written.null_values, *column.null_values})
     named = ", ".join(quote_literal(token) for token in tokens)
     if column.type != "text":
@@ -100,11 +124,13 @@ def _clean(column: Column, written: Delivery, raw: str) -> str:
     # Texts stay as delivered; only those that are all blanks count as empty. Trimming is dear, so
     # it is kept for texts that begin with a blank, or where a token may stand between blanks.
     if tokens in ([], [""]):
-        is_blank = f"starts_with({text}, ' ') and trim({text}) = ''"
+        is_blank = f"starts_with({text}, ' ') and {delivered.trimmed} = ''"
         if written.format != "csv" or column.strip:  # DuckDB reads an empty field as NULL
             is_blank = f"({text} = '' or ({is_blank}))"
+        elif not delivered.is_padded:
+            return text
     else:
-        is_blank = f"trim({text}) in ({named})"
+        is_blank = f"{delivered.trimmed} in ({named})"
     return f"case when {is_blank} then null else {text} end" if tokens else text
 
 

@@ -1,13 +1,13 @@
-"""Type and judge the rows of one delivery in a single scan.
+"""SQL that types and judges the rows of one delivery in a single scan.
 
-The table ``judged`` holds one row per record that was read, in file order: the typed columns, and
-for rows that break a rule the rules' names and the delivered text. Rules are those every source
-has (a value must have its column's type) and the checks with severity ``quarantine``.
+It gives one row per record that is read, in file order: the typed columns, and for rows that break
+a rule the rules' names and the delivered text. Rules are those every source has (a value must have
+its column's type) and the checks with severity ``quarantine``. The scan is run in ``splitting``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,20 +15,18 @@ import duckdb
 
 from cdp_pipeline.core.types import Severity
 from cdp_pipeline.ingest import cards
-from cdp_pipeline.ingest.casting import MEANINGS, Casting, cast_column
+from cdp_pipeline.ingest.casting import MEANINGS, Casting, DeliveredText, cast_column
 from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.records import LONG_LINE
-from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.salvage import MAXIMUM_TEXT
 from cdp_pipeline.project.checks import ROW_CHECKS, Check
 from cdp_pipeline.project.contracts import SQL_TYPES, SourceContract
 from cdp_pipeline.project.expressions import vet_predicate, vet_scalar
 from cdp_pipeline.project.predicates import row_predicate
-from cdp_pipeline.storage.warehouse import first_line, quote_column, quote_literal
+from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
 MAXIMUM_FIELD_BYTES = LONG_LINE
-_PSEUDO = ("_file", "_item", "_business_date")
 
 FREE_TEXT = "free_text"
 """Kind of personal data whose columns are searched for payment card numbers."""
@@ -49,6 +47,24 @@ class Rule:
     meaning: str
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """How the rows of one delivery are judged.
+
+    Attributes:
+        select: Statement whose one parameter is the file; it gives the contract's columns,
+            ``_item``, ``_is_first``, ``_rules`` and ``_raw``, the last two of broken rows only.
+        rules: What rows may break.
+        file_id: Identity of the delivery.
+        business_date: Its business date.
+    """
+
+    select: str
+    rules: tuple[Rule, ...]
+    file_id: str
+    business_date: date
+
+
 _NOT_A_RECORD = Rule(
     "not_a_record", "_text is not null", "the record is no JSON object, or is longer than 2 MB"
 )
@@ -65,52 +81,48 @@ def judge_rows(
     *,
     file_id: str,
     business_date: date,
-) -> list[Rule]:
-    """Make the temporary table ``judged`` of a delivery and return the rules it was held against.
+) -> Judgement:
+    """Return the statement that judges the rows of a delivery, and the rules in it.
 
     Args:
-        con: Private connection of this delivery.
+        con: Private connection of this delivery; it gets the macros that the statement needs.
         reading: How to read it.
         contract: Its contract.
         file_id: Identity of the delivery, for ``_file``.
         business_date: Its business date, for ``_business_date``.
 
     Raises:
-        RefusedError: DuckDB cannot read the file at all.
         ConfigError: A check of the contract is not a predicate.
     """
-    rules = [
+    rules = (
         *([_NOT_A_RECORD] if reading.is_nested else [_blank_record(contract, reading)]),
-        *_type_rules(contract),
+        *_type_rules(contract, reading),
         *_text_rules(contract, reading),
         *_key_rules(contract),
         *(_check_rule(check, contract) for check in row_checks(contract)),
-    ]
+    )
     cards.create_card_macros(con)
-    sql = _judgement(reading, contract, rules, file_id=file_id, business_date=business_date)
-    try:
-        con.execute(sql, [str(reading.path)])
-    except duckdb.Error as error:
-        raise RefusedError(
-            f"it cannot be read: {first_line(error)}",
-            hint="Compare its delimiter, quotes and line ends with the contract.",
-            records=reading.records,
-        ) from error
-    return rules
+    select = _judgement(reading, contract, rules, file_id=file_id, business_date=business_date)
+    return Judgement(select, rules, file_id, business_date)
 
 
 def _judgement(
     reading: Reading,
     contract: SourceContract,
-    rules: list[Rule],
+    rules: Sequence[Rule],
     *,
     file_id: str,
     business_date: date,
 ) -> str:
-    """Return the statement that makes ``judged``; its parameter is the file."""
+    """Return the statement that judges; its parameter is the file."""
     read = contract.read_columns
     castings = {
-        name: _casting(name, contract, reading.texts.get(name, "cast(null as varchar)"))
+        name: _casting(
+            name,
+            contract,
+            reading.texts.get(name, "cast(null as varchar)"),
+            is_padded=reading.traits.has_padding,
+        )
         for name in read
     }
     typed = ", ".join(f"{c.typed} as {quote_column(name)}" for name, c in castings.items())
@@ -118,10 +130,10 @@ def _judgement(
     names = ", ".join(
         f"case when {rule.broken} then {quote_literal(rule.name)} end" for rule in rules
     )
-    columns = ", ".join([*map(quote_column, contract.columns), *_PSEUDO, "_is_first"])
+    columns = ", ".join([*map(quote_column, contract.columns), "_item", "_is_first"])
     # Names and texts are made for broken rows alone; whether a row is broken is found once.
     return (
-        f"create or replace temp table judged as select {columns}, "  # noqa: S608 - vetted
+        f"select {columns}, "  # noqa: S608 - vetted
         f"case when _is_broken then concat_ws(',', {names}) end as _rules, "
         f"case when _is_broken then cast({_delivered(reading, contract)} as varchar) end as _raw "
         f"from (select *, coalesce({any_broken}, false) as _is_broken from ("
@@ -195,20 +207,23 @@ def _delivered(reading: Reading, contract: SourceContract) -> str:
     return f"case when _text is not null then {broken} else {whole} end"
 
 
-def _casting(name: str, contract: SourceContract, raw: str = "") -> Casting:
+def _casting(
+    name: str, contract: SourceContract, raw: str = "", *, is_padded: bool = True
+) -> Casting:
     return cast_column(
         contract.columns[name],
         contract.delivery,
-        raw=raw,
+        text=DeliveredText(raw, is_padded=is_padded),
         clean=_text_name(name),
         value=quote_column(name),
     )
 
 
-def _type_rules(contract: SourceContract) -> list[Rule]:
+def _type_rules(contract: SourceContract, reading: Reading) -> list[Rule]:
     return [
         Rule(f"{name}_type", _casting(name, contract).wrong, f"{name} {MEANINGS[column.type]}")
         for name, column in contract.read_columns.items()
+        if column.type != "text" or reading.traits.has_exponents
     ]
 
 

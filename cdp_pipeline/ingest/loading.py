@@ -287,16 +287,17 @@ def _make_fates(con: duckdb.DuckDBPyConnection, contract: SourceContract, delive
         key.append("_seq")
     is_unique = {"_file", "_line"} <= set(contract.load.key)
     listed = ", ".join(key)
+    # Hashes take a fraction of the memory; rows that only share one fall apart again below.
     con.execute(
-        f"create or replace temp table {repeated} as select {listed} from {delivered} "  # noqa: S608 - quoted
-        f"where _excluded is null {'and false' if is_unique else ''} "
-        f"group by {listed} having count(*) > 1"
+        f"create or replace temp table {repeated} as select hash({listed}) as _hash "  # noqa: S608 - quoted
+        f"from {delivered} where _excluded is null {'and false' if is_unique else ''} "
+        "group by _hash having count(*) > 1"
     )
     contents = ", ".join([*key, *(quote_column(name) for name in contract.columns)])
     con.execute(
         f"create or replace temp table {fates} as "  # noqa: S608 - identifiers quoted
-        f"with candidates as (select * from {delivered} semi join {repeated} using ({listed}) "
-        "where _excluded is null), ranked as (select *, "
+        f"with candidates as (select * from {delivered} where _excluded is null "
+        f"and hash({listed}) in (select _hash from {repeated})), ranked as (select *, "
         f"row_number() over (partition by {contents} order by _seq, _line) as repetition, "
         f"row_number() over (partition by {listed} order by _seq, _line) as place "
         "from candidates), "

@@ -24,6 +24,7 @@ from cdp_pipeline.ingest.plaintext import PlainText, prepare_text
 from cdp_pipeline.ingest.reading import Reading, lacking_columns, unknown_columns
 from cdp_pipeline.ingest.records import count_records
 from cdp_pipeline.ingest.salvage import needs_salvage, salvage_lines
+from cdp_pipeline.ingest.traits import Traits, find_traits
 from cdp_pipeline.ingest.workbook import write_sheet
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.storage.warehouse import quote_literal
@@ -92,13 +93,14 @@ def _open_csv(text: PlainText, contract: SourceContract, scratch: Path) -> Readi
         is_regular=count.is_regular,
         has_nul=text.has_nul,
         has_long_fields=count.has_long_lines or count.has_quotes,
+        traits=_traits(text.path, header, contract),
         width=header.width,
         messages=(
             *unknown_columns(columns.unknown, contract.drift.new_columns),
             *lacking_columns(columns.lacking, contract.drift.missing_columns),
         ),
     )
-    is_single = not written.multiline and count.has_quotes
+    is_single = not written.multiline and count.has_quotes and not count.is_regular
     if is_single and needs_salvage(text.path, start=header.start, quote=written.quote):
         reading = _salvage(reading, header, contract, scratch)
     return repeat_records(reading, contract, columns.repeated)
@@ -114,6 +116,13 @@ def _unescape(
     plain = {"escape": "", "quote": plain_quote(written)}
     contract = contract.model_copy(update={"delivery": written.model_copy(update=plain)})
     return replace(text, path=target), contract
+
+
+def _traits(path: Path, header: Header, contract: SourceContract) -> Traits:
+    if any(column.split for column in contract.read_columns.values()):
+        return Traits()  # what a field does not begin with, a part of it may
+    written = contract.delivery
+    return find_traits(path, start=header.start, delimiter=written.delimiter, quote=written.quote)
 
 
 def _sample(path: Path, header: Header, contract: SourceContract) -> dict[str, list[str]]:
@@ -134,6 +143,7 @@ def _salvage(reading: Reading, header: Header, contract: SourceContract, scratch
         records=len(saved.kept) + len(saved.broken),
         is_regular=False,
         has_nul=reading.has_nul,
+        traits=reading.traits,
         width=header.width,
         kept=saved.kept,
         broken=saved.broken,

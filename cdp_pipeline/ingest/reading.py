@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cdp_pipeline.ingest.records import Positions
 from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.ingest.traits import Traits
 from cdp_pipeline.project.drift import Policy
 
 NEW_COLUMNS = "unknown columns"
@@ -35,6 +36,7 @@ class Reading:
             number of the part, and ``_is_first``.
         has_nul: Whether NUL bytes were replaced.
         has_long_fields: Whether a field may be longer than 64 KB.
+        traits: What may stand in its fields.
         width: Columns of a record.
         record_lines: Line of the delivery on which each record stands, if it does not follow from
             the text that is read.
@@ -57,6 +59,7 @@ class Reading:
     is_repeated: bool = False
     has_nul: bool = False
     has_long_fields: bool = True
+    traits: Traits = field(default_factory=Traits)
     width: int = 0
     record_lines: Positions | None = None
     kept: list[int] | None = None

@@ -8,7 +8,8 @@ later (``entities``).
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,17 +32,18 @@ from cdp_pipeline.ingest.deliveries import (
     staged_places,
 )
 from cdp_pipeline.ingest.drift import look_of_values, null_shares, unknown_values
-from cdp_pipeline.ingest.judging import BLANK_RECORD, Rule, judge_rows
-from cdp_pipeline.ingest.numbering import count_rows, count_rules, number_rows
+from cdp_pipeline.ingest.judging import BLANK_RECORD, Judgement, Rule, judge_rows
+from cdp_pipeline.ingest.numbering import count_rules, number_rows
 from cdp_pipeline.ingest.readers import open_reading
 from cdp_pipeline.ingest.reading import MISSING_COLUMNS, NEW_COLUMNS, Reading
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.rejections import MEANINGS, collect_rejected
+from cdp_pipeline.ingest.splitting import Split, split_rows
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.files import fsync, sha256_of, write_json
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.warehouse import connect, fetch_value, quote_column, quote_literal
+from cdp_pipeline.storage.warehouse import connect, fetch_value, quote_literal
 
 _COPY_OPTIONS = "(format parquet, compression zstd, compression_level 1)"
 _SHOWN_MESSAGES = 20
@@ -126,38 +128,44 @@ def stage_delivery(
     Raises:
         ContractError: The file is gone or has changed since ``discover``.
     """
-    path = _unchanged(delivery)
+    path = _present(delivery)
     places = staged_places(context, delivery, contract)
     share = context.settings.quarantine_stop_share
     for table in ("reject_errors", "reject_scans"):
         con.execute(f"drop table if exists {table}")
-    try:
-        reading = open_reading(con, path, contract, scratch)
-        notes = _Staging(con, delivery, contract, reading, places, scratch, share).write()
-    except RefusedError as error:
-        places.rows.unlink(missing_ok=True)
-        notes = StagedFile(
-            "refused", records=error.records, reason=error.text, is_final=error.is_final
-        )
+    with ThreadPoolExecutor(1) as pool:  # hashed while it is read: both only wait for memory
+        digest = pool.submit(sha256_of, path)
+        try:
+            reading = open_reading(con, path, contract, scratch)
+            staging = _Staging(con, delivery, contract, reading, places, scratch, share, digest)
+            notes = staging.write()
+        except RefusedError as error:
+            _require_unchanged(delivery, digest)
+            places.rows.unlink(missing_ok=True)
+            notes = StagedFile(
+                "refused", records=error.records, reason=error.text, is_final=error.is_final
+            )
     write_json(places.notes, notes.as_dict())
     return notes
 
 
-def _unchanged(delivery: Delivery) -> Path:
+def _present(delivery: Delivery) -> Path:
     if delivery.path is None or not Path(delivery.path).is_file():
         raise ContractError(
             "a delivery that was loaded earlier is gone, and its contract has changed since",
             where=delivery.file_name,
             hint="Put the file back into the landing folder, or undo the change of the contract.",
         )
-    path = Path(delivery.path)
-    if sha256_of(path) != delivery.sha256:
+    return Path(delivery.path)
+
+
+def _require_unchanged(delivery: Delivery, digest: Future[str]) -> None:
+    if digest.result() != delivery.sha256:
         raise ContractError(
             "the file has changed since the night began",
             where=delivery.file_name,
             hint="Wait until it is written completely, then run the night again.",
         )
-    return path
 
 
 @dataclass(frozen=True)
@@ -171,22 +179,39 @@ class _Staging:
     places: StagedPlaces
     scratch: Path
     stop_share: float
+    digest: Future[str]
 
     def write(self) -> StagedFile:
         """Judge the rows, hold them against the count, write what is fine and what is not."""
         con, reading = self.con, self.reading
-        rules = judge_rows(
+        judgement = judge_rows(
             con,
             reading,
             self.contract,
             file_id=self.delivery.file_id,
             business_date=self.delivery.business_date,
         )
-        rows, read = count_rows(con, reading)
+        unproven = self.places.rows.with_name(f".{self.places.rows.name}.tmp")
+        try:
+            split = split_rows(
+                con, reading, self.contract, judgement, target=unproven, scratch=self.scratch
+            )
+            _require_unchanged(self.delivery, self.digest)
+            notes = self._prove(split, judgement)
+        except (RefusedError, ContractError):
+            unproven.unlink(missing_ok=True)
+            raise
+        fsync(unproven)
+        unproven.replace(self.places.rows)
+        return notes
+
+    def _prove(self, split: Split, judgement: Judgement) -> StagedFile:
+        """Account for every record, write those set aside and return the notes."""
+        con, reading = self.con, self.reading
         rejected = collect_rejected(
-            con, reading, self.contract, rows=read, stop_share=self.stop_share
+            con, reading, self.contract, rows=split.read, stop_share=self.stop_share
         )
-        records = rejected.records + rows - read
+        records = rejected.records + split.rows - split.read
         said = check_control(
             con,
             self.contract,
@@ -194,11 +219,11 @@ class _Staging:
             margins=reading.margins,
             records=rejected.records,
         )
-        number_rows(con, reading, rejected, scratch=self.scratch)
+        number_rows(con, reading, rejected, split, scratch=self.scratch)
         counts = count_rules(con, rejected)
         self._refuse_bad_share(counts, records)
-        accepted = _write_rows(
-            con, self.contract, self.places.rows, is_repeated=reading.is_repeated
+        accepted = int(
+            fetch_value(con, "select count(*) from read_parquet(?)", [str(split.target)])
         )
         if accepted + sum(counts.values()) != records:
             raise RefusedError(
@@ -207,13 +232,17 @@ class _Staging:
                 records=records,
             )
         if counts:
-            _write_quarantine(con, self.delivery, rules, self.places.quarantine)
+            _write_quarantine(con, self.delivery, judgement.rules, self.places.quarantine)
         messages = (*reading.messages, *said, *unknown_values(con, self.contract))
         if not records:
             messages = (*messages, "the file holds no records")
-        shares = null_shares(con, self.contract)
         return StagedFile(
-            "loaded", records, accepted, counts, messages=messages, null_shares=shares
+            "loaded",
+            records,
+            accepted,
+            counts,
+            messages=messages,
+            null_shares=null_shares(split.null_counts, rows=accepted),
         )
 
     def _refuse_bad_share(self, counts: dict[str, int], records: int) -> None:
@@ -235,21 +264,8 @@ class _Staging:
         )
 
 
-def _write_rows(
-    con: duckdb.DuckDBPyConnection, contract: SourceContract, target: Path, *, is_repeated: bool
-) -> int:
-    columns = ", ".join(map(quote_column, contract.columns))
-    _copy(
-        con,
-        f"select {columns}, _file, _line, _item, _business_date from numbered "  # noqa: S608 - quoted
-        f"where _rules is null{' order by _line' if is_repeated else ''}",
-        target,
-    )
-    return int(fetch_value(con, "select count(*) from read_parquet(?)", [str(target)]))
-
-
 def _write_quarantine(
-    con: duckdb.DuckDBPyConnection, delivery: Delivery, rules: list[Rule], target: Path
+    con: duckdb.DuckDBPyConnection, delivery: Delivery, rules: Sequence[Rule], target: Path
 ) -> None:
     meanings = {**{rule.name: rule.meaning for rule in rules}, **MEANINGS}
     con.execute(
@@ -270,8 +286,8 @@ def _write_quarantine(
             raw,
             date '{delivery.business_date.isoformat()}' as business_date,
         from (
-            select _at as line, _rules as rules, _raw as raw from numbered
-            where _rules is not null
+            select _at as line, _rules as rules, _raw as raw
+            from broken inner join broken_lines using (_row)
             union all
             select line, rule, cast(json_object('_text', {masked("text")}) as varchar)
             from rejected

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from cdp_pipeline.core.errors import CdpError, CombinedConfigError, ConfigError
 from cdp_pipeline.core.types import Severity
-from cdp_pipeline.ingest.casting import cast_column
+from cdp_pipeline.ingest.casting import DeliveredText, cast_column
 from cdp_pipeline.ingest.feeds import IDENTIFYING, PERSON_ENTITY
 from cdp_pipeline.ingest.joining import feed_columns
 from cdp_pipeline.ingest.judging import check_columns, read_types
@@ -151,7 +151,8 @@ class _Vetting:
                 where=place,
                 hint="Set `type: date` or `type: timestamp`.",
             )
-        casting = cast_column(column, self.contract.delivery, raw="''", clean="''", value="''")
+        text, written = DeliveredText("''"), self.contract.delivery
+        casting = cast_column(column, written, text=text, clean="''", value="''")
         problem = refusal_of(casting.typed)
         if problem:
             raise ConfigError(

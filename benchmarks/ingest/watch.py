@@ -1,0 +1,71 @@
+"""CPU seconds, wall time and peak memory of one process."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+EXTRA = "one more copy"
+"""A phase that is shown and does not count."""
+
+
+class Watch:
+    """Measures the named phases of a run; the rest of the process does not count."""
+
+    def __init__(self) -> None:
+        """Begin with no phase."""
+        self.phases: dict[str, dict[str, float]] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Count what happens inside, of all threads, as part of the phase."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        spent = self.phases.setdefault(name, {"wall": 0.0, "cpu": 0.0})
+        spent["wall"] += time.perf_counter() - wall
+        spent["cpu"] += time.process_time() - cpu
+
+    def total(self, kind: str) -> float:
+        """Return CPU or wall seconds of all phases that count."""
+        return sum(spent[kind] for name, spent in self.phases.items() if name != EXTRA)
+
+
+def peak_megabytes() -> float:
+    """Return the largest resident set of this process, imports included.
+
+    From the kernel's high-water mark: ``getrusage`` would count what the parent had before exec.
+    """
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    message = "the kernel tells no VmHWM"
+    raise RuntimeError(message)
+
+
+def describe_machine(packages: Sequence[str]) -> str:
+    """Return processor, cores, memory and versions in one paragraph."""
+    found = []
+    for name in packages:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"{name} not installed")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; "
+        f"Python {platform.python_version()}; {', '.join(found)}."
+    )
+
+
+def _processor() -> str:
+    listed = Path("/proc/cpuinfo")
+    if listed.is_file():
+        for line in listed.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

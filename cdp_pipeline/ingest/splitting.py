@@ -1,0 +1,315 @@
+"""Split the judged rows of one delivery in a stream: fine rows to Parquet, broken ones aside.
+
+Rows pass through once, so that memory does not grow with the file. Which rows are broken is decided
+in ``judging``, on which lines they stand in ``numbering``; what is written here may still be
+refused, and the caller gives it its final name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyarrow import parquet
+
+from cdp_pipeline.ingest.deliveries import PRIVATE_FILE_MODE
+from cdp_pipeline.ingest.judging import Judgement
+from cdp_pipeline.ingest.reading import Reading
+from cdp_pipeline.ingest.records import Positions
+from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.storage.warehouse import first_line, quote_column, quote_literal
+
+GROUP_ROWS = 122_880
+"""Rows of a Parquet row group; always full, so that equal rows give equal bytes."""
+
+_WRITING: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "dictionary_pagesize_limit": 1 << 16,  # receipts and the like take less room without one
+    "store_decimal_as_integer": True,
+    "write_statistics": False,  # whoever reads staged rows reads them all
+    "store_schema": False,
+}
+_BATCH_ROWS = 32_768
+_BUFFER = "64MB"
+"""Rows that DuckDB's threads may judge ahead while earlier ones are written."""
+
+_FEW_BROKEN = 64
+"""Rows per broken one from which a batch is cut into stretches rather than copied."""
+
+_ASIDE = "broken.parquet"
+
+
+@dataclass(frozen=True)
+class Split:
+    """What became of the judged rows.
+
+    Attributes:
+        rows: Rows judged.
+        read: Records that they were made of.
+        accepted: Rows that break no rule; in file order in ``target``.
+        target: Parquet file of the accepted rows.
+        base: ``_line`` of the first row, which counts up from there, broken rows included.
+        broken: Places of the broken rows among all rows, from 0; they are in the view ``broken``.
+        is_first: Whether each row is the first of its record; None if every one is.
+        null_counts: Missing values by column, over the accepted rows.
+    """
+
+    rows: int
+    read: int
+    accepted: int
+    target: Path
+    base: int
+    broken: Positions
+    is_first: npt.NDArray[np.bool_] | None
+    null_counts: dict[str, int]
+
+
+def split_rows(
+    con: duckdb.DuckDBPyConnection,
+    reading: Reading,
+    contract: SourceContract,
+    judgement: Judgement,
+    *,
+    target: Path,
+    scratch: Path,
+) -> Split:
+    """Write accepted rows to a Parquet file and the others to the view ``broken``.
+
+    The view ``judged`` holds both. ``broken`` has the contract's columns and ``_row`` (place among
+    all rows), ``_rules`` and ``_raw``.
+
+    Args:
+        con: Private connection of this delivery.
+        reading: How to read it.
+        contract: Its contract.
+        judgement: The statement that judges its rows.
+        target: File to write.
+        scratch: Private folder; the caller removes it.
+
+    Raises:
+        RefusedError: DuckDB cannot read the file at all, or records became more or fewer rows
+            than their elements.
+    """
+    stream = _Stream(con, judgement, reading)
+    split = _Splitting(reading, contract, judgement)
+    with (
+        RowWriter(target, split.accepted_schema(stream.schema)) as fine,
+        RowWriter(scratch / _ASIDE, split.broken_schema(stream.schema)) as aside,
+    ):
+        for batch in stream:
+            split.take(batch, fine, aside)
+    columns = ", ".join(map(quote_column, contract.columns))
+    for view, chosen, source in (
+        ("broken", "*", [scratch / _ASIDE]),
+        ("judged", columns, [target, scratch / _ASIDE]),
+    ):
+        files = ", ".join(quote_literal(str(path)) for path in source)
+        con.execute(
+            f"create or replace temp view {view} as "  # noqa: S608 - quoted
+            f"select {chosen} from read_parquet([{files}], union_by_name = true)"
+        )
+    if reading.rows is not None and split.rows != reading.rows:
+        raise RefusedError(
+            f"its records have {reading.rows} elements, but {split.rows} were read",
+            hint="Look for keys that stand twice in one record.",
+            records=reading.rows,
+        )
+    return split.outcome(target)
+
+
+class _Stream:
+    """Batches of judged rows; what DuckDB cannot read is a refusal, whenever it shows."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, judgement: Judgement, reading: Reading
+    ) -> None:
+        self._records = reading.records
+        try:
+            con.execute(f"set streaming_buffer_size = '{_BUFFER}'")
+            relation = con.sql(judgement.select, params=[str(reading.path)])
+            self._reader = relation.to_arrow_reader(_BATCH_ROWS)
+        except duckdb.Error as error:
+            raise self._unreadable(error) from error
+        self.schema: pa.Schema = self._reader.schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        while True:
+            try:
+                batch = self._reader.read_next_batch()
+            except StopIteration:
+                return
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                raise self._unreadable(error) from error
+            yield batch
+
+    def _unreadable(self, error: Exception) -> RefusedError:
+        return RefusedError(
+            f"it cannot be read: {first_line(error)}",
+            hint="Compare its delimiter, quotes and line ends with the contract.",
+            records=self._records,
+        )
+
+
+class RowWriter:
+    """Parquet in row groups of equal size, whatever the batches; private, and whole or absent."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        """Open a file for rows of a schema."""
+        self._path, self._schema = path, schema
+        self._held: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def __enter__(self) -> Self:
+        """Begin the file."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._writer = parquet.ParquetWriter(self._path, self._schema, **_WRITING)
+        self._path.chmod(PRIVATE_FILE_MODE)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write what is left, or remove the file if something went wrong."""
+        if kind is None:
+            self._flush(self._rows)
+        self._writer.close()
+        if kind is not None:
+            self._path.unlink(missing_ok=True)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add rows."""
+        self._held.append(batch)
+        self._rows += batch.num_rows
+        while self._rows >= GROUP_ROWS:
+            self._flush(GROUP_ROWS)
+
+    def _flush(self, count: int) -> None:
+        if not count:
+            return
+        held = pa.Table.from_batches(self._held, self._schema)
+        # One chunk: page breaks within a group must not depend on the batches either.
+        self._writer.write_table(held.slice(0, count).combine_chunks(), row_group_size=GROUP_ROWS)
+        self._held = held.slice(count).to_batches()
+        self._rows -= count
+
+
+@dataclass
+class _Splitting:
+    """Counts so far, and the constant columns of accepted rows."""
+
+    reading: Reading
+    contract: SourceContract
+    judgement: Judgement
+    rows: int = 0
+    read: int = 0
+    accepted: int = 0
+    broken: list[Positions] = field(default_factory=list)
+    is_first: list[npt.NDArray[np.bool_]] = field(default_factory=list)
+    null_counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def base(self) -> int:
+        """Number of the first row: lines count where a row is a line, else rows do."""
+        is_counted = self.reading.is_document and self.reading.record_lines is not None
+        return 1 if self.reading.is_repeated or is_counted else self.reading.first_line
+
+    def accepted_schema(self, judged: pa.Schema) -> pa.Schema:
+        """Return the schema of staged rows."""
+        named = pa.dictionary(pa.int32(), pa.string())
+        return pa.schema(
+            [
+                *(judged.field(name) for name in self.contract.columns),
+                pa.field("_file", named),
+                pa.field("_line", pa.int64()),
+                pa.field("_item", pa.int64()),
+                pa.field("_business_date", pa.date32()),
+            ]
+        )
+
+    def broken_schema(self, judged: pa.Schema) -> pa.Schema:
+        """Return the schema of rows that are set aside."""
+        names = (*self.contract.columns, "_rules", "_raw")
+        return pa.schema([pa.field("_row", pa.int64()), *(judged.field(name) for name in names)])
+
+    def take(self, batch: pa.RecordBatch, fine: RowWriter, aside: RowWriter) -> None:
+        """Hand the rows of a batch on and count them."""
+        first = self.rows
+        self._count_records(batch)
+        is_fine = batch.column("_rules").is_null()
+        broken = np.flatnonzero(~is_fine.to_numpy(zero_copy_only=False))
+        self._count_nulls(batch, 1)
+        if len(broken):
+            chosen = batch.take(pa.array(broken))
+            self._count_nulls(chosen, -1)
+            self.broken.append(broken + first)
+            columns = [chosen.column(name) for name in (*self.contract.columns, "_rules", "_raw")]
+            schema = self.broken_schema(batch.schema)
+            aside.write(pa.record_batch([pa.array(broken + first), *columns], schema=schema))
+        self.accepted += batch.num_rows - len(broken)
+        whole = self._complete(batch, first)
+        if len(broken) * _FEW_BROKEN > batch.num_rows:
+            fine.write(whole.filter(is_fine))
+            return
+        # Between few broken rows, stretches of the batch need no copy of their own.
+        ends = [*broken.tolist(), batch.num_rows]
+        for begin, end in zip([0, *(broken + 1).tolist()], ends, strict=True):
+            if end > begin:
+                fine.write(whole.slice(begin, end - begin))
+
+    def _count_nulls(self, batch: pa.RecordBatch, sign: int) -> None:
+        for name in self.contract.columns:
+            nulls = sign * batch.column(name).null_count
+            self.null_counts[name] = self.null_counts.get(name, 0) + nulls
+
+    def _count_records(self, batch: pa.RecordBatch) -> None:
+        self.rows += batch.num_rows
+        if not self.reading.is_repeated:
+            self.read += batch.num_rows
+            return
+        first = np.asarray(batch.column("_is_first").to_numpy(zero_copy_only=False), np.bool_)
+        self.read += int(first.sum())
+        self.is_first.append(first)
+
+    def _complete(self, batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
+        """Return the batch with the columns that every staged row has."""
+        count = batch.num_rows
+        lines = np.arange(first + self.base, first + self.base + count, dtype=np.int64)
+        same = pa.array(np.zeros(count, np.int32))
+        file_id = pa.array([self.judgement.file_id])
+        day = pa.array([self.judgement.business_date], pa.date32())
+        return pa.record_batch(
+            [
+                *(batch.column(name) for name in self.contract.columns),
+                pa.DictionaryArray.from_arrays(same, file_id),
+                pa.array(lines),
+                batch.column("_item"),
+                day.take(same),
+            ],
+            schema=self.accepted_schema(batch.schema),
+        )
+
+    def outcome(self, target: Path) -> Split:
+        """Return the counts of the whole delivery."""
+        nothing = np.empty(0, np.int64)
+        return Split(
+            rows=self.rows,
+            read=self.read,
+            accepted=self.accepted,
+            target=target,
+            base=self.base,
+            broken=np.concatenate([nothing, *self.broken]),
+            is_first=np.concatenate(self.is_first) if self.is_first else None,
+            null_counts=self.null_counts,
+        )
