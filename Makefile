@@ -70,9 +70,9 @@ lock: $(SETUP)   ## resolve the requirements again, with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	  pyproject.toml -o requirements/base.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-	  pyproject.toml --extra airflow -o requirements/airflow.txt
+	  pyproject.toml --extra airflow --extra s3 --extra sftp -o requirements/airflow.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-	  pyproject.toml --extra airflow --extra dev -o requirements/dev.txt
+	  pyproject.toml --extra airflow --extra s3 --extra sftp --extra dev -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	  pyproject.toml --extra bench --constraint requirements/base.txt -o requirements/bench.txt
 	echo 'uv' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \

@@ -72,6 +72,10 @@ class Clock:
         """Return seconds from an arbitrary start, for durations."""
         return time.monotonic()
 
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
     def today(self, zone: str) -> date:
         """Return today's date in an IANA zone."""
         from zoneinfo import ZoneInfo  # noqa: PLC0415 - only the CLI's default date needs it

@@ -12,6 +12,7 @@
     ├─ WarehouseError        exit 6   a SQL model failed (names the model)    never retried
     └─ TransientError        exit 75  worth another try                       retried
        ├─ SourceNotReadyError         a delivery is late
+       ├─ OriginError                 a place deliveries come from did not answer
        ├─ LockedError                 another run holds the data folder
        └─ DeliveryError               mail, SFTP or webhook did not answer
 
@@ -158,6 +159,12 @@ class SourceNotReadyError(TransientError):
     """A delivery that the contract calls required has not arrived yet."""
 
     code = "source_not_ready"
+
+
+class OriginError(TransientError):
+    """A folder, bucket or server that deliveries come from did not answer."""
+
+    code = "origin"
 
 
 class LockedError(TransientError):

@@ -179,6 +179,25 @@ class MailSettings(_Group):
     timeout_seconds: int = Field(default=30, ge=1, description="Wait for the server, in seconds.")
 
 
+class LocationSettings(_Group):
+    """How to sign in where deliveries come from; contracts name it as ``access:``.
+
+    Without a key, S3 asks the machine's own role or profile and SFTP the user's keys.
+    """
+
+    key: str | None = Field(default=None, description="S3: id of the access key.")
+    secret: SecretStr | None = Field(default=None, description="S3: secret of the access key.")
+    region: str | None = Field(default=None, description="S3: region of the bucket.")
+    endpoint: str | None = Field(default=None, description="S3: URL of a server other than AWS.")
+    user: str | None = Field(default=None, description="SFTP: login name.")
+    password: SecretStr | None = Field(default=None, description="SFTP: password.")
+    key_file: Path | None = Field(default=None, description="SFTP: file of the private key.")
+    known_hosts: Path | None = Field(
+        default=None, description="SFTP: file of host keys; default: ~/.ssh/known_hosts."
+    )
+    timeout_seconds: int = Field(default=30, ge=1, description="Wait for an answer, in seconds.")
+
+
 class EngineSettings(_Group):
     """Resources that DuckDB may use."""
 
@@ -213,6 +232,9 @@ class Settings(BaseSettings):
     contact: ContactSettings = Field(default_factory=ContactSettings)
     mail: MailSettings = Field(default_factory=MailSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
+    locations: dict[str, LocationSettings] = Field(
+        default_factory=dict, description="Access to buckets and servers, by name."
+    )
 
     @field_validator("time_zone")
     @classmethod
@@ -256,6 +278,7 @@ def load_settings(project_root: Path, **overrides: Any) -> Settings:  # noqa: AN
     """
     _refuse_unknown_variables()
     _PENDING["project"] = read_project_table(project_root)
+    _refuse_written_secrets(project_root, _PENDING["project"])
     try:
         settings = Settings(**{k: v for k, v in overrides.items() if v is not None})
     except ValidationError as error:
@@ -323,6 +346,16 @@ def _refuse_unknown_variables() -> None:
             raise ConfigError(f"unknown setting {name}", where="environment", hint=hint)
 
 
+def _refuse_written_secrets(project_root: Path, table: dict[str, Any]) -> None:
+    for name, access in table.get("locations", {}).items():
+        for key in sorted({"secret", "password"} & set(access if isinstance(access, dict) else ())):
+            raise ConfigError(
+                f"the {key} of location {name!r} stands in a file",
+                where=_locate(project_root / PROJECT_FILE, key),
+                hint=f"Remove it, and set CDP_LOCATIONS__{name.upper()}__{key.upper()} instead.",
+            )
+
+
 def _explain(error: ValidationError, project_root: Path) -> ConfigError:
     found = [_explain_one(each, project_root / PROJECT_FILE) for each in error.errors()]
     return found[0] if len(found) == 1 else CombinedConfigError(found)
@@ -334,7 +367,10 @@ def _explain_one(found: Any, path: Path) -> ConfigError:  # noqa: ANN401 - pydan
     if found["type"] == "extra_forbidden":
         group: Any = Settings
         for part in found["loc"][:-1]:
-            group = group.model_fields[str(part)].annotation
+            if group is LocationSettings:
+                break
+            annotation = group.model_fields[str(part)].annotation
+            group = LocationSettings if part == "locations" else annotation
         near = difflib.get_close_matches(str(found["loc"][-1]), list(group.model_fields), 1)
         hint = f"Did you mean {near[0]!r}?" if near else hint
         message = f"unknown setting {dotted!r}"

@@ -9,28 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import duckdb
 
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.project.contracts import SourceContract
-from cdp_pipeline.project.layout import Control, Delivery
+from cdp_pipeline.project.layout import Control, Delivery, beside
 from cdp_pipeline.storage.warehouse import fetch_value, quote_column
 
 ROWS = "rows"
 _LARGEST_MANIFEST = 1 << 20
-
-
-def manifest_name(file_name: str, control: Control) -> str:
-    """Return the name of the manifest that lies beside a delivery.
-
-    >>> manifest_name("pos.csv.gz", Control(**{"from": "manifest", "pattern": "(?P<rows>.*)"}))
-    'pos.csv.gz.ctl'
-    """
-    name = PurePosixPath(file_name).name
-    stem = name.split(".")[0]
-    return control.manifest.replace("{name}", name).replace("{stem}", stem)
 
 
 def check_control(
@@ -44,7 +33,7 @@ def check_control(
     """Hold a file against its control totals and return warnings.
 
     Args:
-        con: Connection with the table ``judged``; rows set aside count, as they were delivered.
+        con: Connection with the view ``judged``; rows set aside count, as they were delivered.
         contract: Its contract.
         path: The delivered file.
         margins: Text before and after its records.
@@ -73,7 +62,7 @@ def check_control(
 def _text(path: Path, control: Control, margins: str) -> str:
     if control.source != "manifest":
         return margins
-    manifest = path.with_name(manifest_name(path.name, control))
+    manifest = path.with_name(beside(path.name, control.manifest))
     if not manifest.is_file() or manifest.is_symlink():
         raise RefusedError(
             f"its manifest {manifest.name} is not there", hint="Ask the sender.", is_final=False

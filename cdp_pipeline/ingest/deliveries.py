@@ -147,11 +147,14 @@ def planned_deliveries(context: RunContext, source: str | None = None) -> list[D
 def contract_digest(contract: SourceContract, *, business_date: date, stop_share: float) -> str:
     """Return 8 hex digits that change whenever staging would read a file differently.
 
-    What a source feeds, who owns it and how it adds up do not matter here.
+    What a source feeds, who owns it, where it comes from and how it adds up do not matter here.
     """
     read = contract.model_dump(
         mode="json",
-        exclude={"feeds", "exclude", "join", "title", "description", "owner"},
+        exclude={
+            **dict.fromkeys(("feeds", "exclude", "join", "title", "description", "owner"), True),
+            "delivery": {"location", "access", "complete"},
+        },
         exclude_defaults=True,  # so that a new key of the language does not stage all files anew
     )
     text = json.dumps([read, __version__, business_date.isoformat(), stop_share], sort_keys=True)

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path, PurePosixPath
@@ -23,12 +23,11 @@ import duckdb
 from cdp_pipeline import __version__
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
-from cdp_pipeline.ingest.control import manifest_name
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery, PlanStatus
 from cdp_pipeline.project.contracts import SourceContract
-from cdp_pipeline.project.layout import BusinessDate, Weekday
+from cdp_pipeline.project.layout import BusinessDate, Weekday, beside
 from cdp_pipeline.project.loader import Project, load_project
-from cdp_pipeline.storage.files import write_json
+from cdp_pipeline.storage.files import read_json, write_json
 from cdp_pipeline.storage.journal import snapshot_journals
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import find_base
@@ -37,7 +36,8 @@ from cdp_pipeline.storage.warehouse import DATABASE_FILE, connect, fetch_dicts, 
 NAME_CHARACTERS = re.compile(r"[A-Za-z0-9._\-/ ]+")
 """Characters a path below landing may have: none that globs, SQL or shells read specially."""
 
-_IMMATERIAL_SETTINGS = {"mail", "engine", "data_dir", "landing_dir", "schedule", "keep_versions"}
+_IMMATERIAL_SETTINGS = {"mail", "engine", "locations", "schedule", "keep_versions"}
+_IMMATERIAL_SETTINGS |= {"data_dir", "landing_dir"}
 Known = dict[tuple[str, str], Delivery]
 
 
@@ -58,10 +58,13 @@ def run(context: RunContext) -> StepResult:
     paths = DataPaths.of(context)
     project = load_project(context.project_root)
     base = find_base(paths, context.business_date)
+    unsettled = read_json(paths.unsettled)
     known, superseded = read_ledger(base, context) if base else ({}, [])
     deliveries: list[Delivery] = []
     for name, contract in project.sources.items():
-        found = list(find_files(paths.landing, contract, where=_where(project, contract)))
+        where = _where(project, contract)
+        growing = unsettled.get(name, [])
+        found = list(find_files(paths.landing, contract, where=where, unsettled=growing))
         history = (*_gone(known, contract, found), *(d for d in superseded if d.source == name))
         arrived = [_dated(d, context.business_date) for d in (*found, *history)]
         arrived = [d for d in arrived if d.business_date <= context.business_date]
@@ -79,10 +82,18 @@ def run(context: RunContext) -> StepResult:
     return _report(deliveries, project, context.business_date, has_base=base is not None)
 
 
-def find_files(landing: Path, contract: SourceContract, *, where: str) -> Iterator[Delivery]:
+def find_files(
+    landing: Path, contract: SourceContract, *, where: str, unsettled: Collection[str] = ()
+) -> Iterator[Delivery]:
     """Yield the files of a source below the landing folder, in name order; all as ``new``.
 
     A file that must not be read is yielded as ``refused`` with the reason.
+
+    Args:
+        landing: The folder.
+        contract: The source's contract.
+        where: Declaring file, for messages.
+        unsettled: Names of files that were still being written.
 
     Raises:
         ConfigError: The contract's path leads out of the landing folder.
@@ -95,16 +106,28 @@ def find_files(landing: Path, contract: SourceContract, *, where: str) -> Iterat
             hint="Give a glob below it, such as `pos_sales/*/*.csv`.",
         )
     found = [p for p in sorted(landing.glob(str(pattern))) if p.is_symlink() or not p.is_dir()]
-    control = contract.delivery.control
-    manifests: set[Path] = set()
-    if control and control.source == "manifest":
-        manifests = {path.with_name(manifest_name(path.name, control)) for path in found}
+    companions = {
+        path.with_name(beside(path.name, named))
+        for path in found
+        for named in companion_patterns(contract)
+    }
     for path in found:
-        if path not in manifests:
-            yield _describe(path, landing, contract)
+        if path not in companions:
+            yield _describe(path, landing, contract, unsettled)
 
 
-def _describe(path: Path, landing: Path, contract: SourceContract) -> Delivery:
+def companion_patterns(contract: SourceContract) -> Iterator[str]:
+    """Yield the names of files that lie beside a delivery and are none themselves."""
+    written = contract.delivery
+    if written.control and written.control.source == "manifest":
+        yield written.control.manifest
+    if written.complete and written.complete.by == "marker":
+        yield written.complete.marker
+
+
+def _describe(
+    path: Path, landing: Path, contract: SourceContract, unsettled: Collection[str]
+) -> Delivery:
     name = path.relative_to(landing).as_posix()
     try:
         day = business_date(name, contract.delivery.business_date)
@@ -112,7 +135,7 @@ def _describe(path: Path, landing: Path, contract: SourceContract) -> Delivery:
         return _refused(contract.name, name, date.min, str(error))
     try:
         _check_place(path, landing, name)
-        _check_manifest(path, contract)
+        _check_complete(path, name, contract, unsettled)
         digest, size = _hash(path)
     except _RefusedFileError as error:
         return _refused(contract.name, name, day, str(error))
@@ -128,13 +151,23 @@ def _check_place(path: Path, landing: Path, name: str) -> None:
         raise _RefusedFileError("a folder on its path is a link")
 
 
-def _check_manifest(path: Path, contract: SourceContract) -> None:
-    control = contract.delivery.control
-    if control is None or control.source != "manifest":
-        return
-    name = manifest_name(path.name, control)
-    if not path.with_name(name).is_file():
-        raise _RefusedFileError(f"its manifest {name} has not arrived, so it may be incomplete")
+def _check_complete(
+    path: Path, name: str, contract: SourceContract, unsettled: Collection[str]
+) -> None:
+    """Raise unless all that belongs to a file is there; what was fetched came when it was."""
+    if name in unsettled:
+        raise _RefusedFileError("it was still being written when the night began")
+    written = contract.delivery
+    if written.control and written.control.source == "manifest":
+        manifest = beside(path.name, written.control.manifest)
+        if not path.with_name(manifest).is_file():
+            raise _RefusedFileError(
+                f"its manifest {manifest} has not arrived, so it may be incomplete"
+            )
+    if written.location is None and written.complete and written.complete.by == "marker":
+        marker = beside(path.name, written.complete.marker)
+        if not path.with_name(marker).is_file():
+            raise _RefusedFileError(f"its marker {marker} has not arrived, so it may be incomplete")
 
 
 def _refused(source: str, name: str, day: date, reason: str) -> Delivery:

@@ -23,7 +23,10 @@ from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, open_publis
 MARKER = ".demo.json"
 """File in the data folder that says: made by the demo, may be replaced by the demo."""
 
-_OWN_FOLDERS = ("landing", "truth", "staging", "quarantine", "work", "warehouse", "runs", "outbox")
+_OWN_FOLDERS = (
+    *("landing", "truth", "archive", "staging", "quarantine", "work", "warehouse", "runs"),
+    "outbox",
+)
 _OWN_LINKS = ("exports", "reports", ".lock", MARKER)
 
 

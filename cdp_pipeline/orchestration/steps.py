@@ -53,8 +53,17 @@ def _arrival(sources: list[str]) -> list[Step]:
     staged = tuple(f"staged.{source}" for source in sources)
     return [
         Step(
+            "collect",
+            "cdp_pipeline.ingest.collecting:run",
+            makes=("landing",),
+            stage="arrival",
+            retries=3,
+            summary="fetch complete files from folders, buckets and servers, freeze them",
+        ),
+        Step(
             "discover",
             "cdp_pipeline.ingest.landing:run",
+            reads=("landing",),
             makes=("plan",),
             stage="arrival",
             retries=3,

@@ -8,7 +8,9 @@ from __future__ import annotations
 import codecs
 import difflib
 import re
+from pathlib import PurePosixPath
 from typing import Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
@@ -103,6 +105,22 @@ class Control(Declaration):
         return tuple(re.compile(self.pattern.replace("{name}", "")).groupindex)
 
 
+class Completeness(Declaration):
+    """How to tell that a file has been written to its end."""
+
+    by: Literal["stable", "marker", "manifest"] = Field(
+        description="stable: its size rests; marker: a further file stands beside it; manifest: "
+        "that of `control:` does."
+    )
+    marker: str = Field(
+        default="{name}.done",
+        description="Name of the further file; {name} and {stem} are the delivery's.",
+    )
+    seconds: int = Field(
+        default=30, ge=1, le=3600, description="How long size and time of a file must rest."
+    )
+
+
 class FillDown(Declaration):
     """Columns that stand only on the first of several lines."""
 
@@ -120,10 +138,33 @@ class FillDown(Declaration):
         return self
 
 
+def beside(file_name: str, pattern: str) -> str:
+    """Return the name of a file that lies beside a delivery.
+
+    >>> beside("2026-11-20/pos.csv.gz", "{stem}.done")
+    'pos.done'
+    """
+    name = PurePosixPath(file_name).name
+    return pattern.replace("{name}", name).replace("{stem}", name.split(".")[0])
+
+
 class Delivery(Declaration):
     """Where files of the source arrive and how they are written."""
 
-    path: str = Field(description="Glob below the landing folder.")
+    path: str = Field(description="Glob below the landing folder, or below `location:`.")
+    location: str | None = Field(
+        default=None,
+        description="Where files are fetched from: a folder, s3://bucket/folder or "
+        "sftp://host/folder.",
+    )
+    access: str | None = Field(
+        default=None,
+        pattern="^[a-z][a-z0-9_]*$",
+        description="Name of the settings by which to sign in: CDP_LOCATIONS__<NAME>__...",
+    )
+    complete: Completeness | None = Field(
+        default=None, description="When a file is taken; default: as soon as it is there."
+    )
     format: Literal["csv", "jsonl", "json", "xml", "excel", "parquet"] = Field(
         description="File format."
     )
@@ -186,6 +227,37 @@ class Delivery(Declaration):
             hint = suggest(value, _ENCODINGS, else_="Usual ones: {}.")
             raise MistakeError(message, hint=hint) from error
         return value
+
+    @field_validator("location")
+    @classmethod
+    def _is_a_place(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"s3", "sftp", ""} or (parts.scheme and not parts.netloc):
+            message = "give a folder, s3://bucket/folder or sftp://host/folder"
+            raise ValueError(message)
+        if not parts.scheme and not value.startswith("/"):
+            message = "a folder begins with /"
+            raise ValueError(message)
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            message = "no user, password or query: name settings as `access:`"
+            raise ValueError(message)
+        if ".." in PurePosixPath(parts.path).parts:
+            message = "`..` leads astray"
+            raise ValueError(message)
+        return value
+
+    @model_validator(mode="after")
+    def _is_taken_when_whole(self) -> Self:
+        if self.access and not self.location:
+            message = "`access:` is for a `location:`"
+            raise MistakeError(message, "access")
+        has_manifest = self.control is not None and self.control.source == "manifest"
+        if self.complete and self.complete.by == "manifest" and not has_manifest:
+            message = "`complete: {by: manifest}` needs `control:` with `from: manifest`"
+            raise MistakeError(message, "complete")
+        return self
 
     @model_validator(mode="after")
     def _suits_its_format(self) -> Self:

@@ -44,6 +44,11 @@ class DataPaths:
         return self.data_dir / "quarantine"
 
     @property
+    def archive(self) -> Path:
+        """Deliveries fetched from elsewhere, as they came, one folder a source."""
+        return self.data_dir / "archive"
+
+    @property
     def warehouse(self) -> Path:
         """Published versions and the link to the current one."""
         return self.data_dir / "warehouse"
@@ -92,6 +97,11 @@ class DataPaths:
     def plan(self) -> Path:
         """What this run reads and builds upon (JSON)."""
         return self.work / "plan.json"
+
+    @property
+    def unsettled(self) -> Path:
+        """Files in landing that were still being written when the run began (JSON)."""
+        return self.work / "unsettled.json"
 
     @property
     def decisions(self) -> Path:
