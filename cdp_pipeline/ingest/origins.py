@@ -71,7 +71,7 @@ def open_origin(contract: SourceContract, settings: Settings, *, where: str) -> 
     access = _access(contract, settings, where=where)
     place = Place(location, contract.delivery.access, where)
     if not scheme:
-        yield place.watched(lambda: _Folder(Path(location)))
+        yield place.watched(lambda: Folder(Path(location)))
         return
     opened = place.watched(lambda: _open_remote(scheme, location, access, place))
     try:
@@ -169,15 +169,17 @@ class UnknownHostError(Exception):
     hint = "Ask its owner for the key and add it: ssh-keyscan HOST >> ~/.ssh/known_hosts."
 
 
-class _Folder:
+class Folder:
     """A folder of this machine; links and what is no file are refused, not followed."""
 
     def __init__(self, root: Path) -> None:
+        """Open a folder; FileNotFoundError if there is none."""
         if not root.is_dir():
             raise FileNotFoundError(root)
         self._root = root
 
     def find(self, pattern: str) -> dict[str, Entry]:
+        """Return the files that match a glob, by name, in name order."""
         found: dict[str, Entry] = {}
         for path in sorted(self._root.glob(pattern)):
             entry = self.look(path.relative_to(self._root).as_posix())
@@ -186,6 +188,7 @@ class _Folder:
         return found
 
     def look(self, name: str) -> Entry | None:
+        """Return a file as it is now; None if there is none."""
         path = self._root / name
         try:
             status = path.lstat()
@@ -199,32 +202,36 @@ class _Folder:
         return Entry(name, status.st_size, f"{status.st_mtime_ns}-{status.st_ino}", refusal)
 
     def fetch(self, name: str, target: Path) -> None:
+        """Copy a file."""
         shutil.copyfile(self._root / name, target, follow_symlinks=False)
 
 
-class _Remote:
+class Remote:
     """A bucket or server behind a file system of fsspec."""
 
     def __init__(self, root: Any, place: Place) -> None:  # noqa: ANN401 - a UPath
+        """Take over an open file system."""
         self._fs = root.fs
         self._base = str(root.path).rstrip("/")
         self._place = place
 
     def find(self, pattern: str) -> dict[str, Entry]:
-        listed = self._place.watched(
-            lambda: self._fs.glob(f"{self._base}/{pattern}", detail=True, refresh=True)
-        )
+        """Return the files that match a glob, by name, in name order."""
+        listed = self._place.watched(lambda: self._fs.glob(f"{self._base}/{pattern}", detail=True))
         entries = (self._entry(info) for info in listed.values())
         return {entry.name: entry for entry in sorted(entries, key=_name_of) if entry.name}
 
     def look(self, name: str) -> Entry | None:
+        """Return a file as it is now; None if there is none."""
         path = f"{self._base}/{name}"
         return self._place.watched(lambda: self._info(path))  # type: ignore[no-any-return]
 
     def fetch(self, name: str, target: Path) -> None:
+        """Copy a file."""
         self._place.watched(lambda: self._fs.get_file(f"{self._base}/{name}", str(target)))
 
     def close(self) -> None:
+        """End the session."""
         client = getattr(self._fs, "client", None)  # paramiko's; s3fs closes by itself
         if client is not None:
             client.close()
@@ -250,17 +257,24 @@ def _name_of(entry: Entry) -> str:
     return entry.name
 
 
-def _open_remote(scheme: str, location: str, access: LocationSettings, place: Place) -> _Remote:
+def _open_remote(scheme: str, location: str, access: LocationSettings, place: Place) -> Remote:
+    from fsspec import register_implementation  # noqa: PLC0415 - an extra
     from upath import UPath  # noqa: PLC0415 - an extra
 
-    options = _s3_options(access) if scheme == "s3" else _sftp_options(location, access)
+    if scheme == "s3":
+        options = _s3_options(access)
+    else:
+        # Packages may put another client in its place, which would trust any server.
+        client = "fsspec.implementations.sftp.SFTPFileSystem"
+        register_implementation("sftp", client, clobber=True)
+        options = _sftp_options(location, access)
     root = UPath(location, skip_instance_cache=True, **options)
     if scheme == "s3":
         bucket = urlsplit(location).netloc
         root.fs.call_s3("head_bucket", Bucket=bucket)  # listing a missing bucket only seems empty
     else:
         root.fs.ls(root.path)
-    return _Remote(root, place)
+    return Remote(root, place)
 
 
 def _s3_options(access: LocationSettings) -> dict[str, Any]:

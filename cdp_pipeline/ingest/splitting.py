@@ -107,16 +107,7 @@ def split_rows(
     ):
         for batch in stream:
             split.take(batch, fine, aside)
-    columns = ", ".join(map(quote_column, contract.columns))
-    for view, chosen, source in (
-        ("broken", "*", [scratch / _ASIDE]),
-        ("judged", columns, [target, scratch / _ASIDE]),
-    ):
-        files = ", ".join(quote_literal(str(path)) for path in source)
-        con.execute(
-            f"create or replace temp view {view} as "  # noqa: S608 - quoted
-            f"select {chosen} from read_parquet([{files}], union_by_name = true)"
-        )
+    _show(con, contract, target, scratch / _ASIDE)
     if reading.rows is not None and split.rows != reading.rows:
         raise RefusedError(
             f"its records have {reading.rows} elements, but {split.rows} were read",
@@ -124,6 +115,19 @@ def split_rows(
             records=reading.rows,
         )
     return split.outcome(target)
+
+
+def _show(
+    con: duckdb.DuckDBPyConnection, contract: SourceContract, fine: Path, aside: Path
+) -> None:
+    """Make the views ``broken`` and ``judged`` over the files."""
+    columns = ", ".join(map(quote_column, contract.columns))
+    for view, chosen, paths in (("broken", "*", [aside]), ("judged", columns, [fine, aside])):
+        files = ", ".join(quote_literal(str(path)) for path in paths)
+        con.execute(
+            f"create or replace temp view {view} as "  # noqa: S608 - quoted
+            f"select {chosen} from read_parquet([{files}], union_by_name = true)"
+        )
 
 
 class _Stream:

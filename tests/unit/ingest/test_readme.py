@@ -6,10 +6,11 @@ import re
 
 import yaml
 
+from cdp_pipeline.core.settings import LocationSettings
 from cdp_pipeline.project.checks import Check
 from cdp_pipeline.project.contracts import Column, Join, Load, SourceContract
 from cdp_pipeline.project.drift import Drift
-from cdp_pipeline.project.layout import Control, Delivery, FillDown
+from cdp_pipeline.project.layout import Completeness, Control, Delivery, FillDown
 from tests.unit.ingest.conftest import REPOSITORY
 
 PAGE = (REPOSITORY / "expectations" / "README.md").read_text("utf-8")
@@ -26,6 +27,12 @@ def test_every_key_of_a_contract_stands_on_the_page() -> None:
         for name, field in model.model_fields.items():
             spelt = field.alias or name
             assert re.search(rf"`[^`]*\b{spelt}\b[^`]*`", PAGE), f"{model.__name__}.{spelt}"
+
+
+def test_every_key_of_arrival_stands_on_its_page() -> None:
+    page = (REPOSITORY / "expectations" / "arrival.md").read_text("utf-8")
+    assert all(f"`{name}:" in page or f"`{name}`" in page for name in Completeness.model_fields)
+    assert all(f"`{name.upper()}`" in page for name in LocationSettings.model_fields)
 
 
 def test_every_entity_and_its_columns_stand_on_the_page() -> None:

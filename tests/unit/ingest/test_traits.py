@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cdp_pipeline.ingest.traits import Traits, find_traits
 
+_BLANKS = " \u00a0"
 _FIELDS = st.lists(
     st.lists(st.text(alphabet=' ab,;"\nE+\u00a01', max_size=6), min_size=2, max_size=3),
     min_size=1,
@@ -34,7 +35,7 @@ def test_a_trait_that_is_ruled_out_is_in_no_field(
     traits = look(tmp_path / "a.csv", text.getvalue().encode(), delimiter=delimiter)
     fields = [field for row in rows for field in row]
     assert traits.has_exponents or not any("E+" in field for field in fields)
-    assert traits.has_padding or all(field.strip() == field for field in fields if field != "\n")
+    assert traits.has_padding or all(field.strip(_BLANKS) == field for field in fields)
 
 
 @pytest.mark.parametrize(
