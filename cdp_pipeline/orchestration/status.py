@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ class Status:
         rows: Rows by table.
         deliveries: Records delivered, loaded, set aside, duplicate and excluded, over all files.
         last_run: Id, status and error of the run that ended last.
+        data_docs: Pages of Great Expectations about the last run's deliveries and tables.
     """
 
     version: str | None
@@ -32,6 +33,7 @@ class Status:
     rows: dict[str, int]
     deliveries: dict[str, int]
     last_run: dict[str, Any]
+    data_docs: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -58,6 +60,7 @@ class Status:
             error = self.last_run.get("error")
             if error:
                 found += [f"  {error['message']}", f"  help: {error['hint']}"]
+        found += [f"data docs  {page}" for page in self.data_docs]
         return found
 
 
@@ -72,7 +75,16 @@ def read_status(settings: Settings) -> Status:
         rows=version.manifest.get("rows", {}) if version else {},
         deliveries=_count_deliveries(settings) if version else {},
         last_run=_last_run(paths.data_dir / "runs"),
+        data_docs=tuple(map(str, _data_docs(paths))),
     )
+
+
+def _data_docs(paths: DataPaths) -> list[Path]:
+    """Return the first pages of the last run: below its work if it failed, else as published."""
+    last = _last_run(paths.data_dir / "runs")
+    is_unfinished = last.get("status") in {"failed", "partial"}
+    tree = replace(paths, run_id=last["run_id"]).tree if is_unfinished else paths.current
+    return sorted(tree.glob("quality/data_docs*/index.html"))
 
 
 def _count_deliveries(settings: Settings) -> dict[str, int]:

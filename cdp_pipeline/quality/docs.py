@@ -21,6 +21,12 @@ from great_expectations.data_context.data_context.abstract_data_context import A
 from cdp_pipeline.quality.results import SuiteSummary
 
 SITE = "data_docs"
+"""Folder of the site about deliveries, and its name for Great Expectations."""
+
+WAREHOUSE_SITE = "data_docs_warehouse"
+"""Folder of the site about finished tables."""
+
+FIRST_PAGE = "index.html"
 
 _STYLE_SHEET = "static/styles/offline.css"
 _UNUSED = (
@@ -93,7 +99,7 @@ def build_site(
         depth = len(page.relative_to(folder).parts) - 1
         text = page.read_text(encoding="utf-8")
         page.write_text(settle_page(text, root="../" * depth), encoding="utf-8")
-    index = folder / "index.html"
+    index = folder / FIRST_PAGE
     text = index.read_text(encoding="utf-8")
     listing = _list_suites(folder, summaries)
     index.write_text(text.replace(_TABS, listing + _TABS, 1), encoding="utf-8")

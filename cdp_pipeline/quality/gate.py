@@ -22,10 +22,16 @@ from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.quality.checkpoints import Checkpoints, open_checkpoints
-from cdp_pipeline.quality.docs import SITE, build_site, describe_site
+from cdp_pipeline.quality.docs import (
+    FIRST_PAGE,
+    SITE,
+    WAREHOUSE_SITE,
+    build_site,
+    describe_site,
+)
 from cdp_pipeline.quality.keys import check_keys
 from cdp_pipeline.quality.reconcile import reconcile
-from cdp_pipeline.quality.results import FOLDER, CheckResult, summarise, write_results
+from cdp_pipeline.quality.results import FOLDER, SUMMARY, CheckResult, summarise, write_results
 from cdp_pipeline.quality.staged import StagedRows, read_staged
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import (
@@ -47,7 +53,8 @@ def run_sources(context: RunContext) -> StepResult:
     ``quality/summary.json`` and the Data Docs site into the run's tree, also when a rule failed.
 
     Returns:
-        Rows looked at; ``facts`` has the number of suites, checks and failed checks.
+        Rows looked at; ``facts`` has the number of suites, checks and failed checks, and the first
+        page of the Data Docs below the run's tree.
 
     Raises:
         ConfigError: A check does not fit the staged columns.
@@ -74,7 +81,8 @@ def run_sources(context: RunContext) -> StepResult:
         paths.tree, "sources", results, business_date=context.business_date, skipped=skipped
     )
     _stop_on_failures(project, results, paths.tree)
-    return _report(results, [f"{name}: nothing new to check" for name in skipped])
+    notes = [f"{name}: nothing new to check" for name in skipped]
+    return _report(results, notes, docs=docs.relative_to(paths.tree))
 
 
 def run_warehouse(context: RunContext) -> StepResult:
@@ -82,7 +90,7 @@ def run_warehouse(context: RunContext) -> StepResult:
 
     Every declared table must exist, have a key that is unique and never NULL, and pass the checks
     of its header; rows and money must add up between layers. Reads the database only. Writes
-    ``quality/warehouse.json`` and ``quality/summary.json`` into the run's tree.
+    ``quality/warehouse.json``, ``quality/summary.json`` and a Data Docs site into the run's tree.
 
     Raises:
         ConfigError: A check does not fit its table.
@@ -91,9 +99,12 @@ def run_warehouse(context: RunContext) -> StepResult:
     paths = DataPaths.of(context)
     project = load_project(context.project_root)
     results: list[CheckResult] = []
+    docs = paths.tree / FOLDER / WAREHOUSE_SITE
     with (
         connect(context.settings.engine, spill=paths.ensure(paths.work / "spill")) as con,
-        open_checkpoints(con, business_date=context.business_date) as checkpoints,
+        open_checkpoints(
+            con, business_date=context.business_date, docs=describe_site(docs)
+        ) as checkpoints,
     ):
         attach_finished(con, paths)
         create_macros(con, context)
@@ -102,10 +113,11 @@ def run_warehouse(context: RunContext) -> StepResult:
         results += check_keys(con, made)
         for spec in made:
             results += _check_table(checkpoints, spec)
+        build_site(checkpoints.context, docs, summarise(results))
         results += reconcile(con, business_date=context.business_date)
     write_results(paths.tree, "warehouse", results, business_date=context.business_date)
     _stop_on_failures(project, results, paths.tree)
-    return _report(results, [])
+    return _report(results, [], docs=docs.relative_to(paths.tree))
 
 
 def attach_finished(con: duckdb.DuckDBPyConnection, paths: DataPaths) -> None:
@@ -226,6 +238,7 @@ def _stop_on_failures(project: Project, results: Sequence[CheckResult], tree: Pa
     if not stopping:
         return
     first = stopping[0]
+    site = SITE if first.stage == "sources" else WAREHOUSE_SITE
     shown = "; ".join(result.describe() for result in stopping[:SHOWN_FAILURES])
     more = len(stopping) - SHOWN_FAILURES
     text = f"{shown}; and {more} more" if more > 0 else shown
@@ -235,7 +248,8 @@ def _stop_on_failures(project: Project, results: Sequence[CheckResult], tree: Pa
     raise DataQualityError(
         f"quality gate failed: {text}",
         where=_declaring_file(project, first),
-        hint=f"{remedy} Counts of every rule: {tree / FOLDER / 'summary.json'}",
+        hint=f"{remedy} Counts of every rule: {tree / FOLDER / SUMMARY}; as pages: "
+        f"{tree / FOLDER / site / FIRST_PAGE}",
     )
 
 
@@ -246,7 +260,7 @@ def _declaring_file(project: Project, result: CheckResult) -> str:
     return str(spec.path) if spec else f"{result.suite}: {result.rule}"
 
 
-def _report(results: Sequence[CheckResult], notes: Iterable[str]) -> StepResult:
+def _report(results: Sequence[CheckResult], notes: Iterable[str], *, docs: Path) -> StepResult:
     failed = sorted(result for result in results if not result.success)
     by_suite: dict[str, int] = {}
     for result in results:
@@ -256,5 +270,10 @@ def _report(results: Sequence[CheckResult], notes: Iterable[str]) -> StepResult:
         rows_in=rows,
         rows_out=rows,
         messages=(*(result.describe() for result in failed), *notes),
-        facts={"suites": len(by_suite), "checks": len(results), "failed_checks": len(failed)},
+        facts={
+            "suites": len(by_suite),
+            "checks": len(results),
+            "failed_checks": len(failed),
+            "data_docs": str(docs / FIRST_PAGE),
+        },
     )

@@ -47,7 +47,9 @@ def test_clean_rows_pass_and_every_rule_is_reported(
     assert set(found) == {"sale_id_not_null", "amount_not_null", "email_matches"}
     assert all(r.success and r.evaluated_rows == 2 for r in found.values())
     assert result.rows_in == 2
-    assert result.facts == {"suites": 1, "checks": 3, "failed_checks": 0}
+    page = "quality/data_docs/index.html"
+    assert result.facts == {"suites": 1, "checks": 3, "failed_checks": 0, "data_docs": page}
+    assert (DataPaths.of(context).tree / page).is_file()
 
 
 def test_a_failed_stop_rule_names_source_rule_counts_and_file(
@@ -60,6 +62,7 @@ def test_a_failed_stop_rule_names_source_rule_counts_and_file(
     assert "tills: rule 'amount_not_null' (stop): 2 of 3 rows" in text
     assert str(tills) in text
     assert "summary.json" in text
+    assert "data_docs/index.html" in text
     assert not next(
         r for r in read_results(DataPaths.of(context).tree) if r.rule == "amount_not_null"
     ).success
