@@ -351,7 +351,7 @@ def _refuse_written_secrets(project_root: Path, table: dict[str, Any]) -> None:
         for key in sorted({"secret", "password"} & set(access if isinstance(access, dict) else ())):
             raise ConfigError(
                 f"the {key} of location {name!r} stands in a file",
-                where=_locate(project_root / PROJECT_FILE, key),
+                where=_locate(project_root / PROJECT_FILE, ("locations", name, key)),
                 hint=f"Remove it, and set CDP_LOCATIONS__{name.upper()}__{key.upper()} instead.",
             )
 
