@@ -8,7 +8,7 @@ SETUP  := $(VENV)/.installed
 export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint format bench bench-ingest bench-linkage airflow lock wheel clean
+.PHONY: help install demo test test-slow lint format bench bench-ingest bench-linkage bench-quality airflow lock wheel clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,9 @@ bench-linkage: $(PEERS)/.installed ## linkage beside Splink, recordlinkage and c
 
 bench-ingest: $(PEERS)/.installed ## landing a 1 GB file beside bare copies; OPTIONS=--quick
 	$(PEERS)/bin/python -m benchmarks ingest $(OPTIONS)
+
+bench-quality: $(SETUP) ## the gate on ten million rows beside pandas; OPTIONS=--quick
+	$(BIN)/python -m benchmarks quality $(OPTIONS)
 
 airflow: $(SETUP) ## Airflow on this machine with the DAGs of this folder (SQLite, for trying)
 	$(BIN)/airflow db migrate
