@@ -207,42 +207,47 @@ def _settle(visit: _Visit) -> _Look:
 def _take(visit: _Visit, entry: Entry, paths: DataPaths) -> None:
     """Fetch a file and freeze it; one that changes meanwhile is fetched again, or left."""
     part = visit.archive / f".{PurePosixPath(entry.name).name}.part"
-    stamp = _stamp(visit, entry)
+    try:
+        whole = _fetch_whole(visit, entry, part)
+        if whole is None:
+            visit.say(entry.name, "is not taken yet: it never came whole")
+            return
+        stamp = _stamp(visit, whole)
+        control = visit.contract.delivery.control
+        if control and control.source == "manifest":
+            _freeze_manifest(visit, whole, paths, control.manifest)
+        digest = _freeze(visit, whole.name, part, paths)
+    finally:
+        part.unlink(missing_ok=True)
+    visit.known[whole.name] = {"stamp": stamp, "bytes": whole.size, "sha256": digest}
+    visit.taken += 1
+
+
+def _fetch_whole(visit: _Visit, entry: Entry, part: Path) -> Entry | None:
+    """Copy a file and return it as it was before and after; None if it would not hold still."""
     for _ in range(TRIES):
         part.unlink(missing_ok=True)
         try:
-            visit.origin.fetch(entry.name, part)
+            was_there = visit.origin.fetch(entry.name, part)
         except OriginError as error:
-            visit.messages.append(f"{visit.contract.name}: {entry.name}: {error.message}")
+            visit.say(entry.name, f"broke off: {error.message}; it is read again")
             continue
         now = visit.origin.look(entry.name)
+        if not was_there or now is None or now.refusal:
+            return None
         if now == entry and part.stat().st_size == entry.size:
-            break
+            return entry
         visit.say(entry.name, "changed while it was read; it is read again")
-        if now is None:
-            break
-        entry, stamp = now, _stamp(visit, now)
-    else:
-        visit.say(entry.name, "is not taken yet: it never came whole")
-        part.unlink(missing_ok=True)
-        return
-    if not part.is_file() or part.stat().st_size != entry.size:
-        part.unlink(missing_ok=True)
-        return
-    control = visit.contract.delivery.control
-    if control and control.source == "manifest":
-        _freeze_manifest(visit, entry, paths, control.manifest)
-    digest = _freeze(visit, entry.name, part, paths)
-    visit.known[entry.name] = {"stamp": stamp, "bytes": entry.size, "sha256": digest}
-    visit.taken += 1
+        entry = now
+    return None
 
 
 def _freeze_manifest(visit: _Visit, entry: Entry, paths: DataPaths, pattern: str) -> None:
     name = str(PurePosixPath(entry.name).with_name(beside(entry.name, pattern)))
     part = visit.archive / f".{PurePosixPath(name).name}.part"
     part.unlink(missing_ok=True)
-    visit.origin.fetch(name, part)
-    _freeze(visit, name, part, paths)
+    if visit.origin.fetch(name, part):
+        _freeze(visit, name, part, paths)
 
 
 def _freeze(visit: _Visit, name: str, part: Path, paths: DataPaths) -> str:

@@ -7,6 +7,7 @@ is decided in ``collecting``.
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import sys
@@ -21,6 +22,7 @@ from cdp_pipeline.core.errors import ConfigError, OriginError
 from cdp_pipeline.core.settings import LocationSettings, Settings
 from cdp_pipeline.project.contracts import SourceContract
 
+_CHUNK = 1 << 20
 _ERROR_ROOTS = {
     "paramiko": ("SSHException",),
     "botocore.exceptions": ("BotoCoreError", "ClientError"),
@@ -54,8 +56,8 @@ class Origin(Protocol):
     def look(self, name: str) -> Entry | None:
         """Return a file as it is now; None if there is none."""
 
-    def fetch(self, name: str, target: Path) -> None:
-        """Copy a file."""
+    def fetch(self, name: str, target: Path) -> bool:
+        """Copy a file and return whether it was there."""
 
 
 @contextmanager
@@ -201,9 +203,20 @@ class Folder:
             refusal = "a folder on its path is a link"
         return Entry(name, status.st_size, f"{status.st_mtime_ns}-{status.st_ino}", refusal)
 
-    def fetch(self, name: str, target: Path) -> None:
-        """Copy a file."""
-        shutil.copyfile(self._root / name, target, follow_symlinks=False)
+    def fetch(self, name: str, target: Path) -> bool:
+        """Copy a file, following no link, and return whether it was there."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self._root / name, flags)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            message = f"{self._root / name} cannot be read ({error.strerror})"
+            raise OriginError(message, where=name, hint="Look at the file.") from error
+        with os.fdopen(descriptor, "rb") as source, target.open("wb") as copy:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                shutil.copyfileobj(source, copy, _CHUNK)
+        return True
 
 
 class Remote:
@@ -226,15 +239,22 @@ class Remote:
         path = f"{self._base}/{name}"
         return self._place.watched(lambda: self._info(path))  # type: ignore[no-any-return]
 
-    def fetch(self, name: str, target: Path) -> None:
-        """Copy a file."""
-        self._place.watched(lambda: self._fs.get_file(f"{self._base}/{name}", str(target)))
+    def fetch(self, name: str, target: Path) -> bool:
+        """Copy a file and return whether it was there."""
+        return self._place.watched(lambda: self._get(name, target))  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """End the session."""
         client = getattr(self._fs, "client", None)  # paramiko's; s3fs closes by itself
         if client is not None:
             client.close()
+
+    def _get(self, name: str, target: Path) -> bool:
+        try:
+            self._fs.get_file(f"{self._base}/{name}", str(target))
+        except FileNotFoundError:
+            return False
+        return True
 
     def _info(self, path: str) -> Entry | None:
         self._fs.invalidate_cache()

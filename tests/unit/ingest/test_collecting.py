@@ -198,13 +198,14 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
     target: Any = origins.Remote if server.access else origins.Folder
     fetch, calls = target.fetch, []
 
-    def change_then(self: Any, name: str, path: Path) -> None:
-        fetch(self, name, path)
+    def change_then(self: Any, name: str, path: Path) -> Any:
+        found = fetch(self, name, path)
         calls.append(name)
         if len(calls) == 1:
             server.put(NAME, size)
             if isinstance(server, FolderServer):
                 os.utime(server.root / NAME, (1, 1))
+        return found
 
     monkeypatch.setattr(target, "fetch", change_then)
     result = collect(store, server)
@@ -221,10 +222,11 @@ def test_a_file_that_never_rests_is_left(
     target: Any = origins.Remote if server.access else origins.Folder
     fetch, calls = target.fetch, []
 
-    def change_after(self: Any, name: str, path: Path) -> None:
-        fetch(self, name, path)
+    def change_after(self: Any, name: str, path: Path) -> Any:
+        found = fetch(self, name, path)
         calls.append(name)
         server.put(NAME, DATA * (len(calls) + 1))
+        return found
 
     monkeypatch.setattr(target, "fetch", change_after)
     result = collect(store, server)
@@ -232,6 +234,25 @@ def test_a_file_that_never_rests_is_left(
     assert len(calls) == collecting.TRIES
     assert result.messages[-1] == f"goods: {NAME} is not taken yet: it never came whole"
     assert not list((store.root / "data" / "archive" / "goods").glob(".*"))
+
+
+def test_a_file_that_is_swapped_for_a_link_is_left(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = FolderServer(tmp_path / "outgoing")
+    server.put(NAME, DATA)
+    (tmp_path / "secret").write_bytes(DATA)
+    declare(store, server)
+    fetch = origins.Folder.fetch
+
+    def swap(self: Any, name: str, path: Path) -> Any:
+        (server.root / NAME).unlink()
+        (server.root / NAME).symlink_to(tmp_path / "secret")
+        return fetch(self, name, path)
+
+    monkeypatch.setattr(origins.Folder, "fetch", swap)
+    assert collect(store, server).rows_out == 0
+    assert landed(store) == {}
 
 
 @pytest.mark.parametrize("name", ["goods/2026-11-20/a;b.csv", "goods/2026-11-20/$(x).csv"])
