@@ -107,11 +107,8 @@ def _clean(column: Column, written: Delivery, delivered: DeliveredText) -> str:
             sql = f"translate({sql}, {quote_literal(column.strip)}, '')"
         delivered = DeliveredText(sql)
     text = delivered.sql
-    if is_number and delivered.is_padded:
-        text = f"trim(replace({text}, '{_MINUS}', '-'), ' {_NARROW_BLANKS}')"
-        if column.strip:  # what stood between sign and number may leave a blank
-            blanks = f"[ {_NARROW_BLANKS}]+"
-            text = f"regexp_replace({text}, '^([-+(]){blanks}|{blanks}([-)])$', '\\1\\2')"
+    if is_number:
+        text = _plain_number(delivered, is_stripped=bool(column.strip))
     elif column.type != "text":
         text = delivered.trimmed
     if column.strip and not is_number:
@@ -132,6 +129,17 @@ def _clean(column: Column, written: Delivery, delivered: DeliveredText) -> str:
     else:
         is_blank = f"{delivered.trimmed} in ({named})"
     return f"case when {is_blank} then null else {text} end" if tokens else text
+
+
+def _plain_number(delivered: DeliveredText, *, is_stripped: bool) -> str:
+    """Return SQL of a number's text without blanks at its ends and with an ASCII sign."""
+    if not delivered.is_padded:
+        return delivered.sql
+    text = f"trim(replace({delivered.sql}, '{_MINUS}', '-'), ' {_NARROW_BLANKS}')"
+    if is_stripped:  # what stood between sign and number may leave a blank
+        blanks = f"[ {_NARROW_BLANKS}]+"
+        text = f"regexp_replace({text}, '^([-+(]){blanks}|{blanks}([-)])$', '\\1\\2')"
+    return text
 
 
 def _typed(column: Column, written: Delivery, clean: str) -> str:

@@ -1,4 +1,4 @@
-"""Fetch deliveries from folders, buckets and servers into landing: the step ``collect``.
+"""Fetch deliveries from folders, buckets and servers into landing.
 
 A file is taken only when it is complete, as its contract tells, and kept as it came under
 ``data/archive`` by the hash of its bytes; landing holds a link to it. The origin stays untouched.
@@ -67,8 +67,8 @@ class _Visit:
         self.messages.append(f"{self.contract.name}: {printable} {text}")
 
 
-def run(context: RunContext, *, clock: Clock | None = None) -> StepResult:
-    """Fetch what is new and complete; the step ``collect``.
+def collect(context: RunContext, *, clock: Clock | None = None) -> StepResult:
+    """Fetch what is new and complete.
 
     Returns:
         Files looked at and taken.

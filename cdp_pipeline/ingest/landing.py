@@ -1,4 +1,4 @@
-"""Find deliveries, recognise them by content, decide which are new: the step ``discover``.
+"""Find deliveries, recognise them by content, decide which are new.
 
 Only regular files with plain names inside the landing folder count; links, pipes and odd names are
 listed as refused. No delivery is parsed here; ``plan.json`` is written, and what people decided
@@ -46,7 +46,7 @@ class _RefusedFileError(Exception):
 
 
 def run(context: RunContext) -> StepResult:
-    """Write the plan of the night; the step ``discover``.
+    """Write the plan of the night.
 
     Returns:
         Deliveries found, and of them the new ones; ``facts`` count them by status.

@@ -53,21 +53,12 @@ def _arrival(sources: list[str]) -> list[Step]:
     staged = tuple(f"staged.{source}" for source in sources)
     return [
         Step(
-            "collect",
-            "cdp_pipeline.ingest.collecting:run",
-            makes=("landing",),
-            stage="arrival",
-            retries=3,
-            summary="fetch complete files from folders, buckets and servers, freeze them",
-        ),
-        Step(
             "discover",
-            "cdp_pipeline.ingest.landing:run",
-            reads=("landing",),
+            "cdp_pipeline.ingest.arrival:run",
             makes=("plan",),
             stage="arrival",
             retries=3,
-            summary="find deliveries, recognise them by content, decide what is new",
+            summary="fetch and find deliveries, recognise them by content, decide what is new",
         ),
         *(
             Step(

@@ -75,7 +75,7 @@ def test_init_then_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "cdp check" in err
     code, out, _ = cdp("--project", str(tmp_path / "mystore"), "plan", "--json", capsys=capsys)
     assert code == 0
-    assert json.loads(out)[0]["step"] == "collect"
+    assert json.loads(out)[0]["step"] == "discover"
 
 
 def test_status_before_the_first_night(

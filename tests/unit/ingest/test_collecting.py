@@ -99,7 +99,7 @@ def declare(store: Store, server: Server | None, place: str = "", **delivery: An
 def collect(store: Store, server: Server | None, clock: Clock | None = None) -> StepResult:
     locations = {"tests": server.access} if server and server.access else {}
     context = store.context(locations=locations)
-    return collecting.run(context, clock=clock or FakeClock())
+    return collecting.collect(context, clock=clock or FakeClock())
 
 
 def landed(store: Store) -> dict[str, bytes]:
@@ -378,14 +378,14 @@ def test_access_that_nobody_set_is_named(store: Store, tmp_path: Path) -> None:
 def test_in_landing_too_a_growing_file_waits_for_the_next_night(store: Store) -> None:
     declare(store, None, complete={"by": "stable", "seconds": 2})
     path = store.deliver(NAME, DATA[:4])
-    collecting.run(store.context(), clock=FakeClock(lambda: path.write_bytes(DATA) and None))
+    collecting.collect(store.context(), clock=FakeClock(lambda: path.write_bytes(DATA) and None))
     landing.run(store.context())
     first = planned_deliveries(store.context())[0]
     assert (first.status, first.reason) == (
         "refused",
         "it was still being written when the night began",
     )
-    collecting.run(store.context(), clock=FakeClock())
+    collecting.collect(store.context(), clock=FakeClock())
     landing.run(store.context())
     assert planned_deliveries(store.context())[0].status == "new"
 
