@@ -2,6 +2,7 @@
 
 =============  ======================================================================
 cli            the ``cdp`` command: parse, call, print
+documentation  the site that explains tables, lineage, segments and the night
 orchestration  the one step graph, the local runner, the Airflow adapter
 ingest         deliveries to typed staging tables, bad rows to quarantine
 quality        Great Expectations gates and conservation checks

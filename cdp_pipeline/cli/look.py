@@ -11,6 +11,7 @@ from cdp_pipeline import __version__
 from cdp_pipeline.cli import output
 from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
 from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.project.queries import find_query
 
 
 @app.command(epilog="Example: cdp status --json")
@@ -28,19 +29,33 @@ def status(*, as_json: JsonOption = False) -> None:
 
 @app.command(epilog='Example: cdp query "from marts.marketing_segments"')
 def query(
-    sql: Annotated[str, typer.Argument(help="A SELECT, or `from schema.table`.")],
+    sql: Annotated[
+        str | None,
+        typer.Argument(help="A SELECT, `from schema.table`, or the name of a declared query."),
+    ] = None,
     *,
     style: Annotated[
         Literal["table", "csv", "json"], typer.Option("--format", help="How to print rows.")
     ] = "table",
     limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 100,
+    list_named: Annotated[bool, typer.Option("--list", help="List the declared queries.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the published warehouse; it cannot be changed from here."""
+    """Ask the published warehouse, in SQL or by the name of a declared query; nothing changes."""
     import duckdb
 
+    from cdp_pipeline.project.loader import load_project
     from cdp_pipeline.storage.warehouse import first_line, open_published
 
+    if list_named or sql is None:
+        named = load_project(OPTIONS.root).queries.values()
+        output.write_table(
+            ("query", "for", "question"),
+            [(q.name, q.header.role, q.header.question) for q in named],
+        )
+        return
+    if sql.isidentifier():
+        sql = find_query(load_project(OPTIONS.root).queries, sql).sql
     with open_published(OPTIONS.settings.data_dir) as con:
         try:
             cursor = con.execute(sql)

@@ -132,6 +132,33 @@ def report(
         webbrowser.open(pages[0].resolve().as_uri())
 
 
+@app.command(epilog="Example: cdp docs --open")
+def docs(
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the site; default: docs in data.")
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the documentation: dictionary, lineage, segments, contracts, timetable, search."""
+    from cdp_pipeline.documentation.site import FOLDER, write_site
+
+    settings = OPTIONS.settings
+    folder = out.absolute() if out else settings.data_dir / FOLDER
+    site = write_site(OPTIONS.root, settings, folder)
+    if as_json:
+        output.write_json(
+            {"index": str(site.index), "files": site.files, "version": site.version or None}
+        )
+    else:
+        output.write(str(site.index))
+    if open_browser:
+        import webbrowser
+
+        webbrowser.open(site.index.as_uri())
+
+
 @app.command(epilog="Example: cdp export --to /mnt/marketing")
 def export(
     *,

@@ -25,7 +25,7 @@ MARKER = ".demo.json"
 
 _OWN_FOLDERS = (
     *("landing", "truth", "archive", "staging", "quarantine", "work", "warehouse", "runs"),
-    "outbox",
+    *("outbox", "docs"),
 )
 _OWN_LINKS = ("exports", "reports", ".lock", MARKER)
 
@@ -87,6 +87,7 @@ class DemoOutcome:
             f"  segments   {_shown(self.data_dir / 'exports')}",
             f"  triggers   {triggers or 'none tonight'}",
             f"  report     {_shown(_first_report(self.data_dir))}",
+            f"  docs       {_shown(self.data_dir / 'docs' / 'index.html')}",
             f"  linkage    {accuracy} on loyalty and account profiles (pairwise, known truth)",
             *self.measured,
             "",

@@ -240,4 +240,12 @@ def _publication() -> list[Step]:
             retries=3,
             summary="hand files to destinations, send reports, each once",
         ),
+        Step(
+            "write_docs",
+            "cdp_pipeline.documentation.site:run",
+            reads=("version",),
+            makes=("docs",),
+            stage="publication",
+            summary="data dictionary, lineage, segments and timetable as a site",
+        ),
     ]

@@ -7,6 +7,7 @@ Ordering and running of models belong to ``warehouse.build``.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -123,12 +124,15 @@ def sort_by_lineage(reads: Mapping[str, Iterable[str]], *, where: str) -> list[s
 
 @lru_cache(maxsize=512)
 def _serialise(select: str) -> str:
-    con = duckdb.connect(":memory:")
-    try:
-        rows = con.execute("select json_serialize_sql(?::varchar)", [select]).fetchall()
-    finally:
-        con.close()
+    parser = _open_parser(os.getpid()).cursor()
+    rows = parser.execute("select json_serialize_sql(?::varchar)", [select]).fetchall()
     return str(rows[0][0])
+
+
+@lru_cache(maxsize=1)
+def _open_parser(process: int) -> duckdb.DuckDBPyConnection:  # noqa: ARG001 - one a process
+    """Return the connection that parses; opening one for each model costs more than parsing it."""
+    return duckdb.connect(":memory:", config={"threads": 1})
 
 
 def parse_select(select: str, where: str, first_line: int = 1) -> Node:

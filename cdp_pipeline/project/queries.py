@@ -6,12 +6,15 @@ Its header says who asks what, and names every column of the answer.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import Field
 
+from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.project.checks import Declaration
 
 Role = Literal["analyst", "marketer", "manager", "engineer", "privacy", "steward"]
@@ -56,3 +59,20 @@ class QuerySpec:
     path: Path
     sql: str
     sql_line: int = 1
+
+
+def find_query(queries: Mapping[str, QuerySpec], name: str) -> QuerySpec:
+    """Return a query by its name.
+
+    Raises:
+        ConfigError: No file declares it; suggests the nearest name.
+    """
+    if name in queries:
+        return queries[name]
+    near = difflib.get_close_matches(name, list(queries), 1)
+    meant = f"Did you mean `{near[0]}`? " if near else ""
+    raise ConfigError(
+        f"no query is called {name!r}",
+        where=f"sql/queries/{name}.sql",
+        hint=f"{meant}`cdp query --list` lists them; SQL begins with `select` or `from`.",
+    )

@@ -1,0 +1,1 @@
+"""The documentation site: generated from the declarations and from what was published last."""
