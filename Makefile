@@ -4,11 +4,12 @@ PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 PEERS  := .venv-bench
+OLD    := .venv-duckdb1.2
 SETUP  := $(VENV)/.installed
 export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint format bench bench-ingest bench-linkage bench-quality airflow lock wheel clean
+.PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-linkage bench-quality airflow lock wheel clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +37,14 @@ test: $(SETUP)   ## all tests but the slow ones
 
 test-slow: $(SETUP) ## integration, crash and quality suites
 	$(BIN)/pytest --numprocesses auto --dist loadgroup -m slow
+
+$(OLD)/.installed: requirements/old-client.txt | $(SETUP)
+	$(BIN)/python -m venv --without-pip $(OLD)
+	$(BIN)/uv pip install --quiet --python $(OLD)/bin/python --require-hashes -r requirements/old-client.txt
+	@touch $@
+
+test-old-client: $(OLD)/.installed ## the published file in DuckDB 1.2
+	$(BIN)/pytest tests/integration/test_old_client.py
 
 lint: $(SETUP)   ## style, types, layers, SQL, declarations
 	$(BIN)/ruff format --check .
@@ -81,6 +90,8 @@ lock: $(SETUP)   ## resolve the requirements again, with hashes
 	  pyproject.toml --extra airflow --extra s3 --extra sftp --extra dev -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	  pyproject.toml --extra bench --constraint requirements/base.txt -o requirements/bench.txt
+	echo 'duckdb>=1.2,<1.3' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
+	  --no-annotate - -o requirements/old-client.txt
 	echo 'uv' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
 	  --no-annotate - -o requirements/uv.txt
 
@@ -88,4 +99,4 @@ wheel: $(SETUP)  ## build the wheel, with the starter project inside
 	$(BIN)/uv build --wheel --quiet --no-build-isolation --python $(BIN)/python
 
 clean:           ## remove what the targets made, demo data included
-	rm -rf $(VENV) $(PEERS) dist .airflow .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(OLD) dist .airflow .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

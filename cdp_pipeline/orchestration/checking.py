@@ -94,6 +94,7 @@ def _check_models(project: Project, settings: Settings, findings: Findings) -> d
             break  # the second night would only repeat the first one's mistake
         columns = built.get(FEATURES_TABLE, columns)
     findings.checked["tables"] = len(project.tables)
+    findings.checked["queries"] = len(project.queries)
     return columns
 
 

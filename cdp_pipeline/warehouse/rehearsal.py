@@ -13,16 +13,18 @@ from datetime import date
 import duckdb
 
 from cdp_pipeline.core.context import RunContext
-from cdp_pipeline.core.errors import CdpError, CombinedConfigError
+from cdp_pipeline.core.errors import CdpError, CombinedConfigError, WarehouseError
 from cdp_pipeline.core.settings import EngineSettings, Settings
 from cdp_pipeline.project.lineage import find_tables
 from cdp_pipeline.project.loader import LAYERS, Project
+from cdp_pipeline.project.queries import QuerySpec
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.warehouse import (
     connect,
     create_macros,
     declare_table,
     describe,
+    first_line,
     quote_column,
     quote_identifier,
 )
@@ -85,6 +87,8 @@ def rehearse(
 ) -> dict[str, dict[str, str]]:
     """Build every SQL model on empty tables and return their column types, in building order.
 
+    Named queries are bound against the result.
+
     Args:
         project: The declarations.
         settings: Values for Jinja and the time zone of macros.
@@ -92,8 +96,8 @@ def rehearse(
 
     Raises:
         ConfigError: Models read each other in a circle, or a model is not one SELECT.
-        WarehouseError: A model does not bind, or differs from its header. If several are wrong,
-            ``parts`` of the error holds each; models that read a wrong one are left out.
+        WarehouseError: A model or a query does not bind, or differs from its header. If several
+            are wrong, ``parts`` of the error holds each; what reads a wrong one is left out.
     """
     found = _Rehearsal()
     with open_rehearsal(project, settings) as con:
@@ -109,6 +113,8 @@ def rehearse(
         for layer in SQL_LAYERS:
             for spec, select in found.plan(project, layer, values):
                 found.build(con, spec, select)
+        for query in project.queries.values():
+            found.bind(con, query)
     if found.errors:
         raise found.errors[0] if len(found.errors) == 1 else CombinedConfigError(found.errors)
     return found.built
@@ -152,6 +158,44 @@ class _Rehearsal:
             self.left_out.add(spec.full_name)
         else:
             self.built[spec.full_name] = describe(con, spec.full_name)
+
+    def bind(self, con: duckdb.DuckDBPyConnection, query: QuerySpec) -> None:
+        """Bind one named query, unless it reads a model that is wrong."""
+        try:
+            where, line = str(query.path), query.sql_line
+            reads = find_tables(query.sql, where=where, first_line=line)
+            if not self.left_out.intersection(reads):
+                bind_query(con, query)
+        except CdpError as error:
+            self.errors += error.parts
+
+
+def bind_query(con: duckdb.DuckDBPyConnection, query: QuerySpec) -> dict[str, str]:
+    """Bind a named query without running it and return the types of its columns.
+
+    Args:
+        con: A connection whose current catalog holds the tables.
+        query: The query.
+
+    Raises:
+        WarehouseError: It does not bind, or its columns are not those of its header.
+    """
+    try:
+        rows = con.execute(f"describe {query.sql}").fetchall()
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"query {query.name}: {first_line(error)}",
+            where=f"{query.path}:{query.sql_line}",
+            hint="Queries read published tables, as schema.table; no Jinja.",
+        ) from error
+    made = {str(row[0]): str(row[1]) for row in rows}
+    if list(made) != list(query.header.columns):
+        raise WarehouseError(
+            f"query {query.name} returns {', '.join(made)}",
+            where=f"{query.path}:1",
+            hint=f"Its header says {', '.join(query.header.columns)}; bring the two in line.",
+        )
+    return made
 
 
 def _read_tables(spec: TableSpec, select: str) -> tuple[str, ...]:
