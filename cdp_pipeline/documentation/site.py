@@ -1,4 +1,4 @@
-"""Write the documentation site: the step ``write_docs`` and the command ``cdp docs``.
+"""Write the documentation site, for the command ``cdp docs`` and after each publication.
 
 A page is never seen half written: the site is built beside the old one and takes its place by a
 rename. It is read-only towards everything else, so a failure here costs the site and nothing more.
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.documentation.catalogue import build_catalogue
@@ -49,17 +48,6 @@ class Site:
     def index(self) -> Path:
         """The front page."""
         return self.folder / "index.html"
-
-
-def run(context: RunContext) -> StepResult:
-    """Write the site of the version that was just published to ``docs`` in the data folder."""
-    site = write_site(context.project_root, context.settings, context.data_dir / FOLDER)
-    done = "written" if site.is_new else "unchanged"
-    return StepResult(
-        rows_out=site.files,
-        messages=(f"documentation of {site.version}: {site.files} files, {done}",),
-        facts={"version": site.version, "files": site.files},
-    )
 
 
 def write_site(root: Path, settings: Settings, folder: Path) -> Site:

@@ -233,19 +233,11 @@ def _publication() -> list[Step]:
         ),
         Step(
             "deliver",
-            "cdp_pipeline.activation.deliver:run",
+            "cdp_pipeline.documentation.handover:run",
             reads=("version",),
             makes=("outbox",),
             stage="publication",
             retries=3,
-            summary="hand files to destinations, send reports, each once",
-        ),
-        Step(
-            "write_docs",
-            "cdp_pipeline.documentation.site:run",
-            reads=("version",),
-            makes=("docs",),
-            stage="publication",
-            summary="data dictionary, lineage, segments and timetable as a site",
+            summary="hand files to destinations, send reports, each once; write the documentation",
         ),
     ]
