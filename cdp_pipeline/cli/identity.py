@@ -16,6 +16,28 @@ identity = typer.Typer(
 )
 app.add_typer(identity)
 
+VERDICTS = {
+    "first": "the first night, so there was nothing to compare",
+    "released": "tonight's identities serve; nothing went beyond what may change in a night",
+    "accepted": "tonight's identities serve, as an operator accepted them",
+    "held": "tonight's identities are held back; yesterday's serve until an operator decides",
+    "rejected": "yesterday's identities serve, as an operator rejected tonight's",
+}
+"""What each verdict of the gate means."""
+
+MEASURES = {
+    "moved_share": "known records that change customer",
+    "merged_share": "known customers merged into others",
+    "split_share": "known customers that are split",
+    "largest_merge": "known customers that become one, at most",
+    "mixed_household_share": "customers that join two households",
+    "segment_share": "members of the segment most affected",
+    "clv_share": "expected value of affected customers",
+    "consent_share": "customers whose contact permission changes",
+    "export_share": "exported rows of affected customers",
+}
+"""What each metric of the gate counts, in the order of the report."""
+
 RunArgument = Annotated[str, typer.Argument(help="Run, such as night-2026-11-20.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept with the decision.")]
 
@@ -29,7 +51,8 @@ def status(*, as_json: JsonOption = False) -> None:
     paths = DataPaths.of_settings(OPTIONS.settings)
     with open_published(OPTIONS.settings.data_dir) as con:
         has_release = has_table(con, "identity.release")
-        gate = fetch_dicts(con, "from identity.release order by metric") if has_release else []
+        gate = fetch_dicts(con, "from identity.release") if has_release else []
+    gate.sort(key=lambda row: [*MEASURES, row["metric"]].index(row["metric"]))
     decisions = read_decisions(paths.stewardship)
     held = [read_summary(paths, run) for run in held_runs(paths)]
     if as_json:
@@ -37,13 +60,29 @@ def status(*, as_json: JsonOption = False) -> None:
         output.write_json({"published": gate, "held": held, "decisions": decided})
         return
     if gate:
-        output.write(f"{gate[0]['run_id']}: {gate[0]['verdict']}")
-        columns = ("metric", "affected", "of_all", "value", "threshold", "is_exceeded")
-        output.write_table(columns, [[row[column] for column in columns] for row in gate])
+        output.write(f"{gate[0]['run_id']}: {VERDICTS[gate[0]['verdict']]}")
+        measured = [row for row in gate if row["metric"] in MEASURES]
+        if measured:
+            output.write_table(
+                ("what changes", "affected", "of", "share", "at most", ""),
+                [_measure(row) for row in measured],
+            )
     for summary in held:
         decision = decisions.get(summary["run"])
         said = f"{decision.decision} by {decision.by}" if decision else "waits for a decision"
         _show(summary, said)
+        if decision is None:
+            run = summary["run"]
+            output.say(f"decide with `cdp identity accept {run}` or `cdp identity reject {run}`")
+
+
+def _measure(row: dict[str, Any]) -> tuple[str, ...]:
+    counts = f"{row['affected']:,}"
+    mark = "beyond" if row["is_exceeded"] else ""
+    if row["metric"] == "largest_merge":
+        return MEASURES[row["metric"]], counts, "", "", f"{row['threshold']:.0f}", mark
+    shares = (f"{row[name]:.2%}" for name in ("value", "threshold"))
+    return MEASURES[row["metric"]], counts, f"{row['of_all']:,}", *shares, mark
 
 
 def _show(summary: dict[str, Any], said: str) -> None:

@@ -107,6 +107,12 @@ class Weighed:
         """Probability that they are two people of one household."""
         return match_probability(self.household_weight, self.match_weight)
 
+    @property
+    def kin_bits(self) -> float:
+        """log2 odds of one person or one household rather than strangers."""
+        weights = self.match_weight, self.household_weight
+        return math.log2(sum(2 ** min(weight, 200) for weight in weights))
+
 
 def find_records(con: duckdb.DuckDBPyConnection, asked: str) -> list[Record]:
     """Return a record, or a customer's records: comparable ones first.

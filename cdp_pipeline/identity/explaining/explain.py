@@ -38,7 +38,7 @@ from cdp_pipeline.identity.explaining.explanations import (
 )
 from cdp_pipeline.identity.explaining.reasons import find_reason
 from cdp_pipeline.identity.scoring.design import Design, shipped_design
-from cdp_pipeline.storage.warehouse import fetch_dicts
+from cdp_pipeline.storage.warehouse import describe, fetch_dicts, has_table
 
 ACCEPT_PROB = 0.5
 """Probability from which a pair is a link, unless the project says otherwise."""
@@ -91,9 +91,7 @@ def explain_pair(
         weighed = weigh(con, model, sides)
     pair = (weighed.left, weighed.right) if weighed else (sides[0][0], sides[1][0])
     path = _path(con, *pair, accept=accept)
-    reason = find_reason(
-        con, *pair, path, match_prob=weighed.match_prob if weighed else None, accept=accept
-    )
+    reason = find_reason(con, *pair, path, weighed=weighed, accept=accept)
     known: dict[str, Any] = {}
     if weighed is not None and model is not None:
         known = _weights(model, weighed, accept=accept)
@@ -162,6 +160,13 @@ where a.customer_id = $customer and b.customer_id = $customer and e.match_prob >
 order by e.match_prob desc, name_a, name_b
 """
 
+_VALUES = """
+select field, source || ':' || record_key || ', ' || replace(rule, '_', ' ')
+from identity.golden_sources
+where customer_id = ?
+order by field
+"""
+
 _COPIES = """
 select r.source || ':' || r.record_key, f.source || ':' || f.record_key
 from identity.records as r
@@ -172,6 +177,9 @@ order by r.record_id
 """
 
 SAYS_THE_SAME = "says the same"
+
+MOVES = {"joined", "merged", "split", "moved"}
+"""Changes of single records; a customer that is created or returns is one line of history."""
 
 
 def _links(con: duckdb.DuckDBPyConnection, customer_id: str, *, accept: float) -> list[Link]:
@@ -204,8 +212,9 @@ def explain_customer(
         accept: Probability from which a pair is a link.
 
     Raises:
-        ConfigError: The customer does not exist.
+        ConfigError: The customer does not exist, or other software made the version.
     """
+    _require_shape(con)
     known = living(con, customer_id)
     records = fetch_dicts(con, RECORDS + " where m.customer_id = ? order by r.record_id", [known])
     if not records:
@@ -217,12 +226,7 @@ def explain_customer(
     golden = con.execute(
         "select household_id from identity.golden_records where customer_id = ?", [known]
     ).fetchall()
-    sources = con.execute(
-        "select field, source || ':' || record_key || ', ' || replace(rule, '_', ' ') "
-        "from identity.golden_sources "
-        "where customer_id = ? order by field",
-        [known],
-    ).fetchall()
+    sources = con.execute(_VALUES, [known]).fetchall()
     links = _links(con, known, accept=accept)
     named = {row["name"] for row in records if row["is_comparable"]}
     inner = [
@@ -241,6 +245,29 @@ def explain_customer(
         sources=dict(sources),
         changes=_history(con, known),
     )
+
+
+NEEDED = {
+    "identity.customer_map": {"customer_id", "match_prob"},
+    "identity.golden_records": {"household_id"},
+    "identity.golden_sources": {"field", "rule"},
+    "identity.changes": {"change", "previous_customer_id", "changed_on"},
+}
+"""Tables and columns that an explanation of a customer reads."""
+
+
+def _require_shape(con: duckdb.DuckDBPyConnection) -> None:
+    """Make sure that this software can read the version."""
+    for table, columns in NEEDED.items():
+        held = set(describe(con, table)) if has_table(con, table) else set()
+        lacking = sorted(columns - held)
+        if lacking:
+            raise ConfigError(
+                f"{table} of the published version lacks {', '.join(lacking)}",
+                where="cdp explain",
+                hint="An older release published it; run the night again with this one: "
+                "`cdp run --force`.",
+            )
 
 
 def _upright(link: Link) -> Link:
@@ -283,6 +310,8 @@ def _history(con: duckdb.DuckDBPyConnection, customer_id: str) -> tuple[str, ...
         [customer_id],
     ).fetchall()
     return tuple(
-        f"{day} {change}" + (f" from {previous}" if previous else "") + f" ({records} records)"
+        f"{day} {change}"
+        + (f" from {previous}" if previous else "")
+        + (f" ({records} record{'s' if records > 1 else ''})" if change in MOVES else "")
         for day, change, previous, records in rows
     )

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import duckdb
 
 from cdp_pipeline.identity.explaining.bridges import Link
-from cdp_pipeline.identity.explaining.evidence import Record
+from cdp_pipeline.identity.explaining.evidence import Record, Weighed
 from cdp_pipeline.identity.grouping.attach import KEYS
+from cdp_pipeline.identity.scoring.namesakes import KIN_BITS, SURE_PROB
 from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, has_table
 
 JUDGED_SAME = "judged same"
@@ -27,7 +28,7 @@ class Reason:
     Attributes:
         is_same: Whether they are one customer.
         by: ``identical``, ``judgement``, ``freeze``, ``attachment``, ``score``, ``path``,
-            ``group``, ``guard``, ``blocking`` or ``nobody``.
+            ``group``, ``namesake``, ``guard``, ``blocking`` or ``nobody``.
         text: One or two sentences.
     """
 
@@ -42,7 +43,7 @@ def find_reason(
     right: Record,
     path: Sequence[Link],
     *,
-    match_prob: float | None,
+    weighed: Weighed | None,
     accept: float,
 ) -> Reason:
     """Return what decided about two records.
@@ -52,9 +53,10 @@ def find_reason(
         left: One record.
         right: The other.
         path: Strongest links from one to the other inside their customer, if they share one.
-        match_prob: The pair's own score; None if one of the records has nothing to compare.
+        weighed: The pair's own evidence; None if one of the records has nothing to compare.
         accept: Probability from which a pair is a link.
     """
+    match_prob = weighed.match_prob if weighed else None
     is_same = left["customer_id"] is not None and left["customer_id"] == right["customer_id"]
     lost = [record for record in (left, right) if record["customer_id"] is None]
     if lost:
@@ -73,7 +75,8 @@ def find_reason(
         return _attachment(left, right, path, is_same=is_same)
     if is_same:
         return _joined(path, match_prob=match_prob, accept=accept)
-    return _apart(con, left, right, match_prob=match_prob, accept=accept)
+    is_kin = weighed is None or weighed.kin_bits >= KIN_BITS
+    return _apart(con, left, right, match_prob=match_prob, accept=accept, is_kin=is_kin)
 
 
 def _nobody(record: Record) -> str:
@@ -195,6 +198,49 @@ where j.status = 'applied' and j.verdict = 'different'
 """
 
 
+_RIVALS = """
+with ends as (
+    select a.customer_id as one, b.customer_id as other
+    from identity.edges as e
+    inner join identity.customer_map as a
+        on a.source = e.source_a and a.record_key = e.record_key_a
+    inner join identity.customer_map as b
+        on b.source = e.source_b and b.record_key = e.record_key_b
+    where e.pattern is not null
+        and log2(pow(2, least(e.match_weight, 200)) + pow(2, least(e.household_weight, 200))) < $kin
+)
+select count(*)
+from (
+    select other as customer_id from ends where one in ($left, $right)
+    union
+    select one from ends where other in ($left, $right)
+)
+where customer_id not in ($left, $right)
+"""
+
+
+def _namesake(con: duckdb.DuckDBPyConnection, left: Record, right: Record) -> Reason:
+    """Say that two records may be two people of one name, and who else may be meant."""
+    rivals = fetch_value(
+        con,
+        _RIVALS,
+        {"left": left["customer_id"], "right": right["customer_id"], "kin": KIN_BITS},
+    )
+    others = (
+        f"{rivals} other customer{'s' if rivals > 1 else ''} may be meant as well, and all share "
+        "one probability"
+        if rivals
+        else "nobody else is as likely"
+    )
+    return Reason(
+        is_same=False,
+        by="namesake",
+        text="Their own evidence would join them, but hardly more than the name agrees, so they "
+        f"may be two people of one name: {others}. A namesake is taken for the person only from a "
+        f"probability of {SURE_PROB:.2f}.",
+    )
+
+
 def _apart(
     con: duckdb.DuckDBPyConnection,
     left: Record,
@@ -202,6 +248,7 @@ def _apart(
     *,
     match_prob: float,
     accept: float,
+    is_kin: bool,
 ) -> Reason:
     if match_prob < accept:
         return Reason(
@@ -223,6 +270,8 @@ def _apart(
             text="Their own evidence would join them, but the night never compared them: they "
             "share no blocking key, or only keys that too many records hold.",
         )
+    if not is_kin:
+        return _namesake(con, left, right)
     return Reason(
         is_same=False,
         by="guard",

@@ -73,7 +73,11 @@ select
         select count(*) from (
             select k.now
             from identity_known as k
-            inner join base.identity.golden_records as g on g.customer_id = k.before
+            inner join (
+                select customer_id, household_id
+                from base.identity.golden_records
+                qualify count(*) over (partition by household_id) > 1
+            ) as g on g.customer_id = k.before
             where k.now in (select now from identity_known where before <> now and not is_judged)
             group by k.now
             having count(distinct g.household_id) > 1
@@ -81,6 +85,7 @@ select
     ) as affected,
     (select count(distinct before) from identity_known) as of_all
 """
+# Two parts of one person, each alone in a household, are the ordinary case of a merge.
 
 _SEGMENTS = """
 select

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import duckdb
 
-IDENTIFIERS = ("email", "phone", "loyalty_id", "account_id", "payment_token")
+IDENTIFIERS = (
+    "email",
+    "phone",
+    "loyalty_id",
+    "account_id",
+    "payment_token",
+    "national_id",
+    "identifier",
+)
 """Fields that identify a person or a household."""
 
 PARTNERS = ("given_name", "email", "phone", "loyalty_id", "account_id", "payment_token")

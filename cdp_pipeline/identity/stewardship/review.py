@@ -2,7 +2,9 @@
 
 First come pairs that the model is least sure of, weighted by how many records and how much money
 the answer moves. A pair inside a customer is asked about only if it alone holds two parts of the
-customer together. Nobody is asked twice. Reads a published version; nothing is decided here.
+customer together: if the model is unsure of it, or if the customer has two birth dates or sexes
+and the pair is its weakest. Nobody is asked twice. Reads a published version; nothing is decided
+here.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from cdp_pipeline.storage.warehouse import fetch_dicts, has_table
 
 SURE = 0.95
 """Accepted links above this are not asked about."""
+
+DOUBTED = 0.9
+"""Probability at most of the weakest link of a customer whose records contradict each other."""
 
 MONEY_UNIT = 100.0
 """Sales that count as much as one record does."""
@@ -43,6 +48,7 @@ class ReviewPair:
         pattern: Packed levels of agreement; None if they must be worked out.
         interest: What the queue is ordered by.
         is_sample: Drawn at random to measure the linkage: the model's opinion would sway it.
+        doubt: In what the records of its one customer contradict each other; empty if in nothing.
     """
 
     record_a: str
@@ -56,6 +62,7 @@ class ReviewPair:
     pattern: int | None
     interest: float
     is_sample: bool = False
+    doubt: str = ""
 
     @property
     def kind(self) -> Literal["join", "bridge"]:
@@ -70,7 +77,8 @@ class ReviewPair:
         money = f" and {self.money_moved:,.0f} of sales" if self.money_moved >= 1 else ""
         records = f"{self.records_moved:,} record" + ("s" if self.records_moved > 1 else "")
         if self.kind == "bridge":
-            return f"one customer now; this link alone holds {records}{money} in it"
+            has = f" with {self.doubt}" if self.doubt else ""
+            return f"one customer now{has}; this link alone holds {records}{money} in it"
         return f"two customers now; the smaller has {records}{money}"
 
 
@@ -101,6 +109,8 @@ _ACROSS = "e.pattern is not null and a.customer_id <> b.customer_id"
 
 _INSIDE = """
 a.customer_id = b.customer_id and e.match_prob >= $accept and a.customer_id in (
+    select unnest($doubtful)
+    union all
     select m.customer_id
     from identity.edges as q
     inner join identity.customer_map as m
@@ -110,6 +120,16 @@ a.customer_id = b.customer_id and e.match_prob >= $accept and a.customer_id in (
         and n.customer_id = m.customer_id
     where q.pattern is not null and q.match_prob >= $accept and q.match_prob < $sure
 )
+"""
+
+_DOUBTFUL = """
+select
+    customer_id,
+    weakest_source_a || ':' || weakest_record_key_a as record_a,
+    weakest_source_b || ':' || weakest_record_key_b as record_b,
+    case when birth_date_count > 1 then 'several birth dates' else 'both sexes' end as doubt
+from identity.cluster_quality
+where (birth_date_count > 1 or sex_count > 1) and weakest_source_a is not null
 """
 
 _SAME_EVIDENCE = """
@@ -213,18 +233,31 @@ def sample_queue(
 
 
 def _bridges(con: duckdb.DuckDBPyConnection, *, accept: float) -> list[dict[str, Any]]:
-    """Return unsure links that alone hold two parts of a customer together."""
-    edges = fetch_dicts(con, _EDGES.format(condition=_INSIDE), {"accept": accept, "sure": SURE})
+    """Return unsure and doubted links that alone hold two parts of a customer together."""
+    has_quality = has_table(con, "identity.cluster_quality")
+    doubtful = fetch_dicts(con, _DOUBTFUL) if has_quality else []
+    doubts = {ordered_pair(row["record_a"], row["record_b"]): row["doubt"] for row in doubtful}
+    customers = [row["customer_id"] for row in doubtful]
+    edges = fetch_dicts(
+        con,
+        _EDGES.format(condition=_INSIDE),
+        {"accept": accept, "sure": SURE, "doubtful": customers},
+    )
     if not edges:
         return []
     weights = dict(con.execute(_SAME_EVIDENCE).fetchall())
     found = parts_held([(edge["record_a"], edge["record_b"]) for edge in edges], weights)
-    sizes = [found.get((edge["record_a"], edge["record_b"])) for edge in edges]
-    return [
-        edge | {"records_moved": size}
-        for edge, size in zip(edges, sizes, strict=True)
-        if size is not None and edge["pattern"] is not None and edge["match_prob"] < SURE
-    ]
+    asked = []
+    for edge in edges:
+        size = found.get((edge["record_a"], edge["record_b"]))
+        doubt = doubts.get(ordered_pair(edge["record_a"], edge["record_b"]), "")
+        if (
+            size is not None
+            and edge["pattern"] is not None
+            and (doubt or edge["match_prob"] < SURE)
+        ):
+            asked.append(edge | {"records_moved": size, "doubt": doubt})
+    return asked
 
 
 def _sales(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
@@ -241,6 +274,8 @@ def _weigh(edge: dict[str, Any], money: dict[str, float]) -> ReviewPair:
         moved /= 2  # which part bought what is not known here
     stake = 1 + math.log2(1 + edge["records_moved"]) + math.log2(1 + moved / MONEY_UNIT)
     probability = float(edge["match_prob"])
+    doubt = edge.get("doubt", "")
+    unsure = min(probability, DOUBTED) if doubt else probability
     household = match_probability(edge["household_weight"], edge["match_weight"])
     return ReviewPair(
         record_a=edge["record_a"],
@@ -252,7 +287,8 @@ def _weigh(edge: dict[str, Any], money: dict[str, float]) -> ReviewPair:
         records_moved=int(edge["records_moved"]),
         money_moved=round(moved, 2),
         pattern=int(edge["pattern"]),
-        interest=round(4 * probability * (1 - probability) * stake, 9),
+        interest=round(4 * unsure * (1 - unsure) * stake, 9),
+        doubt=doubt,
     )
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -26,6 +27,7 @@ from cdp_pipeline.identity.explaining.evidence import (
 from cdp_pipeline.identity.explaining.explain import explain_customer, explain_pair
 from cdp_pipeline.identity.explaining.explanation_page import render_page, waterfall
 from cdp_pipeline.identity.explaining.explanations import odds_in_words
+from cdp_pipeline.identity.explaining.reasons import find_reason
 from cdp_pipeline.identity.scoring.compare import frequency_columns
 from cdp_pipeline.identity.scoring.design import shipped_design
 from cdp_pipeline.identity.scoring.supervised import Correction
@@ -109,7 +111,9 @@ def fitted(con: duckdb.DuckDBPyConnection) -> Model:
     return found
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)  # a busy machine is no error
 @given(data=st.data())
 def test_a_counterfactual_flips_when_it_is_applied(
     published: duckdb.DuckDBPyConnection, data: st.DataObject
@@ -285,3 +289,45 @@ def test_pages_hold_everything_and_escape_it(
 )  # fmt: skip
 def test_odds_are_told_in_words(probability: float, words: str) -> None:
     assert odds_in_words(probability) == words
+
+
+def test_a_namesake_who_is_not_taken_for_the_person_is_told_so() -> None:
+    """The score would join two people called Jan; a third who may be meant is named."""
+    with duckdb.connect() as con:
+        con.execute("attach ':memory:' as cdp; use cdp; create schema identity")
+        con.execute(
+            "create table identity.customer_map as select * from (values "
+            "('s', 'a', 'C1'), ('s', 'b', 'C2'), ('s', 'c', 'C3')) as t (source, record_key, "
+            "customer_id)"
+        )
+        con.execute(
+            "create table identity.edges as select 's' as source_a, one as record_key_a, "
+            "'s' as source_b, other as record_key_b, 1.0 as match_weight, "
+            "-3.0 as household_weight, 7 as pattern "
+            "from (values ('a', 'b'), ('a', 'c')) as t (one, other)"
+        )
+        con.execute(
+            "create table identity.records as select source, record_key, "
+            "ascii(record_key) - 97 as evidence_id from identity.customer_map"
+        )
+        left, right = (
+            {"customer_id": customer, "evidence_id": place, "is_usable": True}
+            for place, customer in enumerate(("C1", "C2"))
+        )
+        told: Any = {"weighed": SimpleNamespace(match_prob=0.62, kin_bits=1.1), "accept": 0.5}
+        reason = find_reason(con, left, right, (), **told)
+        assert (reason.is_same, reason.by) == (False, "namesake")
+        assert "1 other customer may be meant" in reason.text
+        con.execute("delete from identity.edges where record_key_b = 'c'")
+        assert "nobody else" in find_reason(con, left, right, (), **told).text
+
+
+def test_a_version_of_older_software_is_told_so(village: Village) -> None:
+    with duckdb.connect() as con:
+        con.execute(f"attach '{village.made}' as made (read_only); attach ':memory:' as cdp")
+        con.execute("use cdp; create schema identity")
+        for table in ("customer_map", "golden_records", "golden_sources", "changes", "redirects"):
+            con.execute(f"create table identity.{table} as from made.identity.{table}")
+        con.execute("alter table identity.golden_sources drop column rule")
+        with pytest.raises(ConfigError, match="golden_sources of the published version lacks rule"):
+            explain_customer(con, "C0000000000000000")

@@ -9,13 +9,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.identity.grouping.judged import touched_records
-from cdp_pipeline.identity.stewardship.judgements import record_judgements
+from cdp_pipeline.identity.stewardship.judgements import Judgements, record_judgements
+from cdp_pipeline.identity.stewardship.review import review_queue
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import open_build
 
@@ -268,3 +270,24 @@ def test_no_customer_ever_holds_what_is_judged_different(
             assert one != after.get(f"{b_source}:{b_key}")
         if verdict == "same":
             assert one == after[f"{b_source}:{b_key}"]
+
+
+def test_the_weakest_link_of_a_customer_with_two_birth_dates_is_asked_about(town: Town) -> None:
+    """However sure the model is: what contradicts itself is worth a look."""
+    with duckdb.connect() as con:
+        con.execute(f"attach '{town.first}' as made (read_only); attach ':memory:' as cdp; use cdp")
+        con.execute("create schema identity")
+        for table in ("customer_map", "edges", "records", "cluster_quality"):
+            con.execute(f"create table identity.{table} as from made.identity.{table}")
+        con.execute("update identity.edges set match_prob = 0.999 where match_prob >= 0.5")
+        before = review_queue(con, Judgements(), accept=0.5, limit=500)
+        assert not [pair for pair in before if pair.kind == "bridge"]
+        con.execute(
+            "update identity.cluster_quality set birth_date_count = 2 where weakest_record_key_a "
+            "= '0000' and weakest_record_key_b = '0000'"
+        )
+        queue = review_queue(con, Judgements(), accept=0.5, limit=500)
+    doubted = [pair for pair in queue if pair.kind == "bridge"]
+    assert [{pair.record_a, pair.record_b} for pair in doubted] == [{"loyalty:0000", "shop:0000"}]
+    assert "one customer now with several birth dates" in doubted[0].question
+    assert doubted[0].interest > 0.3

@@ -312,3 +312,37 @@ def test_records_are_loaded_quarantined_duplicates_or_excluded(
     assert all(row[2] == sum(row[3:]) for row in ledger)
     keys = [sku for sku, _ in products(store)]
     assert keys == sorted(set(keys))
+
+
+def test_a_person_record_keeps_the_day_of_its_first_delivery(store: Store) -> None:
+    """Seniority among founders of an id: a change makes no record younger."""
+    store.declare(
+        "members",
+        {
+            "title": "Members",
+            "owner": "tests",
+            "delivery": {"path": "members/*", "format": "csv"},
+            "load": {"mode": "upsert", "key": ["id"], "updated_at": "changed"},
+            "columns": {"id": {}, "name": {}, "changed": {"type": "timestamp"}},
+            "feeds": [
+                {
+                    "entity": "person_records",
+                    "columns": {
+                        "record_key": "id",
+                        "record_kind": "'loyalty'",
+                        "full_name": "name",
+                    },
+                }
+            ],
+        },
+    )
+    head = "id,name,changed\n"
+    store.deliver("members/20261119.csv", f"{head}1,Ann Hay,2026-11-19 10:00\n")
+    store.deliver(
+        "members/20261120.csv", f"{head}1,Ann Low,2026-11-20 10:00\n2,Bob,2026-11-20 10:00\n"
+    )
+    store.night()
+    found = store.query(
+        "select record_key, full_name, first_delivered_on, delivered_on from staging.person_records"
+    )
+    assert found == [("1", "Ann Low", EVE, NIGHT), ("2", "Bob", NIGHT, NIGHT)]
