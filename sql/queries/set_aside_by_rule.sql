@@ -11,12 +11,12 @@ columns:
   newest_file: Path of the newest of these files
 */
 select
-    summary.source,
-    summary.rule,
+    found.source,
+    found.rule,
     count(*) as file_count,
-    sum(summary.rows) as row_count,  -- noqa: RF04
-    max_by(summary.file_name, (deliveries.business_date, summary.file_name)) as newest_file
-from ops.quarantine_summary as summary
-inner join ops.deliveries as deliveries on summary.file_id = deliveries.file_id
+    sum(found.rows) as row_count,
+    max_by(found.file_name, (deliveries.business_date, found.file_name)) as newest_file
+from ops.quarantine_summary as found
+inner join ops.deliveries as deliveries on found.file_id = deliveries.file_id
 group by all
-order by row_count desc, summary.source asc, summary.rule asc
+order by row_count desc, found.source asc, found.rule asc
