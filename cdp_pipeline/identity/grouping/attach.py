@@ -61,7 +61,7 @@ select
     min(g.evidence_id)
 from identity_attachable as r
 inner join {groups} as g on g.evidence_id = r.evidence_id
-where r.{field} is not null
+where r.{field} in (select value from identity_wanted_values where field = '{field}')
 group by r.{field}, g.group_id
 """
 
@@ -74,6 +74,14 @@ from identity_attachable
 where record_id = evidence_id and is_usable and not is_comparable
 order by evidence_id
 """
+
+_WANTED_VALUES = """
+create or replace temp table identity_wanted_values as
+select distinct field, value
+from (select {keys} from identity_open)
+unpivot (value for field in ({keys}))
+"""
+# Who holds an identifier matters only where a nameless record has it.
 
 _ASKED = """
 create or replace temp table identity_asked as
@@ -193,7 +201,6 @@ def _passes(con: duckdb.DuckDBPyConnection) -> list[tuple[str, bool]]:
 
 def _prepare(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(_HOLDINGS)
-    _add_holdings(con, "identity_groups")
     con.execute(
         "create or replace temp table identity_reliability as "
         "select unnest($fields) as field, unnest($values) as reliability",
@@ -206,6 +213,8 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> None:
             primary=" ".join(f"when {key} is not null then '{key}'" for key in KEYS),
         )
     )
+    con.execute(_WANTED_VALUES.format(keys=", ".join(KEYS)))
+    _add_holdings(con, "identity_groups")
     con.execute(
         "create or replace temp table identity_attached "
         "(evidence_id integer, holder_id integer, match_prob double, field varchar)"

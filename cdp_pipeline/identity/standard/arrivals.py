@@ -17,19 +17,22 @@ from cdp_pipeline.storage.warehouse import base_columns, describe, fetch_value
 USAGE_FIELDS = {"as_given": "given name usage", "as_family": "family name usage"}
 """Columns of ``identity_name_usage`` to fields of ``identity.model_frequencies``."""
 
+_DELIVERED = """
+create or replace temp table identity_delivered as
+with stated as (
+    select rowid as place, source, record_key, {raw_hash} as raw_hash
+    from staging.person_records
+)
+select s.place, b.record_id as old_id, b.raw_hash is distinct from s.raw_hash as is_fresh
+from stated as s
+left join base.identity.records as b on b.source = s.source and b.record_key = s.record_key
+"""
+# Rows are known again by their keys once; from here on they go by number.
+
 _FRESH = """
 create or replace temp table identity_fresh as
-with stated as (
-    select source, record_key, {raw_hash} as raw_hash from staging.person_records
-),
-fresh as (
-    select s.source, s.record_key
-    from stated as s
-    left join base.identity.records as b on b.source = s.source and b.record_key = s.record_key
-    where b.raw_hash is distinct from s.raw_hash
-)
 select p.* from staging.person_records as p
-semi join fresh as f on f.source = p.source and f.record_key = p.record_key
+semi join (select place from identity_delivered where is_fresh) as f on f.place = p.rowid
 order by p.source, p.record_key
 """
 
@@ -110,35 +113,44 @@ select * from tonight
 order by field, value_hash
 """
 
-_TOGETHER = """
-create or replace temp view identity_together as
-select {columns} from base.identity.records as b
-semi join staging.person_records as p on p.source = b.source and p.record_key = b.record_key
-anti join identity_arrived as a on a.source = b.source and a.record_key = b.record_key
-union all
-select {columns} from identity_arrived
-"""
-
 _NUMBERS = """
 create or replace temp table identity_numbers as
-select
-    source, record_key, evidence_head, evidence_tail,
-    cast(row_number() over (order by source, record_key) - 1 as integer) as record_id
-from identity_together
+with together as (
+    select
+        b.record_id as old_id, null as arrived_id,
+        b.source, b.record_key, b.evidence_head, b.evidence_tail
+    from base.identity.records as b
+    semi join (select old_id from identity_delivered where not is_fresh) as d
+        on d.old_id = b.record_id
+    anti join identity_arrived as a on a.source = b.source and a.record_key = b.record_key
+    union all
+    select null, record_id, source, record_key, evidence_head, evidence_tail
+    from identity_arrived
+),
+numbered as (
+    select
+        old_id, arrived_id, evidence_head, evidence_tail,
+        cast(row_number() over (order by source, record_key) - 1 as integer) as record_id
+    from together
+),
+firsts as (
+    select evidence_head, evidence_tail, min(record_id) as evidence_id
+    from numbered
+    group by evidence_head, evidence_tail
+)
+select n.old_id, n.arrived_id, n.record_id, f.evidence_id
+from numbered as n
+inner join firsts as f
+    on f.evidence_head = n.evidence_head and f.evidence_tail = n.evidence_tail
 """
 
 _RECORDS = """
 create or replace table identity.records as
-with firsts as (
-    select evidence_head, evidence_tail, min(record_id) as evidence_id
-    from identity_numbers
-    group by evidence_head, evidence_tail
-)
-select t.* replace (n.record_id as record_id, f.evidence_id as evidence_id)
-from identity_together as t
-inner join identity_numbers as n on n.source = t.source and n.record_key = t.record_key
-inner join firsts as f
-    on f.evidence_head = t.evidence_head and f.evidence_tail = t.evidence_tail
+select {columns} from base.identity.records as t
+inner join identity_numbers as n on n.old_id = t.record_id
+union all
+select {columns} from identity_arrived as t
+inner join identity_numbers as n on n.arrived_id = t.record_id
 """
 
 _REASONS = """
@@ -183,7 +195,8 @@ def find_fresh(con: duckdb.DuckDBPyConnection, *, raw_hash: str) -> float:
         con: Build connection with a version before.
         raw_hash: SQL of a delivered row's hash, as in ``records``.
     """
-    con.execute(_FRESH.format(raw_hash=raw_hash))
+    con.execute(_DELIVERED.format(raw_hash=raw_hash))
+    con.execute(_FRESH)
     fresh = int(fetch_value(con, "select count(*) from identity_fresh"))
     before = int(fetch_value(con, "select count(*) from base.identity.records"))
     return fresh / max(before, 1)
@@ -191,11 +204,14 @@ def find_fresh(con: duckdb.DuckDBPyConnection, *, raw_hash: str) -> float:
 
 def merge_records(con: duckdb.DuckDBPyConnection) -> None:
     """Write ``identity.records`` from ``identity_arrived`` and what is as it was."""
-    columns = ", ".join(describe(con, "temp.identity_arrived"))
-    con.execute(_TOGETHER.format(columns=columns))
+    numbers = {"record_id", "evidence_id"}
+    columns = ", ".join(
+        f"n.{name}" if name in numbers else f"t.{name}"
+        for name in describe(con, "temp.identity_arrived")
+    )
     con.execute(_NUMBERS)
-    con.execute(_RECORDS)
-    con.execute("drop view identity_together; drop table identity_numbers")
+    con.execute(_RECORDS.format(columns=columns))
+    con.execute("drop table identity_numbers; drop table identity_delivered")
 
 
 def judge_hubs(con: duckdb.DuckDBPyConnection) -> None:
