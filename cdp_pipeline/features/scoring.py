@@ -100,11 +100,12 @@ ends as (
         ($tail::double - 1e0 + active) / active as low_level,
     from spreads
 ),
-deviates as (
+tails as (
     select
         *,
-        {high_deviate} as high_deviate,
-        {low_deviate} as low_deviate,
+        sqrt(-2e0 * ln(greatest(least(high_level, 1e0 - high_level), 1e-12))) as high_tail,
+        sqrt(-2e0 * ln(greatest(least(low_level, 1e0 - low_level), 1e-12))) as low_tail,
+        sqrt(greatest(relative_variance, 0e0)) as spread,
     from ends
 ),
 forecasts as (
@@ -118,7 +119,7 @@ forecasts as (
         (p_alive * discounted_visits * spend)::decimal(18, 2) as clv_12m_amount,
         (discounted_value * {low_ratio})::decimal(18, 2) as clv_12m_low_amount,
         (discounted_value * {high_ratio})::decimal(18, 2) as clv_12m_high_amount,{extra}
-    from deviates
+    from tails
 ),
 borders as (
     select
@@ -177,8 +178,6 @@ def score_customers(
     sql = _SCORES.format(
         p_alive=_LOOKED_UP if is_pareto else _ELEMENTARY,
         look_up=_LOOK_UP if is_pareto else "",
-        high_deviate=_deviate_sql("high_level"),
-        low_deviate=_deviate_sql("low_level"),
         extra=_HORIZON.format(**ratios) if has_horizon else "",
         **ratios,
     )
@@ -243,16 +242,14 @@ def _score_parameters(fit: ClvFit) -> dict[str, object]:
     }
 
 
-def _deviate_sql(level: str) -> str:
-    t = f"sqrt(-2e0 * ln(greatest(least({level}, 1e0 - {level}), 1e-12)))"
-    above = f"(2.515517e0 + 0.802853e0 * {t} + 0.010328e0 * {t} * {t})"
-    below = f"(1e0 + 1.432788e0 * {t} + 0.189269e0 * {t} * {t} + 0.001308e0 * {t} * {t} * {t})"
-    return f"case when {level} > 0e0 then sign({level} - 0.5e0) * ({t} - {above} / {below}) end"
-
-
 def _ratio_sql(end: str) -> str:
-    ninth, third = "relative_variance / 9e0", "sqrt(greatest(relative_variance, 0e0)) / 3e0"
+    """Return SQL for one end of the range over the mean, among those who buy."""
+    t = f"{end}_tail"
+    above = f"(2.515517e0 + {t} * (0.802853e0 + {t} * 0.010328e0))"
+    below = f"(1e0 + {t} * (1.432788e0 + {t} * (0.189269e0 + {t} * 0.001308e0)))"
+    deviate = f"sign({end}_level - 0.5e0) * ({t} - {above} / {below})"
+    root = f"greatest(1e0 - spread * spread / 9e0 + {deviate} * spread / 3e0, 0e0)"
     return (
-        f"case when {end}_level is null then null when {end}_level <= 0e0 then 0e0 else "
-        f"pow(greatest(1e0 - {ninth} + {end}_deviate * {third}, 0e0), 3) end"
+        f"case when {end}_level is null then null when {end}_level <= 0e0 then 0e0 "
+        f"else {root} * {root} * {root} end"
     )
