@@ -5,11 +5,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PEERS  := .venv-bench
 OLD    := .venv-duckdb1.2
+PYMC   := .venv-bench-pymc
 SETUP  := $(VENV)/.installed
 export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-linkage bench-quality airflow lock wheel clean
+.PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-clv bench-rfm bench-linkage bench-quality airflow lock wheel clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -75,6 +76,18 @@ bench-ingest: $(PEERS)/.installed ## landing a 1 GB file beside bare copies; OPT
 bench-quality: $(SETUP) ## the gate on ten million rows beside pandas; OPTIONS=--quick
 	$(BIN)/python -m benchmarks quality $(OPTIONS)
 
+# pymc-marketing runs on Python 3.12 and newer only; uv finds or fetches one.
+$(PYMC)/.installed: requirements/bench-pymc.txt | $(SETUP)
+	$(BIN)/uv venv --quiet --python 3.12 $(PYMC)
+	$(BIN)/uv pip install --quiet --python $(PYMC)/bin/python --require-hashes -r requirements/bench-pymc.txt
+	@touch $@
+
+bench-clv: $(PEERS)/.installed $(PYMC)/.installed ## customer value beside lifetimes and pymc-marketing; OPTIONS=--full
+	$(PEERS)/bin/python -m benchmarks clv $(OPTIONS)
+
+bench-rfm: $(PEERS)/.installed ## RFM beside pandas, polars and lifetimes; OPTIONS=--full
+	$(PEERS)/bin/python -m benchmarks rfm $(OPTIONS)
+
 airflow: $(SETUP) ## Airflow on this machine with the DAGs of this folder (SQLite, for trying)
 	$(BIN)/airflow db migrate
 	$(BIN)/airflow pools set cdp_warehouse 1 "one writer of the warehouse"
@@ -92,6 +105,8 @@ lock: $(SETUP)   ## resolve the requirements again, with hashes
 	  pyproject.toml --extra bench --constraint requirements/base.txt -o requirements/bench.txt
 	echo 'duckdb>=1.2,<1.3' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
 	  --no-annotate - -o requirements/old-client.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	  --python-version 3.12 requirements/bench-pymc.in -o requirements/bench-pymc.txt
 	echo 'uv' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
 	  --no-annotate - -o requirements/uv.txt
 
@@ -99,4 +114,4 @@ wheel: $(SETUP)  ## build the wheel, with the starter project inside
 	$(BIN)/uv build --wheel --quiet --no-build-isolation --python $(BIN)/python
 
 clean:           ## remove what the targets made, demo data included
-	rm -rf $(VENV) $(PEERS) $(OLD) dist .airflow .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(OLD) $(PYMC) dist .airflow .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

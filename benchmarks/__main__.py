@@ -26,6 +26,8 @@ PACKAGES = (
     "splink",
     "custmatch",
     "lifetimes",
+    "pandas",
+    "polars",
 )
 
 

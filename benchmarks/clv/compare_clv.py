@@ -1,0 +1,151 @@
+"""CLV side by side: this package, lifetimes and pymc-marketing on the same customers, in one run.
+
+    python -m benchmarks clv --customers 100000        as without options
+    make bench-clv OPTIONS="--full --write"            1 million; ours at 10 million too
+
+Ours and lifetimes fit MBG/NBD and gamma-gamma and score every customer: P(alive), visits in 90 and
+365 days, value over twelve months (ours with a range for each, written to Parquet); pymc-marketing
+only fits. Each runs in a process of its own; a system that is not installed is named. The bars are
+those of accuracy on published data and of cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.clv.bars import Bar, accuracy_bars, cost_bars
+from benchmarks.clv.customers import write_customers
+
+ROOT = Path(__file__).resolve().parents[2]
+PEER = Path(__file__).with_name("peer.py")
+PAGE = Path(__file__).with_name("README.md")
+PYMC = ROOT / ".venv-bench-pymc" / "bin" / "python"
+BEGIN, END = "<!-- measured: written by --write -->\n", "<!-- end of measured -->\n"
+TITLES = {"ours": "**this package**", "lifetimes": "lifetimes", "pymc": "pymc-marketing, fit only"}
+
+
+def main() -> None:
+    """Run the comparison that the command line asks for and print its report."""
+    options = _parse()
+    sizes = (100_000, 1_000_000) if options.full else (options.customers,)
+    results = {size: compare(size, options.pymc) for size in sizes}
+    if options.full:
+        results[10_000_000] = compare(10_000_000, options.pymc, systems=("ours",))
+    bars = [*accuracy_bars(), *cost_bars(results)]
+    report = write_report(results, bars, "python -m benchmarks clv " + " ".join(sys.argv[1:]))
+    print("\n" + report)
+    if options.write:
+        head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+        tail = rest.partition(END)[2]
+        PAGE.write_text(f"{head}{BEGIN}\n{report}\n{END}{tail}", encoding="utf-8")
+    if options.check and not all(bar.is_met for bar in bars):
+        sys.exit(1)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--customers", type=int, default=100_000)
+    parser.add_argument("--full", action="store_true", help="1 million; ours at 10 million too")
+    parser.add_argument("--pymc", type=Path, default=PYMC, help="interpreter with pymc-marketing")
+    parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE.name}")
+    parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
+    return parser.parse_args()
+
+
+def compare(
+    customers: int, pymc: Path, systems: tuple[str, ...] = ("ours", "lifetimes", "pymc")
+) -> dict[str, dict[str, Any]]:
+    """Run the systems on one file of simulated customers, one after the other."""
+    found = {}
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "customers.parquet"
+        write_customers(customers, file)
+        for system in systems:
+            interpreter = _interpreter(system, pymc)
+            if interpreter is None:
+                print(f"{system} is not installed and left out; make bench-clv installs all peers")
+                continue
+            result = _run(interpreter, system, file)
+            if result:
+                found[system] = result
+                print(f"{customers:,}: {system} {result['cpu']:.2f} CPU s", flush=True)
+    return found
+
+
+def _interpreter(system: str, pymc: Path) -> str | None:
+    if system == "pymc":
+        return str(pymc) if pymc.is_file() else None
+    if system == "lifetimes" and importlib.util.find_spec("lifetimes") is None:
+        return None
+    return sys.executable
+
+
+def _run(interpreter: str, system: str, file: Path) -> dict[str, Any] | None:
+    command = [interpreter, str(PEER), system, str(file)]
+    ended = subprocess.run(  # noqa: S603 - our own script
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if ended.returncode:
+        print(f"{system} failed\n{ended.stderr[-1500:]}")
+        return None
+    result: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return result
+
+
+def write_report(
+    results: dict[int, dict[str, dict[str, Any]]], bars: list[Bar], command: str
+) -> str:
+    """Return the whole report in Markdown."""
+    lines = [f"    {command.strip()}", "", describe_machine(), ""]
+    lines += [
+        "| customers | system | CPU s | x ours | wall s | MB | import CPU s | visits in 90 days |",
+        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for customers, found in results.items():
+        ours = found["ours"]["cpu"]
+        for system, result in found.items():
+            visits = result["sums"].get("visits_90d")
+            lines.append(
+                f"| {customers:,} | {TITLES[system]} | {result['cpu']:.2f} "
+                f"| {result['cpu'] / ours:.1f} | {result['wall']:.2f} "
+                f"| {result['megabytes']:,.0f} | {result['import_cpu']:.1f} "
+                f"| {f'{visits:,.2f}' if visits else ''} |"
+            )
+    lines += ["", "| bar | asked | measured | |", "| --- | ---: | ---: | --- |"]
+    lines += [
+        f"| {bar.title} | {bar.asked} | {bar.measured} | {'pass' if bar.is_met else '**fail**'} |"
+        for bar in bars
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def describe_machine() -> str:
+    """Return cores, memory and versions in one paragraph."""
+    found = []
+    for name in ("duckdb", "numpy", "scipy", "lifetimes"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"{name} not installed")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}; "
+        f"Python {platform.python_version()}; {', '.join(found)}."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Which model serves from night to night: trained, recalled, held back by its gate."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import duckdb
+import pytest
+
+from cdp_pipeline.core.settings import ClvSettings
+from cdp_pipeline.features.clv import Night, forecast
+from cdp_pipeline.features.clv_versions import PREDICTION, watch_stability
+from cdp_pipeline.features.registry import Version, find_serving, write_registry
+from tests.unit.features.stores import write_store
+
+FIRST = date(2024, 6, 30)
+SETTINGS = ClvSettings(has_contest=False)
+
+PURCHASES = """
+create or replace table features.customer_purchases as
+with visits as (
+    select *, min(purchased_on) over (partition by customer_id) as first_on
+    from features.customer_day
+    where purchased_on <= $as_of::date
+)
+select
+    customer_id,
+    (count(*) - 1)::integer as x,
+    (max(purchased_on) - any_value(first_on))::integer as t_x,
+    ($as_of::date - any_value(first_on))::integer as t_days,
+    (avg(net_amount) filter (where purchased_on > first_on))::decimal(18, 2)
+        as mean_repeat_amount,
+    avg(net_amount)::decimal(18, 2) as mean_amount,
+from visits
+group by customer_id
+"""
+
+
+@pytest.fixture
+def con() -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect()
+    write_store(con, seed=30, days=640, customers=2_000)
+    return con
+
+
+def night(
+    con: duckdb.DuckDBPyConnection, as_of: date, settings: ClvSettings = SETTINGS
+) -> tuple[Night, Version]:
+    """Run a night upon the one before, which becomes the base of the next."""
+    con.execute(PURCHASES, {"as_of": as_of})
+    found = forecast(con, settings, as_of=as_of)
+    write_registry(con, found.versions)
+    watch_stability(con, find_serving(found.versions, PREDICTION))
+    con.execute("attach if not exists ':memory:' as base")
+    con.execute("create schema if not exists base.features")
+    con.execute(
+        "create or replace table base.features.model_registry as "
+        "select * from features.model_registry"
+    )
+    serving = find_serving(found.versions, PREDICTION)
+    assert serving is not None
+    return found, serving
+
+
+def scores(con: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
+    return con.execute("select * from features.clv order by customer_id").fetchall()
+
+
+def test_a_model_serves_for_a_week_and_is_then_trained_again(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    first, serving = night(con, FIRST)
+    assert (first.is_trained, serving.gate) == (True, "passed")
+    second, same = night(con, FIRST + timedelta(days=1))
+    assert (second.is_trained, same.version) == (False, serving.version)
+    assert second.fit.purchases == first.fit.purchases
+    later, fresh = night(con, FIRST + timedelta(days=7))
+    assert later.is_trained
+    assert fresh.trained_on == FIRST + timedelta(days=7)
+    assert len(later.versions) == 2
+
+
+def test_a_recalled_model_scores_as_the_one_that_was_trained(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    night(con, FIRST)
+    trained = scores(con)
+    again, _ = night(con, FIRST)
+    assert not again.is_trained
+    assert scores(con) == trained
+
+
+def test_a_model_that_fails_its_gate_leaves_yesterdays_serving(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    _, serving = night(con, FIRST)
+    strict = SETTINGS.model_copy(update={"gate_total_share": 1e-9, "refit_days": 0})
+    failed, still = night(con, FIRST + timedelta(days=7), strict)
+    assert failed.is_trained
+    assert still.version == serving.version
+    newest = failed.versions[0]
+    assert (newest.gate, newest.is_serving) == ("failed", False)
+    assert "total forecast would change" in newest.reason
+    assert failed.fit.purchases.params == still.document["purchases"]["params"]
+
+
+def test_customers_unlike_those_of_the_training_are_seen(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    night(con, FIRST)
+    statuses = con.execute("select distinct status from features.model_drift").fetchall()
+    assert statuses == [("stable",)]
+    con.execute("update features.customer_day set net_amount = net_amount * 10")
+    night(con, FIRST + timedelta(days=1))
+    drifted = con.execute(
+        "select quantity from features.model_drift where status = 'drifted' order by quantity"
+    ).fetchall()
+    assert ("mean amount",) in drifted
