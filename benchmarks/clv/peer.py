@@ -82,7 +82,7 @@ def run_pymc(file: str) -> dict[str, float]:
     data = frame.rename(columns={"x": "frequency", "t_x": "recency", "t_days": "T"})
     flat = {name: Prior("HalfFlat") for name in ("r", "alpha", "a", "b")}
     model = ModifiedBetaGeoModel(model_config=flat)
-    model.fit(data=data[["customer_id", "frequency", "recency", "T"]], fit_method="map")
+    model.fit(data=data[["customer_id", "frequency", "recency", "T"]], method="map")
     found = model.fit_summary()
     return {name: float(found[name]) for name in ("r", "alpha", "a", "b")}
 

@@ -47,6 +47,7 @@ from cdp_pipeline.features.contest import Entry, Verdict, decide
 from cdp_pipeline.features.fitting import BtydFit, ModelName
 from cdp_pipeline.features.histories import Vector
 from cdp_pipeline.features.rivals import (
+    SEASONAL,
     Rival,
     enter_models,
     enter_rules,
@@ -231,7 +232,12 @@ def backtest(con: duckdb.DuckDBPyConnection, *, as_of: date, plan: BacktestPlan)
         for fold in folds
         for result in fold.results
     ]
-    verdict = decide(entries, default=plan.model, allowed=list(days[0].rivals))
+    verdict = decide(
+        entries,
+        default=plan.model,
+        allowed=list(days[0].rivals),
+        preferred=(plan.model + SEASONAL,),
+    )
     return _with_intervals(con, plan, days, folds, verdict)
 
 

@@ -13,7 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MARGIN = 0.01
-"""Share by which a challenger must be better than the default."""
+"""Share by which a challenger must be better."""
+
+MARGIN_OF_ONE_DAY = 0.03
+"""The same where a single past day is all there is to compare on."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,17 @@ class Verdict:
     beaten_by: str | None = None
 
 
-def decide(entries: Iterable[Entry], *, default: str, allowed: Sequence[str]) -> Verdict:
+def decide(
+    entries: Iterable[Entry], *, default: str, allowed: Sequence[str], preferred: Sequence[str] = ()
+) -> Verdict:
     """Return who serves.
 
     Args:
         entries: Losses of all entrants on all past days.
-        default: The model that serves unless another is better by ``MARGIN``.
+        default: The model that serves unless another is better by a margin.
         allowed: Models that could serve today; others only show how they did.
+        preferred: Variants of the default. They are asked first, and whoever else wants to serve
+            must be better than the best of them.
     """
     losses: dict[str, dict[int, float]] = {}
     naive: set[str] = set()
@@ -95,8 +102,12 @@ def decide(entries: Iterable[Entry], *, default: str, allowed: Sequence[str]) ->
     }
     order = sorted(relative, key=lambda name: (relative[name], name != default, name))
     able = [name for name in order if name in allowed and name not in naive]
-    challenger = able[0] if able else default
-    winner = challenger if relative[challenger] < 1.0 - MARGIN else default
+    winner = default
+    for challengers in ([name for name in able if name in preferred], able):
+        for name in challengers[:1]:
+            margin = MARGIN if len(set(losses[name]) & set(base)) > 1 else MARGIN_OF_ONE_DAY
+            if relative[name] < relative[winner] * (1.0 - margin):
+                winner = name
     rules = [name for name in order if name in naive]
     beaten = next((name for name in rules[:1] if relative[name] < relative[winner]), None)
     standings = tuple(

@@ -33,6 +33,18 @@ def test_a_hair_is_not_enough() -> None:
     assert "less than the margin" in verdict.standings[0].reason
 
 
+def test_one_past_day_is_little_evidence() -> None:
+    found = [Entry("default", 1, 1.0), Entry("default", 2, 1.0), Entry("other", 1, 0.98)]
+    assert decide(found, default="default", allowed=MODELS).winner == "default"
+
+
+def test_another_kind_must_beat_the_best_variant_of_the_default() -> None:
+    found = entries(default=1.0, variant=0.7, other=0.699)
+    allowed = ("default", "variant", "other")
+    verdict = decide(found, default="default", allowed=allowed, preferred=["variant"])
+    assert verdict.winner == "variant"
+
+
 def test_a_rule_never_serves_but_is_named_when_it_wins() -> None:
     verdict = decide(entries(default=1.0, rule_last=0.5), default="default", allowed=MODELS)
     assert (verdict.winner, verdict.beaten_by) == ("default", "rule_last")
