@@ -39,13 +39,10 @@ from cdp_pipeline.features.certainty import (
     Interval,
     PastForecast,
     measure_drift,
-    parameter_variance,
-    relative_variance,
     total_interval,
 )
 from cdp_pipeline.features.contest import Entry, Verdict, decide
 from cdp_pipeline.features.fitting import BtydFit, ModelName
-from cdp_pipeline.features.histories import Vector
 from cdp_pipeline.features.rivals import (
     SEASONAL,
     Rival,
@@ -53,7 +50,7 @@ from cdp_pipeline.features.rivals import (
     enter_rules,
     fit_case_spend,
     fit_cases,
-    forecast_moments,
+    model_variances,
 )
 from cdp_pipeline.features.seasons import LEAST_HISTORY_DAYS, SeasonClock, find_season
 from cdp_pipeline.features.spend import SpendFit
@@ -363,30 +360,6 @@ def _drift(con: duckdb.DuckDBPyConnection, plan: BacktestPlan, cases: Cases, riv
     if rival.fit is None or rival.clock is None:
         return Drift(0.0, 0.0)
     return measure_drift(visits, rival.fit, rival.clock, cases.horizon_days)
-
-
-def model_variances(cases: Cases, rival: Rival, spend: SpendFit) -> Mapping[str, float]:
-    """Return the variance of the logarithm of both totals by chance and estimation."""
-    if rival.fit is None or rival.clock is None:
-        return {"visits": math.nan, "amount": math.nan}
-    clock = rival.clock
-    said = forecast_moments(cases, rival.fit, clock, spend)
-
-    def total(fit: BtydFit) -> float:
-        return float(forecast_moments(cases, fit, clock, spend).visits.sum())
-
-    estimation = parameter_variance(rival.fit, total)
-    usable = cases.mean_amount[cases.x > 0]
-    mean = float(usable.mean()) if len(usable) else 0.0
-    spend_variance = float(usable.var()) / len(usable) / mean**2 if mean > 0 else 0.0
-    return {
-        "visits": estimation + _spread(said.visits, said.visits_variance),
-        "amount": estimation + spend_variance + _spread(said.amount, said.amount_variance),
-    }
-
-
-def _spread(mean: Vector, variance: Vector) -> float:
-    return relative_variance(float(mean.sum()), variance)
 
 
 def _finish(

@@ -15,13 +15,15 @@ average_customer    everybody what a customer did on average in the days before
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cdp_pipeline.features.btyd import WhileAlive, p_alive, while_alive
 from cdp_pipeline.features.cases import Cases
+from cdp_pipeline.features.certainty import parameter_variance, relative_variance
 from cdp_pipeline.features.fitting import BtydFit, ModelName, fit_purchases
 from cdp_pipeline.features.histories import Vector, pair_up
 from cdp_pipeline.features.seasons import SeasonClock
@@ -153,6 +155,30 @@ def enter_rules(cases: Cases) -> Iterator[Rival]:
         everybody * _mean(cases.recent_visits),
         everybody * _mean(cases.recent_amount),
     )
+
+
+def model_variances(cases: Cases, rival: Rival, spend: SpendFit) -> Mapping[str, float]:
+    """Return the variance of the logarithm of both totals by chance and estimation."""
+    if rival.fit is None or rival.clock is None:
+        return {"visits": math.nan, "amount": math.nan}
+    clock = rival.clock
+    said = forecast_moments(cases, rival.fit, clock, spend)
+
+    def total(fit: BtydFit) -> float:
+        return float(forecast_moments(cases, fit, clock, spend).visits.sum())
+
+    estimation = parameter_variance(rival.fit, total)
+    usable = cases.mean_amount[cases.x > 0]
+    mean = float(usable.mean()) if len(usable) else 0.0
+    spend_variance = float(usable.var()) / len(usable) / mean**2 if mean > 0 else 0.0
+    return {
+        "visits": estimation + _spread(said.visits, said.visits_variance),
+        "amount": estimation + spend_variance + _spread(said.amount, said.amount_variance),
+    }
+
+
+def _spread(mean: Vector, variance: Vector) -> float:
+    return relative_variance(float(mean.sum()), variance)
 
 
 def _mean(values: Vector) -> float:

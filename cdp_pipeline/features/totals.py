@@ -14,13 +14,12 @@ import duckdb
 
 from cdp_pipeline.features.backtest import (
     BacktestReport,
-    model_variances,
     sample_stride,
 )
 from cdp_pipeline.features.cases import fetch_cases, fetch_daily_visits
 from cdp_pipeline.features.certainty import Interval, PastForecast, measure_drift, total_interval
 from cdp_pipeline.features.clv_fit import ClvFit
-from cdp_pipeline.features.rivals import Rival
+from cdp_pipeline.features.rivals import Rival, model_variances
 from cdp_pipeline.features.seasons import LEAST_HISTORY_DAYS
 
 
