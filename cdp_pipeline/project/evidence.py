@@ -149,6 +149,15 @@ _FIXED: tuple[Evidence, ...] = (
         text="email",
     ),
     Evidence(
+        "mailbox_year",
+        "Year, or its last two digits, in the mailbox's name: often the owner's year of birth",
+        key="mailbox_year",
+        present="told_year",
+        held="mailbox_year",
+        fields=("email", "birth_date"),
+        nature="code",
+    ),
+    Evidence(
         "phone",
         "Last nine digits of a telephone number",
         key="phone_hash",

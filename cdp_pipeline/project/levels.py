@@ -158,8 +158,43 @@ def years_apart(evidence: Evidence, argument: Argument) -> Agreement:
 def both_dates(evidence: Evidence, argument: Argument) -> Agreement:
     """Both records hold a full birth date, which says all that the years could say."""
     _plain(argument, "both dates known")
-    _only(evidence, "birth_year")
+    if evidence.tag not in {"birth_year", "mailbox_year"}:
+        _only(evidence, "birth_year")
     return Agreement("l.birth_number is not null and r.birth_number is not null")
+
+
+def mailbox_year(evidence: Evidence, argument: Argument) -> Agreement:
+    """The year in a mailbox's name is the other's year of birth, or in the other's mailbox too."""
+    _plain(argument, "year in the mailbox")
+    _only(evidence, "mailbox_year")
+    return Agreement(
+        "l.mailbox_year = r.birth_year or r.mailbox_year = l.birth_year "
+        f"or (l.mailbox_year >= {_FULL_YEAR} and l.mailbox_year = r.mailbox_year)"
+    )
+
+
+def mailbox_digits(evidence: Evidence, argument: Argument) -> Agreement:
+    """Two digits in a mailbox's name are the last of the other's year: anna78, born in 1978."""
+    _plain(argument, "two digits of the year")
+    _only(evidence, "mailbox_year")
+    return Agreement(
+        "l.mailbox_year in (r.birth_year % 100, r.mailbox_year % 100) "
+        "or r.mailbox_year in (l.birth_year % 100, l.mailbox_year % 100)"
+    )
+
+
+def other_digits(evidence: Evidence, argument: Argument) -> Agreement:
+    """No full year stands against another: two other digits are hardly a contradiction."""
+    _plain(argument, "two other digits")
+    _only(evidence, "mailbox_year")
+    return Agreement(f"not ({_full_years('l', 'r')} or {_full_years('r', 'l')})")
+
+
+def same_digits(evidence: Evidence, argument: Argument) -> Agreement:
+    """Two mailboxes with equal digits; that they are alike is for the e-mail to say."""
+    _plain(argument, "same digits in both mailboxes")
+    _only(evidence, "mailbox_year")
+    return Agreement("l.email_digits = r.email_digits")
 
 
 def same_district(evidence: Evidence, argument: Argument) -> Agreement:
@@ -254,6 +289,10 @@ VOCABULARY: dict[str, Template] = {
     "same year": same_year,
     "years apart": years_apart,
     "both dates known": both_dates,
+    "year in the mailbox": mailbox_year,
+    "two digits of the year": mailbox_digits,
+    "two other digits": other_digits,
+    "same digits in both mailboxes": same_digits,
     "same postal district": same_district,
     "same postal area": same_area,
     "same name at another provider": other_provider,
@@ -267,6 +306,8 @@ VOCABULARY: dict[str, Template] = {
 """Every level by the name that declarations use."""
 
 _CLOSE = 0.9
+
+_FULL_YEAR = 1000
 
 _MASKS = ((0.9, 4), (0.84, 6), (0.78, 8), (0.0, 26))
 """Letters in which two words of at least this similarity may differ."""
@@ -289,6 +330,13 @@ def _crossed(left: str, right: str) -> str:
         f"({left}.given_hash in ({right}.family_hash, {right}.family_first) "
         f"or (bit_count(xor({left}.given_mask, {right}.family_mask)) <= 4 "
         f"and jaro_winkler_similarity({left}.given_name, {right}.family_name) >= 0.9))"
+    )
+
+
+def _full_years(left: str, right: str) -> str:
+    return (
+        f"(coalesce({left}.mailbox_year, 0) >= {_FULL_YEAR} "
+        f"and coalesce({right}.birth_year, {right}.mailbox_year, 0) >= {_FULL_YEAR})"
     )
 
 

@@ -115,6 +115,9 @@ select
     case when r.family_name is not null then hash(split_part(f.folded, ' ', -1)) end as family_last,
     year(r.birth_date) * 10000 + month(r.birth_date) * 100 + day(r.birth_date) as birth_number,
     {birth_year} as birth_year,
+    try_cast(regexp_extract(split_part(r.email, '@', 1), {mailbox_year}, 1) as smallint)
+        as mailbox_year,
+    coalesce({birth_year}, mailbox_year) as told_year,
     month(r.birth_date) * 100 + day(r.birth_date) as birth_month_day,
     day(r.birth_date) * 100 + month(r.birth_date) as birth_day_month,
     {extras}
@@ -154,6 +157,9 @@ _EMAIL_LETTERS = "regexp_replace(split_part(r.email, '@', 1), '[0-9._-]+', '', '
 _EMAIL_DIGITS = "regexp_replace(split_part(r.email, '@', 1), '[a-z._-]+', '', 'g')"
 _EMAIL_CORE = "replace(replace(replace(split_part(r.email, '@', 1), '.', ''), '_', ''), '-', '')"
 # Several times cheaper than translate().
+
+_MAILBOX_YEAR = "'(?:^|[^0-9])((?:19[2-9][0-9]|20[01][0-9])|[0-9][0-9])(?:[^0-9]|$)'"
+"""anna1978 and anna_78, but neither anna4 nor anna5519."""
 
 _EMAIL_OWN = """
 length(replace(
@@ -263,6 +269,7 @@ def _nodes_sql(held: list[str], *, ids: str) -> str:
         email_core=_EMAIL_CORE,
         email_own=_EMAIL_OWN.format(folded_letters=fold_sql(_EMAIL_LETTERS)),
         birth_year=birth_year_sql(held),
+        mailbox_year=_MAILBOX_YEAR,
         extras=node_select(held),
         extra_joins=node_joins(held),
     )
