@@ -154,8 +154,12 @@ class LinkageSpec(Declaration):
     rules: dict[str, tuple[str, ...]] = Field(
         min_length=1, description="Blocking rules: keys that must all be present and equal."
     )
+    rare_rules: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Rules whose keys count only where hardly anybody shares one: a rare name.",
+    )
 
-    @field_validator("rules")
+    @field_validator("rules", "rare_rules")
     @classmethod
     def _has_known_keys(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         return _known_keys(value)
@@ -227,6 +231,7 @@ class LinkConfig(Declaration):
             owner=shipped.owner,
             comparisons=self.comparisons or shipped.comparisons,
             rules=self.rules or shipped.rules,
+            rare_rules={} if self.rules else shipped.rare_rules,
         )
 
     @field_validator("rules")

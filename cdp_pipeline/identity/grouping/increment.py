@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from cdp_pipeline.identity.grouping.attach import KEYS
 from cdp_pipeline.identity.grouping.linkage import components
-from cdp_pipeline.identity.scoring.blocking import BlockingRule, keep_pairs, read_blocks
+from cdp_pipeline.identity.scoring.blocking import BlockingRule, keep_pairs, key_caps, read_blocks
 from cdp_pipeline.identity.scoring.weights import log_odds_sql
 from cdp_pipeline.identity.standard.nodes import build_keys, build_wanted_nodes, number_nodes
 from cdp_pipeline.storage.warehouse import fetch_value
@@ -163,7 +163,8 @@ def propose_new_pairs(
     fresh = con.execute("select node_id from identity_new_key_nodes").fetchnumpy()["node_id"]
     is_new = np.zeros(int(fetch_value(con, "select count(*) from identity_node_ids")), dtype=bool)
     is_new[np.asarray(fresh, np.int64)] = True
-    pairs = keep_pairs(con, rules, blocks, blocks.sizes <= cap, only=is_new)
+    is_small = blocks.sizes <= key_caps(rules, cap=cap)[blocks.rules]
+    pairs = keep_pairs(con, rules, blocks, is_small, only=is_new)
     con.execute(_WANTED)
     build_wanted_nodes(con)
     return pairs

@@ -19,6 +19,11 @@ from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.storage.warehouse import fetch_value, quote_literal
 
 
+RARE = 6
+"""Nodes that a key of a rare rule may hold. Where more people have a name, one that is only alike
+is somebody else's; six are two people with a few records each."""
+
+
 @dataclass(frozen=True)
 class BlockingRule:
     """One reason for comparing two nodes.
@@ -28,12 +33,14 @@ class BlockingRule:
         columns: SQL over node columns that must all be present and equal.
         needs: Node columns without which the rule is left out.
         is_wide: Whether its keys tell so little that it may be dropped as a whole.
+        most: Nodes that a key may hold; default: as many as any key.
     """
 
     name: str
     columns: tuple[str, ...]
     needs: tuple[str, ...] = ()
     is_wide: bool = False
+    most: int | None = None
 
     def key_sql(self, number: int, *, nodes: str = "identity_nodes") -> str:
         """Return SQL for the rows (key, rule, node_id) of this rule."""
@@ -46,16 +53,22 @@ class BlockingRule:
 
 
 def declared_rules(spec: LinkageSpec) -> tuple[BlockingRule, ...]:
-    """Return the blocking rules of a declaration, in its order."""
+    """Return the blocking rules of a declaration, in its order; the rare ones last."""
     return tuple(
         BlockingRule(
             name,
             tuple(KEYS[key] for key in keys),
             tuple(_needed(key) for key in keys),
             sum(TELLING.get(key, 2.0) for key in keys) < 2,  # noqa: PLR2004 - see TELLING
+            RARE if name in spec.rare_rules else None,
         )
-        for name, keys in spec.rules.items()
+        for name, keys in {**spec.rules, **spec.rare_rules}.items()
     )
+
+
+def key_caps(rules: Sequence[BlockingRule], *, cap: int) -> Integers:
+    """Return the nodes that a key of each rule may hold."""
+    return np.array([cap if rule.most is None else min(rule.most, cap) for rule in rules], np.int64)
 
 
 def _needed(key: str) -> str:
@@ -85,13 +98,13 @@ def propose_pairs(
         Number of pairs.
     """
     blocks = read_blocks(con, [rule.key_sql(number) for number, rule in enumerate(rules)])
+    is_small = blocks.sizes <= key_caps(rules, cap=cap)[blocks.rules]
     is_dear = np.zeros(len(rules), dtype=bool)
     if most_pairs is not None:
         nodes = int(fetch_value(con, "select count(*) from identity_nodes"))
-        costs = blocks.chosen(blocks.sizes <= cap).costs(len(rules))
+        costs = blocks.chosen(is_small).costs(len(rules))
         is_dear = np.array([rule.is_wide for rule in rules]) & (costs > most_pairs * nodes)
-    is_kept = (blocks.sizes <= cap) & ~is_dear[blocks.rules]
-    return keep_pairs(con, rules, blocks, is_kept)
+    return keep_pairs(con, rules, blocks, is_small & ~is_dear[blocks.rules])
 
 
 def read_blocks(con: duckdb.DuckDBPyConnection, selects: Sequence[str]) -> Blocks:

@@ -14,21 +14,29 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Marks = npt.NDArray[np.bool_]
 
 KIN_BITS = 5.6
 """log2 odds of being kin, one person or one household, from which a pair is not two strangers:
 a risk of 2 %. Names alone never get there, unless they are very rare."""
 
-SURE_PROB = 2 / 3
-"""Probability from which a namesake is taken for the person: strangers made one cost twice as much
-as a person left in two, as the one is told the other's orders."""
+SURE_PROB = 0.9
+"""Probability from which a namesake is taken for the person when both can be reached: strangers
+made one cost nine times as much as a person left in two, as the one gets the other's mail. A mere
+name on a receipt can get nobody's, and is taken for the likeliest person."""
 
 LEAST_BITS = -6.0
 """log2 odds of a match below which a pair does not compete: sixty such weigh as one even one."""
 
 
 def choose_namesakes(
-    labels: Integers, left: Integers, right: Integers, log_odds: Floats, *, accept: float
+    labels: Integers,
+    left: Integers,
+    right: Integers,
+    log_odds: Floats,
+    *,
+    accept: float,
+    is_reachable: Marks,
 ) -> tuple[Integers, Integers]:
     """Return the pairs of groups that are one person although they may be strangers.
 
@@ -40,7 +48,9 @@ def choose_namesakes(
         left: One record of each pair that may be strangers.
         right: The other record.
         log_odds: log2 odds of a match of each pair.
-        accept: Probability from which two groups are one; above one half none has two partners.
+        accept: Probability from which two groups are one, if one of them is but a name; from one
+            half on none has two partners.
+        is_reachable: Records that hold an address, a number or a mailbox.
 
     Returns:
         Both groups of each chosen pair, the smaller number first.
@@ -56,5 +66,7 @@ def choose_namesakes(
     low, high, odds = low[is_first], high[is_first], np.exp2(bits[is_first])
     groups = int(labels.max(initial=-1)) + 1
     claims = np.bincount(low, odds, groups) + np.bincount(high, odds, groups)
-    chosen = odds / (1 + np.maximum(claims[low], claims[high])) >= accept
+    reached = np.bincount(labels[is_reachable], minlength=groups) > 0
+    sure = np.where(reached[low] & reached[high], max(accept, SURE_PROB), accept)
+    chosen = odds / (1 + np.maximum(claims[low], claims[high])) >= sure
     return low[chosen].astype(np.int64), high[chosen].astype(np.int64)

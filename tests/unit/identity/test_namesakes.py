@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from cdp_pipeline.identity.scoring.namesakes import choose_namesakes
 
 
-def _choose(labels: list[int], pairs: list[tuple[int, int, float]]) -> set[tuple[int, int]]:
+def _choose(
+    labels: list[int], pairs: list[tuple[int, int, float]], reachable: list[int] | None = None
+) -> set[tuple[int, int]]:
     left, right, bits = zip(*pairs, strict=True) if pairs else ((), (), ())
     low, high = choose_namesakes(
         np.array(labels, np.int64),
@@ -17,6 +19,7 @@ def _choose(labels: list[int], pairs: list[tuple[int, int, float]]) -> set[tuple
         np.array(right, np.int64),
         np.array(bits, np.float64),
         accept=0.5,
+        is_reachable=np.isin(np.arange(len(labels)), reachable or []),
     )
     return set(zip(low.tolist(), high.tolist(), strict=True))
 
@@ -33,6 +36,18 @@ def test_several_candidates_share_one_probability() -> None:
 
 def test_a_far_better_candidate_wins() -> None:
     assert _choose([0, 1, 2], [(0, 1, 4.0), (0, 2, -2.0)]) == {(0, 1)}
+
+
+def test_two_who_can_be_reached_must_be_likelier_one_than_a_mere_name() -> None:
+    """A name on a receipt gets nobody's mail; two mailboxes made one do."""
+    for reachable, chosen in ([], {(0, 1)}), ([1], {(0, 1)}), ([0, 1], set()):
+        assert _choose([0, 1], [(0, 1, 2.0)], reachable) == chosen
+    assert _choose([0, 1], [(0, 1, 4.0)], [0, 1]) == {(0, 1)}
+
+
+def test_a_group_is_reached_by_any_of_its_records() -> None:
+    assert _choose([0, 0, 1], [(0, 2, 2.0), (1, 2, 2.0)], [1, 2]) == set()
+    assert _choose([0, 0, 1], [(0, 2, 2.0), (1, 2, 2.0)], [0, 1]) == {(0, 1)}
 
 
 def test_a_group_knows_what_its_records_know_together() -> None:
