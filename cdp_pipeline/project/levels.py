@@ -216,7 +216,7 @@ def other_provider(evidence: Evidence, argument: Argument) -> Agreement:
     """The same name before the @, at another provider."""
     _plain(argument, "same name at another provider")
     _only(evidence, "email")
-    return Agreement("l.email_local = r.email_local")
+    return Agreement(f"l.email_local = r.email_local and {_PECULIAR}")
 
 
 def namesakes_address(evidence: Evidence, argument: Argument) -> Agreement:
