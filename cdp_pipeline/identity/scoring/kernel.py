@@ -176,6 +176,9 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
             elif comparison.kind == "shared" and self.has_household:
                 household = _share(seen[:, 1] + PRIOR_PAIRS * self._household_start[place])
                 household[0] = max(household[0], APART_SHARE)
+                # A family's records have the slips that one person's have, though blocking by
+                # equal values hides them where given names differ.
+                household[1:] = np.maximum(household[1:], household[1] * match[1:] / match[1])
                 self.household[place] = _share(household)
         total = self.population.total_pairs
         match, household = shares[:, 0].sum() / total, shares[:, 1].sum() / total
