@@ -40,6 +40,11 @@ REGISTERED_WEIGHT = 100
 CONTACT_WEIGHT = 3
 """A profile's own e-mail or phone, against one mention on an order or receipt."""
 
+DECIDED_SHARE = 0.7
+"""Share of all claims from which a record's owner is decided. Where a family holds a mailbox, the
+likeliest member is often not the one who shopped; nobody's receipt does less harm than another's.
+A profile's own contact against one mention of it (3 to 1) decides, two mentions to one do not."""
+
 _HOLDINGS = """
 create or replace temp table identity_holdings (
     field varchar, value varchar, group_id integer, weight double, record_id integer
@@ -129,7 +134,8 @@ select
     round(
         reliability * cast(claim as double)
         / cast(sum(claim) over (partition by evidence_id) as double), 9
-    ) as match_prob
+    ) as match_prob,
+    cast(claim as double) / cast(sum(claim) over (partition by evidence_id) as double) as share
 from claims
 qualify row_number() over (partition by evidence_id order by claim desc, group_id) = 1
 """
@@ -138,7 +144,7 @@ _ACCEPTED = """
 create or replace temp table identity_newly as
 select evidence_id, group_id, match_prob, field, holder_id
 from identity_claims
-where match_prob > $accept
+where match_prob > $accept and share >= $decided
 """
 
 _UNCLAIMED = """
@@ -180,7 +186,7 @@ def attach_records(con: duckdb.DuckDBPyConnection, *, accept: float, is_part: bo
         con.execute(_ASKED.format(keys=", ".join(KEYS)), {"key": key, "several": several})
         con.execute(_SHARES)
         con.execute(_CLAIMS)
-        con.execute(_ACCEPTED, {"accept": accept})
+        con.execute(_ACCEPTED, {"accept": accept, "decided": DECIDED_SHARE})
         _keep(con)
         unclaimed = _UNCLAIMED.format(key=key, reliability=RELIABILITY[key])
         con.execute(unclaimed, {"several": several})

@@ -33,7 +33,7 @@ from cdp_pipeline.identity.release.gate import ACCEPTED, HELD, Verdict, judge_ni
 from cdp_pipeline.identity.scoring.compare import Comparison, pattern_sql
 from cdp_pipeline.identity.scoring.design import declared_design
 from cdp_pipeline.identity.scoring.learning import correct_scores
-from cdp_pipeline.identity.scoring.namesakes import KIN_BITS, choose_namesakes
+from cdp_pipeline.identity.scoring.namesakes import EVEN_PROB, KIN_BITS, choose_namesakes
 from cdp_pipeline.identity.scoring.weights import (
     Parameters,
     frequency_select,
@@ -41,7 +41,7 @@ from cdp_pipeline.identity.scoring.weights import (
     score_patterns,
 )
 from cdp_pipeline.identity.standard.night import read_night
-from cdp_pipeline.identity.standard.nodes import build_nodes
+from cdp_pipeline.identity.standard.nodes import build_nodes, reachable_nodes
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
 
@@ -59,8 +59,6 @@ HIGHEST_BITS = 12.0
 
 CONFLICT_BITS = -2.0
 """A pair whose disagreements weigh less has no conflict: missing fields must not split a group."""
-
-EVEN = 0.5
 
 MADE_TABLES = (
     "customer_map",
@@ -182,8 +180,8 @@ def group_nodes(
         unsure["node_a"],
         unsure["node_b"],
         unsure["log_odds"],
-        accept=max(accept, EVEN),
-        is_reachable=_reachable(con),
+        accept=max(accept, EVEN_PROB),
+        is_reachable=reachable_nodes(con),
     )
     joined = components(*chosen, size=int(labels.max()) + 1)[labels]
     doubtful = np.isin(labels, np.concatenate(chosen)) & (np.bincount(joined)[joined] >= 3)  # noqa: PLR2004 - two have agreed
@@ -208,24 +206,6 @@ def _read_links(con: duckdb.DuckDBPyConnection, bonds: Bonds, touched: Marks | N
     if touched is not None:
         links = _chosen(links, touched[links["node_a"]])
     return _chosen(links, ~bonds.forbids(links["node_a"], links["node_b"]))
-
-
-def _reachable(con: duckdb.DuckDBPyConnection) -> Marks:
-    """Return which nodes hold more than what a person is: where or by what to reach one."""
-    found = con.execute(_REACHABLE).fetchnumpy()
-    return np.asarray(found["is_reachable"], np.bool_)
-
-
-_REACHABLE = """
-select
-    coalesce(
-        r.email, r.phone, r.street, r.loyalty_id, r.account_id, r.payment_token, r.national_id,
-        r.identifier
-    ) is not null as is_reachable
-from identity_node_ids as i
-inner join identity.records as r on r.record_id = i.record_id
-order by i.node_id
-"""
 
 
 def _chosen(links: Links, marks: Marks) -> Links:

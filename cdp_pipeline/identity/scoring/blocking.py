@@ -13,11 +13,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from cdp_pipeline.identity.scoring.pairing import Blocks, Marks, find_blocks, pair_up
+from cdp_pipeline.identity.scoring.pairing import Blocks, Integers, Marks, find_blocks, pair_up
 from cdp_pipeline.project.evidence import EVIDENCE, KEY_COLUMNS, KEYS, TELLING
 from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.storage.warehouse import fetch_value, quote_literal
-
 
 RARE = 6
 """Nodes that a key of a rare rule may hold. Where more people have a name, one that is only alike

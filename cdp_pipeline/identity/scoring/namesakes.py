@@ -25,6 +25,9 @@ SURE_PROB = 0.9
 made one cost nine times as much as a person left in two, as the one gets the other's mail. A mere
 name on a receipt can get nobody's, and is taken for the likeliest person."""
 
+EVEN_PROB = 0.5
+"""Probability from which a mere name is taken for a person; below, two could claim it."""
+
 LEAST_BITS = -6.0
 """log2 odds of a match below which a pair does not compete: sixty such weigh as one even one."""
 

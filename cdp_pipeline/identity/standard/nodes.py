@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from importlib import resources
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 
 from cdp_pipeline.identity.standard.extras import (
     birth_year_sql,
@@ -239,6 +241,27 @@ def build_keys(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
 def number_nodes(con: duckdb.DuckDBPyConnection) -> None:
     """Create ``identity_node_ids`` (record_id, node_id): one node for records that say the same."""
     con.execute(_NODE_IDS)
+
+
+def reachable_nodes(con: duckdb.DuckDBPyConnection) -> npt.NDArray[np.bool_]:
+    """Return which of ``identity_node_ids`` hold where or by what to reach somebody.
+
+    The others are a name, with a birth date at most.
+    """
+    found = con.execute(_REACHABLE).fetchnumpy()
+    return np.asarray(found["is_reachable"], np.bool_)
+
+
+_REACHABLE = """
+select
+    coalesce(
+        r.email, r.phone, r.street, r.loyalty_id, r.account_id, r.payment_token, r.national_id,
+        r.identifier
+    ) is not null as is_reachable
+from identity_node_ids as i
+inner join identity.records as r on r.record_id = i.record_id
+order by i.node_id
+"""
 
 
 def word_fields(held: Sequence[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from cdp_pipeline.identity.scoring.blocking import BlockingRule, propose_pairs
+from cdp_pipeline.identity.scoring.blocking import BlockingRule, key_caps, propose_pairs
 from cdp_pipeline.identity.scoring.design import shipped_design
 from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
 
@@ -63,3 +63,22 @@ def test_rules_are_wide_when_their_keys_tell_little() -> None:
     wide = {rule.name for rule in shipped_design("files").rules if rule.is_wide}
     assert "same given name" in wide
     assert wide.isdisjoint({"same mailbox", "same birth date and given name", "same address"})
+
+
+def test_a_rare_rule_has_a_cap_of_its_own_that_never_exceeds_the_general_one(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    rules = (BlockingRule("card", ("card",)), BlockingRule("name", ("name",), most=3))
+    propose_pairs(con, rules, cap=10)
+    report = {row["rule"]: row for row in fetch_dicts(con, "from identity.blocking")}
+    assert (report["name"]["keys"], report["name"]["dropped_keys"]) == (0, 1)
+    assert report["card"]["dropped_keys"] == 0
+    assert key_caps(rules, cap=10).tolist() == [10, 3]
+    assert key_caps(rules, cap=2).tolist() == [2, 2]
+
+
+def test_declared_rare_rules_come_last_and_are_capped() -> None:
+    rules = shipped_design().rules
+    rare = [rule.most is not None for rule in rules]
+    assert any(rare)
+    assert rare == sorted(rare)

@@ -43,7 +43,7 @@ pytest.importorskip("recordlinkage")
 
 FIELDS = {
     "given name", "family name", "birth date", "sex", "e-mail", "phone", "address",
-    "loyalty card", "web account", "kinds of record",
+    "year in the mailbox", "loyalty card", "web account", "kinds of record",
 }  # fmt: skip
 """What the village's records say about people."""
 
@@ -212,7 +212,7 @@ NEIGHBOURS = [
     {"record_key": "1", "given_name": "Ines", "family_name": "Quillfeather", "email": "iq@x.org"},
     {"record_key": "2", "given_name": "Ines", "family_name": "Quillfeather", "email": "iq@x.org",
      "postcode": "LS1 4AP", "street": "7 Mill Lane"},
-    {"record_key": "3", "given_name": "I", "family_name": "Quillfeather",
+    {"record_key": "3", "given_name": "I", "family_name": "Quilfeather",
      "postcode": "LS1 4AP", "street": "7 Mill Lane"},
 ]  # fmt: skip
 

@@ -119,6 +119,35 @@ def test_context_tells_kin_from_strangers_but_not_who_of_a_family() -> None:
     assert kernel.match[4][1] == pytest.approx(MATCH[4], abs=0.02)
 
 
+def test_a_family_slips_as_often_as_one_person() -> None:
+    """Blocking finds relatives by equal addresses: slips in theirs say nothing."""
+    fields = (
+        *FIELDS[:2],
+        Comparison("address", "false", (*YES_NO, Level("alike", "")), "shared", ()),
+    )
+    patterns = np.array(list(itertools.product((0, 1), (0, 1), (0, 1, 2))))
+
+    def expected(agree: list[float], levels: list[float]) -> npt.NDArray[np.float64]:
+        personal = np.where(patterns[:, :2] == 1, agree, 1 - np.array(agree)).prod(axis=1)
+        return np.asarray(personal * np.array(levels)[patterns[:, 2]])
+
+    strangers = [0.994, 0.002, 0.004]
+    counts = (
+        4000 * expected([0.9, 0.95], [0.1, 0.7, 0.2])
+        + 9000 * expected([0.01, 0.01], [0.1, 0.899, 0.001])
+        + 1_000_000 * expected([0.01, 0.0001], strangers)
+    )
+    population = Population(
+        nodes=5000,
+        total_pairs=1_013_000.0,
+        unrelated=(np.array([0.99, 0.01]), np.array([0.9999, 0.0001]), np.array(strangers)),
+    )
+    kernel = HouseholdECM(fields, population, counts=counts).fit(patterns)
+    same, alike = kernel.household[2][1:]
+    assert alike / same >= kernel.match[2][2] / kernel.match[2][1] - 1e-9
+    assert kernel.class_shares(np.array([[0, 0, 2]]))[0, 0] < 0.01
+
+
 def test_equal_data_fit_equally() -> None:
     first, second = _fit().kernel, _fit().kernel
     assert all(np.array_equal(a, b) for a, b in zip(first.match, second.match, strict=True))
