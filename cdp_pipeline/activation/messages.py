@@ -7,7 +7,6 @@ message with a gap is never sent: the SQL gives NULL and the member is left out.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,6 +16,8 @@ from babel.dates import format_date
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.project.marketing import OfferSpec
+from cdp_pipeline.project.mistakes import suggest
+from cdp_pipeline.project.positions import Positions
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
 OFFER_WORDS = ("discount", "valid_until")
@@ -37,11 +38,11 @@ def vet_offer(spec: OfferSpec, *, columns: Collection[str], path: Path) -> None:
     for key in ("sku_column", "product_column", "store_id_column", "store_name_column"):
         column = getattr(spec, key)
         if key in spec.model_fields_set and column and column not in columns:
-            raise _unknown(f"`{key}: {column}` is no column", column, columns, path)
+            raise _unknown(f"`{key}: {column}` is no column", column, columns, Positions(path)(key))
     for _, name in placeholders(spec.message, path=path):
         if name and name not in columns and name not in OFFER_WORDS:
             message = f"message has the unknown placeholder {{{name}}}"
-            raise _unknown(message, name, {*columns, *OFFER_WORDS}, path)
+            raise _unknown(message, name, {*columns, *OFFER_WORDS}, Positions(path)("message"))
 
 
 def placeholders(message: str, *, path: Path) -> list[tuple[str, str | None]]:
@@ -57,13 +58,15 @@ def placeholders(message: str, *, path: Path) -> list[tuple[str, str | None]]:
         pieces = list(Formatter().parse(message))
     except ValueError as error:
         raise ConfigError(
-            f"message: {error}", where=str(path), hint="Write {{ for a brace that is only text."
+            f"message: {error}",
+            where=Positions(path)("message"),
+            hint="Write {{ for a brace that is only text.",
         ) from error
     for _, name, form, conversion in pieces:
         if name is not None and (form or conversion or not name.isidentifier()):
             raise ConfigError(
                 f"message has the odd placeholder {{{name}}}",
-                where=str(path),
+                where=Positions(path)("message"),
                 hint="A placeholder is a column's name in braces and nothing else.",
             )
     return [(text, name) for text, name, _, _ in pieces]
@@ -116,7 +119,5 @@ def _spoken(name: str, sql_type: str) -> str:
     return f"nullif(trim(cast({column} as varchar)), '')"
 
 
-def _unknown(message: str, name: str, known: Collection[str], path: Path) -> ConfigError:
-    near = difflib.get_close_matches(name, sorted(known), 1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known)[:40])}."
-    return ConfigError(message, where=str(path), hint=hint)
+def _unknown(message: str, name: str, known: Collection[str], where: str) -> ConfigError:
+    return ConfigError(message, where=where, hint=suggest(name, sorted(known)))

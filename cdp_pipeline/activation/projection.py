@@ -7,7 +7,6 @@ hash or a safe text looks is decided in ``dialects``.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from pathlib import Path
 
@@ -15,6 +14,8 @@ from cdp_pipeline.activation.dialects import hashed, inert_text, is_free_text
 from cdp_pipeline.activation.triggers import TRIGGER_COLUMNS
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.project.marketing import CONTACT_COLUMNS, DestinationField, DestinationSpec
+from cdp_pipeline.project.mistakes import suggest
+from cdp_pipeline.project.positions import Positions
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
 MEMBERSHIP_COLUMNS = ("segment", "entered_on", "is_holdout")
@@ -53,11 +54,14 @@ def vet_destination(spec: DestinationSpec, *, columns: Collection[str], path: Pa
         ConfigError: A column is unknown, or personal without consent; says what was meant.
     """
     known = {*columns, *_content_columns(spec)} | (set(CONTACT_COLUMNS) if spec.channel else set())
-    for field in spec.fields:
+    place = Positions(path)
+    for position, field in enumerate(spec.fields):
         if field.column not in known:
-            near = difflib.get_close_matches(field.column, sorted(known), 1)
-            words = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}."
-            raise ConfigError(f"sends unknown column {field.column!r}", where=str(path), hint=words)
+            raise ConfigError(
+                f"sends unknown column {field.column!r}",
+                where=place("fields", position, "column"),
+                hint=suggest(field.column, sorted(known)),
+            )
 
 
 def rows_sql(spec: DestinationSpec, *, columns: Collection[str]) -> str:

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cdp_pipeline.activation.messages import vet_offer
+from cdp_pipeline.activation.projection import vet_destination
 from cdp_pipeline.core.errors import CdpError
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.identity.scoring.design import declared_design
@@ -103,6 +105,12 @@ def _check_marketing(project: Project, columns: Mapping[str, str], findings: Fin
         for name, spec in project.segments.items():
             path = project.path_of("segment", name)
             findings.attempt(partial(vet_segment, spec, columns=columns, path=path))
+        for name, offer in project.offers.items():
+            path = project.path_of("offer", name)
+            findings.attempt(partial(vet_offer, offer, columns=columns, path=path))
+        for name, destination in project.destinations.items():
+            path = project.path_of("destination", name)
+            findings.attempt(partial(vet_destination, destination, columns=columns, path=path))
     findings.checked["segments"] = len(project.segments)
     findings.checked["offers"] = len(project.offers)
     findings.checked["destinations"] = len(project.destinations)

@@ -28,6 +28,10 @@ _PLAIN = {
     "int_from_float": "must be a whole number",
     "float_type": "must be a number",
     "float_parsing": "must be a number",
+    **dict.fromkeys(
+        ("date_from_datetime_parsing", "date_parsing", "date_type"),
+        "must be a date such as 2027-03-31",
+    ),
     "string_type": "must be a text",
     "too_short": "must not be empty",
 }
@@ -164,7 +168,7 @@ def _explain_value(
             hint=suggest(str(found["input"]), known, else_="Choose one of them."),
         )
     message = _PLAIN.get(found["type"], found["msg"].removeprefix("Value error, "))
-    message = message.replace("Input should", "must")
+    message = message.replace("Input should", "must").replace("String should", "must")
     return ConfigError(f"`{dotted}`: {message}", where=where, hint=_hint(found, kind, loc))
 
 

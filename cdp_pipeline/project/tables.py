@@ -13,6 +13,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from cdp_pipeline.project.checks import Check, Declaration
+from cdp_pipeline.project.mistakes import MistakeError, suggest
 
 
 class TableColumn(Declaration):
@@ -56,7 +57,7 @@ class TableHeader(Declaration):
         for column in self.key:
             if column not in self.columns:
                 message = f"key column {column!r} is not among `columns:`"
-                raise ValueError(message)
+                raise MistakeError(message, "key", hint=suggest(column, self.columns))
         personal = [name for name, column in self.columns.items() if column.pii]
         if personal and not self.subject_key:
             message = f"column {personal[0]!r} holds personal data, so `subject_key:` is needed"

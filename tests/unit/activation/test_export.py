@@ -280,7 +280,7 @@ def test_analysis_needs_no_consent_and_gets_no_personal_data(
         ([{**EMAIL, "hash": "google", "kind": "postcode"}], {}, "in the clear"),
         ([{**CUSTOMER, "header": 'a"b'}], {}, "header"),
         ([CUSTOMER], {"purpose": None, "channel": None, "also_needs": ["x"]}, "also_needs"),
-        ([CUSTOMER, {"column": "visitz", "header": "n"}], {}, "Did you mean 'visits'"),
+        ([CUSTOMER, {"column": "visitz", "header": "n"}], {}, "Did you mean `visits`"),
         ([CUSTOMER, {"column": "city", "header": "n"}], {"purpose": None, "channel": None}, "city"),
     ],
 )

@@ -67,7 +67,7 @@ def test_values_cannot_break_out_of_the_text() -> None:
 @pytest.mark.parametrize(
     ("message", "words"),
     [
-        ("in {citty}", "'city'"),
+        ("in {citty}", "`city`"),
         ("in {city.__class__}", "odd placeholder"),
         ("in {city!r}", "odd placeholder"),
         ("in {city:>10}", "odd placeholder"),
@@ -80,7 +80,7 @@ def test_other_placeholders_are_refused(message: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         vet_offer(offer(message), columns=COLUMNS, path=PATH)
     assert caught.value.hint
-    assert caught.value.where == "offer.yml"
+    assert caught.value.where == "offer.yml:1:1"
 
 
 def test_columns_of_product_and_store_must_exist() -> None:

@@ -228,5 +228,5 @@ def test_a_placeholder_that_does_not_exist_stops_the_night(
 ) -> None:
     declare_offer(shop, "boots_10_percent", "nudge", message="off {boot_name}")
     shop.add("C1")
-    with pytest.raises(ConfigError, match="'boots_name'"):
+    with pytest.raises(ConfigError, match="`boots_name`"):
         run_night()

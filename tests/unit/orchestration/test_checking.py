@@ -88,6 +88,7 @@ WRITTEN_WRONG = [
     ("sql/marketing/destinations/google_ads.yml", "kind:", "knd:", "`kind`"),
     ("sql/core/dim_store.sql", "grain:", "grian:", "`grain`"),
     ("sql/staging/stores.yml", "grain:", "grian:", "`grain`"),
+    ("sql/core/dim_household.sql", "key: [", "key: [hausehold_id, ", "`household_id`"),
     ("reports/customer_performance.yml", "kind: bar", "kind: barr", "`bar`"),
     ("reports/brand.yml", "accent:", "acent:", "`accent`"),
     ("sql/linkage/people.yml", "levels: [", "levels: [sme, ", "`same`"),
@@ -150,3 +151,11 @@ def test_open_questions_are_listed_with_their_places(copy: Path) -> None:
     assert first.as_dict()["line"] == 11
     assert "`columns.till_time.format`" in second.message
     assert "in place of `!ask" in (second.hint or "")
+
+
+def test_a_destination_that_sends_an_unknown_column_is_told(copy: Path) -> None:
+    destination = copy / "sql" / "marketing" / "destinations" / "google_ads.yml"
+    change(destination, "column: email", "column: emial")
+    (error,) = check(copy).errors
+    assert (error.where or "").startswith(f"{destination}:12:")
+    assert "`email`" in (error.hint or "")
