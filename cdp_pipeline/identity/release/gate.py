@@ -57,10 +57,17 @@ _HELD_GROUPS = """
 create or replace temp table identity_held_groups as
 with placed as (
     select
-        r.record_id, r.evidence_id, m.customer_id as proposed, m.match_prob, k.customer_id as known
-    from identity.customer_map as m
-    inner join identity.records as r on r.source = m.source and r.record_key = m.record_key
-    left join identity_reference as k on k.source = m.source and k.record_key = m.record_key
+        r.record_id,
+        r.evidence_id,
+        m.customer_id as proposed,
+        coalesce(m.match_prob, b.match_prob) as match_prob,
+        k.customer_id as known
+    from identity.records as r
+    left join identity.customer_map as m on m.source = r.source and m.record_key = r.record_key
+    left join identity_reference as k on k.source = r.source and k.record_key = r.record_key
+    left join base.identity.customer_map as b
+        on b.source = r.source and b.record_key = r.record_key
+    where m.customer_id is not null or k.customer_id is not null
 ),
 homes as (
     select evidence_id, known, count(*) as records
@@ -111,6 +118,7 @@ select
 from chosen
 """
 # New records join the customer of their best link, else their group's only one, else each other.
+# A receipt that would belong to nobody tonight stays whose it was, as all known records do.
 
 _RELEASE = """
 create or replace table identity.release (
