@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from cdp_pipeline.identity.standard.extras import (
     birth_year_sql,
+    brought_tags,
     held_tags,
     node_joins,
     node_select,
@@ -248,7 +249,10 @@ def reachable_nodes(con: duckdb.DuckDBPyConnection) -> npt.NDArray[np.bool_]:
 
     The others are a name, with a birth date at most.
     """
-    found = con.execute(_REACHABLE).fetchnumpy()
+    parts = "".join(
+        f", r.{tag}" for tag in brought_tags(con, "identity.records") if tag == "street_name"
+    )
+    found = con.execute(_REACHABLE.format(parts=parts)).fetchnumpy()
     return np.asarray(found["is_reachable"], np.bool_)
 
 
@@ -256,7 +260,7 @@ _REACHABLE = """
 select
     coalesce(
         r.email, r.phone, r.street, r.loyalty_id, r.account_id, r.payment_token, r.national_id,
-        r.identifier
+        r.identifier{parts}
     ) is not null as is_reachable
 from identity_node_ids as i
 inner join identity.records as r on r.record_id = i.record_id
