@@ -71,6 +71,25 @@ class ClvSettings(_Group):
     minimum_customers: int = Field(default=500, ge=1, description="Below this no model is fitted.")
 
 
+class RecommendSettings(_Group):
+    """Recommendations."""
+
+    list_length: int = Field(default=5, ge=1, le=50, description="Items of a list.")
+    window_days: int = Field(default=730, ge=30, description="Days of purchases that count.")
+    in_range_days: int = Field(
+        default=90, ge=1, description="Days in which somebody must have bought what is shown."
+    )
+    maximum_items: int = Field(
+        default=3_000, ge=10, le=10_000, description="Items of a model, the most bought ones."
+    )
+    rule_support: int = Field(
+        default=20, ge=2, description="Fewest baskets that hold both items of a basket rule."
+    )
+    minimum_customers: int = Field(
+        default=200, ge=20, description="Fewest customers by whom ways to rank are compared."
+    )
+
+
 class IdentitySettings(_Group):
     """Record linkage."""
 
@@ -227,6 +246,7 @@ class Settings(BaseSettings):
     )
     rfm: RfmSettings = Field(default_factory=RfmSettings)
     clv: ClvSettings = Field(default_factory=ClvSettings)
+    recommend: RecommendSettings = Field(default_factory=RecommendSettings)
     identity: IdentitySettings = Field(default_factory=IdentitySettings)
     web: WebSettings = Field(default_factory=WebSettings)
     contact: ContactSettings = Field(default_factory=ContactSettings)

@@ -43,6 +43,7 @@ def nightly_graph(project_root: Path, *, check: bool = False) -> StepGraph:
             *_arrival(sources),
             *_people(),
             *_warehouse(),
+            *_predictions(),
             *_activation(),
             *_publication(),
         ]
@@ -124,12 +125,14 @@ def _people() -> list[Step]:
     ]
 
 
+_BUILD = "cdp_pipeline.warehouse.build:run"
+
+
 def _warehouse() -> list[Step]:
-    build = "cdp_pipeline.warehouse.build:run"
     return [
         Step(
             "build_core",
-            build,
+            _BUILD,
             reads=("identity.golden_records", "ops.deliveries"),
             makes=("core",),
             stage="warehouse",
@@ -139,7 +142,7 @@ def _warehouse() -> list[Step]:
         ),
         Step(
             "build_features",
-            build,
+            _BUILD,
             reads=("core",),
             makes=("features.base",),
             stage="warehouse",
@@ -147,6 +150,11 @@ def _warehouse() -> list[Step]:
             writes_warehouse=True,
             summary="visits, RFM, interests",
         ),
+    ]
+
+
+def _predictions() -> list[Step]:
+    return [
         Step(
             "predict_clv",
             "cdp_pipeline.features.clv:run",
@@ -157,9 +165,18 @@ def _warehouse() -> list[Step]:
             summary="fit, backtest and score purchases and spend",
         ),
         Step(
-            "build_profiles",
-            build,
+            "recommend",
+            "cdp_pipeline.features.recommend.night:run",
             reads=("features.clv",),
+            makes=("features.recommendations",),
+            stage="warehouse",
+            writes_warehouse=True,
+            summary="what to buy again, what to discover, basket rules; the best ranking serves",
+        ),
+        Step(
+            "build_profiles",
+            _BUILD,
+            reads=("features.clv", "features.recommendations"),
             makes=("features.customer_features",),
             stage="warehouse",
             params={"layer": "features", "rest": True},

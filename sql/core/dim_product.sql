@@ -13,6 +13,7 @@ columns:
   price_tier: value, mid or premium
   season: all, winter or summer
   is_active: Whether it is still sold
+  is_in_stock: Whether it can be had now; true if no source says
   is_listed: Whether the product file has it
   url_path: Path of its page on the web site
 checks:
@@ -46,6 +47,7 @@ listed as (
         price_tier,
         season,
         coalesce(is_active, true) as is_active,
+        coalesce(is_in_stock, true) as is_in_stock,
         true as is_listed,
         url_path
     from products
@@ -77,6 +79,7 @@ unlisted as (
         cast(null as varchar) as price_tier,
         cast(null as varchar) as season,
         true as is_active,
+        true as is_in_stock,
         false as is_listed,
         cast(null as varchar) as url_path
     from sold

@@ -67,6 +67,9 @@ columns:
   next_sku: Article to propose
   next_product_name: Its name
   next_price_amount: Its list price
+  next_reason: Why it is proposed, in words
+  again_sku: Article the person is likely to buy again
+  again_product_name: Its name
   r_score: Recency score; null without purchases in the RFM window
   f_score: Frequency score
   m_score: Money score
@@ -324,6 +327,9 @@ final as (
         next_best.next_sku,
         next_best.next_product_name,
         next_best.next_price_amount,
+        next_best.next_reason,
+        next_best.again_sku,
+        next_best.again_product_name,
         rfm.r_score,
         rfm.f_score,
         rfm.m_score,

@@ -1,152 +1,75 @@
 /*
 description: >-
-  What to show a person next. The category is the one that most people who share the favourite
-  category buy and this person does not; the article is the best seller of the favourite category
-  that the person does not own. People without purchases in the last 365 days have no row.
-grain: one row per person with a favourite category
+  What to show a person next, first of the person's lists: the category and the article to
+  discover, and the article bought again. Without a purchase they are what sells in the person's store.
+grain: one row per person with a recommendation
 key: [customer_id]
 owner: analytics
 subject_key: customer_id
 columns:
   customer_id: Stable id of the person
-  favourite_category: Category with the most money in the last 365 days
-  next_category: Category to propose; null if the person buys all that fit
-  next_category_share: Share of people with the same favourite category who buy it
-  next_sku: Article to propose from the favourite category; null if the person owns the best sellers
+  favourite_category: Category with the most money in the last 365 days; null without purchases
+  next_category: Category to propose that the person never bought
+  next_category_reason: Why, in words
+  next_sku: Article to propose that the person never bought
   next_product_name: Its name
   next_price_amount: Its list price
+  next_reason: Why, in words
+  again_sku: Article that the person bought and is likely to buy again; null without one
+  again_product_name: Its name
+  again_reason: Why, in words
+  has_personal_next: Whether the person's own purchases chose the article
 */
-with category_affinity as (
+with recommendations as (
+    select * from features.recommendations
+    where rank_no = 1
+),
+
+category_affinity as (
     select * from features.category_affinity
+    where rank_no = 1
 ),
 
 dim_product as (
     select * from core.dim_product
 ),
 
-fct_sales as (
+firsts as (
     select
         customer_id,
-        sku,
-        sold_on
-    from core.fct_sales
-    where
-        customer_id is not null
-        and line_kind = 'product'
-        and not is_return
-        and is_recent(sold_on, {{ business_date }}, 365)
-),
-
-favourites as (
-    select
-        customer_id,
-        category,
-        count(*) over (partition by category) as fan_count
-    from category_affinity
-    where rank_no = 1
-),
-
--- Counting by favourite category instead of by pairs of categories keeps this linear. Fewer than
--- five people are an accident, not a pattern.
-companions as (
-    select
-        favourites.category as favourite_category,
-        category_affinity.category as next_category,
-        share(count(*), max(favourites.fan_count)) as next_category_share
-    from favourites
-    inner join category_affinity on favourites.customer_id = category_affinity.customer_id
-    where favourites.category <> category_affinity.category
-    group by favourites.category, category_affinity.category
-    having count(*) >= 5
-    qualify
-        row_number() over (
-            partition by favourites.category
-            order by count(*) desc, category_affinity.category asc
-        ) <= 20
-),
-
-next_categories as (
-    select
-        favourites.customer_id,
-        companions.next_category,
-        companions.next_category_share
-    from favourites
-    inner join companions on favourites.category = companions.favourite_category
-    left join category_affinity
-        on
-            favourites.customer_id = category_affinity.customer_id
-            and companions.next_category = category_affinity.category
-    where category_affinity.customer_id is null
-    qualify
-        row_number() over (
-            partition by favourites.customer_id
-            order by companions.next_category_share desc, companions.next_category asc
-        ) = 1
-),
-
-owned_products as (
-    select distinct
-        customer_id,
-        sku
-    from fct_sales
-),
-
-buyer_counts as (
-    select
-        sku,
-        count(distinct customer_id) as buyer_count
-    from fct_sales
-    where is_recent(sold_on, {{ business_date }}, 90)
-    group by sku
-),
-
-best_sellers as (
-    select
-        dim_product.category,
-        dim_product.sku,
-        dim_product.product_name,
-        dim_product.list_price,
-        row_number() over (
-            partition by dim_product.category
-            order by buyer_counts.buyer_count desc, dim_product.sku asc
-        ) as rank_no
-    from dim_product
-    inner join buyer_counts on dim_product.sku = buyer_counts.sku
-    where dim_product.is_active and dim_product.category is not null
-    qualify rank_no <= 10
-),
-
-next_products as (
-    select
-        favourites.customer_id,
-        best_sellers.sku,
-        best_sellers.product_name,
-        best_sellers.list_price
-    from favourites
-    inner join best_sellers on favourites.category = best_sellers.category
-    anti join owned_products
-        on
-            favourites.customer_id = owned_products.customer_id
-            and best_sellers.sku = owned_products.sku
-    qualify
-        row_number() over (
-            partition by favourites.customer_id
-            order by best_sellers.rank_no asc
-        ) = 1
+        max(item_id) filter (where list = 'discover' and item_kind = 'category') as next_category,
+        max(reason) filter (where list = 'discover' and item_kind = 'category')
+            as next_category_reason,
+        max(item_id) filter (where list = 'discover' and item_kind = 'product') as next_sku,
+        max(item_name) filter (where list = 'discover' and item_kind = 'product')
+            as next_product_name,
+        max(reason) filter (where list = 'discover' and item_kind = 'product') as next_reason,
+        max(item_id) filter (where list = 'buy_again' and item_kind = 'product') as again_sku,
+        max(item_name) filter (where list = 'buy_again' and item_kind = 'product')
+            as again_product_name,
+        max(reason) filter (where list = 'buy_again' and item_kind = 'product') as again_reason,
+        bool_or(is_personal and list = 'discover' and item_kind = 'product') as has_personal_next
+    from recommendations
+    group by customer_id
 ),
 
 final as (
     select
-        favourites.customer_id,
-        favourites.category as favourite_category,
-        next_categories.next_category,
-        next_categories.next_category_share,
-        next_products.sku as next_sku,
-        next_products.product_name as next_product_name,
-        next_products.list_price as next_price_amount
-    from favourites
-    left join next_categories on favourites.customer_id = next_categories.customer_id
-    left join next_products on favourites.customer_id = next_products.customer_id
+        firsts.customer_id,
+        category_affinity.category as favourite_category,
+        firsts.next_category,
+        firsts.next_category_reason,
+        firsts.next_sku,
+        firsts.next_product_name,
+        dim_product.list_price as next_price_amount,
+        firsts.next_reason,
+        firsts.again_sku,
+        firsts.again_product_name,
+        firsts.again_reason,
+        firsts.has_personal_next
+    from firsts
+    left join category_affinity on firsts.customer_id = category_affinity.customer_id
+    left join dim_product on firsts.next_sku = dim_product.sku
 )
 
 select * from final

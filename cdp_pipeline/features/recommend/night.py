@@ -1,0 +1,307 @@
+"""The step that recommends: lists for everybody, basket rules and the contest behind them.
+
+================================  ==============================================================
+features.recommendations          one row per person, level, list and rank
+features.basket_rules             one row per level, item and partner
+features.recommendation_backtest  one row per level, list and way to rank
+================================  ==============================================================
+
+Reading the warehouse and writing these tables belong here; how lists are made does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.core.settings import RecommendSettings
+from cdp_pipeline.features.recommend import sentences
+from cdp_pipeline.features.recommend.contest import Contest, ContestPlan, hold_contests
+from cdp_pipeline.features.recommend.lists import make_lists, plan_lists
+from cdp_pipeline.features.recommend.log import count_purchases
+from cdp_pipeline.features.recommend.ranking import ListName, learn
+from cdp_pipeline.features.recommend.rules import make_rules
+from cdp_pipeline.privacy.consent import permitted
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.warehouse import declare_table, fetch_value, open_build
+
+LEVELS = {"product": "lines.sku", "category": "products.category"}
+TABLES = ("recommendations", "basket_rules", "recommendation_backtest")
+
+_LINES = """
+create or replace temp table recommend_{level}_line as
+select
+    lines.customer_id,
+    {item} as item_id,
+    lines.source || ':' || lines.sale_id as basket_id,
+    lines.sold_at as bought_at,
+    lines.quantity,
+    lines.is_return,
+from core.fct_sales as lines
+left join core.dim_product as products on lines.sku = products.sku
+where
+    lines.line_kind = 'product'
+    and {item} is not null
+    and is_recent(lines.sold_on, $business_date::date, $window_days)
+"""
+_BOUGHT = """
+create or replace temp table recommend_{level}_bought as
+select customer_id, item_id, basket_id, bought_at
+from recommend_{level}_line
+where not is_return
+"""
+_RETURNED = """
+create or replace temp table recommend_{level}_returned as
+select customer_id, item_id
+from recommend_{level}_line
+where customer_id is not null
+group by customer_id, item_id
+having sum(quantity) <= 0 and bool_or(is_return)
+"""
+_OFFERED = """
+create or replace temp table recommend_{level}_offered as
+select distinct {item} as item_id
+from core.fct_sales as lines
+inner join core.dim_product as products on lines.sku = products.sku
+where
+    products.is_active
+    and products.is_in_stock
+    and {item} is not null
+    and not lines.is_return
+    and is_recent(lines.sold_on, $business_date::date, $in_range_days)
+"""
+_CREATE = """
+create or replace table features.recommendations (
+    customer_id varchar, item_kind varchar, list varchar, rank_no integer, item_id varchar,
+    item_name varchar, score double, reason_kind varchar, reason_item_id varchar,
+    reason_count bigint, reason varchar, is_personal boolean
+);
+create or replace table features.basket_rules (
+    item_kind varchar, item_id varchar, rank_no integer, partner_id varchar, basket_count bigint,
+    confidence double, shrunk_confidence double, cosine double, lift double
+);
+create or replace table features.recommendation_backtest (
+    item_kind varchar, list varchar, ranker varchar, title varchar, is_naive boolean,
+    is_serving boolean, status varchar, customer_count bigint, hit_share double,
+    recall_share double, mean_precision double, gain double, gain_error double, reason varchar
+)
+"""
+_INSERT_BACKTEST = """
+insert into features.recommendation_backtest values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+# Everybody without a list to discover of her own gets what sells in her store.
+_LISTS = """
+insert into features.recommendations
+with names as (
+    select sku as item_id, product_name as item_name from core.dim_product
+    where $level = 'product'
+),
+refused as (
+    select customer_id from {gate}
+    where reason in ('withdrawn', 'objected', 'unclear', 'privacy_request')
+),
+personal as (
+    select
+        made.customer_id,
+        made.list,
+        made.rank_no,
+        made.item_id,
+        coalesce(names.item_name, made.item_id) as item_name,
+        made.score,
+        made.reason_kind,
+        made.reason_item_id,
+        made.reason_count,
+        {reason} as reason,
+        true as is_personal,
+    from {lists} as made
+    left join names on made.item_id = names.item_id
+    left join names as because on made.reason_item_id = because.item_id
+    anti join refused on made.customer_id = refused.customer_id
+),
+strangers as (
+    select people.customer_id, coalesce(habits.favourite_store_id, people.home_store_id) as store_id
+    from core.dim_customer as people
+    left join features.shopping_habits as habits on people.customer_id = habits.customer_id
+    anti join (select customer_id from personal where list = 'discover') as listed
+        on people.customer_id = listed.customer_id
+),
+placed as (
+    select
+        strangers.customer_id,
+        coalesce(stores.store_id, 'all') as store_id,
+        stores.store_name,
+    from strangers
+    left join core.dim_store as stores
+        on strangers.store_id = stores.store_id
+        and stores.store_id in (select store_id from features.popular_items)
+),
+popular as (
+    select
+        placed.customer_id,
+        'discover' as list,
+        popular.rank_no,
+        popular.item_id,
+        popular.item_name,
+        null::double as score,
+        'popular' as reason_kind,
+        null::varchar as reason_item_id,
+        popular.receipt_count as reason_count,
+        {sells} as reason,
+        false as is_personal,
+    from placed
+    inner join features.popular_items as popular
+        on placed.store_id = popular.store_id and popular.item_kind = $level
+    where popular.rank_no <= $length
+),
+final as (
+    select * from personal
+    union all
+    select * from popular
+)
+select
+    customer_id, $level, list, rank_no, item_id, item_name, score, reason_kind, reason_item_id,
+    reason_count, reason, is_personal,
+from final
+order by customer_id, list, rank_no
+"""
+
+
+@dataclass(frozen=True)
+class Level:
+    """Articles or categories, with the contests of their lists."""
+
+    name: str
+    contests: dict[ListName, Contest]
+
+
+def run(context: RunContext) -> StepResult:
+    """Hold the contests, make the lists and the basket rules; write the three tables.
+
+    Raises:
+        PrivacyError: The consent ledger is missing.
+        WarehouseError: A table differs from its header.
+    """
+    settings = context.settings.recommend
+    project = load_project(context.project_root)
+    with open_build(context) as con:
+        con.execute(_CREATE)
+        gate = permitted(
+            con, purpose="profiling", channel=None, business_date=context.business_date
+        )
+        levels = [
+            recommend_level(con, name, settings, as_of=context.business_date, gate=gate)
+            for name in LEVELS
+        ]
+        for table in TABLES:
+            declare_table(con, project.table(f"features.{table}"))
+        rows = int(fetch_value(con, "select count(*) from features.recommendations"))
+        people = int(
+            fetch_value(con, "select count(distinct customer_id) from features.recommendations")
+        )
+    return StepResult(
+        rows_in=people,
+        rows_out=rows,
+        messages=tuple(
+            f"{level.name}, {name.replace('_', ' ')}: {contest.winner.name}; {contest.reason}."
+            for level in levels
+            for name, contest in level.contests.items()
+        ),
+        facts={
+            f"{level.name}_{name}": contest.winner.name
+            for level in levels
+            for name, contest in level.contests.items()
+        },
+    )
+
+
+def recommend_level(
+    con: duckdb.DuckDBPyConnection,
+    level: str,
+    settings: RecommendSettings,
+    *,
+    as_of: date,
+    gate: str,
+) -> Level:
+    """Add the rows of one level to the three tables.
+
+    Args:
+        con: Connection to the build, with core and the basic features finished.
+        level: ``product`` or ``category``.
+        settings: Lengths, windows and limits.
+        as_of: Business date.
+        gate: Table of who may be profiled, from the consent gate.
+    """
+    bought = _read_lines(con, level, settings, as_of=as_of)
+    plan = ContestPlan(
+        minimum_customers=settings.minimum_customers, maximum_items=settings.maximum_items
+    )
+    name = f"recommend_{level}"
+    contests = hold_contests(con, bought, as_of=as_of, plan=plan, name=f"{name}_past")
+    log = count_purchases(con, bought, as_of=as_of, name=name)
+    models = learn(con, log, bought, maximum_items=settings.maximum_items)
+    shown = plan_lists(
+        log,
+        length=settings.list_length,
+        offered=f"{name}_offered",
+        returned=f"{name}_returned",
+    )
+    lists = make_lists(log, models, contests, shown)
+    words = {"reason": sentences.REASON, "sells": sentences.SELLS}
+    con.execute(
+        _LISTS.format(gate=gate, lists=lists, **words),
+        {"level": level, "length": settings.list_length},
+    )
+    rules = make_rules(con, bought, support=settings.rule_support, name=f"{name}_rule")
+    con.execute(
+        f"insert into features.basket_rules select $level, * from {rules} "  # noqa: S608 - own name
+        "order by item_id, rank_no",
+        {"level": level},
+    )
+    for contest in contests.values():
+        con.executemany(_INSERT_BACKTEST, contest_rows(level, contest))
+    return Level(level, contests)
+
+
+def contest_rows(level: str, contest: Contest) -> list[tuple[object, ...]]:
+    """Return the rows of ``features.recommendation_backtest`` that a contest makes."""
+    if not contest.scores:
+        winner = contest.winner
+        lead = (level, contest.list_name, winner.name, winner.title, winner.is_naive, True)
+        return [(*lead, "not_enough_data", *[None] * 6, contest.reason)]
+    return [
+        (
+            level,
+            contest.list_name,
+            score.ranker.name,
+            score.ranker.title,
+            score.ranker.is_naive,
+            score.serves,
+            "ok",
+            score.customers,
+            round(score.hit_share, 6),
+            round(score.recall, 6),
+            round(score.mean_precision, 6),
+            round(score.gain, 6),
+            round(score.gain_error, 6),
+            contest.reason if score.serves else None,
+        )
+        for score in contest.scores
+    ]
+
+
+def _read_lines(
+    con: duckdb.DuckDBPyConnection, level: str, settings: RecommendSettings, *, as_of: date
+) -> str:
+    words = {"level": level, "item": LEVELS[level]}
+    dates = {"business_date": as_of, "window_days": settings.window_days}
+    con.execute(_LINES.format(**words), dates)
+    con.execute(_BOUGHT.format(**words))
+    con.execute(_RETURNED.format(**words))
+    con.execute(
+        _OFFERED.format(**words),
+        {"business_date": as_of, "in_range_days": settings.in_range_days},
+    )
+    return f"recommend_{level}_bought"

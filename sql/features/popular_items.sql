@@ -1,0 +1,109 @@
+/*
+description: >-
+  What sells: articles and categories by the number of receipts and orders that held them in the
+  last 90 days, store by store and over all. Shown to people of whom nothing else is known.
+grain: one row per store, level and rank, twenty ranks at most; store "all" is the whole house
+key: [store_id, item_kind, rank_no]
+owner: analytics
+columns:
+  store_id: Store that sold, or all for tills and web together
+  item_kind: product or category
+  rank_no: 1 for what most receipts held; ties go to the lower name
+  item_id: Article number, or category
+  item_name: Name of the article, or the category again
+  receipt_count: Receipts and orders that held it
+checks:
+  - {expect: in_set, column: item_kind, values: [product, category]}
+  - {expect: between, column: rank_no, min: 1, max: 20}
+*/
+with fct_sales as (
+    select * from core.fct_sales
+    where
+        line_kind = 'product'
+        and not is_return
+        and is_recent(sold_on, {{ business_date }}, 90)
+),
+
+dim_product as (
+    select * from core.dim_product
+    where is_active and is_in_stock
+),
+
+lines as (
+    select
+        fct_sales.store_id,
+        fct_sales.source || ':' || fct_sales.sale_id as receipt,
+        dim_product.sku,
+        dim_product.product_name,
+        dim_product.category
+    from fct_sales
+    inner join dim_product on fct_sales.sku = dim_product.sku
+),
+
+items as (
+    select
+        store_id,
+        receipt,
+        'product' as item_kind,
+        sku as item_id,
+        product_name as item_name
+    from lines
+    union all
+    select
+        store_id,
+        receipt,
+        'category' as item_kind,
+        category as item_id,
+        category as item_name
+    from lines
+    where category is not null
+),
+
+everywhere as (
+    select
+        store_id,
+        receipt,
+        item_kind,
+        item_id,
+        item_name
+    from items
+    where store_id is not null
+    union all
+    select
+        'all' as store_id,
+        receipt,
+        item_kind,
+        item_id,
+        item_name
+    from items
+),
+
+counts as (
+    select
+        store_id,
+        item_kind,
+        item_id,
+        min(item_name) as item_name,
+        count(distinct receipt) as receipt_count
+    from everywhere
+    group by store_id, item_kind, item_id
+),
+
+final as (
+    select
+        store_id,
+        item_kind,
+        cast(
+            row_number() over (
+                partition by store_id, item_kind
+                order by receipt_count desc, item_id asc
+            ) as integer
+        ) as rank_no,
+        item_id,
+        item_name,
+        receipt_count
+    from counts
+    qualify rank_no <= 20
+)
+
+select * from final
