@@ -124,6 +124,7 @@ def run_app(arguments: list[str]) -> int:
         "quarantine",
         "link",
         "value",
+        "recommend",
     ):
         import_module(f"cdp_pipeline.cli.{module}")
 

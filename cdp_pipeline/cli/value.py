@@ -123,7 +123,7 @@ def clv(  # noqa: PLR0913 - one parameter an option
     from cdp_pipeline.orchestration.files import value_file
     from cdp_pipeline.storage.outputs import write_table, write_text
 
-    page = _check_places(file, out, report)
+    page = check_places(file, out, report)
     found = value_file(
         file,
         Columns(customer, date, amount, quantity),
@@ -134,8 +134,8 @@ def clv(  # noqa: PLR0913 - one parameter an option
             minimum_customers=minimum,
             unit_days=7 if unit is TimeUnit.WEEKS else 1,
         ),
-        as_of=_read_day(as_of, "--as-of"),
-        order=_read_order(day_first),
+        as_of=read_day(as_of, "--as-of"),
+        order=read_order(day_first),
         counts_free=count_free,
     )
     write_table(found.customers, out)
@@ -172,7 +172,7 @@ def rfm(  # noqa: PLR0913 - one parameter an option
     from cdp_pipeline.orchestration.files import group_file
     from cdp_pipeline.storage.outputs import check_folder, write_table, write_text
 
-    page = _check_places(file, out, report)
+    page = check_places(file, out, report)
     if save_thresholds:
         check_folder(save_thresholds)
     known = read_thresholds(thresholds) if thresholds else None
@@ -183,10 +183,10 @@ def rfm(  # noqa: PLR0913 - one parameter an option
             window_days=known.window_days if known else window,
             bins=known.bins if known else bins,
             thresholds=known,
-            since=_read_day(since, "--since"),
+            since=read_day(since, "--since"),
         ),
-        as_of=_read_day(as_of, "--as-of"),
-        order=_read_order(day_first),
+        as_of=read_day(as_of, "--as-of"),
+        order=read_order(day_first),
     )
     write_table(found.customers if by else found.customers.drop_columns("part"), out)
     write_text(render_groups(found), page)
@@ -216,7 +216,12 @@ def _show_groups(found: GroupResult, out: Path, page: Path) -> None:
     output.write(f"report:    {page}")
 
 
-def _check_places(file: Path, out: Path, report: Path | None) -> Path:
+def check_places(file: Path, out: Path, report: Path | None) -> Path:
+    """Return where the page goes, after both places are known to be writable.
+
+    Raises:
+        ConfigError: One of them is not.
+    """
     from cdp_pipeline.storage.outputs import check_folder, check_output
 
     page = report or out.with_suffix(".html")
@@ -225,7 +230,12 @@ def _check_places(file: Path, out: Path, report: Path | None) -> Path:
     return page
 
 
-def _read_day(text: str | None, option: str) -> Date | None:
+def read_day(text: str | None, option: str) -> Date | None:
+    """Return the day that an option names.
+
+    Raises:
+        ConfigError: It is not written as YYYY-MM-DD.
+    """
     if text is None:
         return None
     try:
@@ -234,7 +244,8 @@ def _read_day(text: str | None, option: str) -> Date | None:
         raise ConfigError(error.message, where=option, hint=error.hint) from error
 
 
-def _read_order(day_first: bool | None) -> Order | None:  # noqa: FBT001 - three states of a flag
+def read_order(day_first: bool | None) -> Order | None:  # noqa: FBT001 - three states of a flag
+    """Return how dates are written, as far as it was said."""
     if day_first is None:
         return None
     return "day first" if day_first else "month first"

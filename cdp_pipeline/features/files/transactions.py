@@ -211,19 +211,19 @@ def _load_lines(
     con: duckdb.DuckDBPyConnection, loaded: Loaded, columns: Columns, order: Order | None
 ) -> list[str]:
     customer, day, amount = (
-        _find(loaded, name, option)
+        find_column(loaded, name, option)
         for name, option in (
             (columns.customer, "--customer"),
             (columns.date, "--date"),
             (columns.amount, "--amount"),
         )
     )
-    quantity = _find(loaded, columns.quantity, "--quantity") if columns.quantity else None
-    part = _find(loaded, columns.part, "--by") if columns.part else None
-    day_sql, notes = _date_sql(con, loaded, day, order)
-    amount_sql = _number_sql(con, loaded, amount)
+    quantity = find_column(loaded, columns.quantity, "--quantity") if columns.quantity else None
+    part = find_column(loaded, columns.part, "--by") if columns.part else None
+    day_sql, notes = date_sql(con, loaded, day, order)
+    amount_sql = number_sql(con, loaded, amount)
     if quantity:
-        amount_sql = f"({amount_sql} * {_number_sql(con, loaded, quantity)})::decimal(18, 4)"
+        amount_sql = f"({amount_sql} * {number_sql(con, loaded, quantity)})::decimal(18, 4)"
     con.execute(
         _LINES.format(
             row=ROW,
@@ -239,7 +239,12 @@ def _load_lines(
     return notes
 
 
-def _find(loaded: Loaded, name: str, option: str) -> str:
+def find_column(loaded: Loaded, name: str, option: str) -> str:
+    """Return a file's own spelling of a column that an option names.
+
+    Raises:
+        ConfigError: It is not there; says which could be meant.
+    """
     if name in loaded.columns:
         return name
     same = [column for column in loaded.columns if column.lower() == name.lower()]
@@ -256,7 +261,7 @@ def _find(loaded: Loaded, name: str, option: str) -> str:
     )
 
 
-def _date_sql(
+def date_sql(
     con: duckdb.DuckDBPyConnection, loaded: Loaded, name: str, order: Order | None
 ) -> tuple[str, list[str]]:
     """Return SQL of type date for a column of texts, and what was assumed."""
@@ -282,7 +287,7 @@ def _date_sql(
     return reading.sql(column), notes
 
 
-def _number_sql(con: duckdb.DuckDBPyConnection, loaded: Loaded, name: str) -> str:
+def number_sql(con: duckdb.DuckDBPyConnection, loaded: Loaded, name: str) -> str:
     """Return SQL of type decimal for a column of texts such as 1,234.50 or 1.234,50 EUR."""
     column = quote_column(name)
     comma, dot = con.execute(

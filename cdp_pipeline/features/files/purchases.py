@@ -1,0 +1,239 @@
+"""Purchases of any CSV or Parquet file: who bought which item in which basket when.
+
+The file's lines become the table ``file_purchases`` that the recommender counts. Where the file has
+no column for it, the basket is the customer's day, and the time is the file's order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from cdp_pipeline.core.errors import ConfigError, DataQualityError
+from cdp_pipeline.features.files.transactions import (
+    LARGEST_UNREADABLE_SHARE,
+    date_sql,
+    find_column,
+    number_sql,
+)
+from cdp_pipeline.storage.dates import Order
+from cdp_pipeline.storage.tabular import ROW, Loaded, load_files
+from cdp_pipeline.storage.warehouse import quote_column
+
+TABLE = "file_purchases"
+
+_EPOCH = "timestamp '2000-01-01'"
+
+_LINES = """
+create or replace temp table file_item_lines as
+select
+    {row} as line_number,
+    nullif(trim({customer}), '') as customer_id,
+    nullif(trim({item}), '') as item_id,
+    {basket} as basket_id,
+    {date}::timestamp as bought_at,
+    {quantity} as quantity,
+from {table}
+"""
+_COUNTS = """
+select
+    count(*) as rows,
+    count(*) filter (where customer_id is null) as without_customer,
+    count(*) filter (where customer_id is not null and item_id is null) as without_item,
+    count(*) filter (
+        where customer_id is not null and item_id is not null
+        and (bought_at is null or quantity is null)
+    ) as unreadable,
+    count(*) filter (where customer_id is not null and item_id is not null and quantity <= 0)
+        as returned_rows,
+    max(bought_at)::date as last_on,
+from file_item_lines
+"""
+_BOUGHT = """
+create or replace temp table file_purchases as
+select
+    customer_id,
+    item_id,
+    coalesce(basket_id, customer_id || ' ' || bought_at::varchar) as basket_id,
+    bought_at,
+from file_item_lines
+where
+    customer_id is not null and item_id is not null and bought_at is not null and quantity > 0
+    and bought_at::date <= $as_of::date
+"""
+_RETURNED = """
+create or replace temp table file_returned as
+select customer_id, item_id
+from file_item_lines
+where customer_id is not null and item_id is not null and bought_at::date <= $as_of::date
+group by customer_id, item_id
+having sum(quantity) <= 0 and min(quantity) < 0
+"""
+
+
+@dataclass(frozen=True)
+class ItemColumns:
+    """Names of a file's columns.
+
+    Attributes:
+        customer: Who bought.
+        item: What: an article, a category.
+        date: When; None: in the order of the file.
+        basket: Receipt or order; None: the customer's day.
+        quantity: How many, negative when given back; None: one a row.
+    """
+
+    customer: str
+    item: str
+    date: str | None = None
+    basket: str | None = None
+    quantity: str | None = None
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """What a file held.
+
+    Attributes:
+        file: Its name.
+        rows: Rows.
+        used_rows: Rows that count.
+        without_customer: Rows that name no customer; left out.
+        without_item: Rows that name no item; left out.
+        unreadable: Rows whose date or quantity cannot be read; left out.
+        returned_rows: Rows that give goods back.
+        customers: Customers.
+        items: Items.
+        baskets: Baskets.
+        as_of: Last day that counts.
+        notes: What people should know of the reading.
+    """
+
+    file: str
+    rows: int
+    used_rows: int
+    without_customer: int
+    without_item: int
+    unreadable: int
+    returned_rows: int
+    customers: int
+    items: int
+    baskets: int
+    as_of: date
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain data for JSON."""
+        return asdict(self)
+
+
+def read_purchases(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    columns: ItemColumns,
+    *,
+    as_of: date | None = None,
+    order: Order | None = None,
+) -> Purchases:
+    """Read a file into the temporary tables ``file_purchases`` and ``file_returned``.
+
+    Args:
+        con: Connection.
+        path: CSV or Parquet file, one row a line of a basket.
+        columns: Names of its columns.
+        as_of: Last day that counts; default: the last day of the file.
+        order: Whether the day or the month comes first in dates that leave it open.
+
+    Raises:
+        ConfigError: A column is not there, or no row is left.
+        ContractError: The file cannot be read.
+        DataQualityError: Too many dates or quantities cannot be read.
+    """
+    (loaded,) = load_files(con, [path])
+    notes = _load_lines(con, loaded, columns, order)
+    cursor = con.execute(_COUNTS)
+    names = [column[0] for column in cursor.description or ()]
+    counts = dict(zip(names, cursor.fetchall()[0], strict=True))
+    named = counts["rows"] - counts["without_customer"] - counts["without_item"]
+    _refuse(loaded, columns, named, counts["unreadable"])
+    last = as_of or counts["last_on"]
+    con.execute(_BOUGHT, {"as_of": last})
+    con.execute(_RETURNED, {"as_of": last})
+    used, customers, items, baskets = con.execute(
+        "select count(*), count(distinct customer_id), count(distinct item_id), "
+        "count(distinct (customer_id, basket_id)) from file_purchases"
+    ).fetchall()[0]
+    if not used:
+        raise ConfigError(
+            f"no purchase of a named customer up to {last}",
+            where=loaded.where,
+            hint="Check --customer, --item and --as-of.",
+        )
+    if counts["without_customer"]:
+        notes.append(f"{counts['without_customer']:,} rows name no customer and are left out")
+    return Purchases(
+        file=path.name,
+        rows=counts["rows"],
+        used_rows=used,
+        without_customer=counts["without_customer"],
+        without_item=counts["without_item"],
+        unreadable=counts["unreadable"],
+        returned_rows=counts["returned_rows"],
+        customers=customers,
+        items=items,
+        baskets=baskets,
+        as_of=last,
+        notes=tuple(notes),
+    )
+
+
+def _load_lines(
+    con: duckdb.DuckDBPyConnection, loaded: Loaded, columns: ItemColumns, order: Order | None
+) -> list[str]:
+    customer = quote_column(find_column(loaded, columns.customer, "--customer"))
+    item = quote_column(find_column(loaded, columns.item, "--item"))
+    notes: list[str] = []
+    if columns.date:
+        day, notes = date_sql(con, loaded, find_column(loaded, columns.date, "--date"), order)
+    else:
+        day = f"{_EPOCH} + to_seconds({ROW} / 1000)"
+        notes = ["without --date, rows count in the order of the file"]
+    basket = "null::varchar"
+    if columns.basket:
+        name = quote_column(find_column(loaded, columns.basket, "--basket"))
+        basket = f"nullif(trim({name}), '')"
+    elif not columns.date:
+        notes.append("without --date and --basket, each row is a basket of its own")
+    quantity = "1"
+    if columns.quantity:
+        quantity = number_sql(con, loaded, find_column(loaded, columns.quantity, "--quantity"))
+    con.execute(
+        _LINES.format(
+            row=ROW,
+            customer=customer,
+            item=item,
+            basket=basket,
+            date=day,
+            quantity=quantity,
+            table=loaded.table,
+        )
+    )
+    return list(notes)
+
+
+def _refuse(loaded: Loaded, columns: ItemColumns, named: int, unreadable: int) -> None:
+    if not named:
+        raise ConfigError(
+            f"no row names both a customer in {columns.customer!r} and an item in {columns.item!r}",
+            where=loaded.where,
+            hint="Name the columns that say who bought what with --customer and --item.",
+        )
+    if unreadable > LARGEST_UNREADABLE_SHARE * named:
+        raise DataQualityError(
+            f"{unreadable:,} of {named:,} rows have no readable date or quantity",
+            where=loaded.where,
+            hint="Check --date and --quantity, or mend the rows.",
+        )
