@@ -156,27 +156,18 @@ def _warehouse() -> list[Step]:
 def _predictions() -> list[Step]:
     return [
         Step(
-            "predict_clv",
-            "cdp_pipeline.features.clv:run",
+            "predict",
+            "cdp_pipeline.features.predictions:run",
             reads=("features.base",),
-            makes=("features.clv",),
+            makes=("features.predictions",),
             stage="warehouse",
             writes_warehouse=True,
-            summary="fit, backtest and score purchases and spend",
-        ),
-        Step(
-            "recommend",
-            "cdp_pipeline.features.recommend.night:run",
-            reads=("features.clv",),
-            makes=("features.recommendations",),
-            stage="warehouse",
-            writes_warehouse=True,
-            summary="what to buy again, what to discover, basket rules; the best ranking serves",
+            summary="value, recommendations, propensities; each tested on past days",
         ),
         Step(
             "build_profiles",
             _BUILD,
-            reads=("features.clv", "features.recommendations"),
+            reads=("features.predictions",),
             makes=("features.customer_features",),
             stage="warehouse",
             params={"layer": "features", "rest": True},

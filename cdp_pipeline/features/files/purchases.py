@@ -34,7 +34,7 @@ select
     nullif(trim({customer}), '') as customer_id,
     nullif(trim({item}), '') as item_id,
     {basket} as basket_id,
-    {date}::timestamp as bought_at,
+    ({date})::timestamp as bought_at,
     {quantity} as quantity,
 from {table}
 """
@@ -199,7 +199,7 @@ def _load_lines(
     if columns.date:
         day, notes = date_sql(con, loaded, find_column(loaded, columns.date, "--date"), order)
     else:
-        day = f"{_EPOCH} + to_seconds({ROW} / 1000)"
+        day = f"{_EPOCH} + to_milliseconds({ROW})"
         notes = ["without --date, rows count in the order of the file"]
     basket = "null::varchar"
     if columns.basket:

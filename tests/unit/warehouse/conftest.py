@@ -39,7 +39,7 @@ def write_python_table(project_root: Path) -> Callable[[str], Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(
             "description: Made by Python\ngrain: one row per n\nkey: [n]\nowner: tests\n"
-            "made_by: predict_clv\ncolumns:\n  n: {description: A number, type: integer}\n",
+            "made_by: predict\ncolumns:\n  n: {description: A number, type: integer}\n",
             encoding="utf-8",
         )
         return path
