@@ -28,6 +28,8 @@ PACKAGES = (
     "lifetimes",
     "pandas",
     "polars",
+    "implicit",
+    "mlxtend",
 )
 
 

@@ -198,6 +198,7 @@ def hold_contests(
         list_name: _decide(
             list_name,
             {r.name: _concatenate(found[list_name, r.name]) for r in RANKERS[list_name]},
+            plan,
         )
         for list_name in get_args(ListName)
     }
@@ -284,8 +285,11 @@ def _concatenate(parts: Sequence[_Judged]) -> _Judged:
     )
 
 
-def _decide(list_name: ListName, judged: Mapping[str, _Judged]) -> Contest:
+def _decide(list_name: ListName, judged: Mapping[str, _Judged], plan: ContestPlan) -> Contest:
     rankers = RANKERS[list_name]
+    customers = len(judged[rankers[0].name].hit)
+    if customers < plan.minimum_customers:  # such as nobody who bought anything new
+        return _undecided(list_name, customers, plan)
     means = {r.name: float(judged[r.name].precision.mean()) for r in rankers}
     rule = max((r for r in rankers if r.is_naive), key=lambda r: means[r.name])
     best = max((r for r in rankers if not r.is_naive), key=lambda r: means[r.name])
