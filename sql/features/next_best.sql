@@ -1,7 +1,8 @@
 /*
 description: >-
   What to show a person next, first of the person's lists: the category and the article to
-  discover, and the article bought again. Without a purchase they are what sells in the person's store.
+  discover, and the article bought again. Without a purchase they are what sells in the person's
+  store.
 grain: one row per person with a recommendation
 key: [customer_id]
 owner: analytics

@@ -21,7 +21,7 @@ from cdp_pipeline.features.files.transactions import (
 )
 from cdp_pipeline.storage.dates import Order
 from cdp_pipeline.storage.tabular import ROW, Loaded, load_files
-from cdp_pipeline.storage.warehouse import quote_column
+from cdp_pipeline.storage.warehouse import fetch_dicts, quote_column
 
 TABLE = "file_purchases"
 
@@ -51,6 +51,15 @@ select
         as returned_rows,
     max(bought_at)::date as last_on,
 from file_item_lines
+"""
+_SHOWN_COUNTS = ("rows", "without_customer", "without_item", "unreadable", "returned_rows")
+_USED = """
+select
+    count(*) as used_rows,
+    count(distinct customer_id) as customers,
+    count(distinct item_id) as items,
+    count(distinct (customer_id, basket_id)) as baskets,
+from file_purchases
 """
 _BOUGHT = """
 create or replace temp table file_purchases as
@@ -154,19 +163,14 @@ def read_purchases(
     """
     (loaded,) = load_files(con, [path])
     notes = _load_lines(con, loaded, columns, order)
-    cursor = con.execute(_COUNTS)
-    names = [column[0] for column in cursor.description or ()]
-    counts = dict(zip(names, cursor.fetchall()[0], strict=True))
+    counts = fetch_dicts(con, _COUNTS)[0]
     named = counts["rows"] - counts["without_customer"] - counts["without_item"]
     _refuse(loaded, columns, named, counts["unreadable"])
     last = as_of or counts["last_on"]
     con.execute(_BOUGHT, {"as_of": last})
     con.execute(_RETURNED, {"as_of": last})
-    used, customers, items, baskets = con.execute(
-        "select count(*), count(distinct customer_id), count(distinct item_id), "
-        "count(distinct (customer_id, basket_id)) from file_purchases"
-    ).fetchall()[0]
-    if not used:
+    used = fetch_dicts(con, _USED)[0]
+    if not used["used_rows"]:
         raise ConfigError(
             f"no purchase of a named customer up to {last}",
             where=loaded.where,
@@ -176,15 +180,8 @@ def read_purchases(
         notes.append(f"{counts['without_customer']:,} rows name no customer and are left out")
     return Purchases(
         file=path.name,
-        rows=counts["rows"],
-        used_rows=used,
-        without_customer=counts["without_customer"],
-        without_item=counts["without_item"],
-        unreadable=counts["unreadable"],
-        returned_rows=counts["returned_rows"],
-        customers=customers,
-        items=items,
-        baskets=baskets,
+        **{name: counts[name] for name in _SHOWN_COUNTS},
+        **used,
         as_of=last,
         notes=tuple(notes),
     )
