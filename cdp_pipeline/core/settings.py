@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 
 from cdp_pipeline.core.errors import CombinedConfigError, ConfigError
+from cdp_pipeline.core.recommend_settings import RecommendSettings
 
 PROJECT_FILE = "pyproject.toml"
 _CLI_ONLY = {"CDP_PROJECT"}
@@ -69,25 +70,6 @@ class ClvSettings(_Group):
         default=0.01, ge=0, lt=1, description="Discount per 30 days, as a share."
     )
     minimum_customers: int = Field(default=500, ge=1, description="Below this no model is fitted.")
-
-
-class RecommendSettings(_Group):
-    """Recommendations."""
-
-    list_length: int = Field(default=5, ge=1, le=50, description="Items of a list.")
-    window_days: int = Field(default=730, ge=30, description="Days of purchases that count.")
-    in_range_days: int = Field(
-        default=90, ge=1, description="Days in which somebody must have bought what is shown."
-    )
-    maximum_items: int = Field(
-        default=3_000, ge=10, le=10_000, description="Items of a model, the most bought ones."
-    )
-    rule_support: int = Field(
-        default=20, ge=2, description="Fewest baskets that hold both items of a basket rule."
-    )
-    minimum_customers: int = Field(
-        default=200, ge=20, description="Fewest customers by whom ways to rank are compared."
-    )
 
 
 class IdentitySettings(_Group):

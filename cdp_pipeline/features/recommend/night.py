@@ -17,7 +17,7 @@ from datetime import date
 import duckdb
 
 from cdp_pipeline.core.context import RunContext, StepResult
-from cdp_pipeline.core.settings import RecommendSettings
+from cdp_pipeline.core.recommend_settings import RecommendSettings
 from cdp_pipeline.features.recommend import sentences
 from cdp_pipeline.features.recommend.contest import Contest, ContestPlan, hold_contests
 from cdp_pipeline.features.recommend.lists import make_lists, plan_lists
