@@ -9,7 +9,7 @@ columns:
   partner: The other
   basket_count: Baskets with both
   confidence_share: Share of the baskets with the one that hold the other
-  lift: Baskets with both over those expected by chance
+  lift: {description: Baskets with both over those expected by chance, unit: ratio}
 */
 with rules as (
     select * from features.basket_rules

@@ -14,8 +14,10 @@ columns:
   customer_count: People judged
   hit_share: Share of people with one of the held-back items among ten
   recall_share: Share of the held-back items among ten
-  mean_precision: Mean average precision at ten
-  precision_change: MAP over that of the best rule of thumb, less 1; null for the rules themselves
+  mean_precision: {description: Mean average precision at ten, unit: precision}
+  precision_change:
+    description: MAP over that of the best rule of thumb, less 1; null for the rules themselves
+    unit: share
 */
 with backtest as (
     select * from features.recommendation_backtest
