@@ -7,6 +7,7 @@ lives here and is for logs and timings only: no result may depend on it.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cdp_pipeline.core.settings import Settings
+
+_SHOWN_MESSAGES = 20
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,19 @@ class StepResult:
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return asdict(self)
+
+
+def abridged(messages: Sequence[str], *, rest: str) -> tuple[str, ...]:
+    """Return the first messages and how many more there are: a result stays within an XCom.
+
+    Args:
+        messages: Sentences, the weightiest first.
+        rest: Where the others can be read.
+    """
+    if len(messages) <= _SHOWN_MESSAGES:
+        return tuple(messages)
+    more = len(messages) - _SHOWN_MESSAGES
+    return (*messages[:_SHOWN_MESSAGES], f"and {more:,} more: {rest}")
 
 
 class Clock:

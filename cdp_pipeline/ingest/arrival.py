@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.core.context import RunContext, StepResult, abridged
 from cdp_pipeline.ingest import collecting, landing
 
 
@@ -22,5 +22,6 @@ def run(context: RunContext) -> StepResult:
     """
     fetched = collecting.collect(context)
     found = landing.run(context)
-    messages = (*fetched.messages, *found.messages)
+    said = (*fetched.messages, *found.messages)
+    messages = abridged(said, rest="after the night, the table ops.deliveries has every file")
     return replace(found, messages=messages, facts={**fetched.facts, **found.facts})

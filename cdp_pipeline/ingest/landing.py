@@ -344,19 +344,21 @@ def fingerprint(
 def _notices(
     deliveries: list[Delivery], project: Project, night: date, *, has_base: bool
 ) -> Iterator[str]:
-    """Yield what a person should know of the night's arrivals: refused, late, missing, vanished."""
+    """Yield what a person should know of the night's arrivals: refused, missing, vanished, late."""
     for d in deliveries:
         if d.status == "refused":
             yield f"{d.source}: {d.file_name} is refused: {d.reason}"
-        elif d.status == "new" and has_base and d.business_date < night:
-            yield f"{d.source}: {d.file_name} is late: it belongs to {d.business_date}"
-        elif d.status == "known" and d.path is None and d.was_in_landing:
-            yield f"{d.source}: {d.file_name} has left the landing folder; its rows stay"
     weekday = get_args(Weekday)[night.weekday()]
     here = {d.source for d in deliveries if d.business_date == night}
     for name, contract in project.sources.items():
         if weekday in contract.delivery.expected_on and name not in here:
             yield f"{name}: nothing was delivered for {night}; ask {contract.owner}"
+    for d in deliveries:
+        if d.status == "known" and d.path is None and d.was_in_landing:
+            yield f"{d.source}: {d.file_name} has left the landing folder; its rows stay"
+    for d in deliveries:
+        if d.status == "new" and has_base and d.business_date < night:
+            yield f"{d.source}: {d.file_name} is late: it belongs to {d.business_date}"
 
 
 def _report(

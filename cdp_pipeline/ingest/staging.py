@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 
-from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.core.context import RunContext, StepResult, abridged
 from cdp_pipeline.core.errors import ConfigError, ContractError
 from cdp_pipeline.core.log import get_logger
 from cdp_pipeline.ingest.cards import masked
@@ -46,7 +46,6 @@ from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import connect, fetch_value, quote_literal
 
 _COPY_OPTIONS = "(format parquet, compression zstd, compression_level 1)"
-_SHOWN_MESSAGES = 20
 _MEND = "Mend the contract or have the file sent again."
 _log = get_logger(__name__)
 
@@ -373,7 +372,7 @@ def _report(staged: list[tuple[Delivery, StagedFile]]) -> StepResult:
         rows_in=sum(n.records for n in loaded),
         rows_out=sum(n.accepted for n in loaded),
         rows_set_aside=sum(n.quarantined for n in loaded),
-        messages=tuple(messages[:_SHOWN_MESSAGES]),
+        messages=abridged(messages, rest="the table ops.deliveries has all"),
         facts={
             "files": len(staged),
             "new_files": sum(d.status == "new" for d, _ in staged),

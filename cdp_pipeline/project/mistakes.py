@@ -100,9 +100,10 @@ def explain_invalid(
     return CombinedConfigError(errors)
 
 
-def _order(error: CdpError) -> tuple[int, int]:
+def _order(error: CdpError) -> tuple[int, int, bool]:
+    """Order by place; what is written wrong comes before what is missing there."""
     line, column = (error.where or "").split(":")[-2:]
-    return int(line), int(column)
+    return int(line), int(column), error.message.endswith("is missing")
 
 
 def _is_general(found: Any) -> bool:  # noqa: ANN401 - pydantic's error details

@@ -17,7 +17,8 @@ CONSOLE = re.findall(r"^\$ (.+)$", README, flags=re.MULTILINE)
 INLINE = re.findall(r"`(cdp [^`]+|make [a-z-]+)`", README)
 CDP = sorted({line for line in [*CONSOLE, *INLINE] if line.startswith("cdp ")})
 MAKE = sorted({line for line in [*CONSOLE, *INLINE] if line.startswith("make ")})
-ON_FILES = {line for line in CDP if line.startswith(("cdp link ", "cdp evaluate "))}
+FILE_COMMANDS = ("cdp link ", "cdp evaluate ", "cdp clv ", "cdp rfm ", "cdp recommend ")
+ON_FILES = {line for line in CDP if line.startswith(FILE_COMMANDS)}
 NEW_SOURCE = "cdp new source ../exports/tills_2026-11-20.csv"
 IN_NEW_PROJECT = {
     "cdp init mystore",
@@ -90,8 +91,15 @@ def test_commands_on_files(
         Path(f"{name}.csv").write_text("\n".join(["record_id,first_name,last_name,dob", *rows]))
     truth = [f"{letter}{n},{n}" for letter in "co" for n in range(len(people))]
     Path("truth.csv").write_text("\n".join(["record_id,person_id", *truth]))
-    assert len(ON_FILES) == 2
-    for line in sorted(ON_FILES, reverse=True):
+    sales = [
+        f"{customer},2026-{month:02d}-{1 + customer % 28:02d},{20 + customer % 7}.50,{customer % 5}"
+        for customer in range(60)
+        for month in range(1, 12)
+        if (customer + month) % 3
+    ]
+    Path("sales.csv").write_text("\n".join(["id,day,total,sku", *sales]))
+    assert len(ON_FILES) == len(FILE_COMMANDS)
+    for line in sorted(ON_FILES, key=lambda line: "evaluate" in line):
         assert run_app(line.split()[1:]) == 0, capsys.readouterr().err
     assert "10 records, 5 persons, 5 entities" in capsys.readouterr().out
 

@@ -219,7 +219,7 @@ def test_trust_in_a_source_can_be_changed() -> None:
     ("old", "new", "message", "line"),
     [
         ("most_complete,", "most_compleat,", "most_complete", 16),
-        ("fields: [sex]", "fields: [sex, email]", "stands in two groups", 12),
+        ("fields: [sex]", "fields: [sex, email]", "stands in two groups", 15),
         ("fields: [sex]\n", "fields: [sex]\n    trsut: []\n", "Did you mean `trust`", 25),
         ("[13, 110]", "[110, 13]", "run from 110 to 13", 6),
     ],
