@@ -77,7 +77,7 @@ def test_a_number_of_a_report_leads_to_the_files(catalogue: Catalogue) -> None:
 
 def test_tables_of_python_hang_on_what_their_step_reads(catalogue: Catalogue) -> None:
     clv = catalogue.tables["features.clv"]
-    assert clv.step == "predict_clv"
+    assert clv.step == "predict"
     assert "features.customer_purchases" in clv.reads
     assert "features.clv" in catalogue.tables["features.customer_features"].reads
     assert "source.pos_sales" in catalogue.upstream("features.clv")

@@ -258,7 +258,7 @@ def begin(village: Village, make_store: Callable[[Path], Store]) -> Callable[[Pa
 
 
 @settings(
-    max_examples=3,
+    max_examples=2,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking would take minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture],
