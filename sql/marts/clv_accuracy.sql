@@ -22,7 +22,8 @@ columns:
   actual_amount: Net amount seen
   amount_bias_share: Forecast over seen amount, less 1
   mean_absolute_error: {description: In visits a customer, unit: visit days}
-  root_mean_squared_error: {description: "In visits a customer, large errors counting more", unit: visit days}
+  root_mean_squared_error:
+    {description: "In visits a customer, large errors counting more", unit: visit days}
   top_tenth_lift: Visits of the tenth ranked highest over a tenth of all visits
   active_auc: Chance that a customer who came back was scored above one who did not
   active_log_loss: Surprise of the forecast chance of a visit; null for rules
