@@ -243,6 +243,14 @@ def _web_events(named: Named) -> Proposal | None:
     return Proposal("web_events", columns, note="visits of the web site")
 
 
+_KINDS_OF_RECORDS = {
+    "sale_id": "'receipt'",
+    "order_id": "'order'",
+    "account_id": "'account'",
+    "loyalty_id": "'loyalty'",
+}
+
+
 def _person(named: Named, *, is_alone: bool) -> Proposal | None:
     tags = [tag for tag in PERSON_TAGS if tag in named.by_tag]
     if not _TELLING & set(tags):
@@ -253,7 +261,9 @@ def _person(named: Named, *, is_alone: bool) -> Proposal | None:
         key = named.key[0]
     if key is not None:
         columns["record_key"] = key
-    columns["record_kind"] = "'loyalty'" if "loyalty_id" in tags else "'contact'"
+    by_column = {column: tag for tag, column in named.by_tag.items()}
+    kind_of_key = _KINDS_OF_RECORDS.get(by_column.get(key or "", ""))
+    columns["record_kind"] = kind_of_key or ("'loyalty'" if "loyalty_id" in tags else "'contact'")
     for tag in tags:
         kind = named.types[named.by_tag[tag]]
         fits = {"birth_date": {"date"}, "joined_on": {"date"}, "updated_at": {"timestamp"}}

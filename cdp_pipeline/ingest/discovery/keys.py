@@ -16,6 +16,8 @@ _PREFERRED = (
     "store_id", "sku", "email", "till_id", "occurred_at", "cookie_id", "event_type",
 )  # fmt: skip
 _HEADS = frozenset({"event_id", "sale_id", "order_id"})
+_OWN_IDS = frozenset({"event_id", "loyalty_id", "account_id", "identifier"})
+_MANY_ROWS, _NEARLY_ALL = 1_000, 0.999
 _POOR = frozenset({"amount", "free_text", "phone", "full_name", "given_name", "family_name"})
 
 
@@ -41,6 +43,8 @@ def find_key(kinds: Sequence[Kind], *, rows: int) -> Key:
     repeated = rows - len(distinct)
     candidates = _candidates(kinds, rows=rows)
     for size in (1, 2, 3):
+        if size > 1 and (nearly := _nearly_unique(candidates, kinds, len(distinct), repeated)):
+            return nearly
         for chosen in combinations(candidates, size):
             if not _is_sensible(chosen, candidates, kinds):
                 continue
@@ -48,6 +52,18 @@ def find_key(kinds: Sequence[Kind], *, rows: int) -> Key:
                 few = f"; only {rows} rows were looked at" if rows < _FEW_ROWS else ""
                 return Key(tuple(sorted(chosen)), repeated, f"unique and never empty{few}")
     return Key((), repeated, "no columns name a row of the sample: every line is one")
+
+
+def _nearly_unique(
+    candidates: Sequence[int], kinds: Sequence[Kind], rows: int, repeated: int
+) -> Key | None:
+    """Return an id that a slip repeats: a second column would only hide that."""
+    for i in candidates:
+        values = len(set(kinds[i].field.values))
+        if kinds[i].tag in _OWN_IDS and rows >= _MANY_ROWS and values >= _NEARLY_ALL * rows:
+            said = f"{rows - values:,} rows repeat it with other content and would be set aside"
+            return Key((i,), repeated, said)
+    return None
 
 
 def _is_sensible(chosen: Sequence[int], candidates: Sequence[int], kinds: Sequence[Kind]) -> bool:

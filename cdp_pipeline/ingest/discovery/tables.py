@@ -128,11 +128,13 @@ def _sample(text: str, tail: str, dialect: Dialect, content: Content) -> Sample:
         parts = ", ".join(name for name in names if EACH in name)
         notes[""] = f"each numbered part ({parts}) becomes a row"
     fields = tuple(Field(name, [row[i] for row in body]) for i, name in enumerate(names))
+    has_all = len(rows) < MOST_RECORDS
+    first = f"the first {MOST_RECORDS:,} records"
     return Sample(
         delivery={} if has_header else {"header": False},
         fields=tuple(f for f in fields if f.name or not has_header),
-        looked_at=sample_size(content),
-        is_whole=content.is_whole and len(rows) < MOST_RECORDS,
+        looked_at=first if content.is_whole and not has_all else sample_size(content),
+        is_whole=content.is_whole and has_all,
         has_header=has_header,
         ignore=tuple(ignore),
         notes=notes,

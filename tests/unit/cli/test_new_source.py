@@ -47,6 +47,17 @@ def test_a_folder_becomes_a_contract_for_each_kind_of_file(run: Run, tmp_path: P
     assert "+4479460" not in draft
 
 
+def test_a_slip_does_not_hide_the_key_and_a_sample_is_called_one(run: Run, tmp_path: Path) -> None:
+    cards = [f"{n:08d},a{n % 9000}@example.com,Ann,{n % 997:05d}\n" for n in range(21_000)]
+    cards[500] = "00000499,b@example.com,Bob,12345\n"
+    (tmp_path / "cards.csv").write_text("card_no,email,first_name,post_code\n" + "".join(cards))
+    code, out, err = run(str(tmp_path / "cards.csv"), "--out", str(tmp_path / "drafts"))
+    assert code == 0, err
+    assert "the first 20,000 records" in out
+    draft = (tmp_path / "drafts" / "cards.yml").read_text()
+    assert "key: [card_no]  # 1 rows repeat it" in draft
+
+
 def test_one_name_is_for_one_kind_of_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "drop").mkdir()
     (tmp_path / "drop" / "sales.csv").write_text(SALES)
