@@ -9,16 +9,14 @@ installed is named, not silently left out.
 
 from __future__ import annotations
 
-import os
-import platform
 import runpy
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from benchmarks.machine import describe_machine
 
 HERE = Path(__file__).parent
 PACKAGES = (
-    "cdp-pipeline",
     "duckdb",
     "numpy",
     "scipy",
@@ -33,27 +31,13 @@ PACKAGES = (
 )
 
 
-def describe_machine() -> str:
-    """Return processor count, system and versions in one line."""
-    found = []
-    for name in PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            found.append(f"{name} not installed")
-    return (
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}; "
-        + ", ".join(found)
-    )
-
-
 def main() -> None:
     """Run the benchmarks whose names are given, with the options that follow, or all."""
     scripts = sorted(HERE.glob("*/compare_*.py"))
     names = {script.parent.name for script in scripts}
     wanted = [word for word in sys.argv[1:] if word in names]
     options = [word for word in sys.argv[1:] if word not in names]
-    print(describe_machine())
+    print(describe_machine(PACKAGES))
     for script in scripts:
         if wanted and script.parent.name not in wanted:
             continue

@@ -14,17 +14,15 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
-import platform
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.clv.bars import Bar, accuracy_bars, cost_bars
 from benchmarks.clv.customers import write_customers
+from benchmarks.machine import describe_machine
 
 ROOT = Path(__file__).resolve().parents[2]
 PEER = Path(__file__).with_name("peer.py")
@@ -109,7 +107,12 @@ def write_report(
     results: dict[int, dict[str, dict[str, Any]]], bars: list[Bar], command: str
 ) -> str:
     """Return the whole report in Markdown."""
-    lines = [f"    {command.strip()}", "", describe_machine(), ""]
+    lines = [
+        f"    {command.strip()}",
+        "",
+        describe_machine(("duckdb", "numpy", "scipy", "lifetimes")),
+        "",
+    ]
     lines += [
         "| customers | system | CPU s | x ours | wall s | MB | import CPU s | visits in 90 days |",
         "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -130,21 +133,6 @@ def write_report(
         for bar in bars
     ]
     return "\n".join(lines) + "\n"
-
-
-def describe_machine() -> str:
-    """Return cores, memory and versions in one paragraph."""
-    found = []
-    for name in ("duckdb", "numpy", "scipy", "lifetimes"):
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            found.append(f"{name} not installed")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}; "
-        f"Python {platform.python_version()}; {', '.join(found)}."
-    )
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks.ingest.till_file import Truth
-from benchmarks.ingest.watch import EXTRA, describe_machine
+from benchmarks.ingest.watch import EXTRA
 from benchmarks.ingest.worker import OURS
+from benchmarks.machine import describe_machine
 
 MOST_TIMES_BARE = 2.0
 MOST_MEGABYTES = 2000
 BARE = "duckdb"
-PACKAGES = ("cdp-pipeline", "duckdb", "pyarrow", "polars", "pandas")
+PACKAGES = ("duckdb", "pyarrow", "polars", "pandas")
 TITLES = {
     OURS: "**the night's landing**",
     EXTRA: "the same, and one more copy",

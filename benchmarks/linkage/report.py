@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from benchmarks.linkage.bars import BARS, OURS, Results, best_of, default_of
-from cdp_pipeline import __version__
+from benchmarks.machine import describe_machine
 
 TITLES = {
     "ours": "**`cdp link`**",
@@ -29,36 +25,12 @@ HEAD = ("system", "P", "R", "F1", "B3", "exact", "mix people", "mix households",
         "CPU s", "x `cdp link`", "wall s", "MB")  # fmt: skip
 
 
-def describe_machine() -> str:
-    """Return processor, cores, memory and versions in one paragraph."""
-    found = []
-    for name in PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            found.append(f"{name} not installed")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; "
-        f"Python {platform.python_version()}; cdp-pipeline {__version__}, {', '.join(found)}."
-    )
-
-
-def _processor() -> str:
-    listed = Path("/proc/cpuinfo")
-    if listed.is_file():
-        for line in listed.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
 def write_report(results: Results, data: Sequence[str], *, rounds: int, command: str) -> str:
     """Return the whole report in Markdown."""
     parts = [
         f"    {command}",
         "",
-        describe_machine(),
+        describe_machine(PACKAGES),
         "",
         f"Medians of {rounds} runs, systems taking turns." if rounds > 1 else "One run of each.",
         "",

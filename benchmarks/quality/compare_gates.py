@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ingest.till_file import BYTES_A_LINE, NIGHT, write_till_file
-from benchmarks.ingest.watch import Watch, describe_machine, peak_megabytes
+from benchmarks.ingest.watch import Watch, peak_megabytes
+from benchmarks.machine import describe_machine
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = "pos_sales"
-PACKAGES = ("cdp-pipeline", "duckdb", "great_expectations", "pandas")
+PACKAGES = ("duckdb", "great_expectations", "pandas")
 TITLES = {
     "gate": "**the gate**: Great Expectations in DuckDB, with Data Docs",
     "scan": "the same predicates in one scan by hand",

@@ -13,16 +13,15 @@ import argparse
 import importlib.util
 import json
 import math
-import os
-import platform
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+
+from benchmarks.machine import describe_machine
 
 PEER = Path(__file__).with_name("peer.py")
 PAGE = Path(__file__).with_name("README.md")
@@ -125,7 +124,7 @@ def write_report(
     rows = [
         f"    python -m benchmarks rfm --lines {lines}",
         "",
-        _describe_machine(),
+        describe_machine(("duckdb", "pandas", "polars", "lifetimes")),
         "",
         f"{lines:,} lines:",
         "",
@@ -143,20 +142,6 @@ def write_report(
         for title, asked, measured, is_met in bars
     ]
     return "\n".join(rows) + "\n"
-
-
-def _describe_machine() -> str:
-    found = []
-    for name in ("duckdb", "pandas", "polars", "lifetimes"):
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            found.append(f"{name} not installed")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}; "
-        f"Python {platform.python_version()}; {', '.join(found)}."
-    )
 
 
 if __name__ == "__main__":
