@@ -164,11 +164,13 @@ class Checks:
         passed: Checks that passed.
         total: Checks that ran.
         table: One row a suite; None when no gate has run.
+        site: Great Expectations' pages about them, relative to the report; None if not written.
     """
 
     passed: int
     total: int
     table: Table | None
+    site: str | None = None
 
     @property
     def tone(self) -> str:

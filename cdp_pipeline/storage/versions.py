@@ -278,6 +278,7 @@ def _link_people(paths: DataPaths) -> None:
         paths.warehouse / "parquet": Path("current") / "parquet",
         paths.data_dir / "exports": Path("warehouse") / "current" / "exports",
         paths.data_dir / "reports": Path("warehouse") / "current" / "reports",
+        paths.data_dir / "quality": Path("warehouse") / "current" / "quality",
     }
     for link, target in links.items():
         if link.is_symlink() and link.readlink() == target:

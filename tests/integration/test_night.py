@@ -23,6 +23,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:great_expect
 def test_people_find_everything_under_the_names_they_know(store: Store) -> None:
     for name in ("warehouse/cdp.duckdb", "warehouse/parquet", "exports", "reports"):
         assert (store.data / name).exists(), name
+    assert (store.data / "reports" / "../quality/data_docs/index.html").is_file()
+    # A browser resolves the report's link by its words, not by where the folder's link leads.
+    assert (store.data / "quality/data_docs/index.html").is_file()
     assert list((store.data / "reports").glob("*.html"))
     assert list((store.data / "reports").glob("*.eml"))
     version = current_version(DataPaths.of_settings(store.settings))

@@ -88,6 +88,7 @@ def make_night(
         folder = paths.ensure(paths.tree / "quality")
         suites = [suite | {"rows": 1000} for suite in SUITES]
         (folder / "summary.json").write_text(json.dumps({"suites": suites, "results": []}))
+        (paths.ensure(folder / "data_docs") / "index.html").write_text("<!doctype html>")
     return Night(context, project)
 
 

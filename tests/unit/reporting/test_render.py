@@ -67,10 +67,12 @@ def test_a_page_is_well_formed_small_and_loads_nothing(html: str) -> None:
     assert len(html.encode()) < MAXIMUM_BYTES
 
 
-def test_every_link_of_the_page_leads_somewhere(html: str) -> None:
+def test_every_link_of_the_page_leads_somewhere(rendered: Night, html: str) -> None:
     parsed = outline(html)
     assert parsed.links
-    assert all(link.removeprefix("#") in parsed.ids for link in parsed.links)
+    for link in parsed.links:
+        path, _, place = link.partition("#")
+        assert place in parsed.ids if not path else (rendered.reports / path).is_file()
 
 
 def test_no_contact_data_and_no_customer_id_is_on_any_page(rendered: Night) -> None:
@@ -107,6 +109,13 @@ def test_the_page_opens_with_a_sentence_and_what_changed(rendered: Night) -> Non
     )
     assert text.count("<li><strong>") >= 4
     assert "39 of 40 checks passed" in text
+
+
+def test_the_checks_lead_to_what_great_expectations_wrote(rendered: Night) -> None:
+    text = page(rendered, "data_quality")
+    link = re.search(r'href="([^"#]+)">Each check with what it found', text)
+    assert link
+    assert (rendered.reports / link[1]).is_file()
 
 
 def test_counts_under_ten_people_are_hidden(rendered: Night) -> None:
