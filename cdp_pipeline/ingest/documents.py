@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,15 @@ LONGEST_RECORD = 1_900_000
 _CHUNK = 1 << 20
 _LARGEST_VALUE = 1 << 26
 _BLANK = " \t\r\n"
+_BLANKS = re.compile(f"[{_BLANK}]*")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    message = f"{name} is no JSON"
+    raise ValueError(message)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 @dataclass
@@ -103,21 +113,54 @@ def _has_half_pairs(document: Any) -> bool:  # noqa: ANN401 - any JSON value
 
 
 def lines_to_documents(source: Path, documents: Documents, *, first_line: int) -> None:
-    """Copy JSON lines; empty lines are none, broken ones are kept as texts."""
+    """Copy JSON lines; empty lines are none, broken ones are kept as texts.
+
+    Objects that follow each other on one line, as streams to a bucket write them, are a record
+    each.
+
+    Raises:
+        RefusedError: A line is longer than any record may be.
+    """
     with source.open("rb") as stream, documents.path.open("wb") as target:
-        for number, raw in enumerate(stream, first_line):
+        number = first_line
+        while raw := stream.readline(_LARGEST_VALUE):
+            if len(raw) == _LARGEST_VALUE and not raw.endswith(b"\n"):
+                raise RefusedError(
+                    f"line {number} is longer than {_LARGEST_VALUE >> 20} MB",
+                    hint="If the file is one array, its format is `json`, not `jsonl`.",
+                )
             line = raw.removeprefix(UTF8_MARK).strip()
-            if not line:
-                continue
-            text = line.decode("utf-8", "replace")
-            documents.add(target, text, _read(line), line=number)
+            for text, value in _read(line):
+                documents.add(target, text, value, line=number)
+            number += 1
 
 
-def _read(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
+def begins_with_sequence(head: bytes) -> bool:
+    """Return whether the first line of a text holds more than one object, as far as it goes."""
+    text = head.removeprefix(UTF8_MARK).lstrip().partition(b"\n")[0].decode("utf-8", "ignore")
     try:
-        return json.loads(line, parse_constant=_refuse_constant)
+        _, end = _DECODER.raw_decode(text)
     except (ValueError, RecursionError):
-        return None
+        return False
+    return text[end:].lstrip().startswith("{")
+
+
+def _read(line: bytes) -> list[tuple[str, Any]]:
+    """Return the objects of a line as written and as read; of any other line itself and nothing."""
+    found: list[tuple[str, Any]] = []
+    at = 0
+    try:
+        text = line.decode()
+        while at < len(text):
+            value, end = _DECODER.raw_decode(text, at)
+            found.append((text[at:end], value))
+            blanks = _BLANKS.match(text, end)
+            at = blanks.end() if blanks else end
+    except (ValueError, RecursionError):
+        return [(line.decode("utf-8", "replace"), None)]
+    if len(found) > 1 and not all(isinstance(value, dict) for _, value in found):
+        return [(text, None)]
+    return found
 
 
 def array_to_documents(source: Path, documents: Documents, *, place: Sequence[str]) -> None:
@@ -151,7 +194,7 @@ class _JsonReader:
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
         self.decode = codecs.getincrementaldecoder("utf-8-sig")("strict").decode
-        self.scan = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
+        self.scan = _DECODER.raw_decode
         self.text = ""
         self.at = 0
         self.counted = 0
@@ -272,8 +315,3 @@ class _JsonReader:
         self.line()
         self.text, self.at, self.counted = self.text[self.at :] + text, 0, 0
         return not self.is_end
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    message = f"{name} is no JSON"
-    raise ValueError(message)

@@ -13,7 +13,12 @@ from pathlib import Path
 
 import duckdb
 
-from cdp_pipeline.ingest.documents import Documents, array_to_documents, lines_to_documents
+from cdp_pipeline.ingest.documents import (
+    Documents,
+    array_to_documents,
+    begins_with_sequence,
+    lines_to_documents,
+)
 from cdp_pipeline.ingest.headers import map_names, plain_name, refuse_missing, spellings
 from cdp_pipeline.ingest.inflation import is_compressed, read_chunks
 from cdp_pipeline.ingest.json_sql import array_path, paths_of, record_relation
@@ -42,12 +47,14 @@ def open_lines(text: PlainText, contract: SourceContract, scratch: Path) -> Read
         RefusedError: A required key stands in none of the first records.
     """
     with text.path.open("rb") as stream:
-        if stream.read(_SAMPLE_BYTES).lstrip()[:1] == b"[":
-            raise RefusedError(
-                "it is a JSON array, not JSON lines",
-                hint="Set `format: json`, or have it delivered with one object a line.",
-            )
-    if array := array_path(contract):
+        head = stream.read(_SAMPLE_BYTES).lstrip()
+    if head[:1] == b"[":
+        raise RefusedError(
+            "it is a JSON array, not JSON lines",
+            hint="Set `format: json`, or have it delivered with one object a line.",
+        )
+    array = array_path(contract)
+    if array or begins_with_sequence(head):
         documents = Documents(scratch / "documents.txt", array)
         lines_to_documents(text.path, documents, first_line=text.first_line)
         return replace(_open_documents(documents, contract), has_nul=text.has_nul)

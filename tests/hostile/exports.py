@@ -455,6 +455,8 @@ EXPORTS: dict[str, Export] = {
         answers={"feeds": "[]"},
     ),
     "parquet": sold(_parquet(), name="sales.parquet"),
+    "json_objects_on_one_line": sold("".join(map(json.dumps, _objects())), name="sales.jsonl"),
+    "json_objects_blanks_between": sold(" ".join(map(json.dumps, _objects())), name="sales.json"),
     "json_lines": sold("\n".join(map(json.dumps, _objects())), name="sales.jsonl"),
     "json_array": sold(json.dumps(_objects()), name="sales.json"),
     "json_array_indented": sold(json.dumps(_objects(), indent=2), name="sales.json"),

@@ -63,12 +63,25 @@ def read_json(text: str, content: Content) -> Records | None:
     lines = [line for line in start.splitlines() if line.strip()]
     if not content.is_whole and len(lines) > 1:
         lines = lines[:-1]
-    records = [r for line in lines[:MOST_RECORDS] if (r := _object(line)) is not None]
-    if len(records) * 2 > min(len(lines), MOST_RECORDS):
-        whole = content.is_whole and len(lines) <= MOST_RECORDS
+    by_line = [_objects(line, is_whole=content.is_whole) for line in lines[:MOST_RECORDS]]
+    records = [record for found in by_line for record in found]
+    if sum(map(bool, by_line)) * 2 > len(by_line):
+        whole = content.is_whole and max(len(lines), len(records)) <= MOST_RECORDS
         if len(records) > 1 or not _places(records[0]):
-            return Records("jsonl", records, is_whole=whole)
+            return Records("jsonl", records[:MOST_RECORDS], is_whole=whole)
     return _within(start, content)
+
+
+def _objects(line: str, *, is_whole: bool) -> list[Record]:
+    """Return the objects of a line of JSON, which may follow each other; none of any other line."""
+    found = list(_elements(line, 0))
+    if not is_whole and len(found) > 1:  # the last one may be cut off
+        return [record for record in found if isinstance(record, dict)]
+    single = _object(line)
+    if single is not None:
+        return [single]
+    is_sequence = len(found) > 1 and all(isinstance(record, dict) for record in found)
+    return found if is_sequence and line.rstrip().endswith("}") else []
 
 
 def _object(line: str) -> Record | None:

@@ -357,3 +357,20 @@ def test_a_record_becomes_rows_in_one_way_only() -> None:
         make_contract(
             {"id": {"from": "a[].id"}, "x": {"from": "b[].x"}}, delivery={"format": "json"}
         )
+
+
+def test_objects_on_one_line_are_a_record_each_and_a_broken_line_is_one(stage: Stage) -> None:
+    contract = make_contract({"id": {}}, delivery={"format": "jsonl"})
+    first = "".join(json.dumps({"id": f"a}}{{{n}"}) + " " * (n % 3) for n in range(40))
+    lines = [first, '{"id": "d"}7', '{"id": "e"}{"id": ', "", '{"id": "f"}']
+    outcome = stage("\n".join(lines).encode(), contract)
+    assert [row["id"] for row in outcome.rows] == [*(f"a}}{{{n}" for n in range(40)), "f"]
+    assert outcome.notes.records == 43
+    assert [row["line"] for row in outcome.aside] == [2, 3]
+
+
+def test_a_line_longer_than_any_record_is_refused_in_bounded_memory(stage: Stage) -> None:
+    text = b'{"id": "' + b"x" * (70 << 20) + b'"}'
+    outcome = stage(text, make_contract({"id": {"from": "a[].id"}}, delivery={"format": "jsonl"}))
+    assert outcome.notes.status == "refused"
+    assert "line 1 is longer than 64 MB" in outcome.notes.reason
