@@ -121,6 +121,7 @@ def run_app(arguments: list[str]) -> int:
         "look",
         "steward",
         "identity",
+        "audit",
         "quarantine",
         "link",
         "value",

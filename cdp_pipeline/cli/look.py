@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +12,9 @@ from cdp_pipeline.cli import output
 from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.project.queries import find_query
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @app.command(epilog="Example: cdp status --json")
@@ -58,6 +61,7 @@ def query(
         sql = find_query(load_project(OPTIONS.root).queries, sql).sql
     with open_published(OPTIONS.settings.data_dir) as con:
         try:
+            _note_query(con, sql)
             cursor = con.execute(sql)
             names = [column[0] for column in cursor.description or ()]
             rows = cursor.fetchmany(limit + 1)
@@ -77,6 +81,14 @@ def query(
         output.say(f"more than {limit} rows; see --limit")
 
 
+def _note_query(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Write into the audit log which tables are asked; the text of a query may name people."""
+    from cdp_pipeline.storage.audit import Deed, note
+
+    tables = sorted(con.get_table_names(sql, qualified=True))
+    note(OPTIONS.settings, Deed("query", ", ".join(tables)))
+
+
 @app.command(epilog="Example: cdp explain loyalty_members:1000000123 ecommerce_accounts:A000042")
 def explain(
     first: Annotated[str, typer.Argument(help="Customer id, or source:record_key.")],
@@ -87,6 +99,9 @@ def explain(
     html: Annotated[
         Path | None, typer.Option("--html", help="Also write the explanation as one HTML page.")
     ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why you look; kept in the audit log.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Explain a customer (records, journey, segments) or why two records are (not) one person."""
@@ -95,11 +110,14 @@ def explain(
     from cdp_pipeline.identity.scoring.design import declared_design
     from cdp_pipeline.orchestration.profile import read_profile
     from cdp_pipeline.project.loader import load_project
+    from cdp_pipeline.storage.audit import Deed, note
     from cdp_pipeline.storage.warehouse import open_published
 
     project = load_project(OPTIONS.root)
     accept = OPTIONS.settings.identity.accept_prob
+    people = [first, second] if second else [first]
     with open_published(OPTIONS.settings.data_dir) as con:
+        note(OPTIONS.settings, Deed("explain", on=people, why=reason))
         if second:
             design = declared_design(project.linkage)
             found: Any = explain_pair(con, first, second, design=design, accept=accept)
@@ -125,7 +143,8 @@ def doctor(*, as_json: JsonOption = False) -> None:
         output.write_json([finding.as_dict() for finding in findings])
     else:
         for finding in findings:
-            mark = output.good("ok  ") if finding.is_ok else output.bad("FAIL")
+            good = output.good("ok  ") if not finding.hint else "warn"
+            mark = good if finding.is_ok else output.bad("FAIL")
             output.write(f"{mark} {finding.subject}: {finding.text}")
             if finding.hint:
                 output.write(f"     help: {finding.hint}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -167,6 +167,7 @@ def _review_in_terminal(limit: int, *, is_sample: bool) -> None:
     with _published() as con:
         queue = _queue(con, limit, is_sample=is_sample)
         for number, pair in enumerate(queue, start=1):
+            _note("review", [pair.record_a, pair.record_b])
             show_pair(describe_pair(con, design, pair), number=number, total=len(queue))
             answer = ask()
             if answer.verdict == "quit":
@@ -192,6 +193,7 @@ def _export_queue(path: Path, limit: int, *, is_sample: bool) -> None:
     design = declared_design(load_project(OPTIONS.root).linkage)
     with _published() as con:
         queue = _queue(con, limit, is_sample=is_sample)
+        _note("review", [name for pair in queue for name in (pair.record_a, pair.record_b)])
         views = [describe_pair(con, design, pair) for pair in queue]
     write_queue(path, views)
     output.say(
@@ -298,8 +300,24 @@ def _write(drafts: Sequence[Any]) -> tuple[Line, ...]:
 
     if not drafts:
         return ()
+    people = [name for draft in drafts for name in _people_of(draft)]
+    _note(f"judge {drafts[0]['verdict']}", people)
     folder = DataPaths.of_settings(OPTIONS.settings).stewardship
     return record_judgements(folder, drafts, who=operating_user(), now=Clock().now())
+
+
+def _people_of(draft: Mapping[str, Any]) -> list[str]:
+    named = [draft.get("a"), draft.get("customer"), *draft.get("records", ())]
+    others = draft.get("b", ())
+    named += others if isinstance(others, list) else [others]
+    return [str(name) for name in named if name]
+
+
+def _note(did: str, people: Sequence[str]) -> None:
+    """Write into the audit log that somebody looks at people."""
+    from cdp_pipeline.storage.audit import Deed, note
+
+    note(OPTIONS.settings, Deed(did, on=people))
 
 
 def _judgements() -> Judgements:

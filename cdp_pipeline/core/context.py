@@ -111,3 +111,17 @@ def operating_user() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container's user need not have a name
         return f"uid {os.getuid()}"
+
+
+def login_user() -> str:
+    """Return who logged in at the machine, if not the operating user; empty if unknown or the same.
+
+    ``sudo`` changes the user that a process runs as; the kernel keeps who logged in.
+    """
+    import pwd  # noqa: PLC0415 - only the audit log asks
+
+    try:
+        name = pwd.getpwuid(int(Path("/proc/self/loginuid").read_text(encoding="ascii"))).pw_name
+    except (OSError, ValueError, KeyError, OverflowError):  # not Linux, or a service
+        return ""
+    return "" if name == operating_user() else name

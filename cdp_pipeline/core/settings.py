@@ -23,11 +23,19 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from cdp_pipeline.core.access_settings import (
+    WRITTEN_NOWHERE,
+    KeySettings,
+    LocationSettings,
+    MailSettings,
+)
 from cdp_pipeline.core.errors import CombinedConfigError, ConfigError
 from cdp_pipeline.core.recommend_settings import RecommendSettings
 
 PROJECT_FILE = "pyproject.toml"
 _CLI_ONLY = {"CDP_PROJECT"}
+PUBLIC_ID_SECRETS = ("cdp",)
+"""Stands in for ``identity.id_secrets`` until a store sets its own; everybody knows it."""
 
 
 class _Group(BaseModel):
@@ -89,7 +97,7 @@ class IdentitySettings(_Group):
         description="Days for which a customer without records keeps its id, should they return.",
     )
     id_secrets: list[SecretStr] = Field(
-        default=[SecretStr("cdp")],
+        default=[SecretStr(secret) for secret in PUBLIC_ID_SECRETS],
         min_length=1,
         description="Secrets that hash ids nobody has; the first is in use, others recognise.",
     )
@@ -160,45 +168,6 @@ class ContactSettings(_Group):
     )
 
 
-class MailSettings(_Group):
-    """Mail server for reports; without a host, only the .eml file is written."""
-
-    host: str | None = Field(default=None, description="SMTP host name.")
-    port: int = Field(default=587, ge=1, le=65535, description="SMTP port.")
-    user: str | None = Field(default=None, description="Login name.")
-    password: SecretStr | None = Field(default=None, description="Login password.")
-    security: Literal["none", "starttls", "tls"] = Field(
-        default="starttls", description="Transport security."
-    )
-    sender: str = Field(default="cdp@localhost", description="Address in From.")
-    recipients: dict[str, list[str]] = Field(
-        default_factory=dict, description="Group name to addresses; reports name groups."
-    )
-    allowed_domains: list[str] = Field(
-        default_factory=list, description="Domains reports may go to; empty allows all."
-    )
-    timeout_seconds: int = Field(default=30, ge=1, description="Wait for the server, in seconds.")
-
-
-class LocationSettings(_Group):
-    """How to sign in where deliveries come from; contracts name it as ``access:``.
-
-    Without a key, S3 asks the machine's own role or profile and SFTP the user's keys.
-    """
-
-    key: str | None = Field(default=None, description="S3: id of the access key.")
-    secret: SecretStr | None = Field(default=None, description="S3: secret of the access key.")
-    region: str | None = Field(default=None, description="S3: region of the bucket.")
-    endpoint: str | None = Field(default=None, description="S3: URL of a server other than AWS.")
-    user: str | None = Field(default=None, description="SFTP: login name.")
-    password: SecretStr | None = Field(default=None, description="SFTP: password.")
-    key_file: Path | None = Field(default=None, description="SFTP: file of the private key.")
-    known_hosts: Path | None = Field(
-        default=None, description="SFTP: file of host keys; default: ~/.ssh/known_hosts."
-    )
-    timeout_seconds: int = Field(default=30, ge=1, description="Wait for an answer, in seconds.")
-
-
 class EngineSettings(_Group):
     """Resources that DuckDB may use."""
 
@@ -234,6 +203,7 @@ class Settings(BaseSettings):
     contact: ContactSettings = Field(default_factory=ContactSettings)
     mail: MailSettings = Field(default_factory=MailSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
+    keys: KeySettings = Field(default_factory=KeySettings)
     locations: dict[str, LocationSettings] = Field(
         default_factory=dict, description="Access to buckets and servers, by name."
     )
@@ -349,12 +319,16 @@ def _refuse_unknown_variables() -> None:
 
 
 def _refuse_written_secrets(project_root: Path, table: dict[str, Any]) -> None:
-    for name, access in table.get("locations", {}).items():
-        for key in sorted({"secret", "password"} & set(access if isinstance(access, dict) else ())):
+    locations = [
+        (("locations", name), access) for name, access in table.get("locations", {}).items()
+    ]
+    for path, group in [(("keys",), table.get("keys")), (("mail",), table.get("mail")), *locations]:
+        for key in sorted(WRITTEN_NOWHERE & set(group if isinstance(group, dict) else ())):
+            of = f" of location {path[1]!r}" if path[1:] else f" of {path[0]}"
             raise ConfigError(
-                f"the {key} of location {name!r} stands in a file",
-                where=_locate(project_root / PROJECT_FILE, ("locations", name, key)),
-                hint=f"Remove it, and set CDP_LOCATIONS__{name.upper()}__{key.upper()} instead.",
+                f"the {key}{of} stands in a file",
+                where=_locate(project_root / PROJECT_FILE, (*path, key)),
+                hint=f"Remove it, and set CDP_{'__'.join((*path, key)).upper()} instead.",
             )
 
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from cdp_pipeline.core.access_settings import LocationSettings
 from cdp_pipeline.core.errors import ConfigError, OriginError
-from cdp_pipeline.core.settings import LocationSettings, Settings
+from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.project.contracts import SourceContract
 
 _CHUNK = 1 << 20

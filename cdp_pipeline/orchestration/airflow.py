@@ -13,12 +13,26 @@ from pathlib import Path
 from typing import Any
 
 import pendulum
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TaskGroup, get_current_context, task
+from airflow.sdk import (
+    DAG,
+    BaseHook,
+    CronDataIntervalTimetable,
+    Param,
+    TaskGroup,
+    get_current_context,
+    task,
+)
 from airflow.sdk.exceptions import AirflowFailException
+from pydantic import SecretStr
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import CdpError, ConfigError
-from cdp_pipeline.core.settings import find_project_root, load_settings, project_from_environment
+from cdp_pipeline.core.settings import (
+    Settings,
+    find_project_root,
+    load_settings,
+    project_from_environment,
+)
 from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.runner import execute_step
 from cdp_pipeline.orchestration.steps import nightly_graph
@@ -101,7 +115,7 @@ def _make_task(step: Step, root: str) -> Any:  # noqa: ANN401 - Airflow's XComAr
 
 
 def _run_context(root: Path, airflow: Any) -> RunContext:  # noqa: ANN401 - Airflow's Context
-    settings = load_settings(root)
+    settings = with_keys(load_settings(root))
     wanted = airflow["params"].get("date")
     end = airflow.get("data_interval_end")
     if wanted:
@@ -117,6 +131,28 @@ def _run_context(root: Path, airflow: Any) -> RunContext:  # noqa: ANN401 - Airf
         )
     run_id = re.sub(r"[^A-Za-z0-9.-]+", "_", str(airflow["run_id"]))
     return RunContext(day, f"airflow-{run_id}", root, settings)
+
+
+def with_keys(settings: Settings) -> Settings:
+    """Return settings that hold the keys, fetched where they stand in an Airflow connection.
+
+    Airflow masks what it hands out so in its logs.
+
+    Raises:
+        ConfigError: The connection has no password.
+    """
+    name = settings.keys.airflow_connection
+    if not name:
+        return settings
+    held = BaseHook.get_connection(name).password
+    if not held:
+        raise ConfigError(
+            f"the Airflow connection {name!r} has no password",
+            where="CDP_KEYS__AIRFLOW_CONNECTION",
+            hint="Put the keys into its password.",
+        )
+    keys = settings.keys.model_copy(update={"master": SecretStr(held), "airflow_connection": None})
+    return settings.model_copy(update={"keys": keys})
 
 
 def _project_root(dag_file: Path) -> Path:

@@ -17,7 +17,8 @@ from pathlib import Path
 import duckdb
 
 from cdp_pipeline.core.errors import CdpError
-from cdp_pipeline.core.settings import Settings, load_settings
+from cdp_pipeline.core.keys import load_keyring
+from cdp_pipeline.core.settings import PUBLIC_ID_SECRETS, Settings, load_settings
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
@@ -35,9 +36,9 @@ class Finding:
 
     Attributes:
         subject: What was looked at.
-        is_ok: Whether it is as it should be.
+        is_ok: Whether a night can run with it.
         text: What was seen.
-        hint: The fix, if it is not.
+        hint: The fix, if it is not; with ``is_ok``, what should be better.
     """
 
     subject: str
@@ -58,7 +59,7 @@ def examine(root: Path, data_dir: Path | None = None) -> list[Finding]:
     except CdpError as error:
         return [*findings, _failed("settings", error)]
     findings.append(Finding("settings", is_ok=True, text=f"{settings.store_name}, {root}"))
-    for look in (_declarations, _data_folder, _landing, _space, _lock, _published, _mail):
+    for look in (_declarations, _data_folder, _landing, _space, _lock, _published, _keys, _mail):
         findings += list(_guarded(look, root, settings))
     return [*findings, _airflow()]
 
@@ -143,6 +144,28 @@ def _published(_root: Path, settings: Settings) -> Iterator[Finding]:
         "" if not wrong else "Publish again: cdp run --force --date " + str(version.business_date)
     )
     yield Finding("published version", not wrong, text, hint)
+
+
+def _keys(_root: Path, settings: Settings) -> Iterator[Finding]:
+    ring = load_keyring(settings.keys)
+    if ring.is_public:
+        yield Finding(
+            "keys",
+            is_ok=True,
+            text="none set: the audit log and all tokens rest on an example key that everybody has",
+            hint="Before real customers: cdp keys new FILE, then set CDP_KEYS__FILE.",
+        )
+    else:
+        yield Finding("keys", is_ok=True, text=f"{ring.current.id}, from {ring.origin}")
+    in_use = [secret.get_secret_value() for secret in settings.identity.id_secrets]
+    if in_use[0] in PUBLIC_ID_SECRETS:
+        yield Finding(
+            "secrets of ids",
+            is_ok=True,
+            text="the published default: hashes of ids that nobody has can be tried out",
+            hint="Set CDP_IDENTITY__ID_SECRETS to a list of a secret of your own and, last, the "
+            "default.",
+        )
 
 
 def _mail(_root: Path, settings: Settings) -> Iterator[Finding]:

@@ -79,6 +79,11 @@ class DataPaths:
         return self.data_dir / "stewardship"
 
     @property
+    def audit_log(self) -> Path:
+        """Who did or saw what, on whom, when, why (JSON lines, signed)."""
+        return self.data_dir / "audit" / "log.jsonl"
+
+    @property
     def proposals(self) -> Path:
         """Identities that a night held back, one folder a run, until an operator decides."""
         return self.data_dir / "proposals"

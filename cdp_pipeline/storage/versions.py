@@ -22,8 +22,10 @@ from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, WarehouseError
 from cdp_pipeline.core.settings import EngineSettings
 from cdp_pipeline.project.loader import LAYERS, load_project
+from cdp_pipeline.storage.audit import AuditLog, Deed, note
 from cdp_pipeline.storage.files import fsync, fsync_tree, read_json, sha256_of, write_json
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.sealing import seal
 from cdp_pipeline.storage.warehouse import (
     DATABASE_FILE,
     connect,
@@ -145,6 +147,9 @@ def run(context: RunContext) -> StepResult:
     name = f"{sequence:06d}-{context.business_date.isoformat()}"
     build = paths.versions / f"{_BUILD_PREFIX}{name}"
     rows = _gather(context, paths, build)
+    # Before the deed, as everything that is logged: a crash may leave a word too many, never one
+    # too few.
+    note(context.settings, Deed("publish", name, run=context.run_id))
     files = _seal(context, build, name, rows)
     _flip(paths, build, name)
     _link_people(paths)
@@ -160,6 +165,7 @@ def run(context: RunContext) -> StepResult:
 def _seal(context: RunContext, build: Path, name: str, rows: dict[str, int]) -> int:
     """Write the manifest with a hash per file and return the number of files."""
     plan = read_plan(context)
+    log = AuditLog.of(context.settings)
     files = {
         str(path.relative_to(build)): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
         for path in sorted(build.rglob("*"))
@@ -172,8 +178,9 @@ def _seal(context: RunContext, build: Path, name: str, rows: dict[str, int]) -> 
         "base_version": plan.get("base_version"),
         "rows": rows,
         "files": files,
+        "audit": log.anchor().as_dict(),
     }
-    write_json(build / MANIFEST_FILE, manifest)
+    write_json(build / MANIFEST_FILE, seal(manifest, log.keys.current))
     return len(files)
 
 

@@ -65,3 +65,27 @@ def test_parsing_imports_no_engine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "HEAVY []"
+
+
+def test_tasks_take_the_keys_from_an_airflow_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk import BaseHook, Connection
+    from pydantic import SecretStr
+
+    from cdp_pipeline.core.access_settings import KeySettings
+    from cdp_pipeline.core.errors import ConfigError
+    from cdp_pipeline.core.keys import load_keyring, new_key
+    from cdp_pipeline.core.settings import load_settings
+    from cdp_pipeline.orchestration import airflow
+
+    passwords = {"cdp_keys": new_key(), "empty": None}
+    monkeypatch.setattr(
+        BaseHook, "get_connection", lambda name: Connection(conn_id=name, password=passwords[name])
+    )
+    settings = load_settings(ROOT)
+    assert airflow.with_keys(settings) is settings
+    named = settings.model_copy(update={"keys": KeySettings(airflow_connection="cdp_keys")})
+    expected = load_keyring(KeySettings(master=SecretStr(str(passwords["cdp_keys"]))))
+    assert load_keyring(airflow.with_keys(named).keys).current == expected.current
+    empty = settings.model_copy(update={"keys": KeySettings(airflow_connection="empty")})
+    with pytest.raises(ConfigError, match="no password"):
+        airflow.with_keys(empty)

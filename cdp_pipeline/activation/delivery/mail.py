@@ -23,7 +23,7 @@ from pathlib import Path
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from cdp_pipeline.activation.outbox import State
-from cdp_pipeline.core.settings import MailSettings
+from cdp_pipeline.core.access_settings import MailSettings
 
 ATTEMPTS = 4
 """Tries before a message is put off to the next run."""

@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from pydantic import SecretStr
 
 from cdp_pipeline.activation.delivery.mail import ATTEMPTS, Letter, read_letter, send_letter
-from cdp_pipeline.core.settings import MailSettings
+from cdp_pipeline.core.access_settings import MailSettings
 
 ANN, BOB = "ann@example.com", "bob@example.com"
 

@@ -1,0 +1,125 @@
+"""Commands about the audit log and the keys that sign it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cdp_pipeline.cli import output
+from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+
+audit = typer.Typer(name="audit", help="Who did or saw what, on whom, when, why.",
+                    no_args_is_help=True)  # fmt: skip
+keys = typer.Typer(name="keys", help="Keys of tokens, signatures and encryption.",
+                   no_args_is_help=True)  # fmt: skip
+app.add_typer(audit)
+app.add_typer(keys)
+
+_TOKEN_SHOWN = 8
+
+
+@audit.command("list", epilog="Example: cdp audit list --on C0A0B8732CD3FAA7A")
+def list_entries(
+    *,
+    on: Annotated[
+        str | None, typer.Option("--on", help="Only deeds on this customer id or record.")
+    ] = None,
+    who: Annotated[str | None, typer.Option("--who", help="Only deeds of this user.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The last so many.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List what was done and seen; people appear as tokens."""
+    from collections import deque
+
+    from cdp_pipeline.storage.audit import AuditLog, read_entries
+
+    log = AuditLog.of(OPTIONS.settings)
+    wanted = log.tokens_of(on) if on else None
+    bodies = deque(
+        (
+            entry.body
+            for entry in read_entries(log.path)
+            if entry.body
+            and (wanted is None or wanted.intersection(entry.body.get("on", ())))
+            and who in (None, entry.body.get("who"), entry.body.get("login"))
+        ),
+        maxlen=limit,
+    )
+    if as_json:
+        output.write_json(list(bodies))
+        return
+    if not bodies:
+        output.say("no such entry")
+        return
+    output.write_table(
+        ("n", "when (UTC)", "who", "did", "what", "on", "why"),
+        [
+            (
+                body.get("n"),
+                str(body.get("at"))[:19].replace("T", " "),
+                "/".join(filter(None, (body.get("login"), body.get("who"), body.get("run")))),
+                body.get("did"),
+                body.get("what"),
+                _people(body.get("on", ())),
+                body.get("why"),
+            )
+            for body in bodies
+        ],
+    )
+
+
+@audit.command(epilog="Example: cdp audit verify")
+def verify(*, as_json: JsonOption = False) -> None:
+    """Find out whether the log was changed: signatures, numbers, what versions noted of it."""
+    from cdp_pipeline.storage.audit_chain import verify_log
+
+    verdict = verify_log(OPTIONS.settings)
+    if as_json:
+        found = {"problems": verdict.problems, "remarks": verdict.remarks}
+        output.write_json({**verdict.end.as_dict(), **found})
+    else:
+        for remark in verdict.remarks:
+            output.say(f"remark: {remark}")
+        for problem in verdict.problems:
+            output.write(f"{output.bad('problem')}: {problem}")
+        word = "whole" if not verdict.problems else "changed"
+        output.write(f"{word}: {verdict.end.entries} entries, the last signed {verdict.end.tip}")
+    if verdict.problems:
+        raise typer.Exit(5)
+
+
+@keys.command(epilog="Example: cdp keys new /etc/cdp/master.key")
+def new(
+    file: Annotated[Path, typer.Argument(help="New file; only its owner may read it (0400).")],
+) -> None:
+    """Make a master key; a key that is lost cannot be made again."""
+    from cdp_pipeline.core.keys import write_key_file
+
+    key = write_key_file(file.absolute())
+    output.say(f"wrote key {key.id}; keep a copy elsewhere, then set CDP_KEYS__FILE={file}")
+    output.say("to replace a key, put the new one before the old one in the same file")
+
+
+@keys.command(epilog="Example: cdp keys show")
+def show(*, as_json: JsonOption = False) -> None:
+    """Say which keys are set, by name; never the keys themselves."""
+    from cdp_pipeline.core.keys import load_keyring
+
+    ring = load_keyring(OPTIONS.settings.keys)
+    rows = [
+        (key.id, "in use" if key is ring.current else "recognises what was made with it")
+        for key in ring.keys
+    ]
+    if as_json:
+        names = [name for name, _ in rows]
+        output.write_json({"keys": names, "origin": ring.origin, "is_public": ring.is_public})
+        return
+    output.write_table(("key", "use"), rows)
+    output.say(f"from {ring.origin}")
+
+
+def _people(tokens: list[str]) -> str:
+    shown = ", ".join(token[:_TOKEN_SHOWN] for token in tokens[:2])
+    return f"{shown} and {len(tokens) - 2} more" if len(tokens) > 2 else shown  # noqa: PLR2004
