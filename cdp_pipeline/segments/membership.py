@@ -21,6 +21,7 @@ from cdp_pipeline.core.settings import ContactSettings
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.project.marketing import SegmentSpec
 from cdp_pipeline.segments.rules import FEATURES_TABLE, served, vet_segment
+from cdp_pipeline.segments.spells import record_spells
 from cdp_pipeline.storage.warehouse import (
     declare_table,
     describe,
@@ -148,6 +149,7 @@ def run(context: RunContext) -> StepResult:
     Makes:
         ``segments.membership``: one row per segment and customer, ordered so.
         ``segments.changes``: who entered or left on which business date, five weeks back.
+        ``segments.membership_history``: who was a member from when to when, three years back.
         ``segments.definitions``: one row per served segment, with sizes and value.
 
     Raises:
@@ -174,8 +176,9 @@ def run(context: RunContext) -> StepResult:
             f"create or replace table segments.changes as {_CHANGES}",
             {"business_date": context.business_date},
         )
+        record_spells(con, context.business_date)
         _define(con, context, specs)
-        for table in ("membership", "changes", "definitions"):
+        for table in ("membership", "changes", "membership_history", "definitions"):
             declare_table(con, project.table(f"segments.{table}"))
         return _tell(con, specs, messages)
 

@@ -1,7 +1,8 @@
 /*
 description: >-
   Every touch of a known person on all channels, in order. A receipt or order is one touch; machine
-  opens and page views without an article are none. Triggers are those of earlier nights.
+  opens and page views without an article are none. Triggers are those of earlier nights; one that
+  was redeemed is a touch beside the sale that redeemed it, just before it.
 grain: one row per touch
 key: [customer_id, step_no]
 owner: analytics
@@ -13,12 +14,15 @@ columns:
   happened_on: Store-local business date of the touch
   touch: >-
     web_look, web_cart, web_search, store_purchase, store_return, web_order, web_return, email_open,
-    email_click, social, service or trigger_sent
+    email_click, social, service, trigger_sent or trigger_redeemed
   channel: web, store, email, social, service, or the channel of a trigger
   sku: Article concerned; of a receipt or order, the dearest one
   store_id: Store of a receipt, or collecting store of an order
-  amount: Paid for the products of a receipt or order; negative on returns
-  reference: Receipt, order, event, contact or offer
+  amount: >-
+    Paid for the products of a receipt or order; negative on returns. Null on trigger_redeemed,
+    whose money is that of the sale beside it
+  reference: Receipt, order, event or contact; of a trigger its offer
+  campaign_id: Campaign of an e-mail or social touch; of a trigger its offer
   identified_by: How a web or e-mail touch was joined to the person; null for other touches
   identity_prob: Probability that a web or e-mail touch is the person's; null for other touches
 checks:
@@ -47,6 +51,10 @@ fct_social_events as (
 fct_service_contacts as (
     select * from core.fct_service_contacts
     where customer_id is not null
+),
+
+fct_triggers as (
+    select * from core.fct_triggers
 ),
 
 sale_touches as (
@@ -99,6 +107,7 @@ email_touches as (
         'email' as channel,
         sku,
         event_id as reference,
+        campaign_id,
         source as origin,
         identified_by,
         identity_prob
@@ -115,6 +124,7 @@ other_touches as (
         'social' as channel,
         sku,
         event_id as reference,
+        campaign_id,
         source as origin
     from fct_social_events
     union all by name
@@ -127,24 +137,30 @@ other_touches as (
         contact_id as reference,
         source as origin
     from fct_service_contacts
-    {% if base.has("ops.contact_log") %}
-    -- People merged since go on under their present id; people erased since are gone.
     union all by name
     select
-        coalesce(redirects.customer_id, contact_log.customer_id) as customer_id,
-        cast(contact_log.sent_on as timestamp) as happened_at,
-        contact_log.sent_on as happened_on,
+        customer_id,
+        cast(sent_on as timestamp) as happened_at,
+        sent_on as happened_on,
         'trigger_sent' as touch,
-        contact_log.channel,
-        contact_log.offer as reference,
-        contact_log.destination as origin
-    from base.ops.contact_log as contact_log
-    left join identity.redirects as redirects
-        on contact_log.customer_id = redirects.old_customer_id
-    inner join identity.golden_records as people
-        on coalesce(redirects.customer_id, contact_log.customer_id) = people.customer_id
-    where contact_log.sent_on < {{ business_date }}
-    {% endif %}
+        channel,
+        offer as reference,
+        offer as campaign_id,
+        coalesce(reference, offer) as origin
+    from fct_triggers
+    union all by name
+    select
+        customer_id,
+        redeemed_at as happened_at,
+        redeemed_on as happened_on,
+        'trigger_redeemed' as touch,
+        redeemed_channel as channel,
+        redeemed_store_id as store_id,
+        offer as reference,
+        offer as campaign_id,
+        coalesce(reference, offer) as origin
+    from fct_triggers
+    where is_redeemed
 ),
 
 touches as (
@@ -162,7 +178,13 @@ final as (
         customer_id,
         row_number() over (
             partition by customer_id
-            order by happened_at asc, touch asc, origin asc, reference asc, channel asc
+            order by
+                happened_at asc,
+                (touch = 'trigger_redeemed') desc,
+                touch asc,
+                origin asc,
+                reference asc,
+                channel asc
         ) as step_no,
         happened_at,
         happened_on,
@@ -172,6 +194,7 @@ final as (
         store_id,
         amount,
         reference,
+        campaign_id,
         identified_by,
         identity_prob
     from touches

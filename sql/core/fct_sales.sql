@@ -24,7 +24,8 @@ columns:
   discount_amount: Discount on the line; negative on returns
   net_amount: Paid for the line after discount; negative on returns
   is_return: Whether the line gives goods back
-  promotion_id: Promotion that priced the line
+  original_sale_id: Receipt or order that a return names; core.bridge_returns leads to its line
+  promotion_id: Promotion that priced the line, or code of an offer
   currency: ISO 4217 code; the store's currency if the source does not say
 checks:
   - {expect: not_null, column: sold_on}
@@ -211,6 +212,7 @@ all_lines as (
         till_lines.discount_amount,
         till_lines.net_amount,
         till_lines.is_return,
+        case when till_lines.is_return then till_lines.original_sale_id end as original_sale_id,
         till_lines.promotion_id,
         till_lines.currency
     from till_lines
@@ -246,6 +248,7 @@ all_lines as (
         -round(discount_amount * returned_quantity / nullif(quantity, 0), 2) as discount_amount,
         -round(net_amount * returned_quantity / nullif(quantity, 0), 2) as net_amount,
         true as is_return,
+        sale_id as original_sale_id,
         promotion_id,
         currency
     from web_lines
@@ -270,6 +273,7 @@ final as (
         cast(discount_amount as decimal(18, 2)) as discount_amount,
         cast(net_amount as decimal(18, 2)) as net_amount,
         is_return,
+        original_sale_id,
         promotion_id,
         coalesce(currency, '{{ settings.currency }}') as currency
     from all_lines
