@@ -38,7 +38,10 @@ PARAMETER_NAMES: Mapping[str, tuple[str, ...]] = {
 _SAMPLE_ROWS = 60_000
 _LEAST_CUSTOMERS = 2
 _LEAST_DROPOUT = 1e-4
-_NO_SPREAD = 1e4
+_NO_SPREAD = 1e3
+"""Shape of a gamma or beta distribution whose customers are alike: they differ by 3 %."""
+
+_TOLL = 1e-3
 _SAMPLE_TOLERANCE = 1e-6
 _WIDE_SAMPLE_ROWS = 15_000
 
@@ -134,22 +137,57 @@ def _maximise(
     stride = max(
         1, histories.rows // (_WIDE_SAMPLE_ROWS if model == "pareto/nbd" else _SAMPLE_ROWS)
     )
-    sample = _objective(histories.thin(stride), model)
+    sample = _Walled(_objective(histories.thin(stride), model), names)
     optimum = minimise(sample, logs, tolerance=_SAMPLE_TOLERANCE if stride > 1 else 1e-9)
     if stride > 1 and optimum.converged and not is_draft:
-        optimum = _polish(_objective(histories, model), sample, optimum)
+        optimum = _polish(_Walled(_objective(histories, model), names), sample, optimum)
     inverse = invert_curvature(curvature(sample, optimum.point))
     params = dict(zip(names, np.exp(optimum.point).tolist(), strict=True))
     if not optimum.converged or inverse is None or _is_degenerate(params):
         return None
     covariance = inverse / histories.customers
     spread = np.exp(optimum.point) * np.sqrt(np.diag(covariance))
-    fit = _describe(histories, model, params, mean_loglik=-optimum.value)
+    toll, _ = _toll(optimum.point, names)
+    fit = _describe(histories, model, params, mean_loglik=toll - optimum.value)
     return replace(
         fit,
         se=dict(zip(names, spread.tolist(), strict=True)),
         covariance=tuple(map(tuple, covariance.tolist())),
     )
+
+
+@dataclass(frozen=True)
+class _Walled:
+    """A likelihood that cannot run away where customers are all alike.
+
+    Customers with one chance to leave, or one rate, put the maximum at infinity: beyond a spread
+    too small to matter the likelihood is flat, and the fit would be given up although the data
+    show well how many leave. A toll on the concentration beyond ``_NO_SPREAD`` ends it there.
+    """
+
+    likelihood: Objective
+    names: tuple[str, ...]
+
+    def __call__(self, logs: Vector) -> tuple[float, Vector]:
+        value, gradient = self.likelihood(logs)
+        toll, slope = _toll(logs, self.names)
+        return value + toll, gradient + slope
+
+
+def _toll(logs: Vector, names: tuple[str, ...]) -> tuple[float, Vector]:
+    """Return the toll and its gradient: on r, on a + b, on s; zero wherever customers differ."""
+    slope = np.zeros(len(logs))
+    at = {name: i for i, name in enumerate(names)}
+    groups = [[at[name]] for name in ("r", "s") if name in at]
+    if "a" in at:
+        groups.append([at["a"], at["b"]])
+    toll = 0.0
+    for group in groups:
+        concentration = np.logaddexp.reduce(logs[group])
+        excess = max(0.0, float(concentration) - math.log(_NO_SPREAD))
+        toll += _TOLL * excess**2
+        slope[group] += 2 * _TOLL * excess * np.exp(logs[group] - concentration)
+    return toll, slope
 
 
 def _objective(histories: Histories, model: ModelName) -> Objective:
@@ -178,8 +216,6 @@ def _start_values(histories: Histories, model: ModelName, start: BtydFit | None)
 
 
 def _is_degenerate(params: Mapping[str, float]) -> bool:
-    if params["r"] >= _NO_SPREAD or params.get("s", 0.0) >= _NO_SPREAD:
-        return True
     return "a" in params and params["a"] / (params["a"] + params["b"]) < _LEAST_DROPOUT
 
 

@@ -23,6 +23,7 @@ _LONGEST_MOVE = 2.0
 _FLOOR = 1e-14
 _FLOOR_GRADIENT = 1e-6
 _DIFFERENCE = 1e-4
+_STALLED = 2
 _LEAST_CURVATURE = 1e-18
 _LEAST_INFORMATION = 1e-10
 
@@ -80,12 +81,13 @@ def minimise(
     evaluations = 1
     stalled = 0
     for _ in range(iterations):
-        if not np.isfinite(value) or _size(gradient) < tolerance or stalled > 1:
+        if not np.isfinite(value) or _size(gradient) < tolerance or stalled >= _STALLED:
             break
         found = _backtrack(objective, point, value, gradient, _direction(gradient, inverse))
         evaluations += found.evaluations
         if not found.is_descent:
             if inverse is None:
+                stalled = _STALLED  # no lower value can be told apart by rounding
                 break
             inverse = None  # the curvature misled: once more, straight downhill
             continue
@@ -94,7 +96,7 @@ def minimise(
         stalled = stalled + 1 if value - found.value < _FLOOR * max(1.0, abs(value)) else 0
         point, value, gradient = found.point, found.value, found.gradient
     size = _size(gradient)
-    converged = size < tolerance or (stalled > 1 and size < max(tolerance, _FLOOR_GRADIENT))
+    converged = size < tolerance or (stalled >= _STALLED and size < max(tolerance, _FLOOR_GRADIENT))
     return Optimum(point, value, size, evaluations, bool(np.isfinite(value) and converged))
 
 

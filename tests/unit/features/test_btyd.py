@@ -191,6 +191,38 @@ def test_constant_data_fall_back_to_the_common_rate(model: ModelName) -> None:
     assert p_alive(fit, [0, 3], [0, 20], [30, 30]).tolist() == [1.0, 1.0]
 
 
+def simulate(
+    random: np.random.Generator, rate: NDArray[np.float64], leave: NDArray[np.float64], ahead: float
+) -> tuple[Columns, float]:
+    """Return histories of customers who may leave after any purchase, and what they buy ahead."""
+    age = random.uniform(300, 700, len(rate))
+    x, t_x, later = (np.zeros(len(rate)) for _ in range(3))
+    now = np.zeros(len(rate))
+    alive = random.random(len(rate)) >= leave
+    while alive.any():
+        now = now + random.exponential(1 / rate)
+        is_seen = alive & (now <= age)
+        x, t_x = x + is_seen, np.where(is_seen, now, t_x)
+        later += alive & (now > age) & (now <= age + ahead)
+        alive &= (random.random(len(rate)) >= leave) & (now <= age + ahead)
+    return {"x": x, "t_x": t_x, "age": age}, float(later.sum())
+
+
+@pytest.mark.parametrize("rates_alike", [True, False])
+@pytest.mark.parametrize("leavers_alike", [True, False])
+def test_customers_who_are_alike_are_forecast_too(rates_alike: bool, leavers_alike: bool) -> None:
+    random = np.random.default_rng(11)
+    count = 20_000
+    rate = np.full(count, 0.02) if rates_alike else random.gamma(2.0, 0.01, count)
+    leave = np.full(count, 0.2) if leavers_alike else random.beta(1.0, 4.0, count)
+    seen, bought = simulate(random, rate, leave, ahead=365.0)
+    fit = fit_purchases(seen["x"], seen["t_x"], seen["age"])
+    assert (fit.status, fit.model) == ("ok", "mbg/nbd")
+    expected = expected_visits(fit, seen["x"], seen["t_x"], seen["age"], 365.0).sum()
+    assert expected == pytest.approx(bought, rel=0.05)
+    assert fit.params["a"] / (fit.params["a"] + fit.params["b"]) == pytest.approx(0.2, abs=0.02)
+
+
 @pytest.mark.parametrize("model", DROPOUT_MODELS)
 def test_data_without_dropout_fall_back_to_nbd(model: ModelName) -> None:
     draw = np.random.default_rng(11)
