@@ -86,10 +86,8 @@ def minimise(
         found = _backtrack(objective, point, value, gradient, _direction(gradient, inverse))
         evaluations += found.evaluations
         if not found.is_descent:
-            if inverse is None:
-                stalled = _STALLED  # no lower value can be told apart by rounding
-                break
-            inverse = None  # the curvature misled: once more, straight downhill
+            # The curvature may have misled: once more straight downhill, which is the end of it.
+            stalled, inverse = _STALLED if inverse is None else stalled, None
             continue
         move, change = found.point - point, found.gradient - gradient
         inverse = _update(inverse, move, change)

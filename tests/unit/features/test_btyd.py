@@ -210,7 +210,9 @@ def simulate(
 
 @pytest.mark.parametrize("rates_alike", [True, False])
 @pytest.mark.parametrize("leavers_alike", [True, False])
-def test_customers_who_are_alike_are_forecast_too(rates_alike: bool, leavers_alike: bool) -> None:
+def test_customers_who_are_alike_are_forecast_too(
+    *, rates_alike: bool, leavers_alike: bool
+) -> None:
     random = np.random.default_rng(11)
     count = 20_000
     rate = np.full(count, 0.02) if rates_alike else random.gamma(2.0, 0.01, count)
