@@ -48,8 +48,8 @@ def trace_columns(
     Raises:
         ConfigError: The text is not one SELECT.
 
-    >>> trace_columns("select a + b as c from x.t", {"x.t": ["a", "b"]}, where="doc").columns
-    {'c': frozenset({('x.t', 'a'), ('x.t', 'b')})}
+    >>> trace_columns("select a as c from x.t", {"x.t": ["a", "b"]}, where="doc").columns
+    {'c': frozenset({('x.t', 'a')})}
     """
     tracer = _Tracer(tables)
     columns = tracer.query(parse_select(select, where, first_line)["node"], _Scope())

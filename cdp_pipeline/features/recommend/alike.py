@@ -93,7 +93,7 @@ def fit_ease(weighted: Values, ridge_share: float = RIDGE_SHARE) -> Matrix:
 
     Examples:
         >>> weights = fit_ease(np.array([[4.0, 3.0], [3.0, 4.0]]), ridge_share=0.25)
-        >>> np.round(weights, 3).tolist()
+        >>> weights.astype(float).round(3).tolist()
         [[0.0, 0.6], [0.6, 0.0]]
     """
     size = len(weighted)

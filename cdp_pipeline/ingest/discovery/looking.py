@@ -75,7 +75,8 @@ def draft_sources(place: Path, *, name: str | None, landing: Path) -> list[Draft
     taken: set[str] = set()
     drafts = []
     for group in groups:
-        found = name or source_name([look.name for look in group])
+        folders = [part for part in group[0].path.parent.parts if part not in landing.parts]
+        found = name or source_name([look.name for look in group], folders=folders)
         while found in taken:
             found += "_2"
         taken.add(found)

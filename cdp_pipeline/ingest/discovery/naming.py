@@ -42,12 +42,21 @@ def bare_stem(name: str) -> str:
     return name
 
 
-def source_name(files: Sequence[str]) -> str:
+def source_name(files: Sequence[str], *, folders: Sequence[str] = ()) -> str:
     """Return a name for the source of some files: what their names share, without numbers.
+
+    Args:
+        files: Their names.
+        folders: Names of the folders they lie in, outermost first; the innermost with a word in
+            its name stands in for files that are called by a date alone.
 
     >>> source_name(["POS-Sales_2026-11-20.csv"]), source_name(["a_1.csv", "a_2.csv"])
     ('pos_sales', 'a')
+    >>> source_name(["2026-11-20.csv"], folders=["tills", "2026-11-20"])
+    'tills'
     """
+    if not any(re.search(r"[^\W\d_]", _without_numbers(bare_stem(name), " ")) for name in files):
+        files = [next((f for f in reversed(folders) if re.search(r"[^\W\d_]", f)), "source")]
     stems = [_without_numbers(bare_stem(Path(name).name), " ") for name in files]
     words = [plain_header(stem).split("_") for stem in stems]
     shared = [w for w in words[0] if all(w in other for other in words[1:])] or words[0]
