@@ -10,7 +10,7 @@ SETUP  := $(VENV)/.installed
 export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-clv bench-rfm bench-linkage bench-quality airflow lock wheel clean
+.PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-clv bench-rfm bench-linkage bench-quality bench-night airflow lock wheel clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -75,6 +75,9 @@ bench-ingest: $(PEERS)/.installed ## landing a 1 GB file beside bare copies; OPT
 
 bench-quality: $(SETUP) ## the gate on ten million rows beside pandas; OPTIONS=--quick
 	$(BIN)/python -m benchmarks quality $(OPTIONS)
+
+bench-night: $(SETUP) ## an initial load and nights beside the bare copy; OPTIONS=--quick
+	$(BIN)/python -m benchmarks night $(OPTIONS)
 
 # pymc-marketing runs on Python 3.12 and newer only; uv finds or fetches one.
 $(PYMC)/.installed: requirements/bench-pymc.txt | $(SETUP)

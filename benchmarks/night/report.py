@@ -11,7 +11,7 @@ PEAK_MEGABYTES = 8192
 DELTA_SHARE = 0.10
 GROWTH = 1.3
 IMPORT_SHARE = 0.5
-"""Share of a night's CPU above which imports would dominate."""
+"""Share of a night's CPU above which process start and imports would dominate."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Loads:
     def total(self, number: int, kind: str = "cpu", stage: str | None = None) -> float:
         """Return a night's seconds, imports included in CPU; the load is night 0."""
         steps = [s for s in self.nights[number]["steps"] if stage in (None, s["stage"])]
-        return sum(s[kind] + (s["imports"] if kind == "cpu" else 0) for s in steps)
+        start = self.nights[number]["startup"] if stage is None and kind == "cpu" else 0
+        return start + sum(s[kind] + (s["imports"] if kind == "cpu" else 0) for s in steps)
 
     @property
     def delta(self) -> float:
@@ -42,8 +43,7 @@ class Loads:
 
 def render_report(loads: list[Loads]) -> str:
     """Return the tables of all stores and the bars; the first store is the one that counts."""
-    parts = [_steps(found, loads) for found in loads[:1]]
-    return "\n".join([*parts, _bars(loads)])
+    return f"{_steps(loads[0], loads)}\n{_bars(loads)}"
 
 
 def _steps(found: Loads, loads: list[Loads]) -> str:
@@ -60,8 +60,8 @@ def _steps(found: Loads, loads: list[Loads]) -> str:
         ),
         "",
         (
-            "| step | load CPU s | wall s | peak MB | night CPU s | of it imports | wall s | peak MB "
-            "| night, half the history, CPU s |"
+            "| step | load CPU s | wall s | peak MB | night CPU s | of it imports | wall s "
+            "| peak MB | night, half the history, CPU s |"
         ),
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
@@ -82,7 +82,9 @@ def _steps(found: Loads, loads: list[Loads]) -> str:
 
 
 def _imports(found: Loads, number: int) -> float:
-    return sum(step["imports"] for step in found.nights[number]["steps"])
+    """Return CPU seconds of a night's process that no step's work accounts for."""
+    night = found.nights[number]
+    return float(night["startup"] + sum(step["imports"] for step in night["steps"]))
 
 
 def _bars(loads: list[Loads]) -> str:
@@ -102,7 +104,11 @@ def _bars(loads: list[Loads]) -> str:
             found.peak < PEAK_MEGABYTES,
         ),
         (f"a night under {DELTA_SHARE:.0%} of the load", f"{share:.1%}", share < DELTA_SHARE),
-        (f"imports under {IMPORT_SHARE:.0%} of a night", f"{imports:.1%}", imports < IMPORT_SHARE),
+        (
+            f"process start and imports under {IMPORT_SHARE:.0%} of a night",
+            f"{imports:.1%}",
+            imports < IMPORT_SHARE,
+        ),
     ]
     if len(loads) > 1:
         growth = found.delta / loads[1].delta
