@@ -30,6 +30,7 @@ from cdp_pipeline.core.access_settings import (
     MailSettings,
 )
 from cdp_pipeline.core.errors import CombinedConfigError, ConfigError
+from cdp_pipeline.core.propensity_settings import PropensitySettings
 from cdp_pipeline.core.recommend_settings import RecommendSettings
 
 PROJECT_FILE = "pyproject.toml"
@@ -198,6 +199,7 @@ class Settings(BaseSettings):
     rfm: RfmSettings = Field(default_factory=RfmSettings)
     clv: ClvSettings = Field(default_factory=ClvSettings)
     recommend: RecommendSettings = Field(default_factory=RecommendSettings)
+    propensity: PropensitySettings = Field(default_factory=PropensitySettings)
     identity: IdentitySettings = Field(default_factory=IdentitySettings)
     web: WebSettings = Field(default_factory=WebSettings)
     contact: ContactSettings = Field(default_factory=ContactSettings)

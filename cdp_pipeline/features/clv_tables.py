@@ -20,6 +20,8 @@ from cdp_pipeline.features.totals import Total
 
 Row = tuple[object, ...]
 
+CONTEST = "features.model_contest"
+
 _MODEL = """
 create or replace table features.clv_model (
     part varchar,
@@ -149,6 +151,13 @@ def write_backtest(con: duckdb.DuckDBPyConnection, report: BacktestReport) -> No
 
 def write_contest(con: duckdb.DuckDBPyConnection, verdicts: Mapping[str, Verdict]) -> None:
     """Create ``features.model_contest``: one row per prediction and entrant, best first."""
+    con.execute(_CONTEST)
+    for prediction, verdict in sorted(verdicts.items()):
+        add_contest(con, prediction, verdict)
+
+
+def add_contest(con: duckdb.DuckDBPyConnection, prediction: str, verdict: Verdict) -> None:
+    """Add the entrants of one prediction to ``features.model_contest``, best first."""
     rows: list[Row] = [
         (
             prediction,
@@ -160,10 +169,9 @@ def write_contest(con: duckdb.DuckDBPyConnection, verdicts: Mapping[str, Verdict
             standing.relative_loss,
             standing.reason,
         )
-        for prediction, verdict in sorted(verdicts.items())
         for standing in verdict.standings
     ]
-    _create(con, _CONTEST, "features.model_contest", rows)
+    _insert(con, CONTEST, rows)
 
 
 def write_totals(con: duckdb.DuckDBPyConnection, totals: Sequence[Total]) -> None:
@@ -244,6 +252,10 @@ def _numbers(*values: float) -> tuple[float | None, ...]:
 
 def _create(con: duckdb.DuckDBPyConnection, ddl: str, table: str, rows: Sequence[Row]) -> None:
     con.execute(ddl)
+    _insert(con, table, rows)
+
+
+def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row]) -> None:
     if rows:
         marks = ", ".join("?" * len(rows[0]))
         con.executemany(f"insert into {table} values ({marks})", rows)  # noqa: S608 - our own names

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.features import clv
+from cdp_pipeline.features.propensity import night as propensity
 from cdp_pipeline.features.recommend import night as recommend
 
 
@@ -21,7 +22,7 @@ def run(context: RunContext) -> StepResult:
         PrivacyError: The consent ledger is missing.
         WarehouseError: A table differs from its header.
     """
-    results = [step(context) for step in (clv.run, recommend.run)]
+    results = [step(context) for step in (clv.run, recommend.run, propensity.run)]
     return StepResult(
         rows_in=results[0].rows_in,
         rows_out=sum(result.rows_out for result in results),

@@ -138,13 +138,26 @@ def read_registry(con: duckdb.DuckDBPyConnection) -> tuple[Version, ...]:
     """Return the versions known to the published night that this one builds upon, newest first."""
     if not set(_COLUMNS) <= base_columns(con, TABLE):
         return ()
-    listed = ", ".join(_COLUMNS)
-    rows = fetch_dicts(
-        con,
-        f"select {listed} from base.{TABLE} "  # noqa: S608 - our own names
-        "order by prediction, trained_on desc, version",
+    return _fetch(con, "base")
+
+
+def read_tonight(con: duckdb.DuckDBPyConnection) -> tuple[Version, ...]:
+    """Return the versions that the night has written so far, newest first."""
+    return _fetch(con, "cdp")
+
+
+def find_newest(versions: Sequence[Version], prediction: str) -> Version | None:
+    """Return the version of a prediction that was trained last, whether it serves or not."""
+    found = [version for version in versions if version.prediction == prediction]
+    return max(found, key=lambda v: (v.trained_on, v.version), default=None)
+
+
+def retire(versions: Sequence[Version], prediction: str) -> tuple[Version, ...]:
+    """Return the registry in which nothing serves a prediction, as when its meaning changed."""
+    return tuple(
+        replace(version, is_serving=False) if version.prediction == prediction else version
+        for version in versions
     )
-    return tuple(Version(**row | {"document": json.loads(row["document"])}) for row in rows)
 
 
 def find_serving(versions: Sequence[Version], prediction: str) -> Version | None:
@@ -161,15 +174,20 @@ def is_due(serving: Version | None, today: date, refit_days: int) -> bool:
 
 
 def admit(
-    versions: Sequence[Version], candidate: Version, checks: Sequence[Check]
+    versions: Sequence[Version],
+    candidate: Version,
+    checks: Sequence[Check],
+    *,
+    must_pass: bool = False,
 ) -> tuple[Version, ...]:
     """Return the registry with a new version, serving if it passed every check.
 
-    The first version of a prediction serves in any case: there is nothing else that could.
+    The first version of a prediction serves in any case, unless it ``must_pass``: there is nothing
+    else that could.
     """
     complaints = [check.complaint for check in checks if not check.holds]
     serving = find_serving(versions, candidate.prediction)
-    serves = not complaints or serving is None
+    serves = not complaints or (serving is None and not must_pass)
     judged = replace(
         candidate,
         gate="failed" if complaints else "passed",
@@ -214,6 +232,16 @@ def write_files(folder: Path, versions: Sequence[Version]) -> None:
             plain = {name: getattr(version, name) for name in _COLUMNS}
             text = json.dumps(plain, indent=2, sort_keys=True, default=str) + "\n"
             (folder / f"{version.prediction}.json").write_text(text, encoding="utf-8")
+
+
+def _fetch(con: duckdb.DuckDBPyConnection, catalog: str) -> tuple[Version, ...]:
+    listed = ", ".join(_COLUMNS)
+    rows = fetch_dicts(
+        con,
+        f"select {listed} from {catalog}.{TABLE} "  # noqa: S608 - our own names
+        "order by prediction, trained_on desc, version",
+    )
+    return tuple(Version(**row | {"document": json.loads(row["document"])}) for row in rows)
 
 
 def _write(document: Mapping[str, Any]) -> str:

@@ -97,6 +97,7 @@ def _check_models(project: Project, settings: Settings, findings: Findings) -> d
         columns = built.get(FEATURES_TABLE, columns)
     findings.checked["tables"] = len(project.tables)
     findings.checked["queries"] = len(project.queries)
+    findings.checked["propensities"] = len(project.propensities)
     return columns
 
 

@@ -21,6 +21,7 @@ from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.project.marketing import DestinationSpec, OfferSpec, SegmentSpec
 from cdp_pipeline.project.positions import SQL_HEADER
+from cdp_pipeline.project.propensities import PropensityHeader, PropensitySpec
 from cdp_pipeline.project.queries import Glossary, QueryHeader, QuerySpec
 from cdp_pipeline.project.references import check_references
 from cdp_pipeline.project.reports import Brand, ReportSpec
@@ -48,6 +49,7 @@ class Project:
         macros: Files of ``sql/macros``, in name order.
         linkage: What tells people apart: ``sql/linkage/people.yml``, or the starter's.
         queries: Named questions of ``sql/queries`` by name.
+        propensities: What people may be likely to do: ``sql/propensities`` by name.
         glossary: Words and their meaning: ``sql/glossary.yml``.
         fingerprint: SHA-256 over every declaration's path and bytes.
     """
@@ -63,6 +65,7 @@ class Project:
     destinations: dict[str, DestinationSpec]
     reports: dict[str, ReportSpec]
     queries: dict[str, QuerySpec]
+    propensities: dict[str, PropensitySpec]
     glossary: dict[str, str]
     brand: Brand
     templates: Path
@@ -152,17 +155,17 @@ def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
     sources = shelf.read_all(SourceContract, (root / "expectations").glob("*.yml"), "source")
     segments = shelf.read_all(SegmentSpec, (marketing / "segments").glob("*.yml"), "segment")
     offers = shelf.read_all(OfferSpec, (marketing / "offers").glob("*.yml"), "offer")
-    destinations = shelf.read_all(
-        DestinationSpec, (marketing / "destinations").glob("*.yml"), "destination"
-    )
+    places = (marketing / "destinations").glob("*.yml")
+    destinations = shelf.read_all(DestinationSpec, places, "destination")
     specs = shelf.read_all(
         ReportSpec, (p for p in reports.glob("*.yml") if p.name != "brand.yml"), "report"
     )
-    brand_file = reports / "brand.yml"
     entities = shelf.read_tables(sql, "staging")
     tables = [spec for layer in LAYERS for spec in shelf.read_tables(sql, layer)]
     linkage = shelf.read(LinkageSpec, _linkage_file(root, "people.yml"))
+    brand_file = reports / "brand.yml"
     brand = shelf.read(Brand, brand_file) if brand_file.is_file() else Brand()
+    propensities = shelf.read_propensities(sql)
     queries, glossary = shelf.read_queries(sql), shelf.read_glossary(sql)
     survivorship = shelf.read(SurvivorshipSpec, _linkage_file(root, "survivorship.yml"))
     if shelf.errors or linkage is None or brand is None or survivorship is None:
@@ -179,6 +182,7 @@ def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
         destinations=destinations,
         reports=specs,
         queries=queries,
+        propensities=propensities,
         glossary=glossary,
         brand=brand,
         templates=reports / "templates"
@@ -244,6 +248,15 @@ class _Shelf:
                 self.errors.extend(error.parts)
         return queries
 
+    def read_propensities(self, sql: Path) -> dict[str, PropensitySpec]:
+        propensities = {}
+        for path in sorted((sql / "propensities").glob("*.sql")):
+            try:
+                propensities[path.stem] = read_propensity(path)
+            except ConfigError as error:
+                self.errors.extend(error.parts)
+        return propensities
+
     def read_glossary(self, sql: Path) -> dict[str, str]:
         path = sql / "glossary.yml"
         glossary = self.read(Glossary, path) if path.is_file() else None
@@ -270,6 +283,17 @@ def read_query(path: Path) -> QuerySpec:
     yaml, header_line, sql, sql_line = _split_header(path, "a named query")
     header = parse_model(QueryHeader, yaml, path=path, name=path.stem, first_line=header_line)
     return QuerySpec(path.stem, header, path, sql.strip().removesuffix(";"), sql_line)
+
+
+def read_propensity(path: Path) -> PropensitySpec:
+    """Read a propensity with its header comment.
+
+    Raises:
+        ConfigError: The header is missing or wrong.
+    """
+    yaml, header_line, sql, sql_line = _split_header(path, "a propensity")
+    header = parse_model(PropensityHeader, yaml, path=path, name=path.stem, first_line=header_line)
+    return PropensitySpec(path.stem, header, path, sql.strip().removesuffix(";"), sql_line)
 
 
 def _split_header(path: Path, what: str) -> tuple[str, int, str, int]:

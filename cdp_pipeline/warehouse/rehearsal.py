@@ -17,6 +17,7 @@ from cdp_pipeline.core.errors import CdpError, CombinedConfigError, WarehouseErr
 from cdp_pipeline.core.settings import EngineSettings, Settings
 from cdp_pipeline.project.lineage import find_tables
 from cdp_pipeline.project.loader import LAYERS, Project
+from cdp_pipeline.project.propensities import CHANCE, DAY, PERSON, PropensitySpec
 from cdp_pipeline.project.queries import QuerySpec
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.warehouse import (
@@ -87,7 +88,7 @@ def rehearse(
 ) -> dict[str, dict[str, str]]:
     """Build every SQL model on empty tables and return their column types, in building order.
 
-    Named queries are bound against the result.
+    Named queries and propensities are bound against the result.
 
     Args:
         project: The declarations.
@@ -115,6 +116,8 @@ def rehearse(
                 found.build(con, spec, select)
         for query in project.queries.values():
             found.bind(con, query)
+        for propensity in project.propensities.values():
+            found.bind_propensity(con, propensity)
     if found.errors:
         raise found.errors[0] if len(found.errors) == 1 else CombinedConfigError(found.errors)
     return found.built
@@ -168,6 +171,44 @@ class _Rehearsal:
                 bind_query(con, query)
         except CdpError as error:
             self.errors += error.parts
+
+    def bind_propensity(self, con: duckdb.DuckDBPyConnection, spec: PropensitySpec) -> None:
+        """Bind one propensity, unless it reads a model that is wrong."""
+        try:
+            reads = find_tables(spec.sql, where=str(spec.path), first_line=spec.sql_line)
+            if not self.left_out.intersection(reads):
+                bind_propensity(con, spec)
+        except CdpError as error:
+            self.errors += error.parts
+
+
+def bind_propensity(con: duckdb.DuckDBPyConnection, spec: PropensitySpec) -> None:
+    """Bind a propensity without running it.
+
+    Args:
+        con: A connection whose current catalog holds the tables.
+        spec: The propensity.
+
+    Raises:
+        WarehouseError: It does not bind, or its columns are not those that a propensity has.
+    """
+    try:
+        rows = con.execute(f"describe {spec.sql}").fetchall()
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"propensity {spec.name}: {first_line(error)}",
+            where=f"{spec.path}:{spec.sql_line}",
+            hint="Propensities read tables of core, as schema.table; no Jinja.",
+        ) from error
+    made = {str(row[0]): str(row[1]) for row in rows}
+    wanted = {PERSON: "VARCHAR", DAY: "DATE"} | ({CHANCE: "BOOLEAN"} if CHANCE in made else {})
+    if made != wanted or set(made) != set(spec.header.columns):
+        raise WarehouseError(
+            f"propensity {spec.name} returns {', '.join(f'{n} {t}' for n, t in made.items())}",
+            where=f"{spec.path}:1",
+            hint=f"It returns {PERSON} varchar, {DAY} date and, where it needs a chance that was "
+            f"given, {CHANCE} boolean; the header names the same columns.",
+        )
 
 
 def bind_query(con: duckdb.DuckDBPyConnection, query: QuerySpec) -> dict[str, str]:

@@ -82,6 +82,8 @@ columns:
   expected_spend_amount: Spending expected on a visit day
   clv_12m_amount: Discounted spending expected over the CLV horizon
   clv_tenth: 1 lowest to 10 highest tenth by clv_12m_amount
+  buys_footwear_prob: Chance of buying footwear within 30 days; null where nothing serves
+  answers_email_prob: Chance of opening or following an e-mail within 30 days; null as above
   value_tier: >-
     top 5 % high, next 15 % upper, next 30 % middle, others low, by clv_12m_amount, or by spending
     in the last 365 days where there is no forecast; none without either
@@ -151,6 +153,15 @@ clv as (
 
 engagement as (
     select * from features.engagement
+),
+
+propensities as (
+    select
+        customer_id,
+        max(chance_prob) filter (where propensity = 'buys_footwear') as buys_footwear_prob,
+        max(chance_prob) filter (where propensity = 'answers_email') as answers_email_prob
+    from features.propensities
+    group by customer_id
 ),
 
 next_best as (
@@ -342,6 +353,8 @@ final as (
         clv.expected_spend_amount,
         clv.clv_12m_amount,
         clv.clv_tenth,
+        propensities.buys_footwear_prob,
+        propensities.answers_email_prob,
         value_tier(standings.worth_amount, borders.worth_steps) as value_tier,
         lifecycle_stage(standings.recency_days, standings.patience_days) as lifecycle,
         lifecycle_words(standings.recency_days, customer_purchases.usual_gap_days)
@@ -380,6 +393,7 @@ final as (
     left join shopping_habits on dim_customer.customer_id = shopping_habits.customer_id
     left join customer_purchases on dim_customer.customer_id = customer_purchases.customer_id
     left join clv on dim_customer.customer_id = clv.customer_id
+    left join propensities on dim_customer.customer_id = propensities.customer_id
     left join dim_store on dim_customer.nearest_store_id = dim_store.store_id
     left join consents on dim_customer.customer_id = consents.customer_id
     left join departments on dim_customer.customer_id = departments.customer_id

@@ -18,13 +18,13 @@ import duckdb
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.recommend_settings import RecommendSettings
+from cdp_pipeline.features.profiling import list_refusals
 from cdp_pipeline.features.recommend import sentences
 from cdp_pipeline.features.recommend.contest import Contest, ContestPlan, hold_contests
 from cdp_pipeline.features.recommend.lists import make_lists, plan_lists
 from cdp_pipeline.features.recommend.log import count_purchases
 from cdp_pipeline.features.recommend.ranking import ListName, learn
 from cdp_pipeline.features.recommend.rules import make_rules
-from cdp_pipeline.privacy.consent import permitted
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_value, open_build
 
@@ -99,10 +99,6 @@ with names as (
     select sku as item_id, product_name as item_name from core.dim_product
     where $level = 'product'
 ),
-refused as (
-    select customer_id from {gate}
-    where reason in ('withdrawn', 'objected', 'unclear', 'privacy_request')
-),
 personal as (
     select
         made.customer_id,
@@ -119,7 +115,7 @@ personal as (
     from {lists} as made
     left join names on made.item_id = names.item_id
     left join names as because on made.reason_item_id = because.item_id
-    anti join refused on made.customer_id = refused.customer_id
+    anti join {refused} as refused on made.customer_id = refused.customer_id
 ),
 strangers as (
     select people.customer_id, coalesce(habits.favourite_store_id, people.home_store_id) as store_id
@@ -188,11 +184,9 @@ def run(context: RunContext) -> StepResult:
     project = load_project(context.project_root)
     with open_build(context) as con:
         con.execute(_CREATE)
-        gate = permitted(
-            con, purpose="profiling", channel=None, business_date=context.business_date
-        )
+        refused = list_refusals(con, context.business_date)
         levels = [
-            recommend_level(con, name, settings, as_of=context.business_date, gate=gate)
+            recommend_level(con, name, settings, as_of=context.business_date, refused=refused)
             for name in LEVELS
         ]
         for table in TABLES:
@@ -223,7 +217,7 @@ def recommend_level(
     settings: RecommendSettings,
     *,
     as_of: date,
-    gate: str,
+    refused: str,
 ) -> Level:
     """Add the rows of one level to the three tables.
 
@@ -232,7 +226,7 @@ def recommend_level(
         level: ``product`` or ``category``.
         settings: Lengths, windows and limits.
         as_of: Business date.
-        gate: Table of who may be profiled, from the consent gate.
+        refused: Table of who may not be profiled.
     """
     bought = _read_lines(con, level, settings, as_of=as_of)
     plan = ContestPlan(
@@ -251,7 +245,7 @@ def recommend_level(
     lists = make_lists(log, models, contests, shown)
     words = {"reason": sentences.REASON, "sells": sentences.SELLS}
     con.execute(
-        _LISTS.format(gate=gate, lists=lists, **words),
+        _LISTS.format(refused=refused, lists=lists, **words),
         {"level": level, "length": settings.list_length},
     )
     rules = make_rules(con, bought, support=settings.rule_support, name=f"{name}_rule")

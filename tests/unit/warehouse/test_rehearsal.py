@@ -46,3 +46,59 @@ def test_a_misspelt_column_is_found_without_data(
     with pytest.raises(WarehouseError, match='"m" not found') as caught:
         rehearse(load_project(project_root), load_settings(project_root))
     assert 'Candidate bindings: "n"' in (caught.value.hint or "")
+
+
+PROPENSITY = (
+    "/*\ntitle: Buys\nevent: goods bought\nowner: tests\ncolumns:\n"
+    "  customer_id: Who\n  happened_on: When\n*/\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("select", "complaint", "help_"),
+    [
+        ("select m as customer_id from identity.links", '"m" not found', "tables of core"),
+        (
+            "select n as customer_id, date '2026-01-01' as happened_on from identity.links",
+            "returns customer_id INTEGER, happened_on DATE",
+            "customer_id varchar, happened_on date",
+        ),
+        (
+            "select n::varchar as customer_id, date '2026-01-01' as bought_on from identity.links",
+            "bought_on DATE",
+            "happened_on date",
+        ),
+    ],
+)
+def test_a_propensity_that_reads_or_returns_something_else_is_found_without_data(
+    write_python_table: Callable[[str], Path],
+    project_root: Path,
+    select: str,
+    complaint: str,
+    help_: str,
+) -> None:
+    write_python_table("identity.links")
+    folder = project_root / "sql" / "propensities"
+    folder.mkdir(parents=True)
+    (folder / "buys.sql").write_text(PROPENSITY + select, encoding="utf-8")
+    with pytest.raises(WarehouseError, match=complaint) as caught:
+        rehearse(load_project(project_root), load_settings(project_root))
+    assert help_ in (caught.value.hint or "")
+    assert "buys.sql" in (caught.value.where or "")
+
+
+def test_a_propensity_may_return_chances_that_were_given(
+    write_python_table: Callable[[str], Path], project_root: Path
+) -> None:
+    write_python_table("identity.links")
+    folder = project_root / "sql" / "propensities"
+    folder.mkdir(parents=True)
+    header = PROPENSITY.replace("*/", "  is_chance: Whether a chance\n*/")
+    (folder / "buys.sql").write_text(
+        f"{header}select n::varchar as customer_id, date '2026-01-01' as happened_on, "
+        "n > 1 as is_chance from identity.links",
+        encoding="utf-8",
+    )
+    project = load_project(project_root)
+    assert rehearse(project, load_settings(project_root)) == {}
+    assert project.propensities["buys"].has_chances
