@@ -119,6 +119,7 @@ def run_app(arguments: list[str]) -> int:
         "new",
         "night",
         "look",
+        "versions",
         "steward",
         "identity",
         "audit",

@@ -42,6 +42,10 @@ def query(
     ] = "table",
     limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 100,
     list_named: Annotated[bool, typer.Option("--list", help="List the declared queries.")] = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="Ask an earlier night: its date, or the name of a version."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask the published warehouse, in SQL or by the name of a declared query; nothing changes."""
@@ -59,7 +63,8 @@ def query(
         return
     if sql.isidentifier():
         sql = find_query(load_project(OPTIONS.root).queries, sql).sql
-    with open_published(OPTIONS.settings.data_dir) as con:
+    version = _find_version(as_of) if as_of else None
+    with open_published(OPTIONS.settings.data_dir, version=version) as con:
         try:
             _note_query(con, sql)
             cursor = con.execute(sql)
@@ -71,14 +76,28 @@ def query(
                 where="the query",
                 hint='`cdp query "show all tables"` lists what there is.',
             ) from error
-    if as_json or style == "json":
-        output.write_json([dict(zip(names, row, strict=True)) for row in rows[:limit]])
-    elif style == "csv":
-        output.write_csv(names, rows[:limit])
-    else:
-        output.write_table(names, rows[:limit])
+    _print_rows(names, rows[:limit], style="json" if as_json else style)
     if len(rows) > limit:
         output.say(f"more than {limit} rows; see --limit")
+
+
+def _print_rows(names: list[str], rows: list[tuple[Any, ...]], *, style: str) -> None:
+    if style == "json":
+        output.write_json([dict(zip(names, row, strict=True)) for row in rows])
+    elif style == "csv":
+        output.write_csv(names, rows)
+    else:
+        output.write_table(names, rows)
+
+
+def _find_version(when: str) -> Path:
+    """Return the folder of the version as of a date, and say which it is."""
+    from cdp_pipeline.storage.history import find_version
+    from cdp_pipeline.storage.paths import DataPaths
+
+    found = find_version(DataPaths.of_settings(OPTIONS.settings), when)
+    output.say(f"as of {when}: version {found.name}, night of {found.business_date}")
+    return found.path
 
 
 def _note_query(con: duckdb.DuckDBPyConnection, sql: str) -> None:

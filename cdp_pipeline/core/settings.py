@@ -193,6 +193,9 @@ class Settings(BaseSettings):
     )
     schedule: str = Field(default="0 4 * * *", description="Cron of the night, in time_zone.")
     keep_versions: int = Field(default=7, ge=2, description="Published versions that are kept.")
+    keep_versions_gb: float | None = Field(
+        default=None, gt=0, description="GB that they may take; default: any. Two always stay."
+    )
     quarantine_stop_share: float = Field(
         default=0.10, gt=0, le=1, description="Share of bad rows that refuses a whole file."
     )

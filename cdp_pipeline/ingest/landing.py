@@ -36,7 +36,14 @@ from cdp_pipeline.storage.warehouse import DATABASE_FILE, connect, fetch_dicts, 
 NAME_CHARACTERS = re.compile(r"[A-Za-z0-9._\-/ ]+")
 """Characters a path below landing may have: none that globs, SQL or shells read specially."""
 
-_IMMATERIAL_SETTINGS = {"mail", "engine", "locations", "schedule", "keep_versions"}
+_IMMATERIAL_SETTINGS = {
+    "mail",
+    "engine",
+    "locations",
+    "schedule",
+    "keep_versions",
+    "keep_versions_gb",
+}
 _IMMATERIAL_SETTINGS |= {"data_dir", "landing_dir"}
 Known = dict[tuple[str, str], Delivery]
 

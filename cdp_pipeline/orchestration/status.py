@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.storage.disk import show_bytes
 from cdp_pipeline.storage.files import read_json
+from cdp_pipeline.storage.history import list_kept, measure_kept
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import current_version, published_versions
 from cdp_pipeline.storage.warehouse import fetch_dicts, open_published
@@ -21,6 +23,8 @@ class Status:
         version: Current version's name; None before the first publication.
         business_date: Night that it holds, ISO 8601.
         versions: Published versions kept.
+        version_bytes: What they take on disk, hard-linked files counted once.
+        kept: Each of them, newest first: name, night, state, bytes, and a rollback's particulars.
         rows: Rows by table.
         deliveries: Records delivered, loaded, set aside, duplicate and excluded, over all files.
         last_run: Id, status and error of the run that ended last.
@@ -30,6 +34,8 @@ class Status:
     version: str | None
     business_date: str | None
     versions: int
+    version_bytes: int
+    kept: tuple[dict[str, Any], ...]
     rows: dict[str, int]
     deliveries: dict[str, int]
     last_run: dict[str, Any]
@@ -45,7 +51,7 @@ class Status:
         if self.version is None:
             found.append("nothing has been published yet; run `cdp run` or `cdp demo`")
         else:
-            found.append(f"published  {self.version} ({self.versions} versions kept)")
+            found.append(f"published  {self.version}")
             shown = ("core.dim_customer", "core.fct_sales", "core.fct_journey")
             found += [f"  {table:<24}{self.rows.get(table, 0):>12,} rows" for table in shown]
             if self.deliveries:
@@ -55,12 +61,30 @@ class Status:
                     f"{d['quarantined']:,} quarantined + {d['duplicates']:,} duplicates + "
                     f"{d['excluded']:,} excluded by rule"
                 )
+        found += self._kept_lines()
         if self.last_run:
             found.append(f"last run   {self.last_run['run_id']}: {self.last_run['status']}")
             error = self.last_run.get("error")
             if error:
                 found += [f"  {error['message']}", f"  help: {error['hint']}"]
         found += [f"data docs  {page}" for page in self.data_docs]
+        return found
+
+    def _kept_lines(self) -> list[str]:
+        if not self.kept:
+            return []
+        found = [f"versions   {self.versions} kept, {show_bytes(self.version_bytes)} on disk"]
+        for kept in self.kept:
+            found.append(
+                f"  {kept['version']:<24}{kept['state']:<12}{show_bytes(kept['total_bytes']):>9}, "
+                f"{show_bytes(kept['own_bytes'])} of its own"
+            )
+            if kept["rollback"]:
+                found.append(
+                    "    rolled back from {from} to {to} by {who}, {at}: {why}".format_map(
+                        kept["rollback"]
+                    )
+                )
         return found
 
 
@@ -72,6 +96,18 @@ def read_status(settings: Settings) -> Status:
         version=version.name if version else None,
         business_date=version.business_date.isoformat() if version else None,
         versions=len(published_versions(paths)),
+        version_bytes=measure_kept(paths),
+        kept=tuple(
+            {
+                "version": kept.version.name,
+                "business_date": kept.version.business_date.isoformat(),
+                "state": kept.state,
+                "total_bytes": kept.total_bytes,
+                "own_bytes": kept.own_bytes,
+                "rollback": kept.rollback,
+            }
+            for kept in list_kept(paths)
+        ),
         rows=version.manifest.get("rows", {}) if version else {},
         deliveries=_count_deliveries(settings) if version else {},
         last_run=_last_run(paths.data_dir / "runs"),

@@ -20,9 +20,10 @@ import duckdb
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, WarehouseError
-from cdp_pipeline.core.settings import EngineSettings
+from cdp_pipeline.core.settings import EngineSettings, Settings
 from cdp_pipeline.project.loader import LAYERS, load_project
 from cdp_pipeline.storage.audit import AuditLog, Deed, note
+from cdp_pipeline.storage.disk import measure, share_unchanged
 from cdp_pipeline.storage.files import fsync, fsync_tree, read_json, sha256_of, write_json
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import seal
@@ -38,6 +39,9 @@ from cdp_pipeline.storage.warehouse import (
 )
 
 MANIFEST_FILE = "MANIFEST.json"
+FEWEST_KEPT = 2
+"""Versions that no bound of size removes: the current one, and one to roll back to."""
+
 _BUILD_PREFIX = ".build-"
 _NEW_LINK = ".current.new"
 
@@ -142,46 +146,72 @@ def run(context: RunContext) -> StepResult:
         )
     find_base(paths, context.business_date)  # refuses to go back in time
     recover(paths)
-    current = current_version(paths)
-    sequence = current.sequence + 1 if current else 1
-    name = f"{sequence:06d}-{context.business_date.isoformat()}"
-    build = paths.versions / f"{_BUILD_PREFIX}{name}"
+    name, build = next_build(paths, context.business_date)
     rows = _gather(context, paths, build)
     # Before the deed, as everything that is logged: a crash may leave a word too many, never one
     # too few.
     note(context.settings, Deed("publish", name, run=context.run_id))
-    files = _seal(context, build, name, rows)
-    _flip(paths, build, name)
-    _link_people(paths)
-    dropped = drop_old(paths, keep=context.settings.keep_versions)
-    return StepResult(
-        rows_in=sum(rows.values()),
-        rows_out=sum(rows.values()),
-        messages=(f"published {name}",),
-        facts={"version": name, "tables": len(rows), "files": files, "dropped": dropped},
-    )
-
-
-def _seal(context: RunContext, build: Path, name: str, rows: dict[str, int]) -> int:
-    """Write the manifest with a hash per file and return the number of files."""
-    plan = read_plan(context)
-    log = AuditLog.of(context.settings)
-    files = {
-        str(path.relative_to(build)): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
-        for path in sorted(build.rglob("*"))
-        if path.is_file()
-    }
     manifest = {
         "version": name,
         "business_date": context.business_date.isoformat(),
         "fingerprint": plan["fingerprint"],
         "base_version": plan.get("base_version"),
         "rows": rows,
-        "files": files,
-        "audit": log.anchor().as_dict(),
     }
-    write_json(build / MANIFEST_FILE, seal(manifest, log.keys.current))
-    return len(files)
+    made = publish_build(context.settings, paths, build, manifest)
+    return StepResult(
+        rows_in=sum(rows.values()),
+        rows_out=sum(rows.values()),
+        messages=(f"published {name}",),
+        facts={"version": name, "tables": len(rows), **made},
+    )
+
+
+def next_build(paths: DataPaths, business_date: date) -> tuple[str, Path]:
+    """Return the name of the next version and the folder to gather it in; recover before."""
+    current = current_version(paths)
+    sequence = current.sequence + 1 if current else 1
+    name = f"{sequence:06d}-{business_date.isoformat()}"
+    return name, paths.versions / f"{_BUILD_PREFIX}{name}"
+
+
+def publish_build(
+    settings: Settings, paths: DataPaths, build: Path, manifest: dict[str, Any]
+) -> dict[str, int]:
+    """Seal what was gathered, make it the current version and drop old ones.
+
+    Args:
+        settings: How many versions are kept; keys of the seal.
+        paths: The data folder, locked by this process.
+        build: Folder of ``next_build`` with all files of the version.
+        manifest: What the version is, without its files.
+
+    Returns:
+        Number of files, bytes shared with the version before, and versions dropped.
+    """
+    files, shared = _seal(settings, build, manifest, current_version(paths))
+    _flip(paths, build, manifest["version"])
+    _link_people(paths)
+    dropped = drop_old(paths, keep=settings.keep_versions, keep_gb=settings.keep_versions_gb)
+    return {"files": files, "shared_bytes": shared, "dropped": dropped}
+
+
+def _seal(
+    settings: Settings, build: Path, manifest: dict[str, Any], before: Version | None
+) -> tuple[int, int]:
+    """Write the manifest with a hash per file; return the number of files and bytes shared."""
+    log = AuditLog.of(settings)
+    files = {
+        str(path.relative_to(build)): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+        for path in sorted(build.rglob("*"))
+        if path.is_file()
+    }
+    shared = 0
+    if before is not None:
+        shared = share_unchanged(build, files, before.path, before.manifest.get("files", {}))
+    whole = {**manifest, "files": files, "audit": log.anchor().as_dict()}
+    write_json(build / MANIFEST_FILE, seal(whole, log.keys.current))
+    return len(files), shared
 
 
 def recover(paths: DataPaths) -> int:
@@ -205,15 +235,28 @@ def recover(paths: DataPaths) -> int:
     return len(leftovers)
 
 
-def drop_old(paths: DataPaths, *, keep: int) -> int:
-    """Delete all but the newest ``keep`` versions and return how many went.
+def drop_old(paths: DataPaths, *, keep: int, keep_gb: float | None = None) -> int:
+    """Delete the oldest versions beyond a number or a size and return how many went.
 
     Open readers keep their files: the kernel frees them when the last reader closes.
+
+    Args:
+        paths: The data folder.
+        keep: Versions that are kept.
+        keep_gb: Disk that they may take together, in GB of 10^9 bytes; hard-linked files count
+            once. The current version and the one before stay however large they are.
     """
     versions = published_versions(paths)
-    for version in versions[:-keep]:
+    kept = versions[-keep:]
+    while (
+        keep_gb is not None
+        and len(kept) > FEWEST_KEPT
+        and measure(version.path for version in kept) > keep_gb * 1e9
+    ):
+        kept = kept[1:]
+    for version in versions[: -len(kept)] if kept else ():
         shutil.rmtree(version.path)
-    return max(0, len(versions) - keep)
+    return len(versions) - len(kept)
 
 
 def _gather(context: RunContext, paths: DataPaths, build: Path) -> dict[str, int]:
@@ -246,14 +289,15 @@ def _write_parquet(context: RunContext, folder: Path) -> dict[str, int]:
             spec = tables.get(full_name)
             # SQL models are stored in the order of their key; tables made by Python may not be.
             key = spec.header.key if spec and spec.sql is None else None
-            rows[full_name] = _copy_table(con, full_name, folder, order=key)
+            rows[full_name] = copy_table(con, full_name, folder, order=key)
         con.execute("checkpoint cdp")
     return rows
 
 
-def _copy_table(
+def copy_table(
     con: duckdb.DuckDBPyConnection, full_name: str, folder: Path, *, order: Sequence[str] | None
 ) -> int:
+    """Write a table to ``folder/schema/table.parquet`` and return its number of rows."""
     schema, table = full_name.split(".")
     target = folder / schema / f"{table}.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -110,12 +110,17 @@ def open_build(context: RunContext) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def open_published(
-    data_dir: Path, *, engine: EngineSettings | None = None, sandboxed: bool = True
+    data_dir: Path,
+    *,
+    version: Path | None = None,
+    engine: EngineSettings | None = None,
+    sandboxed: bool = True,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the current version for reading.
 
     Args:
         data_dir: Data folder.
+        version: Folder of another version to open instead.
         engine: Memory and threads.
         sandboxed: Refuse every other file; off only for our own comparisons with files.
 
@@ -129,7 +134,7 @@ def open_published(
             where=str(link),
             hint="Run `cdp run` (or `cdp demo`) first.",
         )
-    path = link.resolve() / DATABASE_FILE
+    path = (version or link.resolve()) / DATABASE_FILE
     con = connect(engine or EngineSettings())
     try:
         con.execute(f"attach {quote_literal(str(path))} as cdp (read_only)")

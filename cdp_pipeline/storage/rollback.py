@@ -1,0 +1,249 @@
+"""Going back to an earlier version, by publishing a new one that copies it.
+
+The link never moves backwards. What was sent to people and destinations meanwhile cannot be unsent,
+so the contact log and the memory of destinations are those of the version that is left: the next
+night neither repeats an offer nor forgets to take somebody off a list. Deliveries of the nights
+that are undone count as new again, and the next night loads them: mend or remove them first.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cdp_pipeline.core.context import Clock, operating_user
+from cdp_pipeline.core.errors import ConfigError, WarehouseError
+from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.storage.audit import Deed, note
+from cdp_pipeline.storage.history import find_lineage, find_version
+from cdp_pipeline.storage.lock import hold_lock
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.versions import (
+    MANIFEST_FILE,
+    Version,
+    copy_table,
+    current_version,
+    next_build,
+    parse_version,
+    publish_build,
+    published_versions,
+    recover,
+    verify,
+)
+from cdp_pipeline.storage.warehouse import (
+    DATABASE_FILE,
+    STORAGE_VERSION,
+    connect,
+    describe,
+    fetch_value,
+    has_table,
+    quote_column,
+    quote_literal,
+)
+
+SENT_TABLES = {
+    "ops.contact_log": ("customer_id", "offer", "destination", "sent_on"),
+    "ops.export_members": ("destination", "segment", "customer_id"),
+}
+"""Tables that tell what went out, with their keys: they are not rolled back."""
+
+_ADDED = {"files", "audit", "seal"}
+"""What publishing adds to a manifest."""
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """What a rollback did.
+
+    Attributes:
+        version: The new version, which is current now.
+        copied: The version that it copies.
+        left: The version that was current before.
+        carried: Rows by table that tell what was sent since, taken from ``left``.
+    """
+
+    version: Version
+    copied: Version
+    left: Version
+    carried: dict[str, int]
+
+
+def roll_back(
+    settings: Settings, *, to: str | None = None, reason: str, clock: Clock | None = None
+) -> Rollback:
+    """Publish a copy of an earlier version.
+
+    A crash leaves the present version or the new one, never a mixture.
+
+    Args:
+        settings: Of the project; name the data folder.
+        to: Date or name of a version, see ``find_version``; default: the night before the current.
+        reason: Why, in words; kept in the manifest and the audit log.
+        clock: For the moment that is noted.
+
+    Raises:
+        ConfigError: There is no such version, or it is the current one, or no reason is given.
+        WarehouseError: The version's files are not what was published.
+        LockedError: A run holds the data folder.
+    """
+    if not reason.strip():
+        raise ConfigError(
+            "a rollback needs a reason", where="--reason", hint="Say why, in a few words."
+        )
+    paths = DataPaths.of_settings(settings)
+    with hold_lock(paths.lock, "rollback"):
+        recover(paths)
+        left, copied = _choose(paths, to)
+        wrong = verify(copied)
+        if wrong:
+            raise WarehouseError(
+                f"{copied.name} cannot be published again: {wrong[0]}",
+                where=str(copied.path),
+                hint="Choose another version: `cdp status` lists them.",
+            )
+        name, build = next_build(paths, copied.business_date)
+        carried = _copy(paths, copied, left, build, settings)
+        note(settings, Deed("rollback", f"{left.name} to {copied.name}, as {name}", why=reason))
+        noted = {
+            "to": copied.name,
+            "from": left.name,
+            "who": operating_user(),
+            "why": reason.strip(),
+            "at": (clock or Clock()).now().isoformat(timespec="seconds"),
+        }
+        publish_build(settings, paths, build, _describe(copied, build, name, noted, carried))
+    return Rollback(parse_version(paths.versions / name), copied, left, carried)
+
+
+def _describe(
+    copied: Version, build: Path, name: str, noted: dict[str, str], carried: dict[str, int]
+) -> dict[str, Any]:
+    """Return the manifest of the new version, without what publishing adds to it."""
+    old = {key: value for key, value in copied.manifest.items() if key not in _ADDED}
+    rows = {**old.get("rows", {}), **_count(build, carried)}
+    return {**old, "version": name, "rows": rows, "rollback": noted}
+
+
+def _choose(paths: DataPaths, to: str | None) -> tuple[Version, Version]:
+    """Return the current version and the one to copy."""
+    current = current_version(paths)
+    if current is None:
+        raise ConfigError(
+            "nothing has been published yet",
+            where=str(paths.current),
+            hint="Run `cdp run` (or `cdp demo`) first.",
+        )
+    if to is None:
+        earlier = find_lineage(published_versions(paths))[:-1]
+        if not earlier:
+            raise ConfigError(
+                f"no night before {current.business_date} is kept",
+                where=str(paths.versions),
+                hint="`cdp status` lists the versions; name one with --to.",
+            )
+        return current, earlier[-1]
+    chosen = find_version(paths, to)
+    if chosen == current:
+        raise ConfigError(
+            f"{chosen.name} is the current version already",
+            where="--to",
+            hint="`cdp status` lists the versions; a version that was left is reached by name.",
+        )
+    return current, chosen
+
+
+def _copy(
+    paths: DataPaths, copied: Version, left: Version, build: Path, settings: Settings
+) -> dict[str, int]:
+    """Gather the new version: hard links, but for what tells what was sent since."""
+    paths.ensure(build)
+    for path in sorted(copied.path.rglob("*")):
+        target = build / path.relative_to(copied.path)
+        if path.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        elif path.name != MANIFEST_FILE:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(path, target)
+    return _carry_sent(copied, left, build, settings)
+
+
+def _carry_sent(copied: Version, left: Version, build: Path, settings: Settings) -> dict[str, int]:
+    """Give the new version the tables of what was sent, if they differ; return rows by table."""
+    database = build / DATABASE_FILE
+    con = connect(settings.engine)
+    try:
+        there = quote_literal(str(left.path / DATABASE_FILE))
+        con.execute(f"attach {there} as left_db (read_only)")
+        con.execute(f"attach {quote_literal(str(database))} as cdp (read_only)")
+        missing = {table: _count_missing(con, table) for table in SENT_TABLES}
+        carried = {table: rows for table, rows in missing.items() if rows}
+        if not carried:
+            return {}
+        con.execute("detach cdp")
+        database.unlink()  # it is a hard link: the old version must not change
+        shutil.copyfile(copied.path / DATABASE_FILE, database)
+        con.execute(
+            f"attach {quote_literal(str(database))} as cdp (storage_version '{STORAGE_VERSION}')"
+        )
+        con.execute("use cdp")
+        for table in carried:
+            _fill(con, table)
+            _parquet_of(build, table).unlink(missing_ok=True)  # a hard link as well
+            copy_table(con, table, build / "parquet", order=SENT_TABLES[table])
+        con.execute("checkpoint cdp")
+    finally:
+        con.close()
+    return carried
+
+
+def _parquet_of(build: Path, table: str) -> Path:
+    schema, name = table.split(".")
+    return build / "parquet" / schema / f"{name}.parquet"
+
+
+def _count_missing(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Return how many rows of the version that is left the copy lacks or has otherwise."""
+    if not (has_table(con, table) and has_table(con, table, catalog="left_db")):
+        return 0
+    columns = _shared_columns(con, table)
+    return int(
+        fetch_value(
+            con,
+            f"select count(*) from (select {columns} from left_db.{table} "  # noqa: S608 - own names
+            f"except select {columns} from cdp.{table})",
+        )
+    )
+
+
+def _shared_columns(con: duckdb.DuckDBPyConnection, table: str) -> str:
+    held = describe(con, f"left_db.{table}")
+    return ", ".join(quote_column(c) for c in describe(con, f"cdp.{table}") if c in held)
+
+
+def _fill(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Fill a table of the copy with the rows of the version that is left, in the order of its key.
+
+    The rows of that version hold all of the earlier one, under the ids that people had last.
+    """
+    columns = _shared_columns(con, table)
+    order = ", ".join(quote_column(column) for column in SENT_TABLES[table])
+    con.execute(f"delete from cdp.{table}")  # noqa: S608 - own names
+    con.execute(
+        f"insert into cdp.{table} ({columns}) "  # noqa: S608 - own names
+        f"select {columns} from left_db.{table} order by {order}"
+    )
+
+
+def _count(build: Path, carried: dict[str, int]) -> dict[str, int]:
+    """Return the rows of the tables that were carried."""
+    found: dict[str, int] = {}
+    for table in carried:
+        path = str(_parquet_of(build, table))
+        rows = duckdb.execute("select count(*) from read_parquet(?)", [path]).fetchall()
+        found[table] = int(rows[0][0])
+    return found
