@@ -12,6 +12,9 @@ export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-clv bench-rfm bench-linkage bench-quality bench-night airflow lock wheel clean
 
+# Faults, integrity and security.
+.PHONY: test-faults
+
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -38,6 +41,9 @@ test: $(SETUP)   ## all tests but the slow ones
 
 test-slow: $(SETUP) ## integration, crash and quality suites
 	$(BIN)/pytest --numprocesses auto --dist loadgroup -m slow
+
+test-faults: $(SETUP) ## nights killed, starved and doubled; FAULT_ROUNDS=20 for hundreds of kills
+	$(BIN)/pytest --numprocesses auto --dist loadgroup tests/faults
 
 $(OLD)/.installed: requirements/old-client.txt | $(SETUP)
 	$(BIN)/python -m venv --without-pip $(OLD)

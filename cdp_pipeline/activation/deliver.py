@@ -69,6 +69,8 @@ def _deliver_files(
     if target.is_dir():
         if (target / MANIFEST).read_bytes() != manifest:
             messages.append(f"{source.name}: {day} was delivered before with other files, kept")
+        elif not ledger.is_settled(key):  # a run died between the delivery and its note
+            ledger.note(key, "sent", kind="files", version=source.parent.parent.name)
         return False
     newer = [
         path.name for path in outbox.glob("*") if _DAY.fullmatch(path.name) and path.name > day

@@ -32,6 +32,9 @@ PRIVATE_UMASK = 0o027
 PARALLEL_STEPS = 2
 """Steps that run at the same time; DuckDB uses all cores within each."""
 
+REPEATED = frozenset({"deliver"})
+"""Steps of a night that was published before: a run may have died between the two."""
+
 _RESULT_BYTES = 8192
 
 Listener = Callable[[Step, "StepOutcome | None"], None]
@@ -182,8 +185,8 @@ def _run_steps(
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 step = running.pop(future)
                 _take(context, step, future.result(), outcome, mode)
-            if outcome.status in {"failed", "unchanged"}:
-                waiting.clear()
+            left = {"failed": frozenset(), "unchanged": REPEATED}.get(outcome.status, waiting)
+            waiting = {name: step for name, step in waiting.items() if name in left}
 
 
 def _startable(

@@ -81,6 +81,19 @@ def test_files_and_reports_go_out_once(publish: Callable[..., RunContext], sent:
     assert (outbox(context) / "sent.jsonl").read_text() == ledger
 
 
+def test_a_run_that_died_after_a_delivery_notes_it_later(
+    publish: Callable[..., RunContext], sent: list[str]
+) -> None:
+    context = publish()
+    deliver.run(context)
+    ledger = outbox(context) / "sent.jsonl"
+    whole = ledger.read_text()
+    ledger.unlink()
+    assert deliver.run(context).rows_out == 0
+    assert ledger.read_text() == whole
+    assert sent == []
+
+
 def test_without_a_mail_host_only_files_go_out(
     publish: Callable[..., RunContext], sent: list[str]
 ) -> None:

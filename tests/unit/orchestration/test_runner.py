@@ -31,7 +31,7 @@ def act(_context: RunContext, *, name: str) -> StepResult:
 def small_night(monkeypatch: pytest.MonkeyPatch) -> None:
     CALLS.clear()
     BEHAVIOUR.clear()
-    names = ["discover", "middle", "publish"]
+    names = ["discover", "middle", "publish", "deliver"]
     steps = [
         Step(
             name,
@@ -55,10 +55,10 @@ def _load(self: Step) -> Callable[..., StepResult]:
 def test_steps_run_in_order_and_leave_a_manifest(context: RunContext) -> None:
     BEHAVIOUR["publish"] = lambda: StepResult(facts={"version": "000001-2026-11-20"})
     outcome = run_night(context)
-    assert CALLS == ["discover", "middle", "publish"]
+    assert CALLS == ["discover", "middle", "publish", "deliver"]
     assert (outcome.status, outcome.version) == ("published", "000001-2026-11-20")
     manifest = json.loads((DataPaths.of(context).run / "manifest.json").read_text())
-    assert list(manifest["steps"]) == ["discover", "middle", "publish"]
+    assert set(manifest["steps"]) == {"discover", "middle", "publish", "deliver"}
     assert not DataPaths.of(context).work.exists()
 
 
@@ -75,7 +75,7 @@ def test_a_failed_step_ends_the_night_and_resume_goes_on_there(context: RunConte
     outcome = run_night(context, RunOptions(resume=True))
     assert outcome.status == "published"
     assert outcome.steps["discover"].status == "resumed"
-    assert CALLS == ["discover", "middle", "middle", "publish"]
+    assert CALLS == ["discover", "middle", "middle", "publish", "deliver"]
 
 
 def test_only_transient_errors_are_tried_again(context: RunContext) -> None:
@@ -116,3 +116,16 @@ def test_results_carry_counts_not_data(context: RunContext) -> None:
     outcome = run_night(context)
     assert outcome.error is not None
     assert "8192" in outcome.error.message
+
+
+def test_a_night_that_was_published_before_is_still_delivered(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run may have died between the two; delivering again sends nothing twice."""
+    current = DataPaths.of(context).current
+    current.parent.mkdir(parents=True)
+    current.symlink_to("000001-2026-11-20")
+    monkeypatch.setattr(runner, "is_published", lambda *_: True)
+    outcome = run_night(context)
+    assert (outcome.status, outcome.version) == ("unchanged", "000001-2026-11-20")
+    assert CALLS == ["discover", "deliver"]

@@ -1,0 +1,1 @@
+"""What may go wrong around a night: kills, full disks, clocks, two at once, cut power."""

@@ -1,0 +1,59 @@
+"""Nights that die: whatever the moment, the same night is published in the end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.comparing import assert_sound, assert_tidy, result_of
+from tests.faults.conftest import ROUNDS, TONIGHT, Undisturbed
+from tests.faults.harness import Kill, run_victim
+from tests.faults.tiny import TinyStore
+
+pytestmark = pytest.mark.slow
+
+Fresh = Callable[[str], TinyStore]
+
+
+def finish(store: TinyStore, undisturbed: Undisturbed, *, resume: bool) -> None:
+    """Run the night to its end and hold it against the undisturbed one."""
+    ending = run_victim(store, TONIGHT, resume=resume)
+    assert ending.status in {"published", "unchanged"}, ending.error
+    assert_sound(store.paths)
+    assert result_of(store.paths) == undisturbed.result
+    assert_tidy(store.paths)
+
+
+def test_two_undisturbed_nights_are_the_same_bytes(undisturbed: Undisturbed, fresh: Fresh) -> None:
+    finish(fresh("again"), undisturbed, resume=False)
+
+
+def test_a_night_killed_as_each_step_ends_and_resumed(
+    undisturbed: Undisturbed, fresh: Fresh
+) -> None:
+    store = fresh("boundaries")
+    for step in undisturbed.ending.steps:
+        ending = run_victim(store, TONIGHT, kill=Kill(step), resume=True)
+        assert ending.killed or ending.status == "unchanged", (step, ending.error)
+        assert_sound(store.paths)
+    finish(store, undisturbed, resume=True)
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_night_killed_within_each_step(
+    undisturbed: Undisturbed, fresh: Fresh, *, resume: bool, number: int
+) -> None:
+    store = fresh("within")
+    seed = random.Random(f"{number} {resume}")  # noqa: S311 - points to try, no secret
+    kills = 0
+    for step in undisturbed.ending.steps:
+        kill = Kill(step, after=seed.uniform(0, max(undisturbed.ending.costs[step], 0.01)))
+        ending = run_victim(store, TONIGHT, kill=kill, resume=resume)
+        kills += ending.killed
+        assert ending.killed or ending.status in {"published", "unchanged"}, (step, ending.error)
+        assert_sound(store.paths)
+    assert kills >= len(undisturbed.ending.steps) // 2
+    finish(store, undisturbed, resume=resume)
