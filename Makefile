@@ -36,7 +36,7 @@ $(SETUP): requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 demo: $(SETUP)   ## generate a store, run its nights, say where everything lies
 	$(BIN)/cdp demo
 
-test: $(SETUP)   ## all tests but the slow ones
+test: $(SETUP) $(OLD)/.installed ## all tests but the slow ones
 	$(BIN)/pytest --numprocesses auto --dist loadgroup -m "not slow"
 
 test-slow: $(SETUP) ## integration, crash and quality suites

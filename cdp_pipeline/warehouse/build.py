@@ -26,7 +26,11 @@ from cdp_pipeline.storage.warehouse import (
     quote_column,
     quote_identifier,
 )
+from cdp_pipeline.warehouse.named_queries import create_query_views
 from cdp_pipeline.warehouse.rendering import Base, RenderValues, render_model
+
+LAST_LAYER = "marts"
+"""After it, all that named queries read is there."""
 
 _CARET = re.compile(r"^(?P<label>LINE \d+: )(?P<text>.*)\n(?P<blank> *)\^", re.MULTILINE)
 _LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
@@ -65,11 +69,16 @@ def run(context: RunContext, layer: str, *, rest: bool = False) -> StepResult:
             rows[spec.full_name] = build_model(con, spec, select)
             milliseconds[spec.full_name] = round((clock.monotonic() - began) * 1000)
             _log.debug("model_built", model=spec.full_name, rows=rows[spec.full_name])
+        views = create_query_views(con, project) if layer == LAST_LAYER else []
     return StepResult(
         rows_out=sum(rows.values()),
-        messages=(f"{len(rows)} tables of {layer}",),
+        messages=(f"{len(rows)} tables of {layer}", *_tell_views(views)),
         facts={"rows": rows, "milliseconds": milliseconds},
     )
+
+
+def _tell_views(views: Sequence[str]) -> tuple[str, ...]:
+    return (f"{len(views)} named queries as views",) if views else ()
 
 
 def plan_layer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import column_comment, open_published, table_comment
+from cdp_pipeline.warehouse.named_queries import SCHEMA, view_comment
 from tests.integration.store import ROOT, Store
 
 
@@ -26,7 +27,9 @@ def test_every_column_is_explained(store: Store) -> None:
     with open_published(store.data) as con:
         rows = con.execute(
             "select schema_name || '.' || table_name, column_name, data_type, comment "
-            "from duckdb_columns() where database_name = 'cdp' and not internal"
+            "from duckdb_columns() where database_name = 'cdp' and not internal "
+            "and schema_name <> ?",
+            [SCHEMA],
         ).fetchall()
     assert {(table, column) for table, column, _, _ in rows} == {
         (name, column) for name, spec in tables.items() for column in spec.header.columns
@@ -37,3 +40,23 @@ def test_every_column_is_explained(store: Store) -> None:
     assert "[unit: store currency]" in by_name["core.fct_sales", "net_amount"]
     assert "[unit: UTC]" in by_name["core.fct_sales", "sold_at"]
     assert "[personal: email]" in by_name["core.customer_contact", "email"]
+
+
+def test_every_named_query_is_a_view_that_explains_itself(store: Store) -> None:
+    queries = load_project(ROOT).queries
+    with open_published(store.data) as con:
+        views = con.execute(
+            "select view_name, comment from duckdb_views() "
+            "where database_name = 'cdp' and not internal"
+        ).fetchall()
+        columns = con.execute(
+            "select table_name, column_name, comment from duckdb_columns() "
+            "where database_name = 'cdp' and schema_name = ?",
+            [SCHEMA],
+        ).fetchall()
+    assert dict(views) == {name: view_comment(query) for name, query in queries.items()}
+    assert {(view, column): comment for view, column, comment in columns} == {
+        (name, column): meaning
+        for name, query in queries.items()
+        for column, meaning in query.header.columns.items()
+    }
