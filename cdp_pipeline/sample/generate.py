@@ -57,11 +57,12 @@ from cdp_pipeline.sample.orders import (
 from cdp_pipeline.sample.people import People, settle_people
 from cdp_pipeline.sample.privacy_requests import write_requests
 from cdp_pipeline.sample.receipts import ring_up
+from cdp_pipeline.sample.redemptions import ring_up_redemptions
 from cdp_pipeline.sample.returns import Undone, undo_purchases
 from cdp_pipeline.sample.seasons import Timeline
 from cdp_pipeline.sample.service import write_contacts, write_social_events
 from cdp_pipeline.sample.sessions import WebShop, browse_shop
-from cdp_pipeline.sample.tills import RAGGED, Till, TillFile, write_till_file
+from cdp_pipeline.sample.tills import RAGGED, Till, append_ragged, write_till_file
 from cdp_pipeline.sample.truth import (
     count_faults,
     list_cookie_users,
@@ -295,25 +296,16 @@ def _deliver_tills(
         order_ids,
     )
     file = write_till_file(till, receipts, lines, world.seed)
+    receipts, lines, file = ring_up_redemptions(world.journeys, till, receipts, lines, file)
     whole = np.flatnonzero(file.fault != RAGGED)
     rows = DatedRows(file.table.take(pa.array(whole)), file.delivered_day[whole])
     made = port.deliver("pos_sales", rows)
-    ragged = _append_ragged(port, file)
+    ragged = append_ragged(port, file)
     tables["control_totals"] = total_tills(receipts, lines, file, world.timeline)
     tables["faults"] = count_faults(file, world.timeline)
     known = np.flatnonzero(receipts.person >= 0)
     records.append(("pos_sales", receipts.receipt_id[known], receipts.person[known]))
     return Delivered(made.rows + ragged, made.files)
-
-
-def _append_ragged(port: Landing, file: TillFile) -> int:
-    """Append rows that end too early, as a till that lost power writes them."""
-    ragged = np.flatnonzero(file.fault == RAGGED)
-    for day in np.unique(file.delivered_day[ragged]).tolist():
-        rows = file.table.take(pa.array(ragged[file.delivered_day[ragged] == day])).to_pylist()
-        lines = [",".join(str(value or "") for value in list(row.values())[:8]) for row in rows]
-        port.append_lines("pos_sales", day, lines)
-    return len(ragged)
 
 
 def _deliver_registers(

@@ -14,6 +14,7 @@ from cdp_pipeline.sample import slips
 from cdp_pipeline.sample.arrays import Bools, Ints, Texts, happens, hash_numbers, open_stream, pick
 from cdp_pipeline.sample.catalogue import Catalogue, Promotions
 from cdp_pipeline.sample.contacts import Contacts
+from cdp_pipeline.sample.deliveries import Landing
 from cdp_pipeline.sample.descriptions import JUNK_EMAIL, JUNK_PHONE
 from cdp_pipeline.sample.membership import COURTESY_CARD, Holdings
 from cdp_pipeline.sample.people import HEAD, PARTNER, People
@@ -266,3 +267,13 @@ def is_counted(receipts: Receipts, lines: ReceiptLines, file: TillFile) -> Bools
     """
     kind = receipts.kind[lines.receipt[file.line]]
     return np.asarray((kind < VOID) & (file.fault == WELL_FORMED) & ~file.repeated)
+
+
+def append_ragged(port: Landing, file: TillFile) -> int:
+    """Append rows that end too early, as a till that lost power writes them."""
+    ragged = np.flatnonzero(file.fault == RAGGED)
+    for day in np.unique(file.delivered_day[ragged]).tolist():
+        rows = file.table.take(pa.array(ragged[file.delivered_day[ragged] == day])).to_pylist()
+        lines = [",".join(str(value or "") for value in list(row.values())[:8]) for row in rows]
+        port.append_lines("pos_sales", day, lines)
+    return len(ragged)

@@ -42,6 +42,7 @@ from cdp_pipeline.sample.journeys import (
 from cdp_pipeline.sample.mailings import Readers
 from cdp_pipeline.sample.people import People
 from cdp_pipeline.sample.receipts import ReceiptLines, Receipts
+from cdp_pipeline.sample.redemptions import plan_redemptions
 from cdp_pipeline.sample.rendering import SECONDS_PER_DAY, money_column, text_column
 from cdp_pipeline.sample.returns import Undone
 from cdp_pipeline.sample.seasons import Timeline
@@ -175,7 +176,8 @@ def list_journeys(journeys: Journeys, catalogue: Catalogue, timeline: Timeline) 
     """Return ``journeys``; moments are UTC, null where the step is missing.
 
     ``ready_on`` is the night on which the last step is known: a complete journey is expected to
-    trigger on nights from ``ready_on`` to the last one.
+    trigger on nights from ``ready_on`` to the last one, or to the day before ``redeemed_on``, on
+    which the boots were bought with the offer that the trigger brought.
     """
     looked = journeys.looked_day * SECONDS_PER_DAY + journeys.looked_second
     opened = journeys.mail_day * SECONDS_PER_DAY + journeys.open_second
@@ -183,6 +185,10 @@ def list_journeys(journeys: Journeys, catalogue: Catalogue, timeline: Timeline) 
     opens = journeys.reason != MACHINE_ONLY
     dates = timeline.dates
     visited = dates[np.maximum(journeys.visit_day, 0)]
+    redemptions = plan_redemptions(journeys, timeline)
+    bought_day = np.zeros(len(journeys), dtype=np.int64)
+    bought_day[redemptions.journey] = redemptions.day
+    redeems = bought_day > 0
     return pa.table(
         {
             "person_id": text_column(name_persons(journeys.person)),
@@ -191,7 +197,8 @@ def list_journeys(journeys: Journeys, catalogue: Catalogue, timeline: Timeline) 
             "visited_on": pa.array(visited, mask=~visits),
             "opened_at": pa.array(_moments(timeline, opened).to_numpy(), mask=~opens),
             "expected_trigger": pa.array(journeys.reason == COMPLETE),
-            "bought": pa.array(journeys.reason == BOUGHT),
+            "bought": pa.array((journeys.reason == BOUGHT) | redeems),
+            "redeemed_on": pa.array(dates[bought_day], mask=~redeems),
             "has_push_token": pa.array(journeys.has_token),
             "ready_on": pa.array(dates[journeys.mail_day]),
             "reason": text_column(np.array(REASONS)[journeys.reason]),

@@ -136,13 +136,44 @@ def test_the_winter_boots_example_works(store: Store) -> None:
                          "winter_boots_10_percent")  # fmt: skip
     held_back = _people_of(
         store,
-        "select customer_id from segments.membership where segment = $1 and is_holdout",
+        "select customer_id from segments.membership_history where segment = $1 and is_holdout",
         "winter_boots_nudge",
     )
     assert len(wanted) >= 5, "the generator planted too few"
     assert wanted - held_back == wanted & reached
     assert wanted & reached
     assert unwanted & reached == set()
+
+
+def test_the_winter_boots_journey_is_one_line_of_touches(store: Store) -> None:
+    """Looked, came to the store, opened the e-mail, got the offer, bought with it."""
+    truth = store.data / "truth" / "journeys.parquet"
+    redeemed = _people_of(
+        store,
+        "select customer_id from core.fct_triggers "
+        "where offer = $1 and is_redeemed and redeemed_by = 'offer_name'",
+        "winter_boots_10_percent",
+    )
+    told = duckdb.execute(
+        "select person_id from read_parquet(?) where redeemed_on is not null", [str(truth)]
+    ).fetchall()
+    assert redeemed
+    assert redeemed <= {person for (person,) in told}
+    with open_published(store.data) as con:
+        customers = con.execute(
+            "select customer_id from core.fct_triggers where is_redeemed order by all"
+        ).fetchall()
+        for (customer,) in customers:
+            touches = con.execute(
+                "select touch from core.fct_journey where customer_id = ? order by step_no",
+                [customer],
+            ).fetchall()
+            wanted = [
+                "web_look", "store_purchase", "email_open", "trigger_sent",
+                "trigger_redeemed", "store_purchase",
+            ]  # fmt: skip
+            rest = iter(touch for (touch,) in touches)
+            assert all(step in rest for step in wanted), touches
 
 
 def _people_of(store: Store, customers: str, value: str) -> set[str]:

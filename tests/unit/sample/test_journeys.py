@@ -8,6 +8,7 @@ Value = Callable[[str], Any]
 
 BOOTS = "(select sku from products where category = 'Winter boots')"
 LAST = "2026-11-19"
+OFFER = "winter_boots_10_percent"
 
 
 def people_of(source: str, key: str) -> str:
@@ -73,6 +74,7 @@ def test_store_visits_are_delivered_with_the_card(value: Value) -> None:
             inner join {people_of("loyalty_members", "member_no")} as m
                 on m.member_no = p.loyalty_card_no and m.person_id = p.person_id
             where p.transaction_type = 'SALE' and try_cast(p.till_time as timestamp) is not null
+                and p.promotion_id is distinct from '{OFFER}'
         )
         select count(*) from true_journeys as j left join visits as v
             on v.person_id = j.person_id and v.visited_on between j.browsed_at::date
@@ -102,6 +104,31 @@ def test_only_those_said_to_have_bought_boots_did(rows: Rows, value: Value) -> N
         f"where order_id in (select order_id from ecommerce_order_lines where sku in {BOOTS})"
     )
     assert ordered == 0
+
+
+def test_some_buy_with_the_offer_on_the_day_after_it_came(rows: Rows, value: Value) -> None:
+    told = rows(
+        "select person_id, sku, redeemed_on from true_journeys where redeemed_on is not null "
+        "order by all"
+    )
+    assert told
+    bought = rows(
+        "select person_id, sku, try_cast(till_time as timestamp)::date as day "
+        f"from {people_of('pos_sales', 'receipt_id')} where promotion_id = '{OFFER}' order by all"
+    )
+    assert bought == told
+    wrong = value(
+        "select count(*) from true_journeys where redeemed_on is not null and "
+        "(reason <> 'complete' or not has_push_token or not bought "
+        "or redeemed_on <> greatest(ready_on, date '2026-11-16') + 1 "
+        f"or redeemed_on > date '{LAST}')"
+    )
+    assert wrong == 0
+    full_price = value(
+        f"select count(*) from pos_sales where promotion_id = '{OFFER}' and "
+        "discount_amount::decimal(9, 2) <> floor(unit_price::decimal(9, 2) * 10) / 100"
+    )
+    assert full_price == 0
 
 
 def test_mails_are_opened_as_told(value: Value) -> None:
