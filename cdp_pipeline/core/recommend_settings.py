@@ -24,3 +24,6 @@ class RecommendSettings(BaseModel):
     minimum_customers: int = Field(
         default=200, ge=20, description="Fewest customers by whom ways to rank are compared."
     )
+    refit_days: int = Field(
+        default=7, ge=0, description="Age from which ways to rank are compared again; 0: nightly."
+    )

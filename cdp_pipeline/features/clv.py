@@ -31,11 +31,15 @@ from cdp_pipeline.features.backtest import (
     find_clock,
     sample_stride,
 )
+from cdp_pipeline.features.carrying import can_carry
 from cdp_pipeline.features.cases import fetch_cases
 from cdp_pipeline.features.clv_fit import ClvFit, fit_models
 from cdp_pipeline.features.clv_tables import (
+    TESTED,
+    add_contest,
+    carry_tests,
+    create_tests,
     write_backtest,
-    write_contest,
     write_model,
     write_totals,
 )
@@ -44,6 +48,7 @@ from cdp_pipeline.features.clv_versions import (
     judge,
     make_version,
     recall,
+    recall_report,
     watch_stability,
 )
 from cdp_pipeline.features.fitting import ModelName
@@ -96,12 +101,14 @@ class Night:
         report: How all rivals did on past days.
         versions: The registry as it stands now.
         is_trained: Whether models were trained tonight.
+        is_tested: Whether the rivals were compared tonight; otherwise on the night of the training.
     """
 
     fit: ClvFit
     report: BacktestReport
     versions: tuple[Version, ...]
     is_trained: bool
+    is_tested: bool = True
 
 
 def run(context: RunContext) -> StepResult:
@@ -114,6 +121,7 @@ def run(context: RunContext) -> StepResult:
     settings = context.settings.clv
     project = load_project(context.project_root)
     with open_build(context) as con:
+        create_tests(con)
         night = forecast(con, settings, as_of=context.business_date)
         fit, report = night.fit, night.report
         totals = forecast_totals(
@@ -124,8 +132,11 @@ def run(context: RunContext) -> StepResult:
             questions=nightly_questions(settings.horizon_days),
         )
         write_model(con, fit.purchases, fit.spend, correlation=fit.correlation)
-        write_backtest(con, report)
-        write_contest(con, {PREDICTION: report.verdict})
+        if night.is_tested:
+            write_backtest(con, report)
+            add_contest(con, PREDICTION, report.verdict)
+        else:
+            carry_tests(con, PREDICTION)
         write_totals(con, totals)
         write_registry(con, night.versions)
         watch_stability(con, find_serving(night.versions, PREDICTION))
@@ -148,6 +159,7 @@ def run(context: RunContext) -> StepResult:
             "expected_visits_365d": str(summary["expected_visits_365d"]),
             "backtest_status": report.status,
             "backtest_folds": len(report.folds),
+            "is_tested": night.is_tested,
         },
     )
 
@@ -156,22 +168,42 @@ def forecast(con: duckdb.DuckDBPyConnection, settings: ClvSettings, *, as_of: da
     """Return the models of the night, with ``features.clv`` scored by them.
 
     They are those of the serving version unless that is due; a new one serves only after its gate.
+    Rivals are compared when models are trained, and again if that test was not kept.
     """
-    plan = BacktestPlan(
+    versions = read_registry(con)
+    serving = find_serving(versions, PREDICTION)
+    if serving is not None and not is_due(serving, as_of, settings.refit_days):
+        fit, kept = recall(con, serving, as_of), recall_report(serving)
+        if fit is not None:
+            is_tested = kept is None or not can_carry(con, TESTED)
+            if is_tested or kept is None:
+                kept = backtest(con, as_of=as_of, plan=make_plan(settings))
+            score_customers(con, fit, settings)
+            return Night(fit, kept, versions, is_trained=False, is_tested=is_tested)
+    return _train(con, settings, versions, as_of=as_of)
+
+
+def make_plan(settings: ClvSettings) -> BacktestPlan:
+    """Return what a night's test runs."""
+    return BacktestPlan(
         horizon_days=CHURN_DAYS,
         model=settings.model,
         challengers=MODELS if settings.has_contest else (),
         is_seasonal=settings.has_season,
         minimum_customers=settings.minimum_customers,
     )
+
+
+def _train(
+    con: duckdb.DuckDBPyConnection,
+    settings: ClvSettings,
+    versions: tuple[Version, ...],
+    *,
+    as_of: date,
+) -> Night:
+    plan = make_plan(settings)
     report = backtest(con, as_of=as_of, plan=plan)
-    versions = read_registry(con)
     serving = find_serving(versions, PREDICTION)
-    if serving is not None and not is_due(serving, as_of, settings.refit_days):
-        fit = recall(con, serving, as_of)
-        if fit is not None:
-            score_customers(con, fit, settings)
-            return Night(fit, report, versions, is_trained=False)
     fit = train_winner(con, settings, plan, report, as_of=as_of)
     score_customers(con, fit, settings)
     if fit.status == "not_enough_data" and serving is None:
@@ -208,7 +240,7 @@ def train_winner(
 def _tell(night: Night, totals: list[Total]) -> tuple[str, ...]:
     return (
         _describe_model(night.fit),
-        _describe_backtest(night.report),
+        _describe_backtest(night),
         *_describe_totals(totals),
         *_describe_gate(night),
     )
@@ -225,7 +257,11 @@ def _describe_model(fit: ClvFit) -> str:
     return sentences[fit.status]
 
 
-def _describe_backtest(report: BacktestReport) -> str:
+def _describe_backtest(night: Night) -> str:
+    report = night.report
+    if not night.is_tested:
+        version = find_serving(night.versions, PREDICTION)
+        return f"Trained and tested on {version.trained_on}." if version else ""
     if not report.folds:
         return f"No backtest: {report.reason}."
     latest = report.folds[0]

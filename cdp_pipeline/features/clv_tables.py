@@ -6,12 +6,13 @@ Only layout belongs here: one typed table per function, NaN written as NULL.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import duckdb
 
 from cdp_pipeline.features.accuracy import Tenth
 from cdp_pipeline.features.backtest import BacktestReport, Fold, Result
+from cdp_pipeline.features.carrying import carry_rows, carry_table
 from cdp_pipeline.features.certainty import LEVEL, Interval
 from cdp_pipeline.features.contest import Verdict
 from cdp_pipeline.features.fitting import BtydFit
@@ -20,7 +21,11 @@ from cdp_pipeline.features.totals import Total
 
 Row = tuple[object, ...]
 
+BACKTEST = "features.clv_backtest"
+CALIBRATION = "features.clv_calibration"
 CONTEST = "features.model_contest"
+TESTED = (BACKTEST, CALIBRATION, CONTEST)
+"""Tables that a test writes."""
 
 _MODEL = """
 create or replace table features.clv_model (
@@ -128,8 +133,14 @@ def write_model(
     _create(con, _MODEL, "features.clv_model", rows)
 
 
+def create_tests(con: duckdb.DuckDBPyConnection) -> None:
+    """Create the empty tables that a test writes."""
+    for ddl in (_BACKTEST, _CALIBRATION, _CONTEST):
+        con.execute(ddl)
+
+
 def write_backtest(con: duckdb.DuckDBPyConnection, report: BacktestReport) -> None:
-    """Create ``features.clv_backtest`` and ``features.clv_calibration``.
+    """Fill ``features.clv_backtest`` and ``features.clv_calibration``.
 
     Grain of the first: one row per fold and rival, or a single row with fold 0 and status
     ``not_enough_data``. Grain of the second: one row per fold, quantity and tenth. Ordering: as
@@ -139,21 +150,21 @@ def write_backtest(con: duckdb.DuckDBPyConnection, report: BacktestReport) -> No
     if not rows:
         blanks: list[object] = [None] * _BACKTEST_BLANKS
         rows = [(0, "model", report.status, False, False, None, report.horizon_days, *blanks[1:])]
-    _create(con, _BACKTEST, "features.clv_backtest", rows)
+    _insert(con, BACKTEST, rows)
     tenths = [
         row
         for fold in report.folds
         for quantity, found in (("visits", fold.tenths), ("active", fold.active_tenths))
         for row in _tenth_rows(fold, report.horizon_days, quantity, found)
     ]
-    _create(con, _CALIBRATION, "features.clv_calibration", tenths)
+    _insert(con, CALIBRATION, tenths)
 
 
-def write_contest(con: duckdb.DuckDBPyConnection, verdicts: Mapping[str, Verdict]) -> None:
-    """Create ``features.model_contest``: one row per prediction and entrant, best first."""
-    con.execute(_CONTEST)
-    for prediction, verdict in sorted(verdicts.items()):
-        add_contest(con, prediction, verdict)
+def carry_tests(con: duckdb.DuckDBPyConnection, prediction: str) -> None:
+    """Fill the same tables with the test of an earlier night."""
+    for table in (BACKTEST, CALIBRATION):
+        carry_table(con, table)
+    carry_rows(con, CONTEST, "prediction", [prediction])
 
 
 def add_contest(con: duckdb.DuckDBPyConnection, prediction: str, verdict: Verdict) -> None:

@@ -17,7 +17,9 @@ import numpy as np
 from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.features.backtest import BacktestReport
 from cdp_pipeline.features.btyd import expected_visits
+from cdp_pipeline.features.certainty import PastForecast
 from cdp_pipeline.features.clv_fit import ClvFit, read_histories, with_models
+from cdp_pipeline.features.contest import Verdict
 from cdp_pipeline.features.fitting import BtydFit
 from cdp_pipeline.features.registry import Check, Version, train
 from cdp_pipeline.features.rivals import LAST_YEAR
@@ -66,6 +68,14 @@ def make_version(
             for standing in report.verdict.standings
         },
         "picture": take_picture(con, WATCHED),
+        "test": {
+            "status": report.status,
+            "reason": report.reason,
+            "horizon_days": report.horizon_days,
+            "winner": report.verdict.winner,
+            "past_visits": [[each.error, each.variance] for each in report.past_visits],
+            "past_amounts": [[each.error, each.variance] for each in report.past_amounts],
+        },
     }
     season = ", seasonal" if fit.clock.is_seasonal else ""
     return train(
@@ -91,6 +101,25 @@ def recall(con: duckdb.DuckDBPyConnection, version: Version | None, as_of: date)
         BtydFit(**purchases | {"covariance": covariance}),
         SpendFit(**version.document["spend"]),
         clock,
+    )
+
+
+def recall_report(version: Version) -> BacktestReport | None:
+    """Return what tonight's totals need of the test of a version; None if it kept none."""
+    kept = version.document.get("test")
+    if kept is None:
+        return None
+    past = {
+        name: tuple(PastForecast(*each) for each in kept[name])
+        for name in ("past_visits", "past_amounts")
+    }
+    return BacktestReport(
+        status=kept["status"],
+        reason=kept["reason"],
+        horizon_days=kept["horizon_days"],
+        folds=(),
+        verdict=Verdict(kept["winner"], ()),
+        **past,
     )
 
 

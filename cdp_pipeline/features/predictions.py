@@ -1,9 +1,12 @@
 """The step that predicts: value, recommendations, propensities, one after the other.
 
-They are one step because each reads what the one before made and none is worth a retry alone.
+They are one step because each reads what the one before made and none is worth a retry alone. Each
+is trained and tested once a week; on the other nights it only scores.
 """
 
 from __future__ import annotations
+
+from threadpoolctl import threadpool_limits
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.features import clv
@@ -22,7 +25,9 @@ def run(context: RunContext) -> StepResult:
         PrivacyError: The consent ledger is missing.
         WarehouseError: A table differs from its header.
     """
-    results = [step(context) for step in (clv.run, recommend.run, propensity.run)]
+    # On matrices as small as these, threads of linear algebra cost more than they save.
+    with threadpool_limits(1):
+        results = [step(context) for step in (clv.run, recommend.run, propensity.run)]
     return StepResult(
         rows_in=results[0].rows_in,
         rows_out=sum(result.rows_out for result in results),

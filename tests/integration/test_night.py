@@ -281,3 +281,29 @@ def test_everything_in_the_warehouse_is_documented(store: Store) -> None:
             "and database_name = 'cdp'"
         ).fetchall()
     assert (tables, columns) == ([], [])
+
+
+def test_every_prediction_has_a_contest_a_version_and_a_file(store: Store) -> None:
+    wanted = {"clv", "propensity_answers_email", "propensity_buys_footwear"}
+    ranked = {
+        f"{list_name}_{level}"
+        for list_name in ("buy_again", "discover")
+        for level in ("product", "category")
+    }
+    with open_published(store.data) as con:
+        contests = fetch_dicts(con, "select distinct prediction from features.model_contest")
+        serving = fetch_dicts(con, "select * from features.model_registry where is_serving")
+        said = fetch_dicts(con, "select * from features.propensity_model")
+        scores = fetch_dicts(
+            con, "select propensity, count(*) as people from features.propensities group by all"
+        )
+    assert {row["prediction"] for row in contests} >= wanted | ranked
+    first_night = store.outcome.business_dates[0]
+    assert {row["prediction"] for row in serving} >= {"clv", "recommendations"}
+    assert {row["trained_on"] for row in serving} == {first_night}, "models serve for a week"
+    folder = (store.data / "warehouse" / "current").resolve() / "models"
+    assert {path.stem for path in folder.glob("*.json")} == {row["prediction"] for row in serving}
+    assert {row["propensity"] for row in said} == {"answers_email", "buys_footwear"}
+    served = {row["propensity"] for row in said if row["status"] == "serves"}
+    assert {row["propensity"] for row in scores} == served
+    assert all(row["reason"] for row in said)

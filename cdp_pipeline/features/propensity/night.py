@@ -21,6 +21,7 @@ import duckdb
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.propensity_settings import PropensitySettings
+from cdp_pipeline.features.carrying import can_carry
 from cdp_pipeline.features.clv_tables import CONTEST
 from cdp_pipeline.features.profiling import list_refusals
 from cdp_pipeline.features.propensity import tables
@@ -152,7 +153,9 @@ class Night:
         if newest is not None and newest.document["declaration"] != declaration_of(spec):
             versions, newest = retire(versions, prediction), None
         question = self._ask(spec)
-        if is_due(newest, self.as_of, self.settings.refit_days) or not tables.can_carry(self.con):
+        if is_due(newest, self.as_of, self.settings.refit_days) or not can_carry(
+            self.con, tables.LEARNED
+        ):
             return self._learn(spec, question, versions)
         tables.carry_over(self.con, propensity=spec.name, prediction=prediction)
         return self._score(spec, question, versions), versions

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
+from cdp_pipeline.features.carrying import carry_rows
 from cdp_pipeline.features.clv_tables import CONTEST, add_contest
 from cdp_pipeline.features.propensity.contest import Trial
 from cdp_pipeline.features.propensity.importance import put_into_words
 from cdp_pipeline.features.propensity.rules import RULES, TITLES
-from cdp_pipeline.storage.warehouse import base_columns, describe
 
 Row = tuple[object, ...]
 
@@ -148,20 +148,11 @@ def _telling_rows(propensity: str, event: str, trial: Trial) -> Iterator[Row]:
         yield (propensity, place, each.name, words, each.direction, *_numbers(each.loss_increase))
 
 
-def can_carry(con: duckdb.DuckDBPyConnection) -> bool:
-    """Return whether the version that the night builds upon has all that learning wrote."""
-    return all(set(describe(con, table)) == base_columns(con, table) for table in LEARNED)
-
-
 def carry_over(con: duckdb.DuckDBPyConnection, *, propensity: str, prediction: str) -> None:
     """Add the rows that learning wrote on an earlier night."""
     for table, column in LEARNED.items():
         name = prediction if column == "prediction" else propensity
-        con.execute(
-            f"insert into {table} by name select * from base.{table} "  # noqa: S608 - own names
-            f"where {column} = ? order by all",
-            [name],
-        )
+        carry_rows(con, table, column, [name])
 
 
 def write_models(con: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:

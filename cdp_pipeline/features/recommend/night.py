@@ -11,6 +11,7 @@ Reading the warehouse and writing these tables belong here; how lists are made d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,6 +19,8 @@ import duckdb
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.recommend_settings import RecommendSettings
+from cdp_pipeline.features.carrying import can_carry, carry_rows, carry_table
+from cdp_pipeline.features.clv_tables import CONTEST, add_contest
 from cdp_pipeline.features.profiling import list_refusals
 from cdp_pipeline.features.recommend import sentences
 from cdp_pipeline.features.recommend.contest import Contest, ContestPlan, hold_contests
@@ -25,11 +28,32 @@ from cdp_pipeline.features.recommend.lists import make_lists, plan_lists
 from cdp_pipeline.features.recommend.log import count_purchases
 from cdp_pipeline.features.recommend.ranking import ListName, learn
 from cdp_pipeline.features.recommend.rules import make_rules
+from cdp_pipeline.features.recommend.versions import (
+    PREDICTION,
+    as_verdict,
+    judge,
+    make_version,
+    prediction_of,
+    recall_contests,
+)
+from cdp_pipeline.features.registry import TABLE as REGISTRY
+from cdp_pipeline.features.registry import (
+    Version,
+    admit,
+    find_serving,
+    is_due,
+    read_tonight,
+    write_files,
+    write_registry,
+)
 from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import declare_table, fetch_value, open_build
 
 LEVELS = {"product": "lines.sku", "category": "products.category"}
 TABLES = ("recommendations", "basket_rules", "recommendation_backtest")
+BACKTEST = "features.recommendation_backtest"
+TESTED = (BACKTEST, CONTEST)
 
 _LINES = """
 create or replace temp table recommend_{level}_line as
@@ -174,27 +198,35 @@ class Level:
 
 
 def run(context: RunContext) -> StepResult:
-    """Hold the contests, make the lists and the basket rules; write the three tables.
+    """Compare the ways to rank or recall who won; make the lists and the basket rules.
 
     Raises:
         PrivacyError: The consent ledger is missing.
         WarehouseError: A table differs from its header.
     """
-    settings = context.settings.recommend
+    settings, as_of = context.settings.recommend, context.business_date
     project = load_project(context.project_root)
     with open_build(context) as con:
         con.execute(_CREATE)
-        refused = list_refusals(con, context.business_date)
+        refused = list_refusals(con, as_of)
+        versions = read_tonight(con)
+        known = _recall(con, versions, settings, as_of)
         levels = [
-            recommend_level(con, name, settings, as_of=context.business_date, refused=refused)
+            recommend_level(
+                con, name, settings, as_of=as_of, refused=refused, known=known.get(name)
+            )
             for name in LEVELS
         ]
-        for table in TABLES:
-            declare_table(con, project.table(f"features.{table}"))
+        versions = _keep(con, levels, versions, settings, as_of=as_of, is_known=bool(known))
+        write_registry(con, versions)
+        for table in (*(f"features.{name}" for name in TABLES), REGISTRY, CONTEST):
+            declare_table(con, project.table(table))
         rows = int(fetch_value(con, "select count(*) from features.recommendations"))
         people = int(
             fetch_value(con, "select count(distinct customer_id) from features.recommendations")
         )
+    paths = DataPaths.of(context)
+    write_files(paths.ensure(paths.tree / "models"), versions)
     return StepResult(
         rows_in=people,
         rows_out=rows,
@@ -211,6 +243,47 @@ def run(context: RunContext) -> StepResult:
     )
 
 
+def _recall(
+    con: duckdb.DuckDBPyConnection,
+    versions: Sequence[Version],
+    settings: RecommendSettings,
+    as_of: date,
+) -> dict[str, dict[ListName, Contest]]:
+    """Return who won by level, if that was found less than a week ago; else nothing."""
+    serving = find_serving(versions, PREDICTION)
+    if serving is None or is_due(serving, as_of, settings.refit_days):
+        return {}
+    found = {level: recall_contests(serving, level) for level in LEVELS}
+    known = {level: contests for level, contests in found.items() if contests}
+    return known if len(known) == len(LEVELS) and can_carry(con, TESTED) else {}
+
+
+def _keep(
+    con: duckdb.DuckDBPyConnection,
+    levels: Sequence[Level],
+    versions: tuple[Version, ...],
+    settings: RecommendSettings,
+    *,
+    as_of: date,
+    is_known: bool,
+) -> tuple[Version, ...]:
+    """Write how the ways to rank compare; return the registry with what was found tonight."""
+    contests = {level.name: level.contests for level in levels}
+    names = [prediction_of(level, name) for level, found in contests.items() for name in found]
+    if is_known:
+        carry_table(con, BACKTEST)
+        carry_rows(con, CONTEST, "prediction", names)
+        return versions
+    for level, found in contests.items():
+        for name, contest in found.items():
+            con.executemany(_INSERT_BACKTEST, contest_rows(level, contest))
+            add_contest(con, prediction_of(level, name), as_verdict(contest))
+    if not any(contest.scores for found in contests.values() for contest in found.values()):
+        return versions
+    version = make_version(contests, settings.window_days, as_of=as_of)
+    return admit(versions, version, judge(contests))
+
+
 def recommend_level(
     con: duckdb.DuckDBPyConnection,
     level: str,
@@ -218,8 +291,9 @@ def recommend_level(
     *,
     as_of: date,
     refused: str,
+    known: dict[ListName, Contest] | None = None,
 ) -> Level:
-    """Add the rows of one level to the three tables.
+    """Add the lists and rules of one level.
 
     Args:
         con: Connection to the build, with core and the basic features finished.
@@ -227,13 +301,15 @@ def recommend_level(
         settings: Lengths, windows and limits.
         as_of: Business date.
         refused: Table of who may not be profiled.
+        known: Who ranks each list; None to hold the contests.
     """
     bought = _read_lines(con, level, settings, as_of=as_of)
-    plan = ContestPlan(
-        minimum_customers=settings.minimum_customers, maximum_items=settings.maximum_items
-    )
     name = f"recommend_{level}"
-    contests = hold_contests(con, bought, as_of=as_of, plan=plan, name=f"{name}_past")
+    if known is None:
+        plan = ContestPlan(
+            minimum_customers=settings.minimum_customers, maximum_items=settings.maximum_items
+        )
+        known = hold_contests(con, bought, as_of=as_of, plan=plan, name=f"{name}_past")
     log = count_purchases(con, bought, as_of=as_of, name=name)
     models = learn(con, log, bought, maximum_items=settings.maximum_items)
     shown = plan_lists(
@@ -242,7 +318,7 @@ def recommend_level(
         offered=f"{name}_offered",
         returned=f"{name}_returned",
     )
-    lists = make_lists(log, models, contests, shown)
+    lists = make_lists(log, models, known, shown)
     words = {"reason": sentences.REASON, "sells": sentences.SELLS}
     con.execute(
         _LISTS.format(refused=refused, lists=lists, **words),
@@ -254,9 +330,7 @@ def recommend_level(
         "order by item_id, rank_no",
         {"level": level},
     )
-    for contest in contests.values():
-        con.executemany(_INSERT_BACKTEST, contest_rows(level, contest))
-    return Level(level, contests)
+    return Level(level, known)
 
 
 def contest_rows(level: str, contest: Contest) -> list[tuple[object, ...]]:

@@ -33,6 +33,7 @@ _OLD_SHARE = 0.3
 _ALIKE_WEIGHT = 2.0
 _POPULARITY_WEIGHT = 0.5
 _FILL = 1e-6
+_TIE = 1e-9
 _RULE_SUPPORT = 5
 
 
@@ -231,9 +232,8 @@ def _best_cells(scores: Values, most: int) -> Entries:
     if not most:
         empty = np.zeros(0, dtype=np.int64)
         return Entries(empty, empty, np.zeros(0))
-    rounded = np.round(scores, 9)
     # Cells that tie with the last place all stay, so that top() can break the tie by popularity.
-    least = -np.partition(-rounded, most - 1, axis=1)[:, most - 1 : most]
-    row, item = np.nonzero((rounded >= least) & np.isfinite(rounded))
+    least = np.partition(scores, size - most, axis=1)[:, size - most : size - most + 1]
+    row, item = np.nonzero((scores >= least - _TIE) & np.isfinite(scores))
     found, _ = Entries(row.astype(np.int64), item.astype(np.int64), scores[row, item]).top(most)
     return found

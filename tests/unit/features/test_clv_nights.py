@@ -9,6 +9,13 @@ import pytest
 
 from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.features.clv import Night, forecast
+from cdp_pipeline.features.clv_tables import (
+    TESTED,
+    add_contest,
+    carry_tests,
+    create_tests,
+    write_backtest,
+)
 from cdp_pipeline.features.clv_versions import PREDICTION, watch_stability
 from cdp_pipeline.features.registry import Version, find_serving, write_registry
 from tests.unit.features.stores import write_store
@@ -39,6 +46,7 @@ group by customer_id
 @pytest.fixture
 def con() -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
+    con.execute("attach ':memory:' as cdp; use cdp")
     write_store(con, seed=30, days=640, customers=2_000)
     return con
 
@@ -48,15 +56,19 @@ def night(
 ) -> tuple[Night, Version]:
     """Run a night upon the one before, which becomes the base of the next."""
     con.execute(PURCHASES, {"as_of": as_of})
+    create_tests(con)
     found = forecast(con, settings, as_of=as_of)
     write_registry(con, found.versions)
     watch_stability(con, find_serving(found.versions, PREDICTION))
     con.execute("attach if not exists ':memory:' as base")
     con.execute("create schema if not exists base.features")
-    con.execute(
-        "create or replace table base.features.model_registry as "
-        "select * from features.model_registry"
-    )
+    if found.is_tested:
+        write_backtest(con, found.report)
+        add_contest(con, PREDICTION, found.report.verdict)
+    else:
+        carry_tests(con, PREDICTION)
+    for table in (*TESTED, "features.model_registry"):
+        con.execute(f"create or replace table base.{table} as from {table}")
     serving = find_serving(found.versions, PREDICTION)
     assert serving is not None
     return found, serving
@@ -78,6 +90,25 @@ def test_a_model_serves_for_a_week_and_is_then_trained_again(
     assert later.is_trained
     assert fresh.trained_on == FIRST + timedelta(days=7)
     assert len(later.versions) == 2
+
+
+def test_a_test_is_held_when_models_are_trained_and_kept_until_the_next(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    def tested() -> list[list[tuple[object, ...]]]:
+        return [con.execute(f"from {table} order by all").fetchall() for table in TESTED]
+
+    first, _ = night(con, FIRST)
+    rows = tested()
+    assert first.is_tested
+    assert all(rows)
+    second, _ = night(con, FIRST + timedelta(days=1))
+    assert not second.is_tested
+    assert tested() == rows
+    assert second.report.past_visits == first.report.past_visits
+    con.execute("drop table base.features.clv_backtest")
+    assert night(con, FIRST + timedelta(days=2))[0].is_tested, "what was not kept is held again"
+    assert night(con, FIRST + timedelta(days=7))[0].is_tested
 
 
 def test_a_recalled_model_scores_as_the_one_that_was_trained(

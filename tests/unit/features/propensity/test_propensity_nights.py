@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from cdp_pipeline.core.propensity_settings import PropensitySettings
-from cdp_pipeline.features.clv_tables import write_contest
+from cdp_pipeline.features.clv_tables import create_tests
 from cdp_pipeline.features.propensity import forest, tables
 from cdp_pipeline.features.propensity.night import Night, Served
 from cdp_pipeline.features.registry import Version, find_serving, retire, write_registry
@@ -51,7 +51,7 @@ class Nights:
         settings: PropensitySettings = SETTINGS,
     ) -> Served:
         tables.create_tables(self.con)
-        write_contest(self.con, {})
+        create_tests(self.con)
         self.con.execute(DRIFT)
         night = Night(self.con, settings, as_of, "refused")
         served, self.versions = night.serve(spec, self.versions)
