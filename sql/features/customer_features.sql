@@ -62,6 +62,14 @@ columns:
   favourite_department_share: Its share of spending
   favourite_category: Category with the most money in the last 365 days
   favourite_category_share: Its share of spending
+  favourite_brand: Brand with the most money in the last 365 days
+  favourite_brand_share: Its share of spending
+  favourite_price_tier: value, mid or premium, whichever has the most money in the last 365 days
+  favourite_channel: store or web, whichever has the most money in the last 365 days
+  promotion_index:
+    description: >-
+      Days with a purchase in a promotion over everybody's, shrunk; above 1 the person likes them
+    unit: no unit
   department_count_365d: Departments bought from in the last 365 days
   next_category: Category to propose
   next_sku: Article to propose
@@ -153,6 +161,22 @@ clv as (
 
 engagement as (
     select * from features.engagement
+),
+
+affinities as (
+    select
+        customer_id,
+        max(affinity_value) filter (where affinity_kind = 'brand' and rank_no = 1)
+            as favourite_brand,
+        max(spend_share) filter (where affinity_kind = 'brand' and rank_no = 1)
+            as favourite_brand_share,
+        max(affinity_value) filter (where affinity_kind = 'price_tier' and rank_no = 1)
+            as favourite_price_tier,
+        max(affinity_value) filter (where affinity_kind = 'channel' and rank_no = 1)
+            as favourite_channel,
+        max(affinity_index) filter (where affinity_value = 'promotion') as promotion_index
+    from features.affinities
+    group by customer_id
 ),
 
 propensities as (
@@ -333,6 +357,11 @@ final as (
         departments.favourite_department_share,
         category_affinity.category as favourite_category,
         category_affinity.spend_share as favourite_category_share,
+        affinities.favourite_brand,
+        affinities.favourite_brand_share,
+        affinities.favourite_price_tier,
+        affinities.favourite_channel,
+        affinities.promotion_index,
         coalesce(departments.department_count_365d, 0) as department_count_365d,
         next_best.next_category,
         next_best.next_sku,
@@ -393,6 +422,7 @@ final as (
     left join shopping_habits on dim_customer.customer_id = shopping_habits.customer_id
     left join customer_purchases on dim_customer.customer_id = customer_purchases.customer_id
     left join clv on dim_customer.customer_id = clv.customer_id
+    left join affinities on dim_customer.customer_id = affinities.customer_id
     left join propensities on dim_customer.customer_id = propensities.customer_id
     left join dim_store on dim_customer.nearest_store_id = dim_store.store_id
     left join consents on dim_customer.customer_id = consents.customer_id
