@@ -10,7 +10,7 @@ SETUP  := $(VENV)/.installed
 export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-clv bench-rfm bench-linkage bench-quality bench-night airflow lock wheel clean
+.PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-clv bench-recommend bench-rfm bench-linkage bench-quality bench-night airflow lock wheel clean
 
 # Faults, integrity and security.
 .PHONY: test-faults
@@ -93,6 +93,9 @@ $(PYMC)/.installed: requirements/bench-pymc.txt | $(SETUP)
 
 bench-clv: $(PEERS)/.installed $(PYMC)/.installed ## customer value beside lifetimes and pymc-marketing; OPTIONS=--full
 	$(PEERS)/bin/python -m benchmarks clv $(OPTIONS)
+
+bench-recommend: $(PEERS)/.installed ## recommendations beside implicit, scikit-learn and mlxtend; OPTIONS="--uci FOLDER"
+	$(PEERS)/bin/python -m benchmarks recommend $(OPTIONS)
 
 bench-rfm: $(PEERS)/.installed ## RFM beside pandas, polars and lifetimes; OPTIONS=--full
 	$(PEERS)/bin/python -m benchmarks rfm $(OPTIONS)

@@ -132,15 +132,10 @@ all_scored as (
     left join scored on totals.customer_id = scored.customer_id
 ),
 
--- Segment names are given for five scores; other numbers of bins are brought to five.
 celled as (
     select
         *,
-        cast(
-            cast(ceil(5.0 * r_score / {{ bins }}) as integer) * 100
-            + cast(ceil(5.0 * f_score / {{ bins }}) as integer) * 10
-            + cast(ceil(5.0 * m_score / {{ bins }}) as integer) as varchar
-        ) as rfm_cell
+        rfm_cell(r_score, f_score, m_score, {{ bins }}) as rfm_cell
     from all_scored
 ),
 

@@ -148,11 +148,7 @@ scored as (
 celled as (
     select
         *,
-        cast(
-            cast(ceil(5.0 * r_score / {{ bins }}) as integer) * 100
-            + cast(ceil(5.0 * f_score / {{ bins }}) as integer) * 10
-            + cast(ceil(5.0 * m_score / {{ bins }}) as integer) as varchar
-        ) as rfm_cell
+        rfm_cell(r_score, f_score, m_score, {{ bins }}) as rfm_cell
     from scored
 ),
 
