@@ -132,11 +132,7 @@ def run(context: RunContext) -> StepResult:
             questions=nightly_questions(settings.horizon_days),
         )
         write_model(con, fit.purchases, fit.spend, correlation=fit.correlation)
-        if night.is_tested:
-            write_backtest(con, report)
-            add_contest(con, PREDICTION, report.verdict)
-        else:
-            carry_tests(con, PREDICTION)
+        _write_tests(con, night)
         write_totals(con, totals)
         write_registry(con, night.versions)
         watch_stability(con, find_serving(night.versions, PREDICTION))
@@ -162,6 +158,14 @@ def run(context: RunContext) -> StepResult:
             "is_tested": night.is_tested,
         },
     )
+
+
+def _write_tests(con: duckdb.DuckDBPyConnection, night: Night) -> None:
+    if night.is_tested:
+        write_backtest(con, night.report)
+        add_contest(con, PREDICTION, night.report.verdict)
+    else:
+        carry_tests(con, PREDICTION)
 
 
 def forecast(con: duckdb.DuckDBPyConnection, settings: ClvSettings, *, as_of: date) -> Night:
