@@ -13,7 +13,7 @@ export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 .PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-clv bench-recommend bench-rfm bench-linkage bench-quality bench-night airflow lock wheel clean
 
 # Faults, integrity and security.
-.PHONY: test-faults
+.PHONY: test-faults fuzz
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,10 @@ test-slow: $(SETUP) ## integration, crash and quality suites
 
 test-faults: $(SETUP) ## nights killed, starved and doubled; FAULT_ROUNDS=20 for hundreds of kills
 	$(BIN)/pytest --numprocesses auto --dist loadgroup tests/faults
+
+MINUTES ?= 30
+fuzz: $(SETUP)   ## mangled files, settings and declarations; MINUTES=30
+	FUZZ_SECONDS=$$(($(MINUTES) * 20)) $(BIN)/pytest tests/hostile/test_fuzzing.py
 
 $(OLD)/.installed: requirements/old-client.txt | $(SETUP)
 	$(BIN)/python -m venv --without-pip $(OLD)

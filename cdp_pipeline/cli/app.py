@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.core.context import Clock, RunContext
+from cdp_pipeline.core.context import Clock, RunContext, keep_private
 from cdp_pipeline.core.errors import CdpError, ConfigError
 from cdp_pipeline.core.settings import (
     Settings,
@@ -113,6 +113,7 @@ def run_app(arguments: list[str]) -> int:
 
     0 done, 2 usage or configuration, 3 data, 4 identity, 5 privacy, 6 SQL model, 75 try again.
     """
+    keep_private()
     # In the order in which --help lists their commands.
     for module in (
         "start",

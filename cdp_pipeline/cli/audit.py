@@ -1,4 +1,4 @@
-"""Commands about the audit log and the keys that sign it."""
+"""Commands that say whether something was changed: verify, the audit log, keys that sign."""
 
 from __future__ import annotations
 
@@ -18,6 +18,43 @@ app.add_typer(audit)
 app.add_typer(keys)
 
 _TOKEN_SHOWN = 8
+
+
+@app.command("verify", epilog="Example: cdp verify 2026-11-20")
+def verify_versions(
+    version: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Date or name of a version; default: the current."),
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Every version that is kept.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find changed bytes in a version and its deliveries, and records that went missing."""
+    from cdp_pipeline.storage.history import find_version
+    from cdp_pipeline.storage.paths import DataPaths
+    from cdp_pipeline.storage.verification import examine_version
+    from cdp_pipeline.storage.versions import published_versions
+
+    settings = OPTIONS.settings
+    paths = DataPaths.of_settings(settings)
+    chosen = published_versions(paths)
+    if not everything or not chosen:
+        name = (version or paths.current.resolve().name).removeprefix("night-")
+        chosen = [find_version(paths, name)]
+    found = [examine_version(settings, each) for each in chosen]
+    if as_json:
+        output.write_json([each.as_dict() for each in found])
+    for each in found if not as_json else ():
+        word = output.bad("changed") if each.problems else output.good("whole")
+        output.write(
+            f"{word} {each.version}: {each.files} files, {each.deliveries} deliveries, "
+            f"{each.records:,} records accounted for"
+        )
+        for line in (*each.problems, *each.remarks):
+            output.write(f"     {line}")
+    if any(each.problems for each in found):
+        raise typer.Exit(3)
 
 
 @audit.command("list", epilog="Example: cdp audit list --on C0A0B8732CD3FAA7A")

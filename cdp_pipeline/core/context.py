@@ -99,6 +99,17 @@ class Clock:
         return datetime.now(ZoneInfo(zone)).date()
 
 
+PRIVATE_UMASK = 0o027
+"""What others never get of the files we make: files 0640, folders 0750 at most."""
+
+
+def keep_private() -> None:
+    """Let everything that this process makes be for its user and group alone."""
+    import os  # noqa: PLC0415 - as below
+
+    os.umask(PRIVATE_UMASK)
+
+
 def operating_user() -> str:
     """Return who is logged in at the operating system: the author of a decision.
 

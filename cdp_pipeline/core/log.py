@@ -31,6 +31,9 @@ PERSONAL_FIELDS = frozenset(
         "password",
         "token",
         "secret",
+        "authorization",
+        "api_key",
+        "master",
     }
 )
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
@@ -55,9 +58,22 @@ def redact_event(
     for key, value in event.items():
         if key in PERSONAL_FIELDS:
             event[key] = "[redacted]"
-        elif isinstance(value, str) and key not in {"timestamp", "business_date"}:
-            event[key] = redact_text(value)
+        elif key not in {"timestamp", "business_date"}:
+            event[key] = _redact(value)
     return event
+
+
+def _redact(value: Any) -> Any:  # noqa: ANN401 - whatever an event holds
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, list | tuple):
+        return [_redact(each) for each in value]
+    if isinstance(value, dict):
+        return {
+            name: "[redacted]" if name in PERSONAL_FIELDS else _redact(each)
+            for name, each in value.items()
+        }
+    return value
 
 
 def configure(

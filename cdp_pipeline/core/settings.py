@@ -278,7 +278,13 @@ def read_project_table(project_root: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"not UTF-8: {error.reason} at byte {error.start}",
+            where=str(path),
+            hint="Save the file as UTF-8.",
+        ) from error
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
         raise ConfigError(

@@ -25,7 +25,7 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowFailException
 from pydantic import SecretStr
 
-from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.context import RunContext, keep_private
 from cdp_pipeline.core.errors import CdpError, ConfigError
 from cdp_pipeline.core.settings import (
     Settings,
@@ -98,6 +98,7 @@ def _make_task(step: Step, root: str) -> Any:  # noqa: ANN401 - Airflow's XComAr
         doc_md=step.summary,
     )
     def run_step() -> dict[str, Any]:
+        keep_private()  # Airflow's own setting concerns its daemons only
         context = _run_context(Path(root), get_current_context())
         paths = DataPaths.of(context)
         try:

@@ -106,6 +106,8 @@ def _data_folder(_root: Path, settings: Settings) -> Iterator[Finding]:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     is_ok = os.access(existing, os.W_OK | os.X_OK)
     hint = "" if is_ok else f"Make {existing} writable, or set CDP_DATA_DIR."
+    if is_ok and folder.is_dir() and folder.stat().st_mode & 0o007:
+        hint = f"Everybody on this machine may look into it: chmod o-rwx {folder}"
     yield Finding("data folder", is_ok, str(folder), hint)
 
 

@@ -6,7 +6,6 @@ here. ``execute_step`` is shared by both.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -18,8 +17,9 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from cdp_pipeline import __version__
 from cdp_pipeline.core import log
-from cdp_pipeline.core.context import Clock, RunContext, StepResult
+from cdp_pipeline.core.context import Clock, RunContext, StepResult, keep_private
 from cdp_pipeline.core.errors import CdpError, ConfigError
+from cdp_pipeline.orchestration.failures import explain_crash
 from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.steps import nightly_graph
 from cdp_pipeline.storage.files import read_json, write_json
@@ -28,7 +28,6 @@ from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import is_published
 from cdp_pipeline.storage.warehouse import read_plan
 
-PRIVATE_UMASK = 0o027
 PARALLEL_STEPS = 2
 """Steps that run at the same time; DuckDB uses all cores within each."""
 
@@ -140,7 +139,7 @@ def run_night(
     graph = nightly_graph(context.project_root, check=True)
     steps = graph.select(first=options.first, last=options.last)
     paths = DataPaths.of(context)
-    os.umask(PRIVATE_UMASK)
+    keep_private()
     outcome = NightOutcome(context)
     with hold_lock(paths.lock, f"night of {context.business_date}"):
         if not (options.resume or options.first):
@@ -238,11 +237,8 @@ def _run_one(context: RunContext, step: Step, outcome: NightOutcome, mode: _Mode
         outcome.error = error
     except Exception as error:  # noqa: BLE001 - one of two places: a step must not hide its end
         log.get_logger(__name__).exception("step_crashed", step=step.name)
-        outcome.error = CdpError(
-            f"{type(error).__name__}: {error}",
-            where=f"step {step.name}",
-            hint=f"See {DataPaths.of(context).run / 'log.jsonl'} for the traceback.",
-        )
+        log_file = DataPaths.of(context).run / "log.jsonl"
+        outcome.error = explain_crash(error, step=step.name, log=log_file)
     else:
         return StepOutcome("done", mode.clock.monotonic() - began, result)
     return StepOutcome("failed", mode.clock.monotonic() - began, error=outcome.error.as_dict())

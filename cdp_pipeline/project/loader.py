@@ -27,7 +27,7 @@ from cdp_pipeline.project.references import check_references
 from cdp_pipeline.project.reports import Brand, ReportSpec
 from cdp_pipeline.project.survivorship import SurvivorshipSpec
 from cdp_pipeline.project.tables import TableHeader, TableSpec
-from cdp_pipeline.project.yaml_source import parse_model, read_model
+from cdp_pipeline.project.yaml_source import parse_model, read_declared, read_model
 
 LAYERS = ("identity", "core", "features", "segments", "ops", "marts")
 """Schemas of the warehouse, in the order in which they are made."""
@@ -298,7 +298,7 @@ def read_propensity(path: Path) -> PropensitySpec:
 
 def _split_header(path: Path, what: str) -> tuple[str, int, str, int]:
     """Return YAML and SQL of a file, each with the line on which it begins."""
-    text = path.read_text(encoding="utf-8")
+    text = read_declared(path)
     match = SQL_HEADER.match(text)
     if match is None:
         raise ConfigError(

@@ -34,6 +34,10 @@ def _construct_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Ha
     seen: dict[Hashable, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(
+                None, None, "a key is a list or a mapping", key_node.start_mark
+            )
         if key in seen:
             raise yaml.constructor.ConstructorError(
                 None, None, f"key {key!r} stands twice", key_node.start_mark
@@ -61,8 +65,26 @@ def read_model(kind: type[Model], path: Path, *, name: str | None = None) -> Mod
     """
     if path.stat().st_size > MAXIMUM_BYTES:
         raise ConfigError("declaration is larger than 1 MB", where=str(path), hint="Split it.")
-    text = path.read_text(encoding="utf-8")
-    return parse_model(kind, text, path=path, name=name or path.stem)
+    return parse_model(kind, read_declared(path), path=path, name=name or path.stem)
+
+
+def read_declared(path: Path) -> str:
+    """Return the text of a declaration.
+
+    Raises:
+        ConfigError: It is not UTF-8.
+    """
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        raise ConfigError(
+            f"not UTF-8: {error.reason}",
+            where=f"{path}:{line}:{column}",
+            hint="Save the file as UTF-8.",
+        ) from error
 
 
 def parse_model(
@@ -78,7 +100,7 @@ def parse_model(
         positions = Positions(path, node, first_line)
         _refuse_questions(node, path, first_line)
         document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - derives from SafeLoader
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise _explain_syntax(error, path, first_line - 1) from error
     if not isinstance(document, dict):
         raise ConfigError(
@@ -134,7 +156,9 @@ def _questions(root: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
 def _explain_syntax(error: Exception, path: Path, offset: int) -> ConfigError:
     mark = getattr(error, "problem_mark", None)
     where = f"{path}:{mark.line + 1 + offset}:{mark.column + 1}" if mark else str(path)
-    problem = getattr(error, "problem", None) or "nested too deeply"
+    # The parser's own errors name a problem; a date such as 2026-13-45 is a plain ValueError.
+    other = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    problem = getattr(error, "problem", None) or other
     hints = {
         "cannot start any token": "YAML is indented with blanks, not tabs; quote texts that "
         "begin with @, ` or %.",

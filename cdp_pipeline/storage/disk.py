@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cdp_pipeline.storage.files import sha256_of
+
 _UNITS = ("kB", "MB", "GB", "TB")
 
 
@@ -34,8 +36,8 @@ def share_unchanged(
         source, target = earlier / name, folder / name
         if there is None or there["sha256"] != facts["sha256"] or not source.is_file():
             continue
-        # The manifest may be older than a file that was damaged since; its size is a first sign.
-        if source.stat().st_size != facts["bytes"] or source.samefile(target):
+        # A file that was damaged since its manifest was written must not take the place of a whole.
+        if source.samefile(target) or sha256_of(source) != facts["sha256"]:
             continue
         temporary = target.with_name(f".{target.name}.shared")
         os.link(source, temporary)

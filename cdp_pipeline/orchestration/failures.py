@@ -1,0 +1,72 @@
+"""What a crash of a step means, in words: full disks, broken disks, missing rights, no memory.
+
+Errors raised on purpose speak for themselves; this is for those that the operating system and
+DuckDB raise.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from pathlib import Path
+
+from cdp_pipeline.core.errors import CdpError
+
+_REMEDIES = {
+    errno.ENOSPC: "Free space (`cdp doctor` shows it), then `cdp run --resume`.",
+    errno.EDQUOT: "Free space or raise the quota, then `cdp run --resume`.",
+    errno.EFBIG: "Raise the limit on file sizes (ulimit -f), then `cdp run --resume`.",
+    errno.EIO: "The disk answers with errors: look at dmesg and smartctl before running again; "
+    "then `cdp verify --all`.",
+    errno.EROFS: "The disk is mounted read-only: mount it for writing, then `cdp run --resume`.",
+    errno.EACCES: "Give the user who runs the night the right to write there.",
+    errno.EPERM: "Give the user who runs the night the right to write there.",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n), then `cdp run --resume`.",
+    errno.ENOMEM: "Lower engine.memory_limit or give the machine more memory.",
+}
+"""What to do, by the operating system's number of the error."""
+
+_DUCKDB_SIGNS = (
+    (re.compile("No space left on device|ENOSPC"), errno.ENOSPC),
+    (re.compile("File too large|EFBIG"), errno.EFBIG),
+    (re.compile("Input/output error"), errno.EIO),
+    (re.compile("Read-only file system"), errno.EROFS),
+    (re.compile("Permission denied"), errno.EACCES),
+    (re.compile("Too many open files"), errno.EMFILE),
+    (re.compile("^(Out of Memory Error|std::bad_alloc)|Cannot allocate memory"), errno.ENOMEM),
+)
+"""How DuckDB words the same."""
+
+
+def explain_crash(error: Exception, *, step: str, log: Path) -> CdpError:
+    """Return the error of a step that raised what it should not.
+
+    Args:
+        error: What it raised.
+        step: Name of the step.
+        log: File in which the traceback stands.
+    """
+    remedy = _REMEDIES.get(_number(error) or 0)
+    text = str(error).strip().partition("\n")[0]
+    if remedy is None:
+        return CdpError(
+            f"{type(error).__name__}: {text}",
+            where=f"step {step}",
+            hint=f"See {log} for the traceback.",
+        )
+    place = getattr(error, "filename", None)
+    return CdpError(
+        text or type(error).__name__,
+        where=f"step {step}, {place}" if place else f"step {step}",
+        hint=f"{remedy} What was published before is untouched.",
+    )
+
+
+def _number(error: Exception) -> int | None:
+    if isinstance(error, MemoryError):
+        return errno.ENOMEM
+    if isinstance(error, OSError):
+        return error.errno
+    # DuckDB wraps what the system said; its module need not be imported to read that.
+    text = str(error)
+    return next((number for sign, number in _DUCKDB_SIGNS if sign.search(text)), None)

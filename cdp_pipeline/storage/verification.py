@@ -1,0 +1,122 @@
+"""Hold everything a published version rests on against what was noted when it was published.
+
+The manifest bears a hash of every file of the version and a seal of its own; the warehouse, one of
+these files, bears a hash of every delivery and the fate of each of its records. So one changed bit
+in any of them is found, and so is a record that went missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from cdp_pipeline.core.keys import load_keyring
+from cdp_pipeline.core.settings import EngineSettings, Settings
+from cdp_pipeline.storage.files import sha256_of
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.sealing import SEAL, broken_seal
+from cdp_pipeline.storage.versions import MANIFEST_FILE, Version, verify
+from cdp_pipeline.storage.warehouse import (
+    DATABASE_FILE,
+    connect,
+    fetch_dicts,
+    quote_literal,
+)
+
+
+@dataclass
+class Examination:
+    """What was examined and found.
+
+    Attributes:
+        version: Name of the version.
+        files: Files of the version whose hash was taken.
+        deliveries: Delivered files whose hash was taken.
+        records: Delivered records whose fate was added up.
+        problems: What is wrong; empty if nothing is.
+        remarks: What a reader should know and is not wrong.
+    """
+
+    version: str
+    files: int = 0
+    deliveries: int = 0
+    records: int = 0
+    problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain data for ``--json``."""
+        return {**vars(self)}
+
+
+def examine_version(settings: Settings, version: Version) -> Examination:
+    """Examine one published version and the deliveries it was made of.
+
+    Raises:
+        ConfigError: The key that sealed it is missing.
+    """
+    found = Examination(version.name)
+    try:
+        manifest = version.manifest
+    except ValueError:
+        found.problems.append(f"{MANIFEST_FILE} is not JSON any more")
+        return found
+    if not manifest:
+        found.problems.append(f"{MANIFEST_FILE} is missing")
+        return found
+    wrong = broken_seal(manifest, load_keyring(settings.keys))
+    if wrong:
+        heap = found.problems if SEAL in manifest else found.remarks
+        heap.append(f"{MANIFEST_FILE} {wrong}")
+    found.files = len(manifest.get("files", {}))
+    found.problems += verify(version)
+    found.problems += _strangers(version)
+    if not any(problem.startswith(DATABASE_FILE) for problem in found.problems):
+        found.problems += _examine_deliveries(DataPaths.of_settings(settings), version, found)
+    return found
+
+
+def _strangers(version: Version) -> Iterator[str]:
+    """Yield files that lie in a version and were not published with it."""
+    known = {*version.manifest.get("files", {}), MANIFEST_FILE}
+    for path in sorted(version.path.rglob("*")):
+        name = path.relative_to(version.path).as_posix()
+        if not path.is_dir() and name not in known:
+            yield f"{name} was not published"
+
+
+def _examine_deliveries(paths: DataPaths, version: Version, found: Examination) -> Iterator[str]:
+    hashes: dict[str, set[str]] = {}
+    for row in _ledger(version):
+        fate = row["loaded"] + row["quarantined"] + row["duplicates"] + row["excluded"]
+        found.records += row["records"]
+        if row["records"] != fate:
+            yield f"{row['file_name']}: {row['records']} records came, {fate} are accounted for"
+        if row["sha256"]:  # otherwise it was refused unopened
+            hashes.setdefault(row["file_name"], set()).add(row["sha256"])
+    gone = 0
+    for name, delivered in hashes.items():
+        path = paths.landing / name
+        if not path.is_file():
+            gone += 1
+            continue
+        found.deliveries += 1
+        if sha256_of(path) not in delivered:
+            yield f"{name} has other bytes than were delivered"
+    if gone:
+        found.remarks.append(f"{gone} deliveries are not in the landing folder any more")
+
+
+def _ledger(version: Version) -> list[dict[str, Any]]:
+    con = connect(EngineSettings())
+    try:
+        con.execute(f"attach {quote_literal(str(version.path / DATABASE_FILE))} as cdp (read_only)")
+        con.execute("use cdp")
+        return fetch_dicts(con, "from ops.deliveries order by all")
+    except duckdb.CatalogException:  # a warehouse without deliveries
+        return []
+    finally:
+        con.close()

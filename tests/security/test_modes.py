@@ -1,0 +1,62 @@
+"""What is written is for its user and group alone, whatever the umask of whoever starts it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cdp_pipeline.storage.files import write_atomic
+from tests.faults.publisher import TONIGHT, context_of, prepare
+
+START = """
+import os, sys
+from pathlib import Path
+os.umask(0)
+from cdp_pipeline.cli.app import run_app
+code = run_app(["--project", sys.argv[1], "audit", "list"])
+from tests.faults import publisher
+publisher.publish(Path(sys.argv[1]))
+from cdp_pipeline.storage.audit import Deed, note
+note(publisher.context_of(Path(sys.argv[1]), publisher.TONIGHT).settings, Deed("explain"))
+sys.exit(code)
+"""
+
+
+def too_open(folder: Path) -> list[str]:
+    """Return files and folders that give others anything, or the group more than reading."""
+    return [
+        f"{path.relative_to(folder)} {path.stat().st_mode & 0o777:04o}"
+        for path in sorted(folder.rglob("*"))
+        if not path.is_symlink() and path.stat().st_mode & (0o027 if path.is_dir() else 0o137)
+    ]
+
+
+def test_a_publication_is_private_though_the_umask_is_zero(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    before = os.umask(0o027)
+    try:
+        prepare(root)
+    finally:
+        os.umask(before)
+    done = subprocess.run(
+        [sys.executable, "-c", START, str(root)],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    data = context_of(root, TONIGHT).data_dir
+    assert len(list(data.rglob("*"))) > 10
+    assert too_open(data) == []
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640])
+def test_atomic_writes_keep_to_the_umask(tmp_path: Path, mode: int) -> None:
+    before = os.umask(0o777 & ~mode)
+    try:
+        write_atomic(tmp_path / "x", b"x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == mode
