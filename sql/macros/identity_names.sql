@@ -12,12 +12,20 @@ create or replace temp macro identity_unmark(value) as
     end;
 
 -- The name without leading titles and trailing generation or honour marks.
+-- Most names are one word of letters and done after the first, cheap look.
 create or replace temp macro identity_untitle(value) as
-    nullif(trim(regexp_replace(regexp_replace(
-        value,
-        '^((?i:mr|mrs|ms|miss|mx|dr|prof|professor|rev|revd|sir|dame|herr|frau|mme|mlle)\b\.?\s*)+',
-        ''),
-        '([\s,]+(?i:jr|sr|junior|senior|ii|iii|iv|esq|phd|obe|mbe|cbe)\b\.?)+\s*$', '')), '');
+    case
+        when regexp_full_match(value, '[A-Za-z]+') and lower(value) not in (
+            'mr', 'mrs', 'ms', 'miss', 'mx', 'dr', 'prof', 'professor', 'rev', 'revd', 'sir',
+            'dame', 'herr', 'frau', 'mme', 'mlle'
+        ) then value
+        else nullif(trim(regexp_replace(regexp_replace(
+            value,
+            '^((?i:mr|mrs|ms|miss|mx|dr|prof|professor|rev|revd|sir|dame|herr|frau|mme'
+                || '|mlle)\b\.?\s*)+',
+            ''),
+            '([\s,]+(?i:jr|sr|junior|senior|ii|iii|iv|esq|phd|obe|mbe|cbe)\b\.?)+\s*$', '')), '')
+    end;
 
 -- One field split: "SMITH, Anna", "Anna Smith", "Mr Jan van der Berg"; a lone word: family name.
 create or replace temp macro identity_split_name(value) as

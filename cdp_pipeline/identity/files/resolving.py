@@ -47,7 +47,7 @@ def resolve(
         The part of the design that the records have evidence for.
     """
     context = RunContext(LAST_DAY, "link", Path(), Settings())
-    standardise(con, context, oldest_years=OLDEST_YEARS)
+    standardise(con, context, oldest_years=OLDEST_YEARS, is_kept=False)
     con.execute("drop table staging.person_records")
     if link_only:  # copies within one source are no links
         con.execute("update identity.records set evidence_id = record_id")

@@ -51,22 +51,33 @@ raw as (
     inner join identity_numbered as n on n.place = d.place
     left join identity_cities as c on c.city = d.city
 ),
-split as (
+joined as (
     select
         *,
         case
-            when given is null and family is null then identity_split_name(whole)
-            when family is null and regexp_matches(given, '[ ,]') then identity_split_name(given)
-            when given is null and contains(family, ',') then identity_split_name(family)
-            else struct_pack(given := identity_untitle(given), family := identity_untitle(family))
-        end as name
+            when given is null and family is null then whole
+            when family is null and regexp_matches(given, '[ ,]') then given
+            when given is null and contains(family, ',') then family
+        end as one_field
     from raw
+),
+parted as (
+    select *, identity_split_name(one_field) as parts from joined
+),
+split as (
+    select
+        *,
+        case when one_field is null then identity_untitle(given) else parts.given end
+            as told_given,
+        case when one_field is null then identity_untitle(family) else parts.family end
+            as told_family
+    from parted
 ),
 words as (
     select
         *,
-        split_part(identity_letters(name.given), ' ', 1) as given_word,
-        identity_letters(name.family) as family_words
+        split_part(identity_letters(told_given), ' ', 1) as given_word,
+        identity_letters(told_family) as family_words
     from split
 )
 select
@@ -74,8 +85,8 @@ select
     source,
     record_key,
     record_kind,
-    nullif(name.given, '') as printed_given,
-    nullif(name.family, '') as printed_family,
+    nullif(told_given, '') as printed_given,
+    nullif(told_family, '') as printed_family,
     case
         when not identity_is_no_name(given_word || coalesce(' ' || family_words, ''))
             and not identity_is_no_name(given_word) then nullif(given_word, '')

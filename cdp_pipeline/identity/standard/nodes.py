@@ -10,6 +10,7 @@ value alone (letter mask, frequency, nickname roots) is worked out once per dist
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from importlib import resources
 
@@ -231,11 +232,12 @@ def build_keys(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
     _make_words(con, _KNOWN_WORDS, "record_id = evidence_id and is_comparable")
     load_nicknames(con)
     nodes = _nodes_sql(held_tags(con, "identity.records"), ids="identity_node_ids")
-    # A key may be worked out from several columns; then all are kept.
-    is_plain = all(column.isidentifier() for column in columns)
-    listed = ", ".join(["node_id", "record_id", *sorted(set(columns))]) if is_plain else "*"
+    # A key may be worked out from several columns; all that it names are kept.
+    words = {word for column in columns for word in re.findall(r"\w+", column)}
+    made = [row[0] for row in con.execute(f"describe {nodes}").fetchall()]
+    kept = ", ".join(name for name in made if name in {"node_id", "record_id", *words})
     con.execute(
-        f"create or replace temp table identity_key_nodes as select {listed} from ({nodes})"  # noqa: S608 - declared columns
+        f"create or replace temp table identity_key_nodes as select {kept} from ({nodes})"  # noqa: S608 - declared columns
     )
 
 
@@ -284,7 +286,7 @@ def _make_words(con: duckdb.DuckDBPyConnection, sql: str, wanted: str = "") -> N
 def _make_nodes(con: duckdb.DuckDBPyConnection, *, ids: str) -> None:
     load_nicknames(con)
     nodes = _nodes_sql(held_tags(con, "identity.records"), ids=ids)
-    con.execute(f"create or replace temp table identity_nodes as {nodes} order by node_id")
+    con.execute(f"create or replace temp table identity_nodes as {nodes}")
 
 
 def _nodes_sql(held: list[str], *, ids: str) -> str:

@@ -94,7 +94,7 @@ from identity_usable as u
 inner join firsts as f
     on f.evidence_head = u.evidence_head and f.evidence_tail = u.evidence_tail
 {known}
-order by u.record_id
+{order}
 """
 
 _KNOWN = (
@@ -151,7 +151,11 @@ def _make_records(con: duckdb.DuckDBPyConnection, context: RunContext, project: 
 
 
 def standardise(
-    con: duckdb.DuckDBPyConnection, context: RunContext, *, oldest_years: int = OLDEST_AGE_YEARS
+    con: duckdb.DuckDBPyConnection,
+    context: RunContext,
+    *,
+    oldest_years: int = OLDEST_AGE_YEARS,
+    is_kept: bool = True,
 ) -> None:
     """Write ``identity.records`` and ``identity.hubs``; equal inputs give equal tables.
 
@@ -159,11 +163,12 @@ def standardise(
         con: Connection with ``staging.person_records``.
         context: Its business date is the day after the last birth date that is believed.
         oldest_years: Years before that day from which birth dates are believed.
+        is_kept: Whether the tables are published, and so have one order of rows.
     """
     clean_records(con, context, oldest_years=oldest_years)
     con.execute("create or replace table staging.identity_name_usage as from identity_name_usage")
     find_hubs(con)
-    fingerprint_records(con)
+    fingerprint_records(con, is_ordered=is_kept)
 
 
 def _refresh(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
@@ -182,7 +187,10 @@ def _refresh(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
 
 
 def fingerprint_records(
-    con: duckdb.DuckDBPyConnection, *, target: str = "table identity.records"
+    con: duckdb.DuckDBPyConnection,
+    *,
+    target: str = "table identity.records",
+    is_ordered: bool = True,
 ) -> None:
     """Create the records from ``identity_turned`` without the values of ``identity_hub_values``."""
     extras = "".join(f", {tag}" for tag in brought_tags(con, "staging.person_records"))
@@ -191,7 +199,8 @@ def fingerprint_records(
     is_known = "first_seen_on" in base_columns(con, "identity.records")
     first_seen = "coalesce(b.first_seen_on, u.first_seen_on)" if is_known else "u.first_seen_on"
     known = _KNOWN if is_known else ""
-    con.execute(_RECORDS.format(target=target, first_seen=first_seen, known=known))
+    order = "order by u.record_id" if is_ordered else ""
+    con.execute(_RECORDS.format(target=target, first_seen=first_seen, known=known, order=order))
     con.execute("drop table temp.identity_usable")
 
 
