@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import duckdb
 
+from cdp_pipeline.identity.grouping.changes import change_sql
 from cdp_pipeline.identity.grouping.ids import DEFAULT_MEMORY, name_groups
 from cdp_pipeline.identity.grouping.remembered import (
     HOUSEHOLDS,
@@ -142,14 +143,7 @@ living as (select distinct household_id from identity_households),
 tonight as (
     select
         h.household_id,
-        case
-            when h.previous_id is null and k.previous_id is null then 'created'
-            when h.previous_id is null then 'joined'
-            when h.previous_id = h.household_id then 'returned'
-            when l.household_id is null then 'merged'
-            when k.previous_id is null then 'split'
-            else 'moved'
-        end as change,
+        {change} as change,
         h.previous_id as previous_household_id,
         h.customer_id,
         date '{business_date}' as changed_on
@@ -232,7 +226,10 @@ def name_households(
         business_date=business_date,
     )
     changes = "from base.identity.household_changes" if has_history else _NO_CHANGES
-    con.execute(_CHANGES.format(business_date=business_date, carried=changes))
+    change = change_sql(
+        "h.previous_id", "h.household_id", known="k.previous_id", living="l.household_id"
+    )
+    con.execute(_CHANGES.format(business_date=business_date, carried=changes, change=change))
 
 
 def recount_households(con: duckdb.DuckDBPyConnection, *, homes: str, business_date: str) -> None:

@@ -83,14 +83,7 @@ known as (
 )
 select
     m.customer_id,
-    case
-        when m.known_id is null and k.customer_id is null then 'created'
-        when m.known_id is null then 'joined'
-        when m.known_id = m.customer_id then 'returned'
-        when l.customer_id is null then 'merged'
-        when k.customer_id is null then 'split'
-        else 'moved'
-    end as change,
+    {change} as change,
     m.known_id as previous_customer_id,
     m.source,
     m.record_key
@@ -181,6 +174,25 @@ where false
 """
 
 
+def change_sql(before: str, now: str, *, known: str, living: str) -> str:
+    """Return SQL of what became of a member's id, for customers and households alike.
+
+    Args:
+        before: Column of the id that the member had, null for none.
+        now: Column of the id that it has.
+        known: Column that is null if nobody had the id that it has now.
+        living: Column that is null if nobody has the id that it had any more.
+    """
+    return (
+        f"case when {before} is null and {known} is null then 'created' "
+        f"when {before} is null then 'joined' "
+        f"when {before} = {now} then 'returned' "
+        f"when {living} is null then 'merged' "
+        f"when {known} is null then 'split' "
+        "else 'moved' end"
+    )
+
+
 def recall_reasons(con: duckdb.DuckDBPyConnection) -> None:
     """Create ``identity_record_reasons`` from what the first step of the night noted."""
     if has_table(con, "identity_record_reasons", catalog="staging"):
@@ -216,7 +228,13 @@ def record_changes(
     day = {"business_date": business_date}
     con.execute(_RETIRED)
     con.execute(_COMPOSED_REDIRECTS if has_base else _NEW_REDIRECTS, day)
-    con.execute(_TONIGHT)
+    con.execute(
+        _TONIGHT.format(
+            change=change_sql(
+                "m.known_id", "m.customer_id", known="k.customer_id", living="l.customer_id"
+            )
+        )
+    )
     con.execute(_REASONS, {"causes": list(CAUSES)})
     con.execute(
         _CAUSED,
