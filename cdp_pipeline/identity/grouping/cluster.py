@@ -30,7 +30,7 @@ from cdp_pipeline.identity.grouping.judged import mark_judged, node_bonds, verif
 from cdp_pipeline.identity.grouping.linkage import NEVER, average_linkage, components, cut_large
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.identity.release.gate import ACCEPTED, HELD, Verdict, judge_night, recall_proposal
-from cdp_pipeline.identity.scoring.compare import Comparison, pattern_sql
+from cdp_pipeline.identity.scoring.compare import Comparison, have_two_births, pattern_sql
 from cdp_pipeline.identity.scoring.design import declared_design
 from cdp_pipeline.identity.scoring.learning import correct_scores
 from cdp_pipeline.identity.scoring.namesakes import EVEN_PROB, KIN_BITS, choose_namesakes
@@ -270,13 +270,17 @@ def _score_members(
             size, node_a, node_b,
             greatest($low, least($high,
                 case when conflict > $conflict then greatest(log_odds, 0) else log_odds end
-            )) as log_odds
+            )) as log_odds,
+            pattern
         from identity_member_scores
         order by size, label, node_a, node_b
         """,
         {"low": LOWEST_BITS, "high": HIGHEST_BITS, "conflict": CONFLICT_BITS},
     ).fetchnumpy()
-    return {name: np.asarray(values) for name, values in found.items()}
+    pairs = {name: np.asarray(values) for name, values in found.items()}
+    two_births = have_two_births(pairs["pattern"].astype(np.int64), parameters.comparisons)
+    pairs["log_odds"] = np.where(two_births, NEVER, pairs["log_odds"])
+    return pairs
 
 
 def _member_pairs_sql(comparisons: tuple[Comparison, ...]) -> str:

@@ -160,6 +160,16 @@ def are_linked(outcomes: Codes, comparisons: Sequence[Comparison]) -> npt.NDArra
     return np.asarray((outcomes[:, places[0]] == 1) & (outcomes[:, places[1]] == 1))
 
 
+def have_two_births(codes: Codes, comparisons: Sequence[Comparison]) -> npt.NDArray[np.bool_]:
+    """Return which patterns have two birth dates that no slip explains.
+
+    Nobody is born twice: a group with two such dates is a father and his son, or namesakes, however
+    well their other records fit each other. Two records alone are left to their weights.
+    """
+    places = [place for place, c in enumerate(comparisons) if c.fields == ("birth_date",)]
+    return np.asarray((unpack(codes, comparisons)[:, places] == 0).any(axis=1), np.bool_)
+
+
 def _factors(comparisons: Sequence[Comparison]) -> list[int]:
     factors = [1]
     for comparison in comparisons[:-1]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipeline.identity.scoring.compare import pattern_sql, unpack
+from cdp_pipeline.identity.scoring.compare import have_two_births, pattern_sql, unpack
 from cdp_pipeline.identity.scoring.design import fitting_design, shipped_design
 from cdp_pipeline.identity.standard.nodes import build_nodes
 from cdp_pipeline.identity.standard.records import run
@@ -136,3 +136,18 @@ def test_patterns_unpack_to_what_was_packed(outcomes: tuple[int, ...]) -> None:
         factor *= comparison.size + 1
     assert tuple(unpack(np.array([code]), ALL)[0]) == outcomes
     assert factor < 2**62
+
+
+def test_only_two_dates_without_likeness_are_two_births() -> None:
+    """A slip, a missing date and a year in a mailbox that is not one's own are one person's."""
+    (date,) = (c for c in ALL if c.name == "birth date")
+    (year,) = (c for c in ALL if c.name == "year in the mailbox")
+    differs, missing = 1, 0
+    packed = np.array([missing, differs, *range(2, date.size + 1)])
+    assert have_two_births(packed, [date, year]).tolist() == [
+        False,
+        True,
+        *[False] * (date.size - 1),
+    ]
+    assert not have_two_births(packed + (date.size + 1) * differs, [date, year])[0]
+    assert not have_two_births(packed, [year]).any()
