@@ -136,6 +136,10 @@ where household_id in (select household_id from identity_households)
 order by old_household_id
 """
 
+_CHANGE = change_sql(
+    "h.previous_id", "h.household_id", known="k.previous_id", living="l.household_id"
+)
+
 _CHANGES = """
 create or replace table identity.household_changes as
 with known as (select distinct previous_id from identity_households),
@@ -226,10 +230,7 @@ def name_households(
         business_date=business_date,
     )
     changes = "from base.identity.household_changes" if has_history else _NO_CHANGES
-    change = change_sql(
-        "h.previous_id", "h.household_id", known="k.previous_id", living="l.household_id"
-    )
-    con.execute(_CHANGES.format(business_date=business_date, carried=changes, change=change))
+    con.execute(_CHANGES.format(business_date=business_date, carried=changes, change=_CHANGE))
 
 
 def recount_households(con: duckdb.DuckDBPyConnection, *, homes: str, business_date: str) -> None:
