@@ -26,7 +26,7 @@ VERDICTS = {
 """What each verdict of the gate means."""
 
 MEASURES = {
-    "moved_share": "known records that change customer",
+    "moved_share": "known records that change customer or lose it",
     "merged_share": "known customers merged into others",
     "split_share": "known customers that are split",
     "largest_merge": "known customers that become one, at most",

@@ -106,7 +106,10 @@ class IdentitySettings(_Group):
         default=20, ge=1, description="Records that must change customer before a night is held."
     )
     gate_moved_share: float = Field(
-        default=0.02, ge=0, le=1, description="Known records that may change customer in a night."
+        default=0.02,
+        ge=0,
+        le=1,
+        description="Known records that may change or lose their customer.",
     )
     gate_merged_share: float = Field(
         default=0.02, ge=0, le=1, description="Known customers that may be merged into others."

@@ -28,17 +28,29 @@ left join identity_tonight as t on t.source = m.source and t.record_key = m.reco
 """
 # What stewards decided is no surprise; it does not count against the night.
 
+_LEFT = """
+create or replace temp table identity_left as
+select k.source, k.record_key, k.customer_id as before
+from identity_reference as k
+semi join identity.records as r on r.source = k.source and r.record_key = k.record_key
+anti join identity.customer_map as m on m.source = k.source and m.record_key = k.record_key
+"""
+# Records that are still delivered and would be nobody's any more.
+
 _AFFECTED = """
 create or replace temp table identity_affected as
 select before as customer_id from identity_known where before <> now and not is_judged
 union
 select now from identity_known where before <> now and not is_judged
+union
+select before from identity_left
 """
 
 _METRICS = """
 with totals as (
     select count(*) as records, count(distinct before) as customers from identity_known
 ),
+nobodys as (select count(*) as records from identity_left),
 moves as (select * from identity_known where before <> now and not is_judged),
 merges as (
     select now, count(distinct before) as parts
@@ -53,8 +65,12 @@ splits as (
     group by before
     having count(distinct now) > 1
 )
-select 'moved_share' as metric, (select count(*) from moves) as affected, totals.records as of_all
+select
+    'moved_share' as metric,
+    (select count(*) from moves) + nobodys.records as affected,
+    totals.records + nobodys.records as of_all
 from totals
+cross join nobodys
 union all
 select 'merged_share',
     (select count(*) from (select distinct before from moves
@@ -192,11 +208,12 @@ def measure_effects(
 ) -> tuple[Metric, ...]:
     """Return what the proposed ``identity.customer_map`` changes against ``identity_reference``.
 
-    Creates ``identity_known`` (source, record_key, before, now, is_judged) and
-    ``identity_affected`` (customer_id). Effects are estimated from the version before, so far as
-    it has the tables.
+    Creates ``identity_known`` (source, record_key, before, now, is_judged), ``identity_left``
+    (source, record_key, before) and ``identity_affected`` (customer_id). Effects are estimated
+    from the version before, so far as it has the tables.
     """
     con.execute(_KNOWN)
+    con.execute(_LEFT)
     con.execute(_AFFECTED)
     rows = fetch_dicts(con, _METRICS)
     for table, (column, sql) in _FURTHER.items():

@@ -8,10 +8,13 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError, IdentityError
+from cdp_pipeline.core.settings import IdentitySettings
 from cdp_pipeline.identity.release.decided import decide, held_runs, read_decisions, read_summary
+from cdp_pipeline.identity.release.effects import measure_effects
 from cdp_pipeline.storage.paths import DataPaths
 from tests.unit.identity.conftest import Person, Query, Store, Village
 
@@ -169,3 +172,31 @@ def test_an_accepted_proposal_that_is_gone_is_an_error(village: Village, town: S
     (paths.proposals / SECOND.isoformat() / "customer_map.parquet").unlink()
     with pytest.raises(IdentityError, match="are gone"):
         night(town, people, THIRD)
+
+
+def test_a_record_that_would_be_nobodys_counts_as_moved() -> None:
+    """One keeps its customer, one moves, one is left without; one is not delivered any more."""
+    with duckdb.connect() as con:
+        con.execute("attach ':memory:' as base; create schema identity")
+        con.execute(
+            "create temp table identity_reference as select 'till' as source, unnest($1) as "
+            "record_key, unnest($2) as customer_id",
+            [["kept", "moved", "left", "gone"], ["C1", "C2", "C3", "C4"]],
+        )
+        con.execute(
+            "create table identity.records as select 'till' as source, "
+            "unnest(['kept', 'moved', 'left', 'new']) as record_key"
+        )
+        con.execute(
+            "create table identity.customer_map as select 'till' as source, "
+            "unnest(['kept', 'moved', 'new']) as record_key, "
+            "unnest(['C1', 'C1', 'C9']) as customer_id"
+        )
+        con.execute(
+            "create temp table identity_tonight (source varchar, record_key varchar, cause varchar)"
+        )
+        metrics = {m.name: m for m in measure_effects(con, IdentitySettings())}
+        affected = con.execute("select customer_id from identity_affected order by all").fetchall()
+    assert (metrics["moved_share"].affected, metrics["moved_share"].of_all) == (2, 3)
+    assert metrics["merged_share"].affected == 1
+    assert affected == [("C1",), ("C2",), ("C3",)]
