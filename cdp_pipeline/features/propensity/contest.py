@@ -31,6 +31,7 @@ from cdp_pipeline.features.propensity.rules import (
     BTYD,
     FOREST,
     RULES,
+    TITLES,
     apply_btyd,
     apply_rule,
     average_chance,
@@ -139,8 +140,8 @@ def hold_contest(
     windows = list(_read_past(con, question, as_of, limits))
     if len(windows) < 2:  # noqa: PLR2004 - one day to learn from and one to be judged on
         reason = (
-            f"not enough data: two past days, {question.horizon_days} days apart, on which "
-            f"{limits.people} people or more were known and {limits.events} did it, are needed"
+            f"not enough data: on fewer than two past days {limits.people} people were known and "
+            f"{limits.events} did it within {question.horizon_days} days"
         )
         return Trial(Verdict(BTYD, ()), reason)
     chances = [
@@ -241,7 +242,7 @@ def _find_objection(verdict: Verdict, days: Sequence[_Judged]) -> str:
     """Return why the winner may not serve: the best rule was better, or might as well have been."""
     rules = [standing.entrant for standing in verdict.standings if standing.is_naive]
     if verdict.beaten_by:
-        return f"the rule {verdict.beaten_by} was better on past days"
+        return f"the rule {_quote(verdict.beaten_by)} was better on past days"
     if not rules:
         return ""
     gains = np.concatenate(
@@ -255,7 +256,11 @@ def _find_objection(verdict: Verdict, days: Sequence[_Judged]) -> str:
     sure = SURE * float(gains.std()) / math.sqrt(len(gains))
     if float(gains.mean()) > sure:
         return ""
-    return f"it did not beat the rule {rules[0]} by more than {SURE} standard errors"
+    return f"it did not beat the rule {_quote(rules[0])} by more than {SURE} standard errors"
+
+
+def _quote(rule: str) -> str:
+    return f"'{TITLES[rule]}'"
 
 
 def _surprise(chance: Vector, window: Window) -> Vector:

@@ -40,7 +40,7 @@ def make_version(contests: Contests, window_days: int, *, as_of: date) -> Versio
     }
     return train(
         PREDICTION,
-        model="one way to rank a list and level",
+        model="best way to rank each list",
         status="ok",
         window=(as_of - timedelta(days=window_days), as_of),
         customer_count=max(
