@@ -128,6 +128,7 @@ def run_app(arguments: list[str]) -> int:
         "link",
         "value",
         "recommend",
+        "privacy",
     ):
         import_module(f"cdp_pipeline.cli.{module}")
 

@@ -30,6 +30,7 @@ from cdp_pipeline.core.access_settings import (
     MailSettings,
 )
 from cdp_pipeline.core.errors import CombinedConfigError, ConfigError
+from cdp_pipeline.core.privacy_settings import PrivacySettings
 from cdp_pipeline.core.propensity_settings import PropensitySettings
 from cdp_pipeline.core.recommend_settings import RecommendSettings
 
@@ -211,6 +212,7 @@ class Settings(BaseSettings):
     contact: ContactSettings = Field(default_factory=ContactSettings)
     mail: MailSettings = Field(default_factory=MailSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
+    privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     keys: KeySettings = Field(default_factory=KeySettings)
     locations: dict[str, LocationSettings] = Field(
         default_factory=dict, description="Access to buckets and servers, by name."

@@ -44,6 +44,7 @@ class Delivery:
         reason: Why it is not loaded; empty if it is.
         was_in_landing: Whether an earlier night found the file; what is known and has no path now
             has left since.
+        redacted_sha256: Hash of its bytes now, if erased people were taken out of it.
     """
 
     file_id: str
@@ -56,6 +57,7 @@ class Delivery:
     status: PlanStatus
     reason: str = ""
     was_in_landing: bool = False
+    redacted_sha256: str = ""
 
     @property
     def is_loaded(self) -> bool:
@@ -85,6 +87,8 @@ class StagedFile:
         messages: Warnings for people; no personal data.
         null_shares: Share of missing values by column; empty for small files.
         is_final: Whether staging again would give the same; not if a manifest was wrong or late.
+        suppressed: Rows about erased people, taken out.
+        erased_lines: Lines of the delivery that name an erased person.
     """
 
     status: Literal["loaded", "refused"]
@@ -95,11 +99,13 @@ class StagedFile:
     messages: tuple[str, ...] = ()
     null_shares: dict[str, float] = field(default_factory=dict)
     is_final: bool = True
+    suppressed: int = 0
+    erased_lines: tuple[int, ...] = ()
 
     @property
     def quarantined(self) -> int:
         """Records set aside; all of them if the file was refused."""
-        return self.records - self.accepted
+        return self.records - self.accepted - self.suppressed
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for the side file."""
@@ -108,7 +114,8 @@ class StagedFile:
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> StagedFile:
         """Return what ``as_dict`` wrote."""
-        return cls(**{**document, "messages": tuple(document["messages"])})
+        lists = {name: tuple(document.get(name, ())) for name in ("messages", "erased_lines")}
+        return cls(**{**document, **lists})
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,11 @@ from cdp_pipeline.ingest.loading import (
     make_current,
     write_conflicts,
 )
+from cdp_pipeline.privacy.actions import read_actions, write_actions
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.warehouse import open_build
+from cdp_pipeline.storage.warehouse import declare_table, open_build
 
 CONFLICTS_FILE = "conflicting_keys.parquet"
 REFUSED_RULE = "file_refused"
@@ -94,6 +95,8 @@ def run(context: RunContext) -> StepResult:
             summary=project.table("ops.quarantine_summary"),
             night=context.business_date,
         )
+        write_actions(con, read_actions(DataPaths.of(context)), before=context.business_date)
+        declare_table(con, project.table("ops.privacy_actions"))
     return _report(entries, rows, messages)
 
 
@@ -220,6 +223,7 @@ def _loaded(
         quarantined=notes.quarantined + conflicts,
         duplicates=duplicates,
         excluded=excluded,
+        suppressed=notes.suppressed,
         rules={**notes.rules, CONFLICT_RULE: conflicts},
     )
 
@@ -234,13 +238,14 @@ def _superseded(context: RunContext, source: _Source, delivery: Delivery) -> Led
         notes.records,
         quarantined=notes.quarantined,
         excluded=notes.accepted,
+        suppressed=notes.suppressed,
         reason=delivery.reason,
         rules=notes.rules,
     )
 
 
 def _report(entries: list[LedgerEntry], rows: dict[str, int], messages: list[str]) -> StepResult:
-    not_loaded = sum(e.quarantined + e.duplicates + e.excluded for e in entries)
+    not_loaded = sum(e.records - e.loaded for e in entries)
     return StepResult(
         rows_in=sum(e.records for e in entries),
         rows_out=sum(rows.values()),
@@ -252,5 +257,6 @@ def _report(entries: list[LedgerEntry], rows: dict[str, int], messages: list[str
             "quarantined": sum(e.quarantined for e in entries),
             "duplicates": sum(e.duplicates for e in entries),
             "excluded": sum(e.excluded for e in entries),
+            "suppressed": sum(e.suppressed for e in entries),
         },
     )

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path, PurePosixPath
@@ -24,6 +24,7 @@ from cdp_pipeline import __version__
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery, PlanStatus
+from cdp_pipeline.privacy.redactions import original_hashes
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import BusinessDate, Weekday, beside
 from cdp_pipeline.project.loader import Project, load_project
@@ -67,11 +68,14 @@ def run(context: RunContext) -> StepResult:
     base = find_base(paths, context.business_date)
     unsettled = read_json(paths.unsettled)
     known, superseded = read_ledger(base, context) if base else ({}, [])
+    originals = original_hashes(paths)
     deliveries: list[Delivery] = []
     for name, contract in project.sources.items():
         where = _where(project, contract)
         growing = unsettled.get(name, [])
-        found = list(find_files(paths.landing, contract, where=where, unsettled=growing))
+        found = list(
+            find_files(paths.landing, contract, where=where, unsettled=growing, originals=originals)
+        )
         history = (*_gone(known, contract, found), *(d for d in superseded if d.source == name))
         arrived = [_dated(d, context.business_date) for d in (*found, *history)]
         arrived = [d for d in arrived if d.business_date <= context.business_date]
@@ -90,7 +94,12 @@ def run(context: RunContext) -> StepResult:
 
 
 def find_files(
-    landing: Path, contract: SourceContract, *, where: str, unsettled: Collection[str] = ()
+    landing: Path,
+    contract: SourceContract,
+    *,
+    where: str,
+    unsettled: Collection[str] = (),
+    originals: Mapping[str, str] | None = None,
 ) -> Iterator[Delivery]:
     """Yield the files of a source below the landing folder, in name order; all as ``new``.
 
@@ -101,6 +110,7 @@ def find_files(
         contract: The source's contract.
         where: Declaring file, for messages.
         unsettled: Names of files that were still being written.
+        originals: SHA-256 of a delivery by that of its bytes without erased people.
 
     Raises:
         ConfigError: The contract's path leads out of the landing folder.
@@ -120,7 +130,7 @@ def find_files(
     }
     for path in found:
         if path not in companions:
-            yield _describe(path, landing, contract, unsettled)
+            yield _describe(path, landing, contract, unsettled, originals or {})
 
 
 def companion_patterns(contract: SourceContract) -> Iterator[str]:
@@ -133,7 +143,11 @@ def companion_patterns(contract: SourceContract) -> Iterator[str]:
 
 
 def _describe(
-    path: Path, landing: Path, contract: SourceContract, unsettled: Collection[str]
+    path: Path,
+    landing: Path,
+    contract: SourceContract,
+    unsettled: Collection[str],
+    originals: Mapping[str, str],
 ) -> Delivery:
     name = path.relative_to(landing).as_posix()
     try:
@@ -146,8 +160,11 @@ def _describe(
         digest, size = _hash(path)
     except _RefusedFileError as error:
         return _refused(contract.name, name, day, str(error))
+    original = originals.get(digest)
+    sha256, redacted = (original, digest) if original else (digest, "")
+    file_id = sha256[:FILE_ID_CHARACTERS]
     return Delivery(
-        digest[:FILE_ID_CHARACTERS], contract.name, str(path), name, digest, size, day, "new"
+        file_id, contract.name, str(path), name, sha256, size, day, "new", redacted_sha256=redacted
     )
 
 

@@ -1,7 +1,8 @@
 """The ledger: every delivered file and what became of each of its records.
 
-Conservation is checked here: records = loaded + quarantined + duplicates + excluded, for every
-file, or nothing is published. The ledger is made anew each night from the plan and the notes.
+Conservation is checked here: records = loaded + quarantined + duplicates + excluded +
+suppressed, for every file, or nothing is published. The ledger is made anew each night from the
+plan and the notes.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class LedgerEntry:
         quarantined: Records set aside.
         duplicates: Rows that repeat one that was loaded before.
         excluded: Rows that a rule leaves out, or all of a superseded file.
+        suppressed: Rows about people who were erased.
         reason: Why it was not loaded.
         rules: Records set aside by rule.
     """
@@ -48,13 +50,14 @@ class LedgerEntry:
     quarantined: int = 0
     duplicates: int = 0
     excluded: int = 0
+    suppressed: int = 0
     reason: str = ""
     rules: dict[str, int] = field(default_factory=dict)
 
     @property
     def accounted(self) -> int:
         """Records whose fate is known."""
-        return self.loaded + self.quarantined + self.duplicates + self.excluded
+        return self.loaded + self.quarantined + self.duplicates + self.excluded + self.suppressed
 
 
 def check_conservation(entries: Iterable[LedgerEntry]) -> None:
@@ -69,7 +72,7 @@ def check_conservation(entries: Iterable[LedgerEntry]) -> None:
         raise DataQualityError(
             f"{entry.records} records were delivered, but {entry.loaded} loaded + "
             f"{entry.quarantined} quarantined + {entry.duplicates} duplicates + "
-            f"{entry.excluded} excluded make {entry.accounted}",
+            f"{entry.excluded} excluded + {entry.suppressed} suppressed make {entry.accounted}",
             where=entry.delivery.file_name,
             hint="This is a fault of the pipeline: report it with the file's contract.",
         )
@@ -113,6 +116,7 @@ def _ledger_row(
         "quarantined": entry.quarantined,
         "duplicates": entry.duplicates,
         "excluded": entry.excluded,
+        "suppressed": entry.suppressed,
         "status": entry.status,
         "reason": entry.reason or None,
         "in_landing": d.path is not None,

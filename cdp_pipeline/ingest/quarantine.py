@@ -24,6 +24,7 @@ from cdp_pipeline.ingest.entities import CONFLICTS_FILE, REFUSED_RULE
 from cdp_pipeline.ingest.landing import find_files
 from cdp_pipeline.ingest.loading import CONFLICT_RULE
 from cdp_pipeline.ingest.staging import open_scratch, stage_delivery
+from cdp_pipeline.privacy.redactions import original_hashes
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.storage.lock import hold_lock
@@ -261,8 +262,9 @@ def _replay_source(
     before: list[SetAside],
 ) -> Iterator[Fate]:
     where = str(project.path_of("source", contract.name))
-    landing = DataPaths.of(context).landing
-    present = {d.file_name: d for d in find_files(landing, contract, where=where)}
+    paths = DataPaths.of(context)
+    found = find_files(paths.landing, contract, where=where, originals=original_hashes(paths))
+    present = {d.file_name: d for d in found}
     with open_scratch(context, contract.name) as (con, scratch):
         for name in dict.fromkeys(f.delivery.file_name for f in findings):
             mine = [f for f in findings if f.delivery.file_name == name]

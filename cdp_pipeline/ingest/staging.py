@@ -39,6 +39,7 @@ from cdp_pipeline.ingest.reading import MISSING_COLUMNS, NEW_COLUMNS, Reading
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.rejections import MEANINGS, collect_rejected
 from cdp_pipeline.ingest.splitting import Split, split_rows
+from cdp_pipeline.ingest.suppressing import keep_erased_out
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.files import fsync, sha256_of, write_json
@@ -137,7 +138,7 @@ def stage_delivery(
         try:
             reading = open_reading(con, path, contract, scratch)
             staging = _Staging(con, delivery, contract, reading, places, scratch, share, digest)
-            notes = staging.write()
+            notes = keep_erased_out(context, con, contract, places, staging.write())
         except RefusedError as error:
             _require_unchanged(delivery, digest)
             places.rows.unlink(missing_ok=True)
@@ -159,7 +160,7 @@ def _present(delivery: Delivery) -> Path:
 
 
 def _require_unchanged(delivery: Delivery, digest: Future[str]) -> None:
-    if digest.result() != delivery.sha256:
+    if digest.result() != (delivery.redacted_sha256 or delivery.sha256):
         raise ContractError(
             "the file has changed since the night began",
             where=delivery.file_name,

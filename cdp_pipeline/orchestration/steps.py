@@ -248,4 +248,13 @@ def _publication() -> list[Step]:
             retries=3,
             summary="hand files to destinations, send reports, each once; write the documentation",
         ),
+        Step(
+            "honour_requests",
+            "cdp_pipeline.rights.requests:run",
+            reads=("version", "outbox"),
+            makes=("privacy.actions",),
+            stage="publication",
+            writes_warehouse=True,
+            summary="erase who asked, with proof; objections; what waits",
+        ),
     ]

@@ -7,7 +7,8 @@ is reached, and whom a segment holds, does not belong here.
 The rules, strictest first:
 
 1. Nobody is permitted without a grant for exactly this purpose and channel (default deny).
-2. A request to erase or an objection to processing blocks everything, whatever its status.
+2. A request to erase or to restrict, or an objection to processing, blocks everything, whatever
+   its status.
 3. The newest statement per person, purpose and channel wins; of equally recent ones, which a merge
    of records can bring together, the most restrictive.
 4. A refusal that names no purpose or channel counts for all of them; a grant counts only for the
@@ -42,6 +43,9 @@ ADDRESSES = {
     "post": "nullif(lower(trim(street) || ' ' || trim(postcode)), ' ')",
 }
 """By channel, where a message arrives: SQL over ``core.customer_contact``, NULL if nowhere."""
+
+BLOCKING = ("erasure", "objection", "restriction")
+"""Kinds of requests that block every use of a person's data, whatever their status."""
 
 HOUSEHOLD_CHANNELS = frozenset({"post"})
 """Channels whose address several people rightly share: each may get a message of their own."""
@@ -91,7 +95,7 @@ ranked as (
 blocked as (
     select distinct customer_id
     from core.privacy_requests
-    where customer_id is not null and lower(trim(request_type)) in ('erasure', 'objection')
+    where customer_id is not null and lower(trim(request_type)) in {blocking}
 ),
 
 people as (
@@ -200,8 +204,9 @@ def permitted(
     gate = f"permitted_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     personal = {key: sql for key, sql in ADDRESSES.items() if key not in HOUSEHOLD_CHANNELS}
     address = personal.get(channel or "", "cast(null as varchar)")
+    judged = _PERMITTED.format(address=address, blocking=BLOCKING)
     con.execute(
-        f"create or replace temp table {gate} as {_PERMITTED.format(address=address)}",
+        f"create or replace temp table {gate} as {judged}",
         {
             "purpose": purpose.strip().lower(),
             "channel": channel.strip().lower() if channel else None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,10 @@ class TableHeader(Declaration):
     made_by: str | None = Field(default=None, description="Step that makes a Python table.")
     subject_key: str | None = Field(
         default=None, description="Column that holds the person; erasure works through it."
+    )
+    erasure: Literal["delete", "detach"] = Field(
+        default="delete",
+        description="Rows about an erased person go, or stay without the person (sales).",
     )
     retention: str | None = Field(default=None, description="How long rows are kept.")
     columns: dict[str, TableColumn]

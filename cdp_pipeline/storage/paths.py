@@ -84,6 +84,11 @@ class DataPaths:
         return self.data_dir / "audit" / "log.jsonl"
 
     @property
+    def privacy(self) -> Path:
+        """Tombstones, erasures and their certificates, answers to people's requests."""
+        return self.data_dir / "privacy"
+
+    @property
     def proposals(self) -> Path:
         """Identities that a night held back, one folder a run, until an operator decides."""
         return self.data_dir / "proposals"

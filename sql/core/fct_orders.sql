@@ -4,6 +4,7 @@ grain: one row per order of a source
 key: [source, order_id]
 owner: data-engineering
 subject_key: customer_id
+erasure: detach
 columns:
   source: Source of the order
   order_id: Order number

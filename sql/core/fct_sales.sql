@@ -7,6 +7,7 @@ grain: one row per receipt line, order line, or returned order line
 key: [sale_line_key]
 owner: data-engineering
 subject_key: customer_id
+erasure: detach
 columns:
   sale_line_key: Source, receipt or order, and line; returned order lines end in :return
   source: Source of the line

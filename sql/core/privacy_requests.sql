@@ -4,15 +4,16 @@ grain: one row per request of a source
 key: [source, request_id]
 owner: privacy
 subject_key: customer_id
+erasure: detach
 columns:
   source: Source of the request
   request_id: Request number
   customer_id: Stable id of the person; null if no person could be found
-  request_type: erasure, access or objection
+  request_type: erasure, access, objection or restriction
   received_on: Store-local date on which the request arrived
   status: received, verified or done
 checks:
-  - {expect: in_set, column: request_type, values: [erasure, access, objection]}
+  - {expect: in_set, column: request_type, values: [erasure, access, objection, restriction]}
   - {expect: not_null, column: customer_id, severity: warn}
 */
 with requests as (

@@ -14,7 +14,7 @@ columns:
   loaded_count: Records loaded
   quarantined_count: Records set aside with a reason
   duplicate_count: Records that were there already
-  excluded_count: Records left out by a declared rule
+  excluded_count: Records left out by a declared rule, or about people who were erased
 */
 with deliveries as (
     select *
@@ -34,7 +34,7 @@ final as (
         loaded as loaded_count,
         quarantined as quarantined_count,
         duplicates as duplicate_count,
-        excluded as excluded_count
+        excluded + suppressed as excluded_count
     from deliveries
 )
 

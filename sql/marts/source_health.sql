@@ -17,7 +17,7 @@ columns:
   loaded_count: Records loaded
   quarantined_count: Records set aside with a reason; all of a refused file
   duplicate_count: Records that were there already
-  excluded_count: Records left out by a declared rule
+  excluded_count: Records left out by a declared rule, or about people who were erased
 checks:
   - expect: "true"
     name: records_conserved
@@ -69,7 +69,7 @@ tonight as (
         cast(sum(loaded) as bigint) as loaded_count,
         cast(sum(quarantined) as bigint) as quarantined_count,
         cast(sum(duplicates) as bigint) as duplicate_count,
-        cast(sum(excluded) as bigint) as excluded_count,
+        cast(sum(excluded + suppressed) as bigint) as excluded_count,
         bool_or(status = 'refused') as is_refused
     from deliveries
     where first_loaded_on = {{ business_date }}

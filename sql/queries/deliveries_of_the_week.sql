@@ -10,7 +10,7 @@ columns:
   status: What became of the file
   records: Records in the file
   loaded: Rows loaded
-  set_aside: Rows quarantined, repeated or left out by rule
+  set_aside: Rows quarantined, repeated or left out by rule or erasure
   is_accounted_for: Whether the two add up to the records
 */
 select
@@ -20,9 +20,11 @@ select
     deliveries.status,
     deliveries.records,
     deliveries.loaded,
-    deliveries.quarantined + deliveries.duplicates + deliveries.excluded as set_aside,
+    deliveries.quarantined + deliveries.duplicates + deliveries.excluded + deliveries.suppressed
+        as set_aside,
     deliveries.records
     = deliveries.loaded + deliveries.quarantined + deliveries.duplicates + deliveries.excluded
+    + deliveries.suppressed
         as is_accounted_for
 from ops.deliveries as deliveries
 inner join core.dim_date as today on today.is_business_date

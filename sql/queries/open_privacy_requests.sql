@@ -5,7 +5,7 @@ grain: one row per request that is not done
 owner: privacy
 columns:
   request_id: Number of the request
-  request_type: erasure, access or objection
+  request_type: erasure, access, objection or restriction
   status: How far it is
   received_on: Day it came in
   age_days: Days since then
@@ -20,5 +20,9 @@ select
     requests.customer_id is not null as is_known
 from core.privacy_requests as requests
 inner join core.dim_date as today on today.is_business_date
-where requests.status <> 'done'
+left join ops.privacy_actions as actions
+    on
+        requests.source = actions.source
+        and requests.request_id = actions.request_id
+where requests.status <> 'done' and actions.request_id is null
 order by age_days desc, requests.source asc, requests.request_id asc

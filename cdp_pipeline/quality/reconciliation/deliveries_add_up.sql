@@ -1,7 +1,7 @@
 /*
 description: >-
-  Every record of a delivery is loaded, set aside, a duplicate or excluded by a rule; none of a
-  delivery that was not loaded counts as loaded.
+  Every record of a delivery is loaded, set aside, a duplicate, excluded by a rule or
+  suppressed after an erasure; none of a delivery that was not loaded counts as loaded.
 reads: [ops.deliveries]
 */
 with deliveries as (
@@ -14,7 +14,8 @@ final as (
         count_if(
             case
                 when status = 'loaded'
-                    then records is distinct from loaded + quarantined + duplicates + excluded
+                    then records
+                        is distinct from loaded + quarantined + duplicates + excluded + suppressed
                 else loaded > 0
             end
         ) as unexpected_rows

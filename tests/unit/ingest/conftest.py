@@ -141,7 +141,12 @@ def store(project_root: Path, make_context: Callable[..., RunContext]) -> Store:
     """Return an empty store; of sql it has what loading needs, so that it is read quickly."""
     sql = project_root / "sql"
     shutil.copytree(REPOSITORY / "sql" / "staging", sql / "staging")
-    for name in ("macros/business_date.sql", "ops/deliveries.yml", "ops/quarantine_summary.yml"):
+    for name in (
+        "macros/business_date.sql",
+        "ops/deliveries.yml",
+        "ops/quarantine_summary.yml",
+        "ops/privacy_actions.yml",
+    ):
         (sql / name).parent.mkdir(exist_ok=True)
         shutil.copy(REPOSITORY / "sql" / name, sql / name)
     (project_root / "reports").mkdir()

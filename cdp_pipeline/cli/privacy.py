@@ -1,0 +1,101 @@
+"""Commands of the privacy officer: erase people, go on after a crash, show certificates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cdp_pipeline.cli import output
+from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.storage.paths import DataPaths
+
+if TYPE_CHECKING:
+    from cdp_pipeline.rights.erasure import Certificate
+
+privacy = typer.Typer(help="Rights of people: erasure and its proof.", no_args_is_help=True)
+app.add_typer(privacy, name="privacy")
+
+
+@privacy.command(epilog="Example: cdp privacy erase anna@example.com --reason 'letter of 3 May'")
+def erase(
+    people: Annotated[
+        list[str],
+        typer.Argument(help="Customer id, source:record_key, e-mail, phone, card or account."),
+    ],
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why; without personal data.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase people everywhere, keep them out for good, prove that nothing is left."""
+    from cdp_pipeline.rights.erasure import erase_people, find_people, open_resolver
+    from cdp_pipeline.storage.lock import hold_lock
+
+    context = _context()
+    with hold_lock(DataPaths.of(context).lock, "erasure"):
+        with open_resolver(context) as con:
+            subjects = find_people(con, context, people)
+        if not yes:
+            records = sum(len(subject.records) for subject in subjects)
+            typer.confirm(
+                f"Erase {len(subjects)} people with {records} records for good?", abort=True
+            )
+        certificate = erase_people(context, subjects, reason=reason)
+    _show(certificate, as_json=as_json)
+
+
+@privacy.command(epilog="Example: cdp privacy resume")
+def resume(*, as_json: JsonOption = False) -> None:
+    """Finish erasures that were interrupted."""
+    from cdp_pipeline.rights.erasure import resume_erasures
+    from cdp_pipeline.storage.lock import hold_lock
+
+    context = _context()
+    with hold_lock(DataPaths.of(context).lock, "erasure"):
+        certificates = resume_erasures(context)
+    for certificate in certificates:
+        _show(certificate, as_json=as_json)
+    if not certificates and not as_json:
+        output.say("no erasure is pending")
+
+
+def _context() -> RunContext:
+    """Return a context of the night that is published: its day is noted on certificates."""
+    from cdp_pipeline.storage.versions import current_version
+
+    settings = OPTIONS.settings
+    current = current_version(DataPaths.of_settings(settings))
+    if current is None:
+        raise ConfigError(
+            "nothing has been published yet",
+            where=str(settings.data_dir),
+            hint="Run `cdp run` (or `cdp demo`) first.",
+        )
+    return RunContext(current.business_date, "privacy", OPTIONS.root, settings)
+
+
+def _show(certificate: Certificate, *, as_json: bool) -> None:
+    facts = certificate.facts
+    if as_json:
+        output.write_json(facts)
+        return
+    rows = sum(sum(v["rows"].values()) for v in facts["versions"].values())
+    output.write(
+        f"erasure {certificate.erasure}: {facts['people']} people, {facts['left']} traces left"
+    )
+    lines = [
+        ("tombstones", facts["tombstones"]),
+        ("staged rows that went", facts["staged_rows"]),
+        ("sales rows without the person", facts["rows_without_person"]),
+        ("quarantined records blanked", facts["quarantined_records"]),
+        ("raw files rewritten", facts["raw_files_rewritten"]),
+        ("raw files removed", facts["raw_files_removed"]),
+        (f"rows in {len(facts['versions'])} versions", rows),
+        ("identities recipients are told", sum(facts["removals"].values())),
+        ("files searched", facts["files_looked_at"]),
+    ]
+    output.write_table(["what", "count"], lines)
+    output.write(f"certificate: {certificate.path}")

@@ -1,0 +1,15 @@
+"""Settings of privacy: how soon requests are answered, how long files are kept, small counts."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PrivacySettings(BaseModel):
+    """Deadlines, retention and small counts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    answer_days: int = Field(
+        default=30, ge=1, le=90, description="Days within which a request must be done."
+    )

@@ -1,0 +1,193 @@
+"""Erasing people from what was delivered: staged rows, quarantine, raw files, the archive.
+
+Staged rows are cleaned by the recogniser that keeps people out later. It notes on which lines of
+the delivery they stood; there the raw file is rewritten. A raw file of a format that cannot be
+rewritten is removed: what it says of others stays in the staged rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS
+from cdp_pipeline.ingest.inflation import is_compressed
+from cdp_pipeline.ingest.landing import find_files
+from cdp_pipeline.ingest.redaction import compress_like, redact_delivery
+from cdp_pipeline.ingest.suppressing import (
+    Suppressed,
+    is_detaching,
+    note_suppressed,
+    suppress_quarantined,
+    suppress_staged,
+)
+from cdp_pipeline.privacy.redactions import (
+    Redaction,
+    note_redactions,
+    original_hashes,
+    read_redactions,
+)
+from cdp_pipeline.privacy.suppression import create_normalisers
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.rights.files import redact_bytes
+from cdp_pipeline.rights.scan import scan_file
+from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.rights.traces import Traces, load_values
+from cdp_pipeline.storage.files import read_json, sha256_of, write_atomic
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.warehouse import connect
+
+UNKNOWN_LINE = 0
+"""Noted where a row's number is no line of its file: such a file is removed, not rewritten."""
+
+_NOT_DELIVERED = {"index.json"}
+
+
+@dataclass
+class DeliveryCleaning:
+    """What was taken out of deliveries.
+
+    Attributes:
+        staged: Staged rows that went.
+        detached: Staged rows that stay without the person.
+        quarantined: Records whose text went.
+        rewritten: Raw files that were rewritten.
+        removed: Raw files that were removed.
+        spellings: Personal values of the rows, by kind, as they were written.
+    """
+
+    staged: int = 0
+    detached: int = 0
+    quarantined: int = 0
+    rewritten: int = 0
+    removed: int = 0
+    spellings: set[tuple[str, str]] = field(default_factory=set)
+
+
+def clean_staged(context: RunContext, traces: Traces, done: DeliveryCleaning) -> None:
+    """Take people out of every staged file and every quarantine file."""
+    project, paths = load_project(context.project_root), DataPaths.of(context)
+    con = connect(context.settings.engine)
+    try:
+        create_normalisers(con)
+        known = load_values(con, traces, "erased_values")
+        for name, contract in project.sources.items():
+            is_kept = is_detaching(contract, project)
+            for rows in sorted((paths.staging / name).glob("[!.]*.parquet")):
+                found = suppress_staged(con, contract, rows, is_detaching=is_kept, known=known)
+                _note(done, rows, found)
+            for aside in sorted((paths.quarantine / name).glob("[!.]*.parquet")):
+                _clean_quarantine(con, contract, aside, paths, known, done)
+    finally:
+        con.close()
+
+
+def _note(done: DeliveryCleaning, rows: Path, found: Suppressed) -> None:
+    if not (found.dropped or found.detached):
+        return
+    done.staged += found.dropped
+    done.detached += found.detached
+    done.spellings |= found.spellings
+    notes = rows.with_suffix(".json")
+    if notes.is_file():
+        lines = found.lines or (UNKNOWN_LINE,)
+        note_suppressed(notes, replace(found, lines=lines))
+
+
+def _clean_quarantine(
+    con: duckdb.DuckDBPyConnection,
+    contract: SourceContract,
+    aside: Path,
+    paths: DataPaths,
+    known: str,
+    done: DeliveryCleaning,
+) -> None:
+    lines = suppress_quarantined(con, contract, aside, known=known)
+    done.quarantined += len(lines)
+    notes = paths.staging / contract.name / f"{aside.stem}.json"
+    if lines and notes.is_file():
+        note_suppressed(notes, Suppressed(lines=lines))
+
+
+def clean_raw(context: RunContext, searcher: Searcher | None, done: DeliveryCleaning) -> None:
+    """Rewrite raw deliveries on whose noted lines erased people stand.
+
+    Args:
+        context: Settings and project.
+        searcher: Looks for the people on all other lines too; None if only tombstones are known.
+        done: Counts files.
+    """
+    project, paths = load_project(context.project_root), DataPaths.of(context)
+    held = read_redactions(paths)
+    con = connect(context.settings.engine)
+    for path, contract, file_id in _raw_files(project, paths):
+        lines = _noted_lines(paths, contract, file_id)
+        actual = sha256_of(path)
+        known = held.get(actual)
+        has_new = len(lines) > (known.lines if known else 0)
+        if not (has_new or (searcher and any(scan_file(con, path, searcher)))):
+            continue
+        data = _redacted(project, contract, path, lines, searcher)
+        if data is None:
+            path.unlink()
+            done.removed += 1
+            continue
+        original = known.original if known else actual
+        sha256 = hashlib.sha256(data).hexdigest()
+        note_redactions(paths, {sha256: Redaction(original, len(lines))})
+        mode = path.stat().st_mode & 0o777
+        write_atomic(path, data)
+        path.chmod(mode)
+        done.rewritten += sha256 != actual
+
+
+def _redacted(
+    project: Project,
+    contract: SourceContract,
+    path: Path,
+    lines: frozenset[int],
+    searcher: Searcher | None,
+) -> bytes | None:
+    if UNKNOWN_LINE in lines:
+        return None
+    data = redact_delivery(path, contract, lines, is_detaching=is_detaching(contract, project))
+    if data is None or searcher is None:
+        return data
+    plain, count = redact_bytes(_inflated(path, data), searcher)
+    return compress_like(path, plain) if count else data
+
+
+def _inflated(path: Path, data: bytes) -> bytes:
+    """Return what bytes say that are compressed as the suffix of a file says."""
+    if not is_compressed(path):
+        return data
+    kind = "gzip" if path.suffix == ".gz" else "zstd"
+    with pa.CompressedInputStream(pa.BufferReader(data), kind) as stream:
+        return bytes(stream.read())
+
+
+def _raw_files(project: Project, paths: DataPaths) -> Iterator[tuple[Path, SourceContract, str]]:
+    """Yield every raw file with its contract and the id of the delivery that it is."""
+    originals = original_hashes(paths)
+    for name, contract in project.sources.items():
+        where = str(project.path_of("source", name))
+        for delivery in find_files(paths.landing, contract, where=where, originals=originals):
+            if delivery.path:
+                yield Path(delivery.path), contract, delivery.file_id
+        for path in sorted((paths.archive / name).glob("*/*")):
+            if path.is_file() and path.name not in _NOT_DELIVERED:
+                yield path, contract, path.parent.name[:FILE_ID_CHARACTERS]
+
+
+def _noted_lines(paths: DataPaths, contract: SourceContract, file_id: str) -> frozenset[int]:
+    lines: set[int] = set()
+    for notes in sorted((paths.staging / contract.name).glob(f"{file_id}-*.json")):
+        lines |= set(read_json(notes).get("erased_lines", ()))
+    return frozenset(lines)

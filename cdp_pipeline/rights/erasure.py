@@ -1,0 +1,315 @@
+"""Erasure from beginning to end: everywhere, provably, and again without harm after any crash.
+
+The order: tombstones, so that nothing comes back; what is delivered; what people wrote; versions;
+files; the search that proves it; the certificate. What is needed to go on after a crash lies in
+``privacy/pending`` and is removed last. Finding the person is ``identity``'s business.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.errors import ConfigError, PrivacyError
+from cdp_pipeline.identity.erasure.journals import erase_lines
+from cdp_pipeline.identity.erasure.subjects import Subject, find_subject
+from cdp_pipeline.identity.grouping.remembered import Memory
+from cdp_pipeline.privacy.suppression import (
+    KINDS,
+    add_tombstones,
+    create_normalisers,
+    suppression_keys,
+)
+from cdp_pipeline.rights.deliveries import DeliveryCleaning, clean_raw, clean_staged
+from cdp_pipeline.rights.files import clean_exports, clean_tree
+from cdp_pipeline.rights.removals import FOLDER as REMOVALS
+from cdp_pipeline.rights.removals import Removal, find_removals, write_removals
+from cdp_pipeline.rights.scan import Find, scan_folder
+from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.rights.traces import Traces, add_words, find_traces
+from cdp_pipeline.rights.versions import clean_version, remove_leftovers
+from cdp_pipeline.storage.files import read_json, write_json
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.versions import published_versions
+from cdp_pipeline.storage.warehouse import (
+    connect,
+    create_macros,
+    fetch_value,
+    open_published,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+PENDING = "pending"
+CERTIFICATES = "certificates"
+_SHOWN_FINDS = 20
+_SPELT = {
+    "email": ("email",),
+    "phone": ("phone",),
+    "cookie": ("cookie",),
+    "identifier": tuple(kind for kind in KINDS if kind not in {"email", "phone", "record"}),
+}
+"""Kinds of values by the kind of personal data that a contract declares."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was done, without saying about whom.
+
+    Attributes:
+        erasure: Number, such as ``E000007``.
+        path: The certificate's file.
+        facts: Its content.
+        finds: Traces that were found afterwards; none, or the erasure is not done.
+    """
+
+    erasure: str
+    path: Path
+    facts: dict[str, Any]
+    finds: tuple[Find, ...] = ()
+
+
+@dataclass
+class Pending:
+    """An erasure that has begun.
+
+    Attributes:
+        erasure: Its number.
+        traces: The people.
+        removals: What destinations are to be told.
+        requests: Source and number of the requests that asked for it.
+        reason: Why, as given.
+        spellings: Values of the people as they were delivered.
+    """
+
+    erasure: str
+    traces: Traces
+    removals: tuple[Removal, ...] = ()
+    requests: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
+    spellings: set[tuple[str, str]] = field(default_factory=set)
+
+
+@contextmanager
+def open_resolver(context: RunContext) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the current version so that people can be found in it."""
+    with open_published(context.data_dir, engine=context.settings.engine, sandboxed=False) as con:
+        create_macros(con, context)
+        yield con
+
+
+def find_people(
+    con: duckdb.DuckDBPyConnection, context: RunContext, asked: Sequence[str]
+) -> list[Subject]:
+    """Return who is meant by customer ids, record names or identifiers; each person once.
+
+    Raises:
+        ConfigError: Nobody is meant, or several customers hold an identifier.
+    """
+    memory = Memory.of(context.settings.identity)
+    found = {find_subject(con, one, memory=memory): None for one in asked}
+    return list(found)
+
+
+def erase_people(
+    context: RunContext,
+    subjects: Sequence[Subject],
+    *,
+    reason: str = "",
+    requests: Sequence[tuple[str, str]] = (),
+) -> Certificate:
+    """Erase people from everything below the data folder; the caller holds the lock.
+
+    Args:
+        context: Settings, project, and the business date that is noted.
+        subjects: The people, by ``find_people``.
+        reason: Why, in a few words without personal data.
+        requests: Source and number of the requests that asked for it.
+
+    Raises:
+        PrivacyError: Something of them is left; it is named, and a further try goes on.
+    """
+    paths = DataPaths.of(context)
+    with open_resolver(context) as con:
+        traces = find_traces(con, subjects)
+        removals = find_removals(con, traces.customers)
+    pending = Pending(_next_number(paths), traces, removals, tuple(requests), reason)
+    _keep(paths, pending)
+    return _carry_out(context, pending)
+
+
+def resume_erasures(context: RunContext) -> list[Certificate]:
+    """Finish erasures that a crash interrupted."""
+    paths = DataPaths.of(context)
+    return [
+        _carry_out(context, _read_pending(path))
+        for path in sorted((paths.privacy / PENDING).glob("*.json"))
+    ]
+
+
+def _carry_out(context: RunContext, pending: Pending) -> Certificate:
+    paths = DataPaths.of(context)
+    key = suppression_keys(context.settings)[0]
+    tombstones = add_tombstones(
+        paths,
+        key,
+        sorted(pending.traces.values),
+        erasure=pending.erasure,
+        on=context.business_date,
+    )
+    deliveries = DeliveryCleaning()
+    clean_staged(context, pending.traces, deliveries)
+    if deliveries.spellings:  # kept at once: once cleaned, nothing tells them any more
+        pending.spellings |= deliveries.spellings
+        _keep(paths, pending)
+    traces = add_words(pending.traces, _own_spellings(context, pending))
+    searcher = Searcher(traces)
+    clean_raw(context, searcher, deliveries)
+    judged = [erase_lines(paths, subject) for subject in traces.subjects]
+    remove_leftovers(paths)
+    versions = {v.name: clean_version(context, v, traces) for v in published_versions(paths)}
+    write_removals(paths, pending.erasure, pending.removals)
+    files = _clean_files(context, paths, searcher)
+    finds, looked_at = scan_folder(context.data_dir, traces, excluded=_excluded(paths))
+    if not paths.landing.is_relative_to(context.data_dir):
+        more, count = scan_folder(paths.landing, traces)
+        finds, looked_at = finds + more, looked_at + count
+    facts = {
+        "erasure": pending.erasure,
+        "business_date": context.business_date.isoformat(),
+        "reason": pending.reason,
+        "requests": [f"{source}:{number}" for source, number in pending.requests],
+        "people": len(traces.subjects),
+        "key": key.id,
+        "tombstones": tombstones,
+        "staged_rows": deliveries.staged,
+        "rows_without_person": deliveries.detached,
+        "quarantined_records": deliveries.quarantined,
+        "raw_files_rewritten": deliveries.rewritten,
+        "raw_files_removed": deliveries.removed,
+        "journals": sum(sum(found.values()) for found in judged),
+        "versions": {
+            name: {"rows": done.rows, "files": done.files, "turnover": done.turnover}
+            for name, done in versions.items()
+        },
+        "files": files,
+        "removals": {
+            name: sum(r.destination == name for r in pending.removals)
+            for name in sorted({r.destination for r in pending.removals})
+        },
+        "files_looked_at": looked_at,
+        "left": len(finds),
+    }
+    return _certify(paths, pending, facts, finds)
+
+
+def _certify(
+    paths: DataPaths, pending: Pending, facts: dict[str, Any], finds: Sequence[Find]
+) -> Certificate:
+    if finds:
+        shown = "; ".join(f"{f.file} ({f.place}, {f.kind})" for f in finds[:_SHOWN_FINDS])
+        raise PrivacyError(
+            f"{len(finds)} traces are left after erasure {pending.erasure}: {shown}",
+            where=str(paths.privacy / PENDING / f"{pending.erasure}.json"),
+            hint="Remove or mend these files, then run `cdp privacy resume`.",
+        )
+    path = paths.privacy / CERTIFICATES / f"{pending.erasure}.json"
+    paths.ensure(path.parent)
+    write_json(path, facts)
+    (paths.privacy / PENDING / f"{pending.erasure}.json").unlink()
+    return Certificate(pending.erasure, path, facts, tuple(finds))
+
+
+def _clean_files(context: RunContext, paths: DataPaths, searcher: Searcher) -> dict[str, int]:
+    """Take people out of everything beside deliveries and versions."""
+    gone: dict[str, int] = {}
+    for folder in sorted(paths.outbox.glob("*/*")) if paths.outbox.is_dir() else []:
+        if folder.is_dir() and folder.name != REMOVALS:
+            count = sum(clean_exports(folder, searcher).values())
+            gone["outbox"] = gone.get("outbox", 0) + count
+    for folder in sorted((context.data_dir / "work").glob("*")):
+        if folder != paths.work:  # what is left of runs that died
+            shutil.rmtree(folder)
+    left_out = {
+        *(paths.landing, paths.archive, paths.staging, paths.quarantine, paths.versions),
+        *(paths.outbox, context.data_dir / "work", paths.privacy / PENDING),
+    }
+    for name, count in clean_tree(context.data_dir, searcher, excluded=frozenset(left_out)).items():
+        gone[name] = gone.get(name, 0) + count
+    return {name: count for name, count in gone.items() if count}
+
+
+def _excluded(paths: DataPaths) -> list[Path]:
+    """Return what is not searched: the list by which to go on, and what recipients must be told."""
+    removals = sorted(paths.outbox.glob(f"*/{REMOVALS}")) if paths.outbox.is_dir() else []
+    return [paths.privacy / PENDING, paths.work, *removals]
+
+
+def _own_spellings(context: RunContext, pending: Pending) -> set[tuple[str, str]]:
+    """Return spellings that stand for nobody else, as their normalised value shows."""
+    keys = {key for s in pending.traces.subjects for _, key in s.records}
+    own = {(pii, value) for pii, value in pending.spellings if pii == "handle" and value in keys}
+    con = connect(context.settings.engine)
+    try:
+        create_normalisers(con)
+        for pii, value in sorted(pending.spellings):
+            for kind in _SPELT.get(pii, ()):
+                clean = KINDS[kind].format(value="$value")
+                if (kind, fetch_value(con, f"select {clean}", {"value": value})) in (
+                    pending.traces.values
+                ):
+                    own.add((kind, value))
+    finally:
+        con.close()
+    return own
+
+
+def _next_number(paths: DataPaths) -> str:
+    taken = [
+        int(path.stem[1:])
+        for folder in (PENDING, CERTIFICATES)
+        for path in (paths.privacy / folder).glob("E*.json")
+    ]
+    return f"E{max(taken, default=0) + 1:06d}"
+
+
+def _keep(paths: DataPaths, pending: Pending) -> None:
+    folder = paths.ensure(paths.privacy / PENDING)
+    folder.chmod(0o700)
+    path = folder / f"{pending.erasure}.json"
+    write_json(
+        path,
+        {
+            "erasure": pending.erasure,
+            "traces": pending.traces.as_dict(),
+            "removals": [removal.as_dict() for removal in pending.removals],
+            "requests": pending.requests,
+            "reason": pending.reason,
+            "spellings": sorted(pending.spellings),
+        },
+    )
+    path.chmod(0o600)
+
+
+def _read_pending(path: Path) -> Pending:
+    document = read_json(path)
+    if "traces" not in document:
+        raise ConfigError(
+            "is no pending erasure", where=str(path), hint="Restore or remove the file."
+        )
+    return Pending(
+        erasure=document["erasure"],
+        traces=Traces.from_dict(document["traces"]),
+        removals=tuple(Removal(**removal) for removal in document["removals"]),
+        requests=tuple((a, b) for a, b in document["requests"]),
+        reason=document["reason"],
+        spellings={(a, b) for a, b in document["spellings"]},
+    )

@@ -1,0 +1,192 @@
+"""Erasing people from files that are no tables of ours: exports, reports, logs, documentation.
+
+In what was made for others (exports, outbox) whole rows go; in texts the words that name a person
+do. A file is replaced as a whole, so that hard links to it elsewhere keep what they have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cdp_pipeline.activation.files import MANIFEST
+from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.storage.files import fsync, sha256_of
+from cdp_pipeline.storage.warehouse import quote_literal
+
+MARK = b"[erased]"
+
+_ROWS = {".csv", ".jsonl"}
+_TEXTS = {
+    *(".html", ".htm", ".eml", ".json", ".jsonl", ".csv", ".log", ".txt", ".md", ".js", ".xml"),
+    *(".svg", ".yml", ".yaml", ".tsv"),
+}
+
+
+def clean_text(path: Path, searcher: Searcher) -> int:
+    """Replace every word that names a person in a text file and return how many went."""
+    cleaned, count = redact_bytes(path.read_bytes(), searcher)
+    if count:
+        _replace(path, cleaned)
+    return count
+
+
+def redact_bytes(data: bytes, searcher: Searcher) -> tuple[bytes, int]:
+    """Return a text without the words that name a person, and how many went."""
+    parts, last, count = [], 0, 0
+    for start, end in sorted({(start, end) for _, start, end in searcher.spans(data)}):
+        if start >= last:
+            parts += [data[last:start], MARK]
+            count += 1
+        last = max(last, end)
+    return b"".join([*parts, data[last:]]), count
+
+
+def clean_rows(path: Path, searcher: Searcher) -> int:
+    """Take the rows that name a person out of a CSV or JSON lines file; returns how many went."""
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    records = list(_records(text))
+    hits = searcher.hits(records)
+    if any(hits):
+        kept = [record for record, is_theirs in zip(records, hits, strict=True) if not is_theirs]
+        _replace(path, "".join(kept).encode("utf-8", "surrogateescape"))
+    return sum(hits)
+
+
+def clean_parquet(path: Path, searcher: Searcher) -> int:
+    """Take the rows that name a person out of a Parquet file; returns how many went."""
+    with duckdb.connect() as con:
+        relation = f"read_parquet({quote_literal(str(path))})"
+        columns = con.execute(f"describe select * from {relation}").fetchall()  # noqa: S608 - quoted
+        theirs = []
+        for name, kind in [(c[0], str(c[1])) for c in columns]:
+            if "VARCHAR" not in kind:
+                continue
+            column = '"' + name.replace('"', '""') + '"'
+            found = con.execute(
+                f"select distinct cast({column} as varchar) from {relation} where {column} is not null"  # noqa: S608, E501 - quoted
+            ).fetchall()
+            held = [value for (value,) in found]
+            hits = searcher.hits(held)
+            values = [value for value, is_theirs in zip(held, hits, strict=True) if is_theirs]
+            if values:
+                listed = ", ".join(quote_literal(value) for value in values)
+                theirs.append(f"coalesce(cast({column} as varchar) in ({listed}), false)")
+        if not theirs:
+            return 0
+        condition = " or ".join(theirs)
+        count = con.execute(f"select count(*) from {relation} where {condition}").fetchall()[0][0]  # noqa: S608 - quoted
+        copy = path.with_name(f".{path.name}.erasing")
+        con.execute(
+            f"copy (select * from {relation} where not ({condition})) "  # noqa: S608 - quoted
+            f"to {quote_literal(str(copy))} (format parquet, compression zstd)"
+        )
+    copy.chmod(path.stat().st_mode & 0o777)
+    fsync(copy)
+    copy.replace(path)
+    return int(count)
+
+
+def clean_exports(folder: Path, searcher: Searcher) -> dict[str, int]:
+    """Take people out of one destination's files and mend its manifest.
+
+    Returns:
+        Rows that went by file name; files without any are left out.
+    """
+    gone = {}
+    for path in sorted(folder.iterdir()):
+        if path.name == MANIFEST or not path.is_file():
+            continue
+        count = clean_rows(path, searcher) if path.suffix in _ROWS else 0
+        count += clean_parquet(path, searcher) if path.suffix == ".parquet" else 0
+        if count:
+            gone[path.name] = count
+    manifest = folder / MANIFEST
+    if manifest.is_file():
+        _mend_manifest(manifest)
+    return gone
+
+
+def _mend_manifest(path: Path) -> None:
+    """Hold an export's manifest against its files; what it says of members follows the rows."""
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    was = json.dumps(document, sort_keys=True)
+    for entry in document.get("files", []):
+        file = path.parent / entry["file_name"]
+        sha256 = sha256_of(file) if file.is_file() else entry["sha256"]
+        if sha256 == entry["sha256"]:
+            continue
+        rows = _count_rows(file)
+        if entry.get("members"):
+            entry["members"] -= entry["rows"] - rows
+        entry |= {"rows": rows, "bytes": file.stat().st_size, "sha256": sha256}
+    if json.dumps(document, sort_keys=True) != was:
+        text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)
+        _replace(path, text.encode() + b"\n")
+
+
+def _count_rows(path: Path) -> int:
+    if path.suffix == ".parquet":
+        with duckdb.connect() as con:
+            found = con.execute("select count(*) from read_parquet(?)", [str(path)]).fetchall()
+            return int(found[0][0])
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    count = sum(1 for _ in _records(text))
+    return max(0, count - 1) if path.suffix == ".csv" else count
+
+
+def clean_tree(root: Path, searcher: Searcher, *, excluded: frozenset[Path]) -> dict[str, int]:
+    """Take people out of every text and every stray Parquet file below a folder.
+
+    Returns:
+        Words or rows that went by top folder.
+    """
+    gone: dict[str, int] = {}
+    for path in _files(root, excluded):
+        count = 0
+        if path.suffix == ".parquet":
+            count = clean_parquet(path, searcher)
+        elif path.suffix in _TEXTS:
+            count = clean_text(path, searcher)
+        if count:
+            top = path.relative_to(root).parts[0]
+            gone[top] = gone.get(top, 0) + count
+    return gone
+
+
+def _files(root: Path, excluded: frozenset[Path]) -> Iterator[Path]:
+    for path in sorted(root.iterdir()) if root.is_dir() else []:
+        if path in excluded or path.is_symlink():
+            continue
+        if path.is_dir():
+            yield from _files(path, excluded)
+        elif path.is_file():
+            yield path
+
+
+def _records(text: str) -> Iterator[str]:
+    """Yield records with their line ends; a line break inside quotes ends none."""
+    held: list[str] = []
+    quotes = 0
+    for line in text.splitlines(keepends=True):
+        held.append(line)
+        quotes += line.count('"')
+        if quotes % 2 == 0:
+            yield "".join(held)
+            held, quotes = [], 0
+    if held:
+        yield "".join(held)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put new bytes in a file's place, with the same permissions."""
+    copy = path.with_name(f".{path.name}.erasing")
+    copy.write_bytes(data)
+    copy.chmod(path.stat().st_mode & 0o777)
+    fsync(copy)
+    copy.replace(path)
+    fsync(path.parent)

@@ -1,0 +1,169 @@
+"""Looking for people in every file of a data folder: raw bytes, and what is packed inside them.
+
+Independent of what erases: it knows formats, not places. Bytes alone miss compressed columns, so
+Parquet and DuckDB files are read value by value, and gz, zst, zip and workbooks are unpacked.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from cdp_pipeline.core.errors import PrivacyError
+from cdp_pipeline.rights.searching import SEPARATOR, Searcher
+from cdp_pipeline.rights.traces import Traces
+from cdp_pipeline.storage.warehouse import quote_identifier, quote_literal
+
+_BLOCK = 1 << 24
+_OVERLAP = 1 << 12
+_HEAD = 4096
+_TEXT_TYPES = ("VARCHAR", "JSON", "BLOB", "STRUCT", "MAP", "LIST", "[]")
+_DATABASES = {".duckdb", ".db"}
+_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Find:
+    """A trace that was found.
+
+    Attributes:
+        file: Path below the data folder.
+        place: Where in it: ``bytes``, a column, a member of an archive.
+        kind: ``word``, ``phone``, ``number`` or ``name``.
+    """
+
+    file: str
+    place: str
+    kind: str
+
+
+def scan_folder(
+    root: Path, traces: Traces, *, excluded: Collection[Path] = ()
+) -> tuple[list[Find], int]:
+    """Look for people in every file below a folder.
+
+    Args:
+        root: The data folder.
+        traces: What tells the people.
+        excluded: Files and folders that are not looked at.
+
+    Returns:
+        What was found, and the number of files looked at.
+    """
+    searcher, finds, count = Searcher(traces), [], 0
+    with duckdb.connect() as con:
+        for path in sorted(root.rglob("*")):
+            if path.is_symlink() or not path.is_file():
+                continue
+            if any(path == other or other in path.parents for other in excluded):
+                continue
+            count += 1
+            finds += [
+                Find(str(path.relative_to(root)), place, kind)
+                for place, kind in sorted(set(scan_file(con, path, searcher)))
+            ]
+    return finds, count
+
+
+def scan_file(
+    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher
+) -> Iterator[tuple[str, str]]:
+    """Yield place and kind of every trace in one file."""
+    yield from (("name", kind) for kind in searcher.kinds(path.name))
+    yield from (("bytes", kind) for kind in _in_bytes(path, searcher))
+    try:
+        if path.suffix == ".parquet":
+            yield from _in_parquet(con, path, searcher)
+        elif path.suffix in _DATABASES:
+            yield from _in_database(con, path, searcher)
+        elif path.suffix in {".gz", ".zst"}:
+            yield from (("inflated", kind) for kind in _in_stream(path, searcher))
+        elif path.suffix in {".zip", ".xlsx"} or zipfile.is_zipfile(path):
+            yield from _in_archive(path, searcher)
+    except (duckdb.Error, OSError, zipfile.BadZipFile, RuntimeError) as error:
+        raise PrivacyError(
+            f"this file cannot be looked into: {error}",
+            where=str(path),
+            hint="Remove it or put it right, then run the erasure again.",
+        ) from error
+
+
+def _in_bytes(path: Path, searcher: Searcher) -> set[str]:
+    with path.open("rb") as stream:
+        is_text = path.suffix not in {*_DATABASES, ".parquet"}
+        return _in_blocks(iter(lambda: stream.read(_BLOCK), b""), searcher, is_text=is_text)
+
+
+def _in_blocks(blocks: Iterator[bytes], searcher: Searcher, *, is_text: bool = True) -> set[str]:
+    found: set[str] = set()
+    tail = b""
+    for block in blocks:
+        data = tail + block
+        found |= searcher.kinds(data)
+        if is_text and b"\0" in data[:_HEAD]:
+            found |= searcher.kinds(data.replace(b"\0", b""))  # UTF-16
+        tail = data[-_OVERLAP:]
+    return found
+
+
+def _in_stream(path: Path, searcher: Searcher) -> set[str]:
+    kind = "gzip" if path.suffix == ".gz" else "zstd"
+    with pa.CompressedInputStream(pa.OSFile(str(path)), kind) as stream:
+        return _in_blocks(iter(lambda: bytes(stream.read(_BLOCK)), b""), searcher)
+
+
+def _in_archive(path: Path, searcher: Searcher) -> Iterator[tuple[str, str]]:
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            with archive.open(info) as stream:
+                blocks = iter(lambda s=stream: s.read(_BLOCK), b"")  # type: ignore[misc]
+                yield from ((info.filename, kind) for kind in _in_blocks(blocks, searcher))
+
+
+def _in_parquet(
+    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher
+) -> Iterator[tuple[str, str]]:
+    relation = f"read_parquet({quote_literal(str(path))})"
+    yield from _in_relation(con, relation, searcher, prefix="")
+
+
+def _in_database(
+    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher
+) -> Iterator[tuple[str, str]]:
+    con.execute(f"attach {quote_literal(str(path))} as looked_at (read_only)")
+    try:
+        tables = con.execute(
+            "select schema_name, table_name from duckdb_tables() "
+            "where database_name = 'looked_at' order by all"
+        ).fetchall()
+        for schema, table in tables:
+            relation = quote_identifier(f"looked_at.{schema}.{table}")
+            yield from _in_relation(con, relation, searcher, prefix=f"{schema}.{table}.")
+    finally:
+        con.execute("detach looked_at")
+
+
+def _in_relation(
+    con: duckdb.DuckDBPyConnection, relation: str, searcher: Searcher, *, prefix: str
+) -> Iterator[tuple[str, str]]:
+    columns = con.execute(f"describe select * from {relation}").fetchall()  # noqa: S608 - quoted
+    texts = [c[0] for c in columns if any(t in str(c[1]) for t in _TEXT_TYPES)]
+    for name in texts:
+        column = '"' + name.replace('"', '""') + '"'
+        con.execute(f"select distinct cast({column} as varchar) from {relation}")  # noqa: S608 - quoted
+        found: set[str] = set()
+        while rows := con.fetchmany(_ROWS):
+            found |= searcher.kinds(SEPARATOR.join(text for (text,) in rows if text))
+        yield from ((f"{prefix}{name}", kind) for kind in found)
+    both = [n for n in texts if n in {"given_name", "family_name", "first_name", "last_name"}]
+    if len(both) > 1:  # a person's two names stand beside each other
+        listed = ", ".join('"' + name.replace('"', '""') + '"' for name in both)
+        con.execute(f"select distinct concat_ws(' ', {listed}) from {relation}")  # noqa: S608 - quoted
+        while rows := con.fetchmany(_ROWS):
+            for kind in searcher.kinds(SEPARATOR.join(text for (text,) in rows if text)):
+                yield f"{prefix}{'+'.join(both)}", kind

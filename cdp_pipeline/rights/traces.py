@@ -1,0 +1,282 @@
+"""What tells a person anywhere in the data folder: values to match, words to look for.
+
+Values that somebody else holds too (a family's mailbox, a shared number) are nobody's trace: they
+stay, and the other person keeps them. Finding the person is ``identity``'s business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from cdp_pipeline.identity.erasure.subjects import Subject
+from cdp_pipeline.privacy.suppression import KINDS
+from cdp_pipeline.storage.warehouse import describe, has_table, quote_literal
+
+HASHES = ("md5", "sha1", "sha256")
+"""Algorithms whose plain digests of addresses and numbers are looked for too."""
+
+_RECORD_FIELDS = (
+    "email",
+    "phone",
+    "loyalty_id",
+    "account_id",
+    "payment_token",
+    "national_id",
+    "identifier",
+)
+_SHORTEST = 5
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Everything that stands for one or several people.
+
+    Attributes:
+        subjects: The people, as identity knows them.
+        values: Kind and normalised value, held by nobody else.
+        words: Lower-case texts by which they are found: ids, addresses, numbers, hashes.
+        phones: Last nine digits of their numbers.
+        numbers: Cards and accounts without leading zeros.
+        names: Given and family name of those who share both with nobody.
+    """
+
+    subjects: tuple[Subject, ...] = ()
+    values: frozenset[tuple[str, str]] = frozenset()
+    words: frozenset[str] = frozenset()
+    phones: frozenset[str] = frozenset()
+    numbers: frozenset[str] = frozenset()
+    names: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+
+    @property
+    def customers(self) -> tuple[str, ...]:
+        """Ids of the people, living and retired."""
+        return tuple(sorted({c for subject in self.subjects for c in subject.customers}))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for the file by which an interrupted erasure goes on."""
+        return {
+            "subjects": [
+                {
+                    "customers": s.customers,
+                    "records": s.records,
+                    "values": s.values,
+                    "names": s.names,
+                }
+                for s in self.subjects
+            ],
+            **{
+                name: sorted(getattr(self, name))
+                for name in ("values", "words", "phones", "numbers", "names")
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> Traces:
+        """Return what ``as_dict`` wrote."""
+        subjects = tuple(
+            Subject(
+                customers=tuple(s["customers"]),
+                records=tuple((a, b) for a, b in s["records"]),
+                values=tuple(s["values"]),
+                names=tuple((a, b) for a, b in s["names"]),
+            )
+            for s in document["subjects"]
+        )
+        return cls(
+            subjects=subjects,
+            values=frozenset((a, b) for a, b in document["values"]),
+            words=frozenset(document["words"]),
+            phones=frozenset(document["phones"]),
+            numbers=frozenset(document["numbers"]),
+            names=frozenset((a, b) for a, b in document["names"]),
+        )
+
+
+def find_traces(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> Traces:
+    """Return the traces of people in a version that still has them.
+
+    Args:
+        con: Connection to the version, with the macros of ``sql/macros``.
+        subjects: The people, by ``identity.erasure.subjects.find_subject``.
+    """
+    _load(con, subjects)
+    values = _record_values(con) | _contact_values(con)
+    records = {f"{source}/{key}" for s in subjects for source, key in s.records}
+    names = frozenset(
+        (str(a).casefold(), str(b).casefold()) for a, b in con.execute(_NAMES).fetchall()
+    )
+    tables = {n for n in ("ops.export_members",) if has_table(con, n)}
+    sent = _sent_values(con) if tables else set()
+    traces = Traces(
+        subjects=tuple(subjects),
+        values=frozenset(values | {("record", name) for name in records}),
+        words=frozenset(c.casefold() for s in subjects for c in s.customers) | frozenset(sent),
+        names=names,
+    )
+    return add_words(traces, values)
+
+
+def add_words(traces: Traces, values: Iterable[tuple[str, str]]) -> Traces:
+    """Return traces with the words of further spellings: kind and value, as written anywhere."""
+    words, phones, numbers = set(traces.words), set(traces.phones), set(traces.numbers)
+    for kind, value in values:
+        text = value.strip().casefold()
+        digits = "".join(c for c in text if c.isdigit())
+        if kind == "phone" and len(digits) >= _SHORTEST + 2:
+            phones.add(digits[-9:])
+            for form in (digits, f"+{digits}", f"00{digits}", digits.lstrip("0"), text):
+                words |= _digests(form)
+        elif kind == "email":
+            words |= {text, *_digests(text)}
+        elif kind in {"loyalty_id", "account_id", "identifier", "national_id"}:
+            if len(text) >= _SHORTEST:
+                words |= {text, *_digests(text)}
+                numbers |= {digits.lstrip("0")} if digits == text else set()
+        elif kind in {"payment_token", "push_token", "cookie", "handle"} and len(text) >= _SHORTEST:
+            words.add(text)
+    return Traces(
+        subjects=traces.subjects,
+        values=traces.values,
+        words=frozenset(words),
+        phones=frozenset(phones),
+        numbers=frozenset(number for number in numbers if len(number) >= _SHORTEST + 1),
+        names=traces.names,
+    )
+
+
+def load_values(con: duckdb.DuckDBPyConnection, traces: Traces, table: str) -> str:
+    """Make a temporary table (kind, value) of the people's values and return its name."""
+    kinds = pa.array([kind for kind, _ in sorted(traces.values)], pa.string())
+    values = pa.array([value for _, value in sorted(traces.values)], pa.string())
+    con.register(f"{table}_rows", pa.table({"kind": kinds, "value": values}))
+    con.execute(f"create or replace temp table {table} as from {table}_rows")
+    con.unregister(f"{table}_rows")
+    return table
+
+
+def _digests(text: str) -> set[str]:
+    return {hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest() for name in HASHES}
+
+
+def _load(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> None:
+    records = [record for subject in subjects for record in subject.records]
+    customers = [customer for subject in subjects for customer in subject.customers]
+    con.register(
+        "erased_record_rows",
+        pa.table(
+            {
+                "source": pa.array([source for source, _ in records], pa.string()),
+                "record_key": pa.array([key for _, key in records], pa.string()),
+            }
+        ),
+    )
+    con.register("erased_customer_rows", pa.table({"id": pa.array(customers, pa.string())}))
+    con.execute("create or replace temp table erased_records as from erased_record_rows")
+    con.execute("create or replace temp table erased_customers as from erased_customer_rows")
+    con.execute(
+        "create or replace temp table told_records as "
+        "select r.*, e.record_key is not null as is_theirs from identity.records as r "
+        "left join erased_records as e on e.source = r.source and e.record_key = r.record_key"
+    )
+
+
+_NAMES = """
+with held as (
+    select lower(trim(printed_given)) as a, lower(trim(printed_family)) as b, is_theirs
+    from told_records
+    union all
+    select given_name, family_name, is_theirs from told_records
+),
+
+pairs as (
+    select least(a, b) as low, greatest(a, b) as high, a, b, is_theirs
+    from held
+    where length(a) > 1 and length(b) > 1
+)
+
+select a, b
+from pairs
+where (low, high) in (select (low, high) from pairs group by low, high having bool_and(is_theirs))
+group by a, b
+order by a, b
+"""
+# In either order, as written and as cleaned: a namesake's name is no trace.
+
+_COMPOSITES = {
+    "name_birth": "given_name || '|' || family_name || '|' || cast(birth_date as varchar)",
+    "name_address": "given_name || '|' || family_name || '|' || street || '|' || postcode",
+}
+
+
+def _record_values(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    """Return values of their records that no other record has."""
+    held = describe(con, "told_records") if has_table(con, "told_records", catalog="temp") else {}
+    fields = {
+        name: KINDS[name].format(value=name) for name in _RECORD_FIELDS if not held or name in held
+    }
+    parts = [
+        f"select {quote_literal(kind)} as kind, {sql} as value, is_theirs from told_records"  # noqa: S608 - constants
+        for kind, sql in {**fields, **_COMPOSITES}.items()
+    ]
+    return _unshared(con, parts)
+
+
+def _contact_values(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    """Return devices and browsers that are theirs alone."""
+    is_theirs = "customer_id in (select id from erased_customers)"
+    parts = []
+    if has_table(con, "core.customer_contact"):
+        parts.append(
+            f"select 'push_token' as kind, trim(push_token) as value, {is_theirs} as is_theirs "  # noqa: S608 - constants
+            "from core.customer_contact"
+        )
+    if has_table(con, "core.bridge_cookie"):
+        parts.append(
+            f"select 'cookie' as kind, cookie_id as value, {is_theirs} as is_theirs "  # noqa: S608 - constants
+            "from core.bridge_cookie"
+        )
+    return _unshared(con, parts) if parts else set()
+
+
+def _unshared(con: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> set[tuple[str, str]]:
+    found = con.execute(
+        f"select kind, value from ({' union all '.join(parts)}) where nullif(value, '') is not null "  # noqa: S608, E501 - own SQL
+        "group by kind, value having bool_and(is_theirs) order by all"
+    ).fetchall()
+    return {(str(kind), str(value)) for kind, value in found}
+
+
+def _sent_values(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """Return what destinations were told: hashed or plain identifiers, as they were sent."""
+    found = con.execute(
+        "select distinct identifiers from ops.export_members "
+        "where customer_id in (select id from erased_customers) order by all"
+    ).fetchall()
+    texts = [
+        str(value).casefold()
+        for (document,) in found
+        for value in json.loads(document or "{}").values()
+        if value
+    ]
+    digests = {text for text in texts if _SHA256.fullmatch(text)}
+    return digests - _others_sent(con, digests)
+
+
+def _others_sent(con: duckdb.DuckDBPyConnection, digests: set[str]) -> set[str]:
+    """Return digests that other people were sent with too: a first name, a shared mailbox."""
+    if not digests:
+        return set()
+    found = con.execute(
+        "select distinct unnest(regexp_extract_all(lower(identifiers), '[0-9a-f]{64}')) as digest "
+        "from ops.export_members where customer_id not in (select id from erased_customers)"
+    ).fetchall()
+    return {str(digest) for (digest,) in found} & digests

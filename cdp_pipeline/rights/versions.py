@@ -1,0 +1,324 @@
+"""Erasing people from a published version: a clean copy takes the place of the old one.
+
+Versions never change otherwise. DuckDB keeps deleted bytes in its file, so what is published is a
+fresh copy; the two folders change places at once and keep the version's name, on which the ledger,
+the links and the next night rely. Which rows are somebody's follows from names of columns, so that
+a new table is covered without being listed; sales stay without the person (``erasure: detach``).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.errors import PrivacyError
+from cdp_pipeline.identity.erasure.subjects import Subject
+from cdp_pipeline.identity.erasure.tables import erase_rows
+from cdp_pipeline.identity.grouping.remembered import Memory
+from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.rights.files import clean_exports, clean_tree
+from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.rights.traces import Traces, load_values
+from cdp_pipeline.storage.exchange import exchange
+from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.versions import MANIFEST_FILE, Version
+from cdp_pipeline.storage.warehouse import (
+    DATABASE_FILE,
+    STORAGE_VERSION,
+    connect,
+    create_macros,
+    describe,
+    fetch_value,
+    has_table,
+    quote_column,
+    quote_identifier,
+    quote_literal,
+)
+
+CLEAN_PREFIX = ".clean-"
+OWN_COLUMNS = ("customer_id", "owner_id", "old_customer_id")
+"""Columns whose row is about the person."""
+
+TURNOVER = (("core.fct_sales", "net_amount"), ("core.fct_orders", "order_amount"))
+"""Sums that must be the same to the cent before and after."""
+
+
+@dataclass
+class Cleaning:
+    """What was taken out of one version.
+
+    Attributes:
+        rows: Rows deleted or left without the person, by table.
+        files: Rows or words that went, by folder.
+        turnover: Sums that stayed the same, by column.
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+    turnover: dict[str, str] = field(default_factory=dict)
+
+
+def remove_leftovers(paths: DataPaths) -> None:
+    """Delete copies that an interrupted erasure left beside the versions."""
+    for path in sorted(paths.versions.glob(f"{CLEAN_PREFIX}*")) if paths.versions.is_dir() else []:
+        name = path.name.removeprefix(CLEAN_PREFIX).removesuffix(".aside")
+        if path.name.endswith(".aside") and not (paths.versions / name).exists():
+            path.rename(paths.versions / name)  # died between two renames
+        else:
+            shutil.rmtree(path)
+
+
+def clean_version(context: RunContext, version: Version, traces: Traces) -> Cleaning:
+    """Put a clean copy in the place of a version that holds the people.
+
+    Args:
+        context: Settings and project; the erasure's date.
+        version: Any published version.
+        traces: The people.
+
+    Raises:
+        PrivacyError: Turnover would change.
+    """
+    clean = version.path.with_name(f"{CLEAN_PREFIX}{version.name}")
+    _link_tree(version.path, clean)
+    searcher, done = Searcher(traces), Cleaning()
+    for folder in sorted((clean / "exports").glob("*")) if (clean / "exports").is_dir() else []:
+        count = sum(clean_exports(folder, searcher).values()) if folder.is_dir() else 0
+        done.files["exports"] = done.files.get("exports", 0) + count
+    changed = _clean_database(context, version, clean, traces, done)
+    left_out = frozenset({clean / "parquet", clean / "exports", clean / MANIFEST_FILE})
+    for name, count in clean_tree(clean, searcher, excluded=left_out).items():
+        done.files[name] = done.files.get(name, 0) + count
+    done.files = {name: count for name, count in done.files.items() if count}
+    if not (changed or done.files):
+        shutil.rmtree(clean)
+        return done
+    _seal(clean)
+    fsync_tree(clean)
+    exchange(clean, version.path)
+    shutil.rmtree(clean)
+    return done
+
+
+def _link_tree(source: Path, target: Path) -> None:
+    """Copy a version by hard links, but for its database."""
+    shutil.rmtree(target, ignore_errors=True)
+    for path in [source, *sorted(source.rglob("*"))]:
+        place = target / path.relative_to(source)
+        if path.is_dir():
+            place.mkdir(mode=0o750)
+        elif path.name != DATABASE_FILE:
+            os.link(path, place)
+
+
+def _clean_database(
+    context: RunContext, version: Version, clean: Path, traces: Traces, done: Cleaning
+) -> bool:
+    """Write the clean database and its Parquet files; returns whether anything changed."""
+    scratch = clean / ".scratch.duckdb"
+    con = connect(context.settings.engine, spill=DataPaths.of(context).ensure(clean / ".spill"))
+    project = load_project(context.project_root)
+    try:
+        for path, name, mode in (
+            (version.path / DATABASE_FILE, "published", "read_only"),
+            (scratch, "cdp", f"storage_version '{STORAGE_VERSION}'"),
+        ):
+            con.execute(f"attach {quote_literal(str(path))} as {name} ({mode})")
+        con.execute("copy from database published to cdp")
+        con.execute("use cdp")
+        create_macros(con, context)
+        done.rows = _erase(con, context, project, traces)
+        done.turnover = _same_turnover(con)
+        mended = _tell_exports(con, clean)
+        done.rows |= {"ops.exports": mended} if mended else {}
+        if done.rows:
+            target = clean / DATABASE_FILE
+            options = f"storage_version '{STORAGE_VERSION}'"
+            con.execute(f"attach {quote_literal(str(target))} as clean ({options})")
+            con.execute("copy from database cdp to clean")
+            con.execute("checkpoint clean")
+            _write_parquet(con, project, clean / "parquet", sorted(done.rows))
+        else:
+            os.link(version.path / DATABASE_FILE, clean / DATABASE_FILE)
+    finally:
+        con.close()
+        for path in clean.glob(".scratch.duckdb*"):
+            path.unlink()
+        shutil.rmtree(clean / ".spill", ignore_errors=True)
+    return bool(done.rows)
+
+
+def _erase(
+    con: duckdb.DuckDBPyConnection, context: RunContext, project: Project, traces: Traces
+) -> dict[str, int]:
+    everybody = Subject(
+        customers=traces.customers,
+        records=tuple(sorted({r for s in traces.subjects for r in s.records})),
+        values=tuple(sorted({v for s in traces.subjects for v in s.values})),
+        names=tuple(sorted({n for s in traces.subjects for n in s.names})),
+    )
+    rows: dict[str, int] = {}
+    if has_table(con, "identity.records"):
+        memory = Memory.of(context.settings.identity)
+        erased = erase_rows(
+            con, everybody, business_date=context.business_date.isoformat(), memory=memory
+        )
+        rows = {f"identity.{table}": count for table, count in erased.items()}
+    load_values(con, traces, "erased_values")
+    con.execute("create or replace temp table erased_ids (id varchar)")
+    con.executemany("insert into erased_ids values (?)", [[c] for c in traces.customers])
+    tables = con.execute(
+        "select schema_name, table_name from duckdb_tables() "
+        "where database_name = 'cdp' and schema_name <> 'identity' order by all"
+    ).fetchall()
+    for schema, table in tables:
+        name = f"{schema}.{table}"
+        spec = project.tables.get(name)
+        is_kept = spec is not None and spec.header.erasure == "detach"
+        personal = [n for n, c in spec.header.columns.items() if c.pii] if spec else []
+        count = _erase_table(con, name, is_kept=is_kept, personal=personal)
+        if count:
+            rows[name] = count
+    if has_table(con, "core.dim_household") and has_table(con, "core.dim_customer"):
+        empty = _run(
+            con,
+            "delete from core.dim_household where household_id not in "
+            "(select household_id from core.dim_customer where household_id is not null)",
+        )
+        rows |= {"core.dim_household": rows.get("core.dim_household", 0) + empty} if empty else {}
+    return rows
+
+
+def _erase_table(
+    con: duckdb.DuckDBPyConnection, name: str, *, is_kept: bool, personal: list[str]
+) -> int:
+    """Delete a table's rows about the people, or take the people out of them."""
+    columns = describe(con, name)
+    table = quote_identifier(name)
+    own = [column for column in OWN_COLUMNS if column in columns]
+    theirs = [f"{column} in (select id from erased_ids)" for column in own]  # noqa: S608 - constants
+    if "cookie_id" in columns:
+        theirs.append("cookie_id in (select value from erased_values where kind = 'cookie')")
+    if {"source", "record_key"} <= set(columns):
+        theirs.append(
+            "source || '/' || record_key in (select value from erased_values where kind = 'record')"
+        )
+    count = 0
+    if theirs and is_kept:
+        emptied = [c for c in dict.fromkeys([*own, *personal]) if c in columns]
+        assigned = ", ".join(f"{quote_column(column)} = null" for column in emptied)
+        count += _run(con, f"update {table} set {assigned} where {' or '.join(theirs)}")  # noqa: S608 - quoted
+    elif theirs:
+        count += _run(con, f"delete from {table} where {' or '.join(theirs)}")  # noqa: S608 - quoted
+    for column in columns:
+        if column.endswith("_customer_id") and column not in own:
+            count += _run(
+                con,
+                f"update {table} set {quote_column(column)} = null "  # noqa: S608 - quoted
+                f"where {quote_column(column)} in (select id from erased_ids)",
+            )
+    return count
+
+
+def _run(con: duckdb.DuckDBPyConnection, statement: str) -> int:
+    return int(fetch_value(con, statement) or 0)
+
+
+def _same_turnover(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return sums that are the same before and after.
+
+    Raises:
+        PrivacyError: One is not.
+    """
+    sums = {}
+    for table, column in TURNOVER:
+        if not has_table(con, table):
+            continue
+        before, after = (
+            fetch_value(con, f"select coalesce(sum({column}), 0) from {catalog}.{table}")  # noqa: S608 - constants
+            for catalog in ("published", "cdp")
+        )
+        if Decimal(before) != Decimal(after):
+            raise PrivacyError(
+                f"erasure would change the sum of {column} from {before} to {after}",
+                where=table,
+                hint="This is a fault of the program: nothing was changed; report it.",
+            )
+        sums[f"{table}.{column}"] = str(after)
+    return sums
+
+
+def _tell_exports(con: duckdb.DuckDBPyConnection, clean: Path) -> int:
+    """Bring ``ops.exports`` in line with the files that lost rows; returns its changed rows."""
+    if not has_table(con, "ops.exports"):
+        return 0
+    mended = 0
+    for manifest in sorted((clean / "exports").glob("*/manifest.json")):
+        document: dict[str, Any] = read_json(manifest)
+        for entry in document.get("files", []):
+            mended += int(
+                fetch_value(
+                    con,
+                    'update ops.exports set "rows" = $rows, bytes = $bytes, '
+                    "member_count = case when kind = 'full' then member_count - (\"rows\" - $rows) "
+                    "else member_count end, sha256 = $sha256 "
+                    "where destination = $destination and file_name = $file_name "
+                    "and sha256 <> $sha256",
+                    {
+                        **{name: entry[name] for name in ("rows", "bytes", "sha256", "file_name")},
+                        "destination": manifest.parent.name,
+                    },
+                )
+            )
+    return mended
+
+
+def _write_parquet(
+    con: duckdb.DuckDBPyConnection, project: Project, folder: Path, tables: list[str]
+) -> None:
+    for name in tables:
+        schema, table = name.split(".")
+        target = folder / schema / f"{table}.parquet"
+        if not target.is_file():
+            continue
+        spec = project.tables.get(name)
+        key = spec.header.key if spec and spec.sql is None else ()
+        held = describe(con, f"clean.{name}")
+        order = ", ".join(quote_column(column) for column in key if column in held)
+        copy = target.with_name(f".{target.name}.erasing")
+        con.execute(
+            f"copy (select * from clean.{quote_identifier(name)}"  # noqa: S608 - quoted
+            f"{f' order by {order}' if order else ''}) "
+            f"to {quote_literal(str(copy))} (format parquet, compression zstd)"
+        )
+        copy.chmod(target.stat().st_mode & 0o777)
+        copy.replace(target)
+
+
+def _seal(folder: Path) -> None:
+    """Bring the manifest in line with files and rows."""
+    document = read_json(folder / MANIFEST_FILE)
+    listed = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path != folder / MANIFEST_FILE:
+            name = str(path.relative_to(folder))
+            listed[name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+    document["files"] = listed
+    con = duckdb.connect(str(folder / DATABASE_FILE), read_only=True)
+    try:
+        for name in document.get("rows", {}):
+            sql = f"select count(*) from {quote_identifier(name)}"  # noqa: S608 - quoted
+            document["rows"][name] = int(fetch_value(con, sql))
+    finally:
+        con.close()
+    (folder / MANIFEST_FILE).unlink()  # a hard link: the old version's own manifest stays
+    write_json(folder / MANIFEST_FILE, document)
+    (folder / DATABASE_FILE).chmod(0o640)

@@ -1,0 +1,192 @@
+"""Erased people do not come back: not in another spelling, not from another source."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from cdp_pipeline.ingest.redaction import redact_delivery
+from cdp_pipeline.privacy.suppression import add_tombstones, suppression_keys
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.storage.paths import DataPaths
+
+from .conftest import NIGHT, Store
+
+PEOPLE: dict[str, Any] = {
+    "title": "People",
+    "owner": "crm",
+    "delivery": {"path": "people/*.csv", "format": "csv"},
+    "load": {"mode": "append", "key": ["contact_id"]},
+    "columns": {
+        "contact_id": {"required": True},
+        "full_name": {"pii": "name"},
+        "born": {"type": "date", "pii": "birth_date"},
+        "email": {"pii": "email"},
+        "phone": {"pii": "phone"},
+        "card": {"pii": "identifier"},
+        "amount": {"type": "decimal"},
+    },
+    "feeds": [
+        {
+            "entity": "person_records",
+            "columns": {
+                "record_key": "contact_id",
+                "record_kind": "'contact'",
+                "full_name": "full_name",
+                "birth_date": "born",
+                "email": "email",
+                "phone": "phone",
+                "loyalty_id": "card",
+            },
+        }
+    ],
+}
+SALES: dict[str, Any] = {
+    "title": "Sales",
+    "owner": "retail",
+    "delivery": {"path": "sales/*.csv", "format": "csv"},
+    "load": {"mode": "append", "key": ["receipt", "line"]},
+    "columns": {
+        "receipt": {"required": True},
+        "line": {"type": "integer", "required": True},
+        "card": {"pii": "identifier"},
+        "mail": {"pii": "email"},
+        "amount": {"type": "decimal"},
+    },
+    "feeds": [
+        {
+            "entity": "sale_lines",
+            "columns": {
+                "sale_id": "receipt",
+                "line_no": "line",
+                "sold_at": "cast(_business_date as timestamp)",
+                "store_id": "'S1'",
+                "channel": "'store'",
+                "sku": "'A'",
+                "line_kind": "'product'",
+                "quantity": "1",
+                "unit_price": "amount",
+                "discount_amount": "0",
+                "net_amount": "amount",
+                "is_return": "false",
+                "currency": "'GBP'",
+            },
+        },
+        {
+            "entity": "person_records",
+            "columns": {
+                "record_key": "receipt",
+                "record_kind": "'receipt'",
+                "loyalty_id": "card",
+                "email": "mail",
+            },
+        },
+    ],
+}
+HEADER = "contact_id,full_name,born,email,phone,card,amount\n"
+VALUES = {
+    ("email", "annareed@gmail.com"),
+    ("phone", "700900123"),
+    ("loyalty_id", "12345678"),
+    ("name_birth", "anna|reed|1980-02-29"),
+}
+
+
+def _erase(store: Store) -> None:
+    context = store.context()
+    key = suppression_keys(context.settings)[0]
+    add_tombstones(DataPaths.of(context), key, VALUES, erasure="E000001", on=NIGHT)
+
+
+SPELLINGS = [
+    ("", "", "anna.reed@gmail.com", "", ""),
+    ("", "", " Anna.Reed+shop@GoogleMail.com ", "", ""),
+    ("", "", "ANNAREED@GMAIL.COM", "", ""),
+    ("", "", "mailto:anna.reed@gmail.com", "", ""),
+    ("", "", "", "07700 900123", ""),
+    ("", "", "", "+44 (0)7700-900.123", ""),
+    ("", "", "", "00447700900123", ""),
+    ("", "", "", "", "0012345678"),
+    ("", "", "", "", "12-345-678"),
+    ("Mrs ANNA REED", "1980-02-29", "", "", ""),
+    ("Reed, Anna", "1980-02-29", "other@example.com", "", ""),
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_person_does_not_return_in_another_spelling(
+    store: Store, spelling: tuple[str, ...]
+) -> None:
+    store.declare("people", PEOPLE)
+    fields = ",".join(f'"{text}"' for text in spelling)
+    store.deliver(
+        f"people/{NIGHT}.csv", f"{HEADER}P1,{fields},1\nP2,Bob Hill,1970-01-02,b@x.org,,,2\n"
+    )
+    _erase(store)
+    store.night()
+    assert store.query("select record_key from staging.person_records") == [("P2",)]
+    assert store.query("select records, loaded, suppressed from ops.deliveries") == [(2, 1, 1)]
+
+
+def test_sales_stay_without_the_person(store: Store) -> None:
+    store.declare("sales", SALES)
+    store.deliver(
+        f"sales/{NIGHT}.csv",
+        "receipt,line,card,mail,amount\nR1,1,0012345678,,10.10\nR1,2,0012345678,a@x.org,5.05\n"
+        "R2,1,555,b@x.org,1.00\n",
+    )
+    _erase(store)
+    store.night()
+    assert store.query("select sum(net_amount), count(*) from staging.sale_lines") == [
+        (Decimal("16.15"), 3)
+    ]
+    assert store.query("select record_key from staging.person_records") == [("R2",)]
+    assert store.query("select loaded, suppressed from ops.deliveries") == [(3, 0)]
+
+
+def test_nothing_of_the_person_is_kept_of_rows_set_aside(store: Store) -> None:
+    store.declare("people", PEOPLE)
+    store.deliver(
+        f"people/{NIGHT}.csv",
+        f"{HEADER}P1,Anna Reed,,anna.reed@gmail.com,,,wrong\nP2,Bob Hill,,b@x.org,,,wrong\n"
+        + "".join(f"Q{n},Cy Moor,,c{n}@x.org,,,1\n" for n in range(30)),
+    )
+    _erase(store)
+    store.night()
+    aside = [
+        path.read_bytes() for path in DataPaths.of(store.context()).quarantine.rglob("*.parquet")
+    ]
+    assert len(aside) == 1
+    assert b"anna" not in aside[0].lower()
+    assert b"[erased]" in aside[0]
+    assert b"Bob Hill" in aside[0]
+    assert store.query("select quarantined, suppressed from ops.deliveries") == [(2, 0)]
+
+
+def test_a_raw_file_loses_records_but_no_line(tmp_path: Any, project_root: Any) -> None:
+    del project_root
+    contract = SourceContract.model_validate({**PEOPLE, "name": "people"})
+    path = tmp_path / "people.csv"
+    text = f'{HEADER}P1,"Anna\nReed",,a@x.org,,,1\r\nP2,Bob,,b@x.org,,,2\n'
+    path.write_bytes(text.encode())
+    data = redact_delivery(path, contract, [2], is_detaching=False)
+    assert data == f"{HEADER}\n\r\nP2,Bob,,b@x.org,,,2\n".encode()
+
+
+def test_a_sale_in_a_raw_file_loses_its_person_only(tmp_path: Any) -> None:
+    contract = SourceContract.model_validate({**SALES, "name": "sales"})
+    path = tmp_path / "sales.csv"
+    path.write_bytes(b"\xef\xbb\xbfreceipt,line,Card,MAIL,amount\nR1,1,12345678,a@x.org,1.00\n")
+    data = redact_delivery(path, contract, [2], is_detaching=True)
+    assert data == b"\xef\xbb\xbfreceipt,line,Card,MAIL,amount\nR1,1,,,1.00\n"
+
+
+def test_tombstones_tell_nobody(store: Store) -> None:
+    _erase(store)
+    held = (DataPaths.of(store.context()).privacy / "suppression.jsonl").read_text()
+    assert "anna" not in held
+    assert "700900123" not in held
+    _erase(store)  # again without harm
+    assert held == (DataPaths.of(store.context()).privacy / "suppression.jsonl").read_text()

@@ -1,0 +1,91 @@
+"""Traces of people are found in any bytes, however they are spelled, and nobody else's are."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdp_pipeline.rights.files import redact_bytes
+from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.rights.traces import Traces, add_words
+
+TRACES = add_words(
+    Traces(words=frozenset({"c0a0b8732cd3faa7a"}), names=frozenset({("anna", "reed")})),
+    [
+        ("email", "Anna.Reed@Example.com"),
+        ("phone", "+44 7700 900123"),
+        ("loyalty_id", "12345678"),
+        ("payment_token", "8e287203ad6f93a7"),
+    ],
+)
+SPELLINGS = [
+    "anna.reed@example.com",
+    "ANNA.REED@EXAMPLE.COM",
+    "07700 900123",
+    "+44 (0)7700-900123",
+    "0044.7700.900.123",
+    "12345678",
+    "0012345678",
+    "8E287203AD6F93A7",
+    "C0A0B8732CD3FAA7A",
+    "Anna Reed",
+    "Reed, Anna",
+    "anna</td><td>reed",
+    'anna","reed',
+    "Anna|Reed",
+]
+OTHERS = [
+    "joanna.reed@example.com",
+    "anna.reed@example.community",
+    "anna.reed2@example.com",
+    "507700900123456789",
+    "77009001234",
+    "912345678",
+    "123456789",
+    "x12345678",
+    "susanna reed",
+    "anna reedham",
+    "anna likes a reed",
+    "c0a0b8732cd3faa7af",
+]
+
+
+@pytest.mark.parametrize("text", SPELLINGS)
+@pytest.mark.parametrize("around", ["{}", "x,{},y", '{{"a":"{}"}}', "\0\0{}\0", "é{}\n"])
+def test_every_spelling_is_found(text: str, around: str) -> None:
+    assert Searcher(TRACES).kinds(around.format(text))
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_others_are_not(text: str) -> None:
+    assert not Searcher(TRACES).kinds(text)
+
+
+@given(before=st.binary(max_size=300), after=st.binary(max_size=300), number=st.integers(0, 12))
+def test_a_trace_is_found_anywhere(before: bytes, after: bytes, number: int) -> None:
+    data = before + b" | " + SPELLINGS[number].encode() + b" | " + after
+    searcher = Searcher(TRACES)
+    assert searcher.kinds(data)
+    cleaned, count = redact_bytes(data, searcher)
+    assert count >= 1
+    assert not searcher.kinds(cleaned)
+
+
+def test_digests_are_looked_for() -> None:
+    import hashlib
+
+    searcher = Searcher(TRACES)
+    for text in ("anna.reed@example.com", "+447700900123", "447700900123"):
+        for name in ("md5", "sha1", "sha256"):
+            digest = hashlib.new(name, text.encode()).hexdigest()
+            assert searcher.kinds(f"<td>{digest.upper()}</td>"), (text, name)
+
+
+def test_of_many_texts_those_with_a_trace_are_told() -> None:
+    texts = ["", "a", "anna reed", "", "b", "07700900123", "c" * 5000, "reed anna"]
+    assert Searcher(TRACES).hits(texts) == [False, False, True, False, False, True, False, True]
+
+
+def test_traces_survive_being_written_down() -> None:
+    assert Traces.from_dict(TRACES.as_dict()) == TRACES
