@@ -101,9 +101,7 @@ def find_files(
     unsettled: Collection[str] = (),
     originals: Mapping[str, str] | None = None,
 ) -> Iterator[Delivery]:
-    """Yield the files of a source below the landing folder, in name order; all as ``new``.
-
-    A file that must not be read is yielded as ``refused`` with the reason.
+    """Yield a source's files in landing, by name, as ``new``; as ``refused`` if not to be read.
 
     Args:
         landing: The folder.
@@ -160,12 +158,9 @@ def _describe(
         digest, size = _hash(path)
     except _RefusedFileError as error:
         return _refused(contract.name, name, day, str(error))
-    original = originals.get(digest)
-    sha256, redacted = (original, digest) if original else (digest, "")
-    file_id = sha256[:FILE_ID_CHARACTERS]
-    return Delivery(
-        file_id, contract.name, str(path), name, sha256, size, day, "new", redacted_sha256=redacted
-    )
+    sha256 = originals.get(digest, digest)
+    identity = (sha256[:FILE_ID_CHARACTERS], contract.name, str(path), name, sha256, size)
+    return Delivery(*identity, day, "new", redacted_sha256=digest if sha256 != digest else "")
 
 
 def _check_place(path: Path, landing: Path, name: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 
+from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.project.loader import starter_folder
 from cdp_pipeline.storage.journal import append_lines, read_journal
@@ -90,15 +91,13 @@ class SuppressionKey:
 
 
 def suppression_keys(settings: Settings) -> tuple[SuppressionKey, ...]:
-    """Return the keys of tombstones: new ones are made with the first, all recognise."""
-    return tuple(
-        _derive(secret.get_secret_value().encode()) for secret in settings.identity.id_secrets
-    )
+    """Return the keys of tombstones: new ones are made with the first, all recognise.
 
-
-def _derive(master: bytes) -> SuppressionKey:
-    name = hmac.digest(master, b"cdp/id", "sha256").hex()[:8]
-    return SuppressionKey(f"k{name}", hmac.digest(master, b"cdp/suppression", "sha256"))
+    Raises:
+        ConfigError: A key is weak, missing or lies open.
+    """
+    ring = load_keyring(settings.keys)
+    return tuple(SuppressionKey(key.id, key.subkey("suppression")) for key in ring.keys)
 
 
 def tombstone_file(paths: DataPaths) -> Path:

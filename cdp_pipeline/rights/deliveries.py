@@ -8,11 +8,11 @@ rewritten is removed: what it says of others stays in the staged rows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext
@@ -21,6 +21,7 @@ from cdp_pipeline.ingest.inflation import is_compressed
 from cdp_pipeline.ingest.landing import find_files
 from cdp_pipeline.ingest.redaction import compress_like, redact_delivery
 from cdp_pipeline.ingest.suppressing import (
+    UNKNOWN_LINE,
     Suppressed,
     is_detaching,
     note_suppressed,
@@ -44,9 +45,6 @@ from cdp_pipeline.storage.files import read_json, sha256_of, write_atomic
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import connect
 
-UNKNOWN_LINE = 0
-"""Noted where a row's number is no line of its file: such a file is removed, not rewritten."""
-
 _NOT_DELIVERED = {"index.json"}
 
 
@@ -61,6 +59,7 @@ class DeliveryCleaning:
         rewritten: Raw files that were rewritten.
         removed: Raw files that were removed.
         spellings: Personal values of the rows, by kind, as they were written.
+        lines: Lines of deliveries on which the rows stood, by the notes of the staged file.
     """
 
     staged: int = 0
@@ -69,51 +68,58 @@ class DeliveryCleaning:
     rewritten: int = 0
     removed: int = 0
     spellings: set[tuple[str, str]] = field(default_factory=set)
+    lines: dict[str, list[int]] = field(default_factory=dict)
 
 
-def clean_staged(context: RunContext, traces: Traces, done: DeliveryCleaning) -> None:
-    """Take people out of every staged file and every quarantine file."""
+def clean_staged(
+    context: RunContext, traces: Traces, done: DeliveryCleaning, *, keep: Callable[[], None]
+) -> None:
+    """Take people out of every staged file and every quarantine file.
+
+    Args:
+        context: Settings and project.
+        traces: The people.
+        done: Gets counts, lines and spellings; what an interrupted try found may be in it.
+        keep: Writes ``done`` down; called before anything is replaced that tells it.
+    """
     project, paths = load_project(context.project_root), DataPaths.of(context)
     con = connect(context.settings.engine)
     try:
         create_normalisers(con)
         known = load_values(con, traces, "erased_values")
         for name, contract in project.sources.items():
-            is_kept = is_detaching(contract, project)
-            for rows in sorted((paths.staging / name).glob("[!.]*.parquet")):
-                found = suppress_staged(con, contract, rows, is_detaching=is_kept, known=known)
-                _note(done, rows, found)
+            staged = paths.staging / name
+            for rows in sorted(staged.glob("[!.]*.parquet")):
+                found = suppress_staged(
+                    con,
+                    contract,
+                    rows,
+                    is_detaching=is_detaching(contract, project),
+                    known=known,
+                    prepare=partial(_prepare, done, rows.with_suffix(".json"), keep),
+                )
+                done.staged += found.dropped
+                done.detached += found.detached
             for aside in sorted((paths.quarantine / name).glob("[!.]*.parquet")):
-                _clean_quarantine(con, contract, aside, paths, known, done)
+                ready = partial(_prepare, done, staged / f"{aside.stem}.json", keep)
+                blanked = suppress_quarantined(con, contract, aside, known=known, prepare=ready)
+                done.quarantined += len(blanked)
     finally:
         con.close()
+    for name, lines in done.lines.items():
+        notes = paths.staging / name
+        if notes.is_file():
+            note_suppressed(notes, lines)
 
 
-def _note(done: DeliveryCleaning, rows: Path, found: Suppressed) -> None:
-    if not (found.dropped or found.detached):
-        return
-    done.staged += found.dropped
-    done.detached += found.detached
-    done.spellings |= found.spellings
-    notes = rows.with_suffix(".json")
-    if notes.is_file():
-        lines = found.lines or (UNKNOWN_LINE,)
-        note_suppressed(notes, replace(found, lines=lines))
-
-
-def _clean_quarantine(
-    con: duckdb.DuckDBPyConnection,
-    contract: SourceContract,
-    aside: Path,
-    paths: DataPaths,
-    known: str,
-    done: DeliveryCleaning,
+def _prepare(
+    done: DeliveryCleaning, notes: Path, keep: Callable[[], None], found: Suppressed
 ) -> None:
-    lines = suppress_quarantined(con, contract, aside, known=known)
-    done.quarantined += len(lines)
-    notes = paths.staging / contract.name / f"{aside.stem}.json"
-    if lines and notes.is_file():
-        note_suppressed(notes, Suppressed(lines=lines))
+    """Write down what was found in a file before it is replaced."""
+    name = f"{notes.parent.name}/{notes.name}"
+    done.lines[name] = sorted({*done.lines.get(name, ()), *found.lines})
+    done.spellings |= found.spellings
+    keep()
 
 
 def clean_raw(context: RunContext, searcher: Searcher | None, done: DeliveryCleaning) -> None:

@@ -32,7 +32,8 @@ from cdp_pipeline.rights.removals import Removal, find_removals, write_removals
 from cdp_pipeline.rights.scan import Find, scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, add_words, find_traces
-from cdp_pipeline.rights.versions import clean_version, remove_leftovers
+from cdp_pipeline.rights.versions import Cleaning, clean_version, remove_leftovers
+from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.files import read_json, write_json
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import published_versions
@@ -87,7 +88,7 @@ class Pending:
         removals: What destinations are to be told.
         requests: Source and number of the requests that asked for it.
         reason: Why, as given.
-        spellings: Values of the people as they were delivered.
+        deliveries: What was found in deliveries, which nothing tells any more once it is cleaned.
     """
 
     erasure: str
@@ -95,7 +96,7 @@ class Pending:
     removals: tuple[Removal, ...] = ()
     requests: tuple[tuple[str, str], ...] = ()
     reason: str = ""
-    spellings: set[tuple[str, str]] = field(default_factory=set)
+    deliveries: DeliveryCleaning = field(default_factory=DeliveryCleaning)
 
 
 @contextmanager
@@ -141,7 +142,10 @@ def erase_people(
     with open_resolver(context) as con:
         traces = find_traces(con, subjects)
         removals = find_removals(con, traces.customers)
-    pending = Pending(_next_number(paths), traces, removals, tuple(requests), reason)
+    number = _next_number(paths)
+    what = f"{number}: {len(subjects)} people"
+    note(context.settings, Deed("erase", what, traces.customers, reason, context.run_id))
+    pending = Pending(number, traces, removals, tuple(requests), reason)
     _keep(paths, pending)
     return _carry_out(context, pending)
 
@@ -165,11 +169,8 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
         erasure=pending.erasure,
         on=context.business_date,
     )
-    deliveries = DeliveryCleaning()
-    clean_staged(context, pending.traces, deliveries)
-    if deliveries.spellings:  # kept at once: once cleaned, nothing tells them any more
-        pending.spellings |= deliveries.spellings
-        _keep(paths, pending)
+    deliveries = pending.deliveries
+    clean_staged(context, pending.traces, deliveries, keep=lambda: _keep(paths, pending))
     traces = add_words(pending.traces, _own_spellings(context, pending))
     searcher = Searcher(traces)
     clean_raw(context, searcher, deliveries)
@@ -182,38 +183,56 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     if not paths.landing.is_relative_to(context.data_dir):
         more, count = scan_folder(paths.landing, traces)
         finds, looked_at = finds + more, looked_at + count
-    facts = {
+    done = _Done(tombstones, deliveries, judged, versions, files, looked_at)
+    return _certify(paths, pending, _facts(context, pending, done), finds)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What an erasure did, place by place."""
+
+    tombstones: int
+    deliveries: DeliveryCleaning
+    journals: list[dict[str, int]]
+    versions: dict[str, Cleaning]
+    files: dict[str, int]
+    looked_at: int
+
+
+def _facts(context: RunContext, pending: Pending, done: _Done) -> dict[str, Any]:
+    """Return what the certificate says, without saying about whom."""
+    deliveries = done.deliveries
+    return {
         "erasure": pending.erasure,
         "business_date": context.business_date.isoformat(),
         "reason": pending.reason,
         "requests": [f"{source}:{number}" for source, number in pending.requests],
-        "people": len(traces.subjects),
-        "key": key.id,
-        "tombstones": tombstones,
+        "people": len(pending.traces.subjects),
+        "key": suppression_keys(context.settings)[0].id,
+        "tombstones": done.tombstones,
         "staged_rows": deliveries.staged,
         "rows_without_person": deliveries.detached,
         "quarantined_records": deliveries.quarantined,
         "raw_files_rewritten": deliveries.rewritten,
         "raw_files_removed": deliveries.removed,
-        "journals": sum(sum(found.values()) for found in judged),
+        "journals": sum(sum(found.values()) for found in done.journals),
         "versions": {
-            name: {"rows": done.rows, "files": done.files, "turnover": done.turnover}
-            for name, done in versions.items()
+            name: {"rows": found.rows, "files": found.files, "turnover": found.turnover}
+            for name, found in done.versions.items()
         },
-        "files": files,
+        "files": done.files,
         "removals": {
             name: sum(r.destination == name for r in pending.removals)
             for name in sorted({r.destination for r in pending.removals})
         },
-        "files_looked_at": looked_at,
-        "left": len(finds),
+        "files_looked_at": done.looked_at,
     }
-    return _certify(paths, pending, facts, finds)
 
 
 def _certify(
     paths: DataPaths, pending: Pending, facts: dict[str, Any], finds: Sequence[Find]
 ) -> Certificate:
+    facts["left"] = len(finds)
     if finds:
         shown = "; ".join(f"{f.file} ({f.place}, {f.kind})" for f in finds[:_SHOWN_FINDS])
         raise PrivacyError(
@@ -256,11 +275,15 @@ def _excluded(paths: DataPaths) -> list[Path]:
 def _own_spellings(context: RunContext, pending: Pending) -> set[tuple[str, str]]:
     """Return spellings that stand for nobody else, as their normalised value shows."""
     keys = {key for s in pending.traces.subjects for _, key in s.records}
-    own = {(pii, value) for pii, value in pending.spellings if pii == "handle" and value in keys}
+    own = {
+        (pii, value)
+        for pii, value in pending.deliveries.spellings
+        if pii == "handle" and value in keys
+    }
     con = connect(context.settings.engine)
     try:
         create_normalisers(con)
-        for pii, value in sorted(pending.spellings):
+        for pii, value in sorted(pending.deliveries.spellings):
             for kind in _SPELT.get(pii, ()):
                 clean = KINDS[kind].format(value="$value")
                 if (kind, fetch_value(con, f"select {clean}", {"value": value})) in (
@@ -293,7 +316,8 @@ def _keep(paths: DataPaths, pending: Pending) -> None:
             "removals": [removal.as_dict() for removal in pending.removals],
             "requests": pending.requests,
             "reason": pending.reason,
-            "spellings": sorted(pending.spellings),
+            "spellings": sorted(pending.deliveries.spellings),
+            "lines": pending.deliveries.lines,
         },
     )
     path.chmod(0o600)
@@ -311,5 +335,7 @@ def _read_pending(path: Path) -> Pending:
         removals=tuple(Removal(**removal) for removal in document["removals"]),
         requests=tuple((a, b) for a, b in document["requests"]),
         reason=document["reason"],
-        spellings={(a, b) for a, b in document["spellings"]},
+        deliveries=DeliveryCleaning(
+            spellings={(a, b) for a, b in document["spellings"]}, lines=document["lines"]
+        ),
     )

@@ -19,6 +19,7 @@ import duckdb
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import PrivacyError
+from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.identity.erasure.subjects import Subject
 from cdp_pipeline.identity.erasure.tables import erase_rows
 from cdp_pipeline.identity.grouping.remembered import Memory
@@ -29,6 +30,7 @@ from cdp_pipeline.rights.traces import Traces, load_values
 from cdp_pipeline.storage.exchange import exchange
 from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.sealing import SEAL, seal
 from cdp_pipeline.storage.versions import MANIFEST_FILE, Version
 from cdp_pipeline.storage.warehouse import (
     DATABASE_FILE,
@@ -101,7 +103,7 @@ def clean_version(context: RunContext, version: Version, traces: Traces) -> Clea
     if not (changed or done.files):
         shutil.rmtree(clean)
         return done
-    _seal(clean)
+    _seal(context, clean)
     fsync_tree(clean)
     exchange(clean, version.path)
     shutil.rmtree(clean)
@@ -303,7 +305,7 @@ def _write_parquet(
         copy.replace(target)
 
 
-def _seal(folder: Path) -> None:
+def _seal(context: RunContext, folder: Path) -> None:
     """Bring the manifest in line with files and rows."""
     document = read_json(folder / MANIFEST_FILE)
     listed = {}
@@ -320,5 +322,7 @@ def _seal(folder: Path) -> None:
     finally:
         con.close()
     (folder / MANIFEST_FILE).unlink()  # a hard link: the old version's own manifest stays
-    write_json(folder / MANIFEST_FILE, document)
+    document.pop(SEAL, None)
+    key = load_keyring(context.settings.keys).current
+    write_json(folder / MANIFEST_FILE, seal(document, key))
     (folder / DATABASE_FILE).chmod(0o640)

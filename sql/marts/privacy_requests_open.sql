@@ -21,7 +21,7 @@ with requests as (
         requests.customer_id,
         requests.status,
         {{ business_date }} - requests.received_on as age_days,
-        actions.request_id is null and requests.status is distinct from 'done' as is_open
+        (actions.request_id is null and coalesce(requests.status, '') <> 'done') as is_open
     from core.privacy_requests as requests
     left join ops.privacy_actions as actions
         on

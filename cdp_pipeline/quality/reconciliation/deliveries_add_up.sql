@@ -14,7 +14,8 @@ final as (
         count_if(
             case
                 when status = 'loaded'
-                    then records
+                    then
+                        records
                         is distinct from loaded + quarantined + duplicates + excluded + suppressed
                 else loaded > 0
             end
