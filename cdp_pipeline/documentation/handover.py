@@ -1,8 +1,8 @@
 """The step ``deliver``: what people get once a version is published.
 
-Files and letters first, each once; then the documentation, which describes the same version. Both
-may be repeated, and neither changes what was published. They share a step since a task of its own
-would cost Airflow more than writing the site does.
+Files and letters first, each once; then what people asked of their own data; then the
+documentation, which describes the version as that leaves it. All may be repeated. They share a step since tasks of
+their own would cost Airflow more than they do.
 """
 
 from __future__ import annotations
@@ -12,20 +12,27 @@ from dataclasses import replace
 from cdp_pipeline.activation import deliver
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.documentation.site import FOLDER, write_site
+from cdp_pipeline.rights import requests
 
 
 def run(context: RunContext) -> StepResult:
-    """Deliver the current version, then write ``docs`` in the data folder.
+    """Deliver the current version, honour people's requests, then write ``docs``.
 
     Raises:
         DeliveryError: Files or the ledger could not be written; a retry may help.
         ConfigError: The folder of the documentation holds something else.
+        PrivacyError: Something of a person who was to be erased is left.
     """
     delivered = deliver.run(context)
+    honoured = requests.run(context)
     site = write_site(context.project_root, context.settings, context.data_dir / FOLDER)
     state = "written" if site.is_new else "unchanged"
     return replace(
         delivered,
-        messages=(*delivered.messages, f"documentation: {site.files} files, {state}"),
-        facts={**delivered.facts, "docs": site.files},
+        messages=(
+            *delivered.messages,
+            *honoured.messages,
+            f"documentation: {site.files} files, {state}",
+        ),
+        facts={**delivered.facts, "requests": honoured.facts, "docs": site.files},
     )

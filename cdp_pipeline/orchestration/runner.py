@@ -31,7 +31,7 @@ from cdp_pipeline.storage.warehouse import read_plan
 PARALLEL_STEPS = 2
 """Steps that run at the same time; DuckDB uses all cores within each."""
 
-REPEATED = frozenset({"deliver", "honour_requests"})
+REPEATED = frozenset({"deliver"})
 """Steps of a night that was published before: a run may have died between the two."""
 
 _RESULT_BYTES = 8192

@@ -246,15 +246,7 @@ def _publication() -> list[Step]:
             makes=("outbox",),
             stage="publication",
             retries=3,
-            summary="hand files to destinations, send reports, each once; write the documentation",
-        ),
-        Step(
-            "honour_requests",
-            "cdp_pipeline.rights.requests:run",
-            reads=("version", "outbox"),
-            makes=("privacy.actions",),
-            stage="publication",
             writes_warehouse=True,
-            summary="erase who asked, with proof; objections; what waits",
+            summary="files and reports, each once; people's requests; the documentation",
         ),
     ]

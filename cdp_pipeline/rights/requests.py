@@ -1,4 +1,4 @@
-"""The step ``honour_requests``: what people asked for is done in the night that it arrived.
+"""Part of the step ``deliver``: what people asked for is done in the night that it arrived.
 
 Runs after everything of the night has been published and delivered, on the version that knows who
 asked. Erasures are done for all at once; objections and restrictions already hold, since the

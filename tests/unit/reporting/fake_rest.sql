@@ -157,6 +157,7 @@ select
     quarantined,
     duplicates,
     5 as excluded,
+    0 as suppressed,
     'loaded' as status,
     null as reason,
     $day - late as first_loaded_on
@@ -182,6 +183,7 @@ select
     0 as quarantined,
     0 as duplicates,
     0 as excluded,
+    0 as suppressed,
     'loaded' as status,
     $day - cast(days_before as integer) as first_loaded_on
 from (values ('crm_contacts', 1), ('loyalty_members', 7)) as rhythms (source, gap)

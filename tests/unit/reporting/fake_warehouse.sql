@@ -90,7 +90,9 @@ where pick('asked' || channel || customer_id, 100) < share;
 
 create table core.privacy_requests as
 select
+    'privacy_requests' as source,
     'R' || number as request_id,
+    'C1' as customer_id,
     ['erasure', 'access', 'objection'][1 + number % 3] as request_type,
     $day - cast(number as integer) as received_on,
     case when number > 3 then 'done' else 'received' end as status
