@@ -1,7 +1,8 @@
-"""Commands of the privacy officer: erase people, go on after a crash, show certificates."""
+"""Commands of the privacy officer: access, erasure, going on after a crash."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,6 +61,45 @@ def resume(*, as_json: JsonOption = False) -> None:
         _show(certificate, as_json=as_json)
     if not certificates and not as_json:
         output.say("no erasure is pending")
+
+
+@app.command(epilog="Example: cdp access anna@example.com --to answers --reason 'letter of 3 May'")
+def access(
+    person: Annotated[
+        str, typer.Argument(help="Customer id, source:record_key, e-mail, phone, card or account.")
+    ],
+    *,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder for JSON and page; default: print JSON.")
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why you look; kept in the audit log.")
+    ] = "",
+) -> None:
+    """Give out everything that is held on a person, as JSON and as a readable page."""
+    from cdp_pipeline.rights.access import collect_access
+    from cdp_pipeline.rights.access_page import render_access
+    from cdp_pipeline.rights.erasure import find_people, open_resolver
+    from cdp_pipeline.storage.audit import Deed, note
+    from cdp_pipeline.storage.files import write_atomic, write_json
+
+    context = _context()
+    with open_resolver(context) as con:
+        subject = find_people(con, context, [person])[0]
+    note(context.settings, Deed("access", "1 person", subject.customers, reason))
+    document = collect_access(context, subject).document
+    if to is None:
+        output.write_json(document)
+        return
+    DataPaths.of(context).ensure(to)
+    for name in ("access.json", "access.html"):
+        path = to / name
+        if name.endswith(".json"):
+            write_json(path, document)
+        else:
+            write_atomic(path, render_access(document).encode())
+        path.chmod(0o600)
+        output.say(f"wrote {path}")
 
 
 def _context() -> RunContext:

@@ -1,8 +1,8 @@
 """The step ``deliver``: what people get once a version is published.
 
 Files and letters first, each once; then what people asked of their own data; then the
-documentation, which describes the version as that leaves it. All may be repeated. They share a step since tasks of
-their own would cost Airflow more than they do.
+documentation, which describes the version as that leaves it. All may be repeated. They share a step
+since tasks of their own would cost Airflow more than they do.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def suppress_staged(
     traces = person_traces(contract)
     if not traces:
         return Suppressed()
-    staged = f"read_parquet({quote_literal(str(rows))}, file_row_number = true)"
+    staged = _relation(rows)
     hits = _hits(con, traces, staged, known)
     found = con.execute(
         f"select file_row_number, _line, _item from {staged} where {hits} order by all"  # noqa: S608 - own SQL
@@ -118,6 +118,25 @@ def suppress_staged(
         prepare(suppressed)
     _rewrite(contract, rows, [place for place, _, _ in found], is_detaching=is_detaching)
     return suppressed
+
+
+def find_staged(
+    con: duckdb.DuckDBPyConnection, contract: SourceContract, rows: Path, *, known: str
+) -> str:
+    """Return a condition on the rows of a staged file that holds for those about some people.
+
+    Args:
+        con: Connection after ``create_normalisers``.
+        contract: The source's contract.
+        rows: Staged Parquet file.
+        known: Table (kind, value) of the people's values.
+    """
+    traces = person_traces(contract)
+    return _hits(con, traces, _relation(rows), known) if traces else "false"
+
+
+def _relation(rows: Path) -> str:
+    return f"read_parquet({quote_literal(str(rows))}, file_row_number = true)"
 
 
 def _hits(
@@ -215,7 +234,7 @@ def suppress_quarantined(
 def _quarantine_selects(contract: SourceContract, path: Path) -> list[str]:
     """Return SELECTs of everything in a quarantine file that may stand for a person."""
     traces = person_traces(contract)
-    held = f"read_parquet({quote_literal(str(path))}, file_row_number = true)"
+    held = _relation(path)
     columns = ", ".join(
         f"try_cast(json_extract_string(doc, {quote_literal('$.' + name)}) "
         f"as {SQL_TYPES[column.type]}) as {quote_column(name)}"

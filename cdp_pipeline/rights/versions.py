@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import PrivacyError
@@ -174,9 +175,7 @@ def _erase(
             con, everybody, business_date=context.business_date.isoformat(), memory=memory
         )
         rows = {f"identity.{table}": count for table, count in erased.items()}
-    load_values(con, traces, "erased_values")
-    con.execute("create or replace temp table erased_ids (id varchar)")
-    con.executemany("insert into erased_ids values (?)", [[c] for c in traces.customers])
+    load_people(con, traces)
     tables = con.execute(
         "select schema_name, table_name from duckdb_tables() "
         "where database_name = 'cdp' and schema_name <> 'identity' order by all"
@@ -199,6 +198,32 @@ def _erase(
     return rows
 
 
+def load_people(con: duckdb.DuckDBPyConnection, traces: Traces) -> None:
+    """Make the temporary tables that ``rows_about`` reads."""
+    load_values(con, traces, "erased_values")
+    ids = pa.table({"id": pa.array(list(traces.customers), pa.string())})
+    con.register("erased_id_rows", ids)
+    con.execute("create or replace temp table erased_ids as from erased_id_rows")
+    con.unregister("erased_id_rows")
+
+
+def rows_about(con: duckdb.DuckDBPyConnection, name: str) -> str:
+    """Return the condition on rows of a table that are about the people; empty if none can be."""
+    columns = describe(con, name)
+    theirs = [
+        f"{column} in (select id from erased_ids)"  # noqa: S608 - constants
+        for column in OWN_COLUMNS
+        if column in columns
+    ]
+    if "cookie_id" in columns:
+        theirs.append("cookie_id in (select value from erased_values where kind = 'cookie')")
+    if {"source", "record_key"} <= set(columns):
+        theirs.append(
+            "source || '/' || record_key in (select value from erased_values where kind = 'record')"
+        )
+    return " or ".join(theirs)
+
+
 def _erase_table(
     con: duckdb.DuckDBPyConnection, name: str, *, is_kept: bool, personal: list[str]
 ) -> int:
@@ -206,20 +231,14 @@ def _erase_table(
     columns = describe(con, name)
     table = quote_identifier(name)
     own = [column for column in OWN_COLUMNS if column in columns]
-    theirs = [f"{column} in (select id from erased_ids)" for column in own]  # noqa: S608 - constants
-    if "cookie_id" in columns:
-        theirs.append("cookie_id in (select value from erased_values where kind = 'cookie')")
-    if {"source", "record_key"} <= set(columns):
-        theirs.append(
-            "source || '/' || record_key in (select value from erased_values where kind = 'record')"
-        )
+    theirs = rows_about(con, name)
     count = 0
     if theirs and is_kept:
         emptied = [c for c in dict.fromkeys([*own, *personal]) if c in columns]
         assigned = ", ".join(f"{quote_column(column)} = null" for column in emptied)
-        count += _run(con, f"update {table} set {assigned} where {' or '.join(theirs)}")  # noqa: S608 - quoted
+        count += _run(con, f"update {table} set {assigned} where {theirs}")  # noqa: S608 - quoted
     elif theirs:
-        count += _run(con, f"delete from {table} where {' or '.join(theirs)}")  # noqa: S608 - quoted
+        count += _run(con, f"delete from {table} where {theirs}")  # noqa: S608 - quoted
     for column in columns:
         if column.endswith("_customer_id") and column not in own:
             count += _run(

@@ -1,0 +1,161 @@
+"""A person is given all that is held, then erased from everything; nobody else is touched."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.settings import load_settings
+from cdp_pipeline.orchestration.demo import DemoSpec, run_demo
+from cdp_pipeline.orchestration.runner import run_night
+from cdp_pipeline.rights import versions
+from cdp_pipeline.rights.access import collect_access
+from cdp_pipeline.rights.access_page import render_access
+from cdp_pipeline.rights.erasure import (
+    Certificate,
+    erase_people,
+    find_people,
+    open_resolver,
+    resume_erasures,
+)
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.versions import current_version, published_versions, verify
+from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, open_published
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:great_expectations.*"),
+]
+ROOT = Path(__file__).resolve().parents[2]
+
+BUSIEST = """
+select m.customer_id
+from identity.customer_map as m
+inner join core.customer_contact as c on c.customer_id = m.customer_id
+inner join (select distinct customer_id from ops.export_members) as e
+    on e.customer_id = m.customer_id
+where c.email is not null
+group by m.customer_id
+order by count(distinct m.source) desc, count(*) desc, m.customer_id
+limit 1
+"""
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> RunContext:
+    settings = load_settings(ROOT, data_dir=tmp_path_factory.mktemp("rights") / "data")
+    outcome = run_demo(
+        ROOT, settings, DemoSpec(customers=600, nights=1), say=lambda _text: None, listener=None
+    )
+    return RunContext(outcome.business_dates[-1], "privacy", ROOT, settings)
+
+
+@pytest.fixture
+def context(published: RunContext, tmp_path: Path) -> RunContext:
+    data = tmp_path / "data"
+    shutil.copytree(published.data_dir, data, symlinks=True)
+    settings = published.settings.model_copy(
+        update={"data_dir": data, "landing_dir": data / "landing"}
+    )
+    return RunContext(published.business_date, "privacy", ROOT, settings)
+
+
+def _erase(context: RunContext, customer: str) -> Certificate:
+    with open_resolver(context) as con:
+        subjects = find_people(con, context, [customer])
+    return erase_people(context, subjects, reason="test")
+
+
+def _busiest(context: RunContext) -> tuple[str, dict[str, str]]:
+    with open_published(context.data_dir) as con:
+        customer = str(fetch_value(con, BUSIEST))
+        contact = fetch_dicts(
+            con,
+            "select email, phone, loyalty_id, account_id from core.customer_contact "
+            "where customer_id = ?",
+            [customer],
+        )[0]
+    return customer, {name: value for name, value in contact.items() if value}
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for path in sorted(root.rglob("*")):
+        told = {"pending", "erasures"} & set(path.parts)
+        if path.is_file() and not path.is_symlink() and not told:
+            yield path
+
+
+def test_everything_is_given_out_then_erased(context: RunContext) -> None:
+    customer, contact = _busiest(context)
+    with open_resolver(context) as con:
+        subject = find_people(con, context, [customer])[0]
+        turnover = fetch_value(con, "select sum(net_amount) from core.fct_sales")
+    document = collect_access(context, subject).document
+    page = render_access(document)
+    assert json.loads(json.dumps(document)) == document
+    assert all(value in page for value in contact.values() if value.isalnum())
+    given = {table["table"]: len(table["rows"]) for table in document["tables"]}
+    certificate = _erase(context, customer)
+    assert certificate.facts["left"] == 0
+    current = current_version(DataPaths.of(context))
+    assert current is not None
+    gone = certificate.facts["versions"][current.name]["rows"]
+    # What was given out is what went: identity also spends ids and counts households again.
+    for name, rows in given.items():
+        assert gone.get(name) == rows or name.startswith("identity."), name
+    for version in published_versions(DataPaths.of(context)):
+        assert verify(version) == []
+    with open_published(context.data_dir) as con:
+        assert fetch_value(con, "select sum(net_amount) from core.fct_sales") == turnover
+    needles = [contact["email"].encode(), customer.encode()]
+    for path in _files(context.data_dir):
+        data = path.read_bytes().lower()
+        assert not any(needle.lower() in data for needle in needles), path
+
+
+def test_an_erasure_that_died_is_finished(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer, _ = _busiest(context)
+    whole = versions.exchange
+
+    def die(*_: Path) -> None:
+        message = "power cut"
+        raise OSError(message)
+
+    monkeypatch.setattr(versions, "exchange", die)
+    with pytest.raises(OSError, match="power cut"):
+        _erase(context, customer)
+    monkeypatch.setattr(versions, "exchange", whole)
+    certificates = resume_erasures(context)
+    assert [certificate.facts["left"] for certificate in certificates] == [0]
+    assert resume_erasures(context) == []
+
+
+def test_the_next_night_runs_without_the_person(context: RunContext) -> None:
+    customer, contact = _busiest(context)
+    landing = context.settings.landing_dir
+    assert landing is not None
+    old = {path: path.read_bytes() for path in sorted(landing.rglob("*")) if path.is_file()}
+    _erase(context, customer)
+    for path, data in old.items():  # somebody puts all old files back
+        path.write_bytes(data)
+    night = RunContext(context.business_date, f"night-{context.business_date}", ROOT,
+                       context.settings)  # fmt: skip
+    outcome = run_night(night)
+    assert outcome.status in {"published", "unchanged"}, outcome.error
+    with open_published(context.data_dir) as con:
+        found = fetch_value(
+            con,
+            "select count(*) from core.customer_contact where email = ? or loyalty_id = ?",
+            [contact["email"], contact.get("loyalty_id")],
+        )
+    assert found == 0
+    needle = contact["email"].encode()
+    for path in _files(landing):
+        assert needle not in path.read_bytes().lower(), path
