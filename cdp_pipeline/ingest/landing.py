@@ -24,13 +24,13 @@ from cdp_pipeline import __version__
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery, PlanStatus
-from cdp_pipeline.privacy.redactions import original_hashes
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import BusinessDate, Weekday, beside
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.storage.files import read_json, write_json
 from cdp_pipeline.storage.journal import snapshot_journals
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.redactions import original_hashes
 from cdp_pipeline.storage.versions import find_base
 from cdp_pipeline.storage.warehouse import DATABASE_FILE, connect, fetch_dicts, quote_literal
 

@@ -24,11 +24,11 @@ from cdp_pipeline.ingest.entities import CONFLICTS_FILE, REFUSED_RULE
 from cdp_pipeline.ingest.landing import find_files
 from cdp_pipeline.ingest.loading import CONFLICT_RULE
 from cdp_pipeline.ingest.staging import open_scratch, stage_delivery
-from cdp_pipeline.privacy.redactions import original_hashes
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.redactions import original_hashes
 from cdp_pipeline.storage.warehouse import connect, fetch_dicts, open_published
 
 REPLAY_RUN = "quarantine-replay"

@@ -28,12 +28,6 @@ from cdp_pipeline.ingest.suppressing import (
     suppress_quarantined,
     suppress_staged,
 )
-from cdp_pipeline.privacy.redactions import (
-    Redaction,
-    note_redactions,
-    original_hashes,
-    read_redactions,
-)
 from cdp_pipeline.privacy.suppression import create_normalisers
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project, load_project
@@ -43,6 +37,12 @@ from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, load_values
 from cdp_pipeline.storage.files import read_json, sha256_of, write_atomic
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.redactions import (
+    Redaction,
+    note_redactions,
+    original_hashes,
+    read_redactions,
+)
 from cdp_pipeline.storage.warehouse import connect
 
 _NOT_DELIVERED = {"index.json"}

@@ -17,6 +17,7 @@ from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.core.settings import EngineSettings, Settings
 from cdp_pipeline.storage.files import sha256_of
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.redactions import original_hashes
 from cdp_pipeline.storage.sealing import SEAL, broken_seal
 from cdp_pipeline.storage.versions import MANIFEST_FILE, Version, verify
 from cdp_pipeline.storage.warehouse import (
@@ -25,6 +26,8 @@ from cdp_pipeline.storage.warehouse import (
     fetch_dicts,
     quote_literal,
 )
+
+_FATES = ("loaded", "quarantined", "duplicates", "excluded", "suppressed")
 
 
 @dataclass
@@ -91,20 +94,22 @@ def _strangers(version: Version) -> Iterator[str]:
 def _examine_deliveries(paths: DataPaths, version: Version, found: Examination) -> Iterator[str]:
     hashes: dict[str, set[str]] = {}
     for row in _ledger(version):
-        fate = row["loaded"] + row["quarantined"] + row["duplicates"] + row["excluded"]
+        fate = sum(row.get(name, 0) for name in _FATES)
         found.records += row["records"]
         if row["records"] != fate:
             yield f"{row['file_name']}: {row['records']} records came, {fate} are accounted for"
         if row["sha256"]:  # otherwise it was refused unopened
             hashes.setdefault(row["file_name"], set()).add(row["sha256"])
     gone = 0
+    originals = original_hashes(paths)
     for name, delivered in hashes.items():
         path = paths.landing / name
         if not path.is_file():
             gone += 1
             continue
         found.deliveries += 1
-        if sha256_of(path) not in delivered:
+        actual = sha256_of(path)
+        if originals.get(actual, actual) not in delivered:
             yield f"{name} has other bytes than were delivered"
     if gone:
         found.remarks.append(f"{gone} deliveries are not in the landing folder any more")
