@@ -16,7 +16,13 @@ import duckdb
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.identity.stewardship.constraints import Conflict, resolve
-from cdp_pipeline.identity.stewardship.judgements import Draft, Freeze, Judgements, Line
+from cdp_pipeline.identity.stewardship.judgements import (
+    Draft,
+    Freeze,
+    Judgements,
+    Line,
+    PairJudgement,
+)
 
 CUSTOMER_ID = re.compile(r"C[0-9A-F]{16}")
 
@@ -119,7 +125,7 @@ def unmerge(
 def freeze(
     con: duckdb.DuckDBPyConnection, judgements: Judgements, customer: str, reason: str
 ) -> Decision:
-    """Return the freeze of a customer with the records it has now.
+    """Return the freeze of a customer with the records it has now, but for those taken out since.
 
     Raises:
         ConfigError: The customer does not exist or is frozen already.
@@ -132,8 +138,37 @@ def freeze(
             hint=f"`cdp freeze {customer} --thaw` first, to freeze it with other records.",
         )
     members = [member.name for member in _members(con, customer)]
-    draft = {"verdict": "freeze", "customer": customer, "records": members, "reason": reason}
-    return Decision((draft,), (f"{customer} keeps its {len(members)} records",))
+    kept = _not_taken_out(judgements, members)
+    draft = {"verdict": "freeze", "customer": customer, "records": kept, "reason": reason}
+    notes = [f"{customer} keeps its {len(kept)} records"]
+    if len(kept) < len(members):
+        notes.append(f"{len(members) - len(kept)} judged to be another person's are left out")
+    return Decision((draft,), tuple(notes))
+
+
+def _not_taken_out(judgements: Judgements, members: Sequence[str]) -> list[str]:
+    """Return the members that may stay together; whom a steward took from the others goes."""
+    judged = resolve(judgements)
+    taken = {
+        line.a
+        for line in judgements.standing
+        if isinstance(line, PairJudgement) and line.verdict == "different"
+    }
+    apart = {
+        name: {
+            other
+            for other in members
+            if name in judged.units
+            and other in judged.units
+            and tuple(sorted((judged.units[name], judged.units[other]))) in judged.apart
+        }
+        for name in members
+    }
+    kept: set[str] = set()
+    for name in sorted(members, key=lambda name: (name in taken, len(apart[name]))):
+        if not apart[name] & kept:
+            kept.add(name)
+    return [name for name in members if name in kept]
 
 
 def thaw(judgements: Judgements, customer: str, reason: str) -> Decision:

@@ -316,6 +316,18 @@ def test_freezing_and_thawing(desk: Desk, customer_of: Callable[[str], str]) -> 
     assert desk("freeze", customer)[0] == 0
 
 
+def test_freezing_leaves_out_what_was_taken_out_before(
+    desk: Desk, customer_of: Callable[[str], str]
+) -> None:
+    """The published version still has the record, but the steward has spoken: no conflict."""
+    customer = customer_of("loyalty:0971")
+    assert desk("unmerge", customer, "loyalty:0971", "orders:W1")[0] == 0
+    _, _, err = desk("freeze", customer)
+    assert "conflict" not in err
+    assert "2 judged to be another person's are left out" in err
+    assert desk.lines()[-1]["records"] == ["shop:ANNA1"]
+
+
 def test_judgements_are_listed_withdrawn_and_checked(desk: Desk) -> None:
     assert "no judgements yet" in desk("judgements")[1]
     desk("judge", "different", "loyalty:0000", "loyalty:0004")
