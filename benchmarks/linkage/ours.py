@@ -1,8 +1,8 @@
 """This package's own linkage: raw Parquet to clusters, default settings, no labels.
 
 ``cdp link`` as people run it, and the stages of a night, which also know the kind of each record.
-Two variants of the night show what its parts are worth: two latent classes instead of three, and
-connected components instead of guarded clustering.
+Two variants of the night show what its parts are worth: one that knows nothing of families, with
+two latent classes instead of three, and connected components instead of guarded clustering.
 """
 
 from __future__ import annotations
@@ -54,8 +54,12 @@ def link_as_at_night(data: DataSet, scratch: Path, watch: Watch) -> Outcome:
 
 
 def link_with_two_classes(data: DataSet, scratch: Path, watch: Watch) -> Outcome:
-    """Link without the household class."""
-    return _link(data, scratch, watch, replace(shipped_design(), classes=2))
+    """Link without what knows of families: the household class, and that nobody is born twice.
+
+    The second guard mends part of what a model of two classes joins, so both are left out.
+    """
+    design = replace(shipped_design(), classes=2)
+    return _link(data, scratch, watch, design, are_births_guarded=False)
 
 
 def link_without_guard(data: DataSet, scratch: Path, watch: Watch) -> Outcome:
@@ -64,7 +68,13 @@ def link_without_guard(data: DataSet, scratch: Path, watch: Watch) -> Outcome:
 
 
 def _link(
-    data: DataSet, scratch: Path, watch: Watch, design: Design, *, guarded: bool = True
+    data: DataSet,
+    scratch: Path,
+    watch: Watch,
+    design: Design,
+    *,
+    guarded: bool = True,
+    are_births_guarded: bool = True,
 ) -> Outcome:
     context = RunContext(BUSINESS_DATE, "bench", scratch, Settings(data_dir=scratch))
     settings = context.settings.identity
@@ -81,7 +91,10 @@ def _link(
     with watch.phase("cluster"):
         if guarded:
             limit = settings.maximum_cluster_records
-            parameters = load_parameters(con, fitted.comparisons)
+            compared = fitted.comparisons
+            if not are_births_guarded:  # the guard knows the comparison by its field
+                compared = tuple(replace(comparison, fields=()) for comparison in compared)
+            parameters = load_parameters(con, compared)
             labels = group_nodes(con, parameters, accept=settings.accept_prob, limit=limit)
         else:
             labels = _components(con, accept=settings.accept_prob)

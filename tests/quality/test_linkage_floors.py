@@ -69,7 +69,8 @@ def test_a_retailer_is_resolved_to_the_floors(retail: dict[str, dict[str, Any]])
     assert retail["night"]["family_share"] < 0.01
 
 
-def test_the_household_class_is_worth_a_fifth(retail: dict[str, dict[str, Any]]) -> None:
+def test_knowing_of_families_is_worth_a_fifth(retail: dict[str, dict[str, Any]]) -> None:
+    """Left out: the household class, and the guard that nobody is born twice."""
     assert retail["night"]["f1"] >= retail["two classes"]["f1"] + 0.20
 
 
