@@ -42,6 +42,9 @@ class TableHeader(Declaration):
         description="Rows about an erased person go, or stay without the person (sales).",
     )
     retention: str | None = Field(default=None, description="How long rows are kept.")
+    partition_by: str | None = Field(
+        default=None, description="Date column by whose months the Parquet mirror is split."
+    )
     columns: dict[str, TableColumn]
     checks: tuple[Check, ...] = ()
 
@@ -58,6 +61,10 @@ class TableHeader(Declaration):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
+        if self.partition_by and self.partition_by not in self.columns:
+            message = f"partition column {self.partition_by!r} is not among `columns:`"
+            hint = suggest(self.partition_by, self.columns)
+            raise MistakeError(message, "partition_by", hint=hint)
         for column in self.key:
             if column not in self.columns:
                 message = f"key column {column!r} is not among `columns:`"

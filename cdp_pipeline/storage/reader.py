@@ -49,7 +49,7 @@ class Snapshot:
         return self.version.path / DATABASE_FILE
 
     def parquet(self, table: str) -> list[Path]:
-        """Return the Parquet files of ``schema.table``, in the order of its key.
+        """Return the Parquet files of ``schema.table``: one, or one a month.
 
         Raises:
             ConfigError: The version has no such table.

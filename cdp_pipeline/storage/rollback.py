@@ -22,11 +22,11 @@ from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.history import find_lineage, find_version
 from cdp_pipeline.storage.lock import hold_lock
+from cdp_pipeline.storage.mirror import FOLDER, copy_table
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import (
     MANIFEST_FILE,
     Version,
-    copy_table,
     current_version,
     next_build,
     parse_version,
@@ -194,7 +194,7 @@ def _carry_sent(copied: Version, left: Version, build: Path, settings: Settings)
         for table in carried:
             _fill(con, table)
             _parquet_of(build, table).unlink(missing_ok=True)  # a hard link as well
-            copy_table(con, table, build / "parquet", order=SENT_TABLES[table])
+            copy_table(con, table, build / FOLDER, order=SENT_TABLES[table])
         con.execute("checkpoint cdp")
     finally:
         con.close()
@@ -203,7 +203,7 @@ def _carry_sent(copied: Version, left: Version, build: Path, settings: Settings)
 
 def _parquet_of(build: Path, table: str) -> Path:
     schema, name = table.split(".")
-    return build / "parquet" / schema / f"{name}.parquet"
+    return build / FOLDER / schema / f"{name}.parquet"
 
 
 def _count_missing(con: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,19 +21,17 @@ import duckdb
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, WarehouseError
 from cdp_pipeline.core.settings import EngineSettings, Settings
-from cdp_pipeline.project.loader import LAYERS, load_project
+from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.audit import AuditLog, Deed, note
 from cdp_pipeline.storage.disk import measure, share_unchanged
 from cdp_pipeline.storage.files import fsync, fsync_tree, read_json, sha256_of, write_json
+from cdp_pipeline.storage.mirror import Earlier, Mirror, write_mirror
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import seal
 from cdp_pipeline.storage.warehouse import (
     DATABASE_FILE,
     connect,
-    fetch_value,
     open_build,
-    quote_column,
-    quote_identifier,
     quote_literal,
     read_plan,
 )
@@ -147,7 +145,8 @@ def run(context: RunContext) -> StepResult:
     find_base(paths, context.business_date)  # refuses to go back in time
     recover(paths)
     name, build = next_build(paths, context.business_date)
-    rows = _gather(context, paths, build)
+    mirror = _gather(context, paths, build)
+    rows = mirror.rows
     # Before the deed, as everything that is logged: a crash may leave a word too many, never one
     # too few.
     note(context.settings, Deed("publish", name, run=context.run_id))
@@ -157,8 +156,9 @@ def run(context: RunContext) -> StepResult:
         "fingerprint": plan["fingerprint"],
         "base_version": plan.get("base_version"),
         "rows": rows,
+        "mirror": mirror.facts(),
     }
-    made = publish_build(context.settings, paths, build, manifest)
+    made = publish_build(context.settings, paths, build, manifest, known=mirror.linked)
     return StepResult(
         rows_in=sum(rows.values()),
         rows_out=sum(rows.values()),
@@ -176,7 +176,12 @@ def next_build(paths: DataPaths, business_date: date) -> tuple[str, Path]:
 
 
 def publish_build(
-    settings: Settings, paths: DataPaths, build: Path, manifest: dict[str, Any]
+    settings: Settings,
+    paths: DataPaths,
+    build: Path,
+    manifest: dict[str, Any],
+    *,
+    known: Mapping[str, dict[str, Any]] | None = None,
 ) -> dict[str, int]:
     """Seal what was gathered, make it the current version and drop old ones.
 
@@ -185,11 +190,12 @@ def publish_build(
         paths: The data folder, locked by this process.
         build: Folder of ``next_build`` with all files of the version.
         manifest: What the version is, without its files.
+        known: ``sha256`` and ``bytes`` of files that need not be hashed again.
 
     Returns:
         Number of files, bytes shared with the version before, and versions dropped.
     """
-    files, shared = _seal(settings, build, manifest, current_version(paths))
+    files, shared = _seal(settings, build, manifest, current_version(paths), known or {})
     _flip(paths, build, manifest["version"])
     _link_people(paths)
     dropped = drop_old(paths, keep=settings.keep_versions, keep_gb=settings.keep_versions_gb)
@@ -197,21 +203,26 @@ def publish_build(
 
 
 def _seal(
-    settings: Settings, build: Path, manifest: dict[str, Any], before: Version | None
+    settings: Settings,
+    build: Path,
+    manifest: dict[str, Any],
+    before: Version | None,
+    known: Mapping[str, dict[str, Any]],
 ) -> tuple[int, int]:
     """Write the manifest with a hash per file; return the number of files and bytes shared."""
     log = AuditLog.of(settings)
-    files = {
-        str(path.relative_to(build)): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
-        for path in sorted(build.rglob("*"))
-        if path.is_file()
-    }
+    names = [p.relative_to(build).as_posix() for p in sorted(build.rglob("*")) if p.is_file()]
+    files = {name: known.get(name) or _describe(build / name) for name in names}
     shared = 0
     if before is not None:
         shared = share_unchanged(build, files, before.path, before.manifest.get("files", {}))
     whole = {**manifest, "files": files, "audit": log.anchor().as_dict()}
     write_json(build / MANIFEST_FILE, seal(whole, log.keys.current))
     return len(files), shared
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    return {"sha256": sha256_of(path), "bytes": path.stat().st_size}
 
 
 def recover(paths: DataPaths) -> int:
@@ -259,9 +270,9 @@ def drop_old(paths: DataPaths, *, keep: int, keep_gb: float | None = None) -> in
     return len(versions) - len(kept)
 
 
-def _gather(context: RunContext, paths: DataPaths, build: Path) -> dict[str, int]:
+def _gather(context: RunContext, paths: DataPaths, build: Path) -> Mirror:
     paths.ensure(build)
-    rows = _write_parquet(context, build / "parquet")
+    mirror = _write_parquet(context, paths, build)
     # Hard links: the run's folder stays whole, so a killed publication can simply be repeated.
     os.link(paths.build_db, build / DATABASE_FILE)
     for path in sorted(paths.tree.rglob("*")) if paths.tree.is_dir() else []:
@@ -271,44 +282,17 @@ def _gather(context: RunContext, paths: DataPaths, build: Path) -> dict[str, int
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             os.link(path, target)
-    return rows
+    return mirror
 
 
-def _write_parquet(context: RunContext, folder: Path) -> dict[str, int]:
-    rows: dict[str, int] = {}
+def _write_parquet(context: RunContext, paths: DataPaths, build: Path) -> Mirror:
     tables = load_project(context.project_root).tables
+    before = current_version(paths)
+    earlier = Earlier(before.path, before.manifest) if before else None
     with open_build(context) as con:
-        made = con.execute(
-            "select schema_name, table_name from duckdb_tables() "
-            "where database_name = 'cdp' order by all"
-        ).fetchall()
-        for schema, table in made:
-            if schema not in LAYERS:
-                continue
-            full_name = f"{schema}.{table}"
-            spec = tables.get(full_name)
-            # SQL models are stored in the order of their key; tables made by Python may not be.
-            key = spec.header.key if spec and spec.sql is None else None
-            rows[full_name] = copy_table(con, full_name, folder, order=key)
+        mirror = write_mirror(con, tables, build, earlier)
         con.execute("checkpoint cdp")
-    return rows
-
-
-def copy_table(
-    con: duckdb.DuckDBPyConnection, full_name: str, folder: Path, *, order: Sequence[str] | None
-) -> int:
-    """Write a table to ``folder/schema/table.parquet`` and return its number of rows."""
-    schema, table = full_name.split(".")
-    target = folder / schema / f"{table}.parquet"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    columns = ", ".join(quote_column(column) for column in order or ())
-    ordered = f" order by {columns}" if columns else ""
-    source = quote_identifier(full_name)
-    con.execute(
-        f"copy (select * from {source}{ordered}) "  # noqa: S608 - identifiers quoted
-        f"to {quote_literal(str(target))} (format parquet, compression zstd)"
-    )
-    return int(fetch_value(con, f"select count(*) from {source}"))  # noqa: S608 - same
+    return mirror
 
 
 def _flip(paths: DataPaths, build: Path, name: str) -> None:

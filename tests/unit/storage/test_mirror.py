@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.dataset as ds
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cdp_pipeline.project.tables import TableHeader, TableSpec
+from cdp_pipeline.storage.files import sha256_of
+from cdp_pipeline.storage.mirror import NO_DATE, PART, Earlier, Mirror, month_folder, write_mirror
+
+TABLE = "core.sales"
+
+
+def declare() -> dict[str, TableSpec]:
+    header = TableHeader.model_validate(
+        {
+            "name": "sales",
+            "description": "Sales.",
+            "grain": "one row per id",
+            "key": ["id"],
+            "owner": "tests",
+            "partition_by": "sold_on",
+            "columns": {"id": "Number", "sold_on": "Day", "amount": "Money"},
+        }
+    )
+    path = Path("sql/core/sales.sql")
+    return {TABLE: TableSpec("core", "sales", header, path, "select 1", 1)}
+
+
+@pytest.fixture(scope="module")
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    opened = duckdb.connect()
+    opened.execute("attach ':memory:' as cdp")
+    opened.execute("use cdp")
+    opened.execute("create schema core")
+    yield opened
+    opened.close()
+
+
+def publish(
+    con: duckdb.DuckDBPyConnection, rows: list[tuple[int, str | None, int]], folder: Path,
+    earlier: Earlier | None = None,
+) -> tuple[Mirror, Earlier]:  # fmt: skip
+    con.execute(f"create or replace table {TABLE} (id integer, sold_on date, amount integer)")
+    for row in rows:
+        con.execute(f"insert into {TABLE} values (?, ?, ?)", row)
+    mirror = write_mirror(con, declare(), folder, earlier)
+    files = {
+        path.relative_to(folder).as_posix(): {
+            "sha256": sha256_of(path),
+            "bytes": path.stat().st_size,
+        }
+        for path in folder.rglob("*.parquet")
+    }
+    manifest: dict[str, Any] = {"mirror": mirror.facts(), "files": files}
+    return mirror, Earlier(folder, manifest)
+
+
+def read(folder: Path) -> list[tuple[Any, ...]]:
+    place = folder / "parquet" / "core" / "sales"
+    table = ds.dataset(place, format="parquet", partitioning="hive").to_table()
+    assert "month" in table.column_names
+    columns = [table.column(name).to_pylist() for name in ("id", "sold_on", "amount")]
+    found = [
+        (number, day.isoformat() if day else None, amount)
+        for number, day, amount in zip(*columns, strict=True)
+    ]
+    return sorted(found, key=lambda row: row[0])
+
+
+def linked(mirror: Mirror) -> set[str]:
+    return {name.split("month=")[1].split("/")[0] for name in mirror.linked}
+
+
+ROWS: list[tuple[int, str | None, int]] = [
+    (3, "2026-10-31", 1), (1, "2026-11-01", 2), (2, "2026-11-30", 3), (4, None, 4),
+]  # fmt: skip
+
+
+def test_a_file_a_month_in_the_order_of_the_key(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    mirror, _ = publish(con, ROWS, tmp_path)
+    assert mirror.rows == {TABLE: 4}
+    assert read(tmp_path) == sorted(ROWS, key=lambda row: row[0])
+    november = tmp_path / month_folder(TABLE, "2026-11") / PART
+    ids = duckdb.execute("select id from read_parquet(?)", [str(november)]).fetchall()
+    assert ids == [(1,), (2,)]
+    assert {path.parent.name for path in tmp_path.rglob(PART)} == {
+        "month=2026-10",
+        "month=2026-11",
+        f"month={NO_DATE}",
+    }
+
+
+def test_only_months_that_changed_are_written(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    _, first = publish(con, ROWS, tmp_path / "1")
+    mirror, second = publish(con, [*ROWS, (5, "2026-11-02", 9)], tmp_path / "2", first)
+    assert linked(mirror) == {"2026-10", NO_DATE}
+    october = month_folder(TABLE, "2026-10") / PART
+    assert (tmp_path / "1" / october).samefile(tmp_path / "2" / october)
+    assert len(read(tmp_path / "2")) == 5
+    assert len(read(tmp_path / "1")) == 4
+    # A late row goes to its month; a month that lost its rows is gone.
+    late: list[tuple[int, str | None, int]] = [(3, "2026-10-31", 1), (9, "2026-10-01", 1)]
+    mirror, _ = publish(con, late, tmp_path / "3", second)
+    assert linked(mirror) == set()
+    assert read(tmp_path / "3") == late
+
+
+def test_a_damaged_file_or_another_engine_is_not_believed(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    _, first = publish(con, ROWS, tmp_path / "1")
+    (tmp_path / "1" / month_folder(TABLE, "2026-10") / PART).write_bytes(b"forged")
+    mirror, _ = publish(con, ROWS, tmp_path / "2", first)
+    assert linked(mirror) == {"2026-11", NO_DATE}
+    first.manifest["mirror"]["engine"] = "1.5.5"
+    mirror, _ = publish(con, ROWS, tmp_path / "3", first)
+    assert linked(mirror) == set()
+    assert read(tmp_path / "3") == read(tmp_path / "2")
+
+
+def test_an_empty_table_is_a_table(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    mirror, _ = publish(con, [], tmp_path)
+    assert mirror.rows == {TABLE: 0}
+    assert read(tmp_path) == []
+
+
+rows = st.dictionaries(
+    st.integers(0, 9),
+    st.tuples(
+        st.sampled_from(["2026-10-01", "2026-10-31", "2026-11-15", "2027-01-01", None]),
+        st.integers(0, 2),
+    ),
+    max_size=8,
+).map(lambda found: [(number, *values) for number, values in found.items()])
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(nights=st.lists(rows, min_size=1, max_size=4))
+def test_however_nights_follow_the_mirror_is_the_table(
+    con: duckdb.DuckDBPyConnection,
+    tmp_path_factory: pytest.TempPathFactory,
+    nights: list[list[tuple[int, str | None, int]]],
+) -> None:
+    root, earlier = tmp_path_factory.mktemp("nights"), None
+    for number, night in enumerate(nights):
+        folder = root / str(number)
+        _, earlier = publish(con, night, folder, earlier)
+        assert read(folder) == sorted(night, key=lambda row: row[0])
+        # Linked or written, the bytes are those of a version that had none before.
+        alone = root / f"{number} alone"
+        publish(con, night, alone)
+        hashes = [
+            {path.relative_to(place): sha256_of(path) for path in place.rglob("*.parquet")}
+            for place in (folder, alone)
+        ]
+        assert hashes[0] == hashes[1]
