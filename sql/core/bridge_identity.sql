@@ -1,7 +1,7 @@
 /*
 description: >-
   Which person a record of a source belongs to, what holds it there, how sure that is, and since
-  when. `cdp explain` shows the evidence field by field.
+  when. The command cdp explain shows the evidence field by field.
 grain: one row per person record
 key: [source, record_key]
 owner: data-engineering

@@ -1,9 +1,8 @@
 /*
 description: >-
   What was known of a person and when: one state after the other, without gaps, the last one
-  current. A fact meets its state by `on facts.customer_id = history.customer_id and
-  facts.sold_on between valid_from and valid_to`. A merged person goes on with the history of the
-  id that stays; the history of erased people is gone.
+  current. A fact meets its state by customer_id and by its date between valid_from and valid_to. A
+  merged person goes on with the history of the id that stays; the history of erased people is gone.
 grain: one row per person and state
 key: [customer_id, valid_from]
 owner: analytics

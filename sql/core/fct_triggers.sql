@@ -1,7 +1,7 @@
 /*
 description: >-
   Every trigger sent on earlier nights and whether it was redeemed. A sale redeems a trigger if its
-  promotion is the trigger's own code (`reference`), whoever pays, or the name of its offer on a
+  promotion is the trigger's own code (its reference), whoever pays, or the name of its offer on a
   sale of the person; the newest trigger before the sale is redeemed, by the first such sale. A file
   goes out after the store has closed, so only later days count.
 grain: one row per person, offer and date sent
