@@ -51,7 +51,7 @@ class DemoOutcome:
         measured: The profiles' figures as lines for people.
         profiles: Golden values, households and web events against the truth.
         triggers: Rows by offer.
-        example: A customer with a winter-boots trigger, if there is one.
+        example: A customer with a winter-boots trigger, if possible a redeemed one.
     """
 
     data_dir: Path
@@ -188,7 +188,9 @@ def _measure(outcome: DemoOutcome, settings: Settings) -> None:
         outcome.example = fetch_value(
             con,
             "select customer_id from ops.contact_log "
-            "order by offer <> 'winter_boots_10_percent', sent_on desc, customer_id limit 1",
+            "left join core.fct_triggers using (customer_id, offer, sent_on) "
+            "order by coalesce(is_redeemed, false) desc, offer <> 'winter_boots_10_percent', "
+            "sent_on desc, customer_id limit 1",
         )
     with open_published(settings.data_dir, sandboxed=False) as con:
         score = score_against_truth(con, settings.data_dir / "truth")

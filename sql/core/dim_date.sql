@@ -19,11 +19,17 @@ columns:
   fiscal_year: Retail year, named after the calendar year in which it begins
   retail_week: Week of the retail year, 1 to 53
   retail_period: Period of 4, 4 or 5 weeks, 1 to 12; week 53 belongs to period 12
+  retail_quarter: Quarter of the retail year, 1 to 4; week 53 belongs to quarter 4
+  fiscal_day_no: Day of the retail year, 1 to 371
   same_weekday_last_year_on: The date 52 weeks before, to compare trading with
+  same_fiscal_day_last_year_on: >-
+    The same weekday of the same week of the retail year before, to compare years with; differs from
+    the date 52 weeks before after a year of 53 weeks; null in a week 53 that the year before lacks
   is_business_date: Whether it is the night's business date
 checks:
   - {expect: between, column: retail_week, min: 1, max: 53}
   - {expect: between, column: retail_period, min: 1, max: 12}
+  - {expect: between, column: retail_quarter, min: 1, max: 4}
 */
 with sale_lines as (
     select * from staging.sale_lines
@@ -74,7 +80,10 @@ retail_weeks as (
     select
         date_on,
         fiscal_year,
-        cast(1 + (date_on - retail_year_start(fiscal_year)) // 7 as integer) as retail_week
+        cast(1 + (date_on - retail_year_start(fiscal_year)) // 7 as integer) as retail_week,
+        cast(1 + (date_on - retail_year_start(fiscal_year)) as integer) as fiscal_day_no,
+        retail_year_start(fiscal_year) as fiscal_year_starts_on,
+        retail_year_start(fiscal_year - 1) as last_year_starts_on
     from retail_years
 ),
 
@@ -101,7 +110,13 @@ final as (
                 else 3
             end as integer
         ) as retail_period,
+        cast((least(retail_week, 52) - 1) // 13 + 1 as integer) as retail_quarter,
+        fiscal_day_no,
         date_on - 364 as same_weekday_last_year_on,
+        case
+            when last_year_starts_on + fiscal_day_no - 1 < fiscal_year_starts_on
+                then last_year_starts_on + fiscal_day_no - 1
+        end as same_fiscal_day_last_year_on,
         date_on = {{ business_date }} as is_business_date
     from retail_weeks
 )
