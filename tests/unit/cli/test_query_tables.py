@@ -1,0 +1,28 @@
+"""What the audit log says of a query: the tables it names, however it is written."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from cdp_pipeline.cli.look import _tables_of
+
+
+@pytest.mark.parametrize(
+    ("sql", "tables"),
+    [
+        ("from core.a", ["core.a"]),
+        ("select n from core.a join core.b using (n)", ["core.a", "core.b"]),
+        ("with c as (from core.b) select now(), n from core.a, c", ["core.a", "core.b"]),
+        ("from cdp.core.a", ["cdp.core.a"]),
+        ("selec n from core.a", ["tables unknown"]),
+    ],
+)
+def test_tables_are_found(sql: str, tables: list[str]) -> None:
+    con = duckdb.connect()
+    con.execute("attach ':memory:' as cdp")
+    con.execute("use cdp")
+    con.execute("create schema core")
+    for name in ("a", "b"):
+        con.execute(f"create table core.{name} as select 1 as n")
+    assert _tables_of(con, sql) == tables
