@@ -9,6 +9,7 @@ their headers, as ``partition_by:``.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,12 +101,44 @@ def write_mirror(
         full_name = f"{schema}.{table}"
         spec = tables.get(full_name)
         if spec and spec.header.partition_by:
-            _write_months(con, spec, build, earlier, mirror)
+            _write_months(con, quote_identifier(full_name), spec, build, earlier, mirror)
         else:
-            # SQL models are stored in the order of their key; tables made by Python may not be.
-            key = spec.header.key if spec and spec.sql is None else None
-            mirror.rows[full_name] = copy_table(con, full_name, build / FOLDER, order=key)
+            folder = build / FOLDER
+            mirror.rows[full_name] = copy_table(con, full_name, folder, order=_order_of(spec))
     return mirror
+
+
+def rewrite_table(
+    con: duckdb.DuckDBPyConnection,
+    full_name: str,
+    spec: TableSpec | None,
+    build: Path,
+    *,
+    source: str,
+) -> dict[str, str]:
+    """Write one table of a version again, whole; files of other versions stay as they are.
+
+    Args:
+        con: Connection that has the rows.
+        full_name: The table, ``schema.table``.
+        spec: Its declaration, if there is one.
+        build: Folder of the version, in which files may be hard links.
+        source: Quoted name of the table to read, such as ``clean.core.fct_sales``.
+
+    Returns:
+        Fingerprint of each month, for ``mirror.months`` of the manifest; empty if the table is not
+        split.
+    """
+    place = build / FOLDER / Path(*full_name.split("."))
+    single = place.with_name(f"{place.name}.parquet")
+    single.unlink(missing_ok=True)
+    shutil.rmtree(place, ignore_errors=True)
+    if spec and spec.header.partition_by:
+        mirror = Mirror()
+        _write_months(con, source, spec, build, None, mirror)
+        return mirror.months[full_name]
+    _copy(con, f"select * from {source}", single, _order_of(spec))  # noqa: S608 - quoted
+    return {}
 
 
 def copy_table(
@@ -127,15 +160,21 @@ def month_folder(full_name: str, month: str) -> Path:
     return Path(FOLDER, *full_name.split("."), f"month={month}")
 
 
+def _order_of(spec: TableSpec | None) -> Sequence[str] | None:
+    """Return what to sort by: SQL models are stored in their key's order, others may not be."""
+    return spec.header.key if spec and spec.sql is None else None
+
+
 def _write_months(
     con: duckdb.DuckDBPyConnection,
+    source: str,
     spec: TableSpec,
     build: Path,
     earlier: Earlier | None,
     mirror: Mirror,
 ) -> None:
     """Write the months of a table whose rows are new; link the others."""
-    name, source = spec.full_name, quote_identifier(spec.full_name)
+    name = spec.full_name
     column = quote_column(str(spec.header.partition_by))
     found = con.execute(
         f"select coalesce(strftime({column}, '%Y-%m'), '{NO_DATE}') as month, count(*), "  # noqa: S608 - quoted

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from cdp_pipeline.project.tables import TableHeader, TableSpec
 from cdp_pipeline.storage.files import sha256_of
-from cdp_pipeline.storage.mirror import NO_DATE, PART, Earlier, Mirror, month_folder, write_mirror
+from cdp_pipeline.storage.mirror import (
+    NO_DATE,
+    PART,
+    Earlier,
+    Mirror,
+    month_folder,
+    rewrite_table,
+    write_mirror,
+)
 
 TABLE = "core.sales"
 
@@ -133,6 +141,30 @@ def test_an_empty_table_is_a_table(con: duckdb.DuckDBPyConnection, tmp_path: Pat
     mirror, _ = publish(con, [], tmp_path)
     assert mirror.rows == {TABLE: 0}
     assert read(tmp_path) == []
+
+
+@pytest.mark.parametrize("is_split", [True, False])
+def test_a_table_written_again_leaves_other_versions_alone(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, *, is_split: bool
+) -> None:
+    spec = declare()[TABLE]
+    if not is_split:
+        header = spec.header.model_copy(update={"partition_by": None})
+        spec = TableSpec("core", "sales", header, spec.path, "select 1", 1)
+    con.execute(f"create or replace table {TABLE} as select 1 as id, date '2026-11-01' as sold_on")
+    write_mirror(con, {TABLE: spec}, tmp_path / "1", None)
+    before = {path: sha256_of(path) for path in (tmp_path / "1").rglob("*.parquet")}
+    for path in before:
+        target = tmp_path / "2" / path.relative_to(tmp_path / "1")
+        target.parent.mkdir(parents=True)
+        target.hardlink_to(path)
+    con.execute(f"update {TABLE} set sold_on = date '2026-12-01'")
+    months = rewrite_table(con, TABLE, spec, tmp_path / "2", source=f"cdp.{TABLE}")
+    assert list(months) == (["2026-12"] if is_split else [])
+    files = [str(path) for path in (tmp_path / "2").rglob("*.parquet")]
+    found = duckdb.execute("select sold_on::varchar from read_parquet(?)", [files]).fetchall()
+    assert found == [("2026-12-01",)]
+    assert {path: sha256_of(path) for path in before} == before
 
 
 rows = st.dictionaries(
