@@ -103,26 +103,9 @@ def _find_version(when: str) -> Path:
 def _note_query(con: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Write into the audit log which tables are asked; the text of a query may name people."""
     from cdp_pipeline.storage.audit import Deed, note
+    from cdp_pipeline.storage.warehouse import list_asked_tables
 
-    note(OPTIONS.settings, Deed("query", ", ".join(_tables_of(con, sql))))
-
-
-def _tables_of(con: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
-    """Return the tables that a statement names, in name order.
-
-    DuckDB's own list fails on joins by USING; ours on what models may not do, such as now().
-    """
-    import duckdb
-
-    from cdp_pipeline.project.lineage import find_tables
-
-    try:
-        return list(find_tables(sql, where="the query"))
-    except ConfigError:
-        try:
-            return sorted(con.get_table_names(sql, qualified=True))
-        except duckdb.Error:
-            return ["tables unknown"]
+    note(OPTIONS.settings, Deed("query", ", ".join(list_asked_tables(con, sql))))
 
 
 @app.command(epilog="Example: cdp explain loyalty_members:1000000123 ecommerce_accounts:A000042")

@@ -19,6 +19,7 @@ import duckdb
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError, WarehouseError
 from cdp_pipeline.core.settings import EngineSettings
+from cdp_pipeline.project.lineage import find_tables
 from cdp_pipeline.project.loader import LAYERS, load_project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.project.units import unit_of
@@ -216,6 +217,20 @@ def base_columns(con: duckdb.DuckDBPyConnection, full_name: str) -> frozenset[st
     if not has_base_table(con, full_name):
         return frozenset()
     return frozenset(describe(con, f"base.{full_name}"))
+
+
+def list_asked_tables(con: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
+    """Return the tables that a statement names, in name order; what cannot be read is said so.
+
+    DuckDB's own list fails on joins by USING; ours on what models may not do, such as now().
+    """
+    try:
+        return list(find_tables(sql, where="the query"))
+    except ConfigError:
+        try:
+            return sorted(con.get_table_names(sql, qualified=True))
+        except duckdb.Error:
+            return ["tables unknown"]
 
 
 def describe(con: duckdb.DuckDBPyConnection, full_name: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from cdp_pipeline.cli.look import _tables_of
+from cdp_pipeline.storage.warehouse import list_asked_tables
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ def test_tables_are_found(sql: str, tables: list[str]) -> None:
     con.execute("create schema core")
     for name in ("a", "b"):
         con.execute(f"create table core.{name} as select 1 as n")
-    assert _tables_of(con, sql) == tables
+    assert list_asked_tables(con, sql) == tables
