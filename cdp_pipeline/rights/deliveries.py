@@ -20,6 +20,7 @@ from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS
 from cdp_pipeline.ingest.inflation import is_compressed
 from cdp_pipeline.ingest.landing import find_files
 from cdp_pipeline.ingest.redaction import compress_like, redact_delivery
+from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.suppressing import (
     UNKNOWN_LINE,
     Suppressed,
@@ -32,7 +33,7 @@ from cdp_pipeline.privacy.suppression import create_normalisers
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.rights.files import redact_bytes
-from cdp_pipeline.rights.scan import scan_file
+from cdp_pipeline.rights.scan import holds_trace
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, load_values
 from cdp_pipeline.storage.files import read_json, sha256_of, write_atomic
@@ -133,25 +134,28 @@ def clean_raw(context: RunContext, searcher: Searcher | None, done: DeliveryClea
     project, paths = load_project(context.project_root), DataPaths.of(context)
     held = read_redactions(paths)
     con = connect(context.settings.engine)
-    for path, contract, file_id in _raw_files(project, paths):
-        lines = _noted_lines(paths, contract, file_id)
-        actual = sha256_of(path)
-        known = held.get(actual)
-        has_new = len(lines) > (known.lines if known else 0)
-        if not (has_new or (searcher and any(scan_file(con, path, searcher)))):
-            continue
-        data = _redacted(project, contract, path, lines, searcher)
-        if data is None:
-            path.unlink()
-            done.removed += 1
-            continue
-        original = known.original if known else actual
-        sha256 = hashlib.sha256(data).hexdigest()
-        note_redactions(paths, {sha256: Redaction(original, len(lines))})
-        mode = path.stat().st_mode & 0o777
-        write_atomic(path, data)
-        path.chmod(mode)
-        done.rewritten += sha256 != actual
+    try:
+        for path, contract, file_id in _raw_files(project, paths):
+            lines = _noted_lines(paths, contract, file_id)
+            actual = sha256_of(path)
+            known = held.get(actual)
+            has_new = len(lines) > (known.lines if known else 0)
+            if not (has_new or (searcher and holds_trace(con, path, searcher))):
+                continue
+            data = _redacted(project, contract, path, lines, searcher)
+            if data is None:
+                path.unlink()
+                done.removed += 1
+                continue
+            original = known.original if known else actual
+            sha256 = hashlib.sha256(data).hexdigest()
+            note_redactions(paths, {sha256: Redaction(original, len(lines))})
+            mode = path.stat().st_mode & 0o777
+            write_atomic(path, data)
+            path.chmod(mode)
+            done.rewritten += sha256 != actual
+    finally:
+        con.close()
 
 
 def _redacted(
@@ -163,7 +167,10 @@ def _redacted(
 ) -> bytes | None:
     if UNKNOWN_LINE in lines:
         return None
-    data = redact_delivery(path, contract, lines, is_detaching=is_detaching(contract, project))
+    try:
+        data = redact_delivery(path, contract, lines, is_detaching=is_detaching(contract, project))
+    except (RefusedError, UnicodeError):  # a broken file, which was refused
+        return None
     if data is None or searcher is None:
         return data
     plain, count = redact_bytes(_inflated(path, data), searcher)

@@ -29,7 +29,7 @@ from cdp_pipeline.rights.deliveries import DeliveryCleaning, clean_raw, clean_st
 from cdp_pipeline.rights.files import clean_exports, clean_tree
 from cdp_pipeline.rights.removals import FOLDER as REMOVALS
 from cdp_pipeline.rights.removals import Removal, find_removals, write_removals
-from cdp_pipeline.rights.scan import Find, scan_folder
+from cdp_pipeline.rights.scan import Find, Scan, scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, add_words, find_traces
 from cdp_pipeline.rights.versions import Cleaning, clean_version, remove_leftovers
@@ -179,12 +179,14 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     versions = {v.name: clean_version(context, v, traces) for v in published_versions(paths)}
     write_removals(paths, pending.erasure, pending.removals)
     files = _clean_files(context, paths, searcher)
-    finds, looked_at = scan_folder(context.data_dir, traces, excluded=_excluded(paths))
+    scan = scan_folder(context.data_dir, traces, excluded=_excluded(paths))
     if not paths.landing.is_relative_to(context.data_dir):
-        more, count = scan_folder(paths.landing, traces)
-        finds, looked_at = finds + more, looked_at + count
-    done = _Done(tombstones, deliveries, judged, versions, files, looked_at)
-    return _certify(paths, pending, _facts(context, pending, done), finds)
+        more = scan_folder(paths.landing, traces)
+        scan = Scan(
+            scan.finds + more.finds, scan.files + more.files, scan.unreadable + more.unreadable
+        )
+    done = _Done(tombstones, deliveries, judged, versions, files, scan)
+    return _certify(paths, pending, _facts(context, pending, done), scan.finds)
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ class _Done:
     journals: list[dict[str, int]]
     versions: dict[str, Cleaning]
     files: dict[str, int]
-    looked_at: int
+    scan: Scan
 
 
 def _facts(context: RunContext, pending: Pending, done: _Done) -> dict[str, Any]:
@@ -225,7 +227,8 @@ def _facts(context: RunContext, pending: Pending, done: _Done) -> dict[str, Any]
             name: sum(r.destination == name for r in pending.removals)
             for name in sorted({r.destination for r in pending.removals})
         },
-        "files_looked_at": done.looked_at,
+        "files_looked_at": done.scan.files,
+        "files_unreadable": done.scan.unreadable,
     }
 
 

@@ -7,14 +7,14 @@ Parquet and DuckDB files are read value by value, and gz, zst, zip and workbooks
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from cdp_pipeline.core.errors import PrivacyError
 from cdp_pipeline.rights.searching import SEPARATOR, Searcher
 from cdp_pipeline.rights.traces import Traces
 from cdp_pipeline.storage.warehouse import quote_identifier, quote_literal
@@ -42,40 +42,73 @@ class Find:
     kind: str
 
 
-def scan_folder(
-    root: Path, traces: Traces, *, excluded: Collection[Path] = ()
-) -> tuple[list[Find], int]:
+@dataclass
+class Scan:
+    """What a search found.
+
+    Attributes:
+        finds: Traces, file by file.
+        files: Number of files looked at.
+        unreadable: Files that are broken, so that only their bytes could be looked at.
+    """
+
+    finds: list[Find] = field(default_factory=list)
+    files: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+class _UnreadableError(Exception):
+    """A file whose inside cannot be looked at."""
+
+
+def scan_folder(root: Path, traces: Traces, *, excluded: Collection[Path] = ()) -> Scan:
     """Look for people in every file below a folder.
 
     Args:
         root: The data folder.
         traces: What tells the people.
         excluded: Files and folders that are not looked at.
-
-    Returns:
-        What was found, and the number of files looked at.
     """
-    searcher, finds, count = Searcher(traces), [], 0
+    searcher, scan = Searcher(traces), Scan()
     with duckdb.connect() as con:
         for path in sorted(root.rglob("*")):
             if path.is_symlink() or not path.is_file():
                 continue
             if any(path == other or other in path.parents for other in excluded):
                 continue
-            count += 1
-            finds += [
-                Find(str(path.relative_to(root)), place, kind)
-                for place, kind in sorted(set(scan_file(con, path, searcher)))
-            ]
-    return finds, count
+            scan.files += 1
+            name = str(path.relative_to(root))
+            found = set(_outside(path, searcher))
+            try:
+                found |= set(_inside(con, path, searcher))
+            except _UnreadableError:
+                scan.unreadable.append(name)
+            scan.finds += [Find(name, place, kind) for place, kind in sorted(found)]
+    return scan
 
 
-def scan_file(
-    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher
-) -> Iterator[tuple[str, str]]:
-    """Yield place and kind of every trace in one file."""
+def holds_trace(con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher) -> bool:
+    """Return whether a file holds a trace, outside or inside."""
+    try:
+        return any(_outside(path, searcher)) or any(_inside(con, path, searcher))
+    except _UnreadableError:
+        return False
+
+
+def _outside(path: Path, searcher: Searcher) -> Iterator[tuple[str, str]]:
+    """Yield place and kind of every trace in a file's name and bytes."""
     yield from (("name", kind) for kind in searcher.kinds(path.name))
     yield from (("bytes", kind) for kind in _in_bytes(path, searcher))
+
+
+def _inside(
+    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher
+) -> Iterator[tuple[str, str]]:
+    """Yield place and kind of every trace in what a file packs.
+
+    Raises:
+        _UnreadableError: It is broken, as a delivery that was refused may be.
+    """
     try:
         if path.suffix == ".parquet":
             yield from _in_parquet(con, path, searcher)
@@ -85,12 +118,17 @@ def scan_file(
             yield from (("inflated", kind) for kind in _in_stream(path, searcher))
         elif path.suffix in {".zip", ".xlsx"} or zipfile.is_zipfile(path):
             yield from _in_archive(path, searcher)
-    except (duckdb.Error, OSError, zipfile.BadZipFile, RuntimeError) as error:
-        raise PrivacyError(
-            f"this file cannot be looked into: {error}",
-            where=str(path),
-            hint="Remove it or put it right, then run the erasure again.",
-        ) from error
+    except (
+        duckdb.Error,
+        OSError,
+        EOFError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise _UnreadableError from error
 
 
 def _in_bytes(path: Path, searcher: Searcher) -> set[str]:

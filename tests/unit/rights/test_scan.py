@@ -1,0 +1,60 @@
+"""Every kind of file is looked into, and a broken one is named rather than trusted."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+from pathlib import Path
+
+import duckdb
+
+from cdp_pipeline.rights.files import clean_exports, clean_parquet, clean_text
+from cdp_pipeline.rights.scan import scan_folder
+from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.rights.traces import Traces, add_words
+
+TRACES = add_words(Traces(), [("email", "anna.reed@example.com")])
+TEXT = "id,mail\n1,anna.reed@example.com\n2,bob@example.com\n"
+
+
+def _parquet(path: Path) -> None:
+    duckdb.sql(
+        "copy (select unnest(['anna.reed@example.com', 'bob@example.com']) as mail, "
+        f"unnest(range(2)) as n) to '{path}' (format parquet, compression zstd)"
+    )
+
+
+def test_every_format_is_looked_into(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(TEXT)
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(TEXT.encode()))
+    (tmp_path / "c.txt").write_bytes(TEXT.encode("utf-16"))
+    _parquet(tmp_path / "d.parquet")
+    with duckdb.connect(str(tmp_path / "e.duckdb")) as con:
+        con.execute("create table t as select 'Anna.Reed@Example.com' as mail from range(3000)")
+    with zipfile.ZipFile(tmp_path / "f.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("inner.csv", TEXT)
+    (tmp_path / "g.csv.gz").write_bytes(gzip.compress(TEXT.encode())[:-12])
+    (tmp_path / "h.parquet").write_bytes(b"PAR1 broken")
+    (tmp_path / "i.csv").write_text("id\n1\n")
+    scan = scan_folder(tmp_path, TRACES)
+    assert {find.file[0] for find in scan.finds} >= set("abcdef")
+    assert "i.csv" not in {find.file for find in scan.finds}
+    assert "h.parquet" in scan.unreadable
+    assert scan.files == 9
+
+
+def test_texts_rows_and_parquet_lose_the_person_only(tmp_path: Path) -> None:
+    searcher = Searcher(TRACES)
+    page = tmp_path / "page.html"
+    page.write_text("<td>anna.reed@example.com</td><td>bob@example.com</td>")
+    assert clean_text(page, searcher) == 1
+    assert page.read_text() == "<td>[erased]</td><td>bob@example.com</td>"
+    folder = tmp_path / "mail"
+    folder.mkdir()
+    (folder / "list.csv").write_text(TEXT)
+    assert clean_exports(folder, searcher) == {"list.csv": 1}
+    assert (folder / "list.csv").read_text() == "id,mail\n2,bob@example.com\n"
+    _parquet(tmp_path / "x.parquet")
+    assert clean_parquet(tmp_path / "x.parquet", searcher) == 1
+    assert duckdb.sql(f"from '{tmp_path / 'x.parquet'}'").fetchall() == [("bob@example.com", 1)]
+    assert scan_folder(tmp_path, TRACES).finds == []
