@@ -13,7 +13,8 @@ export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 .PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-clv bench-recommend bench-rfm bench-linkage bench-quality bench-night airflow lock wheel clean
 
 # Faults, integrity and security.
-.PHONY: test-faults fuzz
+.PHONY: test-faults fuzz scorecard audit
+AUDIT  := .venv-audit
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +49,23 @@ test-faults: $(SETUP) ## nights killed, starved and doubled; FAULT_ROUNDS=20 for
 MINUTES ?= 30
 fuzz: $(SETUP)   ## mangled files, settings and declarations; MINUTES=30
 	FUZZ_SECONDS=$$(($(MINUTES) * 20)) $(BIN)/pytest tests/hostile/test_fuzzing.py
+
+scorecard: $(SETUP) ## the promises of trust, each with its figure; OPTIONS=--all
+	$(BIN)/python -m tests.scorecard $(OPTIONS)
+
+$(AUDIT)/.installed: requirements/audit.txt | $(SETUP)
+	$(BIN)/python -m venv --without-pip $(AUDIT)
+	$(BIN)/uv pip install --quiet --python $(AUDIT)/bin/python --require-hashes -r requirements/audit.txt
+	@touch $@
+
+# Copyleft of libraries is named where it stands: text-unidecode also under the Artistic License,
+# asyncssh also under EPL; paramiko (LGPL) and both are optional or for tests.
+audit: $(AUDIT)/.installed ## security lint, licences, bill of materials (dist/sbom.cdx.json)
+	$(BIN)/ruff check --select S .
+	$(AUDIT)/bin/pip-licenses --python=$(BIN)/python --from=mixed --partial-match \
+	  --fail-on="AGPL;Affero;SSPL;BUSL;Commercial;Proprietary" --format=markdown --order=license
+	mkdir -p dist
+	$(AUDIT)/bin/cyclonedx-py environment --of JSON --output-reproducible -o dist/sbom.cdx.json $(BIN)/python
 
 $(OLD)/.installed: requirements/old-client.txt | $(SETUP)
 	$(BIN)/python -m venv --without-pip $(OLD)
@@ -123,6 +141,8 @@ lock: $(SETUP)   ## resolve the requirements again, with hashes
 	  --no-annotate - -o requirements/old-client.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	  --python-version 3.12 requirements/bench-pymc.in -o requirements/bench-pymc.txt
+	printf 'cyclonedx-bom\npip-licenses\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+	  --no-header --no-annotate - -o requirements/audit.txt
 	echo 'uv' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
 	  --no-annotate - -o requirements/uv.txt
 
@@ -130,4 +150,4 @@ wheel: $(SETUP)  ## build the wheel, with the starter project inside
 	$(BIN)/uv build --wheel --quiet --no-build-isolation --python $(BIN)/python
 
 clean:           ## remove what the targets made, demo data included
-	rm -rf $(VENV) $(PEERS) $(OLD) $(PYMC) dist .airflow .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(OLD) $(PYMC) $(AUDIT) dist .airflow .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

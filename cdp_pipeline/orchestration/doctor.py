@@ -20,6 +20,7 @@ from cdp_pipeline.core.errors import CdpError
 from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.core.settings import PUBLIC_ID_SECRETS, Settings, load_settings
 from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.encryption import CLEAR_FOLDERS, is_on_encrypted_disk
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import current_version, verify
@@ -59,7 +60,17 @@ def examine(root: Path, data_dir: Path | None = None) -> list[Finding]:
     except CdpError as error:
         return [*findings, _failed("settings", error)]
     findings.append(Finding("settings", is_ok=True, text=f"{settings.store_name}, {root}"))
-    for look in (_declarations, _data_folder, _landing, _space, _lock, _published, _keys, _mail):
+    for look in (
+        _declarations,
+        _data_folder,
+        _landing,
+        _space,
+        _lock,
+        _published,
+        _keys,
+        _encryption,
+        _mail,
+    ):
         findings += list(_guarded(look, root, settings))
     return [*findings, _airflow()]
 
@@ -168,6 +179,22 @@ def _keys(_root: Path, settings: Settings) -> Iterator[Finding]:
             hint="Set CDP_IDENTITY__ID_SECRETS to a list of a secret of your own and, last, the "
             "default.",
         )
+
+
+def _encryption(_root: Path, settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    found = is_on_encrypted_disk(existing)
+    if found:
+        yield Finding("encryption at rest", is_ok=True, text="the disk below the data folder")
+        return
+    seen = "the disk does not encrypt" if found is False else "no encrypted disk can be seen"
+    yield Finding(
+        "encryption at rest",
+        is_ok=True,
+        text=f"{seen}: people's data lies in clear in {', '.join(CLEAR_FOLDERS)}",
+        hint="Put the data folder on LUKS or fscrypt; files are for their user and group alone.",
+    )
 
 
 def _mail(_root: Path, settings: Settings) -> Iterator[Finding]:

@@ -46,7 +46,7 @@ class Deed:
 
     Attributes:
         did: Verb, such as ``explain``.
-        what: Object, without personal data, such as ``1 customer``.
+        what: Object in our own words, never of a person: a version, tables.
         on: Customer ids or record names of the people concerned; stored as tokens.
         why: Reason as given; e-mail addresses and long numbers are masked.
         run: Run that did it, where no person did.
@@ -158,7 +158,7 @@ class AuditLog:
         if_any = {
             "login": login_user(),
             "run": deed.run,
-            "what": redact_text(deed.what)[:_LONGEST_TEXT],
+            "what": deed.what[:_LONGEST_TEXT],
             "why": redact_text(deed.why)[:_LONGEST_TEXT],
             "on": [_person_token(key, person) for person in people],
             "torn": torn,

@@ -31,20 +31,26 @@ def test_two_undisturbed_nights_are_the_same_bytes(undisturbed: Undisturbed, fre
 
 
 def test_a_night_killed_as_each_step_ends_and_resumed(
-    undisturbed: Undisturbed, fresh: Fresh
+    undisturbed: Undisturbed, fresh: Fresh, record_property: Callable[[str, int], None]
 ) -> None:
     store = fresh("boundaries")
     for step in undisturbed.ending.steps:
         ending = run_victim(store, TONIGHT, kill=Kill(step), resume=True)
         assert ending.killed or ending.status == "unchanged", (step, ending.error)
         assert_sound(store.paths)
+    record_property("kills", len(undisturbed.ending.steps))
     finish(store, undisturbed, resume=True)
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
 @pytest.mark.parametrize("resume", [True, False])
 def test_a_night_killed_within_each_step(
-    undisturbed: Undisturbed, fresh: Fresh, *, resume: bool, number: int
+    undisturbed: Undisturbed,
+    fresh: Fresh,
+    record_property: Callable[[str, int], None],
+    *,
+    resume: bool,
+    number: int,
 ) -> None:
     store = fresh("within")
     seed = random.Random(f"{number} {resume}")  # noqa: S311 - points to try, no secret
@@ -55,5 +61,6 @@ def test_a_night_killed_within_each_step(
         kills += ending.killed
         assert ending.killed or ending.status in {"published", "unchanged"}, (step, ending.error)
         assert_sound(store.paths)
+    record_property("kills", kills)
     assert kills >= len(undisturbed.ending.steps) // 2
     finish(store, undisturbed, resume=resume)

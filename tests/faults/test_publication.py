@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,13 +57,16 @@ def broken_after(root: Path, at: int, mutant: str = "") -> str:
 
 
 @pytest.mark.slow
-def test_killed_at_every_call_the_next_run_publishes(built: Path) -> None:
+def test_killed_at_every_call_the_next_run_publishes(
+    built: Path, record_property: Callable[[str, int], None]
+) -> None:
     kills, found = 0, []
     for at, root in enumerate(copies(built), start=1):
         if die(root, at) != -9:
             break
         kills += 1
         found.append(broken_after(root, at))
+    record_property("kills", kills)
     assert [text for text in found if text] == []
     assert kills >= 25
 
@@ -156,13 +159,16 @@ def test_missing_fsyncs_are_caught(built: Path, tmp_path: Path, mutant: str) -> 
 @needs_strace
 @pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
-def test_killed_at_every_single_syscall(built: Path, tmp_path: Path, call: str) -> None:
+def test_killed_at_every_single_syscall(
+    built: Path, tmp_path: Path, call: str, record_property: Callable[[str, int], None]
+) -> None:
     found = []
     for at, root in enumerate(copies(built), start=1):
         done = strace(root, tmp_path / "log", "-e", f"inject={call}:signal=SIGKILL:when={at}")
         if done.returncode == 0:
             break
         found.append(broken_after(root, at))
+    record_property("kills", len(found))
     assert [text for text in found if text] == []
 
 

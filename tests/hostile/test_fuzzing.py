@@ -11,7 +11,7 @@ import random
 import resource
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -110,7 +110,9 @@ def small_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_mangled_declarations_are_refused_in_words(small_project: Path) -> None:
+def test_mangled_declarations_are_refused_in_words(
+    small_project: Path, record_property: Callable[[str, int], None]
+) -> None:
     files = sorted(path for path in small_project.rglob("*") if path.suffix in {".yml", ".sql"})
     refused = tried = 0
     speechless: list[str] = []
@@ -131,6 +133,7 @@ def test_mangled_declarations_are_refused_in_words(small_project: Path) -> None:
             raise
         finally:
             path.write_bytes(whole)
+    record_property("mangled", tried)
     assert refused
     assert speechless == []
     assert tried >= min(10, 5 * SECONDS)
@@ -154,7 +157,9 @@ def test_mangled_settings_are_refused_in_words(small_project: Path) -> None:
     path.write_bytes(b'[tool.cdp]\ncurrency = "GBP"\n')
 
 
-def test_mangled_files_keep_the_conservation_law(feed: Feed) -> None:
+def test_mangled_files_keep_the_conservation_law(
+    feed: Feed, record_property: Callable[[str, int], None]
+) -> None:
     sound = write(SOUND)
     before = peak_mb()
     tried = 0
@@ -177,6 +182,7 @@ def test_mangled_files_keep_the_conservation_law(feed: Feed) -> None:
             assert sum(notes.rules.values()) == len(aside), f"seed {seed}: {notes}"
         else:
             assert notes.reason, f"seed {seed}: {notes}"
+    record_property("mangled", tried)
     assert tried
     assert speechless == []
     assert peak_mb() - before < MEMORY_MB

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.keys import new_key
 from cdp_pipeline.orchestration import doctor
 from cdp_pipeline.orchestration.doctor import Finding, examine
 from cdp_pipeline.storage.lock import hold_lock
@@ -27,6 +28,7 @@ feeds: [{entity: sale_lines, columns: {sale_id: receipt}}]
 def healthy(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (project_root / "expectations" / "till.yml").write_text(CONTRACT, encoding="utf-8")
     (project_root / "data" / "landing").mkdir(parents=True)
+    (project_root / "data").chmod(0o750)
     monkeypatch.setattr(shutil, "which", lambda *_args, **_options: None)
     return project_root
 
@@ -94,3 +96,31 @@ def test_forged_bytes_are_noticed(healthy: Path, make_context: Callable[..., Run
     finding = find(examine(healthy), "published version")
     assert not finding.is_ok
     assert "--force" in finding.hint
+
+
+def test_what_protects_nothing_is_said_plainly(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night can run with it, as the demo must; before real customers it should be better."""
+    monkeypatch.setattr(doctor, "is_on_encrypted_disk", lambda _folder: False)
+    findings = examine(healthy)
+    for subject in ("keys", "secrets of ids", "encryption at rest"):
+        finding = find(findings, subject)
+        assert finding.is_ok
+        assert finding.hint
+    assert "example key" in find(findings, "keys").text
+    assert "in clear" in find(findings, "encryption at rest").text
+    monkeypatch.setenv("CDP_KEYS__MASTER", new_key())
+    monkeypatch.setenv("CDP_IDENTITY__ID_SECRETS", '["a secret of our own", "cdp"]')
+    monkeypatch.setattr(doctor, "is_on_encrypted_disk", lambda _folder: True)
+    findings = examine(healthy)
+    assert [finding.subject for finding in findings if finding.hint] == []
+    (healthy / "data").chmod(0o755)
+    assert "chmod o-rwx" in find(examine(healthy), "data folder").hint
+
+
+def test_a_weak_key_is_a_failure(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDP_KEYS__MASTER", "c2VjcmV0")
+    finding = find(examine(healthy), "keys")
+    assert not finding.is_ok
+    assert "cdp keys new" in finding.hint
