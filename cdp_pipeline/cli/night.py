@@ -139,12 +139,20 @@ def docs(
         Path | None, typer.Option("--out", help="Folder of the site; default: docs in data.")
     ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    processing: Annotated[
+        bool, typer.Option("--processing", help="Print the records of processing instead.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write the documentation: dictionary, lineage, segments, contracts, timetable, search."""
+    from cdp_pipeline.documentation.processing import write_record
     from cdp_pipeline.documentation.site import FOLDER, write_site
+    from cdp_pipeline.project.loader import load_project
 
     settings = OPTIONS.settings
+    if processing:
+        output.write(write_record(load_project(OPTIONS.root), settings))
+        return
     folder = out.absolute() if out else settings.data_dir / FOLDER
     site = write_site(OPTIONS.root, settings, folder)
     if as_json:
@@ -168,12 +176,14 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """List the published segment and trigger files with rows and exclusions; copy them."""
+    from cdp_pipeline.storage.audit import Deed, note
     from cdp_pipeline.storage.warehouse import fetch_dicts, open_published
 
     settings = OPTIONS.settings
     with open_published(settings.data_dir) as con:
         files = fetch_dicts(con, "select * from ops.exports order by destination, file_name")
     if to:
+        note(settings, Deed("export", f"{len(files)} files"))
         shutil.copytree(settings.data_dir / "exports", to, dirs_exist_ok=True)
         output.say(f"copied to {to}")
     if as_json:

@@ -129,7 +129,8 @@ class AuditLog:
             raise ConfigError(
                 f"the audit log cannot be written: {error.strerror}",
                 where=str(self.path),
-                hint="Let your user write there; what must be logged is not done without it.",
+                hint="What must be logged is not done without it: run it as the user who owns the "
+                "data folder (sudo -u OWNER cdp ...); the log also keeps who logged in.",
             ) from error
 
     def anchor(self) -> Anchor:
