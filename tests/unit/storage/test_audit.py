@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -129,6 +129,7 @@ def test_a_cut_off_end_is_found_by_what_was_noted_of_it(log: AuditLog) -> None:
     assert examine(log, noted).problems
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_no_changed_byte_goes_unseen(data: st.DataObject) -> None:
     import tempfile
@@ -205,6 +206,7 @@ def test_many_people_are_several_entries(log: AuditLog) -> None:
     assert examine(log, {}).problems == ()
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(), st.text())
 def test_no_text_breaks_out_of_its_line(what: str, why: str) -> None:
     import tempfile
@@ -247,18 +249,18 @@ def test_versions_note_the_log_and_find_its_end_gone(
     make_context: Callable[..., RunContext],
 ) -> None:
     context = make_context(date(2026, 11, 20))
-    settings: Settings = context.settings
-    note(settings, Deed("explain", on=["C1"]))
+    store: Settings = context.settings
+    note(store, Deed("explain", on=["C1"]))
     paths = build(context, 3)
     versions.run(context)
-    assert verify_log(settings).problems == ()
+    assert verify_log(store).problems == ()
     kept = paths.audit_log.read_bytes().splitlines(keepends=True)
     assert [json.loads(line)["did"] for line in kept] == ["explain", "publish"]
     paths.audit_log.write_bytes(kept[0])
-    assert "its end is gone" in verify_log(settings).problems[0]
+    assert "its end is gone" in verify_log(store).problems[0]
     # Whoever has no key cannot make the version say otherwise either.
     manifest = published_versions(paths)[0].path / MANIFEST_FILE
     document = read_json(manifest)
     first = parse_line(1, kept[0].rstrip())
     write_json(manifest, {**document, "audit": {"entries": 1, "tip": first.mac}})
-    assert verify_log(settings).problems == ("the manifest of 000001-2026-11-20 was changed since",)
+    assert verify_log(store).problems == ("the manifest of 000001-2026-11-20 was changed since",)
