@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +53,7 @@ def _short(names: tuple[str, ...]) -> str:
 
 
 @app.command(epilog="Example: cdp run --date 2026-11-20")
-def run(
+def run(  # noqa: PLR0913 - options of a command
     *,
     date: DateOption = None,
     from_step: Annotated[str | None, typer.Option("--from", help="First step to run.")] = None,
@@ -63,12 +64,15 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Build again although nothing has changed.")
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Build every table anew, carry nothing over; publish.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a night: from deliveries to published warehouse, files and reports."""
     from cdp_pipeline.orchestration.runner import RunOptions, run_night
 
-    context = OPTIONS.context(date)
+    context = replace(OPTIONS.context(date), is_full=full)
     options = RunOptions(first=from_step, last=to_step, resume=resume, force=force)
     if not as_json:
         output.say(f"night of {context.business_date}, {context.settings.store_name}")

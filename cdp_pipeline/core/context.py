@@ -28,12 +28,14 @@ class RunContext:
         run_id: Name of the run's folder below ``data/work`` and ``data/runs``.
         project_root: Folder with ``expectations/``, ``sql/`` and ``reports/``.
         settings: Frozen settings with absolute paths.
+        is_full: Build every table anew, though rows of the version before could be carried over.
     """
 
     business_date: date
     run_id: str
     project_root: Path
     settings: Settings
+    is_full: bool = False
 
     @property
     def data_dir(self) -> Path:

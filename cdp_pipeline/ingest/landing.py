@@ -37,7 +37,7 @@ from cdp_pipeline.storage.warehouse import DATABASE_FILE, connect, fetch_dicts, 
 NAME_CHARACTERS = re.compile(r"[A-Za-z0-9._\-/ ]+")
 """Characters a path below landing may have: none that globs, SQL or shells read specially."""
 
-_IMMATERIAL_SETTINGS = {
+IMMATERIAL_SETTINGS = {
     "mail",
     "engine",
     "locations",
@@ -45,7 +45,9 @@ _IMMATERIAL_SETTINGS = {
     "keep_versions",
     "keep_versions_gb",
 }
-_IMMATERIAL_SETTINGS |= {"data_dir", "landing_dir"}
+IMMATERIAL_SETTINGS |= {"data_dir", "landing_dir"}
+"""Settings that decide nothing about a version's rows."""
+
 Known = dict[tuple[str, str], Delivery]
 
 
@@ -353,7 +355,7 @@ def fingerprint(
         sorted((d.source, d.file_name, d.sha256, d.business_date.isoformat()) for d in deliveries),
         project.fingerprint,
         __version__,
-        context.settings.model_dump(mode="json", exclude=_IMMATERIAL_SETTINGS),
+        context.settings.model_dump(mode="json", exclude=IMMATERIAL_SETTINGS),
         built_upon,
         context.business_date.isoformat(),
     ]

@@ -160,6 +160,9 @@ class _Mode:
     listener: Listener | None
     clock: Clock
 
+    def is_forced(self, context: RunContext) -> bool:
+        return self.options.force or context.is_full
+
 
 def _start_afresh(paths: DataPaths) -> None:
     if paths.work.exists():
@@ -218,7 +221,7 @@ def _take(
         mode.listener(step, ended)
     if ended.status == "failed":
         outcome.status = "failed"
-    elif step.name == "discover" and not mode.options.force and _is_done_before(context):
+    elif step.name == "discover" and not mode.is_forced(context) and _is_done_before(context):
         outcome.status = "unchanged"
         outcome.version = DataPaths.of(context).current.resolve().name
     elif step.name == "publish" and ended.result:

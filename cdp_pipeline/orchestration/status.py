@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ class Status:
         deliveries: Records delivered, loaded, set aside, duplicate and excluded, over all files.
         last_run: Id, status and error of the run that ended last.
         data_docs: Pages of Great Expectations about the last run's deliveries and tables.
+        built: Of each table that a night's changes can reach: rows made anew, or why it was built
+            in one scan; of the last run.
     """
 
     version: str | None
@@ -40,6 +42,7 @@ class Status:
     deliveries: dict[str, int]
     last_run: dict[str, Any]
     data_docs: tuple[str, ...] = ()
+    built: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -67,6 +70,7 @@ class Status:
             error = self.last_run.get("error")
             if error:
                 found += [f"  {error['message']}", f"  help: {error['hint']}"]
+        found += [f"built      {table}: {how}" for table, how in sorted(self.built.items())]
         found += [f"data docs  {page}" for page in self.data_docs]
         return found
 
@@ -112,6 +116,7 @@ def read_status(settings: Settings) -> Status:
         deliveries=_count_deliveries(settings) if version else {},
         last_run=_last_run(paths.data_dir / "runs"),
         data_docs=tuple(map(str, _data_docs(paths))),
+        built=_built(paths),
     )
 
 
@@ -121,6 +126,16 @@ def _data_docs(paths: DataPaths) -> list[Path]:
     is_unfinished = last.get("status") in {"failed", "partial"}
     tree = replace(paths, run_id=last["run_id"]).tree if is_unfinished else paths.current
     return sorted(tree.glob("quality/data_docs*/index.html"))
+
+
+def _built(paths: DataPaths) -> dict[str, str]:
+    """Return how the incremental tables of the last run were made."""
+    last = _last_run(paths.data_dir / "runs")
+    steps = read_json(paths.data_dir / "runs" / last["run_id"] / "manifest.json") if last else {}
+    found: dict[str, str] = {}
+    for step in steps.get("steps", {}).values():
+        found |= ((step.get("result") or {}).get("facts") or {}).get("incremental", {})
+    return found
 
 
 def _count_deliveries(settings: Settings) -> dict[str, int]:

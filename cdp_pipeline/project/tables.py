@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from cdp_pipeline.project.checks import Check, Declaration
+from cdp_pipeline.project.incremental import Incremental
 from cdp_pipeline.project.mistakes import MistakeError, suggest
 
 
@@ -47,6 +48,9 @@ class TableHeader(Declaration):
     )
     columns: dict[str, TableColumn]
     checks: tuple[Check, ...] = ()
+    incremental: Incremental | None = Field(
+        default=None, description="How the night's changes reach the table; default: one scan."
+    )
 
     @model_validator(mode="before")
     @classmethod

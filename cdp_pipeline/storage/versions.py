@@ -133,7 +133,7 @@ def run(context: RunContext) -> StepResult:
     """
     paths = DataPaths.of(context)
     plan = read_plan(context)
-    if is_published(paths, context.business_date, plan["fingerprint"]):
+    if not context.is_full and is_published(paths, context.business_date, plan["fingerprint"]):
         name = paths.current.resolve().name
         return StepResult(messages=(f"{name} already holds this night",), facts={"version": name})
     if not paths.build_db.is_file():

@@ -26,6 +26,7 @@ from cdp_pipeline.storage.warehouse import (
     quote_column,
     quote_identifier,
 )
+from cdp_pipeline.warehouse.increment import Increment, apply_changes, check_declaration
 from cdp_pipeline.warehouse.named_queries import create_query_views
 from cdp_pipeline.warehouse.rendering import Base, RenderValues, render_model
 
@@ -57,6 +58,7 @@ def run(context: RunContext, layer: str, *, rest: bool = False) -> StepResult:
     clock = Clock()
     rows: dict[str, int] = {}
     milliseconds: dict[str, int] = {}
+    made: dict[str, str] = {}
     with open_build(context) as con:
         values = RenderValues(
             context.business_date,
@@ -66,19 +68,42 @@ def run(context: RunContext, layer: str, *, rest: bool = False) -> StepResult:
         )
         for spec, select in plan_layer(project, layer, values, rest=rest):
             began = clock.monotonic()
-            rows[spec.full_name] = build_model(con, spec, select)
+            rows[spec.full_name], found = bring_up_to_date(con, spec, select)
+            if spec.header.incremental:
+                made[spec.full_name] = found.reason or f"{found.made:,} rows made anew"
             milliseconds[spec.full_name] = round((clock.monotonic() - began) * 1000)
             _log.debug("model_built", model=spec.full_name, rows=rows[spec.full_name])
         views = create_query_views(con, project) if layer == LAST_LAYER else []
     return StepResult(
         rows_out=sum(rows.values()),
         messages=(f"{len(rows)} tables of {layer}", *_tell_views(views)),
-        facts={"rows": rows, "milliseconds": milliseconds},
+        facts={"rows": rows, "milliseconds": milliseconds, "incremental": made},
     )
 
 
 def _tell_views(views: Sequence[str]) -> tuple[str, ...]:
     return (f"{len(views)} named queries as views",) if views else ()
+
+
+def bring_up_to_date(
+    con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str
+) -> tuple[int, Increment]:
+    """Make one table by the night's changes where its header says how, else in one scan.
+
+    Returns:
+        Its number of rows, and what became of the changes.
+
+    Raises:
+        WarehouseError: DuckDB refuses it, its columns differ from its header, or its key repeats.
+    """
+    try:
+        found = apply_changes(con, spec, select)
+    except duckdb.Error as error:
+        raise explain_failure(error, spec) from error
+    if found.reason:
+        return build_model(con, spec, select), found
+    declare_table(con, spec)
+    return found.rows, found
 
 
 def plan_layer(
@@ -95,7 +120,7 @@ def plan_layer(
 
     Raises:
         ConfigError: Models read each other in a circle, or a model is not one SELECT.
-        WarehouseError: The Jinja of a model is wrong.
+        WarehouseError: The Jinja of a model is wrong, or what it declares as incremental.
     """
     specs = {spec.full_name: spec for spec in project.models(layer)}
     selects = {name: render_model(spec, values) for name, spec in specs.items()}
@@ -103,6 +128,8 @@ def plan_layer(
         name: find_tables(selects[name], where=str(spec.path), first_line=spec.sql_line)
         for name, spec in specs.items()
     }
+    for name, spec in specs.items():
+        check_declaration(spec, frozenset(reads[name]))
     order = sort_by_lineage(reads, where=f"sql/{layer}")
     if rest is not None:
         later = _reading_python_tables(project, layer, reads, order)

@@ -20,6 +20,17 @@ columns:
   sku: Article of a clicked link
 checks:
   - {expect: not_null, column: occurred_on}
+incremental:
+  unit: {source: source, event_id: event_id}
+  inputs:
+    staging.email_events:
+      unit: {source: source, event_id: event_id}
+    core.bridge_identity:
+      columns: [source, record_key, customer_id, match_prob]
+      found_in:
+        - table: staging.email_events
+          by: {person_source: source, person_record_key: record_key}
+        - {table: core.fct_email_events, by: {customer_id: customer_id}}
 */
 with email_events as (
     select * from staging.email_events

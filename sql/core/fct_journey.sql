@@ -27,6 +27,21 @@ columns:
   identity_prob: Probability that a web or e-mail touch is the person's; null for other touches
 checks:
   - {expect: not_null, column: happened_at}
+incremental:  # a person
+  unit: {customer: customer_id}
+  inputs:
+    core.fct_sales:
+      unit: {customer: customer_id}
+    core.fct_web_events:
+      unit: {customer: customer_id}
+    core.fct_email_events:
+      unit: {customer: customer_id}
+    core.fct_social_events:
+      unit: {customer: customer_id}
+    core.fct_service_contacts:
+      unit: {customer: customer_id}
+    core.fct_triggers:
+      unit: {customer: customer_id}
 */
 with fct_sales as (
     select * from core.fct_sales

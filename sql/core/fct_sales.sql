@@ -37,6 +37,28 @@ checks:
     name: returns_are_not_positive
     where: not (is_return and net_amount > 0)
     severity: warn
+incremental:  # a receipt or order, and what is given back of it
+  unit: {sale: "coalesce(original_sale_id, sale_id)"}
+  inputs:
+    staging.sale_lines:
+      unit:
+        sale: >-
+          case when coalesce(is_return, quantity < 0 or net_amount < 0, false)
+          then coalesce(original_sale_id, sale_id) else sale_id end
+      found_in:
+        - {table: staging.sale_lines, by: {source: source, sale_id: sale_id, line_no: line_no}}
+        - {table: core.fct_sales, by: {source: source, sale_id: sale_id, line_no: line_no}}
+    staging.orders:
+      unit: {sale: order_id}
+    staging.order_lines:
+      unit: {sale: order_id}
+    core.bridge_identity:
+      columns: [source, record_key, customer_id]
+      found_in:
+        - table: staging.sale_lines
+          by: {person_source: source, person_record_key: record_key}
+        - {table: staging.orders, by: {person_source: source, person_record_key: record_key}}
+        - {table: core.fct_sales, by: {customer_id: customer_id}}
 */
 with sale_lines as (
     select * from staging.sale_lines

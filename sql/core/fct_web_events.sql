@@ -37,6 +37,23 @@ checks:
   - expect: "true"
     name: every_person_is_explained
     where: (customer_id is null) = (identified_by is null or identity_prob is null)
+incremental:  # a session, or an event without one
+  unit: {source: source, session: "coalesce(session_id, event_id)"}
+  inputs:
+    staging.web_events:
+      unit: {source: source, session: "coalesce(session_id, event_id)"}
+      found_in:
+        - {table: staging.web_events, by: {source: source, event_id: event_id}}
+        - {table: core.fct_web_events, by: {source: source, event_id: event_id}}
+    core.fct_web_identifications:
+      unit: {source: source, session: "coalesce(session_id, event_id)"}
+    core.bridge_cookie:
+      found_in:
+        - {table: staging.web_events, by: {cookie_id: cookie_id}}
+    identity.golden_records:
+      columns: [customer_id, household_id]
+      found_in:
+        - {table: core.fct_web_events, by: {customer_id: customer_id}}
 */
 with web_events as (
     select

@@ -1,0 +1,154 @@
+"""Which rows of the entities tonight's files may have changed, against the version built upon.
+
+A file that has come since touches the keys of its rows, whatever becomes of them: rows of other
+files change only if they share a key with it. That holds where rows add up by key (append, upsert)
+and the entity's key is the contract's. Where it does not, or where a staged file has changed or
+gone, no statement is made, and what reads the entity is built in one scan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from cdp_pipeline import __version__
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.log import get_logger
+from cdp_pipeline.ingest.feeds import SourceFeed
+from cdp_pipeline.ingest.landing import IMMATERIAL_SETTINGS
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.loader import Project
+from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.basis import Basis, Staged, changes_of, decide, read_basis
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.warehouse import quote_column, quote_literal, read_plan
+
+_BY_KEY = frozenset({"append", "upsert"})
+_log = get_logger(__name__)
+
+StagedRows = Mapping[str, Sequence[tuple[Path, int]]]
+"""Staged files of each source with their rows."""
+
+
+@dataclass(frozen=True)
+class TouchedFiles:
+    """Staged files of one source that have come since the version built upon.
+
+    Attributes:
+        added: Their rows.
+        is_known: Whether nothing else has changed.
+    """
+
+    added: tuple[Path, ...] = ()
+    is_known: bool = True
+
+
+def begin_changes(
+    context: RunContext, con: duckdb.DuckDBPyConnection, project: Project, staged: StagedRows
+) -> dict[str, TouchedFiles]:
+    """Note what the night rests on, and decide whether rows of the version before may be kept.
+
+    Returns:
+        Files that have come since, by source; empty if everything is to be built anew.
+    """
+    settings = context.settings.model_dump(mode="json", exclude=IMMATERIAL_SETTINGS)
+    basis = Basis(
+        package=__version__,
+        declarations=project.fingerprint,
+        settings=hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
+        staged={source: describe_staged(files) for source, files in staged.items()},
+    )
+    basis.write(DataPaths.of(context).tree)
+    path = read_plan(context).get("base_path")
+    base = read_basis(Path(path).parent if path else None)
+    reason = "a full build was asked for" if context.is_full else basis.differs_from(base)
+    decide(con, reason)
+    _log.info("basis_compared", rebuild=reason or "not needed")
+    if reason or base is None:
+        return {}
+    return {name: compare_staged(name, files, base.staged) for name, files in staged.items()}
+
+
+def describe_staged(files: Sequence[tuple[Path, int]]) -> dict[str, tuple[int, int]]:
+    """Return rows and bytes of staged files by name: what tells that one has changed."""
+    return {path.name: (rows, path.stat().st_size) for path, rows in files}
+
+
+def compare_staged(source: str, files: Sequence[tuple[Path, int]], base: Staged) -> TouchedFiles:
+    """Return which staged files of a source have come since.
+
+    Args:
+        source: The source.
+        files: Its staged files with their rows.
+        base: Staged files of the version built upon.
+    """
+    now, before = describe_staged(files), base.get(source, {})
+    kept = {name: now[name] for name in before if name in now}
+    added = tuple(path for path, _ in files if path.name not in before)
+    return TouchedFiles(added, is_known=kept == before)
+
+
+def note_touched(
+    con: duckdb.DuckDBPyConnection,
+    entity: TableSpec,
+    feeds: Sequence[SourceFeed],
+    touched: dict[str, TouchedFiles],
+) -> bool:
+    """Make the table of an entity's keys that may have changed; return whether they are known.
+
+    Args:
+        con: Connection to the build.
+        entity: The entity.
+        feeds: What feeds it.
+        touched: Files that have come since, by source.
+    """
+    keys = []
+    for feed in feeds:
+        named = _key_columns(entity, feed)
+        sources = [feed.contract.name, *(join.source for join in feed.contract.join)]
+        files = [touched.get(name, TouchedFiles(is_known=False)) for name in sources]
+        if named is None or not all(file.is_known for file in files):
+            return False
+        if any(file.added for file in files[1:]):  # what is joined may change any row
+            return False
+        if files[0].added:
+            keys.append(_keys_of(entity, feed.contract, named, files[0].added))
+    types = {name: entity.header.columns[name].type for name in entity.header.key}
+    nothing = ", ".join(f"cast(null as {t}) as {quote_column(n)}" for n, t in types.items())
+    select = " union ".join([f"select {nothing} where false", *keys])
+    con.execute(f"create or replace table {changes_of(f'staging.{entity.name}')} as {select}")
+    return True
+
+
+def _key_columns(entity: TableSpec, feed: SourceFeed) -> dict[str, str] | None:
+    """Return the contract's column for each part of the entity's key; None if it is no such."""
+    contract = feed.contract
+    if contract.load.mode not in _BY_KEY or not entity.header.key:
+        return None
+    named = {}
+    for name in entity.header.key:
+        if name == "source":
+            continue
+        column = feed.feed.columns.get(name, "").strip()
+        if column not in contract.load.key:
+            return None
+        named[name] = column
+    return named
+
+
+def _keys_of(
+    entity: TableSpec, contract: SourceContract, named: dict[str, str], added: Sequence[Path]
+) -> str:
+    values = {"source": quote_literal(contract.name)}
+    values |= {name: quote_column(column) for name, column in named.items()}
+    selected = ", ".join(
+        f"cast({values[name]} as {entity.header.columns[name].type}) as {quote_column(name)}"
+        for name in entity.header.key
+    )
+    paths = ", ".join(quote_literal(str(path)) for path in added)
+    return f"select distinct {selected} from read_parquet([{paths}])"  # noqa: S608 - quoted

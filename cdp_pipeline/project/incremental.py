@@ -1,0 +1,70 @@
+"""How a model is brought up to date with a night's changes: the key ``incremental`` of a header.
+
+The rows of a table fall into units that are made independently of each other: a receipt with its
+returns, a web session, a person. The declaration says what a unit is, in the table and in what it
+reads, and to which units a changed row of an input leads. Applying it is ``warehouse.increment``'s
+business; a model without the declaration is built in one scan.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from cdp_pipeline.project.checks import Declaration
+
+Unit = dict[str, str]
+"""Name of each part of a unit, with SQL over the columns of a table."""
+
+
+class Trail(Declaration):
+    """Rows of another table that a changed row leads to."""
+
+    table: str = Field(
+        description="An input that has a unit; or the table itself, as it was published."
+    )
+    by: dict[str, str] = Field(min_length=1, description="Its column, and that of the changed row.")
+
+
+class IncrementalInput(Declaration):
+    """One table that an incremental model reads."""
+
+    unit: Unit = Field(
+        default_factory=dict, description="SQL of each part; only rows of changed units are read."
+    )
+    columns: tuple[str, ...] = Field(
+        default=(), description="Columns whose change counts; default: all."
+    )
+    found_in: tuple[Trail, ...] = Field(
+        default=(), description="Where changed rows lead; default: to their own unit."
+    )
+
+
+class Incremental(Declaration):
+    """What changes with what."""
+
+    unit: Unit = Field(min_length=1, description="SQL of each part, over the table's own columns.")
+    inputs: dict[str, IncrementalInput] = Field(
+        min_length=1, description="Every table that the model reads."
+    )
+
+    def mistakes(self, table: str, reads: frozenset[str]) -> list[str]:
+        """Return what is wrong with the declaration, in words.
+
+        Args:
+            table: The model.
+            reads: Tables that it reads.
+        """
+        found = [f"reads {name}, which `inputs:` lacks" for name in sorted(reads - {*self.inputs})]
+        found += [f"does not read {name}" for name in sorted({*self.inputs} - reads)]
+        for name, entry in self.inputs.items():
+            if entry.unit and set(entry.unit) != set(self.unit):
+                found.append(f"unit of {name} has other parts than `unit:`")
+            if not entry.unit and not entry.found_in:
+                found.append(f"a change of {name} leads nowhere: give `unit:` or `found_in:`")
+            found += [
+                f"{name} leads to {trail.table}, which has no unit"
+                for trail in entry.found_in
+                if trail.table != table
+                and not (trail.table in self.inputs and self.inputs[trail.table].unit)
+            ]
+        return found

@@ -1,0 +1,109 @@
+"""What a version rests on besides its data, so that the next night can build upon its tables.
+
+A night may carry rows of the published version forward only if the same declarations, settings and
+package would make them again. That is noted beside the version, with the staged files that it read;
+the entity rows that tonight's files may have changed are listed in the build's staging catalog.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from cdp_pipeline.storage.files import read_json, write_json
+from cdp_pipeline.storage.warehouse import fetch_value, quote_column
+
+BASIS_FILE = "basis.json"
+CHANGES = "staging.changes"
+"""Schema with a table of keys for each entity or table whose changed rows are known."""
+
+_DECISION = f"{CHANGES}._decision"
+
+Staged = dict[str, dict[str, tuple[int, int]]]
+"""Rows and bytes of each staged file, by source and file."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What decides the rows of a version besides its deliveries and its date.
+
+    Attributes:
+        package: Version of this package.
+        declarations: Hash of all declarations.
+        settings: Hash of the settings that matter.
+        staged: Staged files that were read.
+    """
+
+    package: str
+    declarations: str
+    settings: str
+    staged: Staged = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Note it in a run's tree, which is published with the version."""
+        write_json(folder / BASIS_FILE, asdict(self))
+
+    def differs_from(self, base: Basis | None) -> str:
+        """Return why tables of a version on another basis cannot be carried forward; or nothing."""
+        if base is None:
+            return "there is no earlier version that says what it rests on"
+        for name, words in _WORDS.items():
+            if getattr(self, name) != getattr(base, name):
+                return f"{words} since the version it builds upon"
+        return ""
+
+
+_WORDS = {
+    "package": "the package has been updated",
+    "declarations": "contracts, models or other declarations have changed",
+    "settings": "settings have changed",
+}
+
+
+def read_basis(version: Path | None) -> Basis | None:
+    """Return what a version rests on; None without a version, or if it does not say."""
+    document = read_json(version / BASIS_FILE) if version else {}
+    if not document:
+        return None
+    staged = {
+        source: {name: (rows, size) for name, (rows, size) in files.items()}
+        for source, files in document["staged"].items()
+    }
+    return Basis(**{**document, "staged": staged})
+
+
+def decide(con: duckdb.DuckDBPyConnection, reason: str) -> None:
+    """Note for later steps whether tables are carried forward.
+
+    Args:
+        con: Connection to the build.
+        reason: Why everything is rebuilt; empty if the night's changes are enough.
+    """
+    con.execute(f"drop schema if exists {CHANGES} cascade")
+    con.execute(f"create schema {CHANGES}")
+    con.execute(f"create table {_DECISION} as select ?::varchar as reason", [reason])
+
+
+def rebuild_reason(con: duckdb.DuckDBPyConnection) -> str:
+    """Return why everything is rebuilt tonight; empty if the night's changes are enough."""
+    if not has_changes(con, "_decision"):
+        return "what has changed was not recorded"
+    return str(fetch_value(con, f"select reason from {_DECISION}"))  # noqa: S608 - fixed
+
+
+def changes_of(table: str) -> str:
+    """Return the quoted name of the table with the changed rows of an entity or table."""
+    return f"{CHANGES}.{quote_column(table)}"
+
+
+def has_changes(con: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Return whether the changed rows of an entity or table are known."""
+    count = fetch_value(
+        con,
+        "select count(*) from duckdb_tables() where database_name = 'staging' "
+        "and schema_name = 'changes' and table_name = ?",
+        [table],
+    )
+    return bool(count)

@@ -1,0 +1,268 @@
+"""A table brought up to date by the night's changes holds the rows of one built in one scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from cdp_pipeline.core.errors import WarehouseError
+from cdp_pipeline.core.settings import load_settings
+from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.basis import changes_of, decide
+from cdp_pipeline.warehouse import increment
+from cdp_pipeline.warehouse.build import bring_up_to_date, build_model, plan_layer
+from cdp_pipeline.warehouse.increment import apply_changes, check_declaration
+from cdp_pipeline.warehouse.rehearsal import REHEARSAL_DATE, open_rehearsal
+from cdp_pipeline.warehouse.rendering import RenderValues
+from tests.integration.store import ROOT
+
+ORDER = ("core.fct_sales", "core.fct_email_events", "core.fct_web_identifications",
+         "core.bridge_cookie", "core.fct_web_events", "core.fct_journey")  # fmt: skip
+INPUTS = ("core.bridge_identity", "identity.golden_records", "core.fct_triggers",
+          "core.fct_social_events", "core.fct_service_contacts")  # fmt: skip
+KEYS = {"sale_lines": ("source", "sale_id", "line_no"), "orders": ("source", "order_id"),
+        "order_lines": ("source", "order_id", "line_no"), "web_events": ("source", "event_id"),
+        "email_events": ("source", "event_id")}  # fmt: skip
+
+people = st.sampled_from(["R1", "R2", "R3", None])
+sales = st.sampled_from(["S1", "S2", "S3"])
+days = st.sampled_from(["2024-03-02", "2025-12-30", "2026-01-04"])
+moments = st.sampled_from(["2025-12-30 10:00", "2025-12-30 10:20", "2026-01-04 08:00"])
+
+
+def row(**values: Any) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {n: v if isinstance(v, st.SearchStrategy) else st.just(v) for n, v in values.items()}
+    )
+
+
+ROWS = {
+    "sale_lines": row(
+        source=st.sampled_from(["tills", "kiosk"]), sale_id=sales, line_no=st.integers(1, 2),
+        sold_on=days, person_source="people", person_record_key=people, sku="A", quantity=1,
+        unit_price=5, net_amount=st.sampled_from([5, 4, -5]),
+        is_return=st.sampled_from([True, False, None]),
+        original_sale_id=st.one_of(st.none(), sales),
+    ),
+    "orders": row(
+        source="shop", order_id=sales, ordered_on=days, person_source="people",
+        person_record_key=people, status=st.sampled_from(["paid", "returned", "cancelled"]),
+        updated_at=moments,
+    ),
+    "order_lines": row(
+        source="shop", order_id=sales, line_no=st.integers(1, 2), sku="A", quantity=2,
+        unit_price=5, net_amount=10, returned_quantity=st.sampled_from([0, 1, None]),
+    ),
+    "web_events": row(
+        source="web", event_id=st.sampled_from(["E1", "E2", "E3", "E4"]), occurred_at=moments,
+        occurred_on=days, session_id=st.sampled_from(["W1", "W2", None]),
+        cookie_id=st.sampled_from(["K1", "K2", None]), person_source="people",
+        person_record_key=people, order_id=st.one_of(st.none(), sales), has_consent=st.booleans(),
+        event_type=st.sampled_from(["product_view", "logout", "search"]), sku="A",
+        email_click_id=st.sampled_from(["M1", None]),
+    ),
+    "email_events": row(
+        source="mail", event_id=st.sampled_from(["M1", "M2"]), occurred_on=days,
+        person_source="people", person_record_key=people,
+        event_type=st.sampled_from(["open", "click", "sent"]), is_machine=st.booleans(),
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a night brings: rows new, sent again or late; rows withdrawn; who is who, and where."""
+
+    rows: list[tuple[str, dict[str, Any]]]
+    gone: list[str]
+    people: dict[str, str]
+    homes: dict[str, str]
+
+
+nights = st.builds(
+    Night,
+    rows=st.lists(
+        st.sampled_from(sorted(ROWS)).flatmap(lambda e: st.tuples(st.just(e), ROWS[e])),
+        min_size=1,
+        max_size=8,
+    ),
+    gone=st.lists(st.sampled_from(sorted(ROWS)), max_size=1),
+    people=st.dictionaries(st.sampled_from(["R1", "R2", "R3"]), st.sampled_from(["C1", "C2"])),
+    homes=st.dictionaries(st.sampled_from(["C1", "C2"]), st.sampled_from(["H1", "H2"])),
+)
+
+
+class Warehouse:
+    """The shipped models over a few rows, with the version that each night builds upon."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, project: Project, values: RenderValues
+    ) -> None:
+        self.con = con
+        plan = plan_layer(project, "core", values)
+        self.models = {spec.full_name: (spec, select) for spec, select in plan}
+        for spec, select in plan:
+            build_model(con, spec, select)
+
+    def begin(self) -> None:
+        for entity in KEYS:
+            self.con.execute(f"delete from staging.{entity}")
+        for table in ("core.bridge_identity", "identity.golden_records"):
+            self.con.execute(f"delete from {table}")
+        self.publish()
+
+    def publish(self) -> None:
+        for name in ORDER:
+            build_model(self.con, *self.models[name])
+        for name in (*ORDER, *INPUTS):
+            self.con.execute(f"create or replace table base.{name} as from {name}")
+
+    def deliver(self, night: Night) -> None:
+        decide(self.con, "")
+        for entity, key in KEYS.items():
+            keys = ", ".join(key)
+            changes = changes_of(f"staging.{entity}")
+            self.con.execute(
+                f"create table {changes} as select {keys} from staging.{entity} limit 0"
+            )
+            if entity in night.gone:
+                oldest = f"select {keys} from staging.{entity} order by all limit 1"
+                self.con.execute(f"insert into {changes} {oldest}")
+                self.con.execute(f"delete from staging.{entity} where ({keys}) in ({oldest})")
+        for entity, values in night.rows:
+            key = {name: values[name] for name in KEYS[entity]}
+            same = " and ".join(f"{name} = ?" for name in key)
+            self.con.execute(f"delete from staging.{entity} where {same}", list(key.values()))
+            self.insert(f"staging.{entity}", values)
+            self.insert(changes_of(f"staging.{entity}"), key)
+        self.con.execute("delete from core.bridge_identity")
+        for record, customer in night.people.items():
+            self.insert("core.bridge_identity", {
+                "source": "people", "record_key": record, "customer_id": customer,
+                "match_prob": 0.9,
+            })  # fmt: skip
+        self.con.execute("delete from identity.golden_records")
+        for customer, home in night.homes.items():
+            self.insert("identity.golden_records", {"customer_id": customer, "household_id": home})
+
+    def insert(self, table: str, values: dict[str, Any]) -> None:
+        marks = ", ".join("?" * len(values))
+        self.con.execute(
+            f"insert into {table} ({', '.join(values)}) values ({marks})", list(values.values())
+        )
+
+    def difference(self, spec: TableSpec, select: str) -> list[tuple[Any, ...]]:
+        made, whole = f"from {spec.full_name}", f"select * from ({select}\n)"
+        return self.con.execute(
+            f"(({made}) except all ({whole})) union all (({whole}) except all ({made}))"
+        ).fetchall()
+
+
+@pytest.fixture(scope="module")
+def warehouse() -> Iterator[Warehouse]:
+    project, settings_ = load_project(ROOT), load_settings(ROOT)
+    with open_rehearsal(project, settings_) as con, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(increment, "MOST_SHARE", 1000)  # a few rows are all touched
+        yield Warehouse(con, project, RenderValues(REHEARSAL_DATE, settings_))
+
+
+def run_nights(warehouse: Warehouse, brought: list[Night]) -> None:
+    warehouse.begin()
+    for night in brought:
+        warehouse.deliver(night)
+        for name in ORDER:
+            spec, select = warehouse.models[name]
+            _, found = bring_up_to_date(warehouse.con, spec, select)
+            if spec.header.incremental and not found.reason.endswith("of 0 rows"):
+                assert found.reason == ""
+            assert warehouse.difference(spec, select) == [], name
+        warehouse.publish()
+
+
+QUICK = settings(
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a night takes too long to shrink many
+)
+
+
+@QUICK
+@given(brought=st.lists(nights, min_size=2, max_size=3))
+def test_nights_end_as_a_rebuild_does(warehouse: Warehouse, brought: list[Night]) -> None:
+    run_nights(warehouse, brought)
+
+
+@pytest.mark.slow
+@settings(QUICK, max_examples=300)
+@given(brought=st.lists(nights, min_size=2, max_size=5))
+def test_many_nights_end_as_a_rebuild_does(warehouse: Warehouse, brought: list[Night]) -> None:
+    run_nights(warehouse, brought)
+
+
+def test_who_is_merged_today_owns_last_years_purchases(warehouse: Warehouse) -> None:
+    line = {"source": "tills", "sale_id": "S1", "line_no": 1, "sold_on": "2024-03-02",
+            "person_source": "people", "person_record_key": "R1", "sku": "A", "quantity": 1,
+            "unit_price": 5, "net_amount": 5}  # fmt: skip
+    run_nights(
+        warehouse,
+        [
+            Night([("sale_lines", line)], [], {"R1": "C2", "R2": "C1"}, {}),
+            Night([], [], {"R1": "C1", "R2": "C1"}, {}),
+        ],
+    )
+    owners = "select customer_id from {} where customer_id is not null"
+    for table in ("core.fct_sales", "core.fct_journey"):
+        assert warehouse.con.execute(owners.format(table)).fetchall() == [("C1",)]
+
+
+def test_only_touched_units_are_made_anew(warehouse: Warehouse) -> None:
+    mails = [("email_events", {"source": "mail", "event_id": f"M{n}", "occurred_on": "2026-01-04",
+                               "event_type": "open"}) for n in range(20)]  # fmt: skip
+    run_nights(warehouse, [Night(mails, [], {}, {})])
+    warehouse.deliver(Night([mails[3]], [], {}, {}))
+    spec, select = warehouse.models["core.fct_email_events"]
+    found = apply_changes(warehouse.con, spec, select)
+    assert (found.reason, found.rows, found.made) == ("", 20, 1)
+
+
+def test_one_scan_says_why(warehouse: Warehouse) -> None:
+    spec, select = warehouse.models["core.fct_email_events"]
+    decide(warehouse.con, "settings have changed since the version it builds upon")
+    assert "settings have changed" in apply_changes(warehouse.con, spec, select).reason
+    decide(warehouse.con, "")
+    reason = apply_changes(warehouse.con, spec, select).reason
+    assert reason == "which rows of staging.email_events have changed is not known"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"inputs": {}}, "which `inputs:` lacks"),
+        ({"sql": "select {{ business_date }} from core.fct_social_events"}, "business date"),
+        ({"unit": {"other": "customer_id"}}, "other parts"),
+    ],
+)
+def test_a_declaration_that_does_not_fit_is_refused(
+    warehouse: Warehouse, change: dict[str, Any], complaint: str
+) -> None:
+    spec, _ = warehouse.models["core.fct_journey"]
+    plan = spec.header.incremental
+    assert plan is not None
+    reads = frozenset(plan.inputs)
+    told = plan.model_copy(update={k: v for k, v in change.items() if k != "sql"})
+    wrong = replace(
+        spec,
+        header=spec.header.model_copy(update={"incremental": told}),
+        sql=change.get("sql", spec.sql),
+    )
+    with pytest.raises(WarehouseError, match=complaint):
+        check_declaration(wrong, reads)
+    check_declaration(spec, reads)
