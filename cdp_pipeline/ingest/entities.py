@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import duckdb
 
@@ -37,6 +36,7 @@ from cdp_pipeline.ingest.touched import begin_changes, note_touched
 from cdp_pipeline.privacy.actions import read_actions, write_actions
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.storage.basis import decide
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import declare_table, open_build
 
@@ -70,14 +70,15 @@ def run(context: RunContext) -> StepResult:
         ConfigError: A feed or exclusion is no SQL over its contract's columns.
     """
     project = load_project(context.project_root)
+    changes = begin_changes(context, project)
     with open_build(context) as con:
+        decide(con, changes.reason)
         sources = [_load(context, con, project, contract) for contract in project.sources.values()]
         sources = [_join(con, project, source) for source in sources]
         messages = [text for source in sources for text in source.current.messages]
         messages += [text for source in sources for text in _check_volume(context, source)]
         messages += [text for source in sources for text in _check_history(context, source)]
         rows: dict[str, int] = {}
-        touched = begin_changes(context, con, project, _staged_rows(context, sources))
         for entity in sorted(
             project.entities.values(), key=lambda e: (e.name != PERSON_ENTITY, e.name)
         ):
@@ -89,7 +90,7 @@ def run(context: RunContext) -> StepResult:
             ]
             rows[entity.name], said = build_entity(con, entity, feeds)
             messages += said
-            note_touched(con, entity, feeds, touched)
+            note_touched(con, entity, feeds, changes.files)
         entries = [entry for source in sources for entry in _entries(context, source)]
         check_conservation(entries)
         write_ledger(
@@ -126,13 +127,6 @@ def _load(
     else:
         target.unlink(missing_ok=True)
     return _Source(contract, listed, files, current, where)
-
-
-def _staged_rows(context: RunContext, sources: list[_Source]) -> dict[str, list[tuple[Path, int]]]:
-    return {
-        s.contract.name: [(f.rows, _notes(context, s, f.delivery).accepted) for f in s.files]
-        for s in sources
-    }
 
 
 def _join(con: duckdb.DuckDBPyConnection, project: Project, source: _Source) -> _Source:

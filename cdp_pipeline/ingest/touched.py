@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -19,20 +19,18 @@ import duckdb
 from cdp_pipeline import __version__
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.log import get_logger
+from cdp_pipeline.ingest.deliveries import planned_deliveries, require_notes
 from cdp_pipeline.ingest.feeds import SourceFeed
 from cdp_pipeline.ingest.landing import IMMATERIAL_SETTINGS
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project
 from cdp_pipeline.project.tables import TableSpec
-from cdp_pipeline.storage.basis import Basis, Staged, changes_of, decide, read_basis
+from cdp_pipeline.storage.basis import Basis, Staged, begin_build, changes_of, read_basis
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal, read_plan
 
 _BY_KEY = frozenset({"append", "upsert"})
 _log = get_logger(__name__)
-
-StagedRows = Mapping[str, Sequence[tuple[Path, int]]]
-"""Staged files of each source with their rows."""
 
 
 @dataclass(frozen=True)
@@ -48,30 +46,56 @@ class TouchedFiles:
     is_known: bool = True
 
 
-def begin_changes(
-    context: RunContext, con: duckdb.DuckDBPyConnection, project: Project, staged: StagedRows
-) -> dict[str, TouchedFiles]:
-    """Note what the night rests on, and decide whether rows of the version before may be kept.
+@dataclass(frozen=True)
+class Changes:
+    """What is new tonight, against the version built upon.
 
-    Returns:
-        Files that have come since, by source; empty if everything is to be built anew.
+    Attributes:
+        reason: Why every table is built anew; empty if the night's changes are enough.
+        files: Files that have come since, by source.
     """
+
+    reason: str
+    files: dict[str, TouchedFiles] = field(default_factory=dict)
+
+
+def begin_changes(context: RunContext, project: Project) -> Changes:
+    """Note what the night rests on, decide whether it builds upon tables, and begin its file.
+
+    Once a staged file has changed or gone, nothing is carried over: in a file of its own, nothing
+    of rows that were taken back or erased can remain.
+    """
+    paths = DataPaths.of(context)
     settings = context.settings.model_dump(mode="json", exclude=IMMATERIAL_SETTINGS)
+    staged = {c.name: _staged_rows(context, c) for c in project.sources.values()}
     basis = Basis(
         package=__version__,
         declarations=project.fingerprint,
         settings=hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
         staged={source: describe_staged(files) for source, files in staged.items()},
     )
-    basis.write(DataPaths.of(context).tree)
-    path = read_plan(context).get("base_path")
-    base = read_basis(Path(path).parent if path else None)
+    basis.write(paths.tree)
+    published = read_plan(context).get("base_path")
+    base = read_basis(Path(published).parent if published else None)
+    files = {n: compare_staged(n, rows, base.staged) for n, rows in staged.items()} if base else {}
+    changed = [name for name, found in files.items() if not found.is_known]
     reason = "a full build was asked for" if context.is_full else basis.differs_from(base)
-    decide(con, reason)
+    if changed and not reason:
+        reason = f"staged files of {', '.join(changed)} have changed or gone"
+    carried = {spec.full_name for spec in project.tables.values() if spec.header.incremental}
+    begin_build(paths.build_db, Path(published) if published and not reason else None, carried)
     _log.info("basis_compared", rebuild=reason or "not needed")
-    if reason or base is None:
-        return {}
-    return {name: compare_staged(name, files, base.staged) for name, files in staged.items()}
+    return Changes(reason, {} if reason else files)
+
+
+def _staged_rows(context: RunContext, contract: SourceContract) -> list[tuple[Path, int]]:
+    found = []
+    for delivery in planned_deliveries(context, contract.name):
+        if delivery.is_loaded:
+            notes, places = require_notes(context, delivery, contract)
+            if notes.status == "loaded":
+                found.append((places.rows, notes.accepted))
+    return found
 
 
 def describe_staged(files: Sequence[tuple[Path, int]]) -> dict[str, tuple[int, int]]:

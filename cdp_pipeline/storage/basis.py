@@ -7,13 +7,22 @@ the entity rows that tonight's files may have changed are listed in the build's 
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import duckdb
 
+from cdp_pipeline.core.settings import EngineSettings
 from cdp_pipeline.storage.files import read_json, write_json
-from cdp_pipeline.storage.warehouse import fetch_value, quote_column
+from cdp_pipeline.storage.warehouse import (
+    connect,
+    fetch_value,
+    quote_column,
+    quote_identifier,
+    quote_literal,
+)
 
 BASIS_FILE = "basis.json"
 CHANGES = "staging.changes"
@@ -72,6 +81,39 @@ def read_basis(version: Path | None) -> Basis | None:
         for source, files in document["staged"].items()
     }
     return Basis(**{**document, "staged": staged})
+
+
+def begin_build(build: Path, base: Path | None, carried: Collection[str]) -> None:
+    """Begin the night's file: as a copy of the published one, or with nothing.
+
+    Copying costs a fraction of writing the tables again, since nothing is compressed anew.
+
+    Args:
+        build: The file; what an earlier try left of it goes.
+        base: The published file; None if every table is built anew.
+        carried: Tables of it that stay; everything else is dropped.
+    """
+    for path in (build, build.with_name(f"{build.name}.wal")):
+        path.unlink(missing_ok=True)
+    if base is None:
+        return
+    build.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(base, build)
+    build.chmod(0o640)
+    con = connect(EngineSettings())
+    try:
+        con.execute(f"attach {quote_literal(str(build))} as cdp")
+        for kind in ("view", "table"):
+            found = con.execute(
+                f"select schema_name || '.' || {kind}_name from duckdb_{kind}s() "  # noqa: S608 - fixed
+                "where database_name = 'cdp' and not internal order by 1"
+            ).fetchall()
+            for (name,) in found:
+                if kind == "view" or name not in carried:
+                    con.execute(f"drop {kind} cdp.{quote_identifier(name)}")
+        con.execute("checkpoint cdp")
+    finally:
+        con.close()
 
 
 def decide(con: duckdb.DuckDBPyConnection, reason: str) -> None:

@@ -1,10 +1,10 @@
 """Bring a model up to date with the night's changes instead of building it in one scan.
 
-The rows of units that nothing has touched are carried over from the published version, in its
-order; the model's own SELECT, over the rows of the touched units alone, gives the others, which
-follow in the order of the key. Either way the table holds the same rows. The night's file is a new
-one, so that nothing of a row that is gone stays in it. What a unit is, the header declares
-(``project.incremental``); which rows of entities have changed, ``ingest.touched`` has noted.
+The night's file began as a copy of the published one (``storage.basis``). Rows of units that
+something has touched are taken out of it; the model's own SELECT, over the rows of those units
+alone, gives them anew, and they follow in the order of the key. Either way the table holds the same
+rows, and trying again ends the same. What a unit is, the header declares (``project.incremental``);
+which rows of entities have changed, ``ingest.touched`` has noted.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from cdp_pipeline.storage.warehouse import (
     describe,
     fetch_value,
     has_base_table,
+    has_table,
     quote_column,
     quote_identifier,
 )
@@ -115,7 +116,7 @@ def _why_not(con: duckdb.DuckDBPyConnection, spec: TableSpec, plan: Incremental 
     reason = rebuild_reason(con)
     if reason:
         return reason
-    if not has_base_table(con, spec.full_name):
+    if not (has_base_table(con, spec.full_name) and has_table(con, spec.full_name)):
         return "not in the version it builds upon"
     for name in plan.inputs:
         if has_changes(con, name):
@@ -167,13 +168,13 @@ def _part(name: str) -> str:
     return quote_column(f"unit of {name}")
 
 
-def _in_units(source: str, unit: Unit, *, joined: str = "semi") -> str:
-    """Return a FROM term of the rows of a table that are in touched units, or (anti) are not."""
+def _in_units(source: str, unit: Unit, *, columns: str = "*") -> str:
+    """Return a FROM term of the rows of a table that are in touched units."""
     same = " and ".join(f"t.{_part(name)} is not distinct from u.{_part(name)}" for name in unit)
     parts = ", ".join(map(_part, unit))
     return (
-        f"(select t.* exclude ({parts}) from (select *, {_parts(unit)} from {source}) as t "  # noqa: S608 - quoted
-        f"{joined} join {_UNITS} as u on {same})"
+        f"(select t.* exclude ({parts}) from (select {columns}, {_parts(unit)} from {source}) as t "  # noqa: S608 - quoted
+        f"semi join {_UNITS} as u on {same})"
     )
 
 
@@ -201,8 +202,8 @@ def _replace_units(
     table, name = _quoted(spec.full_name), spec.full_name
     key = ", ".join(quote_column(column) for column in spec.header.key)
     con.execute(f"create table touched.main.made as select * from ({restricted}\n) order by {key}")  # noqa: S608 - a model's own SQL
-    kept = _in_units(f"base.{table}", plan.unit, joined="anti")
-    con.execute(f"create or replace table {table} as from {kept}")
+    gone = _in_units(table, plan.unit, columns="rowid as row_no")
+    con.execute(f"delete from {table} where rowid in (select row_no from {gone})")  # noqa: S608 - quoted
     con.execute(f"insert into {table} by name from touched.main.made")
     _hold_new_keys(con, spec, key)
     before, now = f"from {_of_touched_units(spec, plan)}", "from touched.main.made"

@@ -116,11 +116,11 @@ class Warehouse:
             self.con.execute(f"delete from staging.{entity}")
         for table in ("core.bridge_identity", "identity.golden_records"):
             self.con.execute(f"delete from {table}")
+        for name in ORDER:
+            build_model(self.con, *self.models[name])
         self.publish()
 
     def publish(self) -> None:
-        for name in ORDER:
-            build_model(self.con, *self.models[name])
         for name in (*ORDER, *INPUTS):
             self.con.execute(f"create or replace table base.{name} as from {name}")
 
@@ -201,7 +201,7 @@ def test_nights_end_as_a_rebuild_does(warehouse: Warehouse, brought: list[Night]
 
 
 @pytest.mark.slow
-@settings(QUICK, max_examples=300)
+@settings(QUICK, max_examples=40)
 @given(brought=st.lists(nights, min_size=2, max_size=5))
 def test_many_nights_end_as_a_rebuild_does(warehouse: Warehouse, brought: list[Night]) -> None:
     run_nights(warehouse, brought)
