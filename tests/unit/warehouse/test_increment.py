@@ -207,20 +207,32 @@ def test_many_nights_end_as_a_rebuild_does(warehouse: Warehouse, brought: list[N
     run_nights(warehouse, brought)
 
 
-def test_who_is_merged_today_owns_last_years_purchases(warehouse: Warehouse) -> None:
-    line = {"source": "tills", "sale_id": "S1", "line_no": 1, "sold_on": "2024-03-02",
-            "person_source": "people", "person_record_key": "R1", "sku": "A", "quantity": 1,
-            "unit_price": 5, "net_amount": 5}  # fmt: skip
+PERSON = {"person_source": "people", "person_record_key": "R1"}
+LAST_YEAR: list[tuple[str, dict[str, Any]]] = [
+    ("sale_lines", {"source": "tills", "sale_id": "S1", "line_no": 1, "sold_on": "2024-03-02",
+                    "sku": "A", "quantity": 1, "unit_price": 5, "net_amount": 5, **PERSON}),
+    ("orders", {"source": "shop", "order_id": "S2", "ordered_on": "2024-03-02", **PERSON}),
+    ("order_lines", {"source": "shop", "order_id": "S2", "line_no": 1, "sku": "A", "quantity": 1,
+                     "unit_price": 5, "net_amount": 5}),
+    ("email_events", {"source": "mail", "event_id": "M1", "occurred_on": "2024-03-02",
+                      "event_type": "open", **PERSON}),
+    ("web_events", {"source": "web", "event_id": "E1", "occurred_on": "2024-03-02", "sku": "A",
+                    "event_type": "product_view", "has_consent": True, **PERSON}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("before", [{"R2": "C1"}, {"R1": "C2", "R2": "C1"}])
+def test_who_is_found_or_merged_today_owns_what_came_last_year(
+    warehouse: Warehouse, before: dict[str, str]
+) -> None:
     run_nights(
-        warehouse,
-        [
-            Night([("sale_lines", line)], [], {"R1": "C2", "R2": "C1"}, {}),
-            Night([], [], {"R1": "C1", "R2": "C1"}, {}),
-        ],
+        warehouse, [Night(LAST_YEAR, [], before, {}), Night([], [], {"R1": "C1", "R2": "C1"}, {})]
     )
-    owners = "select customer_id from {} where customer_id is not null"
-    for table in ("core.fct_sales", "core.fct_journey"):
-        assert warehouse.con.execute(owners.format(table)).fetchall() == [("C1",)]
+    rows = {"core.fct_sales": 2, "core.fct_email_events": 1, "core.fct_web_events": 1,
+            "core.fct_journey": 4}  # fmt: skip
+    for table, count in rows.items():
+        found = warehouse.con.execute(f"select customer_id from {table}").fetchall()
+        assert found == [("C1",)] * count, table
 
 
 def test_only_touched_units_are_made_anew(warehouse: Warehouse) -> None:
