@@ -37,15 +37,8 @@ from cdp_pipeline.storage.warehouse import DATABASE_FILE, connect, fetch_dicts, 
 NAME_CHARACTERS = re.compile(r"[A-Za-z0-9._\-/ ]+")
 """Characters a path below landing may have: none that globs, SQL or shells read specially."""
 
-IMMATERIAL_SETTINGS = {
-    "mail",
-    "engine",
-    "locations",
-    "schedule",
-    "keep_versions",
-    "keep_versions_gb",
-}
-IMMATERIAL_SETTINGS |= {"data_dir", "landing_dir"}
+IMMATERIAL_SETTINGS = {"mail", "engine", "locations", "schedule", "data_dir", "landing_dir"}
+IMMATERIAL_SETTINGS |= {"keep_versions", "keep_versions_gb"}
 """Settings that decide nothing about a version's rows."""
 
 Known = dict[tuple[str, str], Delivery]
