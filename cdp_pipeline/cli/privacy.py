@@ -87,7 +87,7 @@ def access(
     with open_resolver(context) as con:
         subject = find_people(con, context, [person])[0]
     note(context.settings, Deed("access", "1 person", subject.customers, reason))
-    document = collect_access(context, subject).document
+    document = collect_access(context, subject)
     if to is None:
         output.write_json(document)
         return

@@ -7,7 +7,6 @@ requests. How it looks as a page is decided in ``access_page``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -37,32 +36,22 @@ FORMAT = "cdp-access/1"
 """Name of the JSON document's shape."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """Everything held on one person.
-
-    Attributes:
-        document: Plain data, ready for JSON.
-        subject: The person.
-    """
-
-    document: dict[str, Any]
-    subject: Subject
-
-
-def collect_access(context: RunContext, subject: Subject) -> Answer:
+def collect_access(context: RunContext, subject: Subject) -> dict[str, Any]:
     """Gather everything that is held on a person.
 
     Args:
         context: Settings and project; the date of the answer.
         subject: The person, by ``erasure.find_people``.
+
+    Returns:
+        Plain data, ready for JSON.
     """
     project = load_project(context.project_root)
     with open_resolver(context) as con:
         traces = find_traces(con, [subject])
         tables = _tables(con, project, traces)
         recipients = _recipients(con, project, subject)
-    document = {
+    return {
         "format": FORMAT,
         "store": context.settings.store_name,
         "as_of": context.business_date.isoformat(),
@@ -77,7 +66,6 @@ def collect_access(context: RunContext, subject: Subject) -> Answer:
         "tables": tables,
         "delivered": _delivered(context, project, traces),
     }
-    return Answer(document, subject)
 
 
 def _tables(

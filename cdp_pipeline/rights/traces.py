@@ -114,8 +114,7 @@ def find_traces(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> 
     names = frozenset(
         (str(a).casefold(), str(b).casefold()) for a, b in con.execute(_NAMES).fetchall()
     )
-    tables = {n for n in ("ops.export_members",) if has_table(con, n)}
-    sent = _sent_values(con) if tables else set()
+    sent = _sent_values(con) if has_table(con, "ops.export_members") else set()
     traces = Traces(
         subjects=tuple(subjects),
         values=frozenset(values | {("record", name) for name in records}),
@@ -219,10 +218,8 @@ _COMPOSITES = {
 
 def _record_values(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
     """Return values of their records that no other record has."""
-    held = describe(con, "told_records") if has_table(con, "told_records", catalog="temp") else {}
-    fields = {
-        name: KINDS[name].format(value=name) for name in _RECORD_FIELDS if not held or name in held
-    }
+    held = describe(con, "told_records")
+    fields = {name: KINDS[name].format(value=name) for name in _RECORD_FIELDS if name in held}
     parts = [
         f"select {quote_literal(kind)} as kind, {sql} as value, is_theirs from told_records"  # noqa: S608 - constants
         for kind, sql in {**fields, **_COMPOSITES}.items()

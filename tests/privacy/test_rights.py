@@ -95,7 +95,7 @@ def test_everything_is_given_out_then_erased(context: RunContext) -> None:
     with open_resolver(context) as con:
         subject = find_people(con, context, [customer])[0]
         turnover = fetch_value(con, "select sum(net_amount) from core.fct_sales")
-    document = collect_access(context, subject).document
+    document = collect_access(context, subject)
     page = render_access(document)
     assert json.loads(json.dumps(document)) == document
     assert all(value in page for value in contact.values() if value.isalnum())
