@@ -30,6 +30,7 @@ from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, load_values
 from cdp_pipeline.storage.exchange import exchange
 from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
+from cdp_pipeline.storage.mirror import FOLDER, Months, rewrite_table
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import SEAL, seal
 from cdp_pipeline.storage.versions import MANIFEST_FILE, Version
@@ -62,11 +63,13 @@ class Cleaning:
         rows: Rows deleted or left without the person, by table.
         files: Rows or words that went, by folder.
         turnover: Sums that stayed the same, by column.
+        months: Fingerprints of the months that were written again, by table that is split.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     turnover: dict[str, str] = field(default_factory=dict)
+    months: Months = field(default_factory=dict)
 
 
 def remove_leftovers(paths: DataPaths) -> None:
@@ -104,7 +107,7 @@ def clean_version(context: RunContext, version: Version, traces: Traces) -> Clea
     if not (changed or done.files):
         shutil.rmtree(clean)
         return done
-    _seal(context, clean)
+    _seal(context, clean, done.months)
     fsync_tree(clean)
     exchange(clean, version.path)
     shutil.rmtree(clean)
@@ -148,7 +151,7 @@ def _clean_database(
             con.execute(f"attach {quote_literal(str(target))} as clean ({options})")
             con.execute("copy from database cdp to clean")
             con.execute("checkpoint clean")
-            _write_parquet(con, project, clean / "parquet", sorted(done.rows))
+            done.months = _write_parquet(con, project, clean, sorted(done.rows))
         else:
             os.link(version.path / DATABASE_FILE, clean / DATABASE_FILE)
     finally:
@@ -304,27 +307,19 @@ def _tell_exports(con: duckdb.DuckDBPyConnection, clean: Path) -> int:
 
 def _write_parquet(
     con: duckdb.DuckDBPyConnection, project: Project, folder: Path, tables: list[str]
-) -> None:
+) -> Months:
+    """Write the tables again that the version mirrors; return fingerprints of their months."""
+    months: Months = {}
     for name in tables:
-        schema, table = name.split(".")
-        target = folder / schema / f"{table}.parquet"
-        if not target.is_file():
-            continue
-        spec = project.tables.get(name)
-        key = spec.header.key if spec and spec.sql is None else ()
-        held = describe(con, f"clean.{name}")
-        order = ", ".join(quote_column(column) for column in key if column in held)
-        copy = target.with_name(f".{target.name}.erasing")
-        con.execute(
-            f"copy (select * from clean.{quote_identifier(name)}"  # noqa: S608 - quoted
-            f"{f' order by {order}' if order else ''}) "
-            f"to {quote_literal(str(copy))} (format parquet, compression zstd)"
-        )
-        copy.chmod(target.stat().st_mode & 0o777)
-        copy.replace(target)
+        place = folder / FOLDER / Path(*name.split("."))
+        if place.is_dir() or place.with_name(f"{place.name}.parquet").is_file():
+            source = f"clean.{quote_identifier(name)}"
+            written = rewrite_table(con, name, project.tables.get(name), folder, source=source)
+            months |= {name: written} if written else {}
+    return months
 
 
-def _seal(context: RunContext, folder: Path) -> None:
+def _seal(context: RunContext, folder: Path, months: Months) -> None:
     """Bring the manifest in line with files and rows."""
     document = read_json(folder / MANIFEST_FILE)
     listed = {}
@@ -333,6 +328,8 @@ def _seal(context: RunContext, folder: Path) -> None:
             name = str(path.relative_to(folder))
             listed[name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
     document["files"] = listed
+    if months:  # the next night compares its own with these
+        document["mirror"]["months"] |= months
     con = duckdb.connect(str(folder / DATABASE_FILE), read_only=True)
     try:
         for name in document.get("rows", {}):

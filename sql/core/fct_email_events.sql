@@ -6,6 +6,7 @@ grain: one row per event of a source
 key: [source, event_id]
 owner: data-engineering
 subject_key: customer_id
+partition_by: occurred_on
 columns:
   source: Source of the event
   event_id: Event number

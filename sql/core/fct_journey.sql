@@ -7,6 +7,7 @@ grain: one row per touch
 key: [customer_id, step_no]
 owner: analytics
 subject_key: customer_id
+partition_by: happened_on
 columns:
   customer_id: Stable id of the person
   step_no: Place of the touch in the person's journey, from 1

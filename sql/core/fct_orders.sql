@@ -5,6 +5,7 @@ key: [source, order_id]
 owner: data-engineering
 subject_key: customer_id
 erasure: detach
+partition_by: ordered_on
 columns:
   source: Source of the order
   order_id: Order number

@@ -8,6 +8,7 @@ key: [sale_line_key]
 owner: data-engineering
 subject_key: customer_id
 erasure: detach
+partition_by: sold_on
 columns:
   sale_line_key: Source, receipt or order, and line; returned order lines end in :return
   source: Source of the line
