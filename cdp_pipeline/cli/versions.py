@@ -35,7 +35,8 @@ def rollback(
         )
         return
     output.write(f"published {done.version.name}, a copy of {done.copied.name}")
-    output.write(f"left      {done.left.name}; `cdp rollback --to {done.left.name}` takes it back")
+    back = f"cdp rollback --to {done.left.name} --reason …"
+    output.write(f"left      {done.left.name}; `{back}` takes it back")
     for table, rows in done.carried.items():
         output.write(f"carried   {table}: {rows:,} rows that tell what was sent since")
     output.say("deliveries of the nights that were undone are loaded again by the next night:")
