@@ -22,6 +22,8 @@ MODULES = {
     "pymc": ("duckdb", "pandas", "pymc_marketing.clv"),
 }
 DAYS_PER_MONTH = 30
+MEMORY_LIMIT = "500MB"
+LARGEST_IN_MEMORY = 2_000_000
 MONTHLY_DISCOUNT = 0.01
 
 
@@ -33,7 +35,12 @@ def run_ours(file: str) -> dict[str, float]:
     from cdp_pipeline.features.clv_fit import fit_models  # noqa: PLC0415 - as above
     from cdp_pipeline.features.scoring import score_customers  # noqa: PLC0415 - as above
 
-    con = duckdb.connect()
+    # As in a night, what would fill the memory lies in a file.
+    (rows,) = duckdb.execute("select count(*) from read_parquet(?)", [file]).fetchall()[0]
+    if rows > LARGEST_IN_MEMORY:
+        con = duckdb.connect(f"{file}.duckdb", config={"memory_limit": MEMORY_LIMIT})
+    else:
+        con = duckdb.connect()
     con.execute("create schema features")
     con.execute(f"create view features.customer_purchases as from read_parquet('{file}')")
     settings = ClvSettings(

@@ -159,8 +159,20 @@ def read_plan(context: RunContext) -> dict[str, Any]:
 
 def create_macros(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
     """Create every macro of ``sql/macros`` as a temporary macro of this connection."""
-    zone = quote_literal(context.settings.time_zone)
-    for path in load_project(context.project_root).macros:
+    macros = load_project(context.project_root).macros
+    create_macros_of(con, macros, time_zone=context.settings.time_zone)
+
+
+def create_macros_of(
+    con: duckdb.DuckDBPyConnection, macros: Sequence[Path], *, time_zone: str
+) -> None:
+    """Create the macros of some files, for those who need no project.
+
+    Raises:
+        WarehouseError: A macro does not compile.
+    """
+    zone = quote_literal(time_zone)
+    for path in macros:
         body = path.read_text(encoding="utf-8").replace("{{ time_zone }}", zone)
         try:
             con.execute(body)

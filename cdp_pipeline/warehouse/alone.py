@@ -7,10 +7,9 @@ from datetime import date
 
 import duckdb
 
-from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
-from cdp_pipeline.project.loader import load_project, starter_folder
-from cdp_pipeline.storage.warehouse import create_macros
+from cdp_pipeline.project.loader import read_sql_model, starter_folder
+from cdp_pipeline.storage.warehouse import create_macros_of
 from cdp_pipeline.warehouse.build import build_model, list_base_tables
 from cdp_pipeline.warehouse.rendering import Base, RenderValues, render_model
 
@@ -30,10 +29,12 @@ def build_alone(
     Raises:
         WarehouseError: A model fails.
     """
-    root = starter_folder("sql").parent
-    project = load_project(root)
-    create_macros(con, RunContext(as_of, "alone", root, settings))
+    folder = starter_folder("sql")
+    # Only what is built is read: a whole project takes longer than scoring a small file.
+    macros = sorted((folder / "macros").glob("*.sql"))
+    create_macros_of(con, macros, time_zone=settings.time_zone)
     values = RenderValues(as_of, settings, base=Base(list_base_tables(con)))
     for name in tables:
-        spec = project.table(name)
+        schema, _, table = name.partition(".")
+        spec = read_sql_model(folder / schema / f"{table}.sql", schema)
         build_model(con, spec, render_model(spec, values))
