@@ -17,6 +17,9 @@ from cdp_pipeline.ingest.deliveries import Delivery, StagedFile, staged_places
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.storage.warehouse import connect
 from tests.hostile.orders import CONTRACT, NIGHT, Row
+from tests.unit.ingest.conftest import store
+
+__all__ = ("store",)
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,6 @@ import pytest
 from cdp_pipeline.storage import versions
 from tests.unit.ingest.conftest import REPOSITORY, Store
 
-pytest_plugins = ("tests.unit.ingest.conftest",)
-
 FIRST_NIGHT = date(2026, 9, 7)
 NIGHTS = 61
 STORES = ("S01", "S02", "S03")

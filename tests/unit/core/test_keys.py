@@ -47,6 +47,7 @@ def test_a_store_may_insist_on_a_key() -> None:
         (f"{new_key()} {EXAMPLE_KEY}", "example key"),
         (f"{base64.b64encode(KEY.secret).decode()} " * 2, "twice"),
     ],
+    ids=["none", "blank", "words", "letters", "short", "one", "text", "known", "beside", "twice"],
 )
 def test_weak_keys_are_refused(text: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint) as caught:
