@@ -328,7 +328,7 @@ def _seal(context: RunContext, folder: Path, months: Months) -> None:
             name = str(path.relative_to(folder))
             listed[name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
     document["files"] = listed
-    if months:  # the next night compares its own with these
+    if "mirror" in document:  # the next night compares its own with these; older versions lack it
         document["mirror"]["months"] |= months
     con = duckdb.connect(str(folder / DATABASE_FILE), read_only=True)
     try:
