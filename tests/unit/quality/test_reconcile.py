@@ -17,8 +17,8 @@ attach ':memory:' as cdp;
 use cdp;
 create schema core; create schema identity; create schema ops;
 create table ops.deliveries as from (values
-    ('f1', 'loaded', 10, 7, 1, 1, 1), ('f2', 'refused', 5, 0, 5, 0, 0)
-) as t(file_id, status, records, loaded, quarantined, duplicates, excluded);
+    ('f1', 'loaded', 12, 7, 1, 1, 1, 2), ('f2', 'refused', 5, 0, 5, 0, 0, 0)
+) as t(file_id, status, records, loaded, quarantined, duplicates, excluded, suppressed);
 create table ops.quarantine_summary as
     select 'f1' as file_id, 'tills' as source, 'amount_not_null' as rule, 1 as rows;
 create table staging.sale_lines as from (values
@@ -84,6 +84,7 @@ def test_everything_adds_up(con: duckdb.DuckDBPyConnection) -> None:
     [
         ("update ops.deliveries set loaded = 6 where file_id = 'f1'", {"deliveries_add_up": 1}),
         ("update ops.deliveries set loaded = 1 where file_id = 'f2'", {"deliveries_add_up": 1}),
+        ("update ops.deliveries set suppressed = 0", {"deliveries_add_up": 1}),
         ("update ops.deliveries set loaded = null", {"deliveries_add_up": 1}),
         ("delete from ops.quarantine_summary", {"quarantine_has_reasons": 1}),
         (
