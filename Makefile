@@ -38,13 +38,13 @@ demo: $(SETUP)   ## generate a store, run its nights, say where everything lies
 	$(BIN)/cdp demo
 
 test: $(SETUP) $(OLD)/.installed ## all tests but the slow ones
-	$(BIN)/pytest --numprocesses auto --dist loadgroup -m "not slow"
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m "not slow"
 
 test-slow: $(SETUP) ## integration, crash and quality suites
-	$(BIN)/pytest --numprocesses auto --dist loadgroup -m slow
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m slow
 
 test-faults: $(SETUP) ## nights killed, starved and doubled; FAULT_ROUNDS=20 for hundreds of kills
-	$(BIN)/pytest --numprocesses auto --dist loadgroup tests/faults
+	$(BIN)/pytest --numprocesses auto --dist loadfile tests/faults
 
 MINUTES ?= 30
 fuzz: $(SETUP)   ## mangled files, settings and declarations; MINUTES=30

@@ -139,7 +139,7 @@ def run_tests(rows: Sequence[Row], *, nightly: bool) -> Iterator[tuple[str, str,
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "--numprocesses", "auto", "--dist",
-                   "loadgroup", f"--junit-xml={report}", *files]  # fmt: skip
+                   "loadfile", f"--junit-xml={report}", *files]  # fmt: skip
         if not nightly:
             command += ["-m", "not slow"]
         subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False)
