@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import duckdb
 
 from cdp_pipeline.core.errors import DataQualityError
+from cdp_pipeline.ingest.refusal import is_of_machine
 from cdp_pipeline.project.contracts import Feed, SourceContract
 from cdp_pipeline.project.expressions import vet_predicate, vet_scalar
 from cdp_pipeline.project.tables import TableSpec
@@ -104,6 +105,8 @@ def build_entity(
             return create_table(con, name, f"{select} order by {', '.join(key)}"), []
         con.execute(f"create or replace temp table incoming as {select}")
     except duckdb.Error as error:
+        if is_of_machine(error):
+            raise
         raise DataQualityError(
             f"rows do not fit the entity {entity.name}: {first_line(error)}",
             where=feeds[0].place,

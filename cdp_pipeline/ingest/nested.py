@@ -27,7 +27,7 @@ from cdp_pipeline.ingest.parts import repeat_records
 from cdp_pipeline.ingest.plaintext import PlainText
 from cdp_pipeline.ingest.reading import Reading, lacking_columns, unknown_columns
 from cdp_pipeline.ingest.records import count_records
-from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.ingest.refusal import RefusedError, is_of_machine
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.storage.warehouse import quote_column
 
@@ -171,6 +171,8 @@ def open_parquet(
         rows = con.execute("describe select * from read_parquet(?)", [str(path)]).fetchall()
         records = con.execute("select count(*) from read_parquet(?)", [str(path)]).fetchall()
     except duckdb.Error as error:
+        if is_of_machine(error):
+            raise
         raise RefusedError(
             "it is not a readable Parquet file", hint="Have it sent again, or set `format:`."
         ) from error

@@ -6,6 +6,14 @@ It never leaves ``ingest``: staging notes the reason and, if the source is requi
 
 from __future__ import annotations
 
+_DISK_SIGNS = (
+    "No space left on device",
+    "File too large",
+    "Input/output error",
+    "Cannot allocate memory",
+    "Too many open files",
+)
+
 
 class RefusedError(Exception):
     """A delivery cannot be read as its contract says; none of it is loaded."""
@@ -31,3 +39,16 @@ class RefusedError(Exception):
     def text(self) -> str:
         """Reason and hint as one line."""
         return f"{self.reason}. {self.hint}" if self.hint else self.reason
+
+
+def is_of_machine(error: Exception) -> bool:
+    """Return whether memory or disk failed: the file may be fine, so nothing is said of it.
+
+    A refusal is remembered with the file; a machine that had no memory tonight may have it
+    tomorrow. Errors reach us as DuckDB's, or as Arrow's with DuckDB's words.
+    """
+    text = str(error)
+    if isinstance(error, MemoryError) or text.startswith("Out of Memory Error"):
+        return True
+    is_io = isinstance(error, OSError) or text.startswith("IO Error")
+    return is_io and any(sign in text for sign in _DISK_SIGNS)

@@ -23,7 +23,7 @@ from cdp_pipeline.ingest.deliveries import PRIVATE_FILE_MODE
 from cdp_pipeline.ingest.judging import Judgement
 from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.records import Positions
-from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.ingest.refusal import RefusedError, is_of_machine
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.storage.warehouse import first_line, quote_column, quote_literal
 
@@ -142,6 +142,8 @@ class _Stream:
             relation = con.sql(judgement.select, params=[str(reading.path)])
             self._reader = relation.to_arrow_reader(_BATCH_ROWS)
         except duckdb.Error as error:
+            if is_of_machine(error):
+                raise
             raise self._unreadable(error) from error
         self.schema: pa.Schema = self._reader.schema
 
@@ -152,6 +154,8 @@ class _Stream:
             except StopIteration:
                 return
             except (duckdb.Error, pa.ArrowException, OSError) as error:
+                if is_of_machine(error):
+                    raise
                 raise self._unreadable(error) from error
             yield batch
 

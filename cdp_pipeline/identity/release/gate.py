@@ -39,7 +39,9 @@ create or replace temp table identity_reference as
 select m.source, m.record_key, coalesce(p.customer_id, m.customer_id) as customer_id
 from base.identity.customer_map as m
 left join identity_proposed_map as p on p.source = m.source and p.record_key = m.record_key
+where p.customer_id is not null or not exists (from identity_proposed_map)
 """
+# What an accepted proposal of the version before leaves to nobody was accepted too.
 
 _LARGEST = """
 select
