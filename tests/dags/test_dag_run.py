@@ -29,6 +29,7 @@ print("RUN", run.state)
 """
 
 
+@pytest.mark.slow
 def test_dag_test_runs_the_night_to_success(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
