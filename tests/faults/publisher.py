@@ -5,9 +5,6 @@ Two nights: yesterday's is published, tonight's is built and waits.
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from cdp_pipeline.storage.files import write_json
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import fetch_value, open_build, open_published
+from tests.dying import DURABLE, die_at
 from tests.faults import mutants
 
 YESTERDAY = date(2026, 11, 20)
@@ -27,8 +25,6 @@ ROWS = {YESTERDAY: 3, TONIGHT: 5}
 SETTINGS = (
     '[tool.cdp]\ntime_zone = "Europe/London"\nkeep_versions = 2\n[tool.cdp.engine]\nthreads = 1\n'
 )
-
-DURABLE = ("link", "fsync", "rename", "replace", "symlink", "mkdir", "unlink", "rmdir", "write")
 
 
 def context_of(root: Path, day: date) -> RunContext:
@@ -72,22 +68,9 @@ def publish(root: Path, day: date = TONIGHT, *, waiting: float = 0.0) -> None:
 
 def publish_and_die(root: Path, at: int, mutant: str = "") -> None:
     """Publish and die at the n-th durable call, perhaps as a broken publisher."""
-    calls = 0
-
-    def counted(real: Callable[..., object]) -> Callable[..., object]:
-        def call(*args: object, **kwargs: object) -> object:
-            nonlocal calls
-            calls += 1
-            if calls == at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **kwargs)
-
-        return call
-
     if mutant:
         mutants.MUTANTS[mutant]()
-    for name in DURABLE:
-        setattr(os, name, counted(getattr(os, name)))
+    die_at(at, (*DURABLE, "write"))
     publish(root)
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +13,10 @@ from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.rollback import roll_back
 from cdp_pipeline.storage.warehouse import open_published
+from tests.dying import dies_within
 from tests.unit.storage.nights import count_rows, current_name, day, publish_night
 
 MakeContext = Callable[..., RunContext]
-DURABLE = ("link", "fsync", "rename", "replace", "symlink", "mkdir", "unlink", "rmdir")
 
 
 def verify(paths: DataPaths) -> None:
@@ -149,32 +147,6 @@ def test_a_damaged_version_is_not_published_again(make_context: MakeContext) -> 
     assert count_rows(paths) == 4
 
 
-def roll_back_and_die(context: RunContext, at: int) -> bool:
-    """Roll back in a child that kills itself at its n-th durable call; whether it got to die."""
-    child = os.fork()
-    if child == 0:
-        calls = 0
-
-        def counted(real: Callable[..., object]) -> Callable[..., object]:
-            def call(*args: object, **kwargs: object) -> object:
-                nonlocal calls
-                calls += 1
-                if calls == at:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return real(*args, **kwargs)
-
-            return call
-
-        for name in DURABLE:
-            setattr(os, name, counted(getattr(os, name)))
-        try:
-            roll_back(context.settings, reason="r")
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_killed_at_every_durable_call_either_version_is_whole(make_context: MakeContext) -> None:
@@ -183,7 +155,7 @@ def test_killed_at_every_durable_call_either_version_is_whole(make_context: Make
         paths = publish_night(context, 3 + offset, sent=tuple(day(n) for n in range(offset + 1)))
     kills = 0
     for at in range(1, 400):
-        died = roll_back_and_die(context, at)
+        died = dies_within(lambda: roll_back(context.settings, reason="r"), at)
         kills += died
         verify(paths)
         assert count_rows(paths) == (4 if current_name(paths) == "000002-2026-11-21" else 3)

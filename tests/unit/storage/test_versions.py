@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,6 +13,7 @@ from cdp_pipeline.storage import versions
 from cdp_pipeline.storage.files import write_json
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import open_build, open_published
+from tests.dying import dies_within
 
 DAY = date(2026, 11, 20)
 MakeContext = Callable[..., RunContext]
@@ -139,35 +138,6 @@ def test_changed_bytes_are_noticed(make_context: MakeContext) -> None:
     ]
 
 
-DURABLE = ("link", "fsync", "rename", "replace", "symlink", "mkdir", "unlink", "rmdir")
-
-
-def publish_and_die(context: RunContext, at: int) -> bool:
-    """Publish in a child that kills itself at its n-th durable call; whether it got to die."""
-    child = os.fork()
-    if child == 0:
-        calls = 0
-
-        def counted(real: Callable[..., object]) -> Callable[..., object]:
-            def call(*args: object, **kwargs: object) -> object:
-                nonlocal calls
-                calls += 1
-                if calls == at:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return real(*args, **kwargs)
-
-            return call
-
-        for name in DURABLE:
-            setattr(os, name, counted(getattr(os, name)))
-        try:
-            versions.run(context)
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_killed_at_every_durable_call_yesterday_or_today_is_whole(
@@ -180,7 +150,7 @@ def test_killed_at_every_durable_call_yesterday_or_today_is_whole(
     build(tonight, 5)
     kills = 0
     for at in range(1, 400):
-        died = publish_and_die(tonight, at)
+        died = dies_within(lambda: versions.run(tonight), at)
         kills += died
         assert assert_whole(paths) in {3, 5}
         if not died:
