@@ -181,10 +181,9 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     files = _clean_files(context, paths, searcher)
     scan = scan_folder(context.data_dir, traces, excluded=_excluded(paths))
     if not paths.landing.is_relative_to(context.data_dir):
-        more = scan_folder(paths.landing, traces)
-        scan = Scan(
-            scan.finds + more.finds, scan.files + more.files, scan.unreadable + more.unreadable
-        )
+        more = scan_folder(paths.landing, traces)  # what is broken there is no file of ours
+        scan = Scan(scan.finds + more.finds, scan.files + more.files, scan.unreadable)
+    _refuse_unsearched(context, paths, pending, scan)
     done = _Done(tombstones, deliveries, judged, versions, files, scan)
     return _certify(paths, pending, _facts(context, pending, done), scan.finds)
 
@@ -230,6 +229,27 @@ def _facts(context: RunContext, pending: Pending, done: _Done) -> dict[str, Any]
         "files_looked_at": done.scan.files,
         "files_unreadable": done.scan.unreadable,
     }
+
+
+def _refuse_unsearched(context: RunContext, paths: DataPaths, pending: Pending, scan: Scan) -> None:
+    """Accept no search that could not look into our own files; a delivery may be broken.
+
+    Raises:
+        PrivacyError: Such a file is broken; it is named.
+    """
+    delivered = (paths.landing, paths.archive)
+    closed = [
+        name
+        for name in scan.unreadable
+        if not any((context.data_dir / name).is_relative_to(folder) for folder in delivered)
+    ]
+    if closed:
+        raise PrivacyError(
+            f"erasure {pending.erasure} is not proved: {len(closed)} files cannot be looked into: "
+            + "; ".join(closed[:_SHOWN_FINDS]),
+            where=str(paths.privacy / PENDING / f"{pending.erasure}.json"),
+            hint="Restore or remove these files, then run `cdp privacy resume`.",
+        )
 
 
 def _certify(

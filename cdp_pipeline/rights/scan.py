@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cdp_pipeline.rights.searching import SEPARATOR, Searcher
 from cdp_pipeline.rights.traces import Traces
@@ -123,8 +124,6 @@ def _inside(
         OSError,
         EOFError,
         ValueError,
-        NotImplementedError,
-        RuntimeError,
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
@@ -158,7 +157,11 @@ def _in_stream(path: Path, searcher: Searcher) -> set[str]:
 def _in_archive(path: Path, searcher: Searcher) -> Iterator[tuple[str, str]]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
-            with archive.open(info) as stream:
+            try:
+                stream = archive.open(info)
+            except (NotImplementedError, RuntimeError) as error:  # its compression; a password
+                raise _UnreadableError from error
+            with stream:
                 blocks = iter(lambda s=stream: s.read(_BLOCK), b"")  # type: ignore[misc]
                 yield from ((info.filename, kind) for kind in _in_blocks(blocks, searcher))
 
@@ -193,15 +196,23 @@ def _in_relation(
     texts = [c[0] for c in columns if any(t in str(c[1]) for t in _TEXT_TYPES)]
     for name in texts:
         column = '"' + name.replace('"', '""') + '"'
-        con.execute(f"select distinct cast({column} as varchar) from {relation}")  # noqa: S608 - quoted
-        found: set[str] = set()
-        while rows := con.fetchmany(_ROWS):
-            found |= searcher.kinds(SEPARATOR.join(text for (text,) in rows if text))
-        yield from ((f"{prefix}{name}", kind) for kind in found)
+        sql = f"select distinct cast({column} as varchar) from {relation}"  # noqa: S608 - quoted
+        yield from ((f"{prefix}{name}", kind) for kind in _in_values(con, sql, searcher))
     both = [n for n in texts if n in {"given_name", "family_name", "first_name", "last_name"}]
     if len(both) > 1:  # a person's two names stand beside each other
         listed = ", ".join('"' + name.replace('"', '""') + '"' for name in both)
-        con.execute(f"select distinct concat_ws(' ', {listed}) from {relation}")  # noqa: S608 - quoted
-        while rows := con.fetchmany(_ROWS):
-            for kind in searcher.kinds(SEPARATOR.join(text for (text,) in rows if text)):
-                yield f"{prefix}{'+'.join(both)}", kind
+        sql = f"select distinct concat_ws(' ', {listed}) from {relation}"  # noqa: S608 - quoted
+        for kind in _in_values(con, sql, searcher):
+            yield f"{prefix}{'+'.join(both)}", kind
+
+
+def _in_values(con: duckdb.DuckDBPyConnection, sql: str, searcher: Searcher) -> set[str]:
+    """Return the kinds of traces in the one column of a query, without a Python text a value."""
+    found: set[str] = set()
+    with con.sql(sql).to_arrow_reader(_ROWS) as batches:
+        for batch in batches:
+            values = batch.column(0).drop_null().cast(pa.large_string())
+            together = pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)
+            joined = pc.binary_join(together, pa.scalar(SEPARATOR, pa.large_string()))
+            found |= searcher.kinds(joined[0].as_buffer().to_pybytes())
+    return found

@@ -18,6 +18,8 @@ import pyarrow as pa
 
 from cdp_pipeline.identity.erasure.subjects import Subject
 from cdp_pipeline.privacy.suppression import KINDS
+from cdp_pipeline.rights.names import Name, Names
+from cdp_pipeline.rights.spellings import lower_ascii
 from cdp_pipeline.storage.warehouse import describe, has_table, quote_literal
 
 HASHES = ("md5", "sha1", "sha256")
@@ -111,15 +113,13 @@ def find_traces(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> 
     _load(con, subjects)
     values = _record_values(con) | _contact_values(con)
     records = {f"{source}/{key}" for s in subjects for source, key in s.records}
-    names = frozenset(
-        (str(a).casefold(), str(b).casefold()) for a, b in con.execute(_NAMES).fetchall()
-    )
+    names = {(str(a).casefold(), str(b).casefold()) for a, b in con.execute(_NAMES).fetchall()}
     sent = _sent_values(con) if has_table(con, "ops.export_members") else set()
     traces = Traces(
         subjects=tuple(subjects),
         values=frozenset(values | {("record", name) for name in records}),
         words=frozenset(c.casefold() for s in subjects for c in s.customers) | frozenset(sent),
-        names=names,
+        names=frozenset(names - _others_names(con, names)),
     )
     return add_words(traces, values)
 
@@ -209,6 +209,17 @@ group by a, b
 order by a, b
 """
 # In either order, as written and as cleaned: a namesake's name is no trace.
+
+
+def _others_names(con: duckdb.DuckDBPyConnection, names: set[Name]) -> set[Name]:
+    """Return names that stand in the longer name of somebody else: Ann Lee in Mary Ann Lee."""
+    held = con.execute(
+        "select distinct concat_ws(' ', unnest([given_name, printed_given]), "
+        "unnest([family_name, printed_family])) from told_records where not is_theirs"
+    ).fetchall()
+    text = "\n".join(str(name) for (name,) in held)
+    return {name for _, _, name in Names(names).find(lower_ascii(text.encode()))}
+
 
 _COMPOSITES = {
     "name_birth": "given_name || '|' || family_name || '|' || cast(birth_date as varchar)",

@@ -39,7 +39,12 @@ def test_every_format_is_looked_into(tmp_path: Path) -> None:
     scan = scan_folder(tmp_path, TRACES)
     assert {find.file[0] for find in scan.finds} >= set("abcdef")
     assert "i.csv" not in {find.file for find in scan.finds}
-    assert "h.parquet" in scan.unreadable
+    assert {(find.file, find.place) for find in scan.finds} >= {
+        ("d.parquet", "mail"),
+        ("e.duckdb", "main.t.mail"),
+        ("f.zip", "inner.csv"),
+    }
+    assert scan.unreadable == ["g.csv.gz", "h.parquet"]
     assert scan.files == 9
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
+from collections.abc import Callable
+from typing import Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp_pipeline.rights.files import redact_bytes
+from cdp_pipeline.rights.prefixes import Prefixes
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, add_words
 
@@ -60,6 +66,40 @@ def test_every_spelling_is_found(text: str, around: str) -> None:
 @pytest.mark.parametrize("text", OTHERS)
 def test_others_are_not(text: str) -> None:
     assert not Searcher(TRACES).kinds(text)
+
+
+@pytest.mark.parametrize("name", [("zoë", "åkerström"), ("josé", "nuñez garcía"), ("李", "小龙")])
+@pytest.mark.parametrize("case", [str.lower, str.upper, str.title])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_letters_beyond_ascii_are_found_as_they_are_written(
+    name: tuple[str, str], case: Callable[[str], str], form: Literal["NFC", "NFD"]
+) -> None:
+    text = unicodedata.normalize(form, case(f"{name[1]}, {name[0]}"))
+    searcher = Searcher(Traces(names=frozenset({name})))
+    assert searcher.kinds(f"<p>{text}</p>") == {"name"}
+    assert searcher.kinds(json.dumps({"name": text})) == {"name"}
+    if form == "NFC" and text.isprintable() and max(text) < "ā":
+        assert searcher.kinds(text.encode("cp1252")) == {"name"}
+
+
+def test_an_address_is_found_in_a_link() -> None:
+    assert Searcher(TRACES).kinds("https://a.example/u?m=Anna.Reed%40Example.com&c=1")
+    assert not Searcher(TRACES).kinds("https://a.example/u?m=joanna.reed%40example.com")
+
+
+@given(
+    texts=st.lists(st.binary(min_size=1, max_size=12), max_size=20),
+    size=st.integers(1, 8),
+    data=st.data(),
+)
+def test_beginnings_are_found_where_a_plain_search_finds_them(
+    texts: list[bytes], size: int, data: st.DataObject
+) -> None:
+    parts = data.draw(st.lists(st.sampled_from([*texts, b"x", b"\0"]), max_size=30))
+    plain = b"".join(parts)
+    longer = {text for text in texts if len(text) >= size}
+    expected = {(i, t) for i in range(len(plain)) for t in longer if plain.startswith(t, i)}
+    assert set(Prefixes(texts, size=size).candidates(plain)) == expected
 
 
 @given(before=st.binary(max_size=300), after=st.binary(max_size=300), number=st.integers(0, 12))

@@ -1,0 +1,72 @@
+"""Finding people's names in bytes: a given and a family name beside each other, in either order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from cdp_pipeline.rights.prefixes import LONGEST_PREFIX, Prefixes
+from cdp_pipeline.rights.spellings import byte_forms
+
+Name = tuple[str, str]
+"""Given and family name, in lower case."""
+
+ALNUM = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyz")
+MAILBOX = ALNUM | frozenset(b"._+-")
+_GAP = 24
+_BETWEEN = re.compile(rb"(?:<[^<>]{0,16}>\s*|[ \t,;:|\"'/\\&#\0])+")
+"""What may stand between two names of one person: the end of a line only in HTML."""
+
+
+class Names:
+    """Looks for the names of many people in bytes.
+
+    The longer of a person's two names is looked for; the other is wanted beside it.
+    """
+
+    def __init__(self, names: Iterable[Name]) -> None:
+        """Prepare the search."""
+        self._beside: dict[bytes, list[tuple[bytes, Name]]] = {}
+        for name in sorted(names):
+            for pair in sorted(set(zip(*(byte_forms(part) for part in name), strict=True))):
+                other, anchor = sorted(pair, key=lambda part: (len(part), part))
+                self._beside.setdefault(anchor, []).append((other, name))
+        sizes = {min(len(anchor), LONGEST_PREFIX) for anchor in self._beside} - {0}
+        self._anchors = [
+            Prefixes((a for a in self._beside if min(len(a), LONGEST_PREFIX) == size), size=size)
+            for size in sorted(sizes)
+        ]
+
+    def find(self, plain: bytes) -> Iterator[tuple[int, int, Name]]:
+        """Yield start, end and name of whoever is named in a text of lower-case bytes."""
+        for anchors in self._anchors:
+            for start, anchor in anchors.candidates(plain):
+                end = start + len(anchor)
+                for other, name in self._beside[anchor]:
+                    span = _after(plain, other, end)
+                    if span and _stands_alone(plain, start, span[1]):
+                        yield start, span[1], name
+                    span = _before(plain, other, start)
+                    if span and _stands_alone(plain, span[0], end):
+                        yield span[0], end, name
+
+
+def _after(plain: bytes, other: bytes, end: int) -> tuple[int, int] | None:
+    """Return where a name stands shortly after a place."""
+    place = plain.find(other, end, end + _GAP + len(other))
+    is_near = place > end and _BETWEEN.fullmatch(plain, end, place)
+    return (place, place + len(other)) if is_near else None
+
+
+def _before(plain: bytes, other: bytes, start: int) -> tuple[int, int] | None:
+    """Return where a name stands shortly before a place."""
+    place = plain.rfind(other, max(0, start - _GAP - len(other)), start)
+    is_near = place >= 0 and _BETWEEN.fullmatch(plain, place + len(other), start)
+    return (place, place + len(other)) if is_near else None
+
+
+def _stands_alone(plain: bytes, start: int, end: int) -> bool:
+    """Return whether a name is no part of a longer word or of an address."""
+    return (start == 0 or plain[start - 1] not in MAILBOX) and (
+        end >= len(plain) or plain[end] not in ALNUM | {ord("@")}
+    )

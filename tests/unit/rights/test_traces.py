@@ -1,0 +1,46 @@
+"""What stands for one person alone is a trace of theirs; what others share is not."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from cdp_pipeline.identity.erasure.subjects import Subject
+from cdp_pipeline.rights.traces import find_traces
+
+PERSON = ("linda", "lawrence")
+
+
+def _named(con: duckdb.DuckDBPyConnection, *others: tuple[str, str]) -> frozenset[tuple[str, str]]:
+    """Return the names that tell the holder of record crm/1 beside other people."""
+    con.execute(
+        "create schema identity; create table identity.records as "
+        "select 'crm' as source, cast(n as varchar) as record_key, given as given_name, "
+        "family as family_name, upper(given) as printed_given, upper(family) as printed_family, "
+        "cast(null as date) as birth_date, cast(null as varchar) as street, "
+        "cast(null as varchar) as postcode from (values (1, 'linda', 'lawrence'), "
+        + ", ".join(f"({n}, '{given}', '{family}')" for n, (given, family) in enumerate(others, 2))
+        + ") as t(n, given, family)"
+    )
+    subject = Subject(customers=("C1",), records=(("crm", "1"),), values=(), names=(PERSON,))
+    return find_traces(con, [subject]).names
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("linda", "lawrence"),
+        ("lawrence", "linda"),
+        ("linda", "lawrence-green"),
+        ("mary linda", "lawrence"),
+        ("linda", "lawrence smith"),
+    ],
+)
+def test_a_name_within_somebody_elses_is_no_trace(other: tuple[str, str]) -> None:
+    with duckdb.connect() as con:
+        assert _named(con, other) == frozenset()
+
+
+def test_a_name_of_ones_own_is() -> None:
+    with duckdb.connect() as con:
+        assert _named(con, ("belinda", "lawrence"), ("linda", "law")) == {PERSON}
