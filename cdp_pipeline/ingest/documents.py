@@ -9,18 +9,15 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from json.scanner import NUMBER_RE
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-import numpy as np
-
 from cdp_pipeline.ingest.json_sql import LONGEST_TEXT
+from cdp_pipeline.ingest.line_numbers import LineNumbers
 from cdp_pipeline.ingest.plaintext import UTF8_MARK
-from cdp_pipeline.ingest.records import Positions
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.project.record_paths import Step, array_parts
 
@@ -49,15 +46,19 @@ class Documents:
         path: Where they are written.
         repeated: Steps to the array whose elements become rows.
         is_xml: Whether every element is an array of its repetitions.
-        lines: Line of the delivery on which each record begins.
+        lines: Line of the delivery on which each record begins, in a file beside ``path``.
         rows: Rows that the records will become.
     """
 
     path: Path
     repeated: Sequence[Step] = ()
     is_xml: bool = False
-    lines: array[int] = field(default_factory=lambda: array("q"))
+    lines: LineNumbers = field(init=False)
     rows: int = 0
+
+    def __post_init__(self) -> None:
+        """Name the file of lines."""
+        self.lines = LineNumbers(self.path.with_suffix(".lines"))
 
     def add(self, stream: BinaryIO, text: str, document: Any, *, line: int) -> None:  # noqa: ANN401 - any JSON value
         """Write one record; one that is too long or no object as a text, to be set aside."""
@@ -70,7 +71,7 @@ class Documents:
         if not is_record:
             encoded = json.dumps(text[:LONGEST_TEXT]).encode()
         stream.write(encoded + b"\n")
-        self.lines.append(line)
+        self.lines.add(line)
         self.rows += self._elements(document) if is_record else 1
 
     def _elements(self, document: Any) -> int:  # noqa: ANN401 - any JSON value
@@ -97,11 +98,6 @@ class Documents:
             return [value]
         return value if isinstance(value, list) else []
 
-    @property
-    def record_lines(self) -> Positions:
-        """Return the lines as an array."""
-        return np.array(self.lines, np.int64)
-
 
 def _has_half_pairs(document: Any) -> bool:  # noqa: ANN401 - any JSON value
     """Return whether a text in it is none: half a surrogate pair, which no UTF-8 can hold."""
@@ -121,7 +117,7 @@ def lines_to_documents(source: Path, documents: Documents, *, first_line: int) -
     Raises:
         RefusedError: A line is longer than any record may be.
     """
-    with source.open("rb") as stream, documents.path.open("wb") as target:
+    with source.open("rb") as stream, documents.path.open("wb") as target, documents.lines:
         number = first_line
         while raw := stream.readline(_LARGEST_VALUE):
             if len(raw) == _LARGEST_VALUE and not raw.endswith(b"\n"):
@@ -174,7 +170,7 @@ def array_to_documents(source: Path, documents: Documents, *, place: Sequence[st
     Raises:
         RefusedError: It is no JSON, ends too early, or holds no such array.
     """
-    with source.open("rb") as stream, documents.path.open("wb") as target:
+    with source.open("rb") as stream, documents.path.open("wb") as target, documents.lines:
         reader = _JsonReader(stream)
         found = False
         for text, value, line in reader.elements(list(place)):

@@ -9,7 +9,8 @@ fate, so that the ledger can account for it; joins and entities are none of this
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,8 @@ from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.storage.warehouse import fetch_value, quote_column, quote_literal
 
 CONFLICT_RULE = "conflicting_key"
+_MOST_BYTES = 10**9
+_UNITS = {unit: 1024**power for power, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB"))}
 PSEUDO_TYPES = {
     "_file": "varchar",
     "_line": "bigint",
@@ -96,7 +99,8 @@ def make_current(
             f"select _seq, count(*) from {delivered} where _excluded is not null group by _seq"  # noqa: S608 - plain name
         ).fetchall()
         excluded.update(dict(rows))
-    fates = _make_fates(con, contract, delivered)
+    with _little_memory(con):
+        fates = _make_fates(con, contract, delivered)
     newest = _newest(con, contract, delivered, files, where=where)
     _make_view(con, contract, delivered, fates=fates, newest=newest)
     rows = con.execute(
@@ -277,6 +281,25 @@ def _make_delivered(
         f"inner join {positions} on rows_path = filename"
     )
     return view
+
+
+@contextmanager
+def _little_memory(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let DuckDB spill what finding repeated keys takes beyond 1 GB, however many rows there are."""
+    limit = str(fetch_value(con, "select current_setting('memory_limit')"))
+    number, unit = limit.split()
+    if float(number) * _UNITS[unit] <= _MOST_BYTES:
+        yield
+        return
+    try:
+        con.execute(f"set memory_limit = '{_MOST_BYTES}B'")
+    except duckdb.OutOfMemoryException:  # more is held already and stays
+        yield
+        return
+    try:
+        yield
+    finally:
+        con.execute(f"set memory_limit = {quote_literal(limit)}")
 
 
 def _make_fates(con: duckdb.DuckDBPyConnection, contract: SourceContract, delivered: str) -> str:

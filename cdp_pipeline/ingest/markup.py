@@ -135,6 +135,6 @@ def markup_to_documents(chunks: Iterable[bytes], documents: Documents, *, record
     Raises:
         RefusedError: It is no sound XML, or a record is too large.
     """
-    with documents.path.open("wb") as stream:
+    with documents.path.open("wb") as stream, documents.lines:
         records = _Records(record, documents, stream)
         read_markup(chunks, start=records.start, end=records.end, text=records.text)

@@ -112,7 +112,7 @@ def _open_documents(documents: Documents, contract: SourceContract) -> Reading:
         is_nested=True,
         is_document=True,
         is_repeated=bool(documents.repeated),
-        record_lines=documents.record_lines,
+        record_lines=documents.lines,
         messages=messages,
     )
     split = repeat_records(reading, contract, {})

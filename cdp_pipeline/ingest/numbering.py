@@ -8,14 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from cdp_pipeline.ingest.line_numbers import LineNumbers, Walk, count_on
 from cdp_pipeline.ingest.reading import Reading
-from cdp_pipeline.ingest.records import Positions
 from cdp_pipeline.ingest.rejections import Rejected
 from cdp_pipeline.ingest.splitting import RowWriter, Split
+from cdp_pipeline.storage.warehouse import quote_literal
 
 
 def number_rows(
@@ -26,60 +26,58 @@ def number_rows(
     *,
     scratch: Path,
 ) -> None:
-    """Make the tables ``broken_lines`` (_row, _at) and ``rejected``; mend ``_line`` where needed.
+    """Make the view ``broken_lines`` (_row, _at); mend ``_line`` where needed.
 
     ``_at`` is the line of the delivery; ``_line`` of the accepted rows is the same, or the row's
     number where one line may hold several rows.
     """
-    con.execute(
-        "create or replace temp table rejected as "
-        "select unnest(?::bigint[]) as line, unnest(?::varchar[]) as rule, "
-        "unnest(?::varchar[]) as text",
-        [rejected.lines, rejected.rules, rejected.texts],
-    )
     target = scratch / "lines.parquet"
-    at = _lines_of(split.broken, reading, rejected, split)
-    parquet.write_table(pa.table({"_row": split.broken, "_at": at}), target)
+    _write_lines(split, rejected, target, first_line=reading.first_line)
     con.execute(
-        "create or replace temp table broken_lines as select _row, _at from read_parquet(?)",
-        [str(target)],
+        "create or replace temp view broken_lines as "
+        f"select _row, _at from read_parquet({quote_literal(str(target))})"  # noqa: S608 - quoted
     )
     lines = rejected.accepted_lines
     if lines is None or reading.is_repeated or reading.is_document:
         return  # rows were numbered right while they passed
-    if not np.array_equal(lines, np.arange(split.base, split.base + len(lines))):
+    if not count_on(lines.blocks(), split.base):
         _renumber(split, lines)
 
 
-def _lines_of(places: Positions, reading: Reading, rejected: Rejected, split: Split) -> Positions:
-    """Return the line of the delivery of rows by their place among all rows."""
-    if split.is_first is not None:
-        places = (np.cumsum(split.is_first) - 1)[places]
+def _write_lines(split: Split, rejected: Rejected, target: Path, *, first_line: int) -> None:
+    """Write the line of the delivery of each broken row."""
     lines = rejected.accepted_lines
-    return places + reading.first_line if lines is None else lines[places].astype(np.int64)
+    walk = Walk(lines.blocks()) if lines is not None else None
+    schema = pa.schema([("_row", pa.int64()), ("_at", pa.int64())])
+    with parquet.ParquetWriter(target, schema) as writer:
+        for batch in parquet.ParquetFile(split.aside).iter_batches(columns=["_row", "_record"]):
+            records = batch.column("_record").to_numpy()
+            at = records + first_line if walk is None else walk.at(records)
+            columns = [batch.column("_row"), pa.array(at, pa.int64())]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
 
 
-def _renumber(split: Split, lines: Positions) -> None:
+def _renumber(split: Split, lines: LineNumbers) -> None:
     """Write the accepted rows once more, each with the line that only the whole file tells."""
     copy = split.target.with_name(f"{split.target.name}.numbered")
     source = parquet.ParquetFile(split.target)
     schema = source.schema_arrow
     place = schema.get_field_index("_line")
+    walk = Walk(lines.blocks())
     with RowWriter(copy, schema) as writer:
-        for batch in source.iter_batches():
-            numbers = lines[batch.column(place).to_numpy() - split.base].astype(np.int64)
-            columns = list(batch.columns)
-            columns[place] = pa.array(numbers)
-            writer.write(pa.record_batch(columns, schema=schema))
+        for group in range(source.num_row_groups):  # one reader of all would hold them all
+            for batch in source.read_row_group(group).to_batches():
+                numbers = walk.at(batch.column(place).to_numpy() - split.base)
+                columns = list(batch.columns)
+                columns[place] = pa.array(numbers)
+                writer.write(pa.record_batch(columns, schema=schema))
     copy.replace(split.target)
 
 
-def count_rules(con: duckdb.DuckDBPyConnection, rejected: Rejected) -> dict[str, int]:
+def count_rules(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Return rows set aside by the first rule they break."""
     rows = con.execute(
-        "select split_part(_rules, ',', 1) as rule, count(*) from broken group by rule"
+        "select rule, count(*) from (select split_part(_rules, ',', 1) as rule from broken "
+        "union all select rule from rejected) group by rule order by rule"
     ).fetchall()
-    counts = {str(rule): int(count) for rule, count in rows}
-    for rule in rejected.rules:
-        counts[rule] = counts.get(rule, 0) + 1
-    return dict(sorted(counts.items()))
+    return {str(rule): int(count) for rule, count in rows}

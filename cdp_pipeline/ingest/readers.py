@@ -18,6 +18,7 @@ from cdp_pipeline.ingest.drift import sample_columns
 from cdp_pipeline.ingest.escapes import plain_quote, write_unescaped
 from cdp_pipeline.ingest.headers import Header, map_header, plain_name, read_header
 from cdp_pipeline.ingest.inflation import unpack_member
+from cdp_pipeline.ingest.line_numbers import keep_lines
 from cdp_pipeline.ingest.nested import open_array, open_lines, open_markup, open_parquet
 from cdp_pipeline.ingest.parts import repeat_records
 from cdp_pipeline.ingest.plaintext import PlainText, prepare_text
@@ -71,7 +72,7 @@ def _open_sheet(path: Path, contract: SourceContract, scratch: Path) -> Reading:
     reading = replace(_open_csv(text, contract, scratch), margins=text.margins)
     last = len(rows) - written.trailer_lines
     lines = np.array(rows[max(0, last - reading.records) : max(0, last)], np.int64)
-    return replace(reading, record_lines=lines)
+    return replace(reading, record_lines=keep_lines(scratch / "sheet.lines", [lines]))
 
 
 def _open_csv(text: PlainText, contract: SourceContract, scratch: Path) -> Reading:
@@ -134,20 +135,21 @@ def _salvage(reading: Reading, header: Header, contract: SourceContract, scratch
     saved = salvage_lines(
         reading.path, contract.delivery, start=header.start, target=scratch / "salvaged.txt"
     )
-    message = f"salvaged line by line: in {len(saved.broken)} lines a quote does not close"
+    message = f"salvaged line by line: in {saved.broken_count} lines a quote does not close"
     return Reading(
         relation=_csv_relation(header.width, 0, contract),
         path=saved.path,
         texts=reading.texts,
         first_line=reading.first_line,
-        records=len(saved.kept) + len(saved.broken),
+        records=len(saved.kept) + saved.broken_count,
         is_regular=False,
         has_nul=reading.has_nul,
         traits=reading.traits,
         width=header.width,
         kept=saved.kept,
         broken=saved.broken,
-        messages=(*reading.messages, *([message] if saved.broken else [])),
+        broken_count=saved.broken_count,
+        messages=(*reading.messages, *([message] if saved.broken_count else [])),
     )
 
 

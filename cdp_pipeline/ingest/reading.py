@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cdp_pipeline.ingest.records import Positions
+from cdp_pipeline.ingest.line_numbers import LineNumbers
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.traits import Traits
 from cdp_pipeline.project.drift import Policy
@@ -41,7 +41,9 @@ class Reading:
         record_lines: Line of the delivery on which each record stands, if it does not follow from
             the text that is read.
         kept: Line of each record of a salvaged copy, from 0 at the first record.
-        broken: Lines that salvage set aside, from 0 at the first record, with their text.
+        broken: Parquet file (line, text) of lines that salvage set aside; lines are counted from
+            0 at the first record.
+        broken_count: How many there are.
         margins: Text before and after the records.
         messages: Warnings for people.
     """
@@ -61,9 +63,10 @@ class Reading:
     has_long_fields: bool = True
     traits: Traits = field(default_factory=Traits)
     width: int = 0
-    record_lines: Positions | None = None
-    kept: list[int] | None = None
-    broken: list[tuple[int, str]] = field(default_factory=list)
+    record_lines: LineNumbers | None = None
+    kept: LineNumbers | None = None
+    broken: Path | None = None
+    broken_count: int = 0
     margins: str = ""
     messages: tuple[str, ...] = ()
 

@@ -8,6 +8,7 @@ Source: RFC 4180, sections 2.1 to 2.7.
 from __future__ import annotations
 
 import csv
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ LONG_LINE = 1 << 16
 """Bytes of a line from which its fields are looked at one by one."""
 
 _BLOCK = 1 << 22
+_BLOCK_RECORDS = 1 << 16
 _MAXIMUM_FIELD = 1 << 28
 _CR, _LF = 13, 10
 Positions = npt.NDArray[np.int64]
@@ -99,34 +101,34 @@ def _has_long_line(block: bytes) -> bool:
     return any(block.find(b"\n", at, at + half) < 0 for at in range(0, len(block), half))
 
 
-def locate_records(path: Path, *, start: int, quote: str, keeps_blank: bool = False) -> Positions:
-    """Return the line on which each record begins, from 0 at ``start``, in file order.
+def locate_records(
+    path: Path, *, start: int, quote: str, keeps_blank: bool = False
+) -> Iterator[Positions]:
+    """Yield the line on which each record begins, from 0 at ``start``, in file order, in blocks.
 
     Arguments are those of ``count_records``.
     """
-    lines: list[Positions] = [np.empty(0, np.int64)]
     parity = passed = line = 0
     previous = start - 1
     for offset, block in _blocks(path, start):
         found = _ends(block, offset=offset, quote=quote, parity=parity, previous=previous)
         after = passed + found.line_of_end + 1
         first = np.concatenate(([line], after[:-1]))[: len(after)]
-        lines.append(first if keeps_blank else first[~found.is_blank])
+        yield first if keeps_blank else first[~found.is_blank]
         if len(after):
             previous, line = int(found.ends[-1]), int(after[-1])
         passed, parity = passed + found.lines, found.parity
     if path.stat().st_size > previous + 1:
-        lines.append(np.array([line], np.int64))
-    return np.concatenate(lines)
+        yield np.array([line], np.int64)
 
 
-def locate_exactly(path: Path, *, start: int, delimiter: str, quote: str) -> Positions:
-    """Return what ``locate_records`` returns, by a state machine that takes every byte in turn.
+def locate_exactly(path: Path, *, start: int, delimiter: str, quote: str) -> Iterator[Positions]:
+    """Yield what ``locate_records`` yields, by a state machine that takes every byte in turn.
 
     For texts whose stray quotes mislead the count by parity; slow.
     """
     csv.field_size_limit(_MAXIMUM_FIELD)
-    found: list[int] = []
+    found = array("q")
     line = 0
     with path.open("rb") as raw:
         raw.seek(start)
@@ -136,15 +138,19 @@ def locate_exactly(path: Path, *, start: int, delimiter: str, quote: str) -> Pos
             if fields:
                 found.append(line)
             line = reader.line_num
-    return np.array(found, np.int64)
+            if len(found) >= _BLOCK_RECORDS:
+                yield np.array(found, np.int64)
+                del found[:]
+    yield np.array(found, np.int64)
 
 
 def lines_at(path: Path, *, start: int, positions: Positions) -> Positions:
     """Return the line, from 0 at ``start``, in which each byte position lies."""
-    breaks = [np.empty(0, np.int64)]
+    lines = np.zeros(len(positions), np.int64)
     for offset, block in _blocks(path, start):
-        breaks.append(np.flatnonzero(np.frombuffer(block, np.uint8) == _LF) + offset)
-    return np.searchsorted(np.concatenate(breaks), positions)
+        breaks = np.flatnonzero(np.frombuffer(block, np.uint8) == _LF) + offset
+        lines += np.searchsorted(breaks, positions)
+    return lines
 
 
 def _blocks(path: Path, start: int) -> Iterator[tuple[int, bytes]]:

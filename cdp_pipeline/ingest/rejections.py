@@ -6,16 +6,29 @@ counted again byte by byte, and refused if that does not settle it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
 
+from cdp_pipeline.ingest.line_numbers import (
+    LineNumbers,
+    Walk,
+    keep_lines,
+    last_not_after,
+    shifted,
+    without,
+)
 from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.records import Positions, lines_at, locate_exactly, locate_records
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import Delivery
+from cdp_pipeline.storage.warehouse import fetch_value
 
 RULES = {
     "MISSING COLUMNS": "too_few_fields",
@@ -39,30 +52,21 @@ _SWALLOWED_LINES = 10
 """Lines that rejected records may run over before it looks like a stray quote."""
 
 
+_MOST_REJECTED = 1_000_000
+"""Rejected records from which a file that has too many is refused before each is looked at."""
+
+
 @dataclass(frozen=True)
 class Rejected:
     """Records that the reader could not take apart, and where all others stand.
 
     Attributes:
-        lines: Line in the delivery of each, in file order.
-        rules: Rule that each breaks.
-        texts: Delivered text of each, cut at 10,000 characters.
         records: Physical records in the file, settled.
         accepted_lines: Line of each row that was read; None if they follow on from the first.
     """
 
-    lines: list[int]
-    rules: list[str]
-    texts: list[str]
     records: int
-    accepted_lines: Positions | None = None
-
-
-@dataclass(frozen=True)
-class _Rejection:
-    position: int
-    rule: str
-    text: str
+    accepted_lines: LineNumbers | None = None
 
 
 def collect_rejected(
@@ -72,8 +76,11 @@ def collect_rejected(
     *,
     rows: int,
     stop_share: float,
+    scratch: Path,
 ) -> Rejected:
-    """Return the rejected records of a delivery that has just been read.
+    """Make the table ``rejected`` (line, rule, text) of a delivery that has just been read.
+
+    Texts are cut at 10,000 characters.
 
     Args:
         con: Connection that read it and holds its reject tables.
@@ -81,53 +88,89 @@ def collect_rejected(
         contract: Its contract.
         rows: Records that were read.
         stop_share: Share of bad records that refuses a whole file.
+        scratch: Private folder; the caller removes it.
 
     Raises:
         RefusedError: Records are unaccounted for, or a stray quote swallowed lines.
     """
-    found = _read_rejections(con) if contract.delivery.format != "parquet" else []
-    if not found and reading.is_regular and rows == reading.records:
-        return Rejected([], [], [], records=rows, accepted_lines=reading.record_lines)
-    if contract.delivery.format == "parquet" or reading.is_document:
-        raise _unaccounted(reading.records, rows, len(found))
-    lines = _locate(reading, contract.delivery, expected=rows + len(found))
+    con.execute("create or replace temp table rejected (line bigint, rule varchar, text varchar)")
+    has_rejects = contract.delivery.format != "parquet"
+    count = _count_rejections(con, rows=rows, stop_share=stop_share) if has_rejects else 0
+    if not count and reading.is_regular and rows == reading.records:
+        return Rejected(rows, reading.record_lines)
+    if not has_rejects or reading.is_document:
+        raise _unaccounted(reading.records, rows, count)
+    positions, rules = _read_rejections(con)
+    lines = _locate(reading, contract.delivery, expected=rows + count, scratch=scratch)
     at = lines_at(
-        reading.path,
-        start=reading.start,
-        positions=_after_blank_lines(reading, [r.position for r in found]),
+        reading.path, start=reading.start, positions=_after_blank_lines(reading, positions)
     )
-    index = np.unique(np.searchsorted(lines, at, side="right") - 1)
-    if len(index) != len(found) or (len(index) and index[0] < 0):
+    index = np.unique(last_not_after(lines.blocks(), at))
+    if len(index) != count or (count and index[0] < 0):
         raise _unaccounted(len(lines), rows, len(index))
-    _refuse_swallowed(reading, lines, index, rules=[r.rule for r in found], stop_share=stop_share)
-    numbers = np.array(reading.kept, np.int64)[lines] if reading.kept is not None else lines
-    numbers = numbers + reading.first_line
-    if reading.record_lines is not None and len(reading.record_lines) == len(numbers):
-        numbers = reading.record_lines
-    broken = [(line + reading.first_line, "broken_quotes", text) for line, text in reading.broken]
-    rejected = [(int(line), r.rule, r.text) for line, r in zip(numbers[index], found, strict=True)]
-    merged = sorted([*rejected, *broken])
+    _refuse_swallowed(reading, lines, index, rules=rules, stop_share=stop_share)
+    _fill_table(con, reading, positions, Walk(_numbers(reading, lines)).at(index), rules, scratch)
+    accepted = without(_numbers(reading, lines), index)
     return Rejected(
-        lines=[m[0] for m in merged],
-        rules=[m[1] for m in merged],
-        texts=[m[2] for m in merged],
-        records=len(lines) + len(broken),
-        accepted_lines=np.delete(numbers, index),
+        records=len(lines) + reading.broken_count,
+        accepted_lines=keep_lines(scratch / "accepted.lines", accepted),
     )
 
 
-def _read_rejections(con: duckdb.DuckDBPyConnection) -> list[_Rejection]:
-    """Return one rejection a record, in file order; DuckDB lists one per missing field."""
+def _numbers(reading: Reading, lines: LineNumbers) -> Iterator[Positions]:
+    """Yield the line of the delivery of each record that is in the text."""
+    if reading.record_lines is not None and len(reading.record_lines) == len(lines):
+        return reading.record_lines.blocks()
+    if reading.kept is None:
+        return shifted(lines.blocks(), reading.first_line)
+    kept = Walk(reading.kept.blocks())
+    return (kept.at(block) + reading.first_line for block in lines.blocks())
+
+
+def _count_rejections(con: duckdb.DuckDBPyConnection, *, rows: int, stop_share: float) -> int:
+    """Return how many records were rejected; so many that memory would not hold them refuse."""
+    count = int(fetch_value(con, "select count(distinct line_byte_position) from reject_errors"))
+    if count > _MOST_REJECTED and count > stop_share * (rows + count):
+        raise RefusedError(
+            f"{count} of {rows + count} records cannot be taken apart",
+            hint="Compare its delimiter, quotes and columns with the contract.",
+            records=rows + count,
+        )
+    return count
+
+
+def _read_rejections(con: duckdb.DuckDBPyConnection) -> tuple[list[int], list[str]]:
+    """Return position and rule of each record, in file order; DuckDB lists each missing field."""
     rows = con.execute(
-        "select line_byte_position, min(error_type::varchar), min(csv_line) "
+        "select line_byte_position, min(error_type::varchar) "
         "from reject_errors group by all order by 1"
     ).fetchall()
-    first: dict[int, _Rejection] = {}
-    for position, kind, text in rows:
-        rule = RULES.get(kind, "unreadable")
-        clean = (text or "").strip("\r\n")
-        first.setdefault(int(position), _Rejection(int(position), rule, clean))
-    return list(first.values())
+    return [int(row[0]) for row in rows], [RULES.get(row[1], "unreadable") for row in rows]
+
+
+def _fill_table(
+    con: duckdb.DuckDBPyConnection,
+    reading: Reading,
+    positions: list[int],
+    lines: Positions,
+    rules: list[str],
+    scratch: Path,
+) -> None:
+    places = {"position": positions, "line": lines, "rule": rules}
+    target = scratch / "rejected.parquet"
+    parquet.write_table(pa.table(places), target)
+    con.execute(
+        "insert into rejected select line, rule, trim(coalesce(text, ''), chr(13) || chr(10)) "
+        "from read_parquet(?) inner join ("
+        "select line_byte_position as position, min(csv_line) as text from reject_errors "
+        "group by position) using (position)",
+        [str(target)],
+    )
+    if reading.broken is not None:
+        con.execute(
+            "insert into rejected select line + ?, 'broken_quotes', text from read_parquet(?)",
+            [reading.first_line, str(reading.broken)],
+        )
 
 
 def _after_blank_lines(reading: Reading, positions: list[int]) -> Positions:
@@ -142,19 +185,22 @@ def _after_blank_lines(reading: Reading, positions: list[int]) -> Positions:
     return np.array(found, np.int64)
 
 
-def _locate(reading: Reading, written: Delivery, *, expected: int) -> Positions:
+def _locate(reading: Reading, written: Delivery, *, expected: int, scratch: Path) -> LineNumbers:
     """Return the line of each record; by the exact count if the fast one does not add up."""
     quote = written.quote if written.format in {"csv", "excel"} else ""
-    lines = locate_records(
+    target = scratch / "records.lines"
+    found = locate_records(
         reading.path,
         start=reading.start,
         quote="" if reading.kept is not None else quote,
         keeps_blank=reading.width == 1,
     )
+    lines = keep_lines(target, found)
     if len(lines) != expected and quote:
-        lines = locate_exactly(
+        found = locate_exactly(
             reading.path, start=reading.start, delimiter=written.delimiter, quote=quote
         )
+        lines = keep_lines(target, found)
     if len(lines) != expected:
         raise _unaccounted(len(lines), expected, 0)
     return lines
@@ -162,7 +208,7 @@ def _locate(reading: Reading, written: Delivery, *, expected: int) -> Positions:
 
 def _refuse_swallowed(
     reading: Reading,
-    lines: Positions,
+    lines: LineNumbers,
     index: Positions,
     *,
     rules: list[str],
@@ -173,12 +219,15 @@ def _refuse_swallowed(
         return
     size = np.array([reading.path.stat().st_size - 1], np.int64)
     last = int(lines_at(reading.path, start=reading.start, positions=size)[0])
-    spans = np.diff(np.append(lines, last + 1))[index]
+    begins = Walk(lines.blocks()).at(index)
+    inner = index[index < len(lines) - 1]
+    ends = Walk(lines.blocks()).at(inner + 1)
+    spans = np.append(ends, last + 1)[: len(index)] - begins
     runs_to_end = index[-1] == len(lines) - 1 and spans[-1] > 1 and rules[-1] == "broken_quotes"
     swallowed = int(spans.sum()) - len(index)
     if runs_to_end or (swallowed >= _SWALLOWED_LINES and swallowed > stop_share * (last + 1)):
         worst = int(np.argmax(spans))
-        line = int(lines[index[worst]]) + reading.first_line
+        line = int(begins[worst]) + reading.first_line
         raise RefusedError(
             f"a quoted field that begins in line {line} runs over {int(spans[worst])} lines",
             hint="Mend the quote, or set `multiline: false` to save the other lines.",

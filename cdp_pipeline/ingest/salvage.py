@@ -11,11 +11,19 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+from pyarrow import parquet
+
+from cdp_pipeline.ingest.line_numbers import LineNumbers
 from cdp_pipeline.ingest.records import locate_records
 from cdp_pipeline.project.layout import Delivery
 
 MAXIMUM_TEXT = 10_000
 """Characters that are kept of a line set aside; DuckDB keeps as many."""
+
+
+_HELD = 10_000
+_BROKEN = pa.schema([("line", pa.int64()), ("text", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -25,25 +33,33 @@ class Salvaged:
     Attributes:
         path: The copy; it begins with the first record.
         kept: Line in the original text of each line of the copy, from 0 at the first record.
-        broken: Line and text of each line set aside.
+        broken: Parquet file with line and text of each line set aside.
+        broken_count: How many there are.
     """
 
     path: Path
-    kept: list[int]
-    broken: list[tuple[int, str]]
+    kept: LineNumbers
+    broken: Path
+    broken_count: int
 
 
 def needs_salvage(path: Path, *, start: int, quote: str) -> bool:
     """Return whether quotes make fewer records than there are lines."""
-    quoted = locate_records(path, start=start, quote=quote)
-    return len(quoted) != len(locate_records(path, start=start, quote=""))
+    quoted = sum(map(len, locate_records(path, start=start, quote=quote)))
+    return quoted != sum(map(len, locate_records(path, start=start, quote="")))
 
 
 def salvage_lines(path: Path, written: Delivery, *, start: int, target: Path) -> Salvaged:
-    """Copy every line whose quotes close; set the others aside."""
-    kept: list[int] = []
-    broken: list[tuple[int, str]] = []
-    with path.open("rb") as source, target.open("wb") as copy:
+    """Copy every line whose quotes close; set the others aside beside the copy."""
+    aside = target.with_suffix(".broken.parquet")
+    held: list[tuple[int, str]] = []
+    count = 0
+    with (
+        path.open("rb") as source,
+        target.open("wb") as copy,
+        LineNumbers(target.with_suffix(".lines")) as kept,
+        parquet.ParquetWriter(aside, _BROKEN) as broken,
+    ):
         source.seek(start)
         for number, line in enumerate(source):
             bare = line.rstrip(b"\r\n")
@@ -51,10 +67,20 @@ def salvage_lines(path: Path, written: Delivery, *, start: int, target: Path) ->
                 continue
             if _closes(bare, written):
                 copy.write(bare + b"\n")
-                kept.append(number)
-            else:
-                broken.append((number, bare.decode("utf-8", "replace")[:MAXIMUM_TEXT]))
-    return Salvaged(target, kept, broken)
+                kept.add(number)
+                continue
+            count += 1
+            held.append((number, bare.decode("utf-8", "replace")[:MAXIMUM_TEXT]))
+            if len(held) >= _HELD:
+                broken.write_table(_table(held))
+                held.clear()
+        broken.write_table(_table(held))
+    return Salvaged(target, kept, aside, count)
+
+
+def _table(held: list[tuple[int, str]]) -> pa.Table:
+    lines, texts = [line for line, _ in held], [text for _, text in held]
+    return pa.table([pa.array(lines, pa.int64()), pa.array(texts, pa.string())], schema=_BROKEN)
 
 
 def _closes(line: bytes, written: Delivery) -> bool:

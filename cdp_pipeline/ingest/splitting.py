@@ -15,7 +15,6 @@ from typing import Any, Self
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import parquet
 
@@ -58,8 +57,7 @@ class Split:
         accepted: Rows that break no rule; in file order in ``target``.
         target: Parquet file of the accepted rows.
         base: ``_line`` of the first row, which counts up from there, broken rows included.
-        broken: Places of the broken rows among all rows, from 0; they are in the view ``broken``.
-        is_first: Whether each row is the first of its record; None if every one is.
+        aside: Parquet file of the broken rows, shown by the view ``broken``.
         null_counts: Missing values by column, over the accepted rows.
     """
 
@@ -68,8 +66,7 @@ class Split:
     accepted: int
     target: Path
     base: int
-    broken: Positions
-    is_first: npt.NDArray[np.bool_] | None
+    aside: Path
     null_counts: dict[str, int]
 
 
@@ -85,7 +82,7 @@ def split_rows(
     """Write accepted rows to a Parquet file and the others to the view ``broken``.
 
     The view ``judged`` holds both. ``broken`` has the contract's columns and ``_row`` (place among
-    all rows), ``_rules`` and ``_raw``.
+    all rows), ``_record`` (that of its record among all that were read), ``_rules`` and ``_raw``.
 
     Args:
         con: Private connection of this delivery.
@@ -114,7 +111,7 @@ def split_rows(
             hint="Look for keys that stand twice in one record.",
             records=reading.rows,
         )
-    return split.outcome(target)
+    return split.outcome(target, scratch / _ASIDE)
 
 
 def _show(
@@ -223,8 +220,6 @@ class _Splitting:
     rows: int = 0
     read: int = 0
     accepted: int = 0
-    broken: list[Positions] = field(default_factory=list)
-    is_first: list[npt.NDArray[np.bool_]] = field(default_factory=list)
     null_counts: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -249,22 +244,23 @@ class _Splitting:
     def broken_schema(self, judged: pa.Schema) -> pa.Schema:
         """Return the schema of rows that are set aside."""
         names = (*self.contract.columns, "_rules", "_raw")
-        return pa.schema([pa.field("_row", pa.int64()), *(judged.field(name) for name in names)])
+        places = [pa.field("_row", pa.int64()), pa.field("_record", pa.int64())]
+        return pa.schema([*places, *(judged.field(name) for name in names)])
 
     def take(self, batch: pa.RecordBatch, fine: RowWriter, aside: RowWriter) -> None:
         """Hand the rows of a batch on and count them."""
         first = self.rows
-        self._count_records(batch)
+        records = self._count_records(batch)
         is_fine = batch.column("_rules").is_null()
         broken = np.flatnonzero(~is_fine.to_numpy(zero_copy_only=False))
         self._count_nulls(batch, 1)
         if len(broken):
             chosen = batch.take(pa.array(broken))
             self._count_nulls(chosen, -1)
-            self.broken.append(broken + first)
+            places = [pa.array(broken + first), pa.array(records[broken])]
             columns = [chosen.column(name) for name in (*self.contract.columns, "_rules", "_raw")]
             schema = self.broken_schema(batch.schema)
-            aside.write(pa.record_batch([pa.array(broken + first), *columns], schema=schema))
+            aside.write(pa.record_batch([*places, *columns], schema=schema))
         self.accepted += batch.num_rows - len(broken)
         whole = self._complete(batch, first)
         if len(broken) * _FEW_BROKEN > batch.num_rows:
@@ -281,14 +277,15 @@ class _Splitting:
             nulls = sign * batch.column(name).null_count
             self.null_counts[name] = self.null_counts.get(name, 0) + nulls
 
-    def _count_records(self, batch: pa.RecordBatch) -> None:
+    def _count_records(self, batch: pa.RecordBatch) -> Positions:
+        """Count rows and records; return the place of each row's record among all of them."""
         self.rows += batch.num_rows
-        if not self.reading.is_repeated:
-            self.read += batch.num_rows
-            return
-        first = np.asarray(batch.column("_is_first").to_numpy(zero_copy_only=False), np.bool_)
-        self.read += int(first.sum())
-        self.is_first.append(first)
+        is_first = np.ones(batch.num_rows, np.int64)
+        if self.reading.is_repeated:
+            is_first = batch.column("_is_first").cast(pa.int64()).to_numpy()
+        records: Positions = np.cumsum(is_first) + (self.read - 1)
+        self.read += int(is_first.sum())
+        return records
 
     def _complete(self, batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
         """Return the batch with the columns that every staged row has."""
@@ -308,16 +305,14 @@ class _Splitting:
             schema=self.accepted_schema(batch.schema),
         )
 
-    def outcome(self, target: Path) -> Split:
+    def outcome(self, target: Path, aside: Path) -> Split:
         """Return the counts of the whole delivery."""
-        nothing = np.empty(0, np.int64)
         return Split(
             rows=self.rows,
             read=self.read,
             accepted=self.accepted,
             target=target,
             base=self.base,
-            broken=np.concatenate([nothing, *self.broken]),
-            is_first=np.concatenate(self.is_first) if self.is_first else None,
+            aside=aside,
             null_counts=self.null_counts,
         )

@@ -209,7 +209,12 @@ class _Staging:
         """Account for every record, write those set aside and return the notes."""
         con, reading = self.con, self.reading
         rejected = collect_rejected(
-            con, reading, self.contract, rows=split.read, stop_share=self.stop_share
+            con,
+            reading,
+            self.contract,
+            rows=split.read,
+            stop_share=self.stop_share,
+            scratch=self.scratch,
         )
         records = rejected.records + split.rows - split.read
         said = check_control(
@@ -220,7 +225,7 @@ class _Staging:
             records=rejected.records,
         )
         number_rows(con, reading, rejected, split, scratch=self.scratch)
-        counts = count_rules(con, rejected)
+        counts = count_rules(con)
         self._refuse_bad_share(counts, records)
         accepted = int(
             fetch_value(con, "select count(*) from read_parquet(?)", [str(split.target)])

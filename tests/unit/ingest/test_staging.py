@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cdp_pipeline.core.errors import ConfigError, ContractError
-from cdp_pipeline.ingest import landing, staging
+from cdp_pipeline.ingest import landing, rejections, staging
 from tests.unit.ingest.conftest import Stage, Store, make_contract
 
 RELAXED = [HealthCheck.function_scoped_fixture]
@@ -199,6 +199,16 @@ def test_one_bad_row_never_condemns_a_file_but_too_many_do(stage: Stage) -> None
         quarantine_stop_share=0.5,
     )
     assert (tolerated.status, len(tolerated.rows)) == ("loaded", 8)
+
+
+def test_more_rejected_records_than_memory_holds_refuse_a_file_at_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejections, "_MOST_REJECTED", 3)
+    contract = make_contract({"id": {}, "n": {"type": "integer"}})
+    refused = stage(_lines("id,n", *(f"{i},1,1" for i in range(5)), "6,1"), contract)
+    assert refused.status == "refused"
+    assert "5 of 6 records cannot be taken apart" in refused.notes.reason
 
 
 def test_a_missing_optional_column_is_null(stage: Stage) -> None:
