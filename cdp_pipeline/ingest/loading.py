@@ -285,7 +285,7 @@ def _make_delivered(
 
 @contextmanager
 def _little_memory(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Let DuckDB spill what finding repeated keys takes beyond 1 GB, however many rows there are."""
+    """Let DuckDB spill what finding repeated keys takes beyond 1 GB, whatever the rows."""
     limit = str(fetch_value(con, "select current_setting('memory_limit')"))
     number, unit = limit.split()
     if float(number) * _UNITS[unit] <= _MOST_BYTES:

@@ -34,8 +34,8 @@ def number_rows(
     target = scratch / "lines.parquet"
     _write_lines(split, rejected, target, first_line=reading.first_line)
     con.execute(
-        "create or replace temp view broken_lines as "
-        f"select _row, _at from read_parquet({quote_literal(str(target))})"  # noqa: S608 - quoted
+        "create or replace temp view broken_lines as "  # noqa: S608 - quoted
+        f"select _row, _at from read_parquet({quote_literal(str(target))})"
     )
     lines = rejected.accepted_lines
     if lines is None or reading.is_repeated or reading.is_document:
