@@ -42,6 +42,7 @@ class Row:
 
 
 KILLS, PUBLICATION = "tests/faults/test_kills.py", "tests/faults/test_publication.py"
+AGAIN = "tests/faults/test_deliveries_again.py"
 AROUND, FUZZ = "tests/faults/test_surroundings.py", "tests/hostile/test_fuzzing.py"
 HOSTILE, AUDIT = "tests/hostile/test_hostile_files.py", "tests/unit/storage/test_audit.py"
 INJECTION, SANDBOX = "tests/security/test_injection.py", "tests/security/test_sandbox.py"
@@ -68,11 +69,11 @@ ROWS = (
     Row("R10", "hostile files as specified, with cause and remedy", (f"{HOSTILE}::",)),
     Row("R11", "conservation re-checked for every delivery; one flipped bit found",
         (f"{VERIFY}::",)),
-    Row("R12", "history delivered again: no duplicate", note="no test of its own yet"),
+    Row("R12", "history delivered again: no duplicate", (f"{AGAIN}::history",), nightly=True),
     Row("R13", "quarantine mended and replayed equals a clean file",
         ("tests/unit/ingest/test_quarantine.py::",)),
     Row("R14", "any order, split or repeat of days gives the same tables",
-        note="no test of its own yet"),
+        (f"{AGAIN}::any_order",), nightly=True),
     Row("R15", "ten times or a tenth of the usual volume is noticed",
         ("tests/unit/ingest/test_drift.py::volume",)),
     Row("R16", "mangled files, settings and declarations: no crash, nothing lost",
