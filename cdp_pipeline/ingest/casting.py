@@ -109,6 +109,7 @@ def _clean(column: Column, written: Delivery, delivered: DeliveredText) -> str:
     text = delivered.sql
     if is_number:
         text = _plain_number(delivered, is_stripped=bool(column.strip))
+        text = _with_signs(text, column)
     elif column.type != "text":
         text = delivered.trimmed
     if column.strip and not is_number:
@@ -139,6 +140,17 @@ def _plain_number(delivered: DeliveredText, *, is_stripped: bool) -> str:
     if is_stripped:  # what stood between sign and number may leave a blank
         blanks = f"[ {_NARROW_BLANKS}]+"
         text = f"regexp_replace({text}, '^([-+(]){blanks}|{blanks}([-)])$', '\\1\\2')"
+    return text
+
+
+def _with_signs(text: str, column: Column) -> str:
+    """Return SQL of a number's text with ``-`` or nothing where a declared word stands."""
+    blanks = f"[ {_NARROW_BLANKS}]*"
+    for sign in ("-", "+"):
+        words = "|".join(word for word, meant in column.signs.items() if meant == sign)
+        if words:
+            either = f"(?i)^(?:(?:{words}){blanks}(.*)|(.*?){blanks}(?:{words}))$"
+            text = f"regexp_replace({text}, '{either}', '{sign.strip('+')}\\1\\2')"
     return text
 
 

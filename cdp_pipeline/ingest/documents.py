@@ -25,7 +25,9 @@ LONGEST_RECORD = 1_900_000
 """Bytes a record may have; DuckDB's reader takes lines up to 2,000,000."""
 
 _CHUNK = 1 << 20
-_LARGEST_VALUE = 1 << 26
+LARGEST_VALUE = 1 << 26
+"""Bytes of a JSON text that are looked at as one value."""
+
 _BLANK = " \t\r\n"
 _BLANKS = re.compile(f"[{_BLANK}]*")
 
@@ -119,29 +121,19 @@ def lines_to_documents(source: Path, documents: Documents, *, first_line: int) -
     """
     with source.open("rb") as stream, documents.path.open("wb") as target, documents.lines:
         number = first_line
-        while raw := stream.readline(_LARGEST_VALUE):
-            if len(raw) == _LARGEST_VALUE and not raw.endswith(b"\n"):
+        while raw := stream.readline(LARGEST_VALUE):
+            if len(raw) == LARGEST_VALUE and not raw.endswith(b"\n"):
                 raise RefusedError(
-                    f"line {number} is longer than {_LARGEST_VALUE >> 20} MB",
+                    f"line {number} is longer than {LARGEST_VALUE >> 20} MB",
                     hint="If the file is one array, its format is `json`, not `jsonl`.",
                 )
             line = raw.removeprefix(UTF8_MARK).strip()
-            for text, value in _read(line):
+            for text, value in read_line(line):
                 documents.add(target, text, value, line=number)
             number += 1
 
 
-def begins_with_sequence(head: bytes) -> bool:
-    """Return whether the first line of a text holds more than one object, as far as it goes."""
-    text = head.removeprefix(UTF8_MARK).lstrip().partition(b"\n")[0].decode("utf-8", "ignore")
-    try:
-        _, end = _DECODER.raw_decode(text)
-    except (ValueError, RecursionError):
-        return False
-    return text[end:].lstrip().startswith("{")
-
-
-def _read(line: bytes) -> list[tuple[str, Any]]:
+def read_line(line: bytes) -> list[tuple[str, Any]]:
     """Return the objects of a line as written and as read; of any other line itself and nothing."""
     found: list[tuple[str, Any]] = []
     at = 0
@@ -171,7 +163,7 @@ def array_to_documents(source: Path, documents: Documents, *, place: Sequence[st
         RefusedError: It is no JSON, ends too early, or holds no such array.
     """
     with source.open("rb") as stream, documents.path.open("wb") as target, documents.lines:
-        reader = _JsonReader(stream)
+        reader = JsonReader(stream)
         found = False
         for text, value, line in reader.elements(list(place)):
             found = True
@@ -184,10 +176,11 @@ def array_to_documents(source: Path, documents: Documents, *, place: Sequence[st
             )
 
 
-class _JsonReader:
+class JsonReader:
     """A JSON text read value by value; only one value is in memory."""
 
     def __init__(self, stream: BinaryIO) -> None:
+        """Begin at the stream's place."""
         self.stream = stream
         self.decode = codecs.getincrementaldecoder("utf-8-sig")("strict").decode
         self.scan = _DECODER.raw_decode
@@ -299,8 +292,8 @@ class _JsonReader:
         """Read on; the part before the current position is given up."""
         if self.is_end:
             return False
-        if len(self.text) - self.at > _LARGEST_VALUE:
-            self.fail(f"a value is larger than {_LARGEST_VALUE >> 20} MB")
+        if len(self.text) - self.at > LARGEST_VALUE:
+            self.fail(f"a value is larger than {LARGEST_VALUE >> 20} MB")
         size = max(_CHUNK, len(self.text) - self.at)  # so that a large value is not read in crumbs
         raw = self.stream.read(size)
         self.is_end = not raw

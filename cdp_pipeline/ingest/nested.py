@@ -16,8 +16,6 @@ import duckdb
 from cdp_pipeline.ingest.documents import (
     Documents,
     array_to_documents,
-    begins_with_sequence,
-    lines_to_documents,
 )
 from cdp_pipeline.ingest.headers import map_names, plain_name, refuse_missing, spellings
 from cdp_pipeline.ingest.inflation import is_compressed, read_chunks
@@ -28,11 +26,11 @@ from cdp_pipeline.ingest.plaintext import PlainText
 from cdp_pipeline.ingest.reading import Reading, lacking_columns, unknown_columns
 from cdp_pipeline.ingest.records import count_records
 from cdp_pipeline.ingest.refusal import RefusedError, is_of_machine
+from cdp_pipeline.ingest.sequences import SAMPLE_BYTES, is_sequence, sequence_to_documents
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.storage.warehouse import quote_column
 
 _NO_DELIMITER = "\x1f"
-_SAMPLE_BYTES = 1 << 16
 _LINES = (
     "read_csv(?, columns = {'line': 'varchar'}, header = false, auto_detect = false, "
     f"delim = '{_NO_DELIMITER}', quote = '', escape = '', strict_mode = false, "
@@ -47,16 +45,16 @@ def open_lines(text: PlainText, contract: SourceContract, scratch: Path) -> Read
         RefusedError: A required key stands in none of the first records.
     """
     with text.path.open("rb") as stream:
-        head = stream.read(_SAMPLE_BYTES).lstrip()
-    if head[:1] == b"[":
+        head = stream.read(SAMPLE_BYTES)
+    if head.lstrip()[:1] == b"[":
         raise RefusedError(
             "it is a JSON array, not JSON lines",
             hint="Set `format: json`, or have it delivered with one object a line.",
         )
     array = array_path(contract)
-    if array or begins_with_sequence(head):
+    if array or is_sequence(head):
         documents = Documents(scratch / "documents.txt", array)
-        lines_to_documents(text.path, documents, first_line=text.first_line)
+        sequence_to_documents(text.path, documents, first_line=text.first_line)
         return replace(_open_documents(documents, contract), has_nul=text.has_nul)
     messages = _look_into_records(text.path, contract)
     count = count_records(text.path, start=0, quote="")
@@ -126,7 +124,7 @@ def _look_into_records(path: Path, contract: SourceContract) -> tuple[str, ...]:
         RefusedError: A required key stands in none of them.
     """
     with path.open("rb") as stream:
-        head = stream.read(_SAMPLE_BYTES)
+        head = stream.read(SAMPLE_BYTES)
     keys: dict[str, None] = {}
     for line in head.splitlines():
         try:

@@ -2,7 +2,8 @@
 
 Lines keep their numbers, since the ledger, the quarantine and a later redaction refer to them: a
 record that goes leaves an empty line, which no reader counts. Text tables (CSV) and JSON lines can
-be rewritten so, compressed or not; of other formats the caller keeps the staged rows only.
+be rewritten so, compressed or not; of other formats, and of JSON texts that are not one a line, the
+caller keeps the staged rows only.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from cdp_pipeline.ingest.inflation import read_chunks
+from cdp_pipeline.ingest.sequences import SAMPLE_BYTES, is_sequence
 from cdp_pipeline.project.contracts import SourceContract
 
 _MAXIMUM_FIELD = 1 << 28
@@ -45,6 +47,8 @@ def redact_delivery(
         return None
     encoding = delivery.encoding if delivery.format == "csv" else "utf-8"
     text = b"".join(read_chunks(path)).decode(encoding, "surrogateescape")
+    if delivery.format == "jsonl" and is_sequence(text[:SAMPLE_BYTES].encode("utf-8", "replace")):
+        return None
     parts = _physical_lines(text)
     if delivery.format == "csv":
         _redact_table(parts, contract, lines, is_detaching=is_detaching)

@@ -96,6 +96,9 @@ class Column(Declaration):
     strip: str = Field(
         default="", description="Characters removed from both ends (numbers: anywhere), e.g. '£."
     )
+    signs: dict[str, Literal["+", "-"]] = Field(
+        default={}, description='Words before or after a number for its sign, e.g. {CR: "-"}.'
+    )
     null_values: tuple[str, ...] = Field(default=(), description="More texts that mean no value.")
     hubs: tuple[str, ...] = Field(
         default=(), description="RE2 of whole values that name nobody, such as a store's own card."
@@ -114,6 +117,12 @@ class Column(Declaration):
                 "a column with `value:` is computed: no `from:`, `aliases:`, `split:`, `strip:`"
             )
             raise ValueError(message)
+        if self.signs and self.type not in {"integer", "decimal", "number"}:
+            message = f"`signs:` is for numbers, not for {self.type}"
+            raise MistakeError(message, "signs")
+        if any(not word.isalpha() for word in self.signs):
+            message = "`signs:` are words of letters; minus, brackets and the like need none"
+            raise MistakeError(message, "signs")
         return self
 
     @property

@@ -51,7 +51,7 @@ def read_json(text: str, content: Content) -> Records | None:
     Raises:
         ConfigError: It is JSON without an array of objects.
     """
-    start = text.lstrip("\ufeff \t\r\n")
+    start = text.replace("\x1e", "").lstrip("\ufeff \t\r\n")
     if start.startswith("["):
         found = list(islice(_elements(start, 1), MOST_RECORDS))
         records = [record for record in found if isinstance(record, dict)]
@@ -115,6 +115,10 @@ def _within(text: str, content: Content) -> Records:
             place = max(places, key=lambda p: (len(places[p]), -p.count(".")))
             return Records("json", places[place][:MOST_RECORDS], place)
         return Records("jsonl", [document])
+    following = list(islice(_elements(text, 0), MOST_RECORDS))
+    if following and all(isinstance(record, dict) for record in following):
+        whole = content.is_whole and len(following) < MOST_RECORDS
+        return Records("jsonl", following, is_whole=whole)
     for key in _top_arrays(text):
         found = list(islice(_elements(text, text.index("[", key[1]) + 1), MOST_RECORDS))
         records = [record for record in found if isinstance(record, dict)]

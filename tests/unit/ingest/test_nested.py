@@ -374,3 +374,37 @@ def test_a_line_longer_than_any_record_is_refused_in_bounded_memory(stage: Stage
     outcome = stage(text, make_contract({"id": {"from": "a[].id"}}, delivery={"format": "jsonl"}))
     assert outcome.notes.status == "refused"
     assert "line 1 is longer than 64 MB" in outcome.notes.reason
+
+
+SEQUENCES: dict[str, bytes] = {
+    "printed": json.dumps({"id": "1", "n": {"m": 1}}, indent=2).encode()
+    + b"\n"
+    + b'{\n"id": "2"}\n',
+    "printed_without_a_break": b'\n{\n"id": "1"}{\n"id": "2"}',
+    "separated": b'\x1e{"id": "1"}\n\x1e{"id":\n "2"}\n',
+    "separated_with_mark": b'\xef\xbb\xbf\x1e{"id": "1"}\n\x1e{"id": "2"}\n',
+    "on_one_line": b'{"id": "1"}{"id": "2"}\n',
+}
+
+
+@pytest.mark.parametrize("case", SEQUENCES)
+def test_json_texts_may_follow_each_other_in_any_way(stage: Stage, case: str) -> None:
+    outcome = stage(
+        SEQUENCES[case], make_contract({"id": {}}, delivery={"format": "jsonl"}), name="a.jsonl"
+    )
+    assert outcome.status == "loaded"
+    assert [row["id"] for row in outcome.rows] == ["1", "2"]
+
+
+def test_a_broken_text_between_separators_is_set_aside_alone(stage: Stage) -> None:
+    data = b'\x1e{"id": "1"}\n\x1e{"id": \n\x1e{"id": "3"}\n'
+    outcome = stage(data, make_contract({"id": {}}, delivery={"format": "jsonl"}), name="a.jsonl")
+    assert [row["id"] for row in outcome.rows] == ["1", "3"]
+    assert [(row["rule"], row["line"]) for row in outcome.aside] == [("not_a_record", 2)]
+
+
+def test_printed_texts_that_break_off_are_refused_with_the_line(stage: Stage) -> None:
+    data = b'{\n"id": "1"\n}\n{\n"id": '
+    outcome = stage(data, make_contract({"id": {}}, delivery={"format": "jsonl"}), name="a.jsonl")
+    assert outcome.status == "refused"
+    assert "line 4" in outcome.notes.reason

@@ -98,6 +98,35 @@ def test_a_text_becomes_its_type_or_breaks_a_rule(
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("12.50CR", Decimal("-12.50")),
+        ("1,012.50 cr", Decimal("-1012.50")),
+        ("Cr 12.50", Decimal("-12.50")),
+        ("12.50 DR", Decimal("12.50")),
+        ("12.50", Decimal("12.50")),
+        ("(12.50)", Decimal("-12.50")),
+        ("12.50-", Decimal("-12.50")),
+        ("-12.50CR", "value_type"),
+        ("12.50CRDR", "value_type"),
+        ("CR", "value_type"),
+    ],
+)
+def test_words_stand_for_a_sign_where_they_are_declared(
+    stage: Stage, text: str, expected: object
+) -> None:
+    column = {"type": "decimal", "thousands_mark": ",", "signs": {"CR": "-", "DR": "+"}}
+    assert _one(stage, column, text) == expected
+
+
+@pytest.mark.parametrize("written", [{"type": "text"}, {"type": "decimal", "word": "C|R"}])
+def test_signs_are_words_of_numbers(written: dict[str, Any]) -> None:
+    word = written.pop("word", "CR")
+    with pytest.raises(ValidationError, match="signs"):
+        make_contract({"id": {}, "value": {**written, "signs": {word: "-"}}})
+
+
+@pytest.mark.parametrize(
     ("text", "decimal_mark", "thousands_mark", "value"),
     [
         ("1.234,5", ",", ".", Decimal("1234.50")),
