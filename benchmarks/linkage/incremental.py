@@ -95,7 +95,7 @@ def _run(
     for step in steps:
         for message in step.run(context).messages:
             print(f"{folder.name}: {message}", flush=True)
-    return Night(paths.build_db, cpu_seconds() - begin)
+    return Night(paths.vault_db, cpu_seconds() - begin)
 
 
 def _groups(warehouse: Path) -> Integers:

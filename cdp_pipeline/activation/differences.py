@@ -12,7 +12,7 @@ import duckdb
 
 from cdp_pipeline.activation.projection import file_columns, identifier_columns
 from cdp_pipeline.project.marketing import DestinationSpec
-from cdp_pipeline.storage.warehouse import has_base_table, quote_literal
+from cdp_pipeline.storage.warehouse import has_base_table, place_of, quote_literal
 
 _COLUMNS = (
     "(destination varchar, segment varchar, customer_id varchar, identifiers varchar, "
@@ -56,7 +56,7 @@ order by customer_id
 def open_memory(con: duckdb.DuckDBPyConnection) -> None:
     """Lay out what destinations were told before, and ``ops.export_members`` for tonight."""
     con.execute(f"create or replace temp table told_before {_COLUMNS}")
-    con.execute(f"create or replace table ops.export_members {_COLUMNS}")
+    con.execute(f"create or replace table {place_of(con, 'ops.export_members')} {_COLUMNS}")
     if has_base_table(con, "ops.export_members"):
         con.execute("insert into told_before select * from base.ops.export_members")
 

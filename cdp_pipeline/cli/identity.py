@@ -46,10 +46,10 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept with the 
 def status(*, as_json: JsonOption = False) -> None:
     """Say what the published night changed, what is held back and what was decided."""
     from cdp_pipeline.identity.release.decided import held_runs, read_decisions, read_summary
-    from cdp_pipeline.storage.warehouse import fetch_dicts, has_table, open_published
+    from cdp_pipeline.storage.warehouse import fetch_dicts, has_table, open_whole
 
     paths = DataPaths.of_settings(OPTIONS.settings)
-    with open_published(OPTIONS.settings.data_dir) as con:
+    with open_whole(OPTIONS.settings.data_dir) as con:
         has_release = has_table(con, "identity.release")
         gate = fetch_dicts(con, "from identity.release") if has_release else []
     gate.sort(key=lambda row: [*MEASURES, row["metric"]].index(row["metric"]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -31,7 +33,7 @@ def status(*, as_json: JsonOption = False) -> None:
 
 
 @app.command(epilog='Example: cdp query "from marts.marketing_segments"')
-def query(
+def query(  # noqa: PLR0913 - options of one command
     sql: Annotated[
         str | None,
         typer.Argument(help="A SELECT, `from schema.table`, or the name of a declared query."),
@@ -46,13 +48,22 @@ def query(
         str | None,
         typer.Option("--as-of", help="Ask an earlier night: its date, or the name of a version."),
     ] = None,
+    with_personal_data: Annotated[
+        bool, typer.Option("--with-personal-data", help="Read the vault too; needs --reason.")
+    ] = False,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why people are looked at; kept in the audit log.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the published warehouse, in SQL or by the name of a declared query; nothing changes."""
+    """Ask the published warehouse, in SQL or by the name of a declared query; nothing changes.
+
+    Tables with names, addresses and numbers lie in the vault, for those entitled.
+    """
     import duckdb
 
     from cdp_pipeline.project.loader import load_project
-    from cdp_pipeline.storage.warehouse import first_line, open_published
+    from cdp_pipeline.storage.warehouse import first_line
 
     if list_named or sql is None:
         named = load_project(OPTIONS.root).queries.values()
@@ -64,18 +75,14 @@ def query(
     if sql.isidentifier():
         sql = find_query(load_project(OPTIONS.root).queries, sql).sql
     version = _find_version(as_of) if as_of else None
-    with open_published(OPTIONS.settings.data_dir, version=version) as con:
+    with _open(version, reason if with_personal_data else None) as con:
         try:
-            _note_query(con, sql)
+            _note_query(con, sql, reason)
             cursor = con.execute(sql)
             names = [column[0] for column in cursor.description or ()]
             rows = cursor.fetchmany(limit + 1)
         except duckdb.Error as error:
-            raise ConfigError(
-                first_line(error),
-                where="the query",
-                hint='`cdp query "show all tables"` lists what there is.',
-            ) from error
+            raise ConfigError(first_line(error), where="the query", hint=_hint_of(sql)) from error
     _print_rows(names, rows[:limit], style="json" if as_json else style)
     if len(rows) > limit:
         output.say(f"more than {limit} rows; see --limit")
@@ -100,12 +107,48 @@ def _find_version(when: str) -> Path:
     return found.path
 
 
-def _note_query(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+@contextmanager
+def _open(version: Path | None, reason: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open what analysts read; with the vault if there is a reason, which must be said."""
+    from cdp_pipeline.storage.warehouse import open_published, open_whole
+
+    data_dir = OPTIONS.settings.data_dir
+    if reason is None:
+        with open_published(data_dir, version=version) as con:
+            yield con
+        return
+    if not reason.strip():
+        raise ConfigError(
+            "whoever looks at personal data says why",
+            where="--reason",
+            hint="Add --reason 'ticket 4711: wrong address'; it is kept in the audit log.",
+        )
+    with open_whole(data_dir, version=version) as con:
+        yield con
+
+
+def _hint_of(sql: str) -> str:
+    """Return what to do about a query that DuckDB refuses."""
+    from cdp_pipeline.project.lineage import find_tables
+    from cdp_pipeline.project.loader import load_project
+
+    try:
+        tables = load_project(OPTIONS.root).tables
+        asked = [tables[name] for name in find_tables(sql, where="the query") if name in tables]
+    except ConfigError:  # not one SELECT
+        asked = []
+    personal = next((spec.full_name for spec in asked if spec.is_personal), None)
+    if personal:
+        return f"{personal} holds personal data: add --with-personal-data --reason '...'."
+    return '`cdp query "show all tables"` lists what there is.'
+
+
+def _note_query(con: duckdb.DuckDBPyConnection, sql: str, reason: str) -> None:
     """Write into the audit log which tables are asked; the text of a query may name people."""
     from cdp_pipeline.storage.audit import Deed, note
     from cdp_pipeline.storage.warehouse import list_asked_tables
 
-    note(OPTIONS.settings, Deed("query", ", ".join(list_asked_tables(con, sql))))
+    note(OPTIONS.settings, Deed("query", ", ".join(list_asked_tables(con, sql)), why=reason))
 
 
 @app.command(epilog="Example: cdp explain loyalty_members:1000000123 ecommerce_accounts:A000042")
@@ -130,12 +173,12 @@ def explain(
     from cdp_pipeline.orchestration.profile import read_profile
     from cdp_pipeline.project.loader import load_project
     from cdp_pipeline.storage.audit import Deed, note
-    from cdp_pipeline.storage.warehouse import open_published
+    from cdp_pipeline.storage.warehouse import open_whole
 
     project = load_project(OPTIONS.root)
     accept = OPTIONS.settings.identity.accept_prob
     people = [first, second] if second else [first]
-    with open_published(OPTIONS.settings.data_dir) as con:
+    with open_whole(OPTIONS.settings.data_dir) as con:
         note(OPTIONS.settings, Deed("explain", on=people, why=reason))
         if second:
             design = declared_design(project.linkage)

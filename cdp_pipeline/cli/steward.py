@@ -328,7 +328,7 @@ def _judgements() -> Judgements:
 
 @contextmanager
 def _published() -> Iterator[duckdb.DuckDBPyConnection]:
-    from cdp_pipeline.storage.warehouse import open_published
+    from cdp_pipeline.storage.warehouse import open_whole
 
-    with open_published(OPTIONS.settings.data_dir) as con:
+    with open_whole(OPTIONS.settings.data_dir) as con:
         yield con

@@ -21,7 +21,7 @@ from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.versions import MANIFEST_FILE
 from cdp_pipeline.storage.warehouse import (
     fetch_dicts,
-    open_published,
+    open_whole,
     quote_column,
     quote_identifier,
 )
@@ -94,7 +94,7 @@ def observe(data_dir: Path, tables: Mapping[str, TableSpec], engine: EngineSetti
         business_date=date.fromisoformat(str(manifest["business_date"])),
         fingerprint=str(manifest["fingerprint"]),
     )
-    with open_published(data_dir, engine=engine) as con:
+    with open_whole(data_dir, engine=engine) as con:
         _read_types(con, tables, seen)
         for name in sorted(seen.types):
             _read_table(con, tables[name], seen)
@@ -112,7 +112,7 @@ def _read_types(
 ) -> None:
     rows = con.execute(
         "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns() "
-        "where database_name = 'cdp' and not internal order by 1, column_index"
+        "where database_name in ('cdp', 'vault') and not internal order by 1, column_index"
     ).fetchall()
     for table, column, sql_type in rows:
         if table in tables:

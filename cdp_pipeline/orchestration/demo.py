@@ -18,7 +18,7 @@ from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.orchestration.runner import Listener, NightOutcome, run_night
 from cdp_pipeline.storage.files import write_json
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, open_published
+from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, open_published, open_whole
 
 MARKER = ".demo.json"
 """File in the data folder that says: made by the demo, may be replaced by the demo."""
@@ -192,7 +192,7 @@ def _measure(outcome: DemoOutcome, settings: Settings) -> None:
             "order by coalesce(is_redeemed, false) desc, offer <> 'winter_boots_10_percent', "
             "sent_on desc, customer_id limit 1",
         )
-    with open_published(settings.data_dir, sandboxed=False) as con:
+    with open_whole(settings.data_dir, sandboxed=False) as con:
         score = score_against_truth(con, settings.data_dir / "truth")
         outcome.linkage = {
             "precision": score.precision,

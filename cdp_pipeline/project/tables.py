@@ -16,6 +16,9 @@ from cdp_pipeline.project.checks import Check, Declaration
 from cdp_pipeline.project.incremental import Incremental
 from cdp_pipeline.project.mistakes import MistakeError, suggest
 
+PERSONAL_LAYER = "identity"
+"""Schema that works on people's data throughout, so that none of its tables is for analysts."""
+
 
 class TableColumn(Declaration):
     """One documented column."""
@@ -109,3 +112,8 @@ class TableSpec:
     def full_name(self) -> str:
         """``schema.name``."""
         return f"{self.schema}.{self.name}"
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it lies in the vault: it says who somebody is, or how records were told apart."""
+        return self.schema == PERSONAL_LAYER or any(c.pii for c in self.header.columns.values())

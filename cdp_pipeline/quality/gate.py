@@ -35,11 +35,13 @@ from cdp_pipeline.quality.results import FOLDER, SUMMARY, CheckResult, summarise
 from cdp_pipeline.quality.staged import StagedRows, read_staged
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import (
+    VAULT,
     connect,
     create_macros,
     has_table,
     quote_identifier,
     quote_literal,
+    use_catalogs,
 )
 
 SHOWN_FAILURES = 5
@@ -121,11 +123,12 @@ def run_warehouse(context: RunContext) -> StepResult:
 
 
 def attach_finished(con: duckdb.DuckDBPyConnection, paths: DataPaths) -> None:
-    """Attach the built warehouse as ``cdp`` and the entity tables as ``staging``, read-only."""
+    """Attach the built warehouse, its vault and the entity tables (``staging``), read-only."""
     con.execute(f"attach {quote_literal(str(paths.build_db))} as cdp (read_only)")
-    if paths.staging_db.is_file():
-        con.execute(f"attach {quote_literal(str(paths.staging_db))} as staging (read_only)")
-    con.execute("use cdp")
+    for path, name in ((paths.vault_db, VAULT), (paths.staging_db, "staging")):
+        if path.is_file():
+            con.execute(f"attach {quote_literal(str(path))} as {name} (read_only)")
+    use_catalogs(con)
 
 
 def _check_source(

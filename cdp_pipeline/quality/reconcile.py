@@ -64,7 +64,7 @@ def find_unknown_people(con: duckdb.DuckDBPyConnection) -> list[CheckResult]:
         return []
     tables = con.execute(
         "select distinct schema_name || '.' || table_name from duckdb_columns() "
-        "where database_name = current_database() and column_name = 'customer_id' "
+        "where database_name in (current_database(), 'vault') and column_name = 'customer_id' "
         "and schema_name in (select unnest($layers)) "
         "and schema_name || '.' || table_name <> $people order by 1",
         {"layers": list(_LAYERS_OF_PEOPLE), "people": _PEOPLE},

@@ -73,8 +73,10 @@ def _tables(
 ) -> list[dict[str, Any]]:
     load_people(con, traces)
     names = con.execute(
-        "select schema_name || '.' || table_name from duckdb_tables() "
-        "where database_name = 'cdp' order by all"
+        "select schema_name || '.' || table_name as name from duckdb_tables() "
+        "where database_name = 'cdp' union all "
+        "select schema_name || '.' || view_name from duckdb_views() "
+        "where database_name = 'vault' and not internal order by name"
     ).fetchall()
     found = []
     for (name,) in names:

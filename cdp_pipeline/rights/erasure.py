@@ -41,7 +41,7 @@ from cdp_pipeline.storage.warehouse import (
     connect,
     create_macros,
     fetch_value,
-    open_published,
+    open_whole,
 )
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Pending:
 @contextmanager
 def open_resolver(context: RunContext) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the current version so that people can be found in it."""
-    with open_published(context.data_dir, engine=context.settings.engine, sandboxed=False) as con:
+    with open_whole(context.data_dir, engine=context.settings.engine, sandboxed=False) as con:
         create_macros(con, context)
         yield con
 

@@ -33,18 +33,23 @@ from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_j
 from cdp_pipeline.storage.mirror import FOLDER, Months, rewrite_table
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import SEAL, seal
+from cdp_pipeline.storage.vault import write_personal
 from cdp_pipeline.storage.versions import MANIFEST_FILE, Version
 from cdp_pipeline.storage.warehouse import (
     DATABASE_FILE,
     STORAGE_VERSION,
+    VAULT,
+    attach_whole,
     connect,
     create_macros,
     describe,
     fetch_value,
     has_table,
+    lay_out_vault,
     quote_column,
     quote_identifier,
     quote_literal,
+    use_catalogs,
 )
 
 CLEAN_PREFIX = ".clean-"
@@ -100,7 +105,7 @@ def clean_version(context: RunContext, version: Version, traces: Traces) -> Clea
         count = sum(clean_exports(folder, searcher).values()) if folder.is_dir() else 0
         done.files["exports"] = done.files.get("exports", 0) + count
     changed = _clean_database(context, version, clean, traces, done)
-    left_out = frozenset({clean / "parquet", clean / "exports", clean / MANIFEST_FILE})
+    left_out = frozenset(clean / n for n in ("parquet", VAULT, "exports", MANIFEST_FILE))
     for name, count in clean_tree(clean, searcher, excluded=left_out).items():
         done.files[name] = done.files.get(name, 0) + count
     done.files = {name: count for name, count in done.files.items() if count}
@@ -115,12 +120,12 @@ def clean_version(context: RunContext, version: Version, traces: Traces) -> Clea
 
 
 def _link_tree(source: Path, target: Path) -> None:
-    """Copy a version by hard links, but for its database."""
+    """Copy a version by hard links, but for its database; folders keep their modes."""
     shutil.rmtree(target, ignore_errors=True)
     for path in [source, *sorted(source.rglob("*"))]:
         place = target / path.relative_to(source)
         if path.is_dir():
-            place.mkdir(mode=0o750)
+            place.mkdir(mode=path.stat().st_mode & 0o777)
         elif path.name != DATABASE_FILE:
             os.link(path, place)
 
@@ -128,30 +133,24 @@ def _link_tree(source: Path, target: Path) -> None:
 def _clean_database(
     context: RunContext, version: Version, clean: Path, traces: Traces, done: Cleaning
 ) -> bool:
-    """Write the clean database and its Parquet files; returns whether anything changed."""
-    scratch = clean / ".scratch.duckdb"
+    """Write the clean database, Parquet and vault; returns whether anything changed."""
     con = connect(context.settings.engine, spill=DataPaths.of(context).ensure(clean / ".spill"))
     project = load_project(context.project_root)
     try:
-        for path, name, mode in (
-            (version.path / DATABASE_FILE, "published", "read_only"),
-            (scratch, "cdp", f"storage_version '{STORAGE_VERSION}'"),
-        ):
-            con.execute(f"attach {quote_literal(str(path))} as {name} ({mode})")
-        con.execute("copy from database published to cdp")
-        con.execute("use cdp")
+        _lay_out_copies(con, version, clean)
         create_macros(con, context)
         done.rows = _erase(con, context, project, traces)
         done.turnover = _same_turnover(con)
         mended = _tell_exports(con, clean)
         done.rows |= {"ops.exports": mended} if mended else {}
-        if done.rows:
+        personal = _write_vault(con, clean, sorted(done.rows))
+        if done.rows.keys() - personal:
             target = clean / DATABASE_FILE
             options = f"storage_version '{STORAGE_VERSION}'"
             con.execute(f"attach {quote_literal(str(target))} as clean ({options})")
             con.execute("copy from database cdp to clean")
             con.execute("checkpoint clean")
-            done.months = _write_parquet(con, project, clean, sorted(done.rows))
+            done.months = _write_parquet(con, project, clean, sorted(done.rows.keys() - personal))
         else:
             os.link(version.path / DATABASE_FILE, clean / DATABASE_FILE)
     finally:
@@ -160,6 +159,47 @@ def _clean_database(
             path.unlink()
         shutil.rmtree(clean / ".spill", ignore_errors=True)
     return bool(done.rows)
+
+
+def _lay_out_copies(con: duckdb.DuckDBPyConnection, version: Version, clean: Path) -> None:
+    """Attach the version as ``published``, and a copy of it and of its vault to erase from."""
+    published = quote_literal(str(version.path / DATABASE_FILE))
+    con.execute(f"attach {published} as published (read_only)")
+    con.execute("attach ':memory:' as kept")
+    lay_out_vault(con, version.path / VAULT, "kept")
+    for catalog in ("cdp", VAULT):
+        scratch = quote_literal(str(clean / f".scratch.duckdb.{catalog}"))
+        con.execute(f"attach {scratch} as {catalog} (storage_version '{STORAGE_VERSION}')")
+    con.execute("copy from database published to cdp")
+    for name in _tables_of(con, "kept"):
+        con.execute(f"create schema if not exists {VAULT}.{quote_identifier(name.split('.')[0])}")
+        con.execute(
+            f"create table {quote_identifier(f'{VAULT}.{name}')} as "
+            f"from {quote_identifier(f'kept.{name}')}"
+        )
+    use_catalogs(con)
+
+
+def _write_vault(con: duckdb.DuckDBPyConnection, clean: Path, changed: list[str]) -> set[str]:
+    """Write changed tables of the vault again; return all its tables."""
+    held = set(_tables_of(con, VAULT))
+    for name in changed:
+        if name in held:
+            source = quote_identifier(f"{VAULT}.{name}")
+            write_personal(con, f"select * from {source}", clean, name)  # noqa: S608 - quoted
+    return held
+
+
+def _tables_of(con: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
+    """Return tables and views of a catalog as ``schema.table``."""
+    found = con.execute(
+        "select schema_name || '.' || table_name as name from duckdb_tables() "
+        "where database_name = $1 union all "
+        "select schema_name || '.' || view_name from duckdb_views() "
+        "where database_name = $1 and not internal order by name",
+        [catalog],
+    ).fetchall()
+    return [str(name) for (name,) in found]
 
 
 def _erase(
@@ -180,11 +220,10 @@ def _erase(
         rows = {f"identity.{table}": count for table, count in erased.items()}
     load_people(con, traces)
     tables = con.execute(
-        "select schema_name, table_name from duckdb_tables() "
-        "where database_name = 'cdp' and schema_name <> 'identity' order by all"
+        "select schema_name || '.' || table_name as name from duckdb_tables() "
+        "where database_name in ('cdp', 'vault') and schema_name <> 'identity' order by name"
     ).fetchall()
-    for schema, table in tables:
-        name = f"{schema}.{table}"
+    for (name,) in tables:
         spec = project.tables.get(name)
         is_kept = spec is not None and spec.header.erasure == "detach"
         personal = [n for n, c in spec.header.columns.items() if c.pii] if spec else []
@@ -330,10 +369,11 @@ def _seal(context: RunContext, folder: Path, months: Months) -> None:
     document["files"] = listed
     if "mirror" in document:  # the next night compares its own with these; older versions lack it
         document["mirror"]["months"] |= months
-    con = duckdb.connect(str(folder / DATABASE_FILE), read_only=True)
+    con = connect(context.settings.engine)
     try:
+        attach_whole(con, folder / DATABASE_FILE, "whole")
         for name in document.get("rows", {}):
-            sql = f"select count(*) from {quote_identifier(name)}"  # noqa: S608 - quoted
+            sql = f"select count(*) from {quote_identifier(f'whole.{name}')}"  # noqa: S608 - quoted
             document["rows"][name] = int(fetch_value(con, sql))
     finally:
         con.close()

@@ -17,6 +17,7 @@ import duckdb
 from cdp_pipeline.core.settings import EngineSettings
 from cdp_pipeline.storage.files import read_json, write_json
 from cdp_pipeline.storage.warehouse import (
+    VAULT,
     connect,
     fetch_value,
     quote_column,
@@ -95,7 +96,8 @@ def begin_build(build: Path, base: Path | None, carried: Collection[str]) -> Non
     """
     for path in (build, build.with_name(f"{build.name}.wal")):
         path.unlink(missing_ok=True)
-    if base is None:
+    # Pages that a dropped table leaves keep its bytes, so a file that ever held people is no base.
+    if base is None or not (base.parent / VAULT).is_dir():
         return
     build.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(base, build)

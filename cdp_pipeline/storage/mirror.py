@@ -1,5 +1,7 @@
 """The Parquet mirror of a version: one file a table; one a month for facts that grow for ever.
 
+Tables with personal data are not in it: their files are the version's vault (``vault``).
+
 Months lie in hive folders, ``core/fct_sales/month=2026-11/part.parquet``, which every engine reads.
 A month whose rows are those of the version before is not written again but linked: a night costs
 the months it touched, and both versions share the bytes. Which tables are split is declared in
@@ -104,7 +106,7 @@ def write_mirror(
             _write_months(con, quote_identifier(full_name), spec, build, earlier, mirror)
         else:
             folder = build / FOLDER
-            mirror.rows[full_name] = copy_table(con, full_name, folder, order=_order_of(spec))
+            mirror.rows[full_name] = copy_table(con, full_name, folder, order=order_of(spec))
     return mirror
 
 
@@ -137,7 +139,7 @@ def rewrite_table(
         mirror = Mirror()
         _write_months(con, source, spec, build, None, mirror)
         return mirror.months[full_name]
-    _copy(con, f"select * from {source}", single, _order_of(spec))  # noqa: S608 - quoted
+    _copy(con, f"select * from {source}", single, order_of(spec))  # noqa: S608 - quoted
     return {}
 
 
@@ -160,7 +162,7 @@ def month_folder(full_name: str, month: str) -> Path:
     return Path(FOLDER, *full_name.split("."), f"month={month}")
 
 
-def _order_of(spec: TableSpec | None) -> Sequence[str] | None:
+def order_of(spec: TableSpec | None) -> Sequence[str] | None:
     """Return what to sort by: SQL models are stored in their key's order, others may not be."""
     return spec.header.key if spec and spec.sql is None else None
 

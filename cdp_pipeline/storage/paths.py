@@ -129,6 +129,11 @@ class DataPaths:
         return self.work / "cdp.duckdb"
 
     @property
+    def vault_db(self) -> Path:
+        """The tables with personal data of the warehouse being built."""
+        return self.work / "vault.duckdb"
+
+    @property
     def staging_db(self) -> Path:
         """Entity tables of this run; never published."""
         return self.work / "staging.duckdb"

@@ -24,6 +24,7 @@ from cdp_pipeline.storage.history import find_lineage, find_version
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.mirror import FOLDER, copy_table
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.vault import file_of, write_personal
 from cdp_pipeline.storage.versions import (
     MANIFEST_FILE,
     Version,
@@ -38,6 +39,7 @@ from cdp_pipeline.storage.versions import (
 from cdp_pipeline.storage.warehouse import (
     DATABASE_FILE,
     STORAGE_VERSION,
+    attach_whole,
     connect,
     describe,
     fetch_value,
@@ -165,7 +167,7 @@ def _copy(
     for path in sorted(copied.path.rglob("*")):
         target = build / path.relative_to(copied.path)
         if path.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
+            target.mkdir(mode=path.stat().st_mode & 0o777, parents=True, exist_ok=True)
         elif path.name != MANIFEST_FILE:
             target.parent.mkdir(parents=True, exist_ok=True)
             os.link(path, target)
@@ -177,21 +179,22 @@ def _carry_sent(copied: Version, left: Version, build: Path, settings: Settings)
     database = build / DATABASE_FILE
     con = connect(settings.engine)
     try:
-        there = quote_literal(str(left.path / DATABASE_FILE))
-        con.execute(f"attach {there} as left_db (read_only)")
-        con.execute(f"attach {quote_literal(str(database))} as cdp (read_only)")
+        attach_whole(con, left.path / DATABASE_FILE, "left_db")
+        attach_whole(con, copied.path / DATABASE_FILE, "copied")
         missing = {table: _count_missing(con, table) for table in SENT_TABLES}
         carried = {table: rows for table, rows in missing.items() if rows}
-        if not carried:
-            return {}
-        con.execute("detach cdp")
+        personal = {table for table in carried if file_of(build, table).is_file()}
+        for table in sorted(personal):
+            write_personal(con, _rows_of(con, table), build, table, SENT_TABLES[table])
+        if carried.keys() == personal:
+            return carried
         database.unlink()  # it is a hard link: the old version must not change
         shutil.copyfile(copied.path / DATABASE_FILE, database)
         con.execute(
             f"attach {quote_literal(str(database))} as cdp (storage_version '{STORAGE_VERSION}')"
         )
         con.execute("use cdp")
-        for table in carried:
+        for table in sorted(carried.keys() - personal):
             _fill(con, table)
             _parquet_of(build, table).unlink(missing_ok=True)  # a hard link as well
             copy_table(con, table, build / FOLDER, order=SENT_TABLES[table])
@@ -208,21 +211,28 @@ def _parquet_of(build: Path, table: str) -> Path:
 
 def _count_missing(con: duckdb.DuckDBPyConnection, table: str) -> int:
     """Return how many rows of the version that is left the copy lacks or has otherwise."""
-    if not (has_table(con, table) and has_table(con, table, catalog="left_db")):
+    if not all(has_table(con, table, catalog=name) for name in ("copied", "left_db")):
         return 0
     columns = _shared_columns(con, table)
     return int(
         fetch_value(
             con,
             f"select count(*) from (select {columns} from left_db.{table} "  # noqa: S608 - own names
-            f"except select {columns} from cdp.{table})",
+            f"except select {columns} from copied.{table})",
         )
     )
 
 
 def _shared_columns(con: duckdb.DuckDBPyConnection, table: str) -> str:
     held = describe(con, f"left_db.{table}")
-    return ", ".join(quote_column(c) for c in describe(con, f"cdp.{table}") if c in held)
+    return ", ".join(quote_column(c) for c in describe(con, f"copied.{table}") if c in held)
+
+
+def _rows_of(con: duckdb.DuckDBPyConnection, table: str) -> str:
+    """Return SQL of a table of the version that is left, with the columns of the copy."""
+    shared = _shared_columns(con, table)
+    empty = f"from copied.{table} limit 0"
+    return f"select * from (({empty}) union all by name select {shared} from left_db.{table})"  # noqa: S608 - own names
 
 
 def _fill(con: duckdb.DuckDBPyConnection, table: str) -> None:
@@ -243,7 +253,8 @@ def _count(build: Path, carried: dict[str, int]) -> dict[str, int]:
     """Return the rows of the tables that were carried."""
     found: dict[str, int] = {}
     for table in carried:
-        path = str(_parquet_of(build, table))
+        personal = file_of(build, table)
+        path = str(personal if personal.is_file() else _parquet_of(build, table))
         rows = duckdb.execute("select count(*) from read_parquet(?)", [path]).fetchall()
         found[table] = int(rows[0][0])
     return found

@@ -28,6 +28,7 @@ from cdp_pipeline.storage.files import fsync, fsync_tree, read_json, sha256_of, 
 from cdp_pipeline.storage.mirror import Earlier, Mirror, write_mirror
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import seal
+from cdp_pipeline.storage.vault import write_vault
 from cdp_pipeline.storage.warehouse import (
     DATABASE_FILE,
     connect,
@@ -291,6 +292,7 @@ def _write_parquet(context: RunContext, paths: DataPaths, build: Path) -> Mirror
     earlier = Earlier(before.path, before.manifest) if before else None
     with open_build(context) as con:
         mirror = write_mirror(con, tables, build, earlier)
+        mirror.rows |= write_vault(con, tables, build)
         con.execute("checkpoint cdp")
     return mirror
 

@@ -1,8 +1,9 @@
 """Connections to the warehouse, and the few SQL statements that every stage needs.
 
-Two doors: ``open_build`` writes the private file of a run, ``open_published`` reads the current
-version behind DuckDB's sandbox. DuckDB's storage version is pinned so that clients from 1.2 open
-the published file. No model and no business rule belongs here.
+Three doors: ``open_build`` writes the private files of a run, ``open_published`` reads the current
+version behind DuckDB's sandbox as analysts do, ``open_whole`` reads it with the personal data of
+its vault. Whichever holds it, a table is called ``schema.table``. DuckDB's storage version is
+pinned so that clients from 1.2 open the published file. No model belongs here.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ from cdp_pipeline.core.errors import ConfigError, WarehouseError
 from cdp_pipeline.core.settings import EngineSettings
 from cdp_pipeline.project.lineage import find_tables
 from cdp_pipeline.project.loader import LAYERS, load_project
-from cdp_pipeline.project.tables import TableSpec
-from cdp_pipeline.project.units import unit_of
+from cdp_pipeline.project.tables import PERSONAL_LAYER, TableSpec
+from cdp_pipeline.storage.comments import column_comment, table_comment
 from cdp_pipeline.storage.paths import DataPaths
 
 STORAGE_VERSION = "v1.2.0"
 """Oldest DuckDB line that opens the published file (2.0's default opens in 2.0 only)."""
 
 DATABASE_FILE = "cdp.duckdb"
+
+VAULT = "vault"
+"""Catalog of tables with personal data, and the folder of a version that holds their Parquet."""
 
 
 def quote_identifier(name: str) -> str:
@@ -82,8 +86,9 @@ def connect(engine: EngineSettings, *, spill: Path | None = None) -> duckdb.Duck
 def open_build(context: RunContext) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse that a run is building.
 
-    The main catalog is ``cdp``; ``staging`` holds the run's entity tables; ``base`` is the
-    published version that this night builds upon, read-only, if there is one.
+    The main catalog is ``cdp``; ``vault`` takes the tables with personal data, which no file for
+    analysts ever holds; ``staging`` holds the run's entity tables; ``base`` is the published
+    version that this night builds upon, whole and read-only, if there is one.
 
     Raises:
         WarehouseError: A macro of ``sql/macros`` does not compile.
@@ -92,17 +97,23 @@ def open_build(context: RunContext) -> Iterator[duckdb.DuckDBPyConnection]:
     paths.ensure(paths.work)
     con = connect(context.settings.engine, spill=paths.ensure(paths.work / "spill"))
     try:
-        con.execute(
-            f"attach {quote_literal(str(paths.build_db))} as cdp "
-            f"(storage_version '{STORAGE_VERSION}')"
-        )
+        for path, catalog in ((paths.build_db, "cdp"), (paths.vault_db, VAULT)):
+            con.execute(
+                f"attach {quote_literal(str(path))} as {catalog} "
+                f"(storage_version '{STORAGE_VERSION}')"
+            )
+            for schema in LAYERS:
+                if catalog == VAULT or schema != PERSONAL_LAYER:
+                    con.execute(f"create schema if not exists {catalog}.{schema}")
         con.execute(f"attach {quote_literal(str(paths.staging_db))} as staging")
         base = read_plan(context).get("base_path")
         if base:
-            con.execute(f"attach {quote_literal(base)} as base (read_only)")
-        con.execute("use cdp")
-        for schema in LAYERS:
-            con.execute(f"create schema if not exists {quote_identifier(schema)}")
+            attach_whole(con, Path(base), "base")
+        personal = [
+            s.full_name for s in load_project(context.project_root).tables.values() if s.is_personal
+        ]
+        con.execute("set variable personal_tables = ?", [personal])
+        use_catalogs(con)
         create_macros(con, context)
         yield con
     finally:
@@ -117,7 +128,7 @@ def open_published(
     engine: EngineSettings | None = None,
     sandboxed: bool = True,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the current version for reading.
+    """Open the current version for reading, as analysts have it: without its vault.
 
     Args:
         data_dir: Data folder.
@@ -128,14 +139,7 @@ def open_published(
     Raises:
         ConfigError: Nothing has been published yet.
     """
-    link = data_dir / "warehouse" / "current"
-    if not link.exists():
-        raise ConfigError(
-            "nothing has been published yet",
-            where=str(link),
-            hint="Run `cdp run` (or `cdp demo`) first.",
-        )
-    path = (version or link.resolve()) / DATABASE_FILE
+    path = (version or _current_folder(data_dir)) / DATABASE_FILE
     con = connect(engine or EngineSettings())
     try:
         con.execute(f"attach {quote_literal(str(path))} as cdp (read_only)")
@@ -146,6 +150,102 @@ def open_published(
         yield con
     finally:
         con.close()
+
+
+@contextmanager
+def open_whole(
+    data_dir: Path,
+    *,
+    version: Path | None = None,
+    engine: EngineSettings | None = None,
+    sandboxed: bool = True,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the current version with the personal data of its vault; whoever asks notes the deed.
+
+    Args:
+        data_dir: Data folder.
+        version: Folder of another version to open instead.
+        engine: Memory and threads.
+        sandboxed: Refuse every file outside the vault; off only for our own comparisons with files.
+
+    Raises:
+        ConfigError: Nothing has been published yet.
+    """
+    folder = version or _current_folder(data_dir)
+    con = connect(engine or EngineSettings())
+    try:
+        con.execute(f"attach {quote_literal(str(folder / DATABASE_FILE))} as cdp (read_only)")
+        con.execute(f"attach ':memory:' as {VAULT}")
+        lay_out_vault(con, folder / VAULT, VAULT)
+        use_catalogs(con)
+        if sandboxed:
+            con.execute(f"set allowed_directories = [{quote_literal(str(folder / VAULT))}]")
+            con.execute("set enable_external_access = false")
+            con.execute("set lock_configuration = true")
+        yield con
+    finally:
+        con.close()
+
+
+def _current_folder(data_dir: Path) -> Path:
+    link = data_dir / "warehouse" / "current"
+    if not link.exists():
+        raise ConfigError(
+            "nothing has been published yet",
+            where=str(link),
+            hint="Run `cdp run` (or `cdp demo`) first.",
+        )
+    return link.resolve()
+
+
+def attach_whole(con: duckdb.DuckDBPyConnection, database: Path, name: str) -> None:
+    """Attach a published version, vault included, as views of one catalog.
+
+    Args:
+        con: Any connection.
+        database: The version's DuckDB file; versions of before the vault hold everything in it.
+        name: Name of the catalog.
+    """
+    con.execute(f"attach {quote_literal(str(database))} as {name}_file (read_only)")
+    con.execute(f"attach ':memory:' as {name}")
+    found = con.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = ? "
+        "order by all",
+        [f"{name}_file"],
+    ).fetchall()
+    for (table,) in found:
+        _create_view(con, f"{name}.{table}", f"from {quote_identifier(f'{name}_file.{table}')}")
+    lay_out_vault(con, database.parent / VAULT, name)
+
+
+def lay_out_vault(con: duckdb.DuckDBPyConnection, folder: Path, catalog: str) -> None:
+    """Make a view of each table of a version's vault."""
+    for path in sorted(folder.glob("*/*.parquet")):
+        table = f"{catalog}.{path.parent.name}.{path.stem}"
+        _create_view(con, table, f"from read_parquet({quote_literal(str(path))})")
+
+
+def _create_view(con: duckdb.DuckDBPyConnection, name: str, select: str) -> None:
+    catalog, schema, _ = name.split(".")
+    con.execute(f"create schema if not exists {quote_identifier(f'{catalog}.{schema}')}")
+    con.execute(f"create view {quote_identifier(name)} as {select}")
+
+
+def use_catalogs(con: duckdb.DuckDBPyConnection) -> None:
+    """Let ``schema.table`` mean the table wherever it lies, in ``cdp`` or else in ``vault``."""
+    found = con.execute(
+        "select database_name || '.' || schema_name from duckdb_schemas() "
+        "where database_name in ('cdp', 'vault') and not internal "
+        "order by database_name, schema_name"
+    ).fetchall()
+    path = ",".join(["cdp.main", *(name for (name,) in found if not name.endswith(".main"))])
+    con.execute(f"set search_path = {quote_literal(path)}")
+
+
+def place_of(con: duckdb.DuckDBPyConnection, full_name: str) -> str:
+    """Return where a build makes ``schema.table``: ``vault.schema.table`` if it is personal."""
+    sql = "select coalesce(list_contains(getvariable('personal_tables')::varchar[], ?), false)"
+    return f"{VAULT}.{full_name}" if fetch_value(con, sql, [full_name]) else full_name
 
 
 def read_plan(context: RunContext) -> dict[str, Any]:
@@ -208,12 +308,14 @@ def fetch_dicts(
 
 
 def has_table(con: duckdb.DuckDBPyConnection, full_name: str, *, catalog: str = "cdp") -> bool:
-    """Return whether ``schema.table`` exists in a catalog."""
+    """Return whether ``schema.table`` exists in a catalog; ``cdp`` means its vault too."""
     schema, table = full_name.split(".") if "." in full_name else ("main", full_name)
     count = fetch_value(
         con,
-        "select count(*) from duckdb_tables() "
-        "where database_name = ? and schema_name = ? and table_name = ?",
+        "select count(*) from (select database_name, schema_name, table_name from duckdb_tables() "
+        "union all select database_name, schema_name, view_name from duckdb_views()) "
+        "where database_name in ($1, if($1 = 'cdp', 'vault', $1)) "
+        "and schema_name = $2 and table_name = $3",
         [catalog, schema, table],
     )
     return bool(count)
@@ -252,13 +354,9 @@ def describe(con: duckdb.DuckDBPyConnection, full_name: str) -> dict[str, str]:
 
 
 def create_table(con: duckdb.DuckDBPyConnection, full_name: str, select: str) -> int:
-    """Create or replace a table from a SELECT and return its row count."""
-    con.execute(f"create or replace table {quote_identifier(full_name)} as {select}")
-    count = fetch_value(
-        con,
-        f"select count(*) from {quote_identifier(full_name)}",  # noqa: S608 - identifier quoted
-    )
-    return int(count)
+    """Create or replace a table from a SELECT, in its place, and return its row count."""
+    con.execute(f"create or replace table {quote_identifier(place_of(con, full_name))} as {select}")
+    return int(fetch_value(con, f"select count(*) from {quote_identifier(full_name)}"))  # noqa: S608 - quoted
 
 
 def declare_table(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
@@ -300,26 +398,3 @@ def _comment(con: duckdb.DuckDBPyConnection, spec: TableSpec, types: dict[str, s
     for name in spec.header.columns:
         note = column_comment(spec, name, types[name])
         con.execute(f"comment on column {table}.{quote_column(name)} is {quote_literal(note)}")
-
-
-def table_comment(spec: TableSpec) -> str:
-    """Return what the published file says about a table: meaning, grain, key, owner, person."""
-    header = spec.header
-    parts = [header.description, f"Grain: {header.grain}."]
-    if header.key:
-        parts.append(f"Key: {', '.join(header.key)}.")
-    parts.append(f"Owner: {header.owner}.")
-    if header.subject_key:
-        parts.append(f"Personal data of: {header.subject_key}.")
-    if header.retention:
-        parts.append(f"Kept: {header.retention}.")
-    return " ".join(parts)
-
-
-def column_comment(spec: TableSpec, name: str, sql_type: str) -> str:
-    """Return what the published file says about a column: meaning, unit or zone, PII class."""
-    column = spec.header.columns[name]
-    unit = unit_of(name, column, sql_type)
-    shown = f" [unit: {unit}]" if unit else ""
-    personal = f" [personal: {column.pii}]" if column.pii else ""
-    return f"{column.description}{shown}{personal}"

@@ -171,7 +171,9 @@ def build_model(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str) ->
 def list_base_tables(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
     """Return ``schema.table`` of the version that the night builds upon; empty without one."""
     rows = con.execute(
-        "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'base'"
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'base' "
+        "union all "
+        "select schema_name || '.' || view_name from duckdb_views() where database_name = 'base'"
     ).fetchall()
     return frozenset(row[0] for row in rows)
 

@@ -13,6 +13,7 @@ from cdp_pipeline.project.loader import Project
 from cdp_pipeline.project.queries import QuerySpec
 from cdp_pipeline.storage.warehouse import (
     has_table,
+    place_of,
     quote_column,
     quote_identifier,
     quote_literal,
@@ -22,7 +23,7 @@ SCHEMA = "queries"
 
 
 def create_query_views(con: duckdb.DuckDBPyConnection, project: Project) -> list[str]:
-    """Make a view of every named query whose tables are there, and return their names.
+    """Make a view of every named query whose tables are there for analysts; return their names.
 
     Args:
         con: Connection whose catalog takes the views; an earlier try's are replaced.
@@ -33,7 +34,8 @@ def create_query_views(con: duckdb.DuckDBPyConnection, project: Project) -> list
     made = []
     for query in project.queries.values():
         reads = find_tables(query.sql, where=str(query.path), first_line=query.sql_line)
-        if all(has_table(con, table) for table in reads):
+        is_personal = any(place_of(con, table) != table for table in reads)
+        if not is_personal and all(has_table(con, table) for table in reads):
             _create_view(con, query)
             made.append(query.name)
     return made

@@ -18,7 +18,7 @@ select
     bridge_count,
     family_name_count,
     birth_date_count
-from identity.cluster_quality
+from marts.doubtful_customers
 where weakest_link_prob is not null
 order by weakest_link_prob asc, customer_id asc
 limit 50

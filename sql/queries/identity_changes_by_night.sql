@@ -14,8 +14,7 @@ select
     changed_on,
     change,
     cause,
-    count(distinct customer_id) as customer_count,
-    count(record_key) as record_count
-from identity.changes
-group by all
+    customer_count,
+    record_count
+from marts.identity_changes
 order by changed_on desc, change asc, cause asc

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cdp_pipeline.project.loader import load_project
-from cdp_pipeline.storage.warehouse import column_comment, open_published, table_comment
+from cdp_pipeline.storage.comments import column_comment, table_comment
+from cdp_pipeline.storage.warehouse import open_published
 from cdp_pipeline.warehouse.named_queries import SCHEMA, view_comment
 from tests.integration.store import ROOT, Store
 

@@ -18,6 +18,7 @@ import yaml
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import open_build
+from tests.whole import join_build
 
 TABLES = """
 create or replace table core.dim_customer (
@@ -125,7 +126,7 @@ class Marketing:
         version = paths.versions / f"v-{context.business_date}"
         shutil.rmtree(version, ignore_errors=True)
         version.mkdir(parents=True)
-        shutil.copyfile(paths.build_db, version / "cdp.duckdb")
+        join_build(paths, version / "cdp.duckdb")
         if (paths.tree / "exports").is_dir():
             shutil.copytree(paths.tree / "exports", version / "exports")
         paths.current.unlink(missing_ok=True)

@@ -189,7 +189,8 @@ def _tables(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the identity tables; records last, as others are told by their numbers."""
     names = con.execute(
         "select table_name from duckdb_tables() "
-        "where database_name = current_database() and schema_name = 'identity' order by all"
+        "where database_name in (current_database(), 'vault') and schema_name = 'identity' "
+        "order by all"
     ).fetchall()
     return sorted((name for (name,) in names), key=lambda name: (name == "records", name))
 

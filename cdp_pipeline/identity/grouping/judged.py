@@ -118,7 +118,7 @@ def mark_judged(con: duckdb.DuckDBPyConnection) -> None:
 
 _EFFECTIVE = """
 select verdict, source_a, record_key_a, source_b, record_key_b, customer_id
-from {catalog}.identity.judgements
+from {place}identity.judgements
 where status in ('applied', 'dangling')
 """
 
@@ -141,8 +141,8 @@ def touched_records(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
         con: Build connection after ``load_judgements``.
     """
     has_base = has_base_table(con, "identity.judgements")
-    before = _EFFECTIVE.format(catalog="base")
+    before = _EFFECTIVE.format(place="base.")
     if not has_base:
-        before = _EFFECTIVE.format(catalog="cdp") + " and false"
-    sql = _TOUCHED.format(now=_EFFECTIVE.format(catalog="cdp"), before=before)
+        before = _EFFECTIVE.format(place="") + " and false"
+    sql = _TOUCHED.format(now=_EFFECTIVE.format(place=""), before=before)
     return [(str(s), str(k)) for s, k in con.execute(f"{sql} order by all").fetchall()]

@@ -19,6 +19,7 @@ from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.storage.journal import snapshot_journals
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import open_build, quote_literal
+from tests.whole import join_build
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -113,7 +114,7 @@ class Store:
         context = self.stage(people, day=day)
         for stage in STAGES:
             import_module(f"cdp_pipeline.identity.{stage}").run(context)
-        made = DataPaths.of(context).build_db
+        made = join_build(DataPaths.of(context))
         self.base = made
         return made
 

@@ -133,7 +133,7 @@ def erased(
         erasure = erase_person(con, paths, subject, **arguments)
         assert erase_person(con, paths, subject, **arguments).rows == {}, "again, without harm"
         con.execute(f"attach '{folder / 'fresh.duckdb'}' as fresh")
-        con.execute("copy from database cdp to fresh; detach fresh")
+        con.execute("copy from database vault to fresh; detach fresh")
     store.base = folder / "fresh.duckdb"
     return Erased(store, people, subject, erasure, marks, tables)
 
@@ -185,7 +185,7 @@ def traces(
     """Yield table and value for every value of a database that is hers."""
     tables = con.execute(
         "select schema_name, table_name from duckdb_tables() "
-        "where database_name = current_database() order by all"
+        "where database_name in (current_database(), 'vault') order by all"
     ).fetchall()
     assert len(tables) > 25
     for schema, table in tables:
@@ -308,5 +308,6 @@ def _opened(village: Village, folder: Path) -> Any:
     copied = type(context)(context.business_date, "copy", context.project_root, moved)
     paths = DataPaths.of(copied)
     paths.ensure(paths.work)
+    paths.build_db.unlink(missing_ok=True)
     shutil.copyfile(village.made, paths.build_db)
     return copied

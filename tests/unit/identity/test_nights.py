@@ -26,6 +26,7 @@ from cdp_pipeline.identity.grouping.changes import CAUSES
 from cdp_pipeline.identity.stewardship.judgements import read_judgements, record_judgements
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import fetch_dicts
+from tests.whole import join_build
 
 if TYPE_CHECKING:
     from tests.unit.identity.conftest import Person, Store, Village
@@ -152,7 +153,7 @@ def run(store: Store, people: Iterable[Person], day: date) -> Path:
     context = store.stage([dict(person) for person in people], day=day)
     for stage in STAGES:
         import_module(f"cdp_pipeline.identity.{stage}").run(context)
-    return DataPaths.of(context).build_db
+    return join_build(DataPaths.of(context))
 
 
 @dataclass

@@ -19,6 +19,7 @@ from cdp_pipeline.storage.warehouse import open_build
 from cdp_pipeline.warehouse.build import build_model, list_base_tables, plan_layer
 from cdp_pipeline.warehouse.rehearsal import create_empty
 from cdp_pipeline.warehouse.rendering import Base, RenderValues
+from tests.whole import join_build
 
 HERE = Path(__file__).parent
 DAY = date(2026, 11, 18)
@@ -122,7 +123,7 @@ def first_night(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> N
 @pytest.fixture(scope="session")
 def night(first_night: Night, repository: Path) -> Night:
     """Return a night that has a published night, one week older, to compare with."""
-    base = DataPaths.of(first_night.context).build_db
+    base = join_build(DataPaths.of(first_night.context))
     return make_night(first_night.context.data_dir, repository, base=base)
 
 

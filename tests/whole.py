@@ -1,0 +1,29 @@
+"""The two files of a finished build as one, for tests that read it without the pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.warehouse import STORAGE_VERSION
+
+
+def join_build(paths: DataPaths, target: Path | None = None) -> Path:
+    """Copy warehouse and vault of a build into one database and return it."""
+    whole = target or paths.work / "whole.duckdb"
+    whole.unlink(missing_ok=True)
+    with duckdb.connect() as con:
+        con.execute(f"attach '{paths.build_db}' as cdp (read_only)")
+        con.execute(f"attach '{paths.vault_db}' as vault (read_only)")
+        con.execute(f"attach '{whole}' as whole (storage_version '{STORAGE_VERSION}')")
+        con.execute("copy from database cdp to whole")
+        found = con.execute(
+            "select schema_name, table_name from duckdb_tables() where database_name = 'vault' "
+            "order by all"
+        ).fetchall()
+        for schema, table in found:
+            con.execute(f"create schema if not exists whole.{schema}")
+            con.execute(f"create table whole.{schema}.{table} as from vault.{schema}.{table}")
+    return whole
