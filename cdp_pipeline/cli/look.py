@@ -66,11 +66,7 @@ def query(  # noqa: PLR0913 - options of one command
     from cdp_pipeline.storage.warehouse import first_line
 
     if list_named or sql is None:
-        named = load_project(OPTIONS.root).queries.values()
-        output.write_table(
-            ("query", "for", "question"),
-            [(q.name, q.header.role, q.header.question) for q in named],
-        )
+        _list_named()
         return
     if sql.isidentifier():
         sql = find_query(load_project(OPTIONS.root).queries, sql).sql
@@ -86,6 +82,15 @@ def query(  # noqa: PLR0913 - options of one command
     _print_rows(names, rows[:limit], style="json" if as_json else style)
     if len(rows) > limit:
         output.say(f"more than {limit} rows; see --limit")
+
+
+def _list_named() -> None:
+    from cdp_pipeline.project.loader import load_project
+
+    named = load_project(OPTIONS.root).queries.values()
+    output.write_table(
+        ("query", "for", "question"), [(q.name, q.header.role, q.header.question) for q in named]
+    )
 
 
 def _print_rows(names: list[str], rows: list[tuple[Any, ...]], *, style: str) -> None:

@@ -10,7 +10,7 @@ from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import broken_seal
 from cdp_pipeline.storage.versions import MANIFEST_FILE, current_version, verify
-from cdp_pipeline.storage.warehouse import DATABASE_FILE, fetch_value, open_published
+from cdp_pipeline.storage.warehouse import DATABASE_FILE, fetch_value, open_whole
 
 MOMENTARY = {"audit", "seal"}
 """What a manifest says about when and by whom it was made."""
@@ -46,7 +46,7 @@ def assert_sound(paths: DataPaths) -> str:
     assert version is not None
     assert verify(version) == []
     assert broken_seal(version.manifest, load_keyring(KeySettings())) is None
-    with open_published(paths.data_dir) as con:
+    with open_whole(paths.data_dir) as con:
         for table, rows in version.manifest["rows"].items():
             assert fetch_value(con, f"select count(*) from {table}") == rows, table
     return version.name

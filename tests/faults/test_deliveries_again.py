@@ -12,7 +12,7 @@ import pytest
 
 from cdp_pipeline.orchestration.runner import run_night
 from cdp_pipeline.storage.versions import current_version
-from cdp_pipeline.storage.warehouse import open_published
+from cdp_pipeline.storage.warehouse import open_whole
 from tests.faults.tiny import FIRST_NIGHT, TinyStore, make_store
 from tests.integration.test_increment import hash_tables
 
@@ -49,13 +49,13 @@ def facts(store: TinyStore) -> dict[str, tuple[int, int | None]]:
 
 
 def sales(store: TinyStore) -> list[tuple[object, ...]]:
-    with open_published(store.data) as con:
+    with open_whole(store.data) as con:
         return con.execute("from core.fct_sales order by all").fetchall()
 
 
 def deliveries(store: TinyStore) -> Counter[str]:
     """Return how many deliveries have which status."""
-    with open_published(store.data) as con:
+    with open_whole(store.data) as con:
         return Counter(s for (s,) in con.execute("select status from ops.deliveries").fetchall())
 
 

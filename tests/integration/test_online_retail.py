@@ -15,7 +15,7 @@ import pytest
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings, load_settings
 from cdp_pipeline.orchestration.runner import run_night
-from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, open_published
+from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, open_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "data" / "examples" / "online_retail"
@@ -34,11 +34,11 @@ class Shop:
     settings: Settings
 
     def value(self, sql: str) -> object:
-        with open_published(self.settings.data_dir) as con:
+        with open_whole(self.settings.data_dir) as con:
             return fetch_value(con, sql)
 
     def rows(self, sql: str) -> list[dict[str, object]]:
-        with open_published(self.settings.data_dir) as con:
+        with open_whole(self.settings.data_dir) as con:
             return fetch_dicts(con, sql)
 
 

@@ -20,7 +20,7 @@ from cdp_pipeline.identity.release.decided import MAP_FILE
 from cdp_pipeline.orchestration.runner import NightOutcome, run_night
 from cdp_pipeline.sample.generate import StoreSpec, generate_store
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.warehouse import fetch_dicts, open_published
+from cdp_pipeline.storage.warehouse import fetch_dicts, open_whole
 from tests.integration.store import ROOT
 
 pytestmark = [
@@ -60,7 +60,7 @@ class Town:
         return outcome
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        with open_published(self.data) as con:
+        with open_whole(self.data) as con:
             return fetch_dicts(con, sql)
 
     def customers(self) -> Records:

@@ -68,8 +68,8 @@ def test_no_value_of_the_analysts_file_is_a_known_one(store: Store) -> None:
         ).fetchall()
         held = []
         for table, column in texts:
-            values = f'select distinct lower(trim("{column}"::varchar)) as value from cdp.{table}'  # noqa: S608
-            sql = f"select any_value(name) from ({values}) inner join known using (value)"  # noqa: S608
+            values = f'select distinct lower(trim("{column}"::varchar)) as value from cdp.{table}'
+            sql = f"select any_value(name) from ({values}) inner join known using (value)"
             held += [(table, column, kind) for (kind,) in con.execute(sql).fetchall() if kind]
         assert held == []
 
@@ -78,8 +78,8 @@ def test_no_trace_of_people_is_in_any_file_for_analysts(store: Store, tmp_path: 
     context = store.context(store.last_night)
     with open_resolver(context) as con:
         people = con.execute(
-            "select customer_id from core.customer_contact where email is not null and phone is not null "
-            "order by customer_id limit 25"
+            "select customer_id from core.customer_contact "
+            "where email is not null and phone is not null order by customer_id limit 25"
         ).fetchall()
         traces = find_traces(con, [find_subject(con, name) for (name,) in people])
     traces = type(traces)(
