@@ -58,11 +58,12 @@ def test_counts_of_people_are_written_as_people(project: Project) -> None:
                     assert column.format == "people", (spec.name, block.title, column.column)
 
 
-def test_every_mart_is_read_by_a_report_or_by_another_mart(project: Project) -> None:
+def test_every_mart_is_read_by_a_report_a_query_or_another_mart(project: Project) -> None:
     shown = {mart for spec in project.reports.values() for mart in spec.marts}
     texts = {spec.full_name: spec.sql or "" for spec in project.models("marts")}
+    asked = {name: query.sql for name, query in project.queries.items()}
     for name in texts:
-        readers = [n for n, text in texts.items() if n != name and name in text]
+        readers = [n for n, text in (texts | asked).items() if n != name and name in text]
         assert name in shown or readers, f"nobody reads {name}"
 
 

@@ -13,7 +13,7 @@ from cdp_pipeline.orchestration.runner import run_night
 from cdp_pipeline.orchestration.status import read_status
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import current_version
-from cdp_pipeline.storage.warehouse import DATABASE_FILE
+from cdp_pipeline.storage.warehouse import DATABASE_FILE, attach_whole
 from tests.integration.store import Store
 
 pytestmark = [
@@ -23,13 +23,17 @@ pytestmark = [
 
 
 def hash_tables(version: Path) -> dict[str, tuple[int, int | None]]:
-    """Return rows and a hash of every table, whatever the order of its rows."""
-    with duckdb.connect(str(version / DATABASE_FILE), read_only=True) as con:
+    """Return rows and a hash of every table, its vault's too, whatever the order of its rows."""
+    with duckdb.connect() as con:
+        attach_whole(con, version / DATABASE_FILE, "w")
         tables = con.execute(
-            "select schema_name || '.' || table_name from duckdb_tables() order by 1"
+            "select schema_name || '.' || view_name from duckdb_views() "
+            "where database_name = 'w' and not internal order by 1"
         ).fetchall()
         return {
-            table: con.execute(f"select count(*), bit_xor(hash(t)) from {table} as t").fetchall()[0]
+            table: con.execute(f"select count(*), bit_xor(hash(t)) from w.{table} as t").fetchall()[
+                0
+            ]
             for (table,) in tables
         }
 

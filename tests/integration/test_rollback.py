@@ -14,7 +14,7 @@ from cdp_pipeline.orchestration.runner import RunOptions, run_night
 from cdp_pipeline.storage.history import list_kept
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.rollback import roll_back
-from cdp_pipeline.storage.warehouse import open_build
+from cdp_pipeline.storage.warehouse import attach_whole, open_build
 from tests.integration.store import ROOT, Store
 
 OF_THE_RUN = {
@@ -43,9 +43,10 @@ def test_the_night_after_a_rollback_is_as_it_was(store: Store, settings: Setting
     before, after = done.left.path, DataPaths.of_settings(settings).current.resolve()
     con = duckdb.connect()
     for name, folder in (("a", before), ("b", after)):
-        con.execute(f"attach '{folder / 'cdp.duckdb'}' as {name} (read_only)")
+        attach_whole(con, folder / "cdp.duckdb", name)
     tables = con.execute(
-        "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'a'"
+        "select schema_name || '.' || view_name from duckdb_views() "
+        "where database_name = 'a' and not internal"
     ).fetchall()
     differing = {
         table
