@@ -205,8 +205,9 @@ def _number(clean: str, column: Column, written: Delivery, *, decimals: int) -> 
         plain = f"replace({plain}, {quote_literal(decimal_mark)}, '.')"
     kind = column.sql_type
     signed = quote_literal(f"[+-]?{digits}")
-    odd = quote_literal(rf"{digits}-|\({digits}\)")
-    bare = f"translate({plain}, '()-', '')"
+    blank = f"[ {_NARROW_BLANKS}]"
+    odd = quote_literal(rf"{digits}{blank}?-|-{blank}{digits}|\({blank}?{digits}{blank}?\)")
+    bare = f"translate({plain}, '()- {_NARROW_BLANKS}', '')"
     return (
         f"case when regexp_full_match({clean}, {signed}) then try_cast({plain} as {kind}) "
         f"when regexp_full_match({clean}, {odd}) then -try_cast({bare} as {kind}) end"

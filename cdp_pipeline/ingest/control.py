@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.ingest.rejections import BLANK_RECORD
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import Control, Delivery, beside
 from cdp_pipeline.storage.warehouse import fetch_value, quote_column
@@ -33,7 +34,8 @@ def check_control(
     """Hold a file against its control totals and return warnings.
 
     Args:
-        con: Connection with the view ``judged``; rows set aside count, as they were delivered.
+        con: Connection with the views ``judged`` and ``broken`` and the table ``rejected``; rows
+            set aside count, as they were delivered.
         contract: Its contract.
         path: The delivered file.
         margins: Text before and after its records.
@@ -92,12 +94,23 @@ def _differences(
             yield f"{total} is stated as {stated!r}, which is no number"
             continue
         held = (
-            Decimal(records)
+            Decimal(_counted(con, records, stated=number))
             if total == ROWS
             else fetch_value(con, f"select sum({quote_column(total)}) from judged") or Decimal(0)  # noqa: S608 - quoted
         )
         if number != held:
             yield f"{total} is stated as {stated.strip()}, the file holds {held}"
+
+
+def _counted(con: duckdb.DuckDBPyConnection, records: int, *, stated: Decimal) -> int:
+    """Return the records of a file; without blank ones if it says so."""
+    blank = fetch_value(
+        con,
+        "select (select count(*) from broken "  # noqa: S608 - fixed
+        f"where split_part(_rules, ',', 1) = '{BLANK_RECORD}') "
+        f"+ (select count(*) from rejected where rule = '{BLANK_RECORD}')",
+    )
+    return records - int(blank) if stated == records - int(blank) else records
 
 
 def _number(text: str, written: Delivery) -> Decimal | None:

@@ -10,6 +10,7 @@ import fnmatch
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,25 +48,50 @@ def unpack_member(path: Path, pattern: str, folder: Path) -> Path:
     Raises:
         RefusedError: The archive is broken, a bomb, locked, or not one file matches.
     """
+    found = member_names(path, pattern)
+    if len(found) != 1:
+        raise RefusedError(
+            f"{len(found)} of the {len(member_names(path))} files in it match {pattern or '*'!r}",
+            hint="Set `member:` so that exactly one does.",
+        )
+    target = folder / f"member{''.join(Path(found[0]).suffixes[-2:])}"
+    with target.open("wb") as copy:
+        copy.writelines(read_member(path, found[0]))
+    return target
+
+
+def member_names(path: Path, pattern: str = "") -> list[str]:
+    """Return the files of a .zip whose names match, in order; none that only macOS knows.
+
+    Raises:
+        RefusedError: The archive is broken.
+    """
+    with _opened(path) as archive:
+        names = [i.filename for i in archive.infolist() if not i.is_dir()]
+    plain = [n for n in names if not any(p.startswith((".", "__")) for p in Path(n).parts)]
+    return sorted(n for n in plain if fnmatch.fnmatchcase(Path(n).name, pattern or "*"))
+
+
+def read_member(path: Path, name: str) -> Iterator[bytes]:
+    """Yield the bytes of one file of a .zip.
+
+    Raises:
+        RefusedError: The archive is broken, a bomb or locked.
+    """
+    with _opened(path) as archive, archive.open(name) as source:
+        chunks = iter(lambda: source.read(CHUNK), b"")
+        yield from _limited(chunks, max(1, archive.getinfo(name).compress_size))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [i.filename for i in archive.infolist() if not i.is_dir()]
-            found = [n for n in names if fnmatch.fnmatchcase(Path(n).name, pattern or "*")]
-            if len(found) != 1:
-                raise RefusedError(
-                    f"{len(found)} of the {len(names)} files in it match {pattern or '*'!r}",
-                    hint="Set `member:` so that exactly one does.",
-                )
-            info = archive.getinfo(found[0])
-            target = folder / f"member{''.join(Path(found[0]).suffixes[-2:])}"
-            with archive.open(info) as source, target.open("wb") as copy:
-                chunks = iter(lambda: source.read(CHUNK), b"")
-                copy.writelines(_limited(chunks, max(1, info.compress_size)))
+            yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         raise RefusedError(f"corrupt zip data ({error})", hint="Have it sent again.") from error
     except RuntimeError as error:
         raise RefusedError("it has a password", hint="Ask for it without one.") from error
-    return target
 
 
 def is_compressed(path: Path) -> bool:

@@ -19,6 +19,8 @@ from cdp_pipeline.ingest.casting import MEANINGS, Casting, DeliveredText, cast_c
 from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.records import LONG_LINE
+from cdp_pipeline.ingest.rejections import BLANK_RECORD, RULED_LINE
+from cdp_pipeline.ingest.rejections import MEANINGS as MEANINGS_OF_REJECTED
 from cdp_pipeline.ingest.salvage import MAXIMUM_TEXT
 from cdp_pipeline.project.checks import ROW_CHECKS, Check
 from cdp_pipeline.project.contracts import SQL_TYPES, SourceContract
@@ -68,10 +70,6 @@ class Judgement:
 _NOT_A_RECORD = Rule(
     "not_a_record", "_text is not null", "the record is no JSON object, or is longer than 2 MB"
 )
-
-
-BLANK_RECORD = "blank_record"
-"""Rule of rows that hold separators only, such as a spreadsheet's empty rows; they harm nobody."""
 
 
 def judge_rows(
@@ -245,8 +243,11 @@ def check_columns(contract: SourceContract) -> dict[str, str]:
 def _blank_record(contract: SourceContract, reading: Reading) -> Rule:
     texts = ", ".join(_text_name(name) for name in contract.read_columns)
     is_table = contract.delivery.format in {"csv", "excel"} and reading.width > 1
-    blank = f"coalesce({texts}) is null" if is_table else "false"
-    return Rule(BLANK_RECORD, blank, "the record holds nothing but separators")
+    first = _text_name(next(iter(contract.read_columns)))
+    ruled = f"regexp_full_match(concat_ws('', {texts}), '{RULED_LINE}')"
+    is_ruled = f"case when starts_with({first}, '--') then {ruled} else false end"
+    blank = f"coalesce({texts}) is null or {is_ruled}" if is_table else "false"
+    return Rule(BLANK_RECORD, blank, MEANINGS_OF_REJECTED[BLANK_RECORD])
 
 
 def _text_name(name: str) -> str:

@@ -17,8 +17,8 @@ import numpy as np
 from cdp_pipeline.ingest.drift import sample_columns
 from cdp_pipeline.ingest.escapes import plain_quote, write_unescaped
 from cdp_pipeline.ingest.headers import Header, map_header, plain_name, read_header
-from cdp_pipeline.ingest.inflation import unpack_member
 from cdp_pipeline.ingest.line_numbers import keep_lines
+from cdp_pipeline.ingest.members import unpack_members
 from cdp_pipeline.ingest.nested import open_array, open_lines, open_markup, open_parquet
 from cdp_pipeline.ingest.parts import repeat_records
 from cdp_pipeline.ingest.plaintext import PlainText, prepare_text
@@ -49,7 +49,7 @@ def open_reading(
     """
     written = contract.delivery
     if path.suffix == ZIP_SUFFIX:
-        path = unpack_member(path, written.member, scratch)
+        path = unpack_members(path, written, scratch)
     if written.format == "parquet":
         return open_parquet(con, path, contract, scratch)
     if written.format == "xml":

@@ -39,7 +39,14 @@ RULES = {
 }
 """Our rule for each kind of record that DuckDB's CSV reader rejects."""
 
+BLANK_RECORD = "blank_record"
+"""Rule of rows that hold separators only, such as a spreadsheet's empty rows, or the line that is
+ruled under a header; they harm nobody."""
+
+RULED_LINE = "-[-+|: ]+"
+
 MEANINGS = {
+    BLANK_RECORD: "the record holds nothing but separators or a ruled line",
     "too_few_fields": "the record has fewer fields than the header",
     "too_many_fields": "the record has more fields than the header",
     "broken_quotes": "a quote stands where none may stand",
@@ -160,9 +167,10 @@ def _fill_table(
     target = scratch / "rejected.parquet"
     parquet.write_table(pa.table(places), target)
     con.execute(
-        "insert into rejected select line, rule, trim(coalesce(text, ''), chr(13) || chr(10)) "
-        "from read_parquet(?) inner join ("
-        "select line_byte_position as position, min(csv_line) as text from reject_errors "
+        "insert into rejected select line, "  # noqa: S608 - fixed
+        f"if(regexp_full_match(text, '{RULED_LINE}'), '{BLANK_RECORD}', rule), text "
+        "from read_parquet(?) inner join (select line_byte_position as position, "
+        "trim(coalesce(min(csv_line), ''), chr(13) || chr(10)) as text from reject_errors "
         "group by position) using (position)",
         [str(target)],
     )

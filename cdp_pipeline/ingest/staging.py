@@ -32,12 +32,12 @@ from cdp_pipeline.ingest.deliveries import (
     staged_places,
 )
 from cdp_pipeline.ingest.drift import look_of_values, null_shares, unknown_values
-from cdp_pipeline.ingest.judging import BLANK_RECORD, Judgement, Rule, judge_rows
+from cdp_pipeline.ingest.judging import Judgement, Rule, judge_rows
 from cdp_pipeline.ingest.numbering import count_rules, number_rows
 from cdp_pipeline.ingest.readers import open_reading
 from cdp_pipeline.ingest.reading import MISSING_COLUMNS, NEW_COLUMNS, Reading
 from cdp_pipeline.ingest.refusal import RefusedError
-from cdp_pipeline.ingest.rejections import MEANINGS, collect_rejected
+from cdp_pipeline.ingest.rejections import BLANK_RECORD, MEANINGS, collect_rejected
 from cdp_pipeline.ingest.splitting import Split, split_rows
 from cdp_pipeline.ingest.suppressing import keep_erased_out
 from cdp_pipeline.project.contracts import SourceContract

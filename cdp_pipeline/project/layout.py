@@ -172,7 +172,10 @@ class Delivery(Declaration):
         default="",
         description="JSON: path of the array if it is not the root. XML: element of one record.",
     )
-    member: str = Field(default="", description="File within a .zip; * stands for any text.")
+    member: str = Field(
+        default="",
+        description="File within a .zip; * stands for any text. Files of one layout count as one.",
+    )
     sheet: str = Field(default="", description="Sheet of a workbook; default: the first.")
     encoding: str = Field(default="utf-8", description="Text encoding, e.g. cp1252 or utf-16.")
     delimiter: str = Field(

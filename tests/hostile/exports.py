@@ -177,6 +177,37 @@ def _zip(name: str, data: bytes) -> bytes:
     return out.getvalue()
 
 
+def with_words(number: Decimal) -> str:
+    return f"{abs(number):,.2f} {'CR' if number < 0 else 'DR'}"
+
+
+def blank_behind_minus(number: Decimal) -> str:
+    return plain(number).replace("-", "- ")
+
+
+def sums(rows: Sequence[Sale], word: str) -> list[str]:
+    """Return a row of sums, as a report prints it below each store."""
+    return ["", "", "", "", word, str(sum(s.quantity for s in rows)), plain(_sum(rows))]
+
+
+def _sum(rows: Sequence[Sale]) -> Decimal:
+    return sum((s.amount for s in rows), Decimal(0))
+
+
+def _ruled(delimiter: str, rule: str) -> str:
+    header, *rows = joined(cells(PLAIN), delimiter).splitlines()
+    return "\n".join([header, rule, *rows, "(40 rows)", ""])
+
+
+def _zip_of_two() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("till/sales_a.csv", codecs.BOM_UTF8 + text(cells(SALES[:20])).encode())
+        archive.writestr("till/sales_b.csv", text(cells(SALES[20:])).rstrip("\n"))
+        archive.writestr("__MACOSX/till/._sales_a.csv", b"\0\5\x16\7")
+    return out.getvalue()
+
+
 def _table() -> pa.Table:
     return pa.table(
         {
@@ -383,6 +414,34 @@ EXPORTS: dict[str, Export] = {
     "gzip": sold(gzip.compress(text(cells()).encode()), name="sales_20261120.csv.gz"),
     "zstd": sold(
         pa.Codec("zstd").compress(text(cells()).encode(), asbytes=True), name="sales.csv.zst"
+    ),
+    "words_for_signs": sold(
+        text(cells(amount=with_words)), answers={**SALE, "signs": '{CR: "-", DR: "+"}'}
+    ),
+    "blank_behind_minus": sold(text(cells(amount=blank_behind_minus))),
+    "sums_among_the_records": sold(
+        text(
+            [
+                *cells(SALES[:20]),
+                sums(SALES[:20], "Subtotal"),
+                *cells(SALES[20:]),
+                sums(SALES[20:], "Subtotal"),
+                sums(SALES, "Grand total"),
+            ]
+        ),
+        aside=1,  # those after the last record are a trailer
+    ),
+    "line_ruled_under_the_header": sold(
+        _ruled(",", ",".join("-" * len(h) for h in HEADER)), aside=1
+    ),
+    "line_ruled_as_psql_does": sold(_ruled(" | ", "-" * 20 + "-+-" + "-" * 9), aside=1),
+    "groups_above_the_header": sold(",,Place,Item,,Sale,\n" + text(cells())),
+    "zip_of_two": sold(_zip_of_two(), name="sales_20261120.zip"),
+    "json_printed": sold("\n".join(json.dumps(o, indent=2) for o in _objects()), name="sales.json"),
+    "json_separated": sold(
+        "".join(f"\x1e{json.dumps(o)}\n" for o in _objects()),
+        name="sales.json",
+        answers={**SALE, "feeds": "[]"},
     ),
     "zip": sold(_zip("sales.csv", text(cells()).encode()), name="sales.zip"),
     "order_on_first_line_only": sold(

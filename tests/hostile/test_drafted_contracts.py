@@ -105,6 +105,16 @@ def test_a_drafted_contract_reads_its_file_to_the_penny(
         assert loaded.skus == export.skus, loaded.draft
 
 
+@pytest.mark.parametrize("name", ["sales.csv.gz", "sales.csv.zst", "sales.zip"])
+def test_a_file_that_is_not_what_its_name_says_is_refused_in_words(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"PK\x05\x06" + bytes(18) if name.endswith("zip") else b"a,b\n1,2\n")
+    with pytest.raises(ConfigError, match="sales"):
+        draft_sources(path, name="sales", landing=tmp_path / "landing")
+
+
 @pytest.mark.parametrize("case", EXPORTS)
 def test_a_draft_with_open_questions_is_refused_at_each_of_them(case: str, tmp_path: Path) -> None:
     export = EXPORTS[case]

@@ -179,7 +179,7 @@ def _is_day(text: str, form: str) -> bool:
 
 def _control(sample: Sample, columns: Sequence[Drafted]) -> dict[str, object]:
     """Return control totals if the trailer states the number of records or a column's sum."""
-    if not sample.is_whole:
+    if not sample.is_whole or sample.totals:  # what is stated leaves rows of sums out
         return {}
     sums = {c.name: total for c in columns if c.kind.numbers and (total := _sum(c)) is not None}
     for line in sample.margins:

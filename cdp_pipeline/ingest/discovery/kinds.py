@@ -126,7 +126,7 @@ class Kind:
     tag: str | None
     type: str = "text"
     keys: dict[str, object] = dataclasses.field(default_factory=dict)
-    question: tuple[str, str, str] | None = None
+    question: tuple[str, str, object] | None = None
     note: str = ""
     numbers: Numbers | None = None
     moments: Moments | None = None
@@ -331,8 +331,7 @@ def _as_number(kind: Kind, _values: list[str], look: Numbers, marks: Marks) -> b
         kind.type = "decimal" if decimals <= 2 else "number"  # noqa: PLR2004 - cents
     if kind.tag == "quantity":
         kind.type = "number"
-    if look.strip:
-        kind.keys["strip"] = look.strip
+    _add_signs(kind, look)
     if look.decimal_mark and look.decimal_mark != (marks.decimal or "."):
         kind.keys["decimal_mark"] = look.decimal_mark
         kind.keys["thousands_mark"] = look.thousands_mark
@@ -341,6 +340,15 @@ def _as_number(kind: Kind, _values: list[str], look: Numbers, marks: Marks) -> b
     if look.share < 1:
         kind.note = f"{1 - look.share:.1%} of the values are no numbers"
     return True
+
+
+def _add_signs(kind: Kind, look: Numbers) -> None:
+    """Say what else stands beside the digits."""
+    if look.strip:
+        kind.keys["strip"] = look.strip
+    if look.words:
+        asked = f"what {' and '.join(look.words)} mean, such as {{CR: '-', DR: '+'}}"
+        kind.question = ("signs", asked, dict.fromkeys(look.words, "-"))
 
 
 def _settle_nulls(kind: Kind, nulls: list[str]) -> None:

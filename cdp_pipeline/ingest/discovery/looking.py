@@ -23,6 +23,7 @@ from cdp_pipeline.ingest.discovery.sample import Field, Sample
 from cdp_pipeline.ingest.discovery.tables import look_at_text, look_at_workbook
 from cdp_pipeline.ingest.headers import plain_name
 from cdp_pipeline.ingest.readers import ZIP_SUFFIX
+from cdp_pipeline.ingest.refusal import RefusedError
 
 MOST_FILES = 5
 """Files of a group that are looked at, the last by name."""
@@ -90,8 +91,13 @@ def look_at(path: Path, scratch: Path) -> list[Look]:
     Raises:
         ConfigError: It is nothing that a contract can read.
     """
-    contents = open_contents(path, scratch)
-    return [Look(path, content.member, _sample(content, scratch)) for content in contents]
+    try:
+        contents = open_contents(path, scratch)
+        return [Look(path, content.member, _sample(content, scratch)) for content in contents]
+    except RefusedError as error:
+        raise ConfigError(
+            error.reason, where=str(path), hint=error.hint or "Have it sent again."
+        ) from error
 
 
 def _sample(content: Content, scratch: Path) -> Sample:
@@ -100,7 +106,7 @@ def _sample(content: Content, scratch: Path) -> Sample:
     if content.kind == "excel":
         return look_at_workbook(content, scratch)
     charset = find_charset(content.head)
-    start = decode(content.head[:2000], charset).lstrip("\ufeff \t\r\n")
+    start = decode(content.head[:2000], charset).lstrip("\ufeff\x1e \t\r\n")
     if start.startswith("<"):
         return look_at_records(read_xml(content, scratch), content)
     if start.startswith(("{", "[")):

@@ -20,6 +20,8 @@ _SIMPLE = re.compile(r"\d*([.,])(\d*)")
 _GROUPED = re.compile(rf"\d{{1,3}}([.,'\u2019{_BLANKS}])(?:\d{{2,3}}\1)*\d{{3}}(?:([.,])(\d*))?")
 _DOUBTFUL = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 
+_SIGN = re.compile(r"(?i)^(CR|DR)(?=[\s\d.,])|(?<=[\s\d.,)])(CR|DR)$")
+
 CODES = {"€": "EUR", "£": "GBP", "₹": "INR", "₺": "TRY", "zł": "PLN"}
 """Currencies whose sign belongs to one country."""
 
@@ -38,6 +40,7 @@ class Numbers:
         strip: Characters of currency signs and the like.
         has_leading_zeros: Whether a whole number begins with a zero.
         currency: ISO code that a sign stands for; empty if none or several do.
+        words: Words that stand for a sign, such as CR and DR.
     """
 
     share: float
@@ -49,6 +52,7 @@ class Numbers:
     strip: str = ""
     has_leading_zeros: bool = False
     currency: str = ""
+    words: tuple[str, ...] = ()
 
 
 def look_at_numbers(counts: Mapping[str, int]) -> Numbers:
@@ -62,16 +66,19 @@ def look_at_numbers(counts: Mapping[str, int]) -> Numbers:
     thousands: set[str] = set()
     doubtful: set[str] = set()
     signs: set[str] = set()
+    words: set[str] = set()
     has_zeros = False
     for value, times in counts.items():
         total += times
         found = _CURRENCY.findall(value)
         bare = _CURRENCY.sub("", value).strip(_BLANKS)
-        read = _read(bare)
+        word = _SIGN.search(bare)
+        read = _read(_SIGN.sub("", bare, count=1).strip(_BLANKS))
         if read is None:
             continue
         count += times
         signs.update(found)
+        words.update([word[0].upper()] if word else [])
         whole, mark, after, group, is_doubtful = read
         digits = max(digits, len(whole))
         has_zeros = has_zeros or (len(whole) > 1 and whole.startswith("0"))
@@ -94,6 +101,7 @@ def look_at_numbers(counts: Mapping[str, int]) -> Numbers:
         strip="".join(sorted({c for sign in signs for c in sign})),
         has_leading_zeros=has_zeros,
         currency=_one({CODES.get(s, s if len(s) == 3 and s.isupper() else "") for s in signs}),  # noqa: PLR2004 - ISO codes
+        words=tuple(sorted(words)),
     )
 
 

@@ -52,6 +52,8 @@ class Sample:
         notes: What people should know, by key of ``delivery:`` or under an empty key.
         margins: Lines after the last record.
         header: The first record, if it names columns.
+        totals: Header of a column that only rows of sums among the records leave empty; such rows
+            are not in ``fields``.
     """
 
     delivery: dict[str, object]
@@ -63,6 +65,7 @@ class Sample:
     notes: dict[str, str] = field(default_factory=dict)
     margins: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
+    totals: str = ""
 
     @property
     def rows(self) -> int:

@@ -22,8 +22,10 @@ from cdp_pipeline.ingest.discovery.grain import unfold
 from cdp_pipeline.ingest.discovery.moments import look_at_moments
 from cdp_pipeline.ingest.discovery.numbers import look_at_numbers
 from cdp_pipeline.ingest.discovery.sample import Field, Sample
+from cdp_pipeline.ingest.discovery.totals import find_totals
 from cdp_pipeline.ingest.headers import plain_name
 from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.ingest.rejections import RULED_LINE
 from cdp_pipeline.ingest.workbook import sheet_names, write_sheet
 from cdp_pipeline.project.column_tags import tag_of
 from cdp_pipeline.project.contracts import EACH
@@ -108,7 +110,12 @@ def _sample(text: str, tail: str, dialect: Dialect, content: Content) -> Sample:
     if content.is_whole and margins:
         while kept and not (kept[-1].strip("\x1a\0 ") and kept[-1] not in margins):
             kept.pop()
-    rows = [fields for _, fields in read_records("\n".join(kept), dialect)]
+    records = list(read_records("\n".join(kept), dialect))
+    rows = [fields for _, fields in records]
+    if _has_line_above(rows):
+        skipped = dialect.skip_lines + records[1][0]
+        found = _sample(text, tail, replace(dialect, skip_lines=skipped), content)
+        return replace(found, delivery={**found.delivery, "skip_lines": skipped})
     if not rows:
         raise ConfigError("it holds no records", where=str(content.path), hint="Look at another.")
     has_header = _is_header(rows[0], rows[1:])
@@ -121,6 +128,12 @@ def _sample(text: str, tail: str, dialect: Dialect, content: Content) -> Sample:
     notes = {}
     if repeated := len(body) - len(kept_rows):
         notes[""] = f"the header is repeated {repeated} times among the records"
+    kept_rows = [r for r in kept_rows if not re.fullmatch(RULED_LINE, "".join(r))]
+    sums, unfilled = find_totals(kept_rows, width=dialect.width) if has_header else ((), -1)
+    kept_rows = [r for number, r in enumerate(kept_rows) if number not in sums]
+    totals = names[unfilled] if sums else ""
+    if totals:
+        notes[""] = f"{len(sums)} rows of sums stand among the records, without {totals}"
     body = [row for row in kept_rows if len(row) == dialect.width] or kept_rows
     body = [[*row, *[""] * (len(names) - len(row))] for row in body]
     if has_header and (unfolded := unfold(names, body))[0] != names:
@@ -140,7 +153,19 @@ def _sample(text: str, tail: str, dialect: Dialect, content: Content) -> Sample:
         notes=notes,
         margins=margins,
         header=tuple(names),
+        totals=totals,
     )
+
+
+def _has_line_above(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a line of groups stands above the header, each over several columns."""
+    if len(rows) < 3 or all(cell.strip() for cell in rows[0]):  # noqa: PLR2004 - two, and a record
+        return False
+    is_named = all(cell.strip() for cell in rows[1]) and _is_header(rows[1], rows[2:])
+    tags = [
+        sum(tag_of(cell.strip()) is not None for cell in row if cell.strip()) for row in rows[:2]
+    ]
+    return is_named and len(rows[0]) == len(rows[1]) and tags[1] > tags[0]
 
 
 def _settled(names: list[str], width: int) -> tuple[list[str], list[str]]:

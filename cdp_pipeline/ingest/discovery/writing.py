@@ -161,6 +161,13 @@ def _seen(column: Drafted) -> str:
 
 
 def _tail(draft: Draft) -> Iterator[str]:
+    for column in draft.columns:
+        is_gap = bool(column.kind.field.name) and column.kind.field.name == draft.sample.totals
+        if is_gap and not column.is_key:
+            rule = {"rule": "totals_row", "where": f"{column.name} is null"}
+            yield "exclude:  # rows of sums stand among the records"
+            yield f"  - {scalar(rule)}"
+            yield ""
     if draft.checks:
         yield "# Bounds and values as seen: they warn; once trusted, let them quarantine or stop."
         yield "checks:"
