@@ -123,17 +123,10 @@ def _sample(text: str, tail: str, dialect: Dialect, content: Content) -> Sample:
     body = rows[1:] if has_header else rows
     width = max(dialect.width, len(names))
     names, ignore = _settled(names, width) if has_header else ([""] * width, [])
-    header = [cell.strip() for cell in rows[0]]
-    kept_rows = [r for r in body if not has_header or [c.strip() for c in r] != header]
-    notes = {}
-    if repeated := len(body) - len(kept_rows):
-        notes[""] = f"the header is repeated {repeated} times among the records"
-    kept_rows = [r for r in kept_rows if not re.fullmatch(RULED_LINE, "".join(r))]
-    sums, unfilled = find_totals(kept_rows, width=dialect.width) if has_header else ((), -1)
-    kept_rows = [r for number, r in enumerate(kept_rows) if number not in sums]
-    totals = names[unfilled] if sums else ""
-    if totals:
-        notes[""] = f"{len(sums)} rows of sums stand among the records, without {totals}"
+    notes: dict[str, str] = {}
+    kept_rows, totals = (
+        _records_alone(rows, names, dialect.width, notes) if has_header else (body, "")
+    )
     body = [row for row in kept_rows if len(row) == dialect.width] or kept_rows
     body = [[*row, *[""] * (len(names) - len(row))] for row in body]
     if has_header and (unfolded := unfold(names, body))[0] != names:
@@ -155,6 +148,22 @@ def _sample(text: str, tail: str, dialect: Dialect, content: Content) -> Sample:
         header=tuple(names),
         totals=totals,
     )
+
+
+def _records_alone(
+    rows: Sequence[list[str]], names: Sequence[str], width: int, notes: dict[str, str]
+) -> tuple[list[list[str]], str]:
+    """Return the rows after the header that are records, and a column that rows of sums lack."""
+    header = [cell.strip() for cell in rows[0]]
+    kept = [row for row in rows[1:] if [cell.strip() for cell in row] != header]
+    if repeated := len(rows) - 1 - len(kept):
+        notes[""] = f"the header is repeated {repeated} times among the records"
+    kept = [row for row in kept if not re.fullmatch(RULED_LINE, "".join(row))]
+    sums, lacking = find_totals(kept, width=width)
+    if not sums:
+        return kept, ""
+    notes[""] = f"{len(sums)} rows of sums stand among the records, without {names[lacking]}"
+    return [row for number, row in enumerate(kept) if number not in sums], names[lacking]
 
 
 def _has_line_above(rows: Sequence[Sequence[str]]) -> bool:
