@@ -107,7 +107,7 @@ def _copy(options: argparse.Namespace) -> dict[str, Any]:
 
     con = duckdb.connect()
     paths = sorted((options.data_dir / "landing").glob(f"*/{options.date}/*"))
-    target = options.data_dir / "copied"
+    target = options.data_dir.with_name("copied")  # an erasure searches all of the data folder
     target.mkdir(exist_ok=True)
 
     def copy_all() -> None:

@@ -50,7 +50,8 @@ class Scan:
     Attributes:
         finds: Traces, file by file.
         files: Number of files looked at.
-        unreadable: Files that are broken, so that only their bytes could be looked at.
+        unreadable: Files that are broken, so that only their bytes could be looked at; each once,
+            whatever names it has.
     """
 
     finds: list[Find] = field(default_factory=list)
@@ -71,6 +72,7 @@ def scan_folder(root: Path, traces: Traces, *, excluded: Collection[Path] = ()) 
         excluded: Files and folders that are not looked at.
     """
     searcher, scan = Searcher(traces), Scan()
+    seen: dict[tuple[int, int, str], set[tuple[str, str]]] = {}
     with duckdb.connect() as con:
         for path in sorted(root.rglob("*")):
             if path.is_symlink() or not path.is_file():
@@ -79,13 +81,25 @@ def scan_folder(root: Path, traces: Traces, *, excluded: Collection[Path] = ()) 
                 continue
             scan.files += 1
             name = str(path.relative_to(root))
-            found = set(_outside(path, searcher))
-            try:
-                found |= set(_inside(con, path, searcher))
-            except _UnreadableError:
-                scan.unreadable.append(name)
+            facts = path.stat()
+            one = (facts.st_dev, facts.st_ino, path.suffix)
+            if one not in seen:  # versions share what they have in common by hard links
+                seen[one] = _look_into(con, path, searcher, scan, name)
+            found = {("name", kind) for kind in searcher.kinds(path.name)} | seen[one]
             scan.finds += [Find(name, place, kind) for place, kind in sorted(found)]
     return scan
+
+
+def _look_into(
+    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, scan: Scan, name: str
+) -> set[tuple[str, str]]:
+    """Return place and kind of every trace in what a file holds, and note if it is broken."""
+    found = {("bytes", kind) for kind in _in_bytes(path, searcher)}
+    try:
+        found |= set(_inside(con, path, searcher))
+    except _UnreadableError:
+        scan.unreadable.append(name)
+    return found
 
 
 def holds_trace(con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher) -> bool:

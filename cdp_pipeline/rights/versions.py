@@ -30,7 +30,7 @@ from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, load_values
 from cdp_pipeline.storage.exchange import exchange
 from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
-from cdp_pipeline.storage.mirror import FOLDER, Months, rewrite_table
+from cdp_pipeline.storage.mirror import FOLDER, Earlier, Months, rewrite_table
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import SEAL, seal
 from cdp_pipeline.storage.vault import write_personal
@@ -347,14 +347,19 @@ def _tell_exports(con: duckdb.DuckDBPyConnection, clean: Path) -> int:
 def _write_parquet(
     con: duckdb.DuckDBPyConnection, project: Project, folder: Path, tables: list[str]
 ) -> Months:
-    """Write the tables again that the version mirrors; return fingerprints of their months."""
+    """Write what changed of tables that the version mirrors; return fingerprints of their months.
+
+    A month without anything of the people stays one file on disk that versions share.
+    """
     months: Months = {}
+    earlier = Earlier(folder, read_json(folder / MANIFEST_FILE))
     for name in tables:
         place = folder / FOLDER / Path(*name.split("."))
         if place.is_dir() or place.with_name(f"{place.name}.parquet").is_file():
             source = f"clean.{quote_identifier(name)}"
-            written = rewrite_table(con, name, project.tables.get(name), folder, source=source)
-            months |= {name: written} if written else {}
+            months[name] = rewrite_table(
+                con, name, project.tables.get(name), folder, source=source, earlier=earlier
+            )
     return months
 
 

@@ -3,13 +3,14 @@
 Tables with personal data are not in it: their files are the version's vault (``vault``).
 
 Months lie in hive folders, ``core/fct_sales/month=2026-11/part.parquet``, which every engine reads.
-A month whose rows are those of the version before is not written again but linked: a night costs
-the months it touched, and both versions share the bytes. Which tables are split is declared in
-their headers, as ``partition_by:``.
+A month, or a whole table, whose rows are those of the version before is not written again but
+linked: a night costs what it touched, and both versions share the bytes. Which tables are split is
+declared in their headers, as ``partition_by:``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,9 @@ PART = "part.parquet"
 NO_DATE = "unknown"
 """Month of rows without a date, and of a table without rows."""
 
+WHOLE = "all"
+"""Stands for the month of a table that is not split."""
+
 Months = dict[str, dict[str, str]]
 
 
@@ -43,7 +47,7 @@ class Mirror:
 
     Attributes:
         rows: Rows by table.
-        months: Fingerprint of each month's rows, by table that is split.
+        months: Fingerprint of each month's rows, by table; of all rows if it is not split.
         linked: ``sha256`` and ``bytes`` of files taken over from the version before, by name below
             the version's folder.
     """
@@ -101,12 +105,8 @@ def write_mirror(
         if schema not in LAYERS:
             continue
         full_name = f"{schema}.{table}"
-        spec = tables.get(full_name)
-        if spec and spec.header.partition_by:
-            _write_months(con, quote_identifier(full_name), spec, build, earlier, mirror)
-        else:
-            folder = build / FOLDER
-            mirror.rows[full_name] = copy_table(con, full_name, folder, order=order_of(spec))
+        source = quote_identifier(full_name)
+        _write_table(con, full_name, source, tables.get(full_name), _Place(build, earlier, mirror))
     return mirror
 
 
@@ -117,8 +117,9 @@ def rewrite_table(
     build: Path,
     *,
     source: str,
+    earlier: Earlier | None = None,
 ) -> dict[str, str]:
-    """Write one table of a version again, whole; files of other versions stay as they are.
+    """Write one table of a version again; files of other versions stay as they are.
 
     Args:
         con: Connection that has the rows.
@@ -126,21 +127,19 @@ def rewrite_table(
         spec: Its declaration, if there is one.
         build: Folder of the version, in which files may be hard links.
         source: Quoted name of the table to read, such as ``clean.core.fct_sales``.
+        earlier: The version as it was: what holds the same rows stays. None to write everything.
 
     Returns:
-        Fingerprint of each month, for ``mirror.months`` of the manifest; empty if the table is not
-        split.
+        Fingerprint of each month, for ``mirror.months`` of the manifest.
     """
-    place = build / FOLDER / Path(*full_name.split("."))
-    single = place.with_name(f"{place.name}.parquet")
-    single.unlink(missing_ok=True)
-    shutil.rmtree(place, ignore_errors=True)
-    if spec and spec.header.partition_by:
-        mirror = Mirror()
-        _write_months(con, source, spec, build, None, mirror)
-        return mirror.months[full_name]
-    _copy(con, f"select * from {source}", single, order_of(spec))  # noqa: S608 - quoted
-    return {}
+    mirror = Mirror()
+    _write_table(con, full_name, source, spec, _Place(build, earlier, mirror))
+    months = mirror.months[full_name]
+    kept = {build / _file_of(full_name, month) for month in months or (NO_DATE,)}
+    for part in (build / FOLDER / Path(*full_name.split("."))).glob(f"*/{PART}"):
+        if part not in kept:
+            shutil.rmtree(part.parent)
+    return months
 
 
 def copy_table(
@@ -167,57 +166,93 @@ def order_of(spec: TableSpec | None) -> Sequence[str] | None:
     return spec.header.key if spec and spec.sql is None else None
 
 
-def _write_months(
+@dataclass(frozen=True)
+class _Place:
+    """Where files go, what they may be linked to, and where that is noted."""
+
+    build: Path
+    earlier: Earlier | None
+    mirror: Mirror
+
+
+def _write_table(
     con: duckdb.DuckDBPyConnection,
+    name: str,
     source: str,
-    spec: TableSpec,
-    build: Path,
-    earlier: Earlier | None,
-    mirror: Mirror,
+    spec: TableSpec | None,
+    place: _Place,
 ) -> None:
-    """Write the months of a table whose rows are new; link the others."""
-    name = spec.full_name
-    column = quote_column(str(spec.header.partition_by))
+    """Write the months of a table, or all of it, whose rows are new; link what is not."""
+    column = spec and spec.header.partition_by
+    split = quote_column(column) if column else "null::date"
+    month = f"coalesce(strftime({split}, '%Y-%m'), '{NO_DATE}')" if column else f"'{WHOLE}'"
     found = con.execute(
-        f"select coalesce(strftime({column}, '%Y-%m'), '{NO_DATE}') as month, count(*), "  # noqa: S608 - quoted
-        f"sum(hash(facts)::hugeint), min({column}), max({column}) from {source} as facts "
+        f"select {month} as month, count(*), "  # noqa: S608 - quoted
+        f"sum(hash(facts)::hugeint), min({split}), max({split}) from {source} as facts "
         "group by month order by month"
     ).fetchall()
-    mirror.rows[name] = sum(count for _, count, *_ in found)
-    mirror.months[name] = {month: f"{count}:{total}" for month, count, total, *_ in found}
+    layout = _layout(con, source)
+    place.mirror.rows[name] = sum(count for _, count, *_ in found)
+    months = {month: f"{count}:{total}:{layout}" for month, count, total, *_ in found}
+    if not (months or column):
+        months, found = {WHOLE: f"0:0:{layout}"}, [(WHOLE, 0, 0, None, None)]
+    place.mirror.months[name] = months
+    order = spec.header.key if spec and column else order_of(spec)
     for month, _, _, first, last in found:
-        file = month_folder(name, month) / PART
-        if earlier and earlier.month(name, month) == mirror.months[name][month]:
-            facts = _link(earlier, build, file)
-            if facts:
-                mirror.linked[file.as_posix()] = facts
-                continue
-        between = f"{column} between date '{first}' and date '{last}'"
-        rows = f"{column} is null" if first is None else between
-        _copy(con, f"select * from {source} where {rows}", build / file, spec.header.key)  # noqa: S608 - quoted
+        file = _file_of(name, month)
+        if _keep(place, name, month, file):
+            continue
+        between = f"{split} between date '{first}' and date '{last}'"
+        rows = "true" if month == WHOLE else f"{split} is null" if first is None else between
+        _copy(con, f"select * from {source} where {rows}", place.build / file, order)  # noqa: S608 - quoted
     if not found:  # an empty table is a table all the same
-        _copy(con, f"select * from {source}", build / month_folder(name, NO_DATE) / PART, None)  # noqa: S608 - quoted
+        _copy(con, f"select * from {source}", place.build / _file_of(name, NO_DATE), None)  # noqa: S608 - quoted
 
 
-def _link(earlier: Earlier, build: Path, file: Path) -> dict[str, Any] | None:
-    """Take a file over from the version before; return its hash and size, or None if damaged."""
-    there = earlier.folder / file
+def _layout(con: duckdb.DuckDBPyConnection, source: str) -> str:
+    """Return a hash of a table's columns and types, which the hash of its rows leaves out."""
+    columns = [row[:2] for row in con.execute(f"describe {source}").fetchall()]
+    return hashlib.sha256(repr(columns).encode()).hexdigest()[:8]
+
+
+def _file_of(name: str, month: str) -> Path:
+    """Return where a month of a table lies, or the whole of it, below the version's folder."""
+    if month == WHOLE:
+        schema, table = name.split(".")
+        return Path(FOLDER, schema, f"{table}.parquet")
+    return month_folder(name, month) / PART
+
+
+def _keep(place: _Place, name: str, month: str, file: Path) -> bool:
+    """Take a file over from the version before, if its rows are the same and it is whole."""
+    earlier = place.earlier
+    if earlier is None or earlier.month(name, month) != place.mirror.months[name][month]:
+        return False
     facts: dict[str, Any] | None = earlier.manifest.get("files", {}).get(file.as_posix())
+    there, target = earlier.folder / file, place.build / file
     if facts is None or not there.is_file() or sha256_of(there) != facts["sha256"]:
-        return None
-    target = build / file
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.link(there, target)
-    return facts
+        return False
+    if not (target.exists() and target.samefile(there)):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        os.link(there, target)
+    place.mirror.linked[file.as_posix()] = facts
+    return True
 
 
 def _copy(
     con: duckdb.DuckDBPyConnection, select: str, target: Path, order: Sequence[str] | None
 ) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)  # another version may share its bytes
     columns = ", ".join(quote_column(column) for column in order or ())
     ordered = f" order by {columns}" if columns else ""
-    con.execute(
-        f"copy ({select}{ordered}) to {quote_literal(str(target))} "
-        "(format parquet, compression zstd)"
-    )
+    # What DuckDB knows of the whole table must not decide the bytes of one of its months.
+    con.execute("set disabled_optimizers = 'statistics_propagation'")
+    try:
+        con.execute(
+            f"copy ({select}{ordered}) to {quote_literal(str(target))} "
+            "(format parquet, compression zstd)"
+        )
+    finally:
+        con.execute("reset disabled_optimizers")

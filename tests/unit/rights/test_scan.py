@@ -48,6 +48,15 @@ def test_every_format_is_looked_into(tmp_path: Path) -> None:
     assert scan.files == 9
 
 
+def test_a_file_with_two_names_is_named_by_both(tmp_path: Path) -> None:
+    _parquet(tmp_path / "d.parquet")
+    (tmp_path / "e.parquet").hardlink_to(tmp_path / "d.parquet")
+    (tmp_path / "f.csv").hardlink_to(tmp_path / "d.parquet")  # and by its suffix it is read
+    scan = scan_folder(tmp_path, TRACES)
+    assert {find.file for find in scan.finds if find.place == "mail"} == {"d.parquet", "e.parquet"}
+    assert scan.files == 3
+
+
 def test_texts_rows_and_parquet_lose_the_person_only(tmp_path: Path) -> None:
     searcher = Searcher(TRACES)
     page = tmp_path / "page.html"

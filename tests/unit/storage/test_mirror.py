@@ -15,6 +15,7 @@ from cdp_pipeline.storage.files import sha256_of
 from cdp_pipeline.storage.mirror import (
     NO_DATE,
     PART,
+    WHOLE,
     Earlier,
     Mirror,
     month_folder,
@@ -160,11 +161,51 @@ def test_a_table_written_again_leaves_other_versions_alone(
         target.hardlink_to(path)
     con.execute(f"update {TABLE} set sold_on = date '2026-12-01'")
     months = rewrite_table(con, TABLE, spec, tmp_path / "2", source=f"cdp.{TABLE}")
-    assert list(months) == (["2026-12"] if is_split else [])
+    assert list(months) == ["2026-12" if is_split else WHOLE]
     files = [str(path) for path in (tmp_path / "2").rglob("*.parquet")]
     found = duckdb.execute("select sold_on::varchar from read_parquet(?)", [files]).fetchall()
     assert found == [("2026-12-01",)]
     assert {path: sha256_of(path) for path in before} == before
+
+
+def test_a_table_written_again_keeps_the_months_that_stay(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    _, was = publish(con, ROWS, tmp_path / "1")
+    for path in (tmp_path / "1").rglob("*.parquet"):
+        target = tmp_path / "2" / path.relative_to(tmp_path / "1")
+        target.parent.mkdir(parents=True)
+        target.hardlink_to(path)
+    con.execute(f"delete from {TABLE} where id = 2 or sold_on is null")
+    spec, source = declare()[TABLE], f"cdp.{TABLE}"
+    months = rewrite_table(con, TABLE, spec, tmp_path / "2", source=source, earlier=was)
+    assert list(months) == ["2026-10", "2026-11"]
+    assert [row[0] for row in read(tmp_path / "2")] == [1, 3]
+    assert [row[0] for row in read(tmp_path / "1")] == [1, 2, 3, 4]
+    october = month_folder(TABLE, "2026-10") / PART
+    assert (tmp_path / "1" / october).samefile(tmp_path / "2" / october)
+
+
+def test_a_whole_table_is_linked_while_rows_and_columns_stay(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    spec = declare()[TABLE]
+    header = spec.header.model_copy(update={"partition_by": None})
+    tables = {TABLE: TableSpec("core", "sales", header, spec.path, "select 1", 1)}
+    con.execute(f"create or replace table {TABLE} as select 1 as id, 2 as amount")
+    made = write_mirror(con, tables, tmp_path / "1", None)
+    file = "parquet/core/sales.parquet"
+    facts = {"sha256": sha256_of(tmp_path / "1" / file), "bytes": 1}
+    earlier = Earlier(tmp_path / "1", {"mirror": made.facts(), "files": {file: facts}})
+    assert list(write_mirror(con, tables, tmp_path / "2", earlier).linked) == [file]
+    for number, change in enumerate(
+        ("select 1 as id, 3 as amount", "select 1 as id, 2 as money", "from range(0) as r(id)")
+    ):
+        con.execute(f"create or replace table {TABLE} as {change}")
+        folder = tmp_path / f"changed{number}"
+        assert write_mirror(con, tables, folder, earlier).linked == {}
+        read_back = duckdb.execute("from read_parquet(?)", [str(folder / file)]).fetchall()
+        assert read_back == con.execute(f"from {TABLE}").fetchall()
 
 
 rows = st.dictionaries(
