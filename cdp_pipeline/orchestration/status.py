@@ -10,9 +10,10 @@ from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.storage.disk import show_bytes
 from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.history import list_kept, measure_kept
+from cdp_pipeline.storage.idle import measure_idle
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import current_version, published_versions
-from cdp_pipeline.storage.warehouse import fetch_dicts, open_published
+from cdp_pipeline.storage.warehouse import DATABASE_FILE, fetch_dicts, open_published
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Status:
         deliveries: Records delivered, loaded, set aside, duplicate and excluded, over all files.
         last_run: Id, status and error of the run that ended last.
         data_docs: Pages of Great Expectations about the last run's deliveries and tables.
+        idle_share: Share of the published file that holds nothing; a night that finds too much of
+            it writes its tables into a new file.
         built: Of each table that a night's changes can reach: rows made anew, or why it was built
             in one scan; of the last run.
     """
@@ -42,6 +45,7 @@ class Status:
     deliveries: dict[str, int]
     last_run: dict[str, Any]
     data_docs: tuple[str, ...] = ()
+    idle_share: float = 0.0
     built: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -54,7 +58,7 @@ class Status:
         if self.version is None:
             found.append("nothing has been published yet; run `cdp run` or `cdp demo`")
         else:
-            found.append(f"published  {self.version}")
+            found.append(f"published  {self.version}, {self.idle_share:.0%} of its file idle")
             shown = ("core.dim_customer", "core.fct_sales", "core.fct_journey")
             found += [f"  {table:<24}{self.rows.get(table, 0):>12,} rows" for table in shown]
             if self.deliveries:
@@ -116,6 +120,7 @@ def read_status(settings: Settings) -> Status:
         deliveries=_count_deliveries(settings) if version else {},
         last_run=_last_run(paths.data_dir / "runs"),
         data_docs=tuple(map(str, _data_docs(paths))),
+        idle_share=measure_idle(version.path / DATABASE_FILE) if version else 0.0,
         built=_built(paths),
     )
 

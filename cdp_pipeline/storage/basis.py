@@ -16,6 +16,7 @@ import duckdb
 
 from cdp_pipeline.core.settings import EngineSettings
 from cdp_pipeline.storage.files import read_json, write_json
+from cdp_pipeline.storage.idle import MOST_IDLE, measure_idle, write_whole
 from cdp_pipeline.storage.warehouse import (
     VAULT,
     connect,
@@ -87,7 +88,9 @@ def read_basis(version: Path | None) -> Basis | None:
 def begin_build(build: Path, base: Path | None, carried: Collection[str]) -> None:
     """Begin the night's file: as a copy of the published one, or with nothing.
 
-    Copying costs a fraction of writing the tables again, since nothing is compressed anew.
+    Copying costs a fraction of writing the tables again, since nothing is compressed anew. Blocks
+    that dropped tables and replaced rows leave idle stay in a copied file, so once they are too
+    many of it, the tables that stay are written into a new one.
 
     Args:
         build: The file; what an earlier try left of it goes.
@@ -100,6 +103,9 @@ def begin_build(build: Path, base: Path | None, carried: Collection[str]) -> Non
     if base is None or not (base.parent / VAULT).is_dir():
         return
     build.parent.mkdir(parents=True, exist_ok=True)
+    if measure_idle(base) > MOST_IDLE:
+        write_whole(build, base, carried)
+        return
     shutil.copyfile(base, build)
     build.chmod(0o640)
     con = connect(EngineSettings())
