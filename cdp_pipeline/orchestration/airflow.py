@@ -67,7 +67,12 @@ def build_nightly_dag(dag_file: str, *, documentation: str | None) -> DAG:
                 type=["null", "string"],
                 format="date",
                 description="Business date; empty: the day before the run.",
-            )
+            ),
+            "full": Param(
+                False,  # noqa: FBT003 - the default of a switch
+                type="boolean",
+                description="Build every table anew and publish, as `cdp run --full` does.",
+            ),
         },
         default_args={"retry_delay": timedelta(minutes=5), "retry_exponential_backoff": True},
         doc_md=documentation,
@@ -99,7 +104,7 @@ def _make_task(step: Step, root: str) -> Any:  # noqa: ANN401 - Airflow's XComAr
     )
     def run_step() -> dict[str, Any]:
         keep_private()  # Airflow's own setting concerns its daemons only
-        context = _run_context(Path(root), get_current_context())
+        context = run_context(Path(root), get_current_context())
         paths = DataPaths.of(context)
         try:
             if not step.writes_warehouse:
@@ -115,7 +120,16 @@ def _make_task(step: Step, root: str) -> Any:  # noqa: ANN401 - Airflow's XComAr
     return run_step()
 
 
-def _run_context(root: Path, airflow: Any) -> RunContext:  # noqa: ANN401 - Airflow's Context
+def run_context(root: Path, airflow: Any) -> RunContext:  # noqa: ANN401 - Airflow's Context
+    """Return the run that a DAG run asks for.
+
+    Args:
+        root: The project.
+        airflow: Airflow's context of a task: parameters, data interval, run id.
+
+    Raises:
+        ConfigError: Nothing says for which date it is, or a setting is wrong.
+    """
     settings = with_keys(load_settings(root))
     wanted = airflow["params"].get("date")
     end = airflow.get("data_interval_end")
@@ -131,7 +145,8 @@ def _run_context(root: Path, airflow: Any) -> RunContext:  # noqa: ANN401 - Airf
             hint='Trigger it with a date: {"date": "2026-11-20"}.',
         )
     run_id = re.sub(r"[^A-Za-z0-9.-]+", "_", str(airflow["run_id"]))
-    return RunContext(day, f"airflow-{run_id}", root, settings)
+    is_full = bool(airflow["params"].get("full"))
+    return RunContext(day, f"airflow-{run_id}", root, settings, is_full=is_full)
 
 
 def with_keys(settings: Settings) -> Settings:

@@ -37,6 +37,18 @@ def test_airflow_and_the_command_line_run_the_same_graph(bag) -> None:  # type: 
     assert edges == graph.edges
 
 
+def test_a_run_takes_its_date_and_whether_to_build_anew_as_parameters(bag) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001 - same
+    from cdp_pipeline.orchestration.airflow import run_context
+
+    params = bag.dags["cdp_nightly"].params
+    assert params.dump() == {"date": None, "full": False}
+    asked = {"date": "2026-11-20", "full": True}
+    context = run_context(ROOT, {"params": asked, "run_id": "manual__1"})
+    assert (context.business_date.isoformat(), context.is_full) == ("2026-11-20", True)
+    asked = {"date": "2026-11-20"}  # of a run that was triggered before the parameter was there
+    assert not run_context(ROOT, {"params": asked, "run_id": "manual__1"}).is_full
+
+
 def test_the_night_is_of_reviewable_size() -> None:
     assert 20 <= len(nightly_graph(ROOT).steps) <= 30
 
