@@ -167,10 +167,11 @@ def _lay_out_copies(con: duckdb.DuckDBPyConnection, version: Version, clean: Pat
     con.execute(f"attach {published} as published (read_only)")
     con.execute("attach ':memory:' as kept")
     lay_out_vault(con, version.path / VAULT, "kept")
+    # Bytes are copied, not tables: what is erased here stays behind when the clean file is written.
+    shutil.copyfile(version.path / DATABASE_FILE, clean / ".scratch.duckdb.cdp")
     for catalog in ("cdp", VAULT):
         scratch = quote_literal(str(clean / f".scratch.duckdb.{catalog}"))
         con.execute(f"attach {scratch} as {catalog} (storage_version '{STORAGE_VERSION}')")
-    con.execute("copy from database published to cdp")
     for name in _tables_of(con, "kept"):
         con.execute(f"create schema if not exists {VAULT}.{quote_identifier(name.split('.')[0])}")
         con.execute(
