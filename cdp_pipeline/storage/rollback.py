@@ -128,6 +128,10 @@ def _describe(
     """Return the manifest of the new version, without what publishing adds to it."""
     old = {key: value for key, value in copied.manifest.items() if key not in _ADDED}
     rows = {**old.get("rows", {}), **_count(build, carried)}
+    if "mirror" in old:  # a later night must not take such a table's file for the copied one's
+        months = old["mirror"].get("months", {})
+        kept = {table: found for table, found in months.items() if table not in carried}
+        old["mirror"] = {**old["mirror"], "months": kept}
     return {**old, "version": name, "rows": rows, "rollback": noted}
 
 

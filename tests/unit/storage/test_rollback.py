@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from cdp_pipeline.core.context import RunContext
@@ -71,6 +72,10 @@ def test_what_was_sent_stays_known(make_context: MakeContext) -> None:
         assert ("What was sent.",) in comments
     with open_published(paths.data_dir, version=done.copied.path) as con:
         assert con.execute("select count(*) from ops.contact_log").fetchall() == [(1,)]
+    # The mirror's file holds rows of the version left: it is not taken for the copied one's.
+    publish_night(make_context(day(2)), 3, sent=(day(0),))
+    file = paths.current / "parquet" / "ops" / "contact_log.parquet"
+    assert duckdb.execute("select count(*) from read_parquet(?)", [str(file)]).fetchall() == [(1,)]
 
 
 def test_the_next_night_builds_on_the_copy_and_a_night_can_be_run_again(
