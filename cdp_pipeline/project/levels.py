@@ -70,7 +70,9 @@ def swapped(_evidence: Evidence, argument: Argument) -> Agreement:
 def nickname(_evidence: Evidence, argument: Argument) -> Agreement:
     """Given names of one root: Liz, Beth and Elizabeth (list of the ``nicknames`` package)."""
     _plain(argument, "nickname")
-    return Agreement("(l.root_bits & r.root_bits) <> 0 and list_has_any(l.roots, r.roots)")
+    return Agreement(
+        "(l.root_bits & r.root_bits) <> 0 and translate(l.roots, r.roots, '') <> l.roots"
+    )
 
 
 def initial(evidence: Evidence, argument: Argument) -> Agreement:

@@ -12,13 +12,14 @@ create or replace temp macro identity_unmark(value) as
     end;
 
 -- The name without leading titles and trailing generation or honour marks.
--- Most names are one word of letters and done after the first, cheap look.
+-- Most names have neither and are done after the first, cheap look.
 create or replace temp macro identity_untitle(value) as
     case
-        when regexp_full_match(value, '[A-Za-z]+') and lower(value) not in (
-            'mr', 'mrs', 'ms', 'miss', 'mx', 'dr', 'prof', 'professor', 'rev', 'revd', 'sir',
-            'dame', 'herr', 'frau', 'mme', 'mlle'
-        ) then value
+        when not regexp_matches(
+            value,
+            '^(?i:mr|mrs|ms|miss|mx|dr|prof|professor|rev|revd|sir|dame|herr|frau|mme|mlle)\b'
+                || '|[\s,](?i:jr|sr|junior|senior|ii|iii|iv|esq|phd|obe|mbe|cbe)\b\.?\s*$'
+        ) then nullif(trim(value), '')
         else nullif(trim(regexp_replace(regexp_replace(
             value,
             '^((?i:mr|mrs|ms|miss|mx|dr|prof|professor|rev|revd|sir|dame|herr|frau|mme'
@@ -64,6 +65,9 @@ create or replace temp macro identity_latin(value) as
 create or replace temp macro identity_letters(value) as
     case
         when regexp_full_match(value, '[A-Za-z]+') then lower(value)
+        when regexp_full_match(value, '[A-Za-z]{2,}([ -][A-Za-z]+)+\.?')
+            and not starts_with(lower(value), 'mc') and not starts_with(lower(value), 'mac')
+            then rtrim(replace(lower(value), '-', ' '), '.')
         else nullif(trim(regexp_replace(
             regexp_replace(
                 regexp_replace(

@@ -41,7 +41,7 @@ def resolve(
         link_only: Whether pairs within one source are left out.
 
     Creates ``link_members`` (records with their group) and ``link_scored`` (weighed pairs);
-    ``staging.person_records`` is dropped.
+    ``staging.person_records`` and what else takes much memory is dropped.
 
     Returns:
         The part of the design that the records have evidence for.
@@ -51,13 +51,14 @@ def resolve(
     con.execute("drop table staging.person_records")
     if link_only:  # copies within one source are no links
         con.execute("update identity.records set evidence_id = record_id")
-    build_nodes(con)
     if link_only:
         design = replace(design, sides="l.source_hash <> r.source_hash")
+    build_nodes(con, columns=design.node_columns)
     nodes = int(fetch_value(con, "select count(*) from identity_nodes"))
     default_cap, most_pairs = _effort(nodes)
     design = replace(fitting_design(con, design), most_pairs=most_pairs)
     score_pairs(con, design, cap=config.cap or default_cap)
+    con.execute("drop table identity_pairs; drop table identity_compared")
     write_links(con, accept=config.accept)
     parameters = load_parameters(con, design.comparisons)
     labels = group_nodes(con, parameters, accept=config.accept, limit=config.largest_entity_records)
@@ -65,6 +66,9 @@ def resolve(
     attach_records(con, accept=config.accept)
     con.execute(_MEMBERS)
     con.execute(_SCORED, {"review": config.review})
+    con.execute(
+        "drop table identity_nodes; drop table identity_scored; drop table identity.records"
+    )
     return design
 
 

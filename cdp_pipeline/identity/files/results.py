@@ -128,24 +128,33 @@ def read_review(
 
 _EDGES = """
 with copies as (
-    select evidence_id, count(*) as n from link_members group by evidence_id
+    select evidence_id, 1 + count(*) as n
+    from link_members
+    where record_id <> evidence_id
+    group by evidence_id
+),
+copied as (
+    select m.evidence_id, m.record_id, c.n
+    from link_members as m
+    inner join copies as c on c.evidence_id = m.evidence_id
 ),
 expanded as (
     select
-        a.record_id as a, b.record_id as b,
+        coalesce(a.record_id, s.evidence_a) as a, coalesce(b.record_id, s.evidence_b) as b,
         s.match_prob as probability, s.match_weight, s.household_weight, s.rule as reason
     from link_scored as s
-    inner join copies as ca on ca.evidence_id = s.evidence_a
-    inner join copies as cb on cb.evidence_id = s.evidence_b
-    inner join link_members as a on a.evidence_id = s.evidence_a
-    inner join link_members as b on b.evidence_id = s.evidence_b
-    where ca.n * cb.n <= $most or (a.record_id = s.evidence_a and b.record_id = s.evidence_b)
+    left join copied as a on a.evidence_id = s.evidence_a
+    left join copied as b on b.evidence_id = s.evidence_b
+    where coalesce(a.n, 1) * coalesce(b.n, 1) <= $most
+        or (
+            coalesce(a.record_id, s.evidence_a) = s.evidence_a
+            and coalesce(b.record_id, s.evidence_b) = s.evidence_b
+        )
     union all
     select a.record_id, b.record_id, 1.0, null, null, $rules
-    from link_members as a
-    inner join copies as c on c.evidence_id = a.evidence_id and c.n > 1
-    inner join link_members as b on b.evidence_id = a.evidence_id and a.record_id < b.record_id
-    where c.n * c.n <= $most or a.record_id = a.evidence_id
+    from copied as a
+    inner join copied as b on b.evidence_id = a.evidence_id and a.record_id < b.record_id
+    where a.n * a.n <= $most or a.record_id = a.evidence_id
     union all
     select
         a.record_id, b.record_id, t.match_prob, null, null,
@@ -158,6 +167,8 @@ select * replace (round(probability, 6) as probability, cast(reason as integer) 
 from expanded
 order by a, b
 """
+
+# Few records say the same as another: only those are looked up.
 
 _REVIEW = """
 select evidence_a, evidence_b, match_prob, rule

@@ -30,7 +30,12 @@ from cdp_pipeline.identity.grouping.judged import mark_judged, node_bonds, verif
 from cdp_pipeline.identity.grouping.linkage import NEVER, average_linkage, components, cut_large
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.identity.release.gate import ACCEPTED, HELD, Verdict, judge_night, recall_proposal
-from cdp_pipeline.identity.scoring.compare import Comparison, have_two_births, pattern_sql
+from cdp_pipeline.identity.scoring.compare import (
+    Comparison,
+    have_two_births,
+    pattern_sql,
+    used_columns,
+)
 from cdp_pipeline.identity.scoring.design import declared_design
 from cdp_pipeline.identity.scoring.learning import correct_scores
 from cdp_pipeline.identity.scoring.namesakes import EVEN_PROB, KIN_BITS, choose_namesakes
@@ -110,7 +115,7 @@ def _resolve(
     held = recall_proposal(con, context)
     touched = None if night.is_refit else touched_nodes(con, all_of_them=held in AGAIN)
     if touched is None:
-        build_nodes(con)
+        build_nodes(con, columns=used_columns(comparisons))
     parameters = load_parameters(con, comparisons)
     labels = group_nodes(
         con,

@@ -13,7 +13,14 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from cdp_pipeline.identity.scoring.pairing import Blocks, Integers, Marks, find_blocks, pair_up
+from cdp_pipeline.identity.scoring.pairing import (
+    Blocks,
+    Integers,
+    Marks,
+    find_blocks,
+    join_blocks,
+    pair_up,
+)
 from cdp_pipeline.project.evidence import EVIDENCE, KEY_COLUMNS, KEYS, TELLING
 from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.storage.warehouse import fetch_value, quote_literal
@@ -107,13 +114,13 @@ def propose_pairs(
 
 
 def read_blocks(con: duckdb.DuckDBPyConnection, selects: Sequence[str]) -> Blocks:
-    """Return the keys that stand more than once in SELECTs of (key, rule, node_id)."""
-    found = con.execute(" union all ".join(selects) or _NO_KEY).fetchnumpy()
-    return find_blocks(
-        np.asarray(found["key"], np.uint64),
-        np.asarray(found["node_id"], np.int64),
-        np.asarray(found["rule"], np.int64),
-    )
+    """Return the keys that stand more than once, of one SELECT of (key, node_id) a rule."""
+    parts = []
+    for rule, select in enumerate(selects):  # one after the other: sorting them fits the caches
+        found = con.execute(f"select key, node_id from ({select})").fetchnumpy()  # noqa: S608 - declared rules
+        keys, nodes = np.asarray(found["key"], np.uint64), np.asarray(found["node_id"])
+        parts.append(find_blocks(keys, nodes, rule=rule))
+    return join_blocks(parts)
 
 
 def keep_pairs(
@@ -160,9 +167,6 @@ def keep_pairs(
     con.execute("create or replace table identity.blocking as from identity_blocking_rows")
     con.unregister("identity_blocking_rows")
     return len(pairs[0])
-
-
-_NO_KEY = "select cast(0 as ubigint) as key, 0 as rule, 0 as node_id where false"
 
 
 def rule_rows(rules: Sequence[BlockingRule]) -> str:

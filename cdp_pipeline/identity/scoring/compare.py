@@ -7,6 +7,7 @@ they become SQL over pairs belongs here. What a level is worth is learned in ``m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -118,6 +119,16 @@ def held_columns(con: duckdb.DuckDBPyConnection) -> set[str]:
     counts = ", ".join(f"count({quote_column(column)})" for column in columns)
     row = con.execute(f"select {counts} from identity_nodes").fetchall()[0]  # noqa: S608 - quoted
     return {column for column, count in zip(columns, row, strict=True) if count}
+
+
+def used_columns(comparisons: Sequence[Comparison]) -> set[str]:
+    """Return the columns of ``identity_nodes`` that comparisons look at."""
+    conditions = " ".join(
+        f"{c.missing} {' '.join(f'{level.condition} {level.frequency}' for level in c.levels)}"
+        for c in comparisons
+    )
+    named = set(re.findall(r"\b[lr]\.(\w+)", conditions))
+    return named.union(*(c.needs for c in comparisons))
 
 
 def pattern_sql(comparisons: Sequence[Comparison]) -> str:

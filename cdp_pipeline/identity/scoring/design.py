@@ -6,13 +6,19 @@ here; SQL of comparisons and rules is made in ``compare`` and ``blocking``.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import duckdb
 
 from cdp_pipeline.identity.scoring.blocking import BlockingRule, declared_rules
-from cdp_pipeline.identity.scoring.compare import Comparison, declared_comparisons, held_columns
+from cdp_pipeline.identity.scoring.compare import (
+    Comparison,
+    declared_comparisons,
+    held_columns,
+    used_columns,
+)
 from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.project.linkage import LinkageSpec, flat_sides, pair_columns
 from cdp_pipeline.project.loader import starter_folder
@@ -36,6 +42,13 @@ class Design:
     classes: int = 3
     sides: str = "true"
     most_pairs: float | None = None
+
+    @property
+    def node_columns(self) -> set[str]:
+        """The columns of ``identity_nodes`` that any of it looks at."""
+        keys = [key for rule in self.rules for key in (*rule.columns, *rule.needs, self.sides)]
+        words = {word for key in keys for word in re.findall(r"\w+", key)}
+        return words | used_columns(self.comparisons)
 
 
 def declared_design(spec: LinkageSpec) -> Design:

@@ -6,6 +6,7 @@ the keys that come in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +43,8 @@ class Blocks:
         return np.bincount(self.rules, pairs, rules).astype(np.float64)
 
 
-def find_blocks(keys: Hashes, nodes: Integers, rules: Integers) -> Blocks:
-    """Return the keys that stand more than once; rows with one key have one rule."""
+def find_blocks(keys: Hashes, nodes: Integers, *, rule: int) -> Blocks:
+    """Return the keys of one rule that two or more nodes hold, with their holders alone."""
     order = sort_places(keys)
     ordered = keys[order]
     is_first = np.ones(len(ordered), dtype=bool)
@@ -51,8 +52,23 @@ def find_blocks(keys: Hashes, nodes: Integers, rules: Integers) -> Blocks:
     starts = np.flatnonzero(is_first)
     sizes = np.diff(np.append(starts, len(ordered)))
     shared = sizes > 1
-    starts, sizes = starts[shared], sizes[shared]
-    return Blocks(nodes[order], starts, sizes, rules[order[starts]])
+    holders = nodes[order[np.repeat(shared, sizes)]]
+    sizes = sizes[shared]
+    starts = np.cumsum(sizes) - sizes
+    return Blocks(holders, starts, sizes, np.full(len(sizes), rule, dtype=np.int64))
+
+
+def join_blocks(parts: Sequence[Blocks]) -> Blocks:
+    """Return the keys of several rules together."""
+    ends = np.cumsum([0, *(len(part.nodes) for part in parts)])
+    starts = [part.starts + end for part, end in zip(parts, ends[:-1], strict=True)]
+    nothing = np.empty(0, dtype=np.int64)
+    return Blocks(
+        np.concatenate([nothing.astype(np.int32), *(part.nodes for part in parts)]),
+        np.concatenate([nothing, *starts]),
+        np.concatenate([nothing, *(part.sizes for part in parts)]),
+        np.concatenate([nothing, *(part.rules for part in parts)]),
+    )
 
 
 def sort_places(keys: Hashes) -> Integers:
@@ -68,9 +84,9 @@ def sort_places(keys: Hashes) -> Integers:
     order = (packed & mask).astype(np.int64)
     heads, found = packed & ~mask, keys[order]
     mixed = heads[np.flatnonzero((heads[1:] == heads[:-1]) & (found[1:] != found[:-1]))]
-    if len(mixed):
-        unsettled = np.flatnonzero(np.isin(heads, mixed))
-        order[unsettled] = order[unsettled][np.argsort(found[unsettled], kind="stable")]
+    for head in np.unique(mixed):
+        start, end = np.searchsorted(heads, head, "left"), np.searchsorted(heads, head, "right")
+        order[start:end] = order[start:end][np.argsort(found[start:end], kind="stable")]
     return order
 
 
@@ -85,25 +101,23 @@ def pair_up(blocks: Blocks, *, only: Marks | None = None) -> tuple[Integers, Int
         Each pair once, ordered by its nodes.
     """
     parts = []
-    nodes = int(blocks.nodes.max(initial=-1)) + 1
-    rules = int(blocks.rules.max(initial=-1)) + 1
+    rule_bits = int(blocks.rules.max(initial=0)).bit_length()
+    node_bits = int(blocks.nodes.max(initial=0)).bit_length()
     for size in np.unique(blocks.sizes):
         chosen = blocks.sizes == size
-        held = blocks.nodes[blocks.starts[chosen][:, None] + np.arange(size)]
+        held = blocks.nodes[blocks.starts[chosen][:, None] + np.arange(size)].astype(np.int64)
         left, right = np.triu_indices(int(size), 1)
         one, other = held[:, left].ravel(), held[:, right].ravel()
         rule = np.repeat(blocks.rules[chosen], len(left))
         if only is not None:
             wanted = only[one] | only[other]
             one, other, rule = one[wanted], other[wanted], rule[wanted]
-        parts.append((np.minimum(one, other) * nodes + np.maximum(one, other)) * rules + rule)
-    if not parts:
-        nothing = np.empty(0, dtype=np.int64)
-        return nothing, nothing, nothing
-    codes = np.concatenate(parts)
+        ends = (np.minimum(one, other) << node_bits) | np.maximum(one, other)
+        parts.append((ends << rule_bits) | rule)
+    codes = np.concatenate([np.empty(0, dtype=np.int64), *parts])
     codes.sort()
-    pairs = codes // rules
+    pairs = codes >> rule_bits
     is_first = np.ones(len(codes), dtype=bool)
     is_first[1:] = pairs[1:] != pairs[:-1]
-    pairs, rule = pairs[is_first], codes[is_first] % rules
-    return pairs // nodes, pairs % nodes, rule
+    pairs, rule = pairs[is_first], codes[is_first] & ((1 << rule_bits) - 1)
+    return pairs >> node_bits, pairs & ((1 << node_bits) - 1), rule

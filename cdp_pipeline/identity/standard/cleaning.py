@@ -9,7 +9,7 @@ from __future__ import annotations
 import duckdb
 
 from cdp_pipeline.core.context import RunContext
-from cdp_pipeline.identity.standard.extras import brought_tags, clean_select
+from cdp_pipeline.identity.standard.extras import brought_tags, clean_select, held_tags
 from cdp_pipeline.identity.standard.providers import find_provider_slips
 from cdp_pipeline.storage.warehouse import describe
 
@@ -79,6 +79,10 @@ words as (
         split_part(identity_letters(told_given), ' ', 1) as given_word,
         identity_letters(told_family) as family_words
     from split
+),
+named as (
+    select *, identity_is_no_name(concat_ws(' ', given_word, family_words)) as is_nobody
+    from words
 )
 select
     record_id,
@@ -87,13 +91,9 @@ select
     record_kind,
     nullif(told_given, '') as printed_given,
     nullif(told_family, '') as printed_family,
-    case
-        when not identity_is_no_name(given_word || coalesce(' ' || family_words, ''))
-            and not identity_is_no_name(given_word) then nullif(given_word, '')
+    case when not is_nobody and not identity_is_no_name(given_word) then nullif(given_word, '')
     end as given_name,
-    case
-        when not identity_is_no_name(coalesce(given_word || ' ', '') || family_words)
-            and not identity_is_no_name(family_words) then family_words
+    case when not is_nobody and not identity_is_no_name(family_words) then family_words
     end as family_name,
     case
         when birth_date < $business_date
@@ -112,7 +112,7 @@ select
     updated_at,
     first_seen_on,
     raw_hash
-from words
+from named
 """
 # A lone word in one field is a family name; "" and remarks are nothing. A sort of the keys and a
 # join cost half of a sort of whole rows.
@@ -198,7 +198,7 @@ def clean_records(
         people=people,
         raw_hash=RAW_HASH,
         first_seen=_first_seen(con),
-        extras=clean_select(brought_tags(con, people)),
+        extras=clean_select(brought_tags(con, people), held_tags(con, people)),
     )
     con.execute(clean, {"business_date": context.business_date, "oldest": oldest_years})
     con.execute(usage)

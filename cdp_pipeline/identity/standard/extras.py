@@ -30,11 +30,11 @@ def held_tags(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     return [tag for tag, count in zip(tags, row, strict=True) if count]
 
 
-def clean_select(brought: list[str]) -> str:
-    """Return SELECT items with every tag in comparable form; a tag not brought is NULL."""
+def clean_select(brought: list[str], held: list[str]) -> str:
+    """Return SELECT items with every tag in comparable form; NULL where no record has a value."""
     return " ".join(
         f"{extra.clean}({extra.tag}) as {extra.tag},"
-        if extra.tag in brought
+        if extra.tag in held
         else f"cast(null as varchar) as {extra.tag},"
         for extra in EXTRAS
         if extra.is_declared or extra.tag in brought

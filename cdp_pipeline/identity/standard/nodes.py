@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import resources
 
 import duckdb
@@ -30,6 +30,9 @@ from cdp_pipeline.storage.warehouse import has_table
 
 PARTICLES = "van|von|der|den|de|del|della|di|da|dos|du|la|le|las|los|ter|ten|bin|ibn|al|el|st"
 """Words before a family name that many families share; the name proper follows them."""
+
+NUMBERS = ("node_id", "record_id", "evidence_head")
+"""Columns of nodes that say which records they are."""
 
 _WORDS = """
 create or replace temp table identity_{field}_words as
@@ -91,6 +94,16 @@ where record_id = evidence_id and is_comparable
 """
 
 _NODES = """
+with parted as (
+    select *, split_part(email, '@', 1) as email_name, split_part(email, '@', 2) as email_domain
+    from identity.records
+),
+addressed as (
+    select
+        *,
+        replace(replace(replace(email_name, '.', ''), '_', ''), '-', '') as core
+    from parted
+)
 select
     i.node_id,
     r.record_id,
@@ -107,7 +120,7 @@ select
     g.frequency as given_frequency,
     ascii(r.given_name) as given_initial,
     case when length(r.given_name) > 1 then g.word_hash end as given_hash,
-    coalesce(k.root_bits, 0) as root_bits,
+    coalesce(k.root_bits, cast(0 as ubigint)) as root_bits,
     k.roots,
     f.word_hash as family_hash,
     f.mask as family_mask,
@@ -119,20 +132,20 @@ select
     case when r.family_name is not null then hash(split_part(f.folded, ' ', -1)) end as family_last,
     year(r.birth_date) * 10000 + month(r.birth_date) * 100 + day(r.birth_date) as birth_number,
     {birth_year} as birth_year,
-    try_cast(regexp_extract(split_part(r.email, '@', 1), {mailbox_year}, 1) as smallint)
-        as mailbox_year,
+    try_cast(regexp_extract(r.email_name, {mailbox_year}, 1) as smallint) as mailbox_year,
     coalesce({birth_year}, mailbox_year) as told_year,
     month(r.birth_date) * 100 + day(r.birth_date) as birth_month_day,
     day(r.birth_date) * 100 + month(r.birth_date) as birth_day_month,
     {extras}
     r.sex,
     case when r.email is not null then hash(r.email) end as email_hash,
-    case when r.email is not null then hash(split_part(r.email, '@', 1)) end as email_local,
+    case when r.email is not null then hash(r.email_name) end as email_local,
     length(r.email) as email_length,
-    split_part(r.email, '@', 1) as email_name,
-    case when r.email is not null then hash(split_part(r.email, '@', 2)) end as email_host,
-    case when r.email is not null then hash({email_digits}) end as email_digits,
-    case when r.email is not null then hash({email_core}) end as email_core,
+    r.email_name,
+    case when r.email is not null then hash(r.email_domain) end as email_host,
+    case when r.email is not null
+        then hash(regexp_replace(r.core, '[a-z]+', '', 'g')) end as email_digits,
+    case when r.email is not null then hash(r.core) end as email_core,
     {email_own} as email_own,
     r.phone,
     case when r.phone is not null then hash(r.phone) end as phone_hash,
@@ -145,7 +158,7 @@ select
     case when r.loyalty_id is not null then hash(r.loyalty_id) end as loyalty_hash,
     case when r.account_id is not null then hash(r.account_id) end as account_hash,
     case when r.payment_token is not null then hash(r.payment_token) end as payment_hash
-from identity.records as r
+from addressed as r
 inner join {ids} as i on i.record_id = r.record_id
 left join identity_given_name_words as g on g.word = r.given_name
 left join identity_family_name_words as f on f.word = r.family_name
@@ -156,11 +169,6 @@ left join identity_nicknames as k on k.name = r.given_name
 """
 
 _IS_PROFILE = "r.record_kind in ('loyalty', 'account')"
-
-_EMAIL_LETTERS = "regexp_replace(split_part(r.email, '@', 1), '[0-9._-]+', '', 'g')"
-_EMAIL_DIGITS = "regexp_replace(split_part(r.email, '@', 1), '[a-z._-]+', '', 'g')"
-_EMAIL_CORE = "replace(replace(replace(split_part(r.email, '@', 1), '.', ''), '_', ''), '-', '')"
-# Several times cheaper than translate().
 
 _MAILBOX_YEAR = "'(?:^|[^0-9])((?:19[2-9][0-9]|20[01][0-9])|[0-9][0-9])(?:[^0-9]|$)'"
 """anna1978 and anna_78, but neither anna4 nor anna5519."""
@@ -183,28 +191,38 @@ _NICKNAMES = """
 create or replace temp table identity_nicknames as
 with pairs as (
     select unnest($names) as name, unnest($roots) as root
+),
+numbered as (
+    select name, root, dense_rank() over (order by root) as number from pairs
 )
 select
     name,
-    list(distinct hash(root) order by hash(root)) as roots,
+    string_agg(chr(cast(880 + number as integer)), '' order by number) as roots,
     bit_or(cast(1 as ubigint) << cast(hash(root) % 63 as integer)) as root_bits
-from pairs
+from numbered
 group by name
 """
+# A letter of two bytes a root, from the Greek ones on: a short text is joined to pairs many times faster than a list.
 
 
-def build_nodes(con: duckdb.DuckDBPyConnection, *, only: Sequence[int] | None = None) -> None:
+def build_nodes(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    only: Sequence[int] | None = None,
+    columns: Collection[str] | None = None,
+) -> None:
     """Create the temporary table ``identity_nodes`` from ``identity.records``.
 
     Args:
         con: Connection with ``identity.records``; a published, read-only one will do.
         only: Record ids to keep, with the numbers they have among all records and frequencies as
             of the last fit. Default: all records, counted anew.
+        columns: What of the nodes is looked at beside their numbers. Default: everything.
     """
     number_nodes(con)
     if only is None:
         _make_words(con, _WORDS)
-        _make_nodes(con, ids="identity_node_ids")
+        _make_nodes(con, ids="identity_node_ids", columns=columns)
         return
     con.execute(
         "create or replace temp table identity_wanted as select unnest($only) as record_id",
@@ -230,15 +248,9 @@ def build_keys(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
     """Create ``identity_key_nodes``: of all nodes, the columns that blocking keys are made of."""
     number_nodes(con)
     _make_words(con, _KNOWN_WORDS, "record_id = evidence_id and is_comparable")
-    load_nicknames(con)
-    nodes = _nodes_sql(held_tags(con, "identity.records"), ids="identity_node_ids")
     # A key may be worked out from several columns; all that it names are kept.
     words = {word for column in columns for word in re.findall(r"\w+", column)}
-    made = [row[0] for row in con.execute(f"describe {nodes}").fetchall()]
-    kept = ", ".join(name for name in made if name in {"node_id", "record_id", *words})
-    con.execute(
-        f"create or replace temp table identity_key_nodes as select {kept} from ({nodes})"  # noqa: S608 - declared columns
-    )
+    _make_nodes(con, ids="identity_node_ids", columns=words, table="identity_key_nodes")
 
 
 def number_nodes(con: duckdb.DuckDBPyConnection) -> None:
@@ -283,10 +295,20 @@ def _make_words(con: duckdb.DuckDBPyConnection, sql: str, wanted: str = "") -> N
     con.execute(_STREETS.format(street_key=street_key_sql("street"), wanted=wanted or "true"))
 
 
-def _make_nodes(con: duckdb.DuckDBPyConnection, *, ids: str) -> None:
+def _make_nodes(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    ids: str,
+    columns: Collection[str] | None = None,
+    table: str = "identity_nodes",
+) -> None:
     load_nicknames(con)
     nodes = _nodes_sql(held_tags(con, "identity.records"), ids=ids)
-    con.execute(f"create or replace temp table identity_nodes as {nodes}")
+    kept = "*"
+    if columns is not None:
+        made = [row[0] for row in con.execute(f"describe {nodes}").fetchall()]
+        kept = ", ".join(name for name in made if name in {*NUMBERS, *columns})
+    con.execute(f"create or replace temp table {table} as select {kept} from ({nodes})")  # noqa: S608 - own columns
 
 
 def _nodes_sql(held: list[str], *, ids: str) -> str:
@@ -294,9 +316,9 @@ def _nodes_sql(held: list[str], *, ids: str) -> str:
         ids=ids,
         is_profile=_IS_PROFILE,
         family_first=f"regexp_extract(f.folded, '^(?:(?:{PARTICLES}) )*([^ ]+)', 1)",
-        email_digits=_EMAIL_DIGITS,
-        email_core=_EMAIL_CORE,
-        email_own=_EMAIL_OWN.format(folded_letters=fold_sql(_EMAIL_LETTERS)),
+        email_own=_EMAIL_OWN.format(
+            folded_letters=fold_sql("regexp_replace(r.core, '[0-9]+', '', 'g')")
+        ),
         birth_year=birth_year_sql(held),
         mailbox_year=_MAILBOX_YEAR,
         extras=node_select(held),
@@ -305,7 +327,7 @@ def _nodes_sql(held: list[str], *, ids: str) -> str:
 
 
 def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``identity_nicknames``: the root names of each name, as hashes.
+    """Create ``identity_nicknames``: the root names of each name, one letter each, and as bits.
 
     Source: the ``nicknames`` package, whose list is curated by hand (has_nickname relations).
     """

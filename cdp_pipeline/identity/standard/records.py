@@ -33,7 +33,7 @@ from cdp_pipeline.storage.warehouse import (
 _USABLE = """
 create or replace temp table identity_usable as
 with emptied as (
-    select t.* replace ({emptied})
+    select t.* {replaced}
     from identity_turned as t
     {joins}
 ),
@@ -194,7 +194,7 @@ def fingerprint_records(
 ) -> None:
     """Create the records from ``identity_turned`` without the values of ``identity_hub_values``."""
     extras = "".join(f", {tag}" for tag in brought_tags(con, "staging.person_records"))
-    con.execute(_usable_sql(extras))
+    con.execute(_usable_sql(con, extras))
     con.execute("drop table temp.identity_turned")
     is_known = "first_seen_on" in base_columns(con, "identity.records")
     first_seen = "coalesce(b.first_seen_on, u.first_seen_on)" if is_known else "u.first_seen_on"
@@ -204,9 +204,12 @@ def fingerprint_records(
     con.execute("drop table temp.identity_usable")
 
 
-def _usable_sql(extras: str) -> str:
+def _usable_sql(con: duckdb.DuckDBPyConnection, extras: str) -> str:
     """Return the statement that empties hub values, so that no later stage can lean on them."""
+    found = con.execute("select distinct field from identity_hub_values").fetchall()
+    shared = {row[0] for row in found}
     types = {**dict.fromkeys(IDENTIFIERS, "varchar"), "birth_date": "date"}
+    types = {field: type_ for field, type_ in types.items() if field in shared}
     emptied = ", ".join(
         f"case when h_{field}.value is null then t.{field} end as {field}" for field in types
     )
@@ -215,7 +218,8 @@ def _usable_sql(extras: str) -> str:
         f"where field = '{field}') as h_{field} on h_{field}.value = t.{field}"
         for field, type_ in types.items()
     )
-    return _USABLE.format(emptied=emptied, joins=joins, extras=extras)
+    replaced = f"replace ({emptied})" if emptied else ""
+    return _USABLE.format(replaced=replaced, joins=joins, extras=extras)
 
 
 def summarise(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

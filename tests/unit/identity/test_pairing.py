@@ -8,16 +8,26 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_pipeline.identity.scoring.pairing import find_blocks, pair_up, sort_places
+from cdp_pipeline.identity.scoring.pairing import (
+    Blocks,
+    find_blocks,
+    join_blocks,
+    pair_up,
+    sort_places,
+)
 
 KEYS = st.one_of(st.integers(0, 40), st.integers(2**64 - 40, 2**64 - 1), st.integers(0, 2**64 - 1))
 HELD = st.lists(st.tuples(KEYS, st.integers(0, 9)), unique=True, max_size=60)
 
 
-def _arrays(held: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    keys = np.array([key for key, _ in held], dtype=np.uint64)
-    nodes = np.array([node for _, node in held], dtype=np.int64)
-    return keys, nodes, (keys % np.uint64(3)).astype(np.int64)
+def _blocks(held: list[tuple[int, int]]) -> Blocks:
+    parts = []
+    for rule in range(3):
+        mine = [(key, node) for key, node in held if key % 3 == rule]
+        keys = np.array([key for key, _ in mine], dtype=np.uint64)
+        nodes = np.array([node for _, node in mine], dtype=np.int32)
+        parts.append(find_blocks(keys, nodes, rule=rule))
+    return join_blocks(parts)
 
 
 @given(st.lists(KEYS, max_size=80))
@@ -37,7 +47,7 @@ def test_pairs_are_all_that_share_a_key_with_the_first_rule(
             if new.intersection(pair):
                 expected[pair] = min(expected.get(pair, 3), key % 3)
     only = np.isin(np.arange(10), list(new))
-    left, right, rule = pair_up(find_blocks(*_arrays(held)), only=only)
+    left, right, rule = pair_up(_blocks(held), only=only)
     found = list(zip(left.tolist(), right.tolist(), rule.tolist(), strict=True))
     assert found == sorted((a, b, r) for (a, b), r in expected.items())
 
@@ -46,6 +56,6 @@ def test_pairs_are_all_that_share_a_key_with_the_first_rule(
 def test_the_order_of_keys_does_not_matter(held: list[tuple[int, int]], random: object) -> None:
     shuffled = held.copy()
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    one, other = (pair_up(find_blocks(*_arrays(rows))) for rows in (held, shuffled))
+    one, other = (pair_up(_blocks(rows)) for rows in (held, shuffled))
     assert [c.tolist() for c in one] == [c.tolist() for c in other]
-    assert find_blocks(*_arrays(held)).sizes.sum() <= len(held)
+    assert _blocks(held).sizes.sum() <= len(held)
