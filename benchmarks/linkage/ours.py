@@ -83,7 +83,7 @@ def _link(
         _read(con, data)
         standardise(con, context)
     with watch.phase("node table"):
-        build_nodes(con)
+        build_nodes(con, columns=design.node_columns)
     with watch.phase("pairs, fit, score"):
         fitted = fitting_design(con, design)
         score_pairs(con, fitted, cap=settings.block_cap)

@@ -30,13 +30,8 @@ from cdp_pipeline.identity.grouping.judged import mark_judged, node_bonds, verif
 from cdp_pipeline.identity.grouping.linkage import NEVER, average_linkage, components, cut_large
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.identity.release.gate import ACCEPTED, HELD, Verdict, judge_night, recall_proposal
-from cdp_pipeline.identity.scoring.compare import (
-    Comparison,
-    have_two_births,
-    pattern_sql,
-    used_columns,
-)
-from cdp_pipeline.identity.scoring.design import declared_design
+from cdp_pipeline.identity.scoring.compare import Comparison, have_two_births, pattern_sql
+from cdp_pipeline.identity.scoring.design import Design, declared_design
 from cdp_pipeline.identity.scoring.learning import correct_scores
 from cdp_pipeline.identity.scoring.namesakes import EVEN_PROB, KIN_BITS, choose_namesakes
 from cdp_pipeline.identity.scoring.weights import (
@@ -85,7 +80,7 @@ def run(context: RunContext) -> StepResult:
     """
     project = load_project(context.project_root)
     with open_build(context) as con:
-        verdict = _resolve(con, context, declared_design(project.linkage).comparisons)
+        verdict = _resolve(con, context, declared_design(project.linkage))
         for name in MADE_TABLES:
             declare_table(con, project.table(f"identity.{name}"))
         facts = _facts(con)
@@ -106,17 +101,15 @@ def run(context: RunContext) -> StepResult:
     )
 
 
-def _resolve(
-    con: duckdb.DuckDBPyConnection, context: RunContext, comparisons: tuple[Comparison, ...]
-) -> Verdict:
+def _resolve(con: duckdb.DuckDBPyConnection, context: RunContext, design: Design) -> Verdict:
     """Group what is new or all, attach the nameless, name customers, ask the release gate."""
     settings = context.settings.identity
     night = read_night(con, today=context.business_date)
     held = recall_proposal(con, context)
     touched = None if night.is_refit else touched_nodes(con, all_of_them=held in AGAIN)
     if touched is None:
-        build_nodes(con, columns=used_columns(comparisons))
-    parameters = load_parameters(con, comparisons)
+        build_nodes(con, columns=design.node_columns)
+    parameters = load_parameters(con, design.comparisons)
     labels = group_nodes(
         con,
         parameters,

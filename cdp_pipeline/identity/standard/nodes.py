@@ -202,7 +202,8 @@ select
 from numbered
 group by name
 """
-# A letter of two bytes a root, from the Greek ones on: a short text is joined to pairs many times faster than a list.
+# A letter of two bytes a root, from the Greek ones on: a short text reaches pairs many times faster
+# than a list.
 
 
 def build_nodes(
