@@ -33,7 +33,7 @@ from cdp_pipeline.identity.release.gate import ACCEPTED, HELD, Verdict, judge_ni
 from cdp_pipeline.identity.scoring.compare import Comparison, have_two_births, pattern_sql
 from cdp_pipeline.identity.scoring.design import Design, declared_design
 from cdp_pipeline.identity.scoring.learning import correct_scores
-from cdp_pipeline.identity.scoring.namesakes import EVEN_PROB, KIN_BITS, choose_namesakes
+from cdp_pipeline.identity.scoring.namesakes import KIN_BITS, choose_namesakes, nobody_odds
 from cdp_pipeline.identity.scoring.weights import (
     Parameters,
     frequency_select,
@@ -164,22 +164,23 @@ def group_nodes(
     if parameters is None or not size:
         return bonds.enforce(np.arange(size, dtype=np.int64))
     threshold = math.log2(accept / (1 - accept))
-    links = _read_links(con, bonds, touched)
-    certain, unsure = (_chosen(links, links["is_kin"] == is_kin) for is_kin in (True, False))
-    certain = _chosen(certain, certain["log_odds"] >= threshold)
+    links, is_reachable = _read_links(con, bonds, threshold), reachable_nodes(con)
+    nobody = nobody_odds(links["node_a"], links["node_b"], links["is_certain"], is_reachable)
+    if touched is not None:
+        links = _chosen(links, touched[links["node_a"]])
+    certain, unsure = (_chosen(links, marks) for marks in (links["is_certain"], ~links["is_kin"]))
     ends = certain["node_a"], certain["node_b"]
-    labels = components(*ends, size=size)
-    labels = cut_large(labels, *ends, certain["log_odds"], limit=limit)
+    labels = cut_large(components(*ends, size=size), *ends, certain["log_odds"], limit=limit)
     labels = _split_groups(
         con, parameters, labels, _suspicious(labels, *ends), bonds, threshold=threshold
     )
     chosen = choose_namesakes(
         labels,
-        unsure["node_a"],
-        unsure["node_b"],
+        (unsure["node_a"], unsure["node_b"]),
         unsure["log_odds"],
-        accept=max(accept, EVEN_PROB),
-        is_reachable=reachable_nodes(con),
+        accept=accept,
+        is_reachable=is_reachable,
+        nobody=nobody,
     )
     joined = components(*chosen, size=int(labels.max()) + 1)[labels]
     doubtful = np.isin(labels, np.concatenate(chosen)) & (np.bincount(joined)[joined] >= 3)  # noqa: PLR2004 - two have agreed
@@ -189,8 +190,8 @@ def group_nodes(
     return bonds.enforce(labels)
 
 
-def _read_links(con: duckdb.DuckDBPyConnection, bonds: Bonds, touched: Marks | None) -> Links:
-    """Return the links between nodes that are grouped tonight and that nobody has forbidden."""
+def _read_links(con: duckdb.DuckDBPyConnection, bonds: Bonds, threshold: float) -> Links:
+    """Return the links that nobody has forbidden; those of kin that count are certain."""
     found = con.execute(
         "select node_a, node_b, log_odds, kin_bits from staging.identity_links "
         "order by node_a, node_b"
@@ -201,8 +202,7 @@ def _read_links(con: duckdb.DuckDBPyConnection, bonds: Bonds, touched: Marks | N
         "log_odds": np.asarray(found["log_odds"]),
         "is_kin": np.asarray(found["kin_bits"]) >= KIN_BITS,
     }
-    if touched is not None:
-        links = _chosen(links, touched[links["node_a"]])
+    links["is_certain"] = links["is_kin"] & (links["log_odds"] >= threshold)
     return _chosen(links, ~bonds.forbids(links["node_a"], links["node_b"]))
 
 

@@ -4,7 +4,9 @@ A pair of records may be likelier one person than not and yet be two strangers o
 strangers show by their number: where five people are called Jan de Vries, a sixth record of that
 name is each of them with a fifth of the probability at most. So pairs that may be strangers wait
 until the certain pairs have made groups, and the groups that compete for one another share one
-probability. Pure numpy; scores belong in ``weights``.
+probability. Where a store knows most of its customers by address or mailbox, hardly a receipt is
+nobody's: the one group of its name is probably it, however common the name. Pure numpy; scores
+belong in ``weights``.
 """
 
 from __future__ import annotations
@@ -32,44 +34,92 @@ LEAST_BITS = -6.0
 """log2 odds of a match below which a pair does not compete: sixty such weigh as one even one."""
 
 
+MOST_KNOWN = 0.95
+"""Share of records with a partner above which a mere name may still be nobody's: slips hide some
+partners from it, and whoever gives no more than a name is not quite like the others."""
+
+
+def nobody_odds(left: Integers, right: Integers, is_certain: Marks, is_reachable: Marks) -> float:
+    """Return the odds that a record's person has no other record, from those that can be reached.
+
+    Args:
+        left: One record of each pair.
+        right: The other record.
+        is_certain: Which pairs are one person for certain.
+        is_reachable: Records that hold an address, a number or a mailbox; only they are counted.
+
+    Returns:
+        At most 1, and in steps of half a bit, so that a night like any other changes nothing.
+    """
+    both = is_certain & is_reachable[left] & is_reachable[right]
+    known = np.zeros(len(is_reachable), dtype=bool)
+    known[left[both]] = known[right[both]] = True
+    share = min(float(known[is_reachable].mean()) if is_reachable.any() else 0.0, MOST_KNOWN)
+    odds = (1 - share) / max(share, 1 - share)
+    return float(2 ** (np.round(2 * np.log2(odds)) / 2))
+
+
 def choose_namesakes(
     labels: Integers,
-    left: Integers,
-    right: Integers,
+    ends: tuple[Integers, Integers],
     log_odds: Floats,
     *,
     accept: float,
     is_reachable: Marks,
+    nobody: float = 1.0,
 ) -> tuple[Integers, Integers]:
     """Return the pairs of groups that are one person although they may be strangers.
 
     Two groups are worth what their least alike pair is worth: a group knows what its records know
-    together. All groups that a group may be share one probability with its being none of them.
+    together. All groups that can be reached and may be a group share one probability with its
+    being none of them. Mere names do not compete with each other: one shopper leaves many.
 
     Args:
         labels: Group of each record, from 0.
-        left: One record of each pair that may be strangers.
-        right: The other record.
+        ends: Both records of each pair that may be strangers.
         log_odds: log2 odds of a match of each pair.
-        accept: Probability from which two groups are one, if one of them is but a name; from one
-            half on none has two partners.
+        accept: Probability from which two groups are one; at least one half if one of them is
+            but a name, so that none has two partners that can be reached.
         is_reachable: Records that hold an address, a number or a mailbox.
+        nobody: Odds that a mere name is nobody else's; see ``nobody_odds``.
 
     Returns:
         Both groups of each chosen pair, the smaller number first.
     """
-    low = np.minimum(labels[left], labels[right])
-    high = np.maximum(labels[left], labels[right])
+    low, high, odds = _least_alike(labels, ends, log_odds)
+    groups = int(labels.max(initial=-1)) + 1
+    reached = np.bincount(labels[is_reachable], minlength=groups) > 0
+    known = _claims(low, high, odds, reached)
+    names = _claims(low, high, odds, ~reached)
+    both, either = reached[low] & reached[high], reached[low] | reached[high]
+    mere = np.where(reached[low], high, low)
+    anybody = known + names
+    others = np.where(
+        both,
+        1 + np.maximum(known[low], known[high]),
+        np.where(either, nobody + known[mere], 1 + np.maximum(anybody[low], anybody[high])),
+    )
+    sure = np.where(both, max(accept, SURE_PROB), max(accept, EVEN_PROB))
+    chosen = odds / others >= sure
+    return low[chosen].astype(np.int64), high[chosen].astype(np.int64)
+
+
+def _least_alike(
+    labels: Integers, ends: tuple[Integers, Integers], log_odds: Floats
+) -> tuple[Integers, Integers, Floats]:
+    """Return every two groups that a pair joins, and the odds of their least alike pair."""
+    low = np.minimum(*(labels[end] for end in ends))
+    high = np.maximum(*(labels[end] for end in ends))
     apart = low != high
     low, high, bits = low[apart], high[apart], log_odds[apart]
     order = np.lexsort((bits, high, low))
     low, high, bits = low[order], high[order], bits[order]
     is_first = np.ones(len(low), dtype=bool)
     is_first[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
-    low, high, odds = low[is_first], high[is_first], np.exp2(bits[is_first])
-    groups = int(labels.max(initial=-1)) + 1
-    claims = np.bincount(low, odds, groups) + np.bincount(high, odds, groups)
-    reached = np.bincount(labels[is_reachable], minlength=groups) > 0
-    sure = np.where(reached[low] & reached[high], max(accept, SURE_PROB), accept)
-    chosen = odds / (1 + np.maximum(claims[low], claims[high])) >= sure
-    return low[chosen].astype(np.int64), high[chosen].astype(np.int64)
+    return low[is_first], high[is_first], np.exp2(bits[is_first])
+
+
+def _claims(low: Integers, high: Integers, odds: Floats, is_counted: Marks) -> Floats:
+    """Return the summed odds of each group's pairs with the groups that count."""
+    claims = np.bincount(low, odds * is_counted[high], len(is_counted))
+    return np.asarray(claims + np.bincount(high, odds * is_counted[low], len(is_counted)))

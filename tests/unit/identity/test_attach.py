@@ -97,3 +97,16 @@ def test_the_card_outranks_a_payment_card_of_the_family(attach: Settle) -> None:
         {"payment_token": "joint"},
     )
     assert (found["r0"][0], found["r1"][0], found["r2"][0]) == ("anna", "ben", None)
+
+
+def test_who_used_a_shared_mailbox_at_a_till_uses_it_there_again(attach: Settle) -> None:
+    """Both are registered with it; Ben alone has shopped with it."""
+    named = {"given_name": "Ben", "family_name": "Smith", "email": "smiths@web.de"}
+    found = attach({**named, "loyalty_id": "0072"}, {"email": "smiths@web.de"})
+    assert found["r1"][0] == "ben"
+
+
+def test_one_more_registration_decides_nothing_about_a_shared_mailbox(attach: Settle) -> None:
+    named = {"given_name": "Ben", "family_name": "Smith", "email": "smiths@web.de"}
+    account = {**named, "source": "web", "record_kind": "account", "account_id": "b"}
+    assert attach(account, {"email": "smiths@web.de"})["r1"][0] is None

@@ -6,20 +6,24 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipeline.identity.scoring.namesakes import choose_namesakes
+from cdp_pipeline.identity.scoring.namesakes import choose_namesakes, nobody_odds
 
 
 def _choose(
-    labels: list[int], pairs: list[tuple[int, int, float]], reachable: list[int] | None = None
+    labels: list[int],
+    pairs: list[tuple[int, int, float]],
+    reachable: list[int] | None = None,
+    *,
+    nobody: float = 1.0,
 ) -> set[tuple[int, int]]:
     left, right, bits = zip(*pairs, strict=True) if pairs else ((), (), ())
     low, high = choose_namesakes(
         np.array(labels, np.int64),
-        np.array(left, np.int64),
-        np.array(right, np.int64),
+        (np.array(left, np.int64), np.array(right, np.int64)),
         np.array(bits, np.float64),
         accept=0.5,
         is_reachable=np.isin(np.arange(len(labels)), reachable or []),
+        nobody=nobody,
     )
     return set(zip(low.tolist(), high.tolist(), strict=True))
 
@@ -55,20 +59,57 @@ def test_a_group_knows_what_its_records_know_together() -> None:
     assert _choose([0, 0, 1], [(0, 2, 3.0), (1, 2, -4.0)]) == set()
 
 
+def test_receipts_with_a_name_do_not_compete_for_the_shopper_who_leaves_them() -> None:
+    """Anna (0) shops three times and gives her name: three receipts, one Anna."""
+    receipts = [(0, 1, 1.0), (0, 2, 1.0), (0, 3, 1.0)]
+    alike = [(1, 2, 1.0), (1, 3, 1.0), (2, 3, 1.0)]
+    assert _choose([0, 1, 2, 3], receipts + alike, [0]) == {(0, 1), (0, 2), (0, 3)}
+
+
+def test_a_receipt_is_nobodys_where_two_of_its_name_can_be_reached() -> None:
+    pairs = [(0, 2, 1.0), (1, 2, 1.0)]
+    assert _choose([0, 1, 2], pairs, [0, 1], nobody=0.1) == set()
+
+
+def test_where_most_people_are_known_a_common_name_suffices() -> None:
+    assert _choose([0, 1], [(0, 1, -1.5)], [0], nobody=0.25) == {(0, 1)}
+    assert _choose([0, 1], [(0, 1, -1.5)], [0], nobody=1.0) == set()
+    assert _choose([0, 1], [(0, 1, -1.5)], [0, 1], nobody=0.25) == set(), "both can be reached"
+
+
+def test_the_odds_of_being_nobody_come_from_records_that_can_be_reached() -> None:
+    """Three of four have a partner; the fifth is but a name, and its pair is not counted."""
+    left, right = np.array([0, 1, 0, 3]), np.array([1, 2, 4, 2])
+    certain = np.array([True, True, True, False])
+    odds = nobody_odds(left, right, certain, np.array([True] * 4 + [False]))
+    assert abs(np.log2(odds) - np.log2(1 / 3)) <= 0.25
+
+
+def test_the_odds_of_being_nobody_are_bounded() -> None:
+    none = np.zeros(0, np.int64)
+    assert nobody_odds(none, none, none.astype(bool), np.ones(3, dtype=bool)) == 1
+    assert nobody_odds(none, none, none.astype(bool), np.zeros(0, dtype=bool)) == 1
+    pair = np.array([0]), np.array([1])
+    assert nobody_odds(*pair, np.array([True]), np.ones(2, dtype=bool)) > 0.04
+
+
 @settings(deadline=None)  # a busy machine is no error
 @given(
     labels=st.lists(st.integers(0, 6), min_size=2, max_size=12),
     data=st.data(),
 )
-def test_nobody_gets_two_partners_and_the_order_is_nothing(
+def test_nobody_gets_two_partners_who_can_be_reached_and_the_order_is_nothing(
     labels: list[int], data: st.DataObject
 ) -> None:
     ends = st.integers(0, len(labels) - 1)
     pairs = data.draw(st.lists(st.tuples(ends, ends, st.floats(-6, 12)), max_size=30))
-    chosen = _choose(labels, pairs)
-    partners = [group for pair in chosen for group in pair]
-    odds = {group: partners.count(group) for group in partners}
-    assert all(count == 1 for count in odds.values())
+    reachable = data.draw(st.lists(ends, max_size=12))
+    nobody = data.draw(st.floats(0.05, 1))
+    chosen = _choose(labels, pairs, reachable, nobody=nobody)
+    reached = {labels[place] for place in reachable}
+    both_ways = [*chosen, *((high, low) for low, high in chosen)]
+    partners = [one for one, other in both_ways if other in reached]
+    assert len(set(partners)) == len(partners)
     assert all(low < high for low, high in chosen)
     turned = [(right, left, bits) for left, right, bits in reversed(pairs)]
-    assert _choose(labels, turned) == chosen
+    assert _choose(labels, turned, reachable, nobody=nobody) == chosen

@@ -78,8 +78,8 @@ def test_whole_components_of_competitors_group_as_in_a_full_night(
 
 
 def test_a_new_candidate_takes_a_namesake_away() -> None:
-    """Node 1 was node 0's only candidate; with node 2 neither is likelier than not."""
+    """Node 0 was the mere name's (1) only candidate; with node 2 neither is likelier than not."""
     before = _group([(0, 1, 3.0, 0.0)])
-    after = _group([(0, 1, 3.0, 0.0), (0, 2, 3.0, 0.0)])
+    after = _group([(0, 1, 3.0, 0.0), (1, 2, 3.0, 0.0)])
     assert before[0] == before[1]
     assert len(set(after[:3])) == 3
