@@ -76,7 +76,7 @@ def _steps(found: Loads, loads: list[Loads]) -> str:
     lines.append(
         f"| **all** | {found.total(0):.1f} | {found.total(0, 'wall'):.1f} | | "
         f"{found.total(last):.1f} | {_imports(found, last):.1f} | {found.total(last, 'wall'):.1f} "
-        f"| {found.peak:,.0f} | {half.total(last) if half else 0:.1f} |"
+        f"| {found.peak:,.0f} | {f'{half.total(last):.1f}' if half else ''} |"
     )
     return "\n".join([*lines, ""])
 
