@@ -139,6 +139,9 @@ def rewrite_table(
     for part in (build / FOLDER / Path(*full_name.split("."))).glob(f"*/{PART}"):
         if part not in kept:
             shutil.rmtree(part.parent)
+    whole = build / _file_of(full_name, WHOLE)
+    if whole not in kept:
+        whole.unlink(missing_ok=True)  # the version may be from before the table was split
     return months
 
 

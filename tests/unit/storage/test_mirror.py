@@ -184,6 +184,11 @@ def test_a_table_written_again_keeps_the_months_that_stay(
     assert [row[0] for row in read(tmp_path / "1")] == [1, 2, 3, 4]
     october = month_folder(TABLE, "2026-10") / PART
     assert (tmp_path / "1" / october).samefile(tmp_path / "2" / october)
+    # A file from before the table was split holds what has gone.
+    whole = tmp_path / "2" / "parquet" / "core" / "sales.parquet"
+    whole.write_bytes(b"of another layout")
+    rewrite_table(con, TABLE, spec, tmp_path / "2", source=source, earlier=was)
+    assert not whole.exists()
 
 
 def test_a_whole_table_is_linked_while_rows_and_columns_stay(
