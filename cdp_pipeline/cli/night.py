@@ -101,6 +101,8 @@ def check(*, as_json: JsonOption = False) -> None:
     else:
         for error in findings.errors:
             output.show_error(error, as_json=False)
+        for remark in findings.remarks:
+            output.say(remark)
         output.say(findings.summary)
     if findings.errors:
         raise typer.Exit(findings.errors[0].exit_code)

@@ -21,6 +21,7 @@ from cdp_pipeline.ingest.vetting import vet_contract
 from cdp_pipeline.orchestration.steps import nightly_graph
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.reports import check_report
+from cdp_pipeline.project.unused import unused_columns
 from cdp_pipeline.segments.rules import FEATURES_TABLE, vet_segment
 from cdp_pipeline.warehouse.rehearsal import rehearse
 
@@ -32,10 +33,12 @@ class Findings:
     Attributes:
         checked: Count of declarations by kind.
         errors: Every mistake found.
+        remarks: What is no mistake and should be looked at.
     """
 
     checked: dict[str, int] = field(default_factory=dict)
     errors: list[CdpError] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def summary(self) -> str:
@@ -47,7 +50,8 @@ class Findings:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data."""
-        return {"checked": self.checked, "errors": [error.as_dict() for error in self.errors]}
+        errors = [error.as_dict() for error in self.errors]
+        return {"checked": self.checked, "errors": errors, "remarks": self.remarks}
 
     def attempt(self, check: Callable[[], Any]) -> Any:  # noqa: ANN401 - what the check returns
         """Run one check; keep its error and return None if it raises one of ours."""
@@ -83,7 +87,13 @@ def _check_contracts(project: Project, findings: Findings) -> None:
     for name, contract in project.sources.items():
         where = project.path_of("source", name)
         vet = partial(vet_contract, contract, project.entities, where=where)
-        findings.attempt(partial(vet, sources=project.sources))
+        if findings.attempt(partial(vet, sources=project.sources)) is None:
+            continue
+        if unused := unused_columns(contract, project.sources):
+            findings.remarks.append(
+                f"{where}: nothing uses {', '.join(unused)}; list them under `ignore:` and they "
+                "are not stored"
+            )
     findings.checked["sources"] = len(project.sources)
 
 

@@ -245,6 +245,21 @@ def test_a_missing_optional_column_is_null(stage: Stage) -> None:
     assert stage(_lines("id", "1", "2"), contract).rows[1]["extra"] is None
 
 
+@pytest.mark.parametrize("ignore", [[], ["diagnosis"]])
+def test_what_no_contract_declares_is_stored_nowhere(stage: Stage, ignore: list[str]) -> None:
+    contract = make_contract({"id": {}, "n": {"type": "integer"}}, ignore=ignore)
+    outcome = stage(_lines("id,n,diagnosis", "1,1,gout", "2,x,gout"), contract)
+    assert set(outcome.rows[0]) == {"id", "n", "_file", "_line", "_item", "_business_date"}
+    assert "gout" not in str(outcome)
+    dropped = [text for text in outcome.notes.messages if "diagnosis" in text]
+    assert len(dropped) == (0 if ignore else 1)
+    nested = contract.model_copy(
+        update={"delivery": contract.delivery.model_copy(update={"format": "jsonl"})}
+    )
+    data = b'{"id": "1", "n": 1, "diagnosis": "gout"}\n{"id": "2", "n": "x", "diagnosis": "gout"}\n'
+    assert "gout" not in str(stage(data, nested, name="a.jsonl"))
+
+
 def test_ignored_columns_may_be_named_by_pattern(stage: Stage) -> None:
     contract = make_contract({"id": {}}, ignore=["tax * value"])
     outcome = stage(_lines("id,Tax 1 Value,Tax 2 Value", "1,2,3"), contract)

@@ -34,8 +34,17 @@ def change(path: Path, old: str, new: str) -> None:
 def test_what_ships_is_right(copy: Path) -> None:
     findings = check(copy)
     assert [str(error) for error in findings.errors] == []
+    assert findings.remarks == []
     assert findings.checked["sources"] == 13
     assert findings.checked["segments"] >= 12
+
+
+def test_a_column_that_nothing_uses_is_remarked_upon(copy: Path) -> None:
+    contract = copy / "expectations" / "pos_sales.yml"
+    change(contract, "\ncolumns:\n", "\ncolumns:\n  shoe_size: {pii: identifier, optional: true}\n")
+    (remark,) = check(copy).remarks
+    assert "pos_sales.yml: nothing uses" in remark
+    assert "shoe_size" in remark
 
 
 def test_a_misspelt_column_in_a_segment_is_answered_with_the_right_one(copy: Path) -> None:
