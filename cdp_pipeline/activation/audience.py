@@ -19,6 +19,7 @@ from cdp_pipeline.privacy.consent import (
     hold_to_consent,
     permitted,
 )
+from cdp_pipeline.project.consent_rules import ConsentRules
 
 EXCLUSIONS = ("no_consent", "no_contact", "shared_contact", "holdout", "cap", "incomplete")
 """Reasons to leave a member out, in the order in which they are looked at."""
@@ -90,11 +91,13 @@ class Reach:
     Attributes:
         channel: Channel they are for.
         gates: Tables of the consent gate; finished rows are held to each of them.
+        asked: What each gate was asked: purpose and channel.
         table: Temporary table with customer_id, is_permitted and address.
     """
 
     channel: str
     gates: tuple[str, ...]
+    asked: tuple[tuple[str, str | None], ...]
     table: str
 
 
@@ -105,11 +108,13 @@ class ReachFinder:
     Attributes:
         con: The build, with ``core`` finished: consent does not change while files are written.
         business_date: Day as of which grants count.
+        rules: Which of several statements holds.
         known: What was found, by purposes and channel.
     """
 
     con: duckdb.DuckDBPyConnection
     business_date: date
+    rules: ConsentRules
     known: dict[tuple[frozenset[tuple[str, str | None]], str], Reach] = field(default_factory=dict)
 
     def find(self, *, purposes: Iterable[tuple[str, str | None]], channel: str) -> Reach:
@@ -128,15 +133,22 @@ class ReachFinder:
         return self.known[key]
 
     def _make(self, purposes: frozenset[tuple[str, str | None]], channel: str) -> Reach:
+        wanted = tuple(sorted(purposes, key=str))
         gates = tuple(
-            permitted(self.con, purpose=purpose, channel=asked, business_date=self.business_date)
-            for purpose, asked in sorted(purposes, key=str)
+            permitted(
+                self.con,
+                purpose=purpose,
+                channel=asked,
+                business_date=self.business_date,
+                rules=self.rules,
+            )
+            for purpose, asked in wanted
         )
         union = " union all ".join(
             f"select customer_id, is_permitted from {gate}"  # noqa: S608 - names made by the gate
             for gate in gates
         )
-        reach = Reach(channel, gates, f"reach_{len(self.known)}")
+        reach = Reach(channel, gates, wanted, f"reach_{len(self.known)}")
         address = ADDRESSES[channel]
         self.con.execute(
             _REACH.format(table=reach.table, gates=union, address=address, gate_count=len(gates))

@@ -38,6 +38,7 @@ from cdp_pipeline.activation.projection import (
     rows_sql,
     vet_destination,
 )
+from cdp_pipeline.activation.proofs import finish_proofs, note_proofs, open_proofs
 from cdp_pipeline.activation.triggers import OfferOutcome, carry_contact_log, choose_triggers
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.log import get_logger
@@ -92,7 +93,8 @@ def run(context: RunContext) -> StepResult:
 
     Makes:
         ``ops.exports``: one row per file. ``ops.contact_log``: one row per trigger handed over,
-        ever. ``ops.export_members``: what each destination was last told.
+        ever. ``ops.export_members``: what each destination was last told. ``ops.export_proofs``:
+        the consent behind every row.
 
     Raises:
         ConfigError: An offer or destination names a column that does not exist.
@@ -109,14 +111,15 @@ def run(context: RunContext) -> StepResult:
         definitions = fetch_dicts(con, "select * from segments.definitions order by segment")
         segments = {row["segment"]: row for row in definitions}
         carry_contact_log(con)
-        finder = ReachFinder(con, context.business_date)
+        finder = ReachFinder(con, context.business_date, project.consent)
         offers, messages = choose_triggers(
             con, context, project, served=frozenset(segments), finder=finder
         )
         night = _Night(con, context, project, folder, columns, segments, offers, finder)
         files = _write_all(night, messages)
         _record(con, files)
-        for table in ("exports", "contact_log", "export_members"):
+        finish_proofs(con)
+        for table in ("exports", "contact_log", "export_members", "export_proofs"):
             declare_table(con, project.table(f"ops.{table}"))
     return _tell(files, offers, messages)
 
@@ -129,6 +132,7 @@ def offer_hash(spec: OfferSpec) -> str:
 
 def _write_all(night: _Night, messages: list[str]) -> list[tuple[DestinationSpec, ExportedFile]]:
     open_memory(night.con)
+    open_proofs(night.con)
     files: list[tuple[DestinationSpec, ExportedFile]] = []
     for _, spec in sorted(night.project.destinations.items()):
         if spec.content == "trigger":
@@ -160,9 +164,11 @@ def _write_triggers(night: _Night, spec: DestinationSpec) -> list[ExportedFile]:
             {"offer": offer.spec.name},
         )
         purpose = night.project.segments[offer.spec.segment].purpose
-        _make_rows(night, spec, offer.spec.name, _reach(night, spec, purpose))
+        reach = _reach(night, spec, purpose)
+        _make_rows(night, spec, offer.spec.name, reach)
         item = _Item(spec, offer.spec.name, offer_hash(offer.spec))
         written.append(_write_full(night, item, offer.counts))
+        note_proofs(night.con, destination=spec.name, name=offer.spec.name, reach=reach)
     return written
 
 
@@ -188,6 +194,7 @@ def _write_audiences(
             messages.append(f"{spec.name}: {segment} has {too_few}")
         else:
             written.append(_write_full(night, item, counts))
+            note_proofs(night.con, destination=spec.name, name=segment, reach=reach)
         if spec.has_delta:
             written += _write_differences(night, item, with_added=not is_small)
     return written + _withdraw_retired(night, spec, wanted)

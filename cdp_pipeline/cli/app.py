@@ -77,7 +77,7 @@ OPTIONS = Globals()
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-def parse_date(text: str) -> date:
+def parse_date(text: str, *, option: str = "--date") -> date:
     """Return a date written as YYYY-MM-DD.
 
     Raises:
@@ -87,7 +87,7 @@ def parse_date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(
-            f"{text!r} is not a date", where="--date", hint="Write it as 2026-11-20."
+            f"{text!r} is not a date", where=option, hint="Write it as 2026-11-20."
         ) from error
 
 
@@ -129,6 +129,7 @@ def run_app(arguments: list[str]) -> int:
         "value",
         "recommend",
         "privacy",
+        "consent",
     ):
         import_module(f"cdp_pipeline.cli.{module}")
 

@@ -35,7 +35,7 @@ def erase(
     from cdp_pipeline.rights.erasure import erase_people, find_people, open_resolver
     from cdp_pipeline.storage.lock import hold_lock
 
-    context = _context()
+    context = open_context()
     with hold_lock(DataPaths.of(context).lock, "erasure"):
         with open_resolver(context) as con:
             subjects = find_people(con, context, people)
@@ -54,7 +54,7 @@ def resume(*, as_json: JsonOption = False) -> None:
     from cdp_pipeline.rights.erasure import resume_erasures
     from cdp_pipeline.storage.lock import hold_lock
 
-    context = _context()
+    context = open_context()
     with hold_lock(DataPaths.of(context).lock, "erasure"):
         certificates = resume_erasures(context)
     for certificate in certificates:
@@ -83,7 +83,7 @@ def access(
     from cdp_pipeline.storage.audit import Deed, note
     from cdp_pipeline.storage.files import write_atomic, write_json
 
-    context = _context()
+    context = open_context()
     with open_resolver(context) as con:
         subject = find_people(con, context, [person])[0]
     note(context.settings, Deed("access", "1 person", subject.customers, reason))
@@ -102,7 +102,7 @@ def access(
         output.say(f"wrote {path}")
 
 
-def _context() -> RunContext:
+def open_context() -> RunContext:
     """Return a context of the night that is published: its day is noted on certificates."""
     from cdp_pipeline.storage.versions import current_version
 

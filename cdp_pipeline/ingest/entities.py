@@ -22,7 +22,7 @@ from cdp_pipeline.ingest.deliveries import (
     staged_places,
 )
 from cdp_pipeline.ingest.drift import compare_with_history
-from cdp_pipeline.ingest.feeds import PERSON_ENTITY, SourceFeed, build_entity
+from cdp_pipeline.ingest.feeds import CONSENT_ENTITY, PERSON_ENTITY, SourceFeed, build_entity
 from cdp_pipeline.ingest.joining import feed_columns, join_sources
 from cdp_pipeline.ingest.ledger import LedgerEntry, check_conservation, write_ledger
 from cdp_pipeline.ingest.loading import (
@@ -32,6 +32,7 @@ from cdp_pipeline.ingest.loading import (
     make_current,
     write_conflicts,
 )
+from cdp_pipeline.ingest.statements import keep_ledger, make_stated
 from cdp_pipeline.ingest.touched import begin_changes, note_touched
 from cdp_pipeline.privacy.actions import read_actions, write_actions
 from cdp_pipeline.project.contracts import SourceContract
@@ -54,6 +55,7 @@ class _Source:
     current: CurrentRows
     where: str
     view: str = ""
+    stated: str = ""
     columns: dict[str, str] = field(default_factory=dict)
 
 
@@ -83,13 +85,24 @@ def run(context: RunContext) -> StepResult:
             project.entities.values(), key=lambda e: (e.name != PERSON_ENTITY, e.name)
         ):
             feeds = [
-                SourceFeed(s.contract, feed, s.view, s.where, s.columns)
+                SourceFeed(
+                    s.contract,
+                    feed,
+                    s.stated if entity.name == CONSENT_ENTITY else s.view,
+                    s.where,
+                    s.columns,
+                )
                 for s in sources
                 for feed in s.contract.feeds
                 if feed.entity == entity.name
             ]
             rows[entity.name], said = build_entity(con, entity, feeds)
             messages += said
+            if entity.name == CONSENT_ENTITY:
+                listed = {d.file_id for source in sources for d in source.listed}
+                rows[entity.name] = keep_ledger(
+                    con, entity, listed=listed, night=context.business_date
+                )
             note_touched(con, entity, feeds, changes.files)
         entries = [entry for source in sources for entry in _entries(context, source)]
         check_conservation(entries)
@@ -130,11 +143,15 @@ def _load(
 
 
 def _join(con: duckdb.DuckDBPyConnection, project: Project, source: _Source) -> _Source:
-    """Return a source with the view that its feeds read."""
+    """Return a source with the views that its feeds read."""
     contract, where = source.contract, source.where
     columns = feed_columns(contract, project.sources, where=where)
     view = join_sources(con, contract, project.sources, view=source.current.view, where=where)
-    return replace(source, view=view, columns=columns)
+    stated = view
+    if any(feed.entity == CONSENT_ENTITY for feed in contract.feeds):
+        rows = make_stated(con, contract, source.current, where=where)
+        stated = join_sources(con, contract, project.sources, view=rows, where=where)
+    return replace(source, view=view, stated=stated, columns=columns)
 
 
 def _check_volume(context: RunContext, source: _Source) -> Iterator[str]:

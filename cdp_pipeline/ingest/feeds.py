@@ -26,6 +26,7 @@ from cdp_pipeline.storage.warehouse import (
 )
 
 PERSON_ENTITY = "person_records"
+CONSENT_ENTITY = "consents"
 LINE_ENTITIES = frozenset({"sale_lines", "order_lines"})
 """Entities in which a repeated key would lose money."""
 
@@ -51,6 +52,8 @@ _HASHED = (
     *("title", "middle_name", "sex", "birth_year", "birth_place", "occupation", "category"),
     *("house_number", "city", "state", "country", *IDENTIFYING),
 )
+_OF_FILE = {"file_id": "v._file", "file_line": "v._line"}
+_WORDED = ("legal_basis", "wording_version")
 _SEPARATOR = "chr(31)"
 
 
@@ -155,7 +158,7 @@ def feed_select(con: duckdb.DuckDBPyConnection, entity: TableSpec, source: Sourc
         joins = ""
     else:
         joins = _person_join(entity, source, selected)
-    if entity.name == "consents" and "statement_id" not in values:
+    if entity.name == CONSENT_ENTITY and "statement_id" not in values:
         selected["statement_id"] = _statement_id(selected)
     listed = ", ".join(
         f"cast({value} as {entity.header.columns[name].type}) as {quote_column(name)}"
@@ -178,7 +181,10 @@ def record_key(values: dict[str, str]) -> str:
 
 
 def _statement_id(selected: dict[str, str]) -> str:
-    names = ("person_record_key", "purpose", "channel", "status", "captured_at")
+    names = ["person_record_key", "purpose", "channel", "status", "captured_at"]
+    names += [name for name in _WORDED if selected[name] != "null"]
+    if selected["captured_at"] == "null":  # it was stated when it was delivered, for all we know
+        names.append("delivered_on")
     parts = ", ".join(f"coalesce(cast({selected[name]} as varchar), '')" for name in names)
     return f"md5(concat_ws({_SEPARATOR}, {parts}))"
 
@@ -216,6 +222,8 @@ def _default(name: str, entity: TableSpec, values: dict[str, str], contract: Sou
         return "v._business_date"
     if name == "first_delivered_on":
         return "v._first_date"
+    if name in _OF_FILE:
+        return _OF_FILE[name]
     moment = f"{name.removesuffix('_on')}_at"
     if name.endswith("_on") and moment in values and moment in entity.header.columns:
         return f"business_date({values[moment]})"
@@ -275,7 +283,9 @@ def _one_row_a_key(con: duckdb.DuckDBPyConnection, entity: TableSpec) -> tuple[i
     fullest = [f"{quote_column(n)} is not null" for n in IDENTIFYING if n in header]
     order = [f"({' + '.join(f'cast({f} as integer)' for f in fullest)}) desc"] if fullest else []
     order += ["updated_at desc nulls last"] if "updated_at" in header else []
-    order += ["delivered_on desc", *(f"{quote_column(n)} nulls last" for n in header)]
+    # A statement that is delivered again was made when it first came.
+    direction = "asc" if entity.name == CONSENT_ENTITY else "desc"
+    order += [f"delivered_on {direction}", *(f"{quote_column(n)} nulls last" for n in header)]
     oldest = (
         f"replace (min(first_delivered_on) over (partition by {key}) as first_delivered_on) "
         if "first_delivered_on" in header
@@ -287,6 +297,6 @@ def _one_row_a_key(con: duckdb.DuckDBPyConnection, entity: TableSpec) -> tuple[i
         f"select * {oldest}from incoming qualify row_number() over ("
         f"partition by {key} order by {', '.join(order)}) = 1 order by {key}",
     )
-    if entity.name in {PERSON_ENTITY, "consents"}:
+    if entity.name in {PERSON_ENTITY, CONSENT_ENTITY}:
         return keys, []
     return keys, [f"{entity.name}: {rows} rows share {keys} keys; the newest of each counts"]

@@ -102,7 +102,7 @@ def join_sources(
             f"{alias}.{quote_column(their)} as {quote_column(name)}"
             for name, their in join.columns.items()
         ]
-    name = f"joined_{contract.name}"
+    name = f"joined_{view}"
     con.execute(
         f"create or replace temp view {name} as "  # noqa: S608 - quoted
         f"select {', '.join(selected)} from {view} as v{''.join(joined)}"

@@ -20,11 +20,16 @@ import duckdb
 from cdp_pipeline.ingest.deliveries import PRIVATE_FILE_MODE, Delivery
 from cdp_pipeline.project.contracts import SQL_TYPES, SourceContract
 from cdp_pipeline.project.expressions import vet_predicate
-from cdp_pipeline.storage.warehouse import fetch_value, quote_column, quote_literal
+from cdp_pipeline.storage.warehouse import (
+    fetch_value,
+    quote_column,
+    quote_literal,
+)
 
 CONFLICT_RULE = "conflicting_key"
 _MOST_BYTES = 10**9
 _UNITS = {unit: 1024**power for power, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB"))}
+
 PSEUDO_TYPES = {
     "_file": "varchar",
     "_line": "bigint",
@@ -128,7 +133,7 @@ def _make_view(
     first, joined = _make_first_dates(con, contract, delivered)
     con.execute(
         f"create or replace temp view current_{contract.name} as "  # noqa: S608 - plain names
-        f"select {delivered}.* exclude (_excluded) {_without_hubs(contract)}, "
+        f"select {delivered}.* exclude (_excluded) {without_hubs(contract)}, "
         f"{first} as _first_date from {delivered}{joined} "
         f"where _excluded is null {newest} and not exists ("
         f"select 1 from {fates} as f where f._seq = {delivered}._seq "
@@ -218,7 +223,8 @@ def _is_hub(contract: SourceContract) -> dict[str, str]:
     }
 
 
-def _without_hubs(contract: SourceContract) -> str:
+def without_hubs(contract: SourceContract) -> str:
+    """Return SQL that replaces values which name nobody; empty if the contract has none."""
     values = ", ".join(
         f"case when {is_hub} then null else {quote_column(name)} end as {quote_column(name)}"
         for name, is_hub in _is_hub(contract).items()

@@ -4,18 +4,24 @@ Nothing else in the package decides about consent, and every export passes here 
 choose people (``permitted``), once to prove the finished rows (``hold_to_consent``). How a person
 is reached, and whom a segment holds, does not belong here.
 
-The rules, strictest first:
+What the law fixes, strictest first:
 
 1. Nobody is permitted without a grant for exactly this purpose and channel (default deny).
 2. A request to erase or to restrict, or an objection to processing, blocks everything, whatever
    its status.
-3. The newest statement per person, purpose and channel wins; of equally recent ones, which a merge
-   of records can bring together, the most restrictive.
+3. The newest statement per person, purpose and channel wins; of equally recent ones the most
+   restrictive.
 4. A refusal that names no purpose or channel counts for all of them; a grant counts only for the
    purpose and channel it names (or for a purpose asked without channel, if it names none).
-5. A grant without a time, or from after the business date, is no proof. A refusal always counts.
+5. A grant without a time, or from after the business date, is no proof. A refusal counts as soon as
+   it was stated or known, whichever came first.
 6. Two people who share one inbox or device share its refusals, unless the grant is newer; also
    those of a person whose address belongs to another one.
+
+What a project declares in ``sql/consent.yml`` (``ConsentRules``) divides a person's statements into
+voices, each with a last word of its own: former customers after a merge, and sources. The strictest
+voice holds. A former customer stops being a voice once that customer, or the one merged into, says
+anything after the merge.
 """
 
 from __future__ import annotations
@@ -26,6 +32,7 @@ from datetime import date
 import duckdb
 
 from cdp_pipeline.core.errors import PrivacyError
+from cdp_pipeline.project.consent_rules import ConsentRules
 from cdp_pipeline.storage.warehouse import fetch_value, has_table, quote_identifier
 
 LEDGER_TABLES = (
@@ -54,7 +61,14 @@ _PERMITTED = """
 with statements as (
     select
         customer_id,
+        source,
+        statement_id,
         captured_at,
+        recorded_on,
+        legal_basis,
+        wording_version,
+        {merged_from} as merged_from,
+        merged_on,
         lower(trim(purpose)) as purpose,
         lower(trim(channel)) as channel,
         case lower(trim(status))
@@ -65,37 +79,95 @@ with statements as (
         end as strictness,
     from core.fct_consents
     where customer_id is not null
+        and (
+            cast($known_at as date) is null
+            or (recorded_on is null or recorded_on <= cast($known_at as date))
+            and (linked_on is null or linked_on <= cast($known_at as date))
+        )
 ),
 
 relevant as (
-    select customer_id, captured_at, strictness
+    select *
     from statements
     where case
         when strictness = 0
             then purpose = $purpose
                 and channel is not distinct from $channel
                 and business_date(captured_at) <= $business_date
+                and source not in (select unnest($distrusted::varchar[]))
+                and (
+                    cast($lasts_days as integer) is null
+                    or $business_date < business_date(captured_at) + cast($lasts_days as integer)
+                )
         else (purpose is null or purpose = $purpose)
             and (channel is null or channel is not distinct from $channel)
+            and (
+                recorded_on is null
+                or captured_at is null
+                or least(business_date(captured_at), recorded_on) <= $business_date
+            )
     end
+),
+
+unconfirmed as (
+    select former.customer_id, former.merged_from
+    from relevant as former
+    where former.merged_from is not null and not exists (
+        select 1
+        from relevant as later
+        where later.customer_id = former.customer_id
+            and (later.merged_from is null or later.merged_from = former.merged_from)
+            and business_date(later.captured_at) > former.merged_on
+    )
+    group by former.customer_id, former.merged_from
+),
+
+voiced as (
+    select
+        relevant.*,
+        coalesce(unconfirmed.merged_from, '') as person_voice,
+        {source_voice} as source_voice,
+    from relevant
+    left join unconfirmed
+        on relevant.customer_id = unconfirmed.customer_id
+        and relevant.merged_from = unconfirmed.merged_from
+),
+
+last_words as (
+    select *
+    from voiced
+    qualify row_number() over (
+        partition by customer_id, person_voice, source_voice
+        order by captured_at desc nulls first, strictness desc, source, statement_id
+    ) = 1
 ),
 
 ranked as (
     select
-        customer_id,
-        captured_at,
-        strictness,
+        *,
+        case
+            when count(distinct strictness) over same_person = 1 then 'last_word'
+            when count(distinct person_voice) over same_person > 1 then 'merged_people'
+            else 'between_sources'
+        end as rule,
         row_number() over (
             partition by customer_id
-            order by captured_at desc nulls first, strictness desc
-        ) as recency,
-    from relevant
+            order by
+                strictness desc, captured_at desc nulls first, source, statement_id, person_voice
+        ) as place,
+    from last_words
+    window same_person as (partition by customer_id)
 ),
 
 blocked as (
     select distinct customer_id
     from core.privacy_requests
     where customer_id is not null and lower(trim(request_type)) in {blocking}
+        and (
+            cast($known_at as date) is null
+            or received_on is null
+            or received_on <= $business_date
+        )
 ),
 
 people as (
@@ -107,7 +179,7 @@ people as (
 judged as (
     select
         people.customer_id,
-        ranked.captured_at,
+        ranked.* exclude (customer_id),
         case
             when blocked.customer_id is not null then 'privacy_request'
             when ranked.strictness = 0 then 'granted'
@@ -117,7 +189,7 @@ judged as (
             else 'never_asked'
         end as reason,
     from people
-    left join ranked on people.customer_id = ranked.customer_id and ranked.recency = 1
+    left join ranked on people.customer_id = ranked.customer_id and ranked.place = 1
     left join blocked on people.customer_id = blocked.customer_id
 ),
 
@@ -162,6 +234,20 @@ final as (
                 then 'shared_address'
             else judged.reason
         end as reason,
+        case
+            when judged.reason = 'privacy_request' then 'privacy_request'
+            when judged.rule is null then 'default_deny'
+            when judged.reason = 'granted' and refused_addresses.address is not null
+                then 'shared_address'
+            else judged.rule
+        end as rule,
+        judged.source,
+        judged.statement_id,
+        judged.captured_at,
+        judged.recorded_on,
+        judged.wording_version,
+        case when judged.strictness = 0 then coalesce(judged.legal_basis, $legal_basis) end
+            as legal_basis,
     from judged
     left join addresses on judged.customer_id = addresses.customer_id
     left join refused_addresses
@@ -174,21 +260,34 @@ select * from final
 
 
 def permitted(
-    con: duckdb.DuckDBPyConnection, *, purpose: str, channel: str | None, business_date: date
+    con: duckdb.DuckDBPyConnection,
+    *,
+    purpose: str,
+    channel: str | None,
+    business_date: date,
+    rules: ConsentRules,
+    known_at: date | None = None,
 ) -> str:
     """Judge every customer for one purpose and channel.
 
     Args:
-        con: Connection to the build, with ``core`` finished.
+        con: Connection to the build, or to a published version, with ``core`` finished.
         purpose: What the contact is for, such as ``marketing``.
         channel: How it is made, such as ``push``; None for a purpose that has no channel, such
             as profiling, whose statements name none either.
-        business_date: Day as of which grants count.
+        business_date: Day as of which statements count.
+        rules: The project's rules.
+        known_at: Asks about the past, with the knowledge of a night: statements recorded and
+            records linked later are left out, and so are requests received after
+            ``business_date``. Default: all that is known counts.
 
     Returns:
         Name of a temporary table. Grain: one row per customer. Key: ``customer_id``. Columns:
-        ``is_permitted`` and ``reason`` (granted, never_asked, withdrawn, objected, unclear,
-        privacy_request, shared_address). A customer who is not in it is not permitted.
+        ``is_permitted``, ``reason`` (granted, never_asked, withdrawn, objected, unclear,
+        privacy_request, shared_address), ``rule`` that decided (default_deny, last_word,
+        merged_people, between_sources, privacy_request, shared_address) and of the statement that
+        decided ``source``, ``statement_id``, ``captured_at``, ``recorded_on``, ``wording_version``,
+        ``legal_basis``. A customer who is not in it is not permitted.
 
     Raises:
         PrivacyError: The consent ledger is missing, so nothing may be permitted.
@@ -200,17 +299,27 @@ def permitted(
             where="consent gate",
             hint="Build core before exporting.",
         )
-    text = f"{purpose}\x1f{channel}\x1f{business_date}"
+    purpose = purpose.strip().lower()
+    text = f"{purpose}\x1f{channel}\x1f{business_date}\x1f{known_at}"
     gate = f"permitted_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     personal = {key: sql for key, sql in ADDRESSES.items() if key not in HOUSEHOLD_CHANNELS}
-    address = personal.get(channel or "", "cast(null as varchar)")
-    judged = _PERMITTED.format(address=address, blocking=BLOCKING)
+    is_strict = rules.merged_people == "most_restrictive"
+    judged = _PERMITTED.format(
+        address=personal.get(channel or "", "cast(null as varchar)"),
+        blocking=BLOCKING,
+        merged_from="merged_from" if is_strict else "cast(null as varchar)",
+        source_voice="source" if rules.between_sources == "most_restrictive" else "''",
+    )
     con.execute(
         f"create or replace temp table {gate} as {judged}",
         {
-            "purpose": purpose.strip().lower(),
+            "purpose": purpose,
             "channel": channel.strip().lower() if channel else None,
             "business_date": business_date,
+            "known_at": known_at,
+            "distrusted": list(rules.distrusted_grants),
+            "lasts_days": rules.grant_lasts_days.get(purpose),
+            "legal_basis": rules.legal_basis.get(purpose, "consent"),
         },
     )
     return gate

@@ -17,6 +17,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from cdp_pipeline.core.errors import CdpError, CombinedConfigError, ConfigError
+from cdp_pipeline.project.consent_rules import ConsentRules
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.project.marketing import DestinationSpec, OfferSpec, SegmentSpec
@@ -32,6 +33,7 @@ from cdp_pipeline.project.yaml_source import parse_model, read_declared, read_mo
 LAYERS = ("identity", "core", "features", "segments", "ops", "marts")
 """Schemas of the warehouse, in the order in which they are made."""
 
+CONSENT_FILE = "consent.yml"
 _NO_DECLARATIONS = {".md", ".png"}
 _PACKAGE = Path(__file__).resolve().parent.parent
 Model = TypeVar("Model", bound=BaseModel)
@@ -51,6 +53,7 @@ class Project:
         queries: Named questions of ``sql/queries`` by name.
         propensities: What people may be likely to do: ``sql/propensities`` by name.
         glossary: Words and their meaning: ``sql/glossary.yml``.
+        consent: Which statement of consent holds: ``sql/consent.yml``, or the defaults.
         fingerprint: SHA-256 over every declaration's path and bytes.
     """
 
@@ -67,6 +70,7 @@ class Project:
     queries: dict[str, QuerySpec]
     propensities: dict[str, PropensitySpec]
     glossary: dict[str, str]
+    consent: ConsentRules
     brand: Brand
     templates: Path
     survivorship: SurvivorshipSpec
@@ -167,8 +171,10 @@ def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
     brand = shelf.read(Brand, brand_file) if brand_file.is_file() else Brand()
     propensities = shelf.read_propensities(sql)
     queries, glossary = shelf.read_queries(sql), shelf.read_glossary(sql)
+    consent_file = sql / CONSENT_FILE
+    consent = shelf.read(ConsentRules, consent_file) if consent_file.is_file() else ConsentRules()
     survivorship = shelf.read(SurvivorshipSpec, _linkage_file(root, "survivorship.yml"))
-    if shelf.errors or linkage is None or brand is None or survivorship is None:
+    if shelf.errors or None in (linkage, brand, survivorship, consent):
         raise _all_of(shelf.errors)
     project = Project(
         root=root,
@@ -184,6 +190,7 @@ def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
         queries=queries,
         propensities=propensities,
         glossary=glossary,
+        consent=consent,
         brand=brand,
         templates=reports / "templates"
         if (reports / "templates").is_dir()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def check_references(project: Project) -> list[CdpError]:
     """Return a mistake for each name that leads nowhere, with its place and the nearest name."""
-    found: list[CdpError] = [*_trusted_sources(project)]
+    found: list[CdpError] = [*_trusted_sources(project), *_distrusted_sources(project)]
     for name, contract in project.sources.items():
         found += _feeds(contract, project.entities, project.path_of("source", name))
     for name, offer in project.offers.items():
@@ -69,6 +69,15 @@ def _trusted_sources(project: Project) -> Iterator[ConfigError]:
         yield ConfigError(
             f"`trusted_as:` names unknown source {name!r}",
             where=_line_of(path, name),
+            hint=suggest(name, sorted(project.sources)),
+        )
+
+
+def _distrusted_sources(project: Project) -> Iterator[ConfigError]:
+    for name in sorted(set(project.consent.distrusted_grants) - set(project.sources)):
+        yield ConfigError(
+            f"`distrusted_grants:` names unknown source {name!r}",
+            where="sql/consent.yml",
             hint=suggest(name, sorted(project.sources)),
         )
 

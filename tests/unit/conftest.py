@@ -34,7 +34,9 @@ create or replace table core.customer_contact (
     birth_date date, loyalty_id varchar, account_id varchar
 );
 create or replace table core.fct_consents (
-    customer_id varchar, purpose varchar, channel varchar, status varchar, captured_at timestamp
+    customer_id varchar, purpose varchar, channel varchar, status varchar, captured_at timestamp,
+    source varchar default 'shop', statement_id varchar, recorded_on date, legal_basis varchar,
+    wording_version varchar, linked_on date, merged_from varchar, merged_on date
 );
 create or replace table core.privacy_requests (
     request_id varchar, customer_id varchar, request_type varchar, received_on date, status varchar
@@ -160,7 +162,9 @@ class Marketing:
             [[row["customer_id"], *(row[name] for name in FEATURES)] for row in rows],
         )
         insert(con, "features.clv", [[r["customer_id"], r.get("clv_12m_amount")] for r in rows])
-        insert(con, "core.fct_consents", self.consents)
+        numbered = [[*said, str(number)] for number, said in enumerate(self.consents)]
+        named = "customer_id, purpose, channel, status, captured_at, statement_id"
+        insert(con, f"core.fct_consents ({named})", numbered)
         insert(
             con,
             "core.privacy_requests",

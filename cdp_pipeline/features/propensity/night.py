@@ -108,7 +108,7 @@ def run(context: RunContext) -> StepResult:
     settings = context.settings.propensity
     with open_build(context) as con:
         tables.create_tables(con)
-        refused = list_refusals(con, context.business_date)
+        refused = list_refusals(con, context.business_date, project.consent)
         versions = _without_dropped(read_tonight(con), list(project.propensities.values()))
         served: list[Served] = []
         for spec in project.propensities.values():

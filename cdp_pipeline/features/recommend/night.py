@@ -208,7 +208,7 @@ def run(context: RunContext) -> StepResult:
     project = load_project(context.project_root)
     with open_build(context) as con:
         con.execute(_CREATE)
-        refused = list_refusals(con, as_of)
+        refused = list_refusals(con, as_of, project.consent)
         versions = read_tonight(con)
         known = _recall(con, versions, settings, as_of)
         levels = [

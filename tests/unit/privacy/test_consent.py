@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from cdp_pipeline.core.errors import PrivacyError
 from cdp_pipeline.privacy.consent import hold_to_consent, permitted
+from cdp_pipeline.project.consent_rules import ConsentRules
 
 DAY = date(2026, 11, 20)
+RULES = ConsentRules()
 OLD, NEW, LATER = "2026-01-01 10:00:00", "2026-06-01 10:00:00", "2026-11-21 10:00:00"
 
 
@@ -41,7 +43,9 @@ def make_ledger() -> duckdb.DuckDBPyConnection:
         );
         create table core.fct_consents (
             customer_id varchar, purpose varchar, channel varchar, status varchar,
-            captured_at timestamp
+            captured_at timestamp, source varchar default 'shop', statement_id varchar,
+            recorded_on date, legal_basis varchar, wording_version varchar, linked_on date,
+            merged_from varchar, merged_on date
         );
         create table core.privacy_requests (
             request_id varchar, customer_id varchar, request_type varchar, received_on date,
@@ -61,13 +65,17 @@ def know(con: duckdb.DuckDBPyConnection, *customers: str, email: str | None = No
 
 
 def state(con: duckdb.DuckDBPyConnection, *statement: Any) -> None:
-    con.execute("insert into core.fct_consents values (?, ?, ?, ?, ?)", list(statement))
+    con.execute(
+        "insert into core.fct_consents (customer_id, purpose, channel, status, captured_at) "
+        "values (?, ?, ?, ?, ?)",
+        list(statement),
+    )
 
 
 def judge(
     con: duckdb.DuckDBPyConnection, channel: str | None = "email", purpose: str = "marketing"
 ) -> dict[str, str]:
-    gate = permitted(con, purpose=purpose, channel=channel, business_date=DAY)
+    gate = permitted(con, purpose=purpose, channel=channel, business_date=DAY, rules=RULES)
     rows = con.execute(f"select customer_id, is_permitted, reason from {gate}").fetchall()
     assert all(is_permitted == (reason == "granted") for _, is_permitted, reason in rows)
     return {name: reason for name, _, reason in rows}
@@ -182,13 +190,13 @@ def test_a_reader_of_the_same_inbox_who_was_never_asked_refuses_nothing(
 def test_the_gate_stays_shut_without_a_ledger(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("drop table core.privacy_requests")
     with pytest.raises(PrivacyError, match=r"core\.privacy_requests"):
-        permitted(con, purpose="marketing", channel="email", business_date=DAY)
+        permitted(con, purpose="marketing", channel="email", business_date=DAY, rules=RULES)
 
 
 def test_rows_that_lack_consent_are_found_out(con: duckdb.DuckDBPyConnection) -> None:
     know(con, "ann", "bob")
     state(con, "ann", "marketing", "email", "granted", OLD)
-    gate = permitted(con, purpose="marketing", channel="email", business_date=DAY)
+    gate = permitted(con, purpose="marketing", channel="email", business_date=DAY, rules=RULES)
     con.execute("create temp table leaving as select 'ann' as customer_id")
     hold_to_consent(con, rows="leaving", gate=gate)
     con.execute("insert into leaving values ('bob'), ('a stranger')")
@@ -233,7 +241,7 @@ def test_permitted_never_meets_not_granted(
         con.execute(
             "insert into core.privacy_requests values ('r', ?, ?, null, null)", [name, kind]
         )
-    gate = permitted(con, purpose="marketing", channel="email", business_date=DAY)
+    gate = permitted(con, purpose="marketing", channel="email", business_date=DAY, rules=RULES)
     rows = con.execute(f"select customer_id from {gate} where is_permitted").fetchall()
     con.close()
     blocked = {name for name, kind in requests if kind != "access"}

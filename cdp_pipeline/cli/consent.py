@@ -1,0 +1,98 @@
+"""The command that shows what a person has agreed to, on any day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cdp_pipeline.cli import output
+from cdp_pipeline.cli.app import OPTIONS, JsonOption, app, parse_date
+from cdp_pipeline.cli.privacy import open_context
+
+if TYPE_CHECKING:
+    from cdp_pipeline.privacy.standing import Standing
+
+
+@app.command(
+    epilog="Example: cdp consent anna@example.com --as-of 2026-06-30 --known-at 2026-07-01"
+)
+def consent(
+    person: Annotated[
+        str, typer.Argument(help="Customer id, source:record_key, e-mail, phone, card or account.")
+    ],
+    *,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Day asked about; default: the published night.")
+    ] = None,
+    known_at: Annotated[
+        str | None,
+        typer.Option("--known-at", help="Night whose knowledge counts; default: the published."),
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why you look; kept in the audit log.")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a person permits, by which rule, and the ledger entries behind it."""
+    from cdp_pipeline.privacy.standing import read_standing
+    from cdp_pipeline.project.loader import load_project
+    from cdp_pipeline.rights.erasure import find_people, open_resolver
+    from cdp_pipeline.storage.audit import Deed, note
+
+    context = open_context()
+    rules = load_project(OPTIONS.root).consent
+    night = context.business_date
+    with open_resolver(context) as con:
+        subject = find_people(con, context, [person])[0]
+        note(context.settings, Deed("consent", "1 person", subject.customers, reason))
+        standing = read_standing(
+            con,
+            subject.customers[0],
+            rules=rules,
+            as_of=parse_date(as_of, option="--as-of") if as_of else night,
+            known_at=parse_date(known_at, option="--known-at") if known_at else night,
+        )
+    if as_json:
+        output.write_json(standing.as_dict())
+    else:
+        _show(standing)
+
+
+def _show(standing: Standing) -> None:
+    output.write(
+        f"{standing.customer_id} as of {standing.as_of}, as known on {standing.known_at}\n"
+    )
+    output.write_table(
+        ("purpose", "channel", "permitted", "reason", "rule", "stated at", "entry"),
+        [
+            (
+                state["purpose"],
+                state["channel"] or "any",
+                "yes" if state["is_permitted"] else "no",
+                state["reason"],
+                state["rule"],
+                state["captured_at"] or "",
+                f"{state['source']}:{state['statement_id'][:12]}" if state["statement_id"] else "",
+            )
+            for state in standing.states
+        ],
+    )
+    output.write("\nledger:" if standing.statements else "\nledger: no entry was known")
+    if standing.statements:
+        output.write_table(
+            ("entry", "purpose", "channel", "status", "stated at", "recorded", "wording", "merged"),
+            [
+                (
+                    f"{said['source']}:{said['statement_id'][:12]}",
+                    said["purpose"],
+                    said["channel"] or "any",
+                    said["status"],
+                    said["captured_at"],
+                    said["recorded_on"],
+                    said["wording_version"] or "",
+                    said["merged_on"] or "",
+                )
+                for said in standing.statements
+            ],
+        )

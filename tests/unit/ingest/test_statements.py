@@ -1,0 +1,140 @@
+"""The consent ledger grows only: older versions, late files, repeats, files that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import duckdb
+import pytest
+
+from cdp_pipeline.ingest.statements import keep_ledger
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.project.tables import TableSpec
+from tests.unit.ingest.conftest import NIGHT, REPOSITORY, Store
+
+MEMBERS: dict[str, Any] = {
+    "title": "Members",
+    "owner": "tests",
+    "delivery": {"path": "members/*", "format": "csv"},
+    "load": {"mode": "upsert", "key": ["id"], "updated_at": "changed"},
+    "columns": {
+        "id": {},
+        "agreed": {"type": "boolean"},
+        "words": {},
+        "changed": {"type": "timestamp"},
+    },
+    "feeds": [
+        {"entity": "person_records", "columns": {"record_key": "id", "loyalty_id": "id"}},
+        {
+            "entity": "consents",
+            "where": "agreed is not null",
+            "columns": {
+                "purpose": "'marketing'",
+                "channel": "'email'",
+                "status": "case when agreed then 'granted' else 'withdrawn' end",
+                "captured_at": "changed",
+                "wording_version": "words",
+            },
+        },
+    ],
+}
+STATED = "select person_record_key, status, captured_at::date::varchar, wording_version from "
+STATED += "staging.consents order by all"
+
+
+def rows(*lines: str) -> str:
+    return "id,agreed,words,changed\n" + "".join(f"{line}\n" for line in lines)
+
+
+def test_what_a_newer_version_no_longer_says_was_said(store: Store) -> None:
+    store.declare("members", MEMBERS)
+    store.deliver("members/20261118.csv", rows("1,yes,v1,2026-11-18 10:00:00"))
+    store.deliver("members/20261119.csv", rows("1,no,,2026-11-19 10:00:00"))
+    store.deliver("members/20261120.csv", rows("1,,,2026-11-20 10:00:00"))
+    store.night()
+    ledger = [
+        ("1", "granted", "2026-11-18", "v1"),
+        ("1", "withdrawn", "2026-11-19", None),
+    ]
+    assert store.query(STATED) == ledger
+    first = store.query("from staging.consents")
+    store.deliver("members/again.csv", rows("1,no,,2026-11-19 10:00:00"))
+    store.night()
+    assert store.query("from staging.consents") == first
+
+
+def test_a_source_without_times_states_only_its_changes(store: Store) -> None:
+    feeds = [MEMBERS["feeds"][0], {**MEMBERS["feeds"][1]}]
+    columns = {k: v for k, v in feeds[1]["columns"].items() if k in {"purpose", "channel"}}
+    feeds[1]["columns"] = {**columns, "status": MEMBERS["feeds"][1]["columns"]["status"]}
+    load = {"mode": "replace", "key": ["id"]}
+    store.declare("members", {**MEMBERS, "load": load, "feeds": feeds})
+    for number, agreed in enumerate(("yes", "yes", "no", "no", "yes")):
+        day = NIGHT - timedelta(days=4 - number)
+        store.deliver(f"members/{day:%Y%m%d}.csv", rows(f"1,{agreed},x{number},"))
+    store.night()
+    said = store.query("select status, delivered_on from staging.consents order by delivered_on")
+    assert [(status, (NIGHT - on).days) for status, on in said] == [
+        ("granted", 4),
+        ("withdrawn", 2),
+        ("granted", 0),
+    ]
+
+
+@pytest.fixture
+def entity() -> TableSpec:
+    return load_project(REPOSITORY).entities["consents"]
+
+
+@pytest.fixture
+def con(entity: TableSpec) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = duckdb.connect()
+    connection.execute("attach ':memory:' as cdp; attach ':memory:' as base; use cdp")
+    columns = ", ".join(f"{name} {c.type}" for name, c in entity.header.columns.items())
+    for catalog in ("cdp", "base"):
+        connection.execute(f"create schema {catalog}.staging")
+        connection.execute(f"create table {catalog}.staging.consents ({columns})")
+    connection.execute(
+        "create schema base.ops; create table base.ops.deliveries "
+        "(source varchar, file_id varchar, first_loaded_on date)"
+    )
+    yield connection
+    connection.close()
+
+
+def say(con: duckdb.DuckDBPyConnection, name: str, file_id: str, *, base: bool = False) -> None:
+    catalog = "base" if base else "cdp"
+    con.execute(
+        f"insert into {catalog}.staging.consents by name select 'shop' as source, "
+        f"'{name}' as statement_id, '{file_id}' as file_id, 'granted' as status, "
+        f"timestamp '2026-01-01 10:00:00' as captured_at, date '2026-01-01' as delivered_on"
+        + (", date '2026-01-02' as recorded_on" if base else "")
+    )
+
+
+def keep(con: duckdb.DuckDBPyConnection, entity: TableSpec, *listed: str) -> dict[str, date]:
+    keep_ledger(con, entity, listed=listed, night=NIGHT)
+    found = con.execute("select statement_id, recorded_on from staging.consents").fetchall()
+    return dict(found)
+
+
+def test_the_night_that_knew_first_is_kept(
+    con: duckdb.DuckDBPyConnection, entity: TableSpec
+) -> None:
+    con.execute("insert into base.ops.deliveries values ('shop', 'f1', '2026-01-02')")
+    say(con, "old", "f1")
+    say(con, "late", "f2")
+    assert keep(con, entity, "f1", "f2") == {"old": date(2026, 1, 2), "late": NIGHT}
+
+
+def test_what_a_file_said_outlives_it_unless_it_is_taken_back(
+    con: duckdb.DuckDBPyConnection, entity: TableSpec
+) -> None:
+    for name, file_id in (("gone", "f1"), ("taken back", "f2"), ("again", "f1")):
+        say(con, name, file_id, base=True)
+    say(con, "again", "f3")
+    first = keep(con, entity, "f2", "f3")
+    assert first == {"gone": date(2026, 1, 2), "again": date(2026, 1, 2)}
+    assert keep(con, entity, "f2", "f3") == first
