@@ -84,25 +84,13 @@ def run(context: RunContext) -> StepResult:
         for entity in sorted(
             project.entities.values(), key=lambda e: (e.name != PERSON_ENTITY, e.name)
         ):
-            feeds = [
-                SourceFeed(
-                    s.contract,
-                    feed,
-                    s.stated if entity.name == CONSENT_ENTITY else s.view,
-                    s.where,
-                    s.columns,
-                )
-                for s in sources
-                for feed in s.contract.feeds
-                if feed.entity == entity.name
-            ]
+            feeds = _feeds_of(entity.name, sources)
             rows[entity.name], said = build_entity(con, entity, feeds)
             messages += said
             if entity.name == CONSENT_ENTITY:
                 listed = {d.file_id for source in sources for d in source.listed}
-                rows[entity.name] = keep_ledger(
-                    con, entity, listed=listed, night=context.business_date
-                )
+                night = context.business_date
+                rows[entity.name] = keep_ledger(con, entity, listed=listed, night=night)
             note_touched(con, entity, feeds, changes.files)
         entries = [entry for source in sources for entry in _entries(context, source)]
         check_conservation(entries)
@@ -116,6 +104,18 @@ def run(context: RunContext) -> StepResult:
         write_actions(con, read_actions(DataPaths.of(context)), before=context.business_date)
         declare_table(con, project.table("ops.privacy_actions"))
     return _report(entries, rows, messages)
+
+
+def _feeds_of(entity: str, sources: list[_Source]) -> list[SourceFeed]:
+    """Return what feeds an entity; consent is fed by everything that was ever stated."""
+    return [
+        SourceFeed(
+            s.contract, feed, s.stated if entity == CONSENT_ENTITY else s.view, s.where, s.columns
+        )
+        for s in sources
+        for feed in s.contract.feeds
+        if feed.entity == entity
+    ]
 
 
 def _load(

@@ -57,6 +57,21 @@ BLOCKING = ("erasure", "objection", "restriction")
 HOUSEHOLD_CHANNELS = frozenset({"post"})
 """Channels whose address several people rightly share: each may get a message of their own."""
 
+GATE_COLUMNS = {
+    "customer_id": "the person",
+    "is_permitted": "whether the contact is permitted",
+    "reason": "granted, never_asked, withdrawn, objected, unclear, privacy_request, shared_address",
+    "rule": "what decided: default_deny, last_word, merged_people, between_sources, "
+    "privacy_request, shared_address",
+    "source": "source of the statement that decided",
+    "statement_id": "its entry within the source",
+    "captured_at": "moment it was stated (UTC)",
+    "recorded_on": "night that came to know it",
+    "wording_version": "version of the words",
+    "legal_basis": "basis of a grant",
+}
+"""Columns of the gate's answer."""
+
 _PERMITTED = """
 with statements as (
     select
@@ -255,7 +270,7 @@ final as (
         and refused_addresses.refused_at >= judged.captured_at
 )
 
-select * from final
+select {columns} from final
 """
 
 
@@ -282,29 +297,20 @@ def permitted(
             ``business_date``. Default: all that is known counts.
 
     Returns:
-        Name of a temporary table. Grain: one row per customer. Key: ``customer_id``. Columns:
-        ``is_permitted``, ``reason`` (granted, never_asked, withdrawn, objected, unclear,
-        privacy_request, shared_address), ``rule`` that decided (default_deny, last_word,
-        merged_people, between_sources, privacy_request, shared_address) and of the statement that
-        decided ``source``, ``statement_id``, ``captured_at``, ``recorded_on``, ``wording_version``,
-        ``legal_basis``. A customer who is not in it is not permitted.
+        Name of a temporary table with ``GATE_COLUMNS``. Grain: one row per customer. A customer who
+        is not in it is not permitted.
 
     Raises:
         PrivacyError: The consent ledger is missing, so nothing may be permitted.
     """
-    missing = [name for name in LEDGER_TABLES if not has_table(con, name)]
-    if missing:
-        raise PrivacyError(
-            f"consent cannot be judged without {missing[0]}",
-            where="consent gate",
-            hint="Build core before exporting.",
-        )
+    _require_ledger(con)
     purpose = purpose.strip().lower()
     text = f"{purpose}\x1f{channel}\x1f{business_date}\x1f{known_at}"
     gate = f"permitted_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     personal = {key: sql for key, sql in ADDRESSES.items() if key not in HOUSEHOLD_CHANNELS}
     is_strict = rules.merged_people == "most_restrictive"
     judged = _PERMITTED.format(
+        columns=", ".join(GATE_COLUMNS),
         address=personal.get(channel or "", "cast(null as varchar)"),
         blocking=BLOCKING,
         merged_from="merged_from" if is_strict else "cast(null as varchar)",
@@ -323,6 +329,16 @@ def permitted(
         },
     )
     return gate
+
+
+def _require_ledger(con: duckdb.DuckDBPyConnection) -> None:
+    missing = [name for name in LEDGER_TABLES if not has_table(con, name)]
+    if missing:
+        raise PrivacyError(
+            f"consent cannot be judged without {missing[0]}",
+            where="consent gate",
+            hint="Build core before exporting.",
+        )
 
 
 def hold_to_consent(con: duckdb.DuckDBPyConnection, *, rows: str, gate: str) -> None:

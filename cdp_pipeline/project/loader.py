@@ -171,10 +171,9 @@ def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
     brand = shelf.read(Brand, brand_file) if brand_file.is_file() else Brand()
     propensities = shelf.read_propensities(sql)
     queries, glossary = shelf.read_queries(sql), shelf.read_glossary(sql)
-    consent_file = sql / CONSENT_FILE
-    consent = shelf.read(ConsentRules, consent_file) if consent_file.is_file() else ConsentRules()
+    consent = shelf.read_consent(sql)
     survivorship = shelf.read(SurvivorshipSpec, _linkage_file(root, "survivorship.yml"))
-    if shelf.errors or None in (linkage, brand, survivorship, consent):
+    if shelf.errors or linkage is None or brand is None or survivorship is None or consent is None:
         raise _all_of(shelf.errors)
     project = Project(
         root=root,
@@ -263,6 +262,10 @@ class _Shelf:
             except ConfigError as error:
                 self.errors.extend(error.parts)
         return propensities
+
+    def read_consent(self, sql: Path) -> ConsentRules | None:
+        path = sql / CONSENT_FILE
+        return self.read(ConsentRules, path) if path.is_file() else ConsentRules()
 
     def read_glossary(self, sql: Path) -> dict[str, str]:
         path = sql / "glossary.yml"
