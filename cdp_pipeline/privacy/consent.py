@@ -307,15 +307,7 @@ def permitted(
     purpose = purpose.strip().lower()
     text = f"{purpose}\x1f{channel}\x1f{business_date}\x1f{known_at}"
     gate = f"permitted_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    personal = {key: sql for key, sql in ADDRESSES.items() if key not in HOUSEHOLD_CHANNELS}
-    is_strict = rules.merged_people == "most_restrictive"
-    judged = _PERMITTED.format(
-        columns=", ".join(GATE_COLUMNS),
-        address=personal.get(channel or "", "cast(null as varchar)"),
-        blocking=BLOCKING,
-        merged_from="merged_from" if is_strict else "cast(null as varchar)",
-        source_voice="source" if rules.between_sources == "most_restrictive" else "''",
-    )
+    judged = _gate_sql(channel, rules)
     con.execute(
         f"create or replace temp table {gate} as {judged}",
         {
@@ -329,6 +321,18 @@ def permitted(
         },
     )
     return gate
+
+
+def _gate_sql(channel: str | None, rules: ConsentRules) -> str:
+    personal = {key: sql for key, sql in ADDRESSES.items() if key not in HOUSEHOLD_CHANNELS}
+    is_strict = rules.merged_people == "most_restrictive"
+    return _PERMITTED.format(
+        columns=", ".join(GATE_COLUMNS),
+        address=personal.get(channel or "", "cast(null as varchar)"),
+        blocking=BLOCKING,
+        merged_from="merged_from" if is_strict else "cast(null as varchar)",
+        source_voice="source" if rules.between_sources == "most_restrictive" else "''",
+    )
 
 
 def _require_ledger(con: duckdb.DuckDBPyConnection) -> None:

@@ -145,6 +145,11 @@ def _folder(root: Path, name: str) -> Path:
     return own if own.is_dir() else starter_folder(name)
 
 
+def _templates(reports: Path) -> Path:
+    own = reports / "templates"
+    return own if own.is_dir() else starter_folder("reports") / "templates"
+
+
 def _linkage_file(root: Path, name: str) -> Path:
     own = _folder(root, "sql") / "linkage" / name
     return own if own.is_file() else starter_folder("sql") / "linkage" / name
@@ -161,9 +166,8 @@ def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
     offers = shelf.read_all(OfferSpec, (marketing / "offers").glob("*.yml"), "offer")
     places = (marketing / "destinations").glob("*.yml")
     destinations = shelf.read_all(DestinationSpec, places, "destination")
-    specs = shelf.read_all(
-        ReportSpec, (p for p in reports.glob("*.yml") if p.name != "brand.yml"), "report"
-    )
+    pages = (path for path in reports.glob("*.yml") if path.name != "brand.yml")
+    specs = shelf.read_all(ReportSpec, pages, "report")
     entities = shelf.read_tables(sql, "staging")
     tables = [spec for layer in LAYERS for spec in shelf.read_tables(sql, layer)]
     linkage = shelf.read(LinkageSpec, _linkage_file(root, "people.yml"))
@@ -191,9 +195,7 @@ def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
         glossary=glossary,
         consent=consent,
         brand=brand,
-        templates=reports / "templates"
-        if (reports / "templates").is_dir()
-        else starter_folder("reports") / "templates",
+        templates=_templates(reports),
         survivorship=survivorship,
         survivorship_file=_linkage_file(root, "survivorship.yml"),
         files=shelf.files,
