@@ -26,6 +26,7 @@ from cdp_pipeline.storage.warehouse import (
     declare_table,
     describe,
     first_line,
+    place_of,
     quote_column,
     quote_identifier,
 )
@@ -65,22 +66,24 @@ def open_rehearsal(project: Project, settings: Settings) -> Iterator[duckdb.Duck
 
 
 def create_empty(
-    con: duckdb.DuckDBPyConnection, specs: Iterable[TableSpec], *, catalog: str = "cdp"
+    con: duckdb.DuckDBPyConnection, specs: Iterable[TableSpec], *, catalog: str = ""
 ) -> None:
     """Create typed tables without rows from their headers.
 
     Args:
         con: A connection that has the catalog and its schemas.
         specs: Tables whose columns all have types.
-        catalog: Where they go; ``staging.main`` takes entities, whose schema is the catalog.
+        catalog: Where they go, if not to their place in a build; ``staging.main`` takes entities,
+            whose schema is the catalog.
     """
     for spec in specs:
         name = spec.name if catalog == "staging.main" else spec.full_name
+        place = f"{catalog}.{name}" if catalog else place_of(con, name)
         columns = ", ".join(
             f"{quote_column(column)} {declared.type}"
             for column, declared in spec.header.columns.items()
         )
-        con.execute(f"create table {quote_identifier(f'{catalog}.{name}')} ({columns})")
+        con.execute(f"create table {quote_identifier(place)} ({columns})")
 
 
 def rehearse(
