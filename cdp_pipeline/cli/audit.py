@@ -157,6 +157,23 @@ def show(*, as_json: JsonOption = False) -> None:
     output.say(f"from {ring.origin}")
 
 
+@keys.command(epilog="Example: cdp keys rotate")
+def rotate(*, as_json: JsonOption = False) -> None:
+    """Encrypt the vaults of all versions under the key in use; killed, it goes on where it was."""
+    from cdp_pipeline.storage.rotation import rotate_keys
+
+    made = rotate_keys(OPTIONS.settings)
+    if as_json:
+        output.write_json({"key": made.key, "rotated": made.done, "kept": made.kept})
+        return
+    for name, before in made.done.items():
+        output.write(f"{name}: {before} to {made.key}")
+    output.write(
+        f"{len(made.done)} vaults encrypted again, {len(made.kept)} were under {made.key} already"
+    )
+    output.say("keep the old key after the new one: the audit log and tombstones rest on it")
+
+
 def _people(tokens: list[str]) -> str:
     shown = ", ".join(token[:_TOKEN_SHOWN] for token in tokens[:2])
     return f"{shown} and {len(tokens) - 2} more" if len(tokens) > 2 else shown  # noqa: PLR2004

@@ -49,7 +49,7 @@ def status(*, as_json: JsonOption = False) -> None:
     from cdp_pipeline.storage.warehouse import fetch_dicts, has_table, open_whole
 
     paths = DataPaths.of_settings(OPTIONS.settings)
-    with open_whole(OPTIONS.settings.data_dir) as con:
+    with open_whole(OPTIONS.settings) as con:
         has_release = has_table(con, "identity.release")
         gate = fetch_dicts(con, "from identity.release") if has_release else []
     gate.sort(key=lambda row: [*MEASURES, row["metric"]].index(row["metric"]))

@@ -117,9 +117,8 @@ def _open(version: Path | None, reason: str | None) -> Iterator[duckdb.DuckDBPyC
     """Open what analysts read; with the vault if there is a reason, which must be said."""
     from cdp_pipeline.storage.warehouse import open_published, open_whole
 
-    data_dir = OPTIONS.settings.data_dir
     if reason is None:
-        with open_published(data_dir, version=version) as con:
+        with open_published(OPTIONS.settings.data_dir, version=version) as con:
             yield con
         return
     if not reason.strip():
@@ -128,7 +127,7 @@ def _open(version: Path | None, reason: str | None) -> Iterator[duckdb.DuckDBPyC
             where="--reason",
             hint="Add --reason 'ticket 4711: wrong address'; it is kept in the audit log.",
         )
-    with open_whole(data_dir, version=version) as con:
+    with open_whole(OPTIONS.settings, version=version) as con:
         yield con
 
 
@@ -150,8 +149,8 @@ def _hint_of(sql: str) -> str:
 
 def _note_query(con: duckdb.DuckDBPyConnection, sql: str, reason: str) -> None:
     """Write into the audit log which tables are asked; the text of a query may name people."""
+    from cdp_pipeline.storage.asked_tables import list_asked_tables
     from cdp_pipeline.storage.audit import Deed, note
-    from cdp_pipeline.storage.warehouse import list_asked_tables
 
     note(OPTIONS.settings, Deed("query", ", ".join(list_asked_tables(con, sql)), why=reason))
 
@@ -183,7 +182,7 @@ def explain(
     project = load_project(OPTIONS.root)
     accept = OPTIONS.settings.identity.accept_prob
     people = [first, second] if second else [first]
-    with open_whole(OPTIONS.settings.data_dir) as con:
+    with open_whole(OPTIONS.settings) as con:
         note(OPTIONS.settings, Deed("explain", on=people, why=reason))
         if second:
             design = declared_design(project.linkage)

@@ -330,5 +330,5 @@ def _judgements() -> Judgements:
 def _published() -> Iterator[duckdb.DuckDBPyConnection]:
     from cdp_pipeline.storage.warehouse import open_whole
 
-    with open_whole(OPTIONS.settings.data_dir) as con:
+    with open_whole(OPTIONS.settings) as con:
         yield con

@@ -150,6 +150,11 @@ def new_key() -> str:
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
+def new_salt() -> str:
+    """Return 128 random bits in hex, which need not be secret."""
+    return secrets.token_hex(16)
+
+
 def write_key_file(path: Path) -> Key:
     """Make a key, in a new file that only its owner may read, and return it.
 

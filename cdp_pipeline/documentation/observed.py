@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from cdp_pipeline.core.settings import EngineSettings
+from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.versions import MANIFEST_FILE
@@ -77,15 +76,14 @@ def is_about_models(name: str) -> bool:
     return bool(words & {"model", "backtest", "calibration", "accuracy", "contest", "drift"})
 
 
-def observe(data_dir: Path, tables: Mapping[str, TableSpec], engine: EngineSettings) -> Observed:
+def observe(settings: Settings, tables: Mapping[str, TableSpec]) -> Observed:
     """Read the current version; an empty result if nothing has been published.
 
     Args:
-        data_dir: Data folder.
+        settings: Data folder, keys, memory and threads.
         tables: Declared tables by ``schema.table``; others are not looked at.
-        engine: Memory and threads.
     """
-    link = data_dir / "warehouse" / "current"
+    link = settings.data_dir / "warehouse" / "current"
     if not link.exists():
         return Observed()
     manifest = read_json(link.resolve() / MANIFEST_FILE)
@@ -94,7 +92,7 @@ def observe(data_dir: Path, tables: Mapping[str, TableSpec], engine: EngineSetti
         business_date=date.fromisoformat(str(manifest["business_date"])),
         fingerprint=str(manifest["fingerprint"]),
     )
-    with open_whole(data_dir, engine=engine) as con:
+    with open_whole(settings) as con:
         _read_types(con, tables, seen)
         for name in sorted(seen.types):
             _read_table(con, tables[name], seen)

@@ -63,7 +63,7 @@ def write_site(root: Path, settings: Settings, folder: Path) -> Site:
     """
     _refuse_strangers(folder)
     project = load_project(root)
-    seen = observe(settings.data_dir, project.tables, settings.engine)
+    seen = observe(settings, project.tables)
     if not seen.version:
         seen = Observed(types=_types_without_data(root, settings))
     catalogue = build_catalogue(project, settings, seen.business_date or REHEARSAL_DATE)

@@ -192,7 +192,7 @@ def _measure(outcome: DemoOutcome, settings: Settings) -> None:
             "order by coalesce(is_redeemed, false) desc, offer <> 'winter_boots_10_percent', "
             "sent_on desc, customer_id limit 1",
         )
-    with open_whole(settings.data_dir, sandboxed=False) as con:
+    with open_whole(settings, sandboxed=False) as con:
         score = score_against_truth(con, settings.data_dir / "truth")
         outcome.linkage = {
             "precision": score.precision,

@@ -20,10 +20,15 @@ from cdp_pipeline.core.errors import CdpError
 from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.core.settings import PUBLIC_ID_SECRETS, Settings, load_settings
 from cdp_pipeline.project.loader import load_project
-from cdp_pipeline.storage.encryption import CLEAR_FOLDERS, is_on_encrypted_disk
+from cdp_pipeline.storage.encryption import (
+    ALWAYS_CLEAR,
+    CLEAR_FOLDERS,
+    is_on_encrypted_disk,
+    look_at_vaults,
+)
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.versions import current_version, verify
+from cdp_pipeline.storage.versions import current_version, published_versions, verify
 
 _PYTHON = (3, 11)
 _FREE_BYTES = 2 * 1024**3
@@ -182,6 +187,14 @@ def _keys(_root: Path, settings: Settings) -> Iterator[Finding]:
 
 
 def _encryption(_root: Path, settings: Settings) -> Iterator[Finding]:
+    paths = DataPaths.of_settings(settings)
+    vaults = look_at_vaults(version.path for version in published_versions(paths))
+    has_key = not load_keyring(settings.keys).is_public
+    hint = ""
+    if vaults.clear:
+        hint = "`cdp keys rotate` encrypts them." if has_key else "Set a key, then encrypt them: "
+        hint += "" if has_key else "cdp keys new FILE, CDP_KEYS__FILE, cdp keys rotate."
+    yield Finding("vaults of personal data", is_ok=True, text=vaults.words(), hint=hint)
     folder = settings.data_dir
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     found = is_on_encrypted_disk(existing)
@@ -189,10 +202,11 @@ def _encryption(_root: Path, settings: Settings) -> Iterator[Finding]:
         yield Finding("encryption at rest", is_ok=True, text="the disk below the data folder")
         return
     seen = "the disk does not encrypt" if found is False else "no encrypted disk can be seen"
+    clear = ALWAYS_CLEAR if vaults.encrypted and not vaults.clear else CLEAR_FOLDERS
     yield Finding(
         "encryption at rest",
         is_ok=True,
-        text=f"{seen}: people's data lies in clear in {', '.join(CLEAR_FOLDERS)}",
+        text=f"{seen}: people's data lies in clear in {', '.join(clear)}",
         hint="Put the data folder on LUKS or fscrypt; files are for their user and group alone.",
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.storage.disk import show_bytes
+from cdp_pipeline.storage.encryption import look_at_vaults
 from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.history import list_kept, measure_kept
 from cdp_pipeline.storage.idle import measure_idle
@@ -34,6 +35,7 @@ class Status:
             it writes its tables into a new file.
         built: Of each table that a night's changes can reach: rows made anew, or why it was built
             in one scan; of the last run.
+        vaults: How personal data of the kept versions lie: encrypted under which key, or clear.
     """
 
     version: str | None
@@ -47,6 +49,7 @@ class Status:
     data_docs: tuple[str, ...] = ()
     idle_share: float = 0.0
     built: dict[str, str] = field(default_factory=dict)
+    vaults: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -59,6 +62,7 @@ class Status:
             found.append("nothing has been published yet; run `cdp run` or `cdp demo`")
         else:
             found.append(f"published  {self.version}, {self.idle_share:.0%} of its file idle")
+            found.append(f"  personal data: {self.vaults}")
             shown = ("core.dim_customer", "core.fct_sales", "core.fct_journey")
             found += [f"  {table:<24}{self.rows.get(table, 0):>12,} rows" for table in shown]
             if self.deliveries:
@@ -122,6 +126,7 @@ def read_status(settings: Settings) -> Status:
         data_docs=tuple(map(str, _data_docs(paths))),
         idle_share=measure_idle(version.path / DATABASE_FILE) if version else 0.0,
         built=_built(paths),
+        vaults=look_at_vaults(v.path for v in published_versions(paths)).words(),
     )
 
 

@@ -102,7 +102,7 @@ class Pending:
 @contextmanager
 def open_resolver(context: RunContext) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the current version so that people can be found in it."""
-    with open_whole(context.data_dir, engine=context.settings.engine, sandboxed=False) as con:
+    with open_whole(context.settings, sandboxed=False) as con:
         create_macros(con, context)
         yield con
 
@@ -179,7 +179,9 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     versions = {v.name: clean_version(context, v, traces) for v in published_versions(paths)}
     write_removals(paths, pending.erasure, pending.removals)
     files = _clean_files(context, paths, searcher)
-    scan = scan_folder(context.data_dir, traces, excluded=_excluded(paths))
+    scan = scan_folder(
+        context.data_dir, traces, excluded=_excluded(paths), keys=context.settings.keys
+    )
     if not paths.landing.is_relative_to(context.data_dir):
         more = scan_folder(paths.landing, traces)  # what is broken there is no file of ours
         scan = Scan(scan.finds + more.finds, scan.files + more.files, scan.unreadable)

@@ -16,8 +16,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cdp_pipeline.core.access_settings import KeySettings
+from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.rights.searching import SEPARATOR, Searcher
 from cdp_pipeline.rights.traces import Traces
+from cdp_pipeline.storage.cipher import read_vault_key, scan_of
 from cdp_pipeline.storage.warehouse import quote_identifier, quote_literal
 
 _BLOCK = 1 << 24
@@ -63,16 +66,24 @@ class _UnreadableError(Exception):
     """A file whose inside cannot be looked at."""
 
 
-def scan_folder(root: Path, traces: Traces, *, excluded: Collection[Path] = ()) -> Scan:
+def scan_folder(
+    root: Path,
+    traces: Traces,
+    *,
+    excluded: Collection[Path] = (),
+    keys: KeySettings | None = None,
+) -> Scan:
     """Look for people in every file below a folder.
 
     Args:
         root: The data folder.
         traces: What tells the people.
         excluded: Files and folders that are not looked at.
+        keys: What opens encrypted vaults; one whose key is missing cannot be looked into.
     """
     searcher, scan = Searcher(traces), Scan()
     seen: dict[tuple[int, int, str], set[tuple[str, str]]] = {}
+    keys = keys or KeySettings()
     with duckdb.connect() as con:
         for path in sorted(root.rglob("*")):
             if path.is_symlink() or not path.is_file():
@@ -84,28 +95,29 @@ def scan_folder(root: Path, traces: Traces, *, excluded: Collection[Path] = ()) 
             facts = path.stat()
             one = (facts.st_dev, facts.st_ino, path.suffix)
             if one not in seen:  # versions share what they have in common by hard links
-                seen[one] = _look_into(con, path, searcher, scan, name)
+                seen[one], is_broken = _look_into(con, path, searcher, keys)
+                scan.unreadable += [name] if is_broken else []
             found = {("name", kind) for kind in searcher.kinds(path.name)} | seen[one]
             scan.finds += [Find(name, place, kind) for place, kind in sorted(found)]
     return scan
 
 
 def _look_into(
-    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, scan: Scan, name: str
-) -> set[tuple[str, str]]:
-    """Return place and kind of every trace in what a file holds, and note if it is broken."""
+    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, keys: KeySettings
+) -> tuple[set[tuple[str, str]], bool]:
+    """Return place and kind of every trace in what a file holds, and whether it is broken."""
     found = {("bytes", kind) for kind in _in_bytes(path, searcher)}
     try:
-        found |= set(_inside(con, path, searcher))
+        found |= set(_inside(con, path, searcher, keys))
     except _UnreadableError:
-        scan.unreadable.append(name)
-    return found
+        return found, True
+    return found, False
 
 
 def holds_trace(con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher) -> bool:
     """Return whether a file holds a trace, outside or inside."""
     try:
-        return any(_outside(path, searcher)) or any(_inside(con, path, searcher))
+        return any(_outside(path, searcher)) or any(_inside(con, path, searcher, KeySettings()))
     except _UnreadableError:
         return False
 
@@ -117,7 +129,7 @@ def _outside(path: Path, searcher: Searcher) -> Iterator[tuple[str, str]]:
 
 
 def _inside(
-    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher
+    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, keys: KeySettings
 ) -> Iterator[tuple[str, str]]:
     """Yield place and kind of every trace in what a file packs.
 
@@ -126,7 +138,7 @@ def _inside(
     """
     try:
         if path.suffix == ".parquet":
-            yield from _in_parquet(con, path, searcher)
+            yield from _in_parquet(con, path, searcher, keys)
         elif path.suffix in _DATABASES:
             yield from _in_database(con, path, searcher)
         elif path.suffix in {".gz", ".zst"}:
@@ -135,6 +147,7 @@ def _inside(
             yield from _in_archive(path, searcher)
     except (
         duckdb.Error,
+        ConfigError,
         OSError,
         EOFError,
         ValueError,
@@ -181,9 +194,9 @@ def _in_archive(path: Path, searcher: Searcher) -> Iterator[tuple[str, str]]:
 
 
 def _in_parquet(
-    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher
+    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, keys: KeySettings
 ) -> Iterator[tuple[str, str]]:
-    relation = f"read_parquet({quote_literal(str(path))})"
+    relation = scan_of(con, path, read_vault_key(path.parent.parent, keys))
     yield from _in_relation(con, relation, searcher, prefix="")
 
 

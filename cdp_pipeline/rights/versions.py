@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import PrivacyError
 from cdp_pipeline.core.keys import load_keyring
@@ -28,6 +29,7 @@ from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.rights.files import clean_exports, clean_tree
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, load_values
+from cdp_pipeline.storage.cipher import read_vault_key
 from cdp_pipeline.storage.exchange import exchange
 from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
 from cdp_pipeline.storage.mirror import FOLDER, Earlier, Months, rewrite_table
@@ -137,13 +139,13 @@ def _clean_database(
     con = connect(context.settings.engine, spill=DataPaths.of(context).ensure(clean / ".spill"))
     project = load_project(context.project_root)
     try:
-        _lay_out_copies(con, version, clean)
+        _lay_out_copies(con, version, clean, context.settings.keys)
         create_macros(con, context)
         done.rows = _erase(con, context, project, traces)
         done.turnover = _same_turnover(con)
         mended = _tell_exports(con, clean)
         done.rows |= {"ops.exports": mended} if mended else {}
-        personal = _write_vault(con, clean, sorted(done.rows))
+        personal = _write_vault(con, clean, sorted(done.rows), context.settings.keys)
         if done.rows.keys() - personal:
             target = clean / DATABASE_FILE
             options = f"storage_version '{STORAGE_VERSION}'"
@@ -161,12 +163,14 @@ def _clean_database(
     return bool(done.rows)
 
 
-def _lay_out_copies(con: duckdb.DuckDBPyConnection, version: Version, clean: Path) -> None:
+def _lay_out_copies(
+    con: duckdb.DuckDBPyConnection, version: Version, clean: Path, keys: KeySettings
+) -> None:
     """Attach the version as ``published``, and a copy of it and of its vault to erase from."""
     published = quote_literal(str(version.path / DATABASE_FILE))
     con.execute(f"attach {published} as published (read_only)")
     con.execute("attach ':memory:' as kept")
-    lay_out_vault(con, version.path / VAULT, "kept")
+    lay_out_vault(con, version.path / VAULT, "kept", keys)
     # Bytes are copied, not tables: what is erased here stays behind when the clean file is written.
     shutil.copyfile(version.path / DATABASE_FILE, clean / ".scratch.duckdb.cdp")
     for catalog in ("cdp", VAULT):
@@ -181,13 +185,15 @@ def _lay_out_copies(con: duckdb.DuckDBPyConnection, version: Version, clean: Pat
     use_catalogs(con)
 
 
-def _write_vault(con: duckdb.DuckDBPyConnection, clean: Path, changed: list[str]) -> set[str]:
+def _write_vault(
+    con: duckdb.DuckDBPyConnection, clean: Path, changed: list[str], keys: KeySettings
+) -> set[str]:
     """Write changed tables of the vault again; return all its tables."""
-    held = set(_tables_of(con, VAULT))
+    held, key = set(_tables_of(con, VAULT)), read_vault_key(clean / VAULT, keys)
     for name in changed:
         if name in held:
             source = quote_identifier(f"{VAULT}.{name}")
-            write_personal(con, f"select * from {source}", clean, name)  # noqa: S608 - quoted
+            write_personal(con, f"select * from {source}", clean, name, key)  # noqa: S608 - quoted
     return held
 
 
@@ -377,7 +383,7 @@ def _seal(context: RunContext, folder: Path, months: Months) -> None:
         document["mirror"]["months"] |= months
     con = connect(context.settings.engine)
     try:
-        attach_whole(con, folder / DATABASE_FILE, "whole")
+        attach_whole(con, folder / DATABASE_FILE, "whole", context.settings.keys)
         for name in document.get("rows", {}):
             sql = f"select count(*) from {quote_identifier(f'whole.{name}')}"  # noqa: S608 - quoted
             document["rows"][name] = int(fetch_value(con, sql))

@@ -20,6 +20,7 @@ from cdp_pipeline.core.context import Clock, operating_user
 from cdp_pipeline.core.errors import ConfigError, WarehouseError
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.storage.audit import Deed, note
+from cdp_pipeline.storage.cipher import read_vault_key
 from cdp_pipeline.storage.history import find_lineage, find_version
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.mirror import FOLDER, copy_table
@@ -39,6 +40,7 @@ from cdp_pipeline.storage.versions import (
 from cdp_pipeline.storage.warehouse import (
     DATABASE_FILE,
     STORAGE_VERSION,
+    VAULT,
     attach_whole,
     connect,
     describe,
@@ -118,16 +120,17 @@ def roll_back(
             "why": reason.strip(),
             "at": (clock or Clock()).now().isoformat(timespec="seconds"),
         }
-        publish_build(settings, paths, build, _describe(copied, build, name, noted, carried))
+        rows = _count(build, carried, settings)
+        publish_build(settings, paths, build, _describe(copied, name, noted, rows))
     return Rollback(parse_version(paths.versions / name), copied, left, carried)
 
 
 def _describe(
-    copied: Version, build: Path, name: str, noted: dict[str, str], carried: dict[str, int]
+    copied: Version, name: str, noted: dict[str, str], carried: dict[str, int]
 ) -> dict[str, Any]:
     """Return the manifest of the new version, without what publishing adds to it."""
     old = {key: value for key, value in copied.manifest.items() if key not in _ADDED}
-    rows = {**old.get("rows", {}), **_count(build, carried)}
+    rows = {**old.get("rows", {}), **carried}
     if "mirror" in old:  # a later night must not take such a table's file for the copied one's
         months = old["mirror"].get("months", {})
         kept = {table: found for table, found in months.items() if table not in carried}
@@ -183,13 +186,14 @@ def _carry_sent(copied: Version, left: Version, build: Path, settings: Settings)
     database = build / DATABASE_FILE
     con = connect(settings.engine)
     try:
-        attach_whole(con, left.path / DATABASE_FILE, "left_db")
-        attach_whole(con, copied.path / DATABASE_FILE, "copied")
+        attach_whole(con, left.path / DATABASE_FILE, "left_db", settings.keys)
+        attach_whole(con, copied.path / DATABASE_FILE, "copied", settings.keys)
         missing = {table: _count_missing(con, table) for table in SENT_TABLES}
         carried = {table: rows for table, rows in missing.items() if rows}
         personal = {table for table in carried if file_of(build, table).is_file()}
+        key = read_vault_key(build / VAULT, settings.keys)
         for table in sorted(personal):
-            write_personal(con, _rows_of(con, table), build, table, SENT_TABLES[table])
+            write_personal(con, _rows_of(con, table), build, table, key, SENT_TABLES[table])
         if carried.keys() == personal:
             return carried
         database.unlink()  # it is a hard link: the old version must not change
@@ -253,12 +257,14 @@ def _fill(con: duckdb.DuckDBPyConnection, table: str) -> None:
     )
 
 
-def _count(build: Path, carried: dict[str, int]) -> dict[str, int]:
+def _count(build: Path, carried: dict[str, int], settings: Settings) -> dict[str, int]:
     """Return the rows of the tables that were carried."""
-    found: dict[str, int] = {}
-    for table in carried:
-        personal = file_of(build, table)
-        path = str(personal if personal.is_file() else _parquet_of(build, table))
-        rows = duckdb.execute("select count(*) from read_parquet(?)", [path]).fetchall()
-        found[table] = int(rows[0][0])
-    return found
+    con = connect(settings.engine)
+    try:
+        attach_whole(con, build / DATABASE_FILE, "whole", settings.keys)
+        return {
+            table: int(fetch_value(con, f"select count(*) from whole.{table}"))  # noqa: S608 - own names
+            for table in carried
+        }
+    finally:
+        con.close()

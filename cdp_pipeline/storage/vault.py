@@ -13,7 +13,9 @@ from pathlib import Path
 
 import duckdb
 
+from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.cipher import VaultKey, new_vault_key, write_encrypted
 from cdp_pipeline.storage.mirror import order_of
 from cdp_pipeline.storage.warehouse import (
     VAULT,
@@ -25,10 +27,15 @@ from cdp_pipeline.storage.warehouse import (
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+BATCH = 122_880
+"""Rows at a time."""
 
 
 def write_vault(
-    con: duckdb.DuckDBPyConnection, tables: Mapping[str, TableSpec], build: Path
+    con: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, TableSpec],
+    build: Path,
+    keys: KeySettings,
 ) -> dict[str, int]:
     """Write every table of the catalog ``vault`` below the folder of a version.
 
@@ -36,11 +43,14 @@ def write_vault(
         con: Connection to the finished build.
         tables: Declarations by name.
         build: Folder of the version.
+        keys: With what to encrypt; without a key set, the files lie in clear.
 
     Returns:
         Rows by table.
     """
-    open_folder(build)
+    folder, key = open_folder(build), new_vault_key(keys)
+    if key:
+        key.note(folder)
     made = con.execute(
         "select schema_name || '.' || table_name from duckdb_tables() where database_name = ? "
         "order by all",
@@ -49,7 +59,8 @@ def write_vault(
     rows = {}
     for (name,) in made:
         source = quote_identifier(f"{VAULT}.{name}")
-        write_personal(con, f"select * from {source}", build, name, order_of(tables.get(name)))  # noqa: S608 - quoted
+        order = order_of(tables.get(name))
+        write_personal(con, f"select * from {source}", build, name, key, order)  # noqa: S608 - quoted
         rows[name] = int(fetch_value(con, f"select count(*) from {source}"))  # noqa: S608 - same
     return rows
 
@@ -77,6 +88,7 @@ def write_personal(
     select: str,
     build: Path,
     full_name: str,
+    key: VaultKey | None,
     order: Sequence[str] | None = None,
 ) -> None:
     """Write one table of a vault; a file of that name, perhaps a hard link, gives way.
@@ -86,6 +98,7 @@ def write_personal(
         select: The rows.
         build: Folder of the version.
         full_name: The table, ``schema.table``.
+        key: What opens the vault; None if it lies in clear.
         order: Columns to sort by; None to keep the order.
     """
     path = file_of(build, full_name)
@@ -95,6 +108,9 @@ def write_personal(
     path.touch(mode=FILE_MODE)
     columns = ", ".join(quote_column(column) for column in order or ())
     ordered = f" order by {columns}" if columns else ""
+    if key:
+        write_encrypted(con.sql(f"{select}{ordered}").to_arrow_reader(BATCH), path, key)
+        return
     con.execute(
         f"copy ({select}{ordered}) to {quote_literal(str(path))} "
         "(format parquet, compression zstd, use_tmp_file false)"

@@ -292,7 +292,7 @@ def _write_parquet(context: RunContext, paths: DataPaths, build: Path) -> Mirror
     earlier = Earlier(before.path, before.manifest) if before else None
     with open_build(context) as con:
         mirror = write_mirror(con, tables, build, earlier)
-        mirror.rows |= write_vault(con, tables, build)
+        mirror.rows |= write_vault(con, tables, build, context.settings.keys)
         con.execute("checkpoint cdp")
     return mirror
 

@@ -17,12 +17,13 @@ from typing import Any
 
 import duckdb
 
+from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError, WarehouseError
-from cdp_pipeline.core.settings import EngineSettings
-from cdp_pipeline.project.lineage import find_tables
+from cdp_pipeline.core.settings import EngineSettings, Settings
 from cdp_pipeline.project.loader import LAYERS, load_project
 from cdp_pipeline.project.tables import PERSONAL_LAYER, TableSpec
+from cdp_pipeline.storage.cipher import read_vault_key, scan_of
 from cdp_pipeline.storage.comments import column_comment, table_comment
 from cdp_pipeline.storage.paths import DataPaths
 
@@ -108,7 +109,7 @@ def open_build(context: RunContext) -> Iterator[duckdb.DuckDBPyConnection]:
         con.execute(f"attach {quote_literal(str(paths.staging_db))} as staging")
         base = read_plan(context).get("base_path")
         if base:
-            attach_whole(con, Path(base), "base")
+            attach_whole(con, Path(base), "base", context.settings.keys)
         personal = [
             s.full_name for s in load_project(context.project_root).tables.values() if s.is_personal
         ]
@@ -154,29 +155,24 @@ def open_published(
 
 @contextmanager
 def open_whole(
-    data_dir: Path,
-    *,
-    version: Path | None = None,
-    engine: EngineSettings | None = None,
-    sandboxed: bool = True,
+    settings: Settings, *, version: Path | None = None, sandboxed: bool = True
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the current version with the personal data of its vault; whoever asks notes the deed.
 
     Args:
-        data_dir: Data folder.
+        settings: Data folder, keys, memory and threads.
         version: Folder of another version to open instead.
-        engine: Memory and threads.
         sandboxed: Refuse every file outside the vault; off only for our own comparisons with files.
 
     Raises:
-        ConfigError: Nothing has been published yet.
+        ConfigError: Nothing has been published yet, or the key of the vault is missing.
     """
-    folder = version or _current_folder(data_dir)
-    con = connect(engine or EngineSettings())
+    folder = version or _current_folder(settings.data_dir)
+    con = connect(settings.engine)
     try:
         con.execute(f"attach {quote_literal(str(folder / DATABASE_FILE))} as cdp (read_only)")
         con.execute(f"attach ':memory:' as {VAULT}")
-        lay_out_vault(con, folder / VAULT, VAULT)
+        lay_out_vault(con, folder / VAULT, VAULT, settings.keys)
         use_catalogs(con)
         if sandboxed:
             con.execute(f"set allowed_directories = [{quote_literal(str(folder / VAULT))}]")
@@ -198,13 +194,16 @@ def _current_folder(data_dir: Path) -> Path:
     return link.resolve()
 
 
-def attach_whole(con: duckdb.DuckDBPyConnection, database: Path, name: str) -> None:
+def attach_whole(
+    con: duckdb.DuckDBPyConnection, database: Path, name: str, keys: KeySettings
+) -> None:
     """Attach a published version, vault included, as views of one catalog.
 
     Args:
         con: Any connection.
         database: The version's DuckDB file; versions of before the vault hold everything in it.
         name: Name of the catalog.
+        keys: What opens the vault.
     """
     con.execute(f"attach {quote_literal(str(database))} as {name}_file (read_only)")
     con.execute(f"attach ':memory:' as {name}")
@@ -215,14 +214,21 @@ def attach_whole(con: duckdb.DuckDBPyConnection, database: Path, name: str) -> N
     ).fetchall()
     for (table,) in found:
         _create_view(con, f"{name}.{table}", f"from {quote_identifier(f'{name}_file.{table}')}")
-    lay_out_vault(con, database.parent / VAULT, name)
+    lay_out_vault(con, database.parent / VAULT, name, keys)
 
 
-def lay_out_vault(con: duckdb.DuckDBPyConnection, folder: Path, catalog: str) -> None:
-    """Make a view of each table of a version's vault."""
+def lay_out_vault(
+    con: duckdb.DuckDBPyConnection, folder: Path, catalog: str, keys: KeySettings
+) -> None:
+    """Make a view of each table of a version's vault.
+
+    Raises:
+        ConfigError: The key that opens it is missing.
+    """
+    key = read_vault_key(folder, keys)
     for path in sorted(folder.glob("*/*.parquet")):
         table = f"{catalog}.{path.parent.name}.{path.stem}"
-        _create_view(con, table, f"from read_parquet({quote_literal(str(path))})")
+        _create_view(con, table, f"from {scan_of(con, path, key)}")
 
 
 def _create_view(con: duckdb.DuckDBPyConnection, name: str, select: str) -> None:
@@ -331,20 +337,6 @@ def base_columns(con: duckdb.DuckDBPyConnection, full_name: str) -> frozenset[st
     if not has_base_table(con, full_name):
         return frozenset()
     return frozenset(describe(con, f"base.{full_name}"))
-
-
-def list_asked_tables(con: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
-    """Return the tables that a statement names, in name order; what cannot be read is said so.
-
-    DuckDB's own list fails on joins by USING; ours on what models may not do, such as now().
-    """
-    try:
-        return list(find_tables(sql, where="the query"))
-    except ConfigError:
-        try:
-            return sorted(con.get_table_names(sql, qualified=True))
-        except duckdb.Error:
-            return ["tables unknown"]
 
 
 def describe(con: duckdb.DuckDBPyConnection, full_name: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import json
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.keys import load_keyring
+from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import broken_seal
 from cdp_pipeline.storage.versions import MANIFEST_FILE, current_version, verify
@@ -46,7 +47,7 @@ def assert_sound(paths: DataPaths) -> str:
     assert version is not None
     assert verify(version) == []
     assert broken_seal(version.manifest, load_keyring(KeySettings())) is None
-    with open_whole(paths.data_dir) as con:
+    with open_whole(Settings(data_dir=paths.data_dir)) as con:
         for table, rows in version.manifest["rows"].items():
             assert fetch_value(con, f"select count(*) from {table}") == rows, table
     return version.name

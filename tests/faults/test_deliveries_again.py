@@ -49,13 +49,13 @@ def facts(store: TinyStore) -> dict[str, tuple[int, int | None]]:
 
 
 def sales(store: TinyStore) -> list[tuple[object, ...]]:
-    with open_whole(store.data) as con:
+    with open_whole(store.settings) as con:
         return con.execute("from core.fct_sales order by all").fetchall()
 
 
 def deliveries(store: TinyStore) -> Counter[str]:
     """Return how many deliveries have which status."""
-    with open_whole(store.data) as con:
+    with open_whole(store.settings) as con:
         return Counter(s for (s,) in con.execute("select status from ops.deliveries").fetchall())
 
 

@@ -33,7 +33,7 @@ def test_the_night_writes_it_and_the_command_changes_nothing(
     assert files_of(site) == before
     assert dead_links(before) == []
     texts = {name: page.text for name, page in read_pages(before).items()}
-    with open_whole(store.data) as con:
+    with open_whole(store.settings) as con:
         rows = con.execute("select count(*) from core.fct_sales").fetchall()[0][0]
         size = con.execute("select max(size) from segments.definitions").fetchall()[0][0]
     assert f"{rows:,}" in texts["tables/core.fct_sales.html"]
@@ -46,7 +46,7 @@ def test_examples_single_nobody_out(store: Store) -> None:
     tables = load_project(ROOT).tables
     seen = observe(store.data, tables, store.settings.engine)
     assert len(seen.examples) > 300
-    with open_whole(store.data) as con:
+    with open_whole(store.settings) as con:
         for (table, column), values in seen.examples.items():
             header = tables[table].header
             assert not header.columns[column].pii, f"{table}.{column}"
@@ -63,7 +63,7 @@ def test_examples_single_nobody_out(store: Store) -> None:
 
 def test_no_name_mailbox_or_number_of_a_customer_is_on_any_page(store: Store) -> None:
     everything = b"\n".join(files_of(store.data / "docs").values()).decode().lower()
-    with open_whole(store.data) as con:
+    with open_whole(store.settings) as con:
         people = con.execute(
             "select email, phone, street, customer_id from core.customer_contact "
             "order by customer_id limit 400"

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.orchestration.runner import run_night
 from cdp_pipeline.orchestration.status import read_status
 from cdp_pipeline.storage.paths import DataPaths
@@ -25,7 +26,7 @@ pytestmark = [
 def hash_tables(version: Path) -> dict[str, tuple[int, int | None]]:
     """Return rows and a hash of every table, its vault's too, whatever the order of its rows."""
     with duckdb.connect() as con:
-        attach_whole(con, version / DATABASE_FILE, "w")
+        attach_whole(con, version / DATABASE_FILE, "w", KeySettings())
         tables = con.execute(
             "select schema_name || '.' || view_name from duckdb_views() "
             "where database_name = 'w' and not internal order by 1"

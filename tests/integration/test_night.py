@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.orchestration.runner import RunOptions, run_night
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import current_version, verify
@@ -41,7 +42,7 @@ def test_people_find_everything_under_the_names_they_know(store: Store) -> None:
 
 
 def test_every_delivered_row_is_accounted_for(store: Store) -> None:
-    with open_whole(store.data) as con:
+    with open_whole(store.settings) as con:
         rows = fetch_dicts(con, "select * from ops.deliveries")
     assert {row["source"] for row in rows} >= {"pos_sales", "web_events", "loyalty_members"}
     for row in rows:
@@ -72,7 +73,7 @@ def test_profiles_households_and_web_events_are_right(store: Store) -> None:
 
 
 def test_messages_reach_one_person_and_catalogues_one_household(store: Store) -> None:
-    with open_whole(store.data) as con:
+    with open_whole(store.settings) as con:
         for column in ("email", "phone", "push_token", "loyalty_id"):
             twice = (
                 f"select 1 from core.customer_contact group by {column} having count({column}) > 1"
@@ -90,7 +91,7 @@ def test_messages_reach_one_person_and_catalogues_one_household(store: Store) ->
 
 def test_the_boots_were_looked_at_before_anybody_logged_in(store: Store) -> None:
     truth = store.data / "truth" / "journeys.parquet"
-    with open_whole(store.data, sandboxed=False) as con:
+    with open_whole(store.settings, sandboxed=False) as con:
         looks = con.execute(
             """
             select distinct e.identified_by
@@ -107,7 +108,7 @@ def test_the_boots_were_looked_at_before_anybody_logged_in(store: Store) -> None
 
 def test_takings_agree_with_the_tills_to_the_penny(store: Store) -> None:
     truth = store.data / "truth" / "control_totals.parquet"
-    with open_whole(store.data, sandboxed=False) as con:
+    with open_whole(store.settings, sandboxed=False) as con:
         wrong = con.execute(
             """
             with ours as (
@@ -165,7 +166,7 @@ def test_the_winter_boots_journey_is_one_line_of_touches(store: Store) -> None:
     ).fetchall()
     assert redeemed
     assert redeemed <= {person for (person,) in told}
-    with open_whole(store.data) as con:
+    with open_whole(store.settings) as con:
         customers = con.execute(
             "select customer_id from core.fct_triggers where is_redeemed order by all"
         ).fetchall()
@@ -185,7 +186,7 @@ def test_the_winter_boots_journey_is_one_line_of_touches(store: Store) -> None:
 def _people_of(store: Store, customers: str, value: str) -> set[str]:
     """Return the true people behind the customers of a query."""
     records = store.data / "truth" / "person_records.parquet"
-    with open_whole(store.data, sandboxed=False) as con:
+    with open_whole(store.settings, sandboxed=False) as con:
         rows = con.execute(
             f"with chosen as ({customers}) select distinct t.person_id from chosen "
             "inner join core.bridge_identity as b using (customer_id) "
@@ -238,7 +239,7 @@ def test_the_same_night_built_again_gives_the_same_bytes(store: Store) -> None:
     assert again
     assert {n for n, digest in digests(published).items() if again.get(n) != digest} == set()
     with open_build(context) as con:
-        attach_whole(con, published / "cdp.duckdb", "before")
+        attach_whole(con, published / "cdp.duckdb", "before", KeySettings())
         tables = con.execute(
             "select schema_name || '.' || view_name from duckdb_views() "
             "where database_name = 'before' and not internal order by all"
@@ -254,7 +255,7 @@ def test_the_same_night_built_again_gives_the_same_bytes(store: Store) -> None:
 
 
 def test_no_personal_data_in_logs_reports_or_quality_results(store: Store) -> None:
-    with open_whole(store.data) as con:
+    with open_whole(store.settings) as con:
         emails = [
             row[0]
             for row in con.execute(
@@ -277,7 +278,7 @@ def test_no_personal_data_in_logs_reports_or_quality_results(store: Store) -> No
 
 
 def test_everything_in_the_warehouse_is_documented(store: Store) -> None:
-    with open_whole(store.data) as con:
+    with open_whole(store.settings) as con:
         tables = con.execute(
             "select schema_name || '.' || table_name from duckdb_tables() where comment is null"
         ).fetchall()
@@ -295,7 +296,7 @@ def test_every_prediction_has_a_contest_a_version_and_a_file(store: Store) -> No
         for list_name in ("buy_again", "discover")
         for level in ("product", "category")
     }
-    with open_whole(store.data) as con:
+    with open_whole(store.settings) as con:
         contests = fetch_dicts(con, "select distinct prediction from features.model_contest")
         serving = fetch_dicts(con, "select * from features.model_registry where is_serving")
         said = fetch_dicts(con, "select * from features.propensity_model")

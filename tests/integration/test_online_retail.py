@@ -34,11 +34,11 @@ class Shop:
     settings: Settings
 
     def value(self, sql: str) -> object:
-        with open_whole(self.settings.data_dir) as con:
+        with open_whole(self.settings) as con:
             return fetch_value(con, sql)
 
     def rows(self, sql: str) -> list[dict[str, object]]:
-        with open_whole(self.settings.data_dir) as con:
+        with open_whole(self.settings) as con:
             return fetch_dicts(con, sql)
 
 

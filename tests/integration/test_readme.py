@@ -41,14 +41,14 @@ TILLS = (
 def arguments(line: str, store: Store) -> list[str]:
     words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', line)][1:]
     if words == ["explain", "A", "B"]:
-        with open_whole(store.data) as con:
+        with open_whole(store.settings) as con:
             pair = con.execute(
                 "select source_a || ':' || record_key_a, source_b || ':' || record_key_b "
                 "from identity.edges order by all limit 1"
             ).fetchall()[0]
         return ["explain", *pair]
     if words in (["explain"], ["access", "PERSON"]):
-        with open_whole(store.data) as con:
+        with open_whole(store.settings) as con:
             customer = con.execute("select min(customer_id) from ops.contact_log").fetchall()[0][0]
         return [words[0], customer]
     return words

@@ -60,7 +60,7 @@ class Town:
         return outcome
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        with open_whole(self.data) as con:
+        with open_whole(self.settings) as con:
             return fetch_dicts(con, sql)
 
     def customers(self) -> Records:

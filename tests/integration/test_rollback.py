@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.orchestration.runner import RunOptions, run_night
@@ -43,7 +44,7 @@ def test_the_night_after_a_rollback_is_as_it_was(store: Store, settings: Setting
     before, after = done.left.path, DataPaths.of_settings(settings).current.resolve()
     con = duckdb.connect()
     for name, folder in (("a", before), ("b", after)):
-        attach_whole(con, folder / "cdp.duckdb", name)
+        attach_whole(con, folder / "cdp.duckdb", name, KeySettings())
     tables = con.execute(
         "select schema_name || '.' || view_name from duckdb_views() "
         "where database_name = 'a' and not internal"

@@ -57,7 +57,7 @@ def test_no_table_with_personal_columns_is_in_the_file_or_its_mirror(store: Stor
 
 
 def test_no_value_of_the_analysts_file_is_a_known_one(store: Store) -> None:
-    with open_whole(store.data, sandboxed=False) as con:
+    with open_whole(store.settings, sandboxed=False) as con:
         con.execute(KNOWN)
         kinds = dict(con.execute("select name, count(*) from known group by 1").fetchall())
         assert min(kinds[k] for k in ("email", "phone", "full_name", "street", "cookie")) > 100
@@ -134,7 +134,7 @@ def test_whoever_is_entitled_joins_both(store: Store, capsys: pytest.CaptureFixt
 
 
 def test_the_sandbox_lets_the_vault_be_read_and_nothing_else(store: Store) -> None:
-    with open_whole(store.data) as con:
+    with open_whole(store.settings) as con:
         assert con.execute("select count(*) from identity.records").fetchall()[0][0] > 1_000
         for path in ("/etc/passwd", store.data / "warehouse" / "current" / "basis.json"):
             with pytest.raises(duckdb.PermissionException):

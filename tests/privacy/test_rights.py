@@ -72,7 +72,7 @@ def _erase(context: RunContext, customer: str) -> Certificate:
 
 
 def _busiest(context: RunContext) -> tuple[str, dict[str, str]]:
-    with open_whole(context.data_dir) as con:
+    with open_whole(context.settings) as con:
         customer = str(fetch_value(con, BUSIEST))
         contact = fetch_dicts(
             con,
@@ -110,7 +110,7 @@ def test_everything_is_given_out_then_erased(context: RunContext) -> None:
         assert gone.get(name) == rows or name.startswith("identity."), name
     for version in published_versions(DataPaths.of(context)):
         assert verify(version) == []
-    with open_whole(context.data_dir) as con:
+    with open_whole(context.settings) as con:
         assert fetch_value(con, "select sum(net_amount) from core.fct_sales") == turnover
     needles = [contact["email"].encode(), customer.encode()]
     for path in _files(context.data_dir):
@@ -149,7 +149,7 @@ def test_the_next_night_runs_without_the_person(context: RunContext) -> None:
                        context.settings)  # fmt: skip
     outcome = run_night(night)
     assert outcome.status in {"published", "unchanged"}, outcome.error
-    with open_whole(context.data_dir) as con:
+    with open_whole(context.settings) as con:
         found = fetch_value(
             con,
             "select count(*) from core.customer_contact where email = ? or loyalty_id = ?",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from cdp_pipeline.storage.warehouse import list_asked_tables
+from cdp_pipeline.storage.asked_tables import list_asked_tables
 
 
 @pytest.mark.parametrize(

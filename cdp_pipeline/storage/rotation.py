@@ -1,0 +1,139 @@
+"""Changing the key: every version's vault is encrypted again, and its manifest sealed again.
+
+One version after the other changes places with its copy under the new key, so that a rotation that
+dies leaves each version under the old key or the new one, and goes on where it was. The old key is
+named in ``keys.json`` of each vault until then, and must stay in the ring.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from cdp_pipeline.core.access_settings import KeySettings
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.core.keys import load_keyring
+from cdp_pipeline.core.settings import EngineSettings, Settings
+from cdp_pipeline.storage.audit import Deed, note
+from cdp_pipeline.storage.cipher import (
+    VaultKey,
+    new_vault_key,
+    read_vault_key,
+    scan_of,
+    write_encrypted,
+)
+from cdp_pipeline.storage.exchange import exchange
+from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
+from cdp_pipeline.storage.lock import hold_lock
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.sealing import SEAL, seal
+from cdp_pipeline.storage.vault import BATCH, FILE_MODE
+from cdp_pipeline.storage.versions import MANIFEST_FILE, Version, published_versions
+from cdp_pipeline.storage.warehouse import VAULT, connect
+
+PREFIX = ".rotate-"
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """What a rotation did.
+
+    Attributes:
+        key: Name of the key that everything is under now.
+        done: Versions whose vault was encrypted again, with the name of the key before.
+        kept: Versions that were under that key already.
+    """
+
+    key: str
+    done: dict[str, str]
+    kept: tuple[str, ...]
+
+
+def rotate_keys(settings: Settings) -> Rotation:
+    """Bring the vaults of all versions under the key in use; again, it goes on where it was.
+
+    Raises:
+        ConfigError: No key is set, or the key of a vault is missing: nothing of it was changed.
+        LockedError: A run holds the data folder.
+    """
+    ring = load_keyring(settings.keys)
+    if ring.is_public:
+        raise ConfigError(
+            "no key is set, so there is none to change to",
+            where="CDP_KEYS__FILE",
+            hint="Make one with `cdp keys new FILE`, then set CDP_KEYS__FILE to that file.",
+        )
+    paths = DataPaths.of_settings(settings)
+    done: dict[str, str] = {}
+    kept = []
+    with hold_lock(paths.lock, "key rotation"):
+        remove_leftovers(paths)
+        for version in published_versions(paths):
+            before = read_vault_key(version.path / VAULT, settings.keys)
+            if before and before.key.id == ring.current.id:
+                kept.append(version.name)
+                continue
+            was = before.key.id if before else "none"
+            note(settings, Deed("rotate key", f"{version.name}: {was} to {ring.current.id}"))
+            _rotate(settings, version, before)
+            done[version.name] = was
+    return Rotation(ring.current.id, done, tuple(kept))
+
+
+def remove_leftovers(paths: DataPaths) -> None:
+    """Delete copies that an interrupted rotation left beside the versions."""
+    for path in sorted(paths.versions.glob(f"{PREFIX}*")) if paths.versions.is_dir() else []:
+        shutil.rmtree(path)
+    for path in sorted(paths.versions.glob("*.aside")) if paths.versions.is_dir() else []:
+        name = path.name.removesuffix(".aside")
+        if (paths.versions / name).exists():
+            shutil.rmtree(path)
+        else:
+            path.rename(paths.versions / name)  # died between two renames
+
+
+def _rotate(settings: Settings, version: Version, before: VaultKey | None) -> None:
+    """Put a copy whose vault is under the new key in the place of a version."""
+    copy = version.path.with_name(f"{PREFIX}{version.name}")
+    for path in [version.path, *sorted(version.path.rglob("*"))]:
+        place = copy / path.relative_to(version.path)
+        if path.is_dir():
+            place.mkdir(mode=path.stat().st_mode & 0o777)
+        elif copy / VAULT not in place.parents and path.name != MANIFEST_FILE:
+            os.link(path, place)
+    if (version.path / VAULT).is_dir():
+        _encrypt(settings.keys, version.path / VAULT, copy / VAULT, before)
+    _seal(settings, version, copy)
+    fsync_tree(copy)
+    exchange(copy, version.path)
+    shutil.rmtree(copy)
+
+
+def _encrypt(keys: KeySettings, source: Path, target: Path, before: VaultKey | None) -> None:
+    after = new_vault_key(keys)
+    if after is None:  # pragma: no cover - asked before
+        return
+    with connect(EngineSettings()) as con:
+        for path in sorted(source.glob("*/*.parquet")):
+            place = target / path.relative_to(source)
+            place.touch(mode=FILE_MODE)
+            rows: pa.RecordBatchReader = con.sql(
+                f"from {scan_of(con, path, before)}"
+            ).to_arrow_reader(BATCH)
+            write_encrypted(rows, place, after)
+    after.note(target)
+
+
+def _seal(settings: Settings, version: Version, copy: Path) -> None:
+    """Write the manifest with the new files and the seal of the new key."""
+    document = read_json(version.path / MANIFEST_FILE)
+    document.pop(SEAL, None)
+    vault = [path for path in sorted((copy / VAULT).rglob("*")) if path.is_file()]
+    for path in vault:
+        name = path.relative_to(copy).as_posix()
+        document["files"][name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+    write_json(copy / MANIFEST_FILE, seal(document, load_keyring(settings.keys).current))
