@@ -88,9 +88,7 @@ def run(context: RunContext) -> StepResult:
             rows[entity.name], said = build_entity(con, entity, feeds)
             messages += said
             if entity.name == CONSENT_ENTITY:
-                listed = {d.file_id for source in sources for d in source.listed}
-                night = context.business_date
-                rows[entity.name] = keep_ledger(con, entity, listed=listed, night=night)
+                rows[entity.name] = keep_ledger(con, night=context.business_date)
             note_touched(con, entity, feeds, changes.files)
         entries = [entry for source in sources for entry in _entries(context, source)]
         check_conservation(entries)

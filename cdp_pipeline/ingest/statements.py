@@ -1,13 +1,12 @@
 """The ledger of consent: every statement ever delivered, and the night that came to know it.
 
-The current rows of a source hold only the newest version of each; the ledger wants them all. What
-stays of a statement once its file is no longer kept is carried from the version built upon, so rows
-are added and never changed. Which statement holds is decided in ``privacy``.
+The current rows of a source hold only the newest version of each; the ledger wants them all. It is
+made of every staged delivery, also of those that have left the landing folder, so rows are added
+and never changed. Which statement holds is decided in ``privacy``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import date
 
 import duckdb
@@ -15,13 +14,10 @@ import duckdb
 from cdp_pipeline.ingest.loading import CurrentRows, contract_columns, without_hubs
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.expressions import vet_predicate
-from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.warehouse import (
-    base_columns,
     create_table,
     has_base_table,
     has_table,
-    quote_column,
 )
 
 _VERSIONED = frozenset({"upsert", "replace"})
@@ -35,20 +31,6 @@ with delivered as (
         on new.source = files.source and new.file_id = files.file_id
 ),
 
-known as (
-    select {columns} from delivered
-    {carried}
-),
-
--- Told twice, by a file that is gone and by one that is kept: known since the first.
-single as (
-    select * from known
-    qualify row_number() over (
-        partition by source, statement_id
-        order by recorded_on asc nulls last, delivered_on asc, file_id asc, file_line asc
-    ) = 1
-),
-
 -- A source that gives no time says the same every night: only a change is a statement.
 compared as (
     select
@@ -59,7 +41,7 @@ compared as (
                     source, person_source, person_record_key, purpose, channel, captured_at is null
                 order by delivered_on asc, file_id asc, file_line asc
             ) as is_repeated,
-    from single
+    from delivered
 )
 
 select * exclude (is_repeated) from compared where not is_repeated
@@ -77,11 +59,6 @@ _NO_NIGHTS = """
         cast(null as varchar) as file_id,
         cast(null as date) as first_loaded_on
     where false
-"""
-_CARRIED = """
-    union all by name
-    select {columns} from base.staging.consents
-    where file_id not in (select unnest($listed::varchar[]))
 """
 
 
@@ -120,32 +97,19 @@ def make_stated(
     return view
 
 
-def keep_ledger(
-    con: duckdb.DuckDBPyConnection, entity: TableSpec, *, listed: Collection[str], night: date
-) -> int:
-    """Complete ``staging.consents``: when each statement was recorded, and what is carried.
+def keep_ledger(con: duckdb.DuckDBPyConnection, *, night: date) -> int:
+    """Complete ``staging.consents``: when each statement was recorded, and only once each.
 
     Args:
-        con: Connection to the build; the entity holds what tonight's files say.
-        entity: The entity of consents.
-        listed: Ids of all files of the night's plan; what they no longer say has been taken back.
+        con: Connection to the build; the entity holds what the deliveries say.
         night: Business date of the night.
 
     Returns:
         Rows of the ledger.
     """
-    columns = list(entity.header.columns)
-    names = ", ".join(map(quote_column, columns))
-    is_carried = set(columns) <= base_columns(con, "staging.consents")
-    sql = _LEDGER.format(
-        columns=names,
-        first_nights=_FIRST_NIGHTS if has_base_table(con, "ops.deliveries") else _NO_NIGHTS,
-        carried=_CARRIED.format(columns=names) if is_carried else "",
-    )
-    values: dict[str, object] = {"night": night}
-    if is_carried:
-        values["listed"] = sorted(listed)
-    con.execute(f"create or replace temp table consent_ledger as {sql}", values)
+    first_nights = _FIRST_NIGHTS if has_base_table(con, "ops.deliveries") else _NO_NIGHTS
+    sql = _LEDGER.format(first_nights=first_nights)
+    con.execute(f"create or replace temp table consent_ledger as {sql}", {"night": night})
     rows = create_table(con, "staging.consents", "select * from consent_ledger")
     con.execute("drop table consent_ledger")
     return rows

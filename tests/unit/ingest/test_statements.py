@@ -1,4 +1,4 @@
-"""The consent ledger grows only: older versions, late files, repeats, files that are gone."""
+"""The consent ledger grows only: older versions, late files, repeats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 
 from cdp_pipeline.ingest.statements import keep_ledger
 from cdp_pipeline.project.loader import load_project
-from cdp_pipeline.project.tables import TableSpec
 from tests.unit.ingest.conftest import NIGHT, REPOSITORY, Store
 
 MEMBERS: dict[str, Any] = {
@@ -84,18 +83,12 @@ def test_a_source_without_times_states_only_its_changes(store: Store) -> None:
 
 
 @pytest.fixture
-def entity() -> TableSpec:
-    return load_project(REPOSITORY).entities["consents"]
-
-
-@pytest.fixture
-def con(entity: TableSpec) -> Iterator[duckdb.DuckDBPyConnection]:
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect()
     connection.execute("attach ':memory:' as cdp; attach ':memory:' as base; use cdp")
+    entity = load_project(REPOSITORY).entities["consents"]
     columns = ", ".join(f"{name} {c.type}" for name, c in entity.header.columns.items())
-    for catalog in ("cdp", "base"):
-        connection.execute(f"create schema {catalog}.staging")
-        connection.execute(f"create table {catalog}.staging.consents ({columns})")
+    connection.execute(f"create schema staging; create table staging.consents ({columns})")
     connection.execute(
         "create schema base.ops; create table base.ops.deliveries "
         "(source varchar, file_id varchar, first_loaded_on date)"
@@ -104,37 +97,16 @@ def con(entity: TableSpec) -> Iterator[duckdb.DuckDBPyConnection]:
     connection.close()
 
 
-def say(con: duckdb.DuckDBPyConnection, name: str, file_id: str, *, base: bool = False) -> None:
-    catalog = "base" if base else "cdp"
-    con.execute(
-        f"insert into {catalog}.staging.consents by name select 'shop' as source, "
-        f"'{name}' as statement_id, '{file_id}' as file_id, 'granted' as status, "
-        f"timestamp '2026-01-01 10:00:00' as captured_at, date '2026-01-01' as delivered_on"
-        + (", date '2026-01-02' as recorded_on" if base else "")
-    )
-
-
-def keep(con: duckdb.DuckDBPyConnection, entity: TableSpec, *listed: str) -> dict[str, date]:
-    keep_ledger(con, entity, listed=listed, night=NIGHT)
-    found = con.execute("select statement_id, recorded_on from staging.consents").fetchall()
-    return dict(found)
-
-
-def test_the_night_that_knew_first_is_kept(
-    con: duckdb.DuckDBPyConnection, entity: TableSpec
-) -> None:
+def test_the_night_that_knew_first_is_kept(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("insert into base.ops.deliveries values ('shop', 'f1', '2026-01-02')")
-    say(con, "old", "f1")
-    say(con, "late", "f2")
-    assert keep(con, entity, "f1", "f2") == {"old": date(2026, 1, 2), "late": NIGHT}
-
-
-def test_what_a_file_said_outlives_it_unless_it_is_taken_back(
-    con: duckdb.DuckDBPyConnection, entity: TableSpec
-) -> None:
-    for name, file_id in (("gone", "f1"), ("taken back", "f2"), ("again", "f1")):
-        say(con, name, file_id, base=True)
-    say(con, "again", "f3")
-    first = keep(con, entity, "f2", "f3")
-    assert first == {"gone": date(2026, 1, 2), "again": date(2026, 1, 2)}
-    assert keep(con, entity, "f2", "f3") == first
+    for name, file_id in (("old", "f1"), ("late", "f2")):
+        con.execute(
+            f"insert into staging.consents by name select 'shop' as source, '{name}' as "
+            f"statement_id, '{file_id}' as file_id, 'granted' as status, "
+            "timestamp '2026-01-01 10:00:00' as captured_at, date '2026-01-01' as delivered_on"
+        )
+    known = {"old": date(2026, 1, 2), "late": NIGHT}
+    for night in (NIGHT, NIGHT):
+        assert keep_ledger(con, night=night) == 2
+        found = con.execute("select statement_id, recorded_on from staging.consents").fetchall()
+        assert dict(found) == known
