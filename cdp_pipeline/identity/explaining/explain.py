@@ -36,7 +36,7 @@ from cdp_pipeline.identity.explaining.explanations import (
     MemberEvidence,
     PairExplanation,
 )
-from cdp_pipeline.identity.explaining.reasons import find_reason
+from cdp_pipeline.identity.explaining.reasons import find_reason, find_two_births
 from cdp_pipeline.identity.scoring.design import Design, shipped_design
 from cdp_pipeline.storage.warehouse import describe, fetch_dicts, has_table
 
@@ -92,6 +92,8 @@ def explain_pair(
     pair = (weighed.left, weighed.right) if weighed else (sides[0][0], sides[1][0])
     path = _path(con, *pair, accept=accept)
     reason = find_reason(con, *pair, path, weighed=weighed, accept=accept)
+    if reason.by == "guard" and model is not None:
+        reason = find_two_births(con, *pair, model) or reason
     known: dict[str, Any] = {}
     if weighed is not None and model is not None:
         known = _weights(model, weighed, accept=accept)

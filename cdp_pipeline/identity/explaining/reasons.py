@@ -13,8 +13,15 @@ from dataclasses import dataclass
 import duckdb
 
 from cdp_pipeline.identity.explaining.bridges import Link
-from cdp_pipeline.identity.explaining.evidence import Record, Weighed
+from cdp_pipeline.identity.explaining.evidence import (
+    Model,
+    Record,
+    Weighed,
+    find_records,
+    weigh_all,
+)
 from cdp_pipeline.identity.grouping.attach import KEYS
+from cdp_pipeline.identity.scoring.compare import birth_places
 from cdp_pipeline.identity.scoring.namesakes import KIN_BITS, SURE_PROB
 from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, has_table
 
@@ -28,7 +35,7 @@ class Reason:
     Attributes:
         is_same: Whether they are one customer.
         by: ``identical``, ``judgement``, ``freeze``, ``attachment``, ``score``, ``path``,
-            ``group``, ``namesake``, ``guard``, ``blocking`` or ``nobody``.
+            ``group``, ``namesake``, ``births``, ``guard``, ``blocking`` or ``nobody``.
         text: One or two sentences.
     """
 
@@ -278,3 +285,33 @@ def _apart(
         text="Their own evidence would join them, but the other records of the two customers speak "
         "against it: on average they are two people (guard of average linkage).",
     )
+
+
+def find_two_births(
+    con: duckdb.DuckDBPyConnection, left: Record, right: Record, model: Model
+) -> Reason | None:
+    """Return whether two records of the customers of a pair, born apart, hold the two apart.
+
+    Args:
+        con: Connection; temporary tables are made.
+        left: A record of one customer.
+        right: A record of the other, which the guard keeps away.
+        model: The stored model.
+
+    Returns:
+        A reason that names the two records and their dates; None if there are no such two.
+    """
+    sides = [find_records(con, str(record["customer_id"])) for record in (left, right)]
+    births = birth_places(model.parameters.comparisons)
+    for pair in weigh_all(con, model, sides):
+        if any(pair.outcomes[place] == 0 for place in births):
+            first, second = pair.left, pair.right
+            return Reason(
+                is_same=False,
+                by="births",
+                text=f"Their own evidence would join them, but {first['name']} of the one customer "
+                f"was born on {first['birth_date']:%Y-%m-%d} and {second['name']} of the other on "
+                f"{second['birth_date']:%Y-%m-%d}, which no slip explains: nobody is born twice "
+                "(guard of birth dates).",
+            )
+    return None

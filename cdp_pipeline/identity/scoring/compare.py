@@ -171,13 +171,20 @@ def are_linked(outcomes: Codes, comparisons: Sequence[Comparison]) -> npt.NDArra
     return np.asarray((outcomes[:, places[0]] == 1) & (outcomes[:, places[1]] == 1))
 
 
+def birth_places(comparisons: Sequence[Comparison]) -> list[int]:
+    """Return the places of comparisons of birth dates; their level 0 is two different dates."""
+    return [place for place, c in enumerate(comparisons) if c.fields == ("birth_date",)]
+
+
 def have_two_births(codes: Codes, comparisons: Sequence[Comparison]) -> npt.NDArray[np.bool_]:
     """Return which patterns have two birth dates that no slip explains.
 
     Nobody is born twice: a group with two such dates is a father and his son, or namesakes, however
     well their other records fit each other. Two records alone are left to their weights.
     """
-    places = [place for place, c in enumerate(comparisons) if c.fields == ("birth_date",)]
+    places = birth_places(comparisons)
+    if not places:
+        return np.zeros(len(codes), dtype=bool)
     return np.asarray((unpack(codes, comparisons)[:, places] == 0).any(axis=1), np.bool_)
 
 

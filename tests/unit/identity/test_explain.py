@@ -233,6 +233,36 @@ def test_records_joined_by_a_third_are_shown_the_path(store: Store, families: li
         assert "weakest link" in customer.render_text()
 
 
+IVORS = [
+    {"given_name": "Ivor", "family_name": "Quilfeather", "postcode": "LS1 4AP",
+     "street": "7 Mill Lane"} | person
+    for person in (
+        {"record_key": "1", "birth_date": date(1950, 1, 2), "phone": "0113 496 0123"},
+        {"record_key": "2", "phone": "0113 496 0123", "email": "ivor@x.org"},
+        {"record_key": "3", "birth_date": date(1981, 6, 30), "email": "ivor@x.org"},
+    )
+]  # fmt: skip
+"""A father, his son, and a record that fits both."""
+
+
+def test_the_guard_of_birth_dates_names_the_two_dates(store: Store, families: list[Person]) -> None:
+    made = store.night([*families, *IVORS])
+    with duckdb.connect() as con:
+        con.execute(f"attach '{made}' as cdp (read_only)")
+        con.execute("use cdp")
+        customers = dict(
+            con.execute(
+                "select record_key, customer_id from identity.customer_map where source = 'crm'"
+            ).fetchall()
+        )
+        assert customers["1"] != customers["3"]
+        other = next(key for key in "13" if customers[key] != customers["2"])
+        reason = explain_pair(con, "crm:2", f"crm:{other}").reason
+        assert (reason.is_same, reason.by) == (False, "births")
+        assert "1950-01-02" in reason.text
+        assert "1981-06-30" in reason.text
+
+
 def test_a_judgement_is_named_as_what_decided(store: Store, families: list[Person]) -> None:
     day = date(2026, 11, 21)
     record_judgements(
