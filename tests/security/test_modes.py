@@ -8,8 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from cdp_pipeline.core.access_settings import KeySettings
+from cdp_pipeline.core.keys import new_key
+from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.storage.encryption import look_at_vaults
 from cdp_pipeline.storage.files import write_atomic
+from cdp_pipeline.storage.warehouse import open_whole
 from tests.faults.publisher import TONIGHT, context_of, prepare
 
 START = """
@@ -50,6 +56,31 @@ def test_a_publication_is_private_though_the_umask_is_zero(tmp_path: Path) -> No
     data = context_of(root, TONIGHT).data_dir
     assert len(list(data.rglob("*"))) > 10
     assert too_open(data) == []
+
+
+@pytest.mark.slow
+def test_whole_nights_under_a_key_are_private_though_the_umask_is_zero(tmp_path: Path) -> None:
+    data, key = tmp_path / "data", new_key()
+    done = subprocess.run(
+        [sys.executable, "-m", "cdp_pipeline", "--data-dir", str(data), "demo",
+         "--customers", "500", "--nights", "1"],
+        cwd=Path(__file__).parents[2], env={**os.environ, "CDP_KEYS__MASTER": key}, umask=0,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert too_open(data) == []
+    vaults = sorted((data / "warehouse" / "versions").glob("*/vault"))
+    assert len(vaults) == 2
+    assert len(look_at_vaults(path.parent for path in vaults).encrypted) == 2
+    settings = Settings(data_dir=data, keys=KeySettings(master=SecretStr(key)))
+    with open_whole(settings) as con:
+        found = con.execute("select distinct email from core.customer_contact").fetchall()
+    emails = [email.encode() for (email,) in found if email]
+    assert len(emails) > 300
+    for path in (p for vault in vaults for p in vault.rglob("*.parquet")):
+        held = path.read_bytes()
+        assert held.startswith(b"PARE"), path
+        assert not any(email in held for email in emails), path
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640])
