@@ -148,8 +148,7 @@ def group_nodes(
 ) -> Integers:
     """Return the group of each node.
 
-    Reads ``staging.identity_links`` (node_a, node_b, log_odds, pattern, kin_bits) and
-    ``identity_nodes``.
+    Reads ``staging.identity_links`` and ``identity_nodes``.
     Pairs that are kin for certain make groups first; then namesakes are told apart.
 
     Args:
@@ -216,10 +215,7 @@ def _chosen(links: Links, marks: Marks) -> Links:
 
 
 def _suspicious(labels: Integers, left: Integers, right: Integers, two_births: Marks) -> Integers:
-    """Return the nodes of groups of three and more that are not plainly one person.
-
-    Not every pair was accepted, or one was in spite of two birth dates.
-    """
+    """Return the nodes of groups of three and more with a pair not accepted, or of two births."""
     sizes = np.bincount(labels)
     inside = labels[left] == labels[right]
     accepted = np.bincount(labels[left[inside]], minlength=len(sizes))
