@@ -41,7 +41,7 @@ def run_ours(file: str) -> dict[str, float]:
     con.execute("create schema features")
     con.execute(f"create view file_lines as from read_parquet('{file}')")
     last = date.fromisoformat(LAST_DAY)
-    build_days(con, last)
+    build_days(con, last, window_days=WINDOW_DAYS)
     models = ("features.rfm_segment_map", "features.rfm")
     build_alone(con, models, Settings(rfm=RfmSettings(window_days=WINDOW_DAYS)), last)
     con.execute(f"copy features.rfm to '{file}.rfm' (format parquet)")

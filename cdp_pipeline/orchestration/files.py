@@ -129,7 +129,7 @@ def _group(
     part: str | None = None,
 ) -> tuple[Part, pa.Table]:
     """Build the night's models on the days up to ``as_of``, by thresholds if there are some."""
-    build_days(con, as_of, part=part)
+    build_days(con, as_of, part=part, window_days=options.window_days)
     keep_thresholds(con, thresholds, as_of)
     rfm = RfmSettings(
         window_days=options.window_days,
