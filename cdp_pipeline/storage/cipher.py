@@ -12,15 +12,17 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
-from pyarrow import parquet
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.errors import ConfigError, WarehouseError
 from cdp_pipeline.core.keys import Key, load_keyring, new_salt
 from cdp_pipeline.storage.files import read_json, write_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 KEYS_FILE = "keys.json"
 
@@ -104,7 +106,9 @@ def write_encrypted(rows: pa.RecordBatchReader, path: Path, key: VaultKey) -> No
     Raises:
         WarehouseError: A column is nested: DuckDB could not read it again.
     """
-    # Imported late: importing it asks for a library that not every build of pyarrow has.
+    # Imported late: files of DAGs are read without it, and not every build has the encryption.
+    import pyarrow as pa  # noqa: PLC0415
+    from pyarrow import parquet  # noqa: PLC0415
     from pyarrow.parquet import encryption  # noqa: PLC0415
 
     for column in rows.schema:

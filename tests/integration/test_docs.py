@@ -44,7 +44,7 @@ def test_the_night_writes_it_and_the_command_changes_nothing(
 
 def test_examples_single_nobody_out(store: Store) -> None:
     tables = load_project(ROOT).tables
-    seen = observe(store.data, tables, store.settings.engine)
+    seen = observe(store.settings, tables)
     assert len(seen.examples) > 300
     with open_whole(store.settings) as con:
         for (table, column), values in seen.examples.items():

@@ -47,7 +47,7 @@ def arguments(line: str, store: Store) -> list[str]:
                 "from identity.edges order by all limit 1"
             ).fetchall()[0]
         return ["explain", *pair]
-    if words in (["explain"], ["access", "PERSON"]):
+    if words in (["explain"], ["access", "PERSON"], ["consent", "PERSON"]):
         with open_whole(store.settings) as con:
             customer = con.execute("select min(customer_id) from ops.contact_log").fetchall()[0][0]
         return [words[0], customer]
