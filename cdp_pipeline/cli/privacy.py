@@ -67,8 +67,11 @@ def resume(*, as_json: JsonOption = False) -> None:
 def access(
     person: Annotated[
         str, typer.Argument(help="Customer id, source:record_key, e-mail, phone, card or account.")
-    ],
+    ] = "",
     *,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of the answer instead.")
+    ] = False,
     to: Annotated[
         Path | None, typer.Option("--to", help="Folder for JSON and page; default: print JSON.")
     ] = None,
@@ -77,12 +80,21 @@ def access(
     ] = "",
 ) -> None:
     """Give out everything that is held on a person, as JSON and as a readable page."""
-    from cdp_pipeline.rights.access import collect_access
+    from cdp_pipeline.rights.access import SCHEMA_FILE, collect_access
     from cdp_pipeline.rights.access_page import render_access
     from cdp_pipeline.rights.erasure import find_people, open_resolver
     from cdp_pipeline.storage.audit import Deed, note
     from cdp_pipeline.storage.files import write_atomic, write_json
 
+    if schema:
+        output.write(SCHEMA_FILE.read_text(encoding="utf-8").rstrip())
+        return
+    if not person:
+        raise ConfigError(
+            "whose data is not said",
+            where="cdp access",
+            hint="Example: cdp access C0123456789ABCDEF",
+        )
     context = open_context()
     with open_resolver(context) as con:
         subject = find_people(con, context, [person])[0]

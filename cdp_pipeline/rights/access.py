@@ -35,6 +35,9 @@ from cdp_pipeline.storage.warehouse import (
 FORMAT = "cdp-access/1"
 """Name of the JSON document's shape."""
 
+SCHEMA_FILE = Path(__file__).with_name("access.schema.json")
+"""That shape as JSON Schema, by which whoever gets the document can read it."""
+
 
 def collect_access(context: RunContext, subject: Subject) -> dict[str, Any]:
     """Gather everything that is held on a person.

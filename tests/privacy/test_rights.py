@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from cdp_pipeline.core.context import RunContext
@@ -14,7 +15,7 @@ from cdp_pipeline.core.settings import load_settings
 from cdp_pipeline.orchestration.demo import DemoSpec, run_demo
 from cdp_pipeline.orchestration.runner import run_night
 from cdp_pipeline.rights import versions
-from cdp_pipeline.rights.access import collect_access
+from cdp_pipeline.rights.access import SCHEMA_FILE, collect_access
 from cdp_pipeline.rights.access_page import render_access
 from cdp_pipeline.rights.erasure import (
     Certificate,
@@ -98,6 +99,9 @@ def test_everything_is_given_out_then_erased(context: RunContext) -> None:
     document = collect_access(context, subject)
     page = render_access(document)
     assert json.loads(json.dumps(document)) == document
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(document)
+    assert {row["kind"] for row in document["identifiers"]} >= {"email"}
     assert all(value in page for value in contact.values() if value.isalnum())
     given = {table["table"]: len(table["rows"]) for table in document["tables"]}
     certificate = _erase(context, customer)
