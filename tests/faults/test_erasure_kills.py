@@ -18,7 +18,7 @@ from cdp_pipeline.rights.erasure import (
 from cdp_pipeline.rights.scan import scan_folder
 from cdp_pipeline.rights.traces import Traces, find_traces
 from cdp_pipeline.storage.files import read_json
-from cdp_pipeline.storage.warehouse import open_published
+from cdp_pipeline.storage.warehouse import open_whole
 from tests.dying import count_calls, dies_within
 from tests.faults.comparing import assert_sound, result_of
 from tests.faults.conftest import ROUNDS, TONIGHT
@@ -43,7 +43,7 @@ def erase(store: TinyStore, customer: str) -> Certificate:
 
 def anybody(store: TinyStore) -> tuple[str, Traces]:
     """Return somebody who shops and is a member, and what tells them."""
-    with open_published(store.data) as con:
+    with open_whole(store.context(TONIGHT).settings) as con:
         (customer,) = con.execute(PERSON).fetchall()[0]
     context = store.context(TONIGHT)
     with open_resolver(context) as con:

@@ -148,7 +148,7 @@ def group_nodes(
 ) -> Integers:
     """Return the group of each node.
 
-    Reads ``staging.identity_links`` and ``identity_nodes``.
+    Reads ``staging.identity_links`` (node_a, node_b, log_odds, kin_bits) and ``identity_nodes``.
     Pairs that are kin for certain make groups first; then namesakes are told apart.
 
     Args:
@@ -164,15 +164,16 @@ def group_nodes(
     if parameters is None or not size:
         return bonds.enforce(np.arange(size, dtype=np.int64))
     threshold = math.log2(accept / (1 - accept))
-    links, is_reachable = _read_links(con, parameters, bonds, threshold), reachable_nodes(con)
+    links, is_reachable = _read_links(con, bonds, threshold), reachable_nodes(con)
     nobody = nobody_odds(links["node_a"], links["node_b"], links["is_certain"], is_reachable)
     if touched is not None:
         links = _chosen(links, touched[links["node_a"]])
     certain, unsure = (_chosen(links, marks) for marks in (links["is_certain"], ~links["is_kin"]))
     ends = certain["node_a"], certain["node_b"]
     labels = cut_large(components(*ends, size=size), *ends, certain["log_odds"], limit=limit)
-    suspicious = _suspicious(labels, *ends, certain["is_two_births"])
-    labels = _split_groups(con, parameters, labels, suspicious, bonds, threshold=threshold)
+    labels = _split_groups(
+        con, parameters, labels, _suspicious(labels, *ends), bonds, threshold=threshold
+    )
     chosen = choose_namesakes(
         labels,
         (unsure["node_a"], unsure["node_b"]),
@@ -189,12 +190,10 @@ def group_nodes(
     return bonds.enforce(labels)
 
 
-def _read_links(
-    con: duckdb.DuckDBPyConnection, parameters: Parameters, bonds: Bonds, threshold: float
-) -> Links:
+def _read_links(con: duckdb.DuckDBPyConnection, bonds: Bonds, threshold: float) -> Links:
     """Return the links that nobody has forbidden; those of kin that count are certain."""
     found = con.execute(
-        "select node_a, node_b, log_odds, pattern, kin_bits from staging.identity_links "
+        "select node_a, node_b, log_odds, kin_bits from staging.identity_links "
         "order by node_a, node_b"
     ).fetchnumpy()
     links: Links = {
@@ -202,9 +201,6 @@ def _read_links(
         "node_b": np.asarray(found["node_b"], np.int64),
         "log_odds": np.asarray(found["log_odds"]),
         "is_kin": np.asarray(found["kin_bits"]) >= KIN_BITS,
-        "is_two_births": have_two_births(
-            np.asarray(found["pattern"], np.int64), parameters.comparisons
-        ),
     }
     links["is_certain"] = links["is_kin"] & (links["log_odds"] >= threshold)
     return _chosen(links, ~bonds.forbids(links["node_a"], links["node_b"]))
@@ -214,14 +210,13 @@ def _chosen(links: Links, marks: Marks) -> Links:
     return {name: values[marks] for name, values in links.items()}
 
 
-def _suspicious(labels: Integers, left: Integers, right: Integers, two_births: Marks) -> Integers:
-    """Return the nodes of groups of three and more with a pair not accepted, or of two births."""
+def _suspicious(labels: Integers, left: Integers, right: Integers) -> Integers:
+    """Return the nodes of groups of three and more in which not every pair was accepted."""
     sizes = np.bincount(labels)
     inside = labels[left] == labels[right]
     accepted = np.bincount(labels[left[inside]], minlength=len(sizes))
-    born = np.bincount(labels[left[inside & two_births]], minlength=len(sizes))
-    doubted = (accepted < sizes * (sizes - 1) // 2) | (born > 0)
-    return np.flatnonzero((doubted & (sizes >= 3))[labels])  # noqa: PLR2004 - two have agreed
+    incomplete = (sizes >= 3) & (accepted < sizes * (sizes - 1) // 2)  # noqa: PLR2004 - pairs are complete
+    return np.flatnonzero(incomplete[labels])
 
 
 def _split_groups(

@@ -66,7 +66,7 @@ order by source_a, record_key_a, source_b, record_key_b
 _LINKS = """
 create or replace table staging.identity_links as
 select
-    node_a, node_b, log_odds, pattern,
+    node_a, node_b, log_odds,
     log2(pow(2, least(match_weight, 200)) + pow(2, least(household_weight, 200))) as kin_bits
 from identity_scored
 where log_odds >= $least and (log_odds >= log2($accept / (1 - $accept)) or kin_bits < $kin)

@@ -234,12 +234,13 @@ def test_records_joined_by_a_third_are_shown_the_path(store: Store, families: li
 
 
 IVORS = [
-    {"given_name": "Ivor", "family_name": "Quilfeather", "postcode": "LS1 4AP",
-     "street": "7 Mill Lane"} | person
+    {"given_name": "Ivor", "family_name": "Quilfeather"} | person
     for person in (
-        {"record_key": "1", "birth_date": date(1950, 1, 2), "phone": "0113 496 0123"},
+        {"record_key": "1", "birth_date": date(1950, 1, 2), "phone": "0113 496 0123",
+         "postcode": "LS1 4AP", "street": "7 Mill Lane"},
         {"record_key": "2", "phone": "0113 496 0123", "email": "ivor@x.org"},
-        {"record_key": "3", "birth_date": date(1981, 6, 30), "email": "ivor@x.org"},
+        {"record_key": "3", "birth_date": date(1981, 6, 30), "email": "ivor@x.org",
+         "postcode": "BS8 2NB", "street": "31 Harbour Row"},
     )
 ]  # fmt: skip
 """A father, his son, and a record that fits both."""

@@ -28,10 +28,10 @@ LINKS = st.lists(
 
 
 def _group(links: list[tuple[int, int, float, float]], touched: Any = None) -> list[int]:
-    rows = [(min(a, b), max(a, b), bits, 0, kin) for a, b, bits, kin in links if a != b]
-    columns = zip(*rows, strict=True) if rows else ([], [], [], [], [])
-    types = (pa.int32(), pa.int32(), pa.float64(), pa.int64(), pa.float64())
-    names = ("node_a", "node_b", "log_odds", "pattern", "kin_bits")
+    rows = [(min(a, b), max(a, b), bits, kin) for a, b, bits, kin in links if a != b]
+    columns = zip(*rows, strict=True) if rows else ([], [], [], [])
+    types = (pa.int32(), pa.int32(), pa.float64(), pa.float64())
+    names = ("node_a", "node_b", "log_odds", "kin_bits")
     table = pa.table(
         {
             name: pa.array(list(values), kind)
@@ -48,7 +48,7 @@ def _group(links: list[tuple[int, int, float, float]], touched: Any = None) -> l
         )
         labels = cluster.group_nodes(
             con,
-            SimpleNamespace(comparisons=()),  # type: ignore[arg-type]  # nothing is split here
+            SimpleNamespace(),  # type: ignore[arg-type]  # nothing is split here
             accept=0.5,
             limit=300,
             touched=touched,
