@@ -25,7 +25,7 @@ MARKER = ".demo.json"
 
 _OWN_FOLDERS = (
     *("landing", "truth", "archive", "staging", "quarantine", "work", "warehouse", "runs"),
-    *("outbox", "docs"),
+    *("outbox", "docs", "privacy"),  # whoever one demo erased would be kept out of the next
 )
 _OWN_LINKS = ("exports", "reports", ".lock", MARKER)
 

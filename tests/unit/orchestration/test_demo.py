@@ -31,3 +31,22 @@ def test_a_project_without_the_contracts_is_told_where_they_are(
     with pytest.raises(ConfigError, match="lacks the contracts") as caught:
         demo(project_root, tmp_path / "data")
     assert "examples" in (caught.value.hint or "")
+
+
+def test_a_further_demo_knows_nothing_of_whom_an_earlier_one_erased(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class GeneratedError(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise GeneratedError
+
+    monkeypatch.setattr("cdp_pipeline.sample.generate.generate_store", stop)
+    tombstones = tmp_path / "privacy" / "suppression.jsonl"
+    for _ in range(2):
+        with pytest.raises(GeneratedError):
+            demo(ROOT, tmp_path)
+        assert not tombstones.exists()
+        tombstones.parent.mkdir()
+        tombstones.write_text("{}\n")
