@@ -120,18 +120,20 @@ def match_values(
         known: Table (kind, value) of the people's values; default: tombstones decide.
     """
     seen = f"({' union all '.join(selects)})"
-    match = (
-        f"inner join {known} as k on k.kind = seen.kind and k.value = seen.value"
-        if known
-        else "cross join suppression_keys as k inner join suppressed_tokens as t "
-        "on t.kind = seen.kind and t.key_id = k.key_id "
-        "and t.token = suppression_token(k.inner_pad, k.outer_pad, seen.kind, seen.value)"
-    )
-    con.execute(
-        "create or replace temp table suppressed_values as "  # noqa: S608 - own SQL
-        f"select distinct seen.kind, seen.raw from {seen} as seen {match} "
-        "where seen.value is not null"
-    )
+    if known:
+        found = (
+            f"select distinct seen.kind, seen.raw from {seen} as seen "  # noqa: S608 - own SQL
+            f"inner join {known} as k on k.kind = seen.kind and k.value = seen.value"
+        )
+    else:  # tokens are made before they are looked up, not once for every tombstone
+        found = (
+            "with told as materialized (select seen.kind, seen.raw, k.key_id, "  # noqa: S608 - same
+            "suppression_token(k.inner_pad, k.outer_pad, seen.kind, seen.value) as token "
+            f"from {seen} as seen cross join suppression_keys as k where seen.value is not null) "
+            "select distinct kind, raw from told semi join suppressed_tokens as t "
+            "on t.kind = told.kind and t.key_id = told.key_id and t.token = told.token"
+        )
+    con.execute(f"create or replace temp table suppressed_values as {found}")
 
 
 def trace_select(trace: Trace, relation: str, *, also: str = "") -> str:
