@@ -13,6 +13,9 @@ from cdp_pipeline.activation.audience import Reach
 from cdp_pipeline.core.errors import PrivacyError
 from cdp_pipeline.storage.warehouse import create_table, fetch_value
 
+ANY_CHANNEL = "any"
+"""What stands for the channel of a purpose that has none, such as profiling."""
+
 _OPEN = """
 create or replace temp table proofs (
     destination varchar, segment_or_offer varchar, customer_id varchar, purpose varchar,
@@ -50,7 +53,12 @@ def note_proofs(
     for gate, (purpose, channel) in zip(reach.gates, reach.asked, strict=True) if reach else ():
         con.execute(
             _NOTE.format(gate=gate),
-            {"destination": destination, "name": name, "purpose": purpose, "channel": channel},
+            {
+                "destination": destination,
+                "name": name,
+                "purpose": purpose,
+                "channel": channel or ANY_CHANNEL,
+            },
         )
 
 
