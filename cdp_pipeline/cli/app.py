@@ -76,6 +76,10 @@ OPTIONS = Globals()
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why you look; kept in the audit log.")]
+PERSON = "Customer id, source:record_key, e-mail, phone, card or account."
+"""How a person can be named."""
+
 
 def parse_date(text: str, *, option: str = "--date") -> date:
     """Return a date written as YYYY-MM-DD.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.cli.app import OPTIONS, JsonOption, app, parse_date
+from cdp_pipeline.cli.app import OPTIONS, PERSON, JsonOption, ReasonOption, app, parse_date
 from cdp_pipeline.cli.privacy import open_context
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     epilog="Example: cdp consent anna@example.com --as-of 2026-06-30 --known-at 2026-07-01"
 )
 def consent(
-    person: Annotated[
-        str, typer.Argument(help="Customer id, source:record_key, e-mail, phone, card or account.")
-    ],
+    person: Annotated[str, typer.Argument(help=PERSON)],
     *,
     as_of: Annotated[
         str | None, typer.Option("--as-of", help="Day asked about; default: the published night.")
@@ -29,9 +27,7 @@ def consent(
         str | None,
         typer.Option("--known-at", help="Night whose knowledge counts; default: the published."),
     ] = None,
-    reason: Annotated[
-        str, typer.Option("--reason", help="Why you look; kept in the audit log.")
-    ] = "",
+    reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Show what a person permits, by which rule, and the ledger entries behind it."""

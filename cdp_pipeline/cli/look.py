@@ -11,7 +11,7 @@ import typer
 
 from cdp_pipeline import __version__
 from cdp_pipeline.cli import output
-from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+from cdp_pipeline.cli.app import OPTIONS, JsonOption, ReasonOption, app
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.project.queries import find_query
 
@@ -51,9 +51,7 @@ def query(  # noqa: PLR0913 - options of one command
     with_personal_data: Annotated[
         bool, typer.Option("--with-personal-data", help="Read the vault too; needs --reason.")
     ] = False,
-    reason: Annotated[
-        str, typer.Option("--reason", help="Why people are looked at; kept in the audit log.")
-    ] = "",
+    reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Ask the published warehouse, in SQL or by the name of a declared query; nothing changes.
@@ -165,9 +163,7 @@ def explain(
     html: Annotated[
         Path | None, typer.Option("--html", help="Also write the explanation as one HTML page.")
     ] = None,
-    reason: Annotated[
-        str, typer.Option("--reason", help="Why you look; kept in the audit log.")
-    ] = "",
+    reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Explain a customer (records, journey, segments) or why two records are (not) one person."""

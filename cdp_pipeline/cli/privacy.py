@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+from cdp_pipeline.cli.app import OPTIONS, PERSON, JsonOption, ReasonOption, app
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.storage.paths import DataPaths
@@ -24,7 +24,7 @@ app.add_typer(privacy, name="privacy")
 def erase(
     people: Annotated[
         list[str],
-        typer.Argument(help="Customer id, source:record_key, e-mail, phone, card or account."),
+        typer.Argument(help=PERSON),
     ],
     *,
     reason: Annotated[str, typer.Option("--reason", help="Why; without personal data.")] = "",
@@ -65,9 +65,7 @@ def resume(*, as_json: JsonOption = False) -> None:
 
 @app.command(epilog="Example: cdp access anna@example.com --to answers --reason 'letter of 3 May'")
 def access(
-    person: Annotated[
-        str, typer.Argument(help="Customer id, source:record_key, e-mail, phone, card or account.")
-    ] = "",
+    person: Annotated[str, typer.Argument(help=PERSON)] = "",
     *,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of the answer instead.")
@@ -75,9 +73,7 @@ def access(
     to: Annotated[
         Path | None, typer.Option("--to", help="Folder for JSON and page; default: print JSON.")
     ] = None,
-    reason: Annotated[
-        str, typer.Option("--reason", help="Why you look; kept in the audit log.")
-    ] = "",
+    reason: ReasonOption = "",
 ) -> None:
     """Give out everything that is held on a person, as JSON and as a readable page."""
     from cdp_pipeline.rights.access import SCHEMA_FILE, collect_access

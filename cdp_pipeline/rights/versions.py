@@ -79,16 +79,6 @@ class Cleaning:
     months: Months = field(default_factory=dict)
 
 
-def remove_leftovers(paths: DataPaths) -> None:
-    """Delete copies that an interrupted erasure left beside the versions."""
-    for path in sorted(paths.versions.glob(f"{CLEAN_PREFIX}*")) if paths.versions.is_dir() else []:
-        name = path.name.removeprefix(CLEAN_PREFIX).removesuffix(".aside")
-        if path.name.endswith(".aside") and not (paths.versions / name).exists():
-            path.rename(paths.versions / name)  # died between two renames
-        else:
-            shutil.rmtree(path)
-
-
 def clean_version(context: RunContext, version: Version, traces: Traces) -> Cleaning:
     """Put a clean copy in the place of a version that holds the people.
 

@@ -26,7 +26,7 @@ from cdp_pipeline.storage.cipher import (
     scan_of,
     write_encrypted,
 )
-from cdp_pipeline.storage.exchange import exchange
+from cdp_pipeline.storage.exchange import exchange, remove_leftovers
 from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
@@ -71,7 +71,7 @@ def rotate_keys(settings: Settings) -> Rotation:
     done: dict[str, str] = {}
     kept = []
     with hold_lock(paths.lock, "key rotation"):
-        remove_leftovers(paths)
+        remove_leftovers(paths.versions, PREFIX)
         for version in published_versions(paths):
             before = read_vault_key(version.path / VAULT, settings.keys)
             if before and before.key.id == ring.current.id:
@@ -82,18 +82,6 @@ def rotate_keys(settings: Settings) -> Rotation:
             _rotate(settings, version, before)
             done[version.name] = was
     return Rotation(ring.current.id, done, tuple(kept))
-
-
-def remove_leftovers(paths: DataPaths) -> None:
-    """Delete copies that an interrupted rotation left beside the versions."""
-    for path in sorted(paths.versions.glob(f"{PREFIX}*")) if paths.versions.is_dir() else []:
-        shutil.rmtree(path)
-    for path in sorted(paths.versions.glob("*.aside")) if paths.versions.is_dir() else []:
-        name = path.name.removesuffix(".aside")
-        if (paths.versions / name).exists():
-            shutil.rmtree(path)
-        else:
-            path.rename(paths.versions / name)  # died between two renames
 
 
 def _rotate(settings: Settings, version: Version, before: VaultKey | None) -> None:
