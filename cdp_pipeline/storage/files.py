@@ -9,8 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+_DRAFTS = (".tmp", ".new", ".part")
+"""What the hidden names of files end in that are not whole yet."""
 
 
 def sha256_of(path: Path) -> str:
@@ -47,6 +51,21 @@ def write_atomic(path: Path, data: bytes) -> None:
         os.fsync(stream.fileno())
     temporary.replace(path)
     fsync(path.parent)
+
+
+def remove_drafts(folders: Iterable[Path]) -> int:
+    """Delete half-written files of processes that died and return how many there were.
+
+    Only under the lock: the draft of a living writer looks the same. A draft holds what its file
+    was to hold, so one that stayed would keep the data of people who were erased since.
+    """
+    found = 0
+    for folder in folders:
+        for path in folder.rglob(".*"):
+            if path.suffix in _DRAFTS and path.is_file():
+                path.unlink()
+                found += 1
+    return found
 
 
 def write_json(path: Path, document: Any) -> None:  # noqa: ANN401 - any JSON document

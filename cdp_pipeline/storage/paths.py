@@ -94,6 +94,12 @@ class DataPaths:
         return self.data_dir / "proposals"
 
     @property
+    def written(self) -> list[Path]:
+        """Folders that keep single files from night to night, apart from published versions."""
+        kept = ("staging", "quarantine", "archive", "outbox", "stewardship", "privacy")
+        return [self.data_dir / name for name in (*kept, "proposals", "runs", "audit")]
+
+    @property
     def work(self) -> Path:
         """Private folder of this run."""
         return self.data_dir / "work" / self.run_id

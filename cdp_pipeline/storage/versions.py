@@ -24,7 +24,14 @@ from cdp_pipeline.core.settings import EngineSettings, Settings
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.audit import AuditLog, Deed, note
 from cdp_pipeline.storage.disk import measure, share_unchanged
-from cdp_pipeline.storage.files import fsync, fsync_tree, read_json, sha256_of, write_json
+from cdp_pipeline.storage.files import (
+    fsync,
+    fsync_tree,
+    read_json,
+    remove_drafts,
+    sha256_of,
+    write_json,
+)
 from cdp_pipeline.storage.mirror import Earlier, Mirror, write_mirror
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import seal
@@ -232,6 +239,7 @@ def recover(paths: DataPaths) -> int:
     Only under the lock: a living publication looks the same.
     """
     paths.ensure(paths.versions)
+    drafts = remove_drafts(paths.written)
     current = current_version(paths)
     leftovers = list(paths.versions.glob(f"{_BUILD_PREFIX}*"))
     for path in paths.versions.iterdir():
@@ -243,8 +251,8 @@ def recover(paths: DataPaths) -> int:
     new_link = paths.warehouse / _NEW_LINK
     if new_link.is_symlink():
         new_link.unlink()
-        return len(leftovers) + 1
-    return len(leftovers)
+        return drafts + len(leftovers) + 1
+    return drafts + len(leftovers)
 
 
 def drop_old(paths: DataPaths, *, keep: int, keep_gb: float | None = None) -> int:

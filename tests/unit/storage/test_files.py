@@ -1,0 +1,39 @@
+"""Files are whole or absent, and what a dead writer leaves is found and deleted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cdp_pipeline.storage.files import remove_drafts, write_json
+from tests.dying import dies_within
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+
+
+def test_a_writer_killed_at_every_durable_call_leaves_the_old_file_or_the_new_one(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "staging" / "pos_sales"
+    path = folder / "notes.json"
+    write_json(path, {"rows": 1})
+    old = path.read_bytes()
+    drafts = 0
+    for at in range(1, 20):
+        died = dies_within(lambda: write_json(path, {"rows": 2}), at)
+        drafts += remove_drafts([tmp_path / "staging", tmp_path / "missing"])
+        assert [p.name for p in folder.iterdir()] == ["notes.json"]
+        assert path.read_bytes() == old or b'"rows": 2' in path.read_bytes()
+        if not died:
+            break
+    assert drafts > 0
+    assert b'"rows": 2' in path.read_bytes()
+
+
+def test_only_hidden_drafts_are_deleted(tmp_path: Path) -> None:
+    kept = [tmp_path / name for name in (".lock", "sales.tmp", ".hidden.json", "sales.part")]
+    for path in [*kept, tmp_path / ".sales.parquet.tmp", tmp_path / ".log.jsonl.new"]:
+        path.write_bytes(b"x")
+    assert remove_drafts([tmp_path]) == 2
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
