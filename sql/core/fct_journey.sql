@@ -11,7 +11,9 @@ partition_by: happened_on
 columns:
   customer_id: Stable id of the person
   step_no: Place of the touch in the person's journey, from 1
-  happened_at: Moment of the touch (UTC); midnight if the source knows only the day
+  happened_at: >-
+    Moment of the touch (UTC); midnight if the source knows only the day. Of a trigger the end of
+    its business date, as its file goes out after the store has closed
   happened_on: Store-local business date of the touch
   touch: >-
     web_look, web_cart, web_search, store_purchase, store_return, web_order, web_return, email_open,
@@ -156,7 +158,7 @@ other_touches as (
     union all by name
     select
         customer_id,
-        cast(sent_on as timestamp) as happened_at,
+        cast(sent_on + 1 as timestamp) as happened_at,  -- files go out after the store has closed
         sent_on as happened_on,
         'trigger_sent' as touch,
         channel,
