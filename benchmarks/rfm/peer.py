@@ -34,7 +34,7 @@ def run_ours(file: str) -> dict[str, float]:
     import duckdb  # noqa: PLC0415 - as above
 
     from cdp_pipeline.core.settings import RfmSettings, Settings  # noqa: PLC0415 - as above
-    from cdp_pipeline.features.files.transactions import build_days  # noqa: PLC0415 - as above
+    from cdp_pipeline.features.files.days import build_days  # noqa: PLC0415 - as above
     from cdp_pipeline.warehouse.alone import build_alone  # noqa: PLC0415 - as above
 
     con = duckdb.connect()

@@ -36,6 +36,7 @@ _OUTSIDE_UNSEEN = 4.0
 _YEAR_DAYS = 365
 _LEAST_EXPECTED = 5.0
 _LARGEST_LOG = 3.0
+_LARGEST_REACH = 30.0
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def total_interval(
     strayed = max(strayed, before / 2)
     normal = float(norm.ppf(0.5 + LEVEL / 2))
     wide = float(t.ppf(0.5 + LEVEL / 2, max(windows - 1.0, _FEWEST_DEGREES)))
-    reach = math.sqrt(normal**2 * model_variance + wide**2 * strayed)
+    reach = min(math.sqrt(normal**2 * model_variance + wide**2 * strayed), _LARGEST_REACH)
     return Interval(
         low=forecast * math.exp(-reach),
         high=forecast * math.exp(reach),
@@ -177,4 +178,4 @@ def total_interval(
 
 def relative_variance(total: float, variances: Vector) -> float:
     """Return the variance of the logarithm of a total of independent customers."""
-    return float(variances.sum()) / total**2 if total > 0 else 0.0
+    return float(variances.sum()) / total / total if total > 0 else 0.0

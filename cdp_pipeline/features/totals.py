@@ -87,8 +87,11 @@ def forecast_totals(
         questions: Totals to forecast.
         relation: Table of customer days.
     """
+    # Amounts are decimals, whose sum is exact; visits become some for that.
     sums = ", ".join(
-        f"coalesce(sum({question.column}::decimal(18, 6)), 0)::double" for question in questions
+        f"coalesce(sum({question.column}{'' if question.is_amount else '::decimal(18, 6)'}), 0)"
+        "::double"
+        for question in questions
     )
     expected_sums = con.execute(f"select {sums} from features.clv").fetchall()[0]  # noqa: S608 - our own names
     visits = fetch_daily_visits(con, relation, as_of)

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from cdp_pipeline.core.settings import EngineSettings, RfmSettings, Settings
+from cdp_pipeline.features.files.days import build_days
 from cdp_pipeline.features.files.groups import (
     STATUS_WORDS,
     GroupOptions,
@@ -26,7 +27,7 @@ from cdp_pipeline.features.files.groups import (
     count_moves,
     keep_thresholds,
 )
-from cdp_pipeline.features.files.transactions import Columns, build_days, read_transactions
+from cdp_pipeline.features.files.transactions import Columns, read_transactions
 from cdp_pipeline.features.files.value import ValueOptions, ValueResult, value_customers
 from cdp_pipeline.storage.dates import Order
 from cdp_pipeline.storage.warehouse import connect

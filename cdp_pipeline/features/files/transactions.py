@@ -21,6 +21,9 @@ from cdp_pipeline.storage.warehouse import fetch_value, quote_column
 LARGEST_UNREADABLE_SHARE = 0.05
 _SAMPLE_ROWS = 100_000
 _LONGEST_GAP_DAYS = 120
+_SLIP_GAP_DAYS = 365
+_LARGEST_SLIP_SHARE = 0.01
+_LONGEST_HISTORY_DAYS = 36_525
 
 _LINES = """
 create or replace temp table file_lines as
@@ -44,6 +47,33 @@ select
 from file_lines
 """
 
+# A wrong year, or a date that stands for none, would pass for centuries in which nobody bought.
+_BULK = """
+with days as (
+    select
+        bought_on,
+        count(*) as lines,
+    from file_lines
+    where customer_id is not null and bought_on is not null and amount is not null
+    group by bought_on
+),
+gaps as (
+    select
+        lag(bought_on) over in_order as before_on,
+        bought_on,
+        sum(lines) over in_order - lines as lines_before,
+        sum(lines) over () * $share::double as few,
+        sum(lines) over () as lines,
+    from days
+    window in_order as (order by bought_on asc)
+)
+select
+    max(bought_on) filter (where lines_before <= few),
+    min(before_on) filter (where lines - lines_before <= few),
+from gaps
+where bought_on - before_on > $gap_days::integer
+"""
+
 _USED = """
 select
     count(*) filter (where bought_on <= $1::date),
@@ -52,36 +82,6 @@ select
     count(*) filter (where bought_on > $1::date),
 from file_lines
 where customer_id is not null and bought_on is not null and amount is not null
-"""
-
-_COUNTED = """
-from file_lines
-where customer_id is not null and bought_on <= $as_of::date and amount is not null
-"""
-
-_DAYS = """
-create or replace table features.customer_day as
-with lines as (
-    select * {counted}
-),
-days as (
-    select
-        customer_id,
-        bought_on as purchased_on,
-        -- By way of 64 bits: rounding the 128 bits of a sum costs as much as all the rest.
-        sum(amount)::decimal(18, 4)::decimal(18, 2) as net_amount,
-        bool_or(amount > 0) as has_sale,
-        bool_and(amount = 0) as is_free,
-    from lines
-    group by all
-)
-select
-    customer_id,
-    purchased_on,
-    net_amount,
-    (has_sale and net_amount > 0) or (is_free and $counts_free::boolean) as is_visit,
-from days
-{order}
 """
 
 
@@ -161,18 +161,24 @@ def read_transactions(
     Raises:
         ConfigError: A column is not there, or no day is up to ``as_of``.
         ContractError: The file cannot be read.
-        DataQualityError: Too many dates or amounts cannot be read.
+        DataQualityError: Too many dates or amounts cannot be read, or days span a century.
     """
     (loaded,) = load_files(con, [path])
     notes = _load_lines(con, loaded, columns, order)
     rows, without, unreadable, newest = con.execute(_COUNTS).fetchall()[0]
     _refuse_unreadable(con, loaded, columns, unreadable, rows - without)
-    last = as_of or newest
+    last, slips = _leave_out_slips(con, newest, as_of)
     used, customers, first, later = con.execute(_USED, [last]).fetchall()[0]
     if not used:
         message = f"no transaction of a named customer up to {last}"
         raise ConfigError(message, where=loaded.where, hint="Check --customer and --as-of.")
-    notes += _warn_of_gaps(con, last, without, rows)
+    if (last - first).days > _LONGEST_HISTORY_DAYS:
+        raise DataQualityError(
+            f"the days reach from {first} to {last}, over a century",
+            where=f"{loaded.where}: {columns.date}",
+            hint="Mend the dates, or say --as-of with the last day on which there were sales.",
+        )
+    notes += [*slips, *_warn_of_gaps(con, last, without, rows)]
     notes += [] if counts_free else _warn_of_free_days(con, last)
     return Transactions(
         file=path.name,
@@ -187,37 +193,6 @@ def read_transactions(
         parts=_parts(con) if columns.part else (),
         notes=tuple(notes),
     )
-
-
-def build_days(
-    con: duckdb.DuckDBPyConnection,
-    as_of: date,
-    *,
-    part: str | None = None,
-    window_days: int | None = None,
-    counts_free: bool = False,
-) -> None:
-    """Create ``features.customer_day`` from ``file_lines``, returns netted day by day.
-
-    Args:
-        con: Connection that read the file.
-        as_of: Last day that counts.
-        part: Only lines of this value of the column to score separately by.
-        window_days: Only the last so many days, in any order, and the first day of all, which
-            tells how long the history is; None: all, by customer and day.
-        counts_free: Whether a day on which everything cost nothing is a visit.
-    """
-    con.execute("create schema if not exists features")
-    counted = _COUNTED
-    params: dict[str, object] = {"as_of": as_of}
-    if part is not None:
-        counted, params = counted + "and part = $part ", params | {"part": part}
-    order = "order by customer_id, purchased_on"
-    if window_days is not None:  # sorting would cost as much as netting
-        first = fetch_value(con, f"select min(bought_on) {counted}", params)
-        counted += "and (bought_on > $as_of::date - $window_days::integer or bought_on = $first)"
-        params, order = params | {"window_days": window_days, "first": first}, ""
-    con.execute(_DAYS.format(counted=counted, order=order), params | {"counts_free": counts_free})
 
 
 def _load_lines(
@@ -356,6 +331,34 @@ def _parts(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
         "group by part order by count(*) desc, part"
     ).fetchall()
     return tuple(row[0] for row in rows)
+
+
+def _leave_out_slips(
+    con: duckdb.DuckDBPyConnection, newest: date, as_of: date | None
+) -> tuple[date, list[str]]:
+    """Return the last day that counts, and what is said of days far from all others."""
+    params = {"share": _LARGEST_SLIP_SHARE, "gap_days": _SLIP_GAP_DAYS}
+    begin, end = con.execute(_BULK, params).fetchall()[0]
+    notes = []
+    if begin:
+        early = fetch_value(con, "select count(*) from file_lines where bought_on < ?", [begin])
+        con.execute("delete from file_lines where bought_on < ?", [begin])
+        notes.append(
+            f"{_count_rows(early)} more than a year before all others, which begin on {begin}: "
+            "left out; mend the dates if they are sales"
+        )
+    if as_of or not end:
+        return as_of or newest, notes
+    late = fetch_value(con, "select count(*) from file_lines where bought_on > ?", [end])
+    notes.append(
+        f"{_count_rows(late)} more than a year after all others, which end on {end}: left out; "
+        f"if they are sales, say --as-of {newest}"
+    )
+    return end, notes
+
+
+def _count_rows(rows: int) -> str:
+    return f"{rows:,} {'row lies' if rows == 1 else 'rows lie'}"
 
 
 def _warn_of_gaps(con: duckdb.DuckDBPyConnection, last: date, without: int, rows: int) -> list[str]:

@@ -359,9 +359,11 @@ def _notes(found: ValueResult) -> list[str]:
     status = found.fit.status
     buyers = round(float(found.fit.customers.sum()))
     if status == "not_enough_data":
+        least = found.options.minimum_customers
+        asked = f"{least:,} are needed" if buyers < least else "too few of them came on another day"
         notes.append(
-            f"not enough data for a forecast: {buyers:,} customers kept a purchase, "
-            f"{found.options.minimum_customers:,} are needed, some of them repeat buyers"
+            f"not enough data for a forecast: {buyers:,} "
+            f"{'customer' if buyers == 1 else 'customers'} kept a purchase, {asked}"
         )
     elif buyers < SOUND_CUSTOMERS:
         notes.append(f"{buyers:,} customers are few: below {SOUND_CUSTOMERS} figures are rough")

@@ -232,3 +232,55 @@ def test_thresholds_of_another_kind_are_refused(
     given = ["rfm", "cdnow.csv", *COLUMNS, "--out", "r.csv", "--thresholds", "t.json"]
     assert run_app(given) == 2
     assert "--save-thresholds" in capsys.readouterr().err
+
+
+ORDINARY: list[tuple[object, object, object]] = [
+    (f"C{n % 150}", f"2025-{1 + n % 9:02d}-{1 + n % 27:02d}", 5 + n % 11) for n in range(900)
+]
+
+
+@pytest.mark.parametrize(
+    ("slip", "says"),
+    [
+        (("C1", "9999-12-31", 5), "1 row lies more than a year after all others, which end on"),
+        (("C1", "1900-01-01", 5), "1 row lies more than a year before all others, which begin on"),
+    ],
+)
+def test_a_date_that_stands_for_none_is_left_out(
+    folder: Path, capsys: pytest.CaptureFixture[str], slip: tuple[object, object, object], says: str
+) -> None:
+    alone = answer(capsys, "rfm", write(folder, ORDINARY), *COLUMNS, "--out", "o.csv")
+    scores = (folder / "o.csv").read_text()
+    found = answer(capsys, "rfm", write(folder, [*ORDINARY, slip]), *COLUMNS, "--out", "o.csv")
+    assert any(says in note for note in found["notes"])
+    assert found["as_of"] == alone["as_of"]
+    assert (folder / "o.csv").read_text() == scores
+
+
+def test_late_sales_count_when_the_last_day_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late: tuple[object, object, object] = ("C1", "2027-12-31", 5)
+    found = answer(
+        capsys, "rfm", write(folder, [*ORDINARY, late]), *COLUMNS, "--out", "o.csv",
+        "--as-of", "2027-12-31",
+    )  # fmt: skip
+    assert found["counts"]["used_rows"] == 901
+
+
+def test_centuries_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    far: list[tuple[object, object, object]] = [("C1", "9999-12-31", 5)] * 90
+    given = ["clv", write(folder, [*ORDINARY, *far]), *COLUMNS, "--out", "v.csv"]
+    assert run_app(given) != 0
+    told = capsys.readouterr().err
+    assert "over a century" in told
+    assert "--as-of" in told
+
+
+def test_amounts_of_any_currency_are_summed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(customer, day, f"{amount}e11") for customer, day, amount in ORDINARY]
+    found = answer(capsys, "clv", write(folder, rows), *COLUMNS, "--out", "v.csv")
+    total = next(total for total in found["totals"] if total["quantity"] == "amount")
+    assert total["expected"] > 1e12

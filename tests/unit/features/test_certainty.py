@@ -81,3 +81,9 @@ def test_nine_in_ten_totals_lie_within_their_interval() -> None:
             hits, windows = backtest(con, as_of=store.last_day, plan=plan).coverage
             held, asked = held + hits, asked + windows
     assert 0.85 <= held / asked <= 0.97
+
+
+def test_next_to_nothing_is_as_uncertain_as_can_be() -> None:
+    assert relative_variance(1e-200, np.array([1.0])) == math.inf
+    interval = total_interval(1.0, 1e9, SEEN, [])
+    assert 0 < interval.low < interval.high < math.inf

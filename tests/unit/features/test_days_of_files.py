@@ -10,7 +10,7 @@ import duckdb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_pipeline.features.files.transactions import build_days
+from cdp_pipeline.features.files.days import build_days
 
 LAST = date(2026, 11, 20)
 LINES = st.lists(
