@@ -172,12 +172,7 @@ def read_transactions(
     if not used:
         message = f"no transaction of a named customer up to {last}"
         raise ConfigError(message, where=loaded.where, hint="Check --customer and --as-of.")
-    if (last - first).days > _LONGEST_HISTORY_DAYS:
-        raise DataQualityError(
-            f"the days reach from {first} to {last}, over a century",
-            where=f"{loaded.where}: {columns.date}",
-            hint="Mend the dates, or say --as-of with the last day on which there were sales.",
-        )
+    _refuse_centuries(f"{loaded.where}: {columns.date}", first, last)
     notes += [*slips, *_warn_of_gaps(con, last, without, rows)]
     notes += [] if counts_free else _warn_of_free_days(con, last)
     return Transactions(
@@ -323,6 +318,15 @@ def _refuse_unreadable(
         where=f"{loaded.where}, record {line}",
         hint="Check --date and --amount, or mend the rows.",
     )
+
+
+def _refuse_centuries(where: str, first: date, last: date) -> None:
+    if (last - first).days > _LONGEST_HISTORY_DAYS:
+        raise DataQualityError(
+            f"the days reach from {first} to {last}, over a century",
+            where=where,
+            hint="Mend the dates, or say --as-of with the last day on which there were sales.",
+        )
 
 
 def _parts(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
