@@ -84,12 +84,19 @@ def connect(engine: EngineSettings, *, spill: Path | None = None) -> duckdb.Duck
 
 
 @contextmanager
-def open_build(context: RunContext) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_build(
+    context: RunContext, *, is_compressed: bool = True
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse that a run is building.
 
     The main catalog is ``cdp``; ``vault`` takes the tables with personal data, which no file for
     analysts ever holds; ``staging`` holds the run's entity tables; ``base`` is the published
     version that this night builds upon, whole and read-only, if there is one.
+
+    Args:
+        context: The run.
+        is_compressed: Off for tables of the vault, which are published as Parquet: compressing
+            them for the hours of a night costs half of writing them.
 
     Raises:
         WarehouseError: A macro of ``sql/macros`` does not compile.
@@ -98,6 +105,7 @@ def open_build(context: RunContext) -> Iterator[duckdb.DuckDBPyConnection]:
     paths.ensure(paths.work)
     con = connect(context.settings.engine, spill=paths.ensure(paths.work / "spill"))
     try:
+        con.execute(f"set force_compression = '{'auto' if is_compressed else 'uncompressed'}'")
         for path, catalog in ((paths.build_db, "cdp"), (paths.vault_db, VAULT)):
             con.execute(
                 f"attach {quote_literal(str(path))} as {catalog} "

@@ -79,7 +79,7 @@ def run(context: RunContext) -> StepResult:
         Mapped person records read and golden records written.
     """
     project = load_project(context.project_root)
-    with open_build(context) as con:
+    with open_build(context, is_compressed=False) as con:
         con.execute("set variable identity_home = ?", [context.settings.locale[-2:].upper()])
         build_golden_records(
             con,

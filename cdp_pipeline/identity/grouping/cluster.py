@@ -79,7 +79,7 @@ def run(context: RunContext) -> StepResult:
         particular (no usable evidence, or an identifier that several people hold).
     """
     project = load_project(context.project_root)
-    with open_build(context) as con:
+    with open_build(context, is_compressed=False) as con:
         verdict = _resolve(con, context, declared_design(project.linkage))
         for name in MADE_TABLES:
             declare_table(con, project.table(f"identity.{name}"))

@@ -33,7 +33,7 @@ def run(context: RunContext) -> StepResult:
     project = load_project(context.project_root)
     settings = context.settings.identity
     day = context.business_date.isoformat()
-    with open_build(context) as con:
+    with open_build(context, is_compressed=False) as con:
         parameters = load_parameters(con, declared_design(project.linkage).comparisons)
         collect_members(con, parameters)
         measure_cohesion(con, accept=settings.accept_prob)

@@ -7,12 +7,11 @@ recordlinkage holds the classifier, DuckDB makes the comparison patterns.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-import recordlinkage
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.identity.grouping.increment import join_scored, keep_scored, propose_new_pairs
@@ -34,7 +33,6 @@ from cdp_pipeline.identity.scoring.fits import (
     keep_fit,
     new_evidence,
 )
-from cdp_pipeline.identity.scoring.kernel import HouseholdECM, Population
 from cdp_pipeline.identity.scoring.learning import LEARNING_TABLES, carry_learning, learn
 from cdp_pipeline.identity.scoring.weights import (
     NO_CLASS_BITS,
@@ -48,6 +46,9 @@ from cdp_pipeline.identity.standard.night import Night, keep_night, read_night
 from cdp_pipeline.identity.standard.nodes import build_nodes
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_value, open_build
+
+if TYPE_CHECKING:
+    from cdp_pipeline.identity.scoring.kernel import HouseholdECM
 
 Floats = npt.NDArray[np.float64]
 
@@ -78,7 +79,7 @@ def run(context: RunContext) -> StepResult:
     project = load_project(context.project_root)
     settings = context.settings.identity
     declared = declared_design(project.linkage)
-    with open_build(context) as con:
+    with open_build(context, is_compressed=False) as con:
         night = read_night(con, today=context.business_date)
         pairs = 0
         if not night.is_refit:
@@ -234,6 +235,12 @@ create or replace temp table identity_scored (
 
 def fit(con: duckdb.DuckDBPyConnection, design: Design) -> Parameters:
     """Fit recordlinkage's classifier with the household kernel on all candidate patterns."""
+    # Six nights of seven fit nothing: they are spared a second of importing scikit-learn.
+    import pandas as pd  # noqa: PLC0415
+    import recordlinkage  # noqa: PLC0415
+
+    from cdp_pipeline.identity.scoring.kernel import HouseholdECM, Population  # noqa: PLC0415
+
     codes, counts = _counted(
         con, "select pattern, count(*) as pairs from identity_compared group by pattern"
     )

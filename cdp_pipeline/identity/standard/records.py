@@ -111,7 +111,7 @@ def run(context: RunContext) -> StepResult:
         Records read and kept; ``rows_set_aside`` counts records that hold no usable evidence.
     """
     project = load_project(context.project_root)
-    with open_build(context) as con:
+    with open_build(context, is_compressed=False) as con:
         night = _make_records(con, context, project)
         judged = load_judgements(con, context)
         arrivals.note_judged(con, touched_records(con))
