@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cdp_pipeline.cli import output
 from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+
+if TYPE_CHECKING:
+    from cdp_pipeline.storage.at_rest import Sealing
 
 audit = typer.Typer(name="audit", help="Who did or saw what, on whom, when, why.",
                     no_args_is_help=True)  # fmt: skip
@@ -159,19 +162,36 @@ def show(*, as_json: JsonOption = False) -> None:
 
 @keys.command(epilog="Example: cdp keys rotate")
 def rotate(*, as_json: JsonOption = False) -> None:
-    """Encrypt the vaults of all versions under the key in use; killed, it goes on where it was."""
+    """Encrypt vaults and deliveries under the key in use; killed, it goes on where it was."""
+    from cdp_pipeline.ingest.sealing import sealable_files
+    from cdp_pipeline.project.loader import load_project
     from cdp_pipeline.storage.rotation import rotate_keys
 
-    made = rotate_keys(OPTIONS.settings)
+    settings = OPTIONS.settings
+    made = rotate_keys(settings, sealable_files(settings, load_project(OPTIONS.root)))
     if as_json:
-        output.write_json({"key": made.key, "rotated": made.done, "kept": made.kept})
+        found = {"key": made.key, "rotated": made.done, "kept": made.kept}
+        output.write_json({**found, "delivered": vars(made.delivered)})
+        _fail_if_left(made.delivered)
         return
     for name, before in made.done.items():
         output.write(f"{name}: {before} to {made.key}")
     output.write(
         f"{len(made.done)} vaults encrypted again, {len(made.kept)} were under {made.key} already"
     )
+    files = made.delivered
+    output.write(
+        f"{files.files} files of deliveries encrypted, {files.kept} were under {made.key} already"
+    )
+    for problem in files.problems:
+        output.write(f"{output.bad('left')} {problem}")
     output.say("keep the old key after the new one: the audit log and tombstones rest on it")
+    _fail_if_left(files)
+
+
+def _fail_if_left(delivered: Sealing) -> None:
+    if delivered.problems:
+        raise typer.Exit(2)
 
 
 def _people(tokens: list[str]) -> str:

@@ -1,8 +1,9 @@
 """The step ``deliver``: what people get once a version is published.
 
-Files and letters first, each once; then what people asked of their own data; then the
-documentation, which describes the version as that leaves it. All may be repeated. They share a step
-since tasks of their own would cost Airflow more than they do.
+Files and letters first, each once; then what people asked of their own data; what was delivered is
+sealed, since nothing reads it any more tonight; then the documentation, which describes the version
+as that leaves it. All may be repeated. They share a step since tasks of their own would cost
+Airflow more than they do.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from dataclasses import replace
 from cdp_pipeline.activation import deliver
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.documentation.site import FOLDER, write_site
+from cdp_pipeline.ingest.sealing import seal_deliveries
+from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.rights import requests
+from cdp_pipeline.storage.at_rest import Sealing
 
 
 def run(context: RunContext) -> StepResult:
@@ -25,6 +29,7 @@ def run(context: RunContext) -> StepResult:
     """
     delivered = deliver.run(context)
     honoured = requests.run(context)
+    sealed = seal_deliveries(context, load_project(context.project_root))
     site = write_site(context.project_root, context.settings, context.data_dir / FOLDER)
     state = "written" if site.is_new else "unchanged"
     return replace(
@@ -32,7 +37,16 @@ def run(context: RunContext) -> StepResult:
         messages=(
             *delivered.messages,
             *honoured.messages,
+            *_words(sealed),
             f"documentation: {site.files} files, {state}",
         ),
         facts={**delivered.facts, "requests": honoured.facts, "docs": site.files},
     )
+
+
+def _words(sealed: Sealing) -> list[str]:
+    words = [f"{sealed.files} files of deliveries encrypted"] if sealed.files else []
+    if sealed.problems:
+        left = len(sealed.problems)
+        words.append(f"{left} files of deliveries stay in clear, such as {sealed.problems[0]}")
+    return words

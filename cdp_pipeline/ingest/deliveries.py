@@ -16,6 +16,7 @@ from cdp_pipeline import __version__
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError, ContractError
 from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.storage.at_rest import unseal_into
 from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.paths import DataPaths
 
@@ -185,6 +186,24 @@ def staged_places(
         quarantine=paths.quarantine / delivery.source / f"{stem}.parquet",
         notes=staging / f"{stem}.json",
     )
+
+
+def plain_rows(context: RunContext, rows: Path) -> Path:
+    """Return a staged file in clear: itself, or a copy in the work of the run.
+
+    Raises:
+        SealedFileError: It was changed, or its key is missing.
+    """
+    return unseal_into(rows, context.settings.keys, DataPaths.of(context).work)
+
+
+def rows_path(
+    context: RunContext, delivery: Delivery, notes: StagedFile, places: StagedPlaces
+) -> str | None:
+    """Return where the rows lie, those of new deliveries in clear: others are not looked at."""
+    if notes.status != "loaded":
+        return None
+    return str(plain_rows(context, places.rows) if delivery.status == "new" else places.rows)
 
 
 def read_notes(places: StagedPlaces) -> StagedFile | None:

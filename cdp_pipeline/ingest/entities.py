@@ -16,6 +16,7 @@ from cdp_pipeline.core.errors import DataQualityError
 from cdp_pipeline.ingest.deliveries import (
     Delivery,
     StagedFile,
+    plain_rows,
     planned_deliveries,
     read_notes,
     require_notes,
@@ -130,7 +131,7 @@ def _load(
             continue
         notes, places = require_notes(context, delivery, contract)
         if notes.status == "loaded":
-            files.append(LoadFile(delivery, places.rows))
+            files.append(LoadFile(delivery, plain_rows(context, places.rows)))
     current = make_current(con, contract, files, where=where)
     target = DataPaths.of(context).quarantine / contract.name / CONFLICTS_FILE
     if current.conflicts:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
@@ -21,9 +19,12 @@ from typing import Any, get_args
 import duckdb
 
 from cdp_pipeline import __version__
+from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
+from cdp_pipeline.core.keys import Keyring, load_keyring
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery, PlanStatus
+from cdp_pipeline.ingest.hashing import RefusedFileError, hash_delivery
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import BusinessDate, Weekday, beside
 from cdp_pipeline.project.loader import Project, load_project
@@ -42,10 +43,6 @@ IMMATERIAL_SETTINGS |= {"keep_versions", "keep_versions_gb"}
 """Settings that decide nothing about a version's rows."""
 
 Known = dict[tuple[str, str], Delivery]
-
-
-class _RefusedFileError(Exception):
-    """A file in the landing folder that must not be opened or read."""
 
 
 def run(context: RunContext) -> StepResult:
@@ -69,7 +66,14 @@ def run(context: RunContext) -> StepResult:
         where = _where(project, contract)
         growing = unsettled.get(name, [])
         found = list(
-            find_files(paths.landing, contract, where=where, unsettled=growing, originals=originals)
+            find_files(
+                paths.landing,
+                contract,
+                where=where,
+                unsettled=growing,
+                originals=originals,
+                keys=context.settings.keys,
+            )
         )
         history = (*_gone(known, contract, found), *(d for d in superseded if d.source == name))
         arrived = [_dated(d, context.business_date) for d in (*found, *history)]
@@ -95,6 +99,7 @@ def find_files(
     where: str,
     unsettled: Collection[str] = (),
     originals: Mapping[str, str] | None = None,
+    keys: KeySettings | None = None,
 ) -> Iterator[Delivery]:
     """Yield a source's files in landing, by name, as ``new``; as ``refused`` if not to be read.
 
@@ -104,6 +109,7 @@ def find_files(
         where: Declaring file, for messages.
         unsettled: Names of files that were still being written.
         originals: SHA-256 of a delivery by that of its bytes without erased people.
+        keys: What opens files that were encrypted after their night.
 
     Raises:
         ConfigError: The contract's path leads out of the landing folder.
@@ -121,9 +127,10 @@ def find_files(
         for path in found
         for named in companion_patterns(contract)
     }
+    ring = load_keyring(keys or KeySettings())
     for path in found:
         if path not in companions:
-            yield _describe(path, landing, contract, unsettled, originals or {})
+            yield _describe(path, landing, contract, unsettled, originals or {}, ring)
 
 
 def companion_patterns(contract: SourceContract) -> Iterator[str]:
@@ -141,17 +148,18 @@ def _describe(
     contract: SourceContract,
     unsettled: Collection[str],
     originals: Mapping[str, str],
+    ring: Keyring,
 ) -> Delivery:
     name = path.relative_to(landing).as_posix()
     try:
         day = business_date(name, contract.delivery.business_date)
-    except _RefusedFileError as error:
+    except RefusedFileError as error:
         return _refused(contract.name, name, date.min, str(error))
     try:
         _check_place(path, landing, name)
         _check_complete(path, name, contract, unsettled)
-        digest, size = _hash(path)
-    except _RefusedFileError as error:
+        digest, size = hash_delivery(path, ring)
+    except RefusedFileError as error:
         return _refused(contract.name, name, day, str(error))
     sha256 = originals.get(digest, digest)
     identity = (sha256[:FILE_ID_CHARACTERS], contract.name, str(path), name, sha256, size)
@@ -160,9 +168,9 @@ def _describe(
 
 def _check_place(path: Path, landing: Path, name: str) -> None:
     if not NAME_CHARACTERS.fullmatch(name):
-        raise _RefusedFileError("its name has characters other than A-Z a-z 0-9 . _ - and space")
+        raise RefusedFileError("its name has characters other than A-Z a-z 0-9 . _ - and space")
     if path.parent.resolve() != landing.resolve() / PurePosixPath(name).parent:
-        raise _RefusedFileError("a folder on its path is a link")
+        raise RefusedFileError("a folder on its path is a link")
 
 
 def _check_complete(
@@ -170,18 +178,18 @@ def _check_complete(
 ) -> None:
     """Raise unless all that belongs to a file is there; what was fetched came when it was."""
     if name in unsettled:
-        raise _RefusedFileError("it was still being written when the night began")
+        raise RefusedFileError("it was still being written when the night began")
     written = contract.delivery
     if written.control and written.control.source == "manifest":
         manifest = beside(path.name, written.control.manifest)
         if not path.with_name(manifest).is_file():
-            raise _RefusedFileError(
+            raise RefusedFileError(
                 f"its manifest {manifest} has not arrived, so it may be incomplete"
             )
     if written.location is None and written.complete and written.complete.by == "marker":
         marker = beside(path.name, written.complete.marker)
         if not path.with_name(marker).is_file():
-            raise _RefusedFileError(f"its marker {marker} has not arrived, so it may be incomplete")
+            raise RefusedFileError(f"its marker {marker} has not arrived, so it may be incomplete")
 
 
 def _refused(source: str, name: str, day: date, reason: str) -> Delivery:
@@ -206,22 +214,7 @@ def business_date(file_name: str, rule: BusinessDate) -> date:
             return datetime.strptime(digits, layout).date()  # noqa: DTZ007 - a day has no zone
         except ValueError:
             continue
-    raise _RefusedFileError(f"its path holds no business date ({rule.format})")
-
-
-def _hash(path: Path) -> tuple[str, int]:
-    """Return hash and size of a regular file, following no link and waiting for no pipe."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        what = "it is a link" if path.is_symlink() else f"it cannot be opened ({error.strerror})"
-        raise _RefusedFileError(what) from error
-    with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _RefusedFileError("it is not a regular file")
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return digest, status.st_size
+    raise RefusedFileError(f"its path holds no business date ({rule.format})")
 
 
 def _dated(delivery: Delivery, night: date) -> Delivery:

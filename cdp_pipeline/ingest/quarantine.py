@@ -10,6 +10,7 @@ import json
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -26,6 +27,7 @@ from cdp_pipeline.ingest.loading import CONFLICT_RULE
 from cdp_pipeline.ingest.staging import open_scratch, stage_delivery
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.storage.at_rest import plain_file
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.redactions import original_hashes
@@ -164,10 +166,11 @@ def _meaning(
     rule: str,
 ) -> str:
     for path in _files(context, project.sources[delivery.source], delivery):
-        rows = con.execute(
-            "select min(reason) from read_parquet(?) where file_id = ? and rule = ?",
-            [str(path), delivery.file_id, rule],
-        ).fetchall()
+        with _plain(context, path) as plain:
+            rows = con.execute(
+                "select min(reason) from read_parquet(?) where file_id = ? and rule = ?",
+                [str(plain), delivery.file_id, rule],
+            ).fetchall()
         if rows and rows[0][0]:
             return str(rows[0][0])
     return ""
@@ -186,6 +189,10 @@ def _files(context: RunContext, contract: SourceContract, delivery: Delivery) ->
     found = [exact] if exact.is_file() else others[-1:]
     conflicts = folder / CONFLICTS_FILE
     return [*found, *([conflicts] if conflicts.is_file() else [])]
+
+
+def _plain(context: RunContext, path: Path) -> AbstractContextManager[Path]:
+    return plain_file(path, context.settings.keys, DataPaths.of(context).work)
 
 
 def read_rows(
@@ -210,12 +217,13 @@ def read_rows(
             if file is not None and file not in delivery.file_name:
                 continue
             for path in _files(context, project.sources[delivery.source], delivery):
-                rows = fetch_dicts(
-                    con,
-                    "select line, rule, reason, raw from read_parquet(?) "
-                    "where file_id = ? and rule = coalesce(?, rule) order by line, rule, raw",
-                    [str(path), delivery.file_id, rule],
-                )
+                with _plain(context, path) as plain:
+                    rows = fetch_dicts(
+                        con,
+                        "select line, rule, reason, raw from read_parquet(?) "
+                        "where file_id = ? and rule = coalesce(?, rule) order by line, rule, raw",
+                        [str(plain), delivery.file_id, rule],
+                    )
                 for row in rows:
                     yield SetAside(
                         delivery.source,
@@ -263,7 +271,13 @@ def _replay_source(
 ) -> Iterator[Fate]:
     where = str(project.path_of("source", contract.name))
     paths = DataPaths.of(context)
-    found = find_files(paths.landing, contract, where=where, originals=original_hashes(paths))
+    found = find_files(
+        paths.landing,
+        contract,
+        where=where,
+        originals=original_hashes(paths),
+        keys=context.settings.keys,
+    )
     present = {d.file_name: d for d in found}
     with open_scratch(context, contract.name) as (con, scratch):
         for name in dict.fromkeys(f.delivery.file_name for f in findings):

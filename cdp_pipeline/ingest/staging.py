@@ -29,6 +29,7 @@ from cdp_pipeline.ingest.deliveries import (
     StagedPlaces,
     planned_deliveries,
     read_notes,
+    rows_path,
     staged_places,
 )
 from cdp_pipeline.ingest.drift import look_of_values, null_shares, unknown_values
@@ -42,6 +43,7 @@ from cdp_pipeline.ingest.splitting import Split, split_rows
 from cdp_pipeline.ingest.suppressing import keep_erased_out
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.at_rest import plain_file
 from cdp_pipeline.storage.files import fsync, sha256_of, write_json
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import connect, fetch_value, quote_literal
@@ -128,12 +130,14 @@ def stage_delivery(
     Raises:
         ContractError: The file is gone or has changed since ``discover``.
     """
-    path = _present(delivery)
     places = staged_places(context, delivery, contract)
     share = context.settings.quarantine_stop_share
     for table in ("reject_errors", "reject_scans"):
         con.execute(f"drop table if exists {table}")
-    with ThreadPoolExecutor(1) as pool:  # hashed while it is read: both only wait for memory
+    with (
+        plain_file(_present(delivery), context.settings.keys, scratch) as path,
+        ThreadPoolExecutor(1) as pool,  # hashed while it is read: both only wait for memory
+    ):
         digest = pool.submit(sha256_of, path)
         try:
             reading = open_reading(con, path, contract, scratch)
@@ -327,7 +331,7 @@ def _write_summary(
                 "plan_status": delivery.status,
                 **notes.as_dict(),
                 "quarantined": notes.quarantined,
-                "rows_path": str(places.rows) if notes.status == "loaded" else None,
+                "rows_path": rows_path(context, delivery, notes, places),
                 "quarantine_path": str(places.quarantine) if notes.rules else None,
             }
         )

@@ -310,17 +310,16 @@ def keep_erased_out(
     )
 
 
-def note_suppressed(notes: Path, lines: Iterable[int]) -> None:
+def note_suppressed(notes: Path, lines: Iterable[int], *, left: int | None) -> None:
     """Bring the notes of a staged file in line with its rows; again without harm.
 
     Args:
         notes: The notes, beside the rows.
         lines: Lines of the delivery that name an erased person.
+        left: Rows of the staged file; None if there is none.
     """
     document = read_json(notes)
-    rows = notes.with_suffix(".parquet")
-    if rows.is_file():
-        left = parquet.read_metadata(rows).num_rows
+    if left is not None:
         document["suppressed"] = document.get("suppressed", 0) + document["accepted"] - left
         document["accepted"] = left
     document["erased_lines"] = sorted({*document.get("erased_lines", ()), *lines})

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -19,13 +19,14 @@ import duckdb
 from cdp_pipeline import __version__
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.log import get_logger
-from cdp_pipeline.ingest.deliveries import planned_deliveries, require_notes
+from cdp_pipeline.ingest.deliveries import plain_rows, planned_deliveries, require_notes
 from cdp_pipeline.ingest.feeds import SourceFeed
 from cdp_pipeline.ingest.landing import IMMATERIAL_SETTINGS
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.basis import Basis, Staged, begin_build, changes_of, read_basis
+from cdp_pipeline.storage.container import size_of
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal, read_plan
 
@@ -78,6 +79,7 @@ def begin_changes(context: RunContext, project: Project) -> Changes:
     published = read_plan(context).get("base_path")
     base = read_basis(Path(published).parent if published else None)
     files = {n: compare_staged(n, rows, base.staged) for n, rows in staged.items()} if base else {}
+    files = {name: _in_clear(context, found) for name, found in files.items()}
     changed = [name for name, found in files.items() if not found.is_known]
     reason = "a full build was asked for" if context.is_full else basis.differs_from(base)
     if changed and not reason:
@@ -101,7 +103,7 @@ def _staged_rows(context: RunContext, contract: SourceContract) -> list[tuple[Pa
 
 def describe_staged(files: Sequence[tuple[Path, int]]) -> dict[str, tuple[int, int]]:
     """Return rows and bytes of staged files by name: what tells that one has changed."""
-    return {path.name: (rows, path.stat().st_size) for path, rows in files}
+    return {path.name: (rows, size_of(path)) for path, rows in files}
 
 
 def compare_staged(source: str, files: Sequence[tuple[Path, int]], base: Staged) -> TouchedFiles:
@@ -116,6 +118,10 @@ def compare_staged(source: str, files: Sequence[tuple[Path, int]], base: Staged)
     kept = {name: now[name] for name in before if name in now}
     added = tuple(path for path, _ in files if path.name not in before)
     return TouchedFiles(added, is_known=kept == before)
+
+
+def _in_clear(context: RunContext, found: TouchedFiles) -> TouchedFiles:
+    return replace(found, added=tuple(plain_rows(context, path) for path in found.added))
 
 
 def note_touched(

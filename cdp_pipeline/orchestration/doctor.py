@@ -24,6 +24,7 @@ from cdp_pipeline.storage.encryption import (
     ALWAYS_CLEAR,
     CLEAR_FOLDERS,
     is_on_encrypted_disk,
+    look_at_deliveries,
     look_at_vaults,
 )
 from cdp_pipeline.storage.lock import hold_lock
@@ -195,6 +196,12 @@ def _encryption(_root: Path, settings: Settings) -> Iterator[Finding]:
         hint = "`cdp keys rotate` encrypts them." if has_key else "Set a key, then encrypt them: "
         hint += "" if has_key else "cdp keys new FILE, CDP_KEYS__FILE, cdp keys rotate."
     yield Finding("vaults of personal data", is_ok=True, text=vaults.words(), hint=hint)
+    delivered = look_at_deliveries(paths)
+    if delivered.clear:
+        hint = (
+            "The next night or `cdp keys rotate` encrypts what contracts name." if has_key else hint
+        )
+    yield Finding("deliveries at rest", is_ok=True, text=delivered.words(), hint=hint)
     folder = settings.data_dir
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     found = is_on_encrypted_disk(existing)
@@ -202,7 +209,8 @@ def _encryption(_root: Path, settings: Settings) -> Iterator[Finding]:
         yield Finding("encryption at rest", is_ok=True, text="the disk below the data folder")
         return
     seen = "the disk does not encrypt" if found is False else "no encrypted disk can be seen"
-    clear = ALWAYS_CLEAR if vaults.encrypted and not vaults.clear else CLEAR_FOLDERS
+    is_whole = vaults.encrypted and not (vaults.clear or delivered.clear)
+    clear = ALWAYS_CLEAR if is_whole else CLEAR_FOLDERS
     yield Finding(
         "encryption at rest",
         is_ok=True,

@@ -23,6 +23,7 @@ from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.rights.erasure import open_resolver
 from cdp_pipeline.rights.traces import Traces, find_traces, load_values
 from cdp_pipeline.rights.versions import load_people, rows_about
+from cdp_pipeline.storage.at_rest import plain_file
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import (
     connect,
@@ -143,7 +144,8 @@ def _delivered(context: RunContext, project: Project, traces: Traces) -> list[di
         for name, contract in project.sources.items():
             rows: list[dict[str, Any]] = []
             for path in sorted((staging / name).glob("[!.]*.parquet")):
-                rows += _rows_of(con, path, find_staged(con, contract, path, known=known))
+                with plain_file(path, context.settings.keys, DataPaths.of(context).work) as plain:
+                    rows += _rows_of(con, plain, find_staged(con, contract, plain, known=known))
             if rows:
                 found.append({"source": name, "title": contract.title, "rows": rows})
     finally:

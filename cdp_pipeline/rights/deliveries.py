@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+from pyarrow import parquet
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS
@@ -36,6 +37,7 @@ from cdp_pipeline.rights.files import redact_bytes
 from cdp_pipeline.rights.scan import holds_trace
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, load_values
+from cdp_pipeline.storage.at_rest import editable_file, plain_file
 from cdp_pipeline.storage.files import read_json, sha256_of, write_atomic
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.redactions import (
@@ -90,27 +92,38 @@ def clean_staged(
         known = load_values(con, traces, "erased_values")
         for name, contract in project.sources.items():
             staged = paths.staging / name
-            for rows in sorted(staged.glob("[!.]*.parquet")):
-                found = suppress_staged(
-                    con,
-                    contract,
-                    rows,
-                    is_detaching=is_detaching(contract, project),
-                    known=known,
-                    prepare=partial(_prepare, done, rows.with_suffix(".json"), keep),
-                )
+            for path in sorted(staged.glob("[!.]*.parquet")):
+                with editable_file(path, context.settings.keys, paths.work) as rows:
+                    found = suppress_staged(
+                        con,
+                        contract,
+                        rows,
+                        is_detaching=is_detaching(contract, project),
+                        known=known,
+                        prepare=partial(_prepare, done, path.with_suffix(".json"), keep),
+                    )
                 done.staged += found.dropped
                 done.detached += found.detached
             for aside in sorted((paths.quarantine / name).glob("[!.]*.parquet")):
                 ready = partial(_prepare, done, staged / f"{aside.stem}.json", keep)
-                blanked = suppress_quarantined(con, contract, aside, known=known, prepare=ready)
+                with editable_file(aside, context.settings.keys, paths.work) as path:
+                    blanked = suppress_quarantined(con, contract, path, known=known, prepare=ready)
                 done.quarantined += len(blanked)
     finally:
         con.close()
     for name, lines in done.lines.items():
         notes = paths.staging / name
         if notes.is_file():
-            note_suppressed(notes, lines)
+            _note_suppressed(context, notes, lines)
+
+
+def _note_suppressed(context: RunContext, notes: Path, lines: list[int]) -> None:
+    rows = notes.with_suffix(".parquet")
+    if not rows.is_file():
+        note_suppressed(notes, lines, left=None)
+        return
+    with plain_file(rows, context.settings.keys, DataPaths.of(context).work) as plain:
+        note_suppressed(notes, lines, left=parquet.read_metadata(plain).num_rows)
 
 
 def _prepare(
@@ -135,25 +148,26 @@ def clean_raw(context: RunContext, searcher: Searcher | None, done: DeliveryClea
     held = read_redactions(paths)
     con = connect(context.settings.engine)
     try:
-        for path, contract, file_id in _raw_files(project, paths):
+        for sealed, contract, file_id in _raw_files(context, project, paths):
             lines = _noted_lines(paths, contract, file_id)
-            actual = sha256_of(path)
-            known = held.get(actual)
-            has_new = len(lines) > (known.lines if known else 0)
-            if not (has_new or (searcher and holds_trace(con, path, searcher))):
-                continue
-            data = _redacted(project, contract, path, lines, searcher)
-            if data is None:
-                path.unlink()
-                done.removed += 1
-                continue
-            original = known.original if known else actual
-            sha256 = hashlib.sha256(data).hexdigest()
-            note_redactions(paths, {sha256: Redaction(original, len(lines))})
-            mode = path.stat().st_mode & 0o777
-            write_atomic(path, data)
-            path.chmod(mode)
-            done.rewritten += sha256 != actual
+            with editable_file(sealed, context.settings.keys, paths.work) as path:
+                actual = sha256_of(path)
+                known = held.get(actual)
+                has_new = len(lines) > (known.lines if known else 0)
+                if not (has_new or (searcher and holds_trace(con, path, searcher))):
+                    continue
+                data = _redacted(project, contract, path, lines, searcher)
+                if data is None:
+                    path.unlink()
+                    done.removed += 1
+                    continue
+                original = known.original if known else actual
+                sha256 = hashlib.sha256(data).hexdigest()
+                note_redactions(paths, {sha256: Redaction(original, len(lines))})
+                mode = path.stat().st_mode & 0o777
+                write_atomic(path, data)
+                path.chmod(mode)
+                done.rewritten += sha256 != actual
     finally:
         con.close()
 
@@ -186,12 +200,20 @@ def _inflated(path: Path, data: bytes) -> bytes:
         return bytes(stream.read())
 
 
-def _raw_files(project: Project, paths: DataPaths) -> Iterator[tuple[Path, SourceContract, str]]:
+def _raw_files(
+    context: RunContext, project: Project, paths: DataPaths
+) -> Iterator[tuple[Path, SourceContract, str]]:
     """Yield every raw file with its contract and the id of the delivery that it is."""
     originals = original_hashes(paths)
     for name, contract in project.sources.items():
         where = str(project.path_of("source", name))
-        for delivery in find_files(paths.landing, contract, where=where, originals=originals):
+        for delivery in find_files(
+            paths.landing,
+            contract,
+            where=where,
+            originals=originals,
+            keys=context.settings.keys,
+        ):
             if delivery.path:
                 yield Path(delivery.path), contract, delivery.file_id
         for path in sorted((paths.archive / name).glob("*/*")):

@@ -34,6 +34,7 @@ from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, add_words, find_traces
 from cdp_pipeline.rights.versions import CLEAN_PREFIX, Cleaning, clean_version
 from cdp_pipeline.storage.audit import Deed, note
+from cdp_pipeline.storage.container import key_of
 from cdp_pipeline.storage.exchange import remove_leftovers
 from cdp_pipeline.storage.files import read_json, remove_drafts, write_json
 from cdp_pipeline.storage.paths import DataPaths
@@ -181,12 +182,15 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     versions = {v.name: clean_version(context, v, traces) for v in published_versions(paths)}
     write_removals(paths, pending.erasure, pending.removals)
     files = _clean_files(context, paths, searcher)
+    keys = context.settings.keys
     scan = scan_folder(
-        context.data_dir, traces, excluded=_excluded(paths), keys=context.settings.keys
+        context.data_dir, traces, excluded=_excluded(paths), keys=keys, scratch=paths.work
     )
     if not paths.landing.is_relative_to(context.data_dir):
-        more = scan_folder(paths.landing, traces)  # what is broken there is no file of ours
-        scan = Scan(scan.finds + more.finds, scan.files + more.files, scan.unreadable)
+        # What is broken there is no file of ours.
+        more = scan_folder(paths.landing, traces, keys=keys, scratch=paths.work)
+        closed = [str(p) for p in map(paths.landing.joinpath, more.unreadable) if key_of(p)]
+        scan = Scan(scan.finds + more.finds, scan.files + more.files, scan.unreadable + closed)
     _refuse_unsearched(context, paths, pending, scan)
     done = _Done(tombstones, deliveries, judged, versions, files, scan)
     return _certify(paths, pending, _facts(context, pending, done), scan.finds)
@@ -245,7 +249,8 @@ def _refuse_unsearched(context: RunContext, paths: DataPaths, pending: Pending, 
     closed = [
         name
         for name in scan.unreadable
-        if not any((context.data_dir / name).is_relative_to(folder) for folder in delivered)
+        if key_of(context.data_dir / name)  # encrypted with a key that is not set
+        or not any((context.data_dir / name).is_relative_to(folder) for folder in delivered)
     ]
     if closed:
         raise PrivacyError(

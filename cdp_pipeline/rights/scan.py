@@ -6,9 +6,11 @@ Parquet and DuckDB files are read value by value, and gz, zst, zip and workbooks
 
 from __future__ import annotations
 
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +22,9 @@ from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.rights.searching import SEPARATOR, Searcher
 from cdp_pipeline.rights.traces import Traces
+from cdp_pipeline.storage.at_rest import plain_file
 from cdp_pipeline.storage.cipher import read_vault_key, scan_of
+from cdp_pipeline.storage.container import SealedFileError
 from cdp_pipeline.storage.warehouse import quote_identifier, quote_literal
 
 _BLOCK = 1 << 24
@@ -72,6 +76,7 @@ def scan_folder(
     *,
     excluded: Collection[Path] = (),
     keys: KeySettings | None = None,
+    scratch: Path | None = None,
 ) -> Scan:
     """Look for people in every file below a folder.
 
@@ -79,12 +84,14 @@ def scan_folder(
         root: The data folder.
         traces: What tells the people.
         excluded: Files and folders that are not looked at.
-        keys: What opens encrypted vaults; one whose key is missing cannot be looked into.
+        keys: What opens encrypted files; one whose key is missing cannot be looked into.
+        scratch: Private folder for copies of encrypted files in clear, one at a time; default: the
+            system's folder of temporary files.
     """
     searcher, scan = Searcher(traces), Scan()
     seen: dict[tuple[int, int, str], set[tuple[str, str]]] = {}
     keys = keys or KeySettings()
-    with duckdb.connect() as con:
+    with duckdb.connect() as con, _own_folder(scratch) as folder:
         for path in sorted(root.rglob("*")):
             if path.is_symlink() or not path.is_file():
                 continue
@@ -95,11 +102,31 @@ def scan_folder(
             facts = path.stat()
             one = (facts.st_dev, facts.st_ino, path.suffix)
             if one not in seen:  # versions share what they have in common by hard links
-                seen[one], is_broken = _look_into(con, path, searcher, keys)
+                seen[one], is_broken = _unseal_and_look(con, path, searcher, keys, folder)
                 scan.unreadable += [name] if is_broken else []
             found = {("name", kind) for kind in searcher.kinds(path.name)} | seen[one]
             scan.finds += [Find(name, place, kind) for place, kind in sorted(found)]
     return scan
+
+
+@contextmanager
+def _own_folder(scratch: Path | None) -> Iterator[Path]:
+    if scratch is not None:
+        yield scratch
+        return
+    with tempfile.TemporaryDirectory(prefix="cdp-") as made:
+        yield Path(made)
+
+
+def _unseal_and_look(
+    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, keys: KeySettings, folder: Path
+) -> tuple[set[tuple[str, str]], bool]:
+    """Return what ``_look_into`` finds in a file that may be sealed."""
+    try:
+        with plain_file(path, keys, folder) as plain:
+            return _look_into(con, plain, searcher, keys)
+    except SealedFileError:
+        return set(), True
 
 
 def _look_into(

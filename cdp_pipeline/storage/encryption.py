@@ -1,19 +1,23 @@
-"""What in the data folder is encrypted at rest, said plainly: the vault by a key, the rest by disk.
+"""What in the data folder is encrypted at rest, said plainly: by a key, or by the disk alone.
 
 DuckDB cannot write encrypted files without an extension that needs the internet, and its own way
-around that is not secure. So with a key set the vaults are encrypted (``cipher``), and all else is
-as private as the disk below it and the modes of its files.
+around that is not secure. So with a key set the vaults are encrypted (``cipher``), and between
+nights what was delivered is (``at_rest``); all else is as private as the disk below it and the
+modes of its files.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from cdp_pipeline.storage.cipher import KEYS_FILE
+from cdp_pipeline.storage.container import key_of
 from cdp_pipeline.storage.files import read_json
+from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import VAULT
 
 CLEAR_FOLDERS = (
@@ -21,8 +25,7 @@ CLEAR_FOLDERS = (
 )  # fmt: skip
 """Folders whose files hold personal data as it is; only the audit log holds keyed tokens."""
 
-ALWAYS_CLEAR = ("landing", "archive", "staging", "quarantine", "exports", "outbox", "stewardship",
-                "privacy", "work")  # fmt: skip
+ALWAYS_CLEAR = ("exports", "outbox", "stewardship", "privacy", "proposals", "work")
 """Folders that hold personal data in clear though a key is set."""
 
 _LINUX = Path("/sys")
@@ -68,6 +71,45 @@ def look_at_vaults(versions: Iterable[Path]) -> Vaults:
         else:
             clear.append(path.name)
     return Vaults(encrypted, tuple(clear))
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """How what was delivered lies: raw files, staged rows, rows set aside.
+
+    Attributes:
+        encrypted: Number of files, by name of the key.
+        clear: Number of files in clear.
+    """
+
+    encrypted: dict[str, int]
+    clear: int
+
+    def words(self) -> str:
+        """Return one line for people."""
+        sealed = sum(self.encrypted.values())
+        parts = []
+        if sealed:
+            parts.append(f"{sealed} files encrypted under {', '.join(sorted(self.encrypted))}")
+        if self.clear:
+            parts.append(f"{self.clear} files in clear")
+        return ", ".join(parts) or "none yet"
+
+
+def look_at_deliveries(paths: DataPaths) -> Delivered:
+    """Return how files of deliveries lie; no key is needed to know."""
+    names: Counter[str | None] = Counter()
+    files = [
+        *paths.landing.rglob("[!.]*"),
+        *paths.archive.glob("*/*/[!.]*"),
+        *paths.staging.glob("*/[!.]*.parquet"),
+        *paths.quarantine.glob("*/[!.]*.parquet"),
+    ]
+    for path in files:
+        if path.is_file() and not path.is_symlink():
+            names[key_of(path)] += 1
+    clear = names.pop(None, 0)
+    return Delivered({name: count for name, count in names.items() if name}, clear)
 
 
 def is_on_encrypted_disk(folder: Path, *, sysfs: Path = _LINUX) -> bool | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.core.settings import EngineSettings, Settings
+from cdp_pipeline.storage.at_rest import Sealing, seal_files
 from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.cipher import (
     VaultKey,
@@ -46,15 +48,21 @@ class Rotation:
         key: Name of the key that everything is under now.
         done: Versions whose vault was encrypted again, with the name of the key before.
         kept: Versions that were under that key already.
+        delivered: What was delivered, file by file.
     """
 
     key: str
     done: dict[str, str]
     kept: tuple[str, ...]
+    delivered: Sealing
 
 
-def rotate_keys(settings: Settings) -> Rotation:
-    """Bring the vaults of all versions under the key in use; again, it goes on where it was.
+def rotate_keys(settings: Settings, delivered: Iterable[Path] = ()) -> Rotation:
+    """Bring everything that is encrypted under the key in use; again, it goes on where it was.
+
+    Args:
+        settings: The data folder and its keys.
+        delivered: Files to bring under the key, in clear or not, beside the vaults of versions.
 
     Raises:
         ConfigError: No key is set, or the key of a vault is missing: nothing of it was changed.
@@ -81,7 +89,12 @@ def rotate_keys(settings: Settings) -> Rotation:
             note(settings, Deed("rotate key", f"{version.name}: {was} to {ring.current.id}"))
             _rotate(settings, version, before)
             done[version.name] = was
-    return Rotation(ring.current.id, done, tuple(kept))
+        scratch = paths.data_dir / "work" / "rotation"
+        remove_leftovers(scratch.parent, scratch.name)
+        note(settings, Deed("rotate key", f"deliveries: to {ring.current.id}"))
+        sealed = seal_files(delivered, settings.keys, scratch=scratch)
+        remove_leftovers(scratch.parent, scratch.name)
+    return Rotation(ring.current.id, done, tuple(kept), sealed)
 
 
 def _rotate(settings: Settings, version: Version, before: VaultKey | None) -> None:

@@ -15,7 +15,7 @@ import duckdb
 
 from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.core.settings import EngineSettings, Settings
-from cdp_pipeline.storage.files import sha256_of
+from cdp_pipeline.storage.container import SealedFileError, content_of
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.redactions import original_hashes
 from cdp_pipeline.storage.sealing import SEAL, broken_seal
@@ -78,7 +78,7 @@ def examine_version(settings: Settings, version: Version) -> Examination:
     found.problems += verify(version)
     found.problems += _strangers(version)
     if not any(problem.startswith(DATABASE_FILE) for problem in found.problems):
-        found.problems += _examine_deliveries(DataPaths.of_settings(settings), version, found)
+        found.problems += _examine_deliveries(settings, version, found)
     return found
 
 
@@ -91,7 +91,8 @@ def _strangers(version: Version) -> Iterator[str]:
             yield f"{name} was not published"
 
 
-def _examine_deliveries(paths: DataPaths, version: Version, found: Examination) -> Iterator[str]:
+def _examine_deliveries(settings: Settings, version: Version, found: Examination) -> Iterator[str]:
+    paths, ring = DataPaths.of_settings(settings), load_keyring(settings.keys)
     hashes: dict[str, set[str]] = {}
     for row in _ledger(version):
         fate = sum(row.get(name, 0) for name in _FATES)
@@ -108,7 +109,11 @@ def _examine_deliveries(paths: DataPaths, version: Version, found: Examination) 
             gone += 1
             continue
         found.deliveries += 1
-        actual = sha256_of(path)
+        try:
+            actual = content_of(path, ring).sha256
+        except SealedFileError as error:
+            yield f"{name} {error.message}"
+            continue
         if originals.get(actual, actual) not in delivered:
             yield f"{name} has other bytes than were delivered"
     if gone:

@@ -1,0 +1,146 @@
+"""A store whose key is set: nights, erasure and rotation leave nothing delivered in clear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from cdp_pipeline.core.errors import CdpError
+from cdp_pipeline.core.keys import load_keyring, new_key
+from cdp_pipeline.ingest.sealing import sealable_files
+from cdp_pipeline.orchestration.runner import RunOptions, run_night
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.container import open_sealed
+from cdp_pipeline.storage.encryption import look_at_deliveries, look_at_vaults
+from cdp_pipeline.storage.rotation import Rotation, rotate_keys
+from cdp_pipeline.storage.verification import examine_version
+from cdp_pipeline.storage.versions import current_version, published_versions
+from cdp_pipeline.storage.warehouse import open_whole
+from tests.dying import count_calls, dies_within
+from tests.faults.comparing import result_of
+from tests.faults.conftest import ROUNDS, TONIGHT, Undisturbed
+from tests.faults.test_erasure_kills import anybody, erase, left
+from tests.faults.tiny import TinyStore
+
+pytestmark = pytest.mark.slow
+
+Fresh = Callable[[str], TinyStore]
+FIRST, SECOND = new_key(), new_key()
+
+
+def night(store: TinyStore) -> None:
+    outcome = run_night(store.context(TONIGHT), RunOptions())
+    assert outcome.status == "published", outcome.error
+
+
+def rotate(store: TinyStore) -> Rotation:
+    settings = store.context(TONIGHT).settings
+    return rotate_keys(settings, sealable_files(settings, load_project(store.root)))
+
+
+def in_clear(store: TinyStore, texts: list[str]) -> list[Path]:
+    """Return files of the data folder whose bytes hold one of some texts."""
+    wanted = [text.encode() for text in texts]
+    return [
+        path
+        for path in sorted(store.data.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+        if any(text in path.read_bytes() for text in wanted)
+    ]
+
+
+def members(store: TinyStore) -> list[str]:
+    with open_whole(store.context(TONIGHT).settings) as con:
+        rows = con.execute("select email from core.customer_contact where email is not null")
+        return [email for (email,) in rows.fetchall()]
+
+
+@pytest.fixture
+def keyed(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> Fresh:
+    """Return a maker of stores whose next night has a key."""
+    monkeypatch.setenv("CDP_KEYS__MASTER", FIRST)
+    return fresh
+
+
+def test_a_night_ends_with_everything_delivered_encrypted_and_the_next_reads_it(
+    keyed: Fresh, undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = keyed("sealed")
+    assert in_clear(store, ["@"])
+    night(store)
+    context = store.context(TONIGHT)
+    assert look_at_deliveries(store.paths).clear == 0
+    assert len(members(store)) > 10
+    found = {path.parts[-3] for path in in_clear(store, members(store))}
+    assert found <= {"exports"}, found
+    named = {n: h for n, h in undisturbed.result.items() if n.startswith("version/parquet")}
+    assert named.items() <= result_of(store.paths).items(), "the same tables as without a key"
+    version = current_version(store.paths)
+    assert version is not None
+    examined = examine_version(context.settings, version)
+    assert (examined.problems, examined.deliveries > 0) == ([], True)
+    before = result_of(store.paths)
+    (full, mirror) = run_again(store)
+    assert full == "published"
+    assert {n: h for n, h in mirror.items() if n in named} == named
+    assert {n: h for n, h in mirror.items() if n.startswith("staging/")} == {
+        n: h for n, h in before.items() if n.startswith("staging/")
+    }, "the same content under the same key is the same bytes"
+    monkeypatch.setenv("CDP_KEYS__MASTER", SECOND)
+    with pytest.raises(CdpError, match="key .* is missing|not among those set"):
+        members(store)
+
+
+def run_again(store: TinyStore) -> tuple[str, dict[str, str]]:
+    """Run the same night from the start, which reads every staged file anew."""
+    outcome = run_night(store.context(TONIGHT), RunOptions(force=True))
+    return outcome.status, result_of(store.paths)
+
+
+def test_an_erasure_looks_into_encrypted_files_and_leaves_nothing(keyed: Fresh) -> None:
+    store = keyed("erased")
+    night(store)
+    customer, traces = anybody(store)
+    certificate = erase(store, customer)
+    assert certificate.facts["left"] == 0
+    assert certificate.facts["staged_rows"] > 0
+    assert certificate.facts["raw_files_rewritten"] > 0
+    assert certificate.facts["files_unreadable"] == []
+    assert look_at_deliveries(store.paths).clear == 0
+    assert not (store.data / "work" / "plain").exists()
+    # What it searched in encrypted files is proved on copies in clear of all of them.
+    settings = store.context(TONIGHT).settings
+    for path in sealable_files(settings, load_project(store.root)):
+        path.write_bytes(b"".join(open_sealed(path, load_keyring(settings.keys))))
+    assert look_at_deliveries(store.paths).encrypted == {}
+    assert left(store, traces) == []
+
+
+def test_a_rotation_killed_anywhere_goes_on(
+    keyed: Fresh, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
+    whole = keyed("whole")
+    night(whole)
+    names = sorted(members(whole))
+    monkeypatch.setenv("CDP_KEYS__MASTER", f"{SECOND} {FIRST}")
+    probe = whole.copy_to(whole.root.with_name("probe"))
+    last = count_calls(partial(rotate, probe))
+    step = max(1, last // (8 * ROUNDS))
+    points = sorted({1, *range(2, last, step), last})
+    record_property("kills", len(points))
+    for at in points:
+        store = whole.copy_to(whole.root.with_name(f"killed-{at}"))
+        assert dies_within(partial(rotate, store), at), at
+        assert sorted(members(store)) == names, "readers never wait for a rotation"
+        rotate(store)
+        new = load_keyring(store.context(TONIGHT).settings.keys).current.id
+        assert set(look_at_deliveries(store.paths).encrypted) == {new}, at
+        vaults = look_at_vaults(v.path for v in published_versions(store.paths))
+        assert (set(vaults.encrypted.values()), vaults.clear) == ({new}, ()), at
+        assert not list(store.data.rglob(".*.sealing")), at
+        version = current_version(store.paths)
+        assert version is not None
+        assert examine_version(store.context(TONIGHT).settings, version).problems == []
