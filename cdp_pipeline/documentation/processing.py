@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.project.loader import Project
-from cdp_pipeline.storage.encryption import CLEAR_FOLDERS
+from cdp_pipeline.storage.encryption import ALWAYS_CLEAR
 
 _OPEN = "to be filled in by the controller"
 
@@ -85,7 +85,8 @@ def _measures() -> Iterator[str]:
     yield "- every look at a person is written into a signed log: `cdp audit verify`"
     yield "- hashes and seals of everything published: `cdp verify --all`"
     yield "- consent is decided in one place, before every export"
-    yield f"- encryption at rest: by the disk only, for {', '.join(CLEAR_FOLDERS)}: `cdp doctor`"
+    yield "- encrypted with a key set: personal tables, and deliveries once their night is over"
+    yield f"- by the disk only: {', '.join(ALWAYS_CLEAR)}; without a key also deliveries and tables"
 
 
 def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -52,9 +52,9 @@ def seal_files(paths: Iterable[Path], keys: KeySettings, *, scratch: Path | None
         return done
     sealed: dict[tuple[int, int], Path] = {}
     for path in paths:
-        held = path.stat()
-        twin = sealed.get((held.st_dev, held.st_ino))
         try:
+            held = path.stat()
+            twin = sealed.get((held.st_dev, held.st_ino))
             if twin is not None:
                 _link(twin, path)
             elif _is_due(path, ring, is_rotating=scratch is not None):

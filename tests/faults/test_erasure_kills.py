@@ -15,6 +15,7 @@ from cdp_pipeline.rights.erasure import (
     open_resolver,
     resume_erasures,
 )
+from cdp_pipeline.rights.removals import FOLDER as REMOVALS
 from cdp_pipeline.rights.scan import scan_folder
 from cdp_pipeline.rights.traces import Traces, find_traces
 from cdp_pipeline.storage.files import read_json
@@ -52,7 +53,7 @@ def anybody(store: TinyStore) -> tuple[str, Traces]:
 
 def left(store: TinyStore, traces: Traces) -> list[str]:
     """Return the files that still tell the person, but for what destinations must be told."""
-    removals = sorted(store.paths.outbox.glob("*/removals"))
+    removals = sorted(store.paths.outbox.glob(f"*/{REMOVALS}"))
     return [find.file for find in scan_folder(store.data, traces, excluded=removals).finds]
 
 
