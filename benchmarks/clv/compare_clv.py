@@ -2,6 +2,7 @@
 
     python -m benchmarks clv --customers 100000        as without options
     make bench-clv OPTIONS="--full --write"            1 million; ours at 10 million too
+    python -m benchmarks clv --stores 20               also: totals and ranges of 60 hidden futures
 
 Ours and lifetimes fit MBG/NBD and gamma-gamma and score every customer: P(alive), visits in 90 and
 365 days, value over twelve months (ours with a range for each, written to Parquet); pymc-marketing
@@ -21,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.clv.bars import Bar, accuracy_bars, cost_bars
+from benchmarks.clv.coverage import coverage_bars
 from benchmarks.clv.customers import write_customers
 from benchmarks.machine import describe_machine
 
@@ -40,6 +42,8 @@ def main() -> None:
     if options.full:
         results[10_000_000] = compare(10_000_000, options.pymc, systems=("ours",))
     bars = [*accuracy_bars(), *cost_bars(results)]
+    if options.stores:
+        bars += coverage_bars(options.stores, options.seed)
     report = write_report(results, bars, "python -m benchmarks clv " + " ".join(sys.argv[1:]))
     print("\n" + report)
     if options.write:
@@ -54,6 +58,8 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=100_000)
     parser.add_argument("--full", action="store_true", help="1 million; ours at 10 million too")
+    parser.add_argument("--stores", type=int, default=0, help="generated stores of each kind")
+    parser.add_argument("--seed", type=int, default=500, help="of the first generated store")
     parser.add_argument("--pymc", type=Path, default=PYMC, help="interpreter with pymc-marketing")
     parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE.name}")
     parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
