@@ -33,6 +33,13 @@ _MAGIC = {
     b"%PDF": ("a PDF", "Export as CSV."),
     b"\x1f\x8b": ("gzip data", "Give its name the suffix .gz."),
     b"\x28\xb5\x2f\xfd": ("zstd data", "Give its name the suffix .zst."),
+    b"BZh": ("bzip2 data", "Have it compressed with gzip or zstd."),
+    b"\xfd7zXZ": ("xz data", "Have it compressed with gzip or zstd."),
+    b"7z\xbc\xaf\x27\x1c": ("a 7-Zip archive", "Ask for .zip."),
+    b"Rar!": ("a RAR archive", "Ask for .zip."),
+    b"\x89PNG": ("a picture", "Export as CSV."),
+    b"\xff\xd8\xff": ("a picture", "Export as CSV."),
+    b"-----BEGIN PGP": ("encrypted (PGP)", "Decrypt it before it is delivered."),
     b"PAR1": ("a Parquet file", "Set `format: parquet`."),
 }
 _MARKUP = (b"<!doctype", b"<html", b"<?xml")

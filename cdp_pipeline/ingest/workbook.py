@@ -218,7 +218,7 @@ class _Sheet:
         self.cells: dict[int, str] = {}
         self.kind = self.style = ""
         self.pieces: list[str] = []
-        self.is_value = False
+        self.is_value = self.is_formula = False
 
     def start(self, name: str, attributes: Mapping[str, str], _: int) -> None:
         if name == "row":
@@ -228,6 +228,8 @@ class _Sheet:
             self.column = _column(attributes.get("r", "")) or self.column + 1
             self.kind, self.style = attributes.get("t", "n"), attributes.get("s", "0")
             self.pieces = []
+            self.is_formula = False
+        self.is_formula = self.is_formula or name == "f"
         self.is_value = name in {"v", "t"}
 
     def text(self, text: str) -> None:
@@ -247,6 +249,11 @@ class _Sheet:
         if self.column > _MAXIMUM_CELLS:
             raise RefusedError(f"it has more than {_MAXIMUM_CELLS} columns")
         if not text:
+            if self.is_formula and self.kind == "n":  # an empty text is a result, and says so
+                raise RefusedError(
+                    f"the formula in row {self.row}, column {self.column} has no stored result",
+                    hint="Have the workbook opened and saved in Excel, or its values exported.",
+                )
             return
         if self.kind == "s":
             place = _number(text)
@@ -312,8 +319,8 @@ def _column(reference: str) -> int:
     return number
 
 
-def sheet_names(path: Path) -> list[str]:
-    """Return the names of a workbook's sheets, in order.
+def sheet_names(path: Path, *, visible_only: bool = False) -> list[str]:
+    """Return the names of a workbook's sheets, in order; on demand, of those that people see.
 
     Raises:
         RefusedError: It is no workbook.
@@ -321,7 +328,7 @@ def sheet_names(path: Path) -> list[str]:
     names: list[str] = []
 
     def book(name: str, attributes: Mapping[str, str], _: int) -> None:
-        if name == "sheet":
+        if name == "sheet" and not (visible_only and "idden" in attributes.get("state", "")):
             names.append(attributes.get("name", ""))
 
     try:

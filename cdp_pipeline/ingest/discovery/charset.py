@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
+from itertools import pairwise
 
 from charset_normalizer import from_bytes
 
@@ -29,6 +30,12 @@ _OTHERS = ["cp1251", "koi8_r", "cp1253", "cp1254", "cp932", "gb18030", "big5", "
 _SURE = 0.9
 _MANY_ZEROS = 0.2
 _FEW_LINES = 4
+_MOST_RUNS = 0.7
+_MOSTLY_PLAIN = 0.6
+_ASCII = frozenset(b"0123456789\n")
+_EBCDIC = frozenset(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ".encode("cp037")
+)
 _ENOUGH = 1 << 20
 
 
@@ -50,16 +57,33 @@ def find_charset(head: bytes) -> Charset:
     for mark, name in _MARKS:
         if head.startswith(mark):
             return Charset(name)
-    wide = _wide(head[:4096])
+    if _is_ebcdic(head[:4096]):
+        return Charset("cp037", "EBCDIC of a mainframe; look at letters with accents")
+    wide = _widest(head[:4096]) or _wide(head[:4096])
     if wide:
         return Charset(wide, "no byte order mark; told by its zero bytes")
     if _is_utf8(head):
         return Charset("utf-8")
     lines = [line for line in head[:_ENOUGH].split(b"\n") if not line.isascii()]
     broken = [line for line in lines if not _is_utf8(line)]
-    if len(lines) - len(broken) >= _FEW_LINES * len(broken):
+    if (len(lines) - len(broken)) * _FEW_LINES >= len(broken):
         return Charset("utf-8", f"{len(broken)} lines of the sample are not, and are set aside")
     return _single_byte(b"\n".join(broken))
+
+
+def _is_ebcdic(head: bytes) -> bool:
+    """Return whether a text has the letters, digits and blanks of EBCDIC, and none of ASCII."""
+    if not head or any(byte in _ASCII for byte in head):
+        return False
+    return sum(byte in _EBCDIC for byte in head) >= _MOSTLY_PLAIN * len(head)
+
+
+def _widest(head: bytes) -> str:
+    """Return UTF-32 in either order if three bytes of four are mostly zero."""
+    zeros = [head[at::4].count(0) * 4 >= (len(head) - 3) * _SURE for at in range(4)]
+    if sum(zeros) < 3 or zeros[1:3] != [True, True]:  # noqa: PLR2004 - three of four
+        return ""
+    return "utf-32-be" if zeros[0] else "utf-32-le"
 
 
 def _wide(head: bytes) -> str:
@@ -83,10 +107,17 @@ def _is_utf8(text: bytes) -> bool:
 def _single_byte(text: bytes) -> Charset:
     shares = {name: _likeness(text, name, letters) for name, letters in _LATIN}
     name, share = max(shares.items(), key=lambda item: item[1])
-    if share < _SURE:
+    if share < _SURE or _is_run_on(text):
         match = from_bytes(text, cp_isolation=_OTHERS).best()
         name = match.encoding.replace("_", "-") if match else name
     return Charset(name, "a guess by the look of its letters; look at names with accents")
+
+
+def _is_run_on(text: bytes) -> bool:
+    """Return whether letters beyond ASCII stand side by side, as in no language of Latin script."""
+    odd = [at for at, byte in enumerate(text[:_ENOUGH]) if byte > 0x7F]  # noqa: PLR2004 - ASCII
+    pairs = sum(1 for one, other in pairwise(odd) if other == one + 1)
+    return pairs >= _MOST_RUNS * len(odd)
 
 
 def _likeness(text: bytes, encoding: str, letters: frozenset[str]) -> float:

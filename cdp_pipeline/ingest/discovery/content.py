@@ -27,7 +27,15 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF: ask for CSV"),
     (b"\x1f\x8b", "gzip data: give its name the suffix .gz"),
     (b"\x28\xb5\x2f\xfd", "zstd data: give its name the suffix .zst"),
+    (b"BZh", "bzip2 data: have it compressed with gzip or zstd"),
+    (b"\xfd7zXZ", "xz data: have it compressed with gzip or zstd"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: ask for .zip"),
+    (b"Rar!", "a RAR archive: ask for .zip"),
+    (b"\x89PNG", "a picture: ask for CSV"),
+    (b"\xff\xd8\xff", "a picture: ask for CSV"),
+    (b"-----BEGIN PGP", "encrypted (PGP): decrypt it before it is delivered"),
 )
+_ENCRYPTED = (".gpg", ".pgp", ".age", ".enc")
 
 Kind = Literal["text", "parquet", "excel"]
 
@@ -94,6 +102,10 @@ def _member(path: Path, name: str, scratch: Path) -> Content:
 
 def _open(path: Path) -> Content:
     head, tail, is_whole = _ends(path)
+    if path.suffix.lower() in _ENCRYPTED:
+        raise ConfigError(
+            "it is encrypted", where=str(path), hint="Decrypt it before it is delivered."
+        )
     for magic, what in _MAGIC:
         if head.startswith(magic):
             if what == "parquet":

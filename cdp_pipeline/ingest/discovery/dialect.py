@@ -220,6 +220,7 @@ def _is_trailer(line: str, dialect: Dialect, usual: Counter[str]) -> bool:
         return False
     filled = sum(bool(field.strip()) for field in fields)
     is_short = len(fields) != dialect.width or filled * 2 <= len(fields) + 1
-    is_word = bool(_TRAILER.match(word))
+    is_sentence = len(fields) == 1 and dialect.width > 2 and " " in word  # noqa: PLR2004 - no record
+    is_word = is_sentence or bool(_TRAILER.match(word))
     is_code = word.isupper() and word.isalpha() and len(word) <= 3  # noqa: PLR2004 - record types
     return is_short and (is_word or (is_code and any(c.isdigit() for c in line)))

@@ -204,7 +204,7 @@ def _kind(found: Field, look: Numbers, marks: Marks) -> Kind:
         kind.note = "always empty" if not nulls else f"only {', '.join(nulls)}"
         return kind
     _tag_by_values(kind, values)
-    for judge in (_as_identifier, _as_flag, _as_moment, _as_number):
+    for judge in (_as_formula, _as_identifier, _as_flag, _as_moment, _as_number):
         if judge(kind, values, look, marks):
             break
     if kind.tag == "consent" and kind.type != "boolean":
@@ -249,6 +249,15 @@ def _as_identifier(kind: Kind, values: list[str], look: Numbers, _marks: Marks) 
     quoted = sum(v.startswith("'") for v in values)
     if quoted:
         kind.keys["strip"] = "'"
+    return True
+
+
+def _as_formula(kind: Kind, values: list[str], _look: Numbers, _marks: Marks) -> bool:
+    """Take values written as formulas, so that spreadsheets keep their zeros, for texts."""
+    if not values or not all(re.fullmatch(r'="[^"]*"', value) for value in values):
+        return False
+    kind.keys["strip"] = '="'
+    kind.note = "written as spreadsheet formulas"
     return True
 
 

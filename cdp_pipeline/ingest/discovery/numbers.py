@@ -13,6 +13,7 @@ from dataclasses import dataclass
 SIGNS = "$€£¥₹₺₽%"
 _WORDS = r"EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|JPY|AUD|CAD|INR|kr\.?|zł|Fr\.|US\$|Rs\.?"
 _BLANKS = " \u00a0\u202f\u2009"
+_APOSTROPHES = ("'", "\u2019")
 _CURRENCY = re.compile(rf"[{re.escape(SIGNS)}]|(?<![A-Za-z])(?:{_WORDS})(?![A-Za-z])")
 _BODY = re.compile(rf"[+\-\u2212]?\(?[+\-\u2212]?([\d.,'\u2019{_BLANKS}]*\d[.,]?)\)?[-\u2212]?")
 _INTEGER = re.compile(r"\d+")
@@ -137,4 +138,5 @@ def _read_groups(text: str) -> tuple[str, str, str, str, bool] | None:
     if mark and mark == group:
         return None
     group = " " if group and group in _BLANKS else group
+    group = "'" if group in _APOSTROPHES else group
     return re.sub(r"\D", "", whole), mark, after, group, False

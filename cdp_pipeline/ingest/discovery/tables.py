@@ -43,6 +43,12 @@ def look_at_text(content: Content) -> Sample:
         text = text[: text.rfind("\n") + 1] or text
     tail = decode(content.tail, Charset(charset.name)) if content.tail else ""
     dialect = find_dialect(text, tail, is_whole=content.is_whole)
+    if dialect.width == 1 and _is_fixed_width(text):
+        raise ConfigError(
+            "its columns have a fixed width and no separator, which no contract can say",
+            where=str(content.path),
+            hint="Ask for the export with a separator (CSV), or convert it on arrival.",
+        )
     delivery: dict[str, object] = {"format": "csv"}
     if charset.name != "utf-8":
         delivery["encoding"] = charset.name
@@ -52,6 +58,13 @@ def look_at_text(content: Content) -> Sample:
     found = _sample(text, tail, dialect, content)
     notes = {**found.notes, **({"encoding": charset.note} if charset.note else {})}
     return replace(found, delivery={**delivery, **found.delivery}, notes=notes)
+
+
+def _is_fixed_width(text: str) -> bool:
+    """Return whether lines are filled up with blanks: such gaps are in no text of one column."""
+    lines = [line for line in split_lines(text)[:200] if line.strip()]
+    gaps = sum("  " in line.strip() for line in lines)
+    return len(lines) > 2 and gaps >= _MOSTLY * len(lines)  # noqa: PLR2004 - a header and a record
 
 
 def look_at_workbook(content: Content, scratch: Path) -> Sample:
@@ -83,12 +96,13 @@ def _fullest_sheet(content: Content, scratch: Path) -> tuple[list[str], tuple[in
     target = scratch / "sheet.csv"
     try:
         names = sheet_names(content.path)
+        seen = sheet_names(content.path, visible_only=True) or names
     except RefusedError as error:
         raise ConfigError(
             error.reason, where=str(content.path), hint=error.hint or "Look at it."
         ) from error
     problem = "it has no sheets"
-    for name in names:
+    for name in seen:
         try:
             rows = write_sheet(content.path, target, sheet=name, skipped=0)
         except RefusedError as error:  # a chart, or a sheet that is broken
