@@ -80,7 +80,7 @@ ROWS = (
         (f"{FUZZ}::",), note="make fuzz MINUTES=30 for longer"),
     Row("R17", "guarded reading beside the plain one", note="measured by make bench-ingest"),
     Row("P1", "erasure leaves nothing", ("tests/privacy/::eras", "tests/unit/rights/::",
-         "tests/faults/test_erasure_kills.py::")),
+         "tests/faults/test_erasure_kills.py::", "tests/faults/test_encrypted_store.py::eras")),
     Row("P2", "erased people do not come back", ("tests/unit/ingest/test_suppressing.py::",)),
     Row("P3", "a thousand people erased within ten seconds", note="no benchmark yet"),
     Row("P4", "nobody without consent is exported", (f"{CONSENT}/::",)),
