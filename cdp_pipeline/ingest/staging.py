@@ -265,7 +265,10 @@ class _Staging:
         hint = f"Most frequent: {rule} ({count}). "
         hint += f"{look[0].upper()}{look[1:]}." if look else _MEND
         if rule == "not_utf8":
-            hint = "It is probably Windows-1252: set `encoding: cp1252`."
+            hint = (
+                "If all of it is Windows-1252, set `encoding: cp1252`; if some lines are UTF-8, "
+                "have it sent again in one encoding, as cp1252 would garble those."
+            )
         raise RefusedError(
             f"{bad} of {records} records break a rule, more than {self.stop_share:.0%}",
             hint=hint,
