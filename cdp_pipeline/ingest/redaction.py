@@ -8,17 +8,20 @@ caller keeps the staged rows only.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
-from cdp_pipeline.ingest.inflation import read_chunks
+from cdp_pipeline.ingest.inflation import CHUNK, read_chunks
 from cdp_pipeline.ingest.sequences import SAMPLE_BYTES, is_sequence
 from cdp_pipeline.project.contracts import SourceContract
 
@@ -27,8 +30,8 @@ _MAXIMUM_FIELD = 1 << 28
 
 def redact_delivery(
     path: Path, contract: SourceContract, lines: Collection[int], *, is_detaching: bool
-) -> bytes | None:
-    """Return the bytes of a delivery without the people on some of its lines.
+) -> Iterator[bytes] | None:
+    """Return a delivery without the people on some of its lines.
 
     Args:
         path: The file as it lies in landing.
@@ -37,7 +40,12 @@ def redact_delivery(
         is_detaching: Keep the records and empty their personal fields.
 
     Returns:
-        The new bytes, compressed like the old ones; None if the format cannot be rewritten.
+        The new bytes, decompressed, in pieces that end with a line; None if the format cannot be
+        rewritten.
+
+    Raises:
+        RefusedError: The file is broken; while the pieces are taken.
+        UnicodeError: So are its letters; as above.
     """
     delivery = contract.delivery
     is_simple = len(delivery.delimiter) == 1 and not delivery.escape
@@ -45,77 +53,134 @@ def redact_delivery(
         return None
     if delivery.format == "csv" and is_detaching and not is_simple:
         return None
-    encoding = delivery.encoding if delivery.format == "csv" else "utf-8"
-    text = b"".join(read_chunks(path)).decode(encoding, "surrogateescape")
-    if delivery.format == "jsonl" and is_sequence(text[:SAMPLE_BYTES].encode("utf-8", "replace")):
+    if delivery.format == "jsonl" and is_sequence(_head(path)):
         return None
-    parts = _physical_lines(text)
-    if delivery.format == "csv":
-        _redact_table(parts, contract, lines, is_detaching=is_detaching)
-    else:
-        _redact_objects(parts, contract, lines, is_detaching=is_detaching)
-    return compress_like(path, "".join(parts).encode(encoding, "surrogateescape"))
+    encoding = delivery.encoding if delivery.format == "csv" else "utf-8"
+    redact = _redact_table if delivery.format == "csv" else _redact_objects
+    kept = redact(_physical_lines(path, encoding), contract, set(lines), is_detaching=is_detaching)
+    return _encoded(kept, encoding)
 
 
-def compress_like(path: Path, data: bytes) -> bytes:
-    """Return bytes compressed as the suffix of a file says; the same for the same bytes."""
-    if path.suffix == ".gz":
-        return gzip.compress(data, mtime=0)
-    if path.suffix == ".zst":
-        compressed: bytes = pa.Codec("zstd").compress(data, asbytes=True)
-        return compressed
-    return data
+@contextmanager
+def open_like(path: Path, target: Path) -> Iterator[BinaryIO]:
+    """Open a file to write that is compressed as the suffix of another says.
+
+    The same bytes written give the same file.
+
+    Args:
+        path: File whose suffix tells.
+        target: What is written.
+    """
+    with target.open("wb") as raw:
+        if path.suffix == ".gz":
+            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
+                yield cast("BinaryIO", packed)
+        elif path.suffix == ".zst":
+            with pa.CompressedOutputStream(pa.PythonFile(raw, "w"), "zstd") as packed:
+                yield cast("BinaryIO", packed)
+        else:
+            yield raw
 
 
-def _physical_lines(text: str) -> list[str]:
-    """Return lines with their ends; files of old Macs end lines with CR alone."""
-    mark = "\n" if "\n" in text or "\r" not in text else "\r"
-    pieces = text.split(mark)
-    return [piece + mark for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
+def _head(path: Path) -> bytes:
+    head = b""
+    for chunk in read_chunks(path):
+        head += chunk
+        if len(head) >= SAMPLE_BYTES:
+            break
+    return head[:SAMPLE_BYTES]
+
+
+def _texts(path: Path, encoding: str) -> Iterator[str]:
+    """Yield a delivery's text as it is decompressed."""
+    decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+    for chunk in read_chunks(path):
+        yield decoder.decode(chunk)
+    yield decoder.decode(b"", final=True)
+
+
+def _physical_lines(path: Path, encoding: str) -> Iterator[str]:
+    """Yield lines with their ends; files of old Macs end lines with CR alone."""
+    mark = _line_mark(path, encoding)
+    held: list[str] = []
+    for text in _texts(path, encoding):
+        first, *others = text.split(mark)
+        held.append(first)
+        for other in others:
+            yield "".join([*held, mark])
+            held = [other]
+    if rest := "".join(held):
+        yield rest
+
+
+def _line_mark(path: Path, encoding: str) -> str:
+    has_returns = False
+    for text in _texts(path, encoding):
+        if "\n" in text:
+            return "\n"
+        has_returns = has_returns or "\r" in text
+    return "\r" if has_returns else "\n"
+
+
+def _encoded(lines: Iterable[str], encoding: str) -> Iterator[bytes]:
+    encoder = codecs.getincrementalencoder(encoding)("surrogateescape")
+    held: list[str] = []
+    size = 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if size > CHUNK:
+            yield encoder.encode("".join(held))
+            held, size = [], 0
+    yield encoder.encode("".join(held), final=True)
 
 
 def _ending(line: str) -> str:
     return line[len(line.rstrip("\r\n")) :]
 
 
-def _blank(parts: list[str], start: int, end: int) -> None:
-    for number in range(start, end):
-        parts[number] = _ending(parts[number])
+def _records(
+    lines: Iterator[str], wanted: Collection[int], quote: str
+) -> Iterator[tuple[list[str], bool]]:
+    """Yield lines, those of a wanted record together, and whether they are one.
 
-
-def _record_end(parts: Sequence[str], start: int, quote: str) -> int:
-    """Return the line after a record: quotes that are open go on into the next line."""
-    open_quotes = 0
-    for number in range(start, len(parts)):
-        open_quotes += parts[number].count(quote) if quote else 0
-        if open_quotes % 2 == 0:
-            return number + 1
-    return len(parts)
+    Quotes that are open go on into the next line.
+    """
+    number = 0
+    for line in lines:
+        number += 1
+        if number not in wanted:
+            yield [line], False
+            continue
+        record, quotes = [line], line.count(quote) if quote else 0
+        while quotes % 2 and (more := next(lines, "")):
+            record.append(more)
+            number += 1
+            quotes += more.count(quote)
+        yield record, True
 
 
 def _redact_table(
-    parts: list[str], contract: SourceContract, lines: Collection[int], *, is_detaching: bool
-) -> None:
+    lines: Iterator[str], contract: SourceContract, wanted: Collection[int], *, is_detaching: bool
+) -> Iterator[str]:
     delivery = contract.delivery
-    personal = _personal_places(parts, contract) if is_detaching else set()
-    for line in sorted(lines):
-        start = line - 1
-        if not 0 <= start < len(parts):
-            continue
-        end = _record_end(parts, start, delivery.quote if delivery.multiline else "")
-        record = "".join(parts[start:end])
-        _blank(parts, start, end)
-        if is_detaching and record.strip():
-            fields = _parse(record, delivery.delimiter, delivery.quote)
+    head = list(islice(lines, delivery.skip_lines + 1))
+    personal = _personal_places(head, contract) if is_detaching else set()
+    quote = delivery.quote if delivery.multiline else ""
+    for record, is_theirs in _records(chain(head, lines), wanted, quote):
+        text = "".join(record)
+        if is_theirs and is_detaching and text.strip():
+            fields = _parse(text, delivery.delimiter, delivery.quote)
             kept = ["" if place in personal else field for place, field in enumerate(fields)]
-            parts[start] = _join(kept, delivery.delimiter, delivery.quote) + parts[start]
+            yield _join(kept, delivery.delimiter, delivery.quote)
+        yield "".join(map(_ending, record)) if is_theirs else text
 
 
-def _personal_places(parts: Sequence[str], contract: SourceContract) -> set[int]:
+def _personal_places(head: Sequence[str], contract: SourceContract) -> set[int]:
     """Return places of personal columns, which the header tells, or else the declared order."""
     delivery = contract.delivery
-    if delivery.header and delivery.skip_lines < len(parts):
-        header = parts[delivery.skip_lines].lstrip("\ufeff")
+    if delivery.header and delivery.skip_lines < len(head):
+        header = head[delivery.skip_lines].lstrip("\ufeff")
         names = [
             name.strip().casefold() for name in _parse(header, delivery.delimiter, delivery.quote)
         ]
@@ -148,24 +213,21 @@ def _join(fields: Sequence[str], delimiter: str, quote: str) -> str:
 
 
 def _redact_objects(
-    parts: list[str], contract: SourceContract, lines: Collection[int], *, is_detaching: bool
-) -> None:
+    lines: Iterator[str], contract: SourceContract, wanted: Collection[int], *, is_detaching: bool
+) -> Iterator[str]:
     paths = [
         (column.source or name).split(".")
         for name, column in contract.read_columns.items()
         if column.pii and name not in contract.load.key
     ]
-    for line in sorted(lines):
-        start = line - 1
-        if not 0 <= start < len(parts):
-            continue
-        record = parts[start]
-        _blank(parts, start, start + 1)
-        if is_detaching and record.strip():
-            document = json.loads(record)
+    for number, line in enumerate(lines, start=1):
+        is_theirs = number in wanted
+        if is_theirs and is_detaching and line.strip():
+            document = json.loads(line)
             for path in paths:
                 _remove(document, path)
-            parts[start] = json.dumps(document, ensure_ascii=False) + parts[start]
+            yield json.dumps(document, ensure_ascii=False)
+        yield _ending(line) if is_theirs else line
 
 
 def _remove(document: Any, path: Sequence[str]) -> None:  # noqa: ANN401 - any JSON

@@ -7,20 +7,17 @@ rewritten is removed: what it says of others stays in the staged rows.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
 from pyarrow import parquet
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS
-from cdp_pipeline.ingest.inflation import is_compressed
 from cdp_pipeline.ingest.landing import find_files
-from cdp_pipeline.ingest.redaction import compress_like, redact_delivery
+from cdp_pipeline.ingest.redaction import open_like, redact_delivery
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.suppressing import (
     UNKNOWN_LINE,
@@ -38,7 +35,7 @@ from cdp_pipeline.rights.scan import holds_trace
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, load_values
 from cdp_pipeline.storage.at_rest import editable_file, plain_file
-from cdp_pipeline.storage.files import read_json, sha256_of, write_atomic
+from cdp_pipeline.storage.files import fsync, read_json, sha256_of
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.redactions import (
     Redaction,
@@ -156,48 +153,46 @@ def clean_raw(context: RunContext, searcher: Searcher | None, done: DeliveryClea
                 has_new = len(lines) > (known.lines if known else 0)
                 if not (has_new or (searcher and holds_trace(con, path, searcher))):
                     continue
-                data = _redacted(project, contract, path, lines, searcher)
-                if data is None:
+                draft = path.with_name(f".{path.name}.erasing")
+                if not _redact(project, contract, path, draft, lines, searcher):
                     path.unlink()
                     done.removed += 1
                     continue
                 original = known.original if known else actual
-                sha256 = hashlib.sha256(data).hexdigest()
+                sha256 = sha256_of(draft)
                 note_redactions(paths, {sha256: Redaction(original, len(lines))})
-                mode = path.stat().st_mode & 0o777
-                write_atomic(path, data)
-                path.chmod(mode)
+                draft.chmod(path.stat().st_mode & 0o777)
+                fsync(draft)
+                draft.replace(path)
+                fsync(path.parent)
                 done.rewritten += sha256 != actual
     finally:
         con.close()
 
 
-def _redacted(
+def _redact(
     project: Project,
     contract: SourceContract,
     path: Path,
+    draft: Path,
     lines: frozenset[int],
     searcher: Searcher | None,
-) -> bytes | None:
+) -> bool:
+    """Write a delivery without the people; return whether it could be rewritten."""
     if UNKNOWN_LINE in lines:
-        return None
+        return False
+    detaching = is_detaching(contract, project)
+    pieces = redact_delivery(path, contract, lines, is_detaching=detaching)
+    if pieces is None:
+        return False
     try:
-        data = redact_delivery(path, contract, lines, is_detaching=is_detaching(contract, project))
+        with open_like(path, draft) as stream:
+            for piece in pieces:
+                stream.write(redact_bytes(piece, searcher)[0] if searcher else piece)
     except (RefusedError, UnicodeError):  # a broken file, which was refused
-        return None
-    if data is None or searcher is None:
-        return data
-    plain, count = redact_bytes(_inflated(path, data), searcher)
-    return compress_like(path, plain) if count else data
-
-
-def _inflated(path: Path, data: bytes) -> bytes:
-    """Return what bytes say that are compressed as the suffix of a file says."""
-    if not is_compressed(path):
-        return data
-    kind = "gzip" if path.suffix == ".gz" else "zstd"
-    with pa.CompressedInputStream(pa.BufferReader(data), kind) as stream:
-        return bytes(stream.read())
+        draft.unlink()
+        return False
+    return True
 
 
 def _raw_files(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import duckdb
 
@@ -20,6 +21,8 @@ from cdp_pipeline.storage.warehouse import quote_literal
 
 MARK = b"[erased]"
 
+_BATCH = 1 << 24
+"""Characters of records that are held at a time."""
 _ROWS = {".csv", ".jsonl"}
 _TEXTS = {
     *(".html", ".htm", ".eml", ".json", ".jsonl", ".csv", ".log", ".txt", ".md", ".js", ".xml"),
@@ -48,13 +51,14 @@ def redact_bytes(data: bytes, searcher: Searcher) -> tuple[bytes, int]:
 
 def clean_rows(path: Path, searcher: Searcher) -> int:
     """Take the rows that name a person out of a CSV or JSON lines file; returns how many went."""
-    text = path.read_bytes().decode("utf-8", "surrogateescape")
-    records = list(_records(text))
-    hits = searcher.hits(records)
-    if any(hits):
-        kept = [record for record, is_theirs in zip(records, hits, strict=True) if not is_theirs]
-        _replace(path, "".join(kept).encode("utf-8", "surrogateescape"))
-    return sum(hits)
+    count = sum(sum(searcher.hits(records)) for records in _record_batches(path))
+    if count:
+        with _replacing(path) as stream:
+            for records in _record_batches(path):
+                hits = searcher.hits(records)
+                kept = [r for r, is_theirs in zip(records, hits, strict=True) if not is_theirs]
+                stream.write("".join(kept).encode("utf-8", "surrogateescape"))
+    return count
 
 
 def clean_parquet(path: Path, searcher: Searcher) -> int:
@@ -134,8 +138,7 @@ def _count_rows(path: Path) -> int:
         with duckdb.connect() as con:
             found = con.execute("select count(*) from read_parquet(?)", [str(path)]).fetchall()
             return int(found[0][0])
-    text = path.read_bytes().decode("utf-8", "surrogateescape")
-    count = sum(1 for _ in _records(text))
+    count = sum(len(records) for records in _record_batches(path))
     return max(0, count - 1) if path.suffix == ".csv" else count
 
 
@@ -168,24 +171,40 @@ def _files(root: Path, excluded: frozenset[Path]) -> Iterator[Path]:
             yield path
 
 
-def _records(text: str) -> Iterator[str]:
-    """Yield records with their line ends; a line break inside quotes ends none."""
+def _record_batches(path: Path) -> Iterator[list[str]]:
+    """Yield records with their line ends, many at a time.
+
+    A line break inside quotes ends none in CSV; in JSON lines each ends one.
+    """
+    batch: list[str] = []
     held: list[str] = []
-    quotes = 0
-    for line in text.splitlines(keepends=True):
-        held.append(line)
-        quotes += line.count('"')
-        if quotes % 2 == 0:
-            yield "".join(held)
-            held, quotes = [], 0
-    if held:
-        yield "".join(held)
+    size = quotes = 0
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
+        for line in lines:
+            held.append(line)
+            size += len(line)
+            quotes += line.count('"') if path.suffix == ".csv" else 0
+            if quotes % 2 == 0:
+                batch.append("".join(held))
+                held, quotes = [], 0
+            if size > _BATCH and not held:
+                yield batch
+                batch, size = [], 0
+    yield [*batch, *(["".join(held)] if held else [])]
 
 
 def _replace(path: Path, data: bytes) -> None:
     """Put new bytes in a file's place, with the same permissions."""
+    with _replacing(path) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open what takes a file's place, with the same permissions, once it is whole."""
     copy = path.with_name(f".{path.name}.erasing")
-    copy.write_bytes(data)
+    with copy.open("wb") as stream:
+        yield stream
     copy.chmod(path.stat().st_mode & 0o777)
     fsync(copy)
     copy.replace(path)

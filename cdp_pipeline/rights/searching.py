@@ -16,6 +16,10 @@ from cdp_pipeline.rights.spellings import byte_forms, lower_ascii
 from cdp_pipeline.rights.traces import Traces
 
 _LONGEST_PHONE = 15
+_WINDOW = 1 << 22
+"""Bytes that are searched at a time, so that memory does not grow with the text."""
+_MARGIN = 1 << 12
+"""Bytes around them that are looked at too; no trace is longer."""
 
 SEPARATOR = "\x01"
 """Stands between texts that are searched together; no trace goes over it."""
@@ -46,10 +50,12 @@ class Searcher:
     def spans(self, text: str | bytes) -> Iterator[Span]:
         """Yield every trace in a text."""
         data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-        plain = lower_ascii(data)
-        yield from self._find_words(plain)
-        yield from self._find_phones(plain)
-        yield from (("name", start, end) for start, end, _ in self._names.find(plain))
+        for start in range(0, len(data), _WINDOW):
+            before = max(0, start - _MARGIN)
+            plain = lower_ascii(data[before : start + _WINDOW + _MARGIN])
+            for kind, first, last in self._find(plain):
+                if start <= before + first < start + _WINDOW:
+                    yield kind, before + first, before + last
 
     def hits(self, values: Sequence[str]) -> list[bool]:
         """Return which of many texts hold a trace."""
@@ -59,6 +65,12 @@ class Searcher:
         for _, start, _ in self.spans(SEPARATOR.encode().join(parts)):
             found[int(np.searchsorted(ends, start, side="right"))] = True
         return found
+
+    def _find(self, plain: bytes) -> Iterator[Span]:
+        """Yield every trace in bytes in lower case."""
+        yield from self._find_words(plain)
+        yield from self._find_phones(plain)
+        yield from (("name", start, end) for start, end, _ in self._names.find(plain))
 
     def _find_words(self, plain: bytes) -> Iterator[Span]:
         for place, text in self._texts.candidates(plain):

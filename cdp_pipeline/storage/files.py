@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-_DRAFTS = (".tmp", ".new", ".part")
+_DRAFTS = (".tmp", ".new", ".part", ".erasing")
 """What the hidden names of files end in that are not whole yet."""
 
 

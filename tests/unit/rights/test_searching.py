@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp_pipeline.rights.files import redact_bytes
+from cdp_pipeline.rights.files import clean_rows, redact_bytes
 from cdp_pipeline.rights.prefixes import Prefixes
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, add_words
@@ -110,6 +111,27 @@ def test_a_trace_is_found_anywhere(before: bytes, after: bytes, number: int) -> 
     cleaned, count = redact_bytes(data, searcher)
     assert count >= 1
     assert not searcher.kinds(cleaned)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("shift", [-40, -12, -1, 0, 1])
+def test_a_trace_is_found_once_where_windows_of_the_search_meet(spelling: str, shift: int) -> None:
+    searcher, own = Searcher(TRACES), spelling.encode()
+    beginning = (1 << 22) + shift
+    data = b"x, " * (beginning // 3) + b" " * (beginning % 3) + own + b" ,y" * 2000
+    spans = {(start, end) for _, start, end in searcher.spans(data)}
+    assert spans == {(start + beginning, end + beginning) for _, start, end in searcher.spans(own)}
+
+
+def test_rows_go_one_by_one_from_files_for_others(tmp_path: Path) -> None:
+    table = tmp_path / "shoes.csv"
+    table.write_text('id,size\n1,"5"" heel,\nanna reed"\n2,"6"" heel"\n', newline="")
+    assert clean_rows(table, Searcher(TRACES)) == 1
+    assert table.read_text() == 'id,size\n2,"6"" heel"\n'
+    lines = tmp_path / "shoes.jsonl"
+    lines.write_text('{"size": "5\\" heel"}\n{"name": "Anna Reed"}\n{"size": "6\\" heel"}\n')
+    assert clean_rows(lines, Searcher(TRACES)) == 1
+    assert lines.read_text() == '{"size": "5\\" heel"}\n{"size": "6\\" heel"}\n'
 
 
 def test_digests_are_looked_for() -> None:
