@@ -1,9 +1,9 @@
 """The step ``deliver``: what people get once a version is published.
 
-Files and letters first, each once; then what people asked of their own data; what was delivered is
-sealed, since nothing reads it any more tonight; then the documentation, which describes the version
-as that leaves it. All may be repeated. They share a step since tasks of their own would cost
-Airflow more than they do.
+Files and letters first, each once; then files past their time are deleted; then what people asked
+of their own data; what was delivered is sealed, since nothing reads it any more tonight; then the
+documentation, which describes the version as that leaves it. All may be repeated. They share a step
+since tasks of their own would cost Airflow more than they do.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from cdp_pipeline.activation import deliver
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.documentation.site import FOLDER, write_site
 from cdp_pipeline.ingest.sealing import seal_deliveries
+from cdp_pipeline.ingest.sweeping import sweep
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.rights import requests
 from cdp_pipeline.storage.at_rest import Sealing
 
 
 def run(context: RunContext) -> StepResult:
-    """Deliver the current version, honour people's requests, then write ``docs``.
+    """Deliver the current version, delete what is past its time, honour requests, write ``docs``.
 
     Raises:
         DeliveryError: Files or the ledger could not be written; a retry may help.
@@ -28,6 +29,7 @@ def run(context: RunContext) -> StepResult:
         PrivacyError: Something of a person who was to be erased is left.
     """
     delivered = deliver.run(context)
+    swept = sweep(context)
     honoured = requests.run(context)
     sealed = seal_deliveries(context, load_project(context.project_root))
     site = write_site(context.project_root, context.settings, context.data_dir / FOLDER)
@@ -36,11 +38,17 @@ def run(context: RunContext) -> StepResult:
         delivered,
         messages=(
             *delivered.messages,
+            *swept.words(),
             *honoured.messages,
             *_words(sealed),
             f"documentation: {site.files} files, {state}",
         ),
-        facts={**delivered.facts, "requests": honoured.facts, "docs": site.files},
+        facts={
+            **delivered.facts,
+            "expired_files": swept.deliveries + swept.quarantine,
+            "requests": honoured.facts,
+            "docs": site.files,
+        },
     )
 
 

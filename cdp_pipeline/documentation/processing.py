@@ -46,8 +46,10 @@ def _sources(project: Project) -> Iterator[str]:
     for name, contract in project.sources.items():
         kinds = {column.pii for column in contract.columns.values() if column.pii}
         if kinds:
-            rows.append((name, contract.title, contract.owner, ", ".join(sorted(kinds))))
-    yield from _table(("source", "what", "owner", "categories of personal data"), rows)
+            kept = contract.retention.words if contract.retention else "no period is declared"
+            shown = ", ".join(sorted(kinds))
+            rows.append((name, contract.title, contract.owner, shown, kept))
+    yield from _table(("source", "what", "owner", "categories of personal data", "kept"), rows)
 
 
 def _tables(project: Project) -> Iterator[str]:
@@ -58,7 +60,7 @@ def _tables(project: Project) -> Iterator[str]:
         header = spec.header
         kinds = {column.pii for column in header.columns.values() if column.pii}
         if header.subject_key:
-            kept = header.retention or "no period is declared"
+            kept = header.retention.words if header.retention else "no period is declared"
             shown = ", ".join(sorted(kinds)) or "behaviour"
             rows.append((name, shown, header.subject_key, kept, header.owner))
     columns = ("table", "categories of personal data", "person", "kept", "owner")

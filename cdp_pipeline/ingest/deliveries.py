@@ -25,8 +25,10 @@ PRIVATE_FILE_MODE = 0o640
 """Mode of files that hold personal data: readable by owner and group."""
 
 _DIGEST_CHARACTERS = 8
+_NOT_READ = ("feeds", "exclude", "join", "retention", "title", "description", "owner")
+"""Parts of a contract that do not change what is read from a file."""
 
-PlanStatus = Literal["new", "known", "duplicate_file", "superseded", "refused"]
+PlanStatus = Literal["new", "known", "duplicate_file", "superseded", "refused", "expired"]
 
 
 @dataclass(frozen=True)
@@ -155,12 +157,13 @@ def planned_deliveries(context: RunContext, source: str | None = None) -> list[D
 def contract_digest(contract: SourceContract, *, business_date: date, stop_share: float) -> str:
     """Return 8 hex digits that change whenever staging would read a file differently.
 
-    What a source feeds, who owns it, where it comes from and how it adds up do not matter here.
+    What a source feeds, who owns it, where it comes from, how it adds up and how long it is kept do
+    not matter here.
     """
     read = contract.model_dump(
         mode="json",
         exclude={
-            **dict.fromkeys(("feeds", "exclude", "join", "title", "description", "owner"), True),
+            **dict.fromkeys(_NOT_READ, True),
             "delivery": {"location", "access", "complete"},
         },
         exclude_defaults=True,  # so that a new key of the language does not stage all files anew

@@ -23,9 +23,10 @@ from cdp_pipeline.ingest.deliveries import (
     staged_places,
 )
 from cdp_pipeline.ingest.drift import compare_with_history
+from cdp_pipeline.ingest.expiring import expired_entries, is_past
 from cdp_pipeline.ingest.feeds import CONSENT_ENTITY, PERSON_ENTITY, SourceFeed, build_entity
 from cdp_pipeline.ingest.joining import feed_columns, join_sources
-from cdp_pipeline.ingest.ledger import LedgerEntry, check_conservation, write_ledger
+from cdp_pipeline.ingest.ledger import EXPIRED, LedgerEntry, check_conservation, write_ledger
 from cdp_pipeline.ingest.loading import (
     CONFLICT_RULE,
     CurrentRows,
@@ -33,7 +34,7 @@ from cdp_pipeline.ingest.loading import (
     make_current,
     write_conflicts,
 )
-from cdp_pipeline.ingest.statements import keep_ledger, make_stated
+from cdp_pipeline.ingest.statements import STATEMENTS, keep_ledger, make_stated
 from cdp_pipeline.ingest.touched import begin_changes, note_touched
 from cdp_pipeline.privacy.actions import read_actions, write_actions
 from cdp_pipeline.project.contracts import SourceContract
@@ -89,9 +90,10 @@ def run(context: RunContext) -> StepResult:
             rows[entity.name], said = build_entity(con, entity, feeds)
             messages += said
             if entity.name == CONSENT_ENTITY:
-                rows[entity.name] = keep_ledger(con, night=context.business_date)
+                rows[entity.name] = _keep_ledger(context, con, project, sources)
             note_touched(con, entity, feeds, changes.files)
         entries = [entry for source in sources for entry in _entries(context, source)]
+        entries += expired_entries(con, _expired(sources))
         check_conservation(entries)
         write_ledger(
             con,
@@ -103,6 +105,28 @@ def run(context: RunContext) -> StepResult:
         write_actions(con, read_actions(DataPaths.of(context)), before=context.business_date)
         declare_table(con, project.table("ops.privacy_actions"))
     return _report(entries, rows, messages)
+
+
+def _expired(sources: list[_Source]) -> list[Delivery]:
+    return [d for source in sources for d in source.listed if d.status == EXPIRED]
+
+
+def _keep_ledger(
+    context: RunContext,
+    con: duckdb.DuckDBPyConnection,
+    project: Project,
+    sources: list[_Source],
+) -> int:
+    """Complete the ledger of consent, whose statements outlive the files that brought them."""
+    header = project.table(STATEMENTS).header
+    kept = header.retention
+    return keep_ledger(
+        con,
+        night=context.business_date,
+        expired=[(d.source, d.file_id) for d in _expired(sources)],
+        kept_from=kept.kept_from(context.business_date) if kept else None,
+        spec=project.table(STATEMENTS),
+    )
 
 
 def _feeds_of(entity: str, sources: list[_Source]) -> list[SourceFeed]:
@@ -132,7 +156,8 @@ def _load(
         notes, places = require_notes(context, delivery, contract)
         if notes.status == "loaded":
             files.append(LoadFile(delivery, plain_rows(context, places.rows)))
-    current = make_current(con, contract, files, where=where)
+    past = is_past(contract, night=context.business_date)
+    current = make_current(con, contract, files, where=where, past=past)
     target = DataPaths.of(context).quarantine / contract.name / CONFLICTS_FILE
     if current.conflicts:
         write_conflicts(con, contract, target)
@@ -205,6 +230,8 @@ def _entries(context: RunContext, source: _Source) -> Iterator[LedgerEntry]:
             )
         elif delivery.status == "refused":
             yield LedgerEntry(delivery, "refused", reason=delivery.reason)
+        elif delivery.status == EXPIRED:
+            continue  # their files may be gone: the version built upon has counted them
         elif delivery.status == "superseded":
             yield _superseded(context, source, delivery)
         else:

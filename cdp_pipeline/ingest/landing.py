@@ -23,7 +23,8 @@ from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
 from cdp_pipeline.core.keys import Keyring, load_keyring
-from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery, PlanStatus
+from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery
+from cdp_pipeline.ingest.expiring import mark_expired
 from cdp_pipeline.ingest.hashing import RefusedFileError, hash_delivery
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import BusinessDate, Weekday, beside
@@ -78,7 +79,8 @@ def run(context: RunContext) -> StepResult:
         history = (*_gone(known, contract, found), *(d for d in superseded if d.source == name))
         arrived = [_dated(d, context.business_date) for d in (*found, *history)]
         arrived = [d for d in arrived if d.business_date <= context.business_date]
-        deliveries += decide(arrived, known, replaces=contract.load.mode == "replace")
+        decided = decide(arrived, known, replaces=contract.load.mode == "replace")
+        deliveries += mark_expired(decided, contract, night=context.business_date)
     _require_tonight(project, deliveries, context.business_date)
     built_upon = {"base": base.name if base else "", "decisions": snapshot_journals(paths)}
     plan = {
@@ -246,8 +248,8 @@ def read_ledger(base: Path, context: RunContext) -> tuple[Known, list[Delivery]]
         if old.status == "superseded":
             superseded.append(old)
         else:
-            status: PlanStatus = "duplicate_file" if old.status == "duplicate_file" else "known"
-            known[old.source, old.file_name] = replace(old, status=status)
+            keeps = old.status in {"duplicate_file", "expired"}
+            known[old.source, old.file_name] = old if keeps else replace(old, status="known")
     return known, superseded
 
 
@@ -286,16 +288,18 @@ def decide(arrived: Iterable[Delivery], known: Known, *, replaces: bool) -> list
     """
     decided: list[Delivery] = []
     ordered = sorted(arrived, key=lambda d: d.order)
+    settled = {"refused", "superseded", "expired"}
     # The bytes an earlier night loaded stay the original, whatever names sort before them.
-    first = {} if replaces else {d.sha256: d for d in reversed(ordered) if d.sha256}
+    first: dict[str, Delivery] = {}
     if not replaces:
+        first = {d.sha256: d for d in reversed(ordered) if d.sha256 and d.status != "expired"}
         for d in reversed(ordered):
             old = known.get((d.source, d.file_name))
             if old and old.sha256 == d.sha256 and old.status == "known":
                 first[d.sha256] = d
     newest = ""
     for d in ordered:
-        if d.status in {"refused", "superseded"}:
+        if d.status in settled:
             decided.append(d)
             continue
         original = first.get(d.sha256) if not replaces else None

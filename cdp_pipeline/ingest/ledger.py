@@ -25,6 +25,9 @@ from cdp_pipeline.storage.warehouse import (
     quote_column,
 )
 
+EXPIRED = "expired"
+"""Status of a delivery past its time; its rows are left out, its files are deleted."""
+
 
 @dataclass(frozen=True)
 class LedgerEntry:
@@ -32,12 +35,12 @@ class LedgerEntry:
 
     Attributes:
         delivery: The file.
-        status: loaded, duplicate_file, refused or superseded.
+        status: loaded, duplicate_file, refused, superseded or expired.
         records: Physical records in it.
         loaded: Rows that count, or counted until a newer version of the row came.
         quarantined: Records set aside.
         duplicates: Rows that repeat one that was loaded before.
-        excluded: Rows that a rule leaves out, or all of a superseded file.
+        excluded: Rows that a rule leaves out, or all of a superseded or expired file.
         suppressed: Rows about people who were erased.
         reason: Why it was not loaded.
         rules: Records set aside by rule.
@@ -119,7 +122,7 @@ def _ledger_row(
         "suppressed": entry.suppressed,
         "status": entry.status,
         "reason": entry.reason or None,
-        "in_landing": d.path is not None,
+        "in_landing": d.path is not None and entry.status != EXPIRED,  # it is deleted now
         "first_loaded_on": first.get((d.source, d.file_name, d.sha256), night),
     }
 

@@ -78,6 +78,7 @@ def make_current(
     files: Sequence[LoadFile],
     *,
     where: str,
+    past: str = "",
 ) -> CurrentRows:
     """Make the temporary view of a source's current rows and count what is not in it.
 
@@ -86,11 +87,12 @@ def make_current(
         contract: The source's contract.
         files: Its staged files in loading order.
         where: Declaring file, for messages.
+        past: SQL that is true of rows past their time (``expiring.is_past``); empty if none is.
 
     Raises:
         ConfigError: An exclusion or ``deleted_when`` is no predicate over the contract's columns.
     """
-    delivered = _make_delivered(con, contract, files, where=where)
+    delivered = _make_delivered(con, contract, files, where=where, past=past)
     view = f"current_{contract.name}"
     if not files:
         con.execute(
@@ -99,7 +101,7 @@ def make_current(
         )
         return CurrentRows(view)
     excluded: Counter[int] = Counter()
-    if contract.exclude:
+    if contract.exclude or past:
         rows = con.execute(
             f"select _seq, count(*) from {delivered} where _excluded is not null group by _seq"  # noqa: S608 - plain name
         ).fetchall()
@@ -251,6 +253,7 @@ def _make_delivered(
     files: Sequence[LoadFile],
     *,
     where: str,
+    past: str,
 ) -> str:
     """Make the view of all staged rows with the position of their file and their exclusion."""
     view = f"delivered_{contract.name}"
@@ -273,7 +276,8 @@ def _make_delivered(
             [file.delivery.file_name for file in files],
         ],
     )
-    excluded = " ".join(
+    excluded = f"when {past} then 'past_retention' " if past else ""
+    excluded += " ".join(
         f"when {vet_predicate(rule.where, columns=types, where=f'{where}: {rule.rule}')} "
         f"then {quote_literal(rule.rule)}"
         for rule in contract.exclude

@@ -2,11 +2,14 @@
 
 The current rows of a source hold only the newest version of each; the ledger wants them all. It is
 made of every staged delivery, also of those that have left the landing folder, so rows are added
-and never changed. Which statement holds is decided in ``privacy``.
+and never changed. Statements outlive the files that brought them: those of deliveries past their
+time are carried from version to version in ``identity.consent_statements``, which lies in the vault
+and has a longer time of its own. Which statement holds is decided in ``privacy``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import duckdb
@@ -14,11 +17,16 @@ import duckdb
 from cdp_pipeline.ingest.loading import CurrentRows, contract_columns, without_hubs
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.expressions import vet_predicate
+from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.warehouse import (
     create_table,
+    declare_table,
     has_base_table,
     has_table,
 )
+
+STATEMENTS = "identity.consent_statements"
+"""Published table of every statement by the record that made it, known person or not."""
 
 _VERSIONED = frozenset({"upsert", "replace"})
 """Modes in which an older row said something that its newer version does not."""
@@ -29,6 +37,7 @@ with delivered as (
     from staging.consents as new
     left join ({first_nights}) as files
         on new.source = files.source and new.file_id = files.file_id
+    {carried}
 ),
 
 -- A source that gives no time says the same every night: only a change is a statement.
@@ -44,8 +53,55 @@ compared as (
     from delivered
 )
 
-select * exclude (is_repeated) from compared where not is_repeated
+select * exclude (is_repeated) from compared
+where not is_repeated and delivered_on >= cast($kept_from as date)
+qualify row_number() over (
+    partition by source, statement_id order by delivered_on asc, file_id asc, file_line asc
+) = 1
 order by source, statement_id
+"""
+
+_CARRIED = """
+    union all by name
+    select
+        statement_source as source,
+        delivered_on,
+        source as person_source,
+        record_key as person_record_key,
+        statement_id,
+        purpose,
+        channel,
+        status,
+        captured_at,
+        legal_basis,
+        wording_version,
+        file_id,
+        file_line,
+        recorded_on,
+    from base.identity.consent_statements
+    where (statement_source, file_id) in (
+        select (unnest($sources::varchar[]), unnest($files::varchar[]))
+    )
+"""
+
+_BY_RECORD = """
+select
+    source as statement_source,
+    statement_id,
+    person_source as source,
+    person_record_key as record_key,
+    purpose,
+    channel,
+    status,
+    captured_at,
+    legal_basis,
+    wording_version,
+    file_id,
+    file_line,
+    delivered_on,
+    recorded_on,
+from staging.consents
+order by statement_source, statement_id
 """
 
 _FIRST_NIGHTS = """
@@ -97,19 +153,37 @@ def make_stated(
     return view
 
 
-def keep_ledger(con: duckdb.DuckDBPyConnection, *, night: date) -> int:
+def keep_ledger(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    night: date,
+    spec: TableSpec | None = None,
+    expired: Sequence[tuple[str, str]] = (),
+    kept_from: date | None = None,
+) -> int:
     """Complete ``staging.consents``: when each statement was recorded, and only once each.
 
     Args:
         con: Connection to the build; the entity holds what the deliveries say.
         night: Business date of the night.
+        spec: Header of ``identity.consent_statements``; default: that table is not made.
+        expired: Source and file id of deliveries past their time; their statements are carried on.
+        kept_from: Statements delivered before this day are dropped; default: none.
 
     Returns:
         Rows of the ledger.
     """
+    given: dict[str, object] = {"night": night, "kept_from": kept_from or date.min}
+    carried = ""
+    if expired and has_base_table(con, STATEMENTS):
+        carried = _CARRIED
+        given |= {"sources": [s for s, _ in expired], "files": [f for _, f in expired]}
     first_nights = _FIRST_NIGHTS if has_base_table(con, "ops.deliveries") else _NO_NIGHTS
-    sql = _LEDGER.format(first_nights=first_nights)
-    con.execute(f"create or replace temp table consent_ledger as {sql}", {"night": night})
+    sql = _LEDGER.format(first_nights=first_nights, carried=carried)
+    con.execute(f"create or replace temp table consent_ledger as {sql}", given)
     rows = create_table(con, "staging.consents", "select * from consent_ledger")
     con.execute("drop table consent_ledger")
+    if spec is not None:
+        create_table(con, STATEMENTS, _BY_RECORD)
+        declare_table(con, spec)
     return rows

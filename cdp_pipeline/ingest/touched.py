@@ -2,8 +2,10 @@
 
 A file that has come since touches the keys of its rows, whatever becomes of them: rows of other
 files change only if they share a key with it. That holds where rows add up by key (append, upsert)
-and the entity's key is the contract's. Where it does not, or where a staged file has changed or
-gone, no statement is made, and what reads the entity is built in one scan.
+and the entity's key is the contract's. A file past its time touches the keys of its rows likewise,
+as long as it is there: it is deleted after the night. Where all that does not hold, or where a
+staged file has changed or gone, no statement is made, and what reads the entity is built in one
+scan.
 """
 
 from __future__ import annotations
@@ -19,15 +21,24 @@ import duckdb
 from cdp_pipeline import __version__
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.log import get_logger
-from cdp_pipeline.ingest.deliveries import plain_rows, planned_deliveries, require_notes
+from cdp_pipeline.ingest.deliveries import (
+    plain_rows,
+    planned_deliveries,
+    read_notes,
+    require_notes,
+    staged_places,
+)
+from cdp_pipeline.ingest.expiring import is_past
 from cdp_pipeline.ingest.feeds import SourceFeed
 from cdp_pipeline.ingest.landing import IMMATERIAL_SETTINGS
+from cdp_pipeline.ingest.ledger import EXPIRED
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.basis import Basis, Staged, begin_build, changes_of, read_basis
 from cdp_pipeline.storage.container import size_of
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.versions import parse_version
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal, read_plan
 
 _BY_KEY = frozenset({"append", "upsert"})
@@ -41,10 +52,14 @@ class TouchedFiles:
     Attributes:
         added: Their rows.
         is_known: Whether nothing else has changed.
+        past: SQL that is true of rows that went past their time since; empty if none can have.
+        kept: All files, of which such rows may be.
     """
 
     added: tuple[Path, ...] = ()
     is_known: bool = True
+    past: str = ""
+    kept: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,8 +93,15 @@ def begin_changes(context: RunContext, project: Project) -> Changes:
     basis.write(paths.tree)
     published = read_plan(context).get("base_path")
     base = read_basis(Path(published).parent if published else None)
-    files = {n: compare_staged(n, rows, base.staged) for n, rows in staged.items()} if base else {}
-    files = {name: _in_clear(context, found) for name, found in files.items()}
+    files = {}
+    if base:
+        for contract in project.sources.values():
+            rows, gone = staged[contract.name], _expired_rows(context, contract)
+            found = compare_staged(contract.name, rows, base.staged, expired=gone)
+            past = _past_since(context, contract)
+            kept = tuple(path for path, _ in rows) if past else ()
+            found = replace(found, past=past, kept=kept)
+            files[contract.name] = _in_clear(context, found)
     changed = [name for name, found in files.items() if not found.is_known]
     reason = "a full build was asked for" if context.is_full else basis.differs_from(base)
     if changed and not reason:
@@ -101,27 +123,59 @@ def _staged_rows(context: RunContext, contract: SourceContract) -> list[tuple[Pa
     return found
 
 
+def _expired_rows(context: RunContext, contract: SourceContract) -> list[tuple[Path, int]]:
+    """Return staged files past their time that are still there, with their rows."""
+    found = []
+    for delivery in planned_deliveries(context, contract.name):
+        places = staged_places(context, delivery, contract)
+        notes = read_notes(places) if delivery.status == EXPIRED else None
+        if notes and notes.status == "loaded":
+            found.append((places.rows, notes.accepted))
+    return found
+
+
+def _past_since(context: RunContext, contract: SourceContract) -> str:
+    """Return SQL of the rows past their time tonight that the version built upon still had."""
+    past = is_past(contract, night=context.business_date)
+    base = read_plan(context).get("base_version")
+    if not (past and base):
+        return ""
+    before = parse_version(Path(base)).business_date
+    return f"{past} and not ({is_past(contract, night=before)})"
+
+
 def describe_staged(files: Sequence[tuple[Path, int]]) -> dict[str, tuple[int, int]]:
     """Return rows and bytes of staged files by name: what tells that one has changed."""
     return {path.name: (rows, size_of(path)) for path, rows in files}
 
 
-def compare_staged(source: str, files: Sequence[tuple[Path, int]], base: Staged) -> TouchedFiles:
-    """Return which staged files of a source have come since.
+def compare_staged(
+    source: str,
+    files: Sequence[tuple[Path, int]],
+    base: Staged,
+    *,
+    expired: Sequence[tuple[Path, int]] = (),
+) -> TouchedFiles:
+    """Return which staged files of a source have come since, or went past their time.
 
     Args:
         source: The source.
         files: Its staged files with their rows.
         base: Staged files of the version built upon.
+        expired: Files past their time that have not been deleted yet.
     """
-    now, before = describe_staged(files), base.get(source, {})
+    now, before = describe_staged([*files, *expired]), base.get(source, {})
     kept = {name: now[name] for name in before if name in now}
     added = tuple(path for path, _ in files if path.name not in before)
-    return TouchedFiles(added, is_known=kept == before)
+    gone = tuple(path for path, _ in expired if path.name in before)
+    return TouchedFiles((*added, *gone), is_known=kept == before)
 
 
 def _in_clear(context: RunContext, found: TouchedFiles) -> TouchedFiles:
-    return replace(found, added=tuple(plain_rows(context, path) for path in found.added))
+    added, kept = (
+        tuple(plain_rows(context, path) for path in paths) for paths in (found.added, found.kept)
+    )
+    return replace(found, added=added, kept=kept)
 
 
 def note_touched(
@@ -145,10 +199,13 @@ def note_touched(
         files = [touched.get(name, TouchedFiles(is_known=False)) for name in sources]
         if named is None or not all(file.is_known for file in files):
             return False
-        if any(file.added for file in files[1:]):  # what is joined may change any row
+        if any(file.added or file.past for file in files[1:]):  # what is joined changes any row
             return False
         if files[0].added:
             keys.append(_keys_of(entity, feed.contract, named, files[0].added))
+        if files[0].past and files[0].kept:
+            gone = _keys_of(entity, feed.contract, named, files[0].kept)
+            keys.append(f"{gone} where {files[0].past}")
     types = {name: entity.header.columns[name].type for name in entity.header.key}
     nothing = ", ".join(f"cast(null as {t}) as {quote_column(n)}" for n, t in types.items())
     select = " union ".join([f"select {nothing} where false", *keys])

@@ -14,7 +14,12 @@ from cdp_pipeline.storage.history import list_kept, measure_kept
 from cdp_pipeline.storage.idle import measure_idle
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import current_version, published_versions
-from cdp_pipeline.storage.warehouse import DATABASE_FILE, fetch_dicts, open_published
+from cdp_pipeline.storage.warehouse import (
+    DATABASE_FILE,
+    fetch_dicts,
+    has_table,
+    open_published,
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Status:
             it writes its tables into a new file.
         built: Of each table that a night's changes can reach: rows made anew, or why it was built
             in one scan; of the last run.
+        retention: What the version proves of tables and sources with a period, in words.
         vaults: How personal data of the kept versions lie: encrypted under which key, or clear.
     """
 
@@ -50,6 +56,7 @@ class Status:
     idle_share: float = 0.0
     built: dict[str, str] = field(default_factory=dict)
     vaults: str = ""
+    retention: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -72,6 +79,8 @@ class Status:
                     f"{d['quarantined']:,} quarantined + {d['duplicates']:,} duplicates + "
                     f"{d['excluded']:,} excluded by rule"
                 )
+        if self.retention:
+            found.append(f"retention  {self.retention}")
         found += self._kept_lines()
         if self.last_run:
             found.append(f"last run   {self.last_run['run_id']}: {self.last_run['status']}")
@@ -126,6 +135,7 @@ def read_status(settings: Settings) -> Status:
         data_docs=tuple(map(str, _data_docs(paths))),
         idle_share=measure_idle(version.path / DATABASE_FILE) if version else 0.0,
         built=_built(paths),
+        retention=_retention(settings) if version else "",
         vaults=look_at_vaults(v.path for v in published_versions(paths)).words(),
     )
 
@@ -158,6 +168,26 @@ def _count_deliveries(settings: Settings) -> dict[str, int]:
             "from ops.deliveries",
         )
     return {name: int(value) for name, value in rows[0].items()}
+
+
+def _retention(settings: Settings) -> str:
+    """Return what ``ops.retention`` proves; nothing in versions that lack it."""
+    with open_published(settings.data_dir) as con:
+        if not has_table(con, "ops.retention"):
+            return ""
+        rows = fetch_dicts(
+            con,
+            "select count_if(kind = 'table') as tables, count_if(kind = 'source') as sources, "
+            "coalesce(sum(rows_removed), 0) as removed, "
+            "coalesce(sum(files_removed), 0) as files, "
+            "count_if(oldest_on < kept_from) as late from ops.retention",
+        )
+    proof = rows[0]
+    return (
+        f"{proof['tables']} tables and {proof['sources']} sources with a period; "
+        f"{proof['removed']:,} rows and {proof['files']:,} deliveries went that night, "
+        f"{proof['late'] or 'nothing'} is left past its time"
+    )
 
 
 def _last_run(runs: Path) -> dict[str, Any]:

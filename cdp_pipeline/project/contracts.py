@@ -15,6 +15,7 @@ from cdp_pipeline.project.drift import Drift
 from cdp_pipeline.project.layout import NESTED_FORMATS, Delivery, known_zone
 from cdp_pipeline.project.mistakes import MistakeError, suggest
 from cdp_pipeline.project.record_paths import Step, array_of, parse_path
+from cdp_pipeline.project.retention import SourceRetention
 
 PSEUDO_COLUMNS = ("_file", "_line", "_item", "_business_date")
 """Columns every staged row has: file id, line in the file, element of the record that the row was
@@ -164,6 +165,7 @@ class SourceContract(Declaration):
     owner: str = Field(description="Who answers questions about it.")
     delivery: Delivery
     load: Load
+    retention: SourceRetention | None = Field(default=None, description="Default: for ever.")
     columns: dict[str, Column] = Field(min_length=1)
     ignore: tuple[str, ...] = Field(
         default=(), description="Known columns that are not read; * stands for any text."
@@ -194,6 +196,7 @@ class SourceContract(Declaration):
             else (),
             ("join",): tuple(ours for join in self.join for ours in join.by),
             ("delivery", "control"): self._summed_columns(),
+            ("retention",): (self.retention.by,) if self.retention else (),
             **{("checks", n): (c.column, *c.columns) for n, c in enumerate(self.checks)},
         }
         for place, names in places.items():

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from cdp_pipeline.project.checks import Check, Declaration
 from cdp_pipeline.project.incremental import Incremental
 from cdp_pipeline.project.mistakes import MistakeError, suggest
+from cdp_pipeline.project.retention import Retention, Statistics
 
 PERSONAL_LAYER = "identity"
 """Schema that works on people's data throughout, so that none of its tables is for analysts."""
@@ -45,7 +46,10 @@ class TableHeader(Declaration):
         default="delete",
         description="Rows about an erased person go, or stay without the person (sales).",
     )
-    retention: str | None = Field(default=None, description="How long rows are kept.")
+    retention: Retention | None = Field(default=None, description="How long rows are kept.")
+    statistics: Statistics | None = Field(
+        default=None, description="Aggregates by day that outlive the rows they were counted from."
+    )
     partition_by: str | None = Field(
         default=None, description="Date column by whose months the Parquet mirror is split."
     )
@@ -68,10 +72,15 @@ class TableHeader(Declaration):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        if self.partition_by and self.partition_by not in self.columns:
-            message = f"partition column {self.partition_by!r} is not among `columns:`"
-            hint = suggest(self.partition_by, self.columns)
-            raise MistakeError(message, "partition_by", hint=hint)
+        places: dict[tuple[str, ...], str | None] = {
+            ("partition_by",): self.partition_by,
+            ("retention", "by"): self.retention.by if self.retention else None,
+            ("statistics", "day"): self.statistics.day if self.statistics else None,
+        }
+        for place, column in places.items():
+            if column and column not in self.columns:
+                message = f"{' '.join(place)} names {column!r}, which is not among `columns:`"
+                raise MistakeError(message, *place, hint=suggest(column, self.columns))
         for column in self.key:
             if column not in self.columns:
                 message = f"key column {column!r} is not among `columns:`"

@@ -30,6 +30,7 @@ def _named(contract: SourceContract) -> Iterator[str]:
     """Yield columns that are named as such."""
     load, filled, control = contract.load, contract.delivery.fill_down, contract.delivery.control
     yield from filter(None, (*load.key, load.updated_at, load.day))
+    yield from filter(None, (contract.retention.by,) if contract.retention else ())
     yield from filter(None, (filled.by, filled.starts) if filled else ())
     yield from control.totals if control else ()
     for check in contract.all_checks():

@@ -99,7 +99,7 @@ def _described(name: str, spec: TableSpec | None, rows: list[dict[str, Any]]) ->
     return {
         "table": name,
         "description": header.description if header else "",
-        "retention": header.retention if header else None,
+        "retention": header.retention.words if header and header.retention else None,
         "columns": {n: c.description for n, c in columns.items() if n in rows[0]},
         "rows": [{n: _plain(value) for n, value in row.items()} for row in rows],
     }

@@ -16,7 +16,7 @@ def table_comment(spec: TableSpec) -> str:
     if header.subject_key:
         parts.append(f"Personal data of: {header.subject_key}.")
     if header.retention:
-        parts.append(f"Kept: {header.retention}.")
+        parts.append(f"Kept: {header.retention.words}.")
     return " ".join(parts)
 
 

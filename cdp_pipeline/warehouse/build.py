@@ -29,6 +29,7 @@ from cdp_pipeline.storage.warehouse import (
 from cdp_pipeline.warehouse.increment import Increment, apply_changes, check_declaration
 from cdp_pipeline.warehouse.named_queries import create_query_views
 from cdp_pipeline.warehouse.rendering import Base, RenderValues, render_model
+from cdp_pipeline.warehouse.statistics import counted_from, with_earlier_days
 
 LAST_LAYER = "marts"
 """After it, all that named queries read is there."""
@@ -68,7 +69,9 @@ def run(context: RunContext, layer: str, *, rest: bool = False) -> StepResult:
         )
         for spec, select in plan_layer(project, layer, values, rest=rest):
             began = clock.monotonic()
-            rows[spec.full_name], found = bring_up_to_date(con, spec, select)
+            first = counted_from(project, spec, context.business_date)
+            whole = with_earlier_days(con, spec, select, first)
+            rows[spec.full_name], found = bring_up_to_date(con, spec, whole)
             if spec.header.incremental:
                 made[spec.full_name] = found.reason or f"{found.made:,} rows made anew"
             milliseconds[spec.full_name] = round((clock.monotonic() - began) * 1000)

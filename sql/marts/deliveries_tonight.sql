@@ -8,7 +8,7 @@ columns:
   business_date: Business day the delivery belongs to
   file_name: Path below the landing folder
   file_id: First digits of the content's hash
-  status: "loaded, duplicate file, refused or superseded"
+  status: "loaded, duplicate file, refused, superseded or expired"
   reason: Why it was not loaded; empty if it was
   record_count: Records in the file
   loaded_count: Records loaded

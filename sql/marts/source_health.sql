@@ -33,7 +33,7 @@ loads as (
         source,
         business_date
     from deliveries
-    where status in ('loaded', 'superseded')
+    where status in ('loaded', 'superseded', 'expired')
 ),
 
 gaps as (

@@ -146,6 +146,8 @@ def store(project_root: Path, make_context: Callable[..., RunContext]) -> Store:
         "ops/deliveries.yml",
         "ops/quarantine_summary.yml",
         "ops/privacy_actions.yml",
+        "ops/retention.yml",
+        "identity/consent_statements.yml",
     ):
         (sql / name).parent.mkdir(exist_ok=True)
         shutil.copy(REPOSITORY / "sql" / name, sql / name)

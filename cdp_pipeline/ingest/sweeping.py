@@ -1,0 +1,134 @@
+"""Delete the files of deliveries past their time, once the night that left them out is published.
+
+A delivery's file in landing, its copy in the archive, its staged rows and its rows set aside go
+together, since each could bring back the others; the text of rows set aside may go earlier. What
+another delivery that is still kept rests on stays. All of it may be repeated.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.log import get_logger
+from cdp_pipeline.ingest.landing import companion_patterns
+from cdp_pipeline.ingest.ledger import EXPIRED
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.layout import beside
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.audit import Deed, note
+from cdp_pipeline.storage.files import sha256_of
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.redactions import original_hashes
+from cdp_pipeline.storage.warehouse import fetch_dicts, open_published
+
+_LEDGER = """
+    select source, file_id, file_name, sha256, status, first_loaded_on
+    from ops.deliveries order by source, business_date, file_name, file_id
+"""
+_LOG = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """Files that were deleted.
+
+    Attributes:
+        deliveries: Files of deliveries past their time, wherever they lay.
+        quarantine: Files with the texts of rows set aside, past their own time.
+    """
+
+    deliveries: int = 0
+    quarantine: int = 0
+
+    def words(self) -> tuple[str, ...]:
+        """Return what went, in a sentence; nothing if nothing did."""
+        if not (self.deliveries or self.quarantine):
+            return ()
+        aside = f"{self.quarantine} with rows set aside"
+        return (f"past their time: {self.deliveries} files of deliveries and {aside} deleted",)
+
+
+def sweep(context: RunContext) -> Swept:
+    """Delete files past their time, by the ledger of the current version, and note the deed."""
+    paths = DataPaths.of(context)
+    sources = load_project(context.project_root).sources
+    with open_published(context.data_dir) as con:
+        rows = fetch_dicts(con, _LEDGER)
+    expired: list[Path] = []
+    aside: list[Path] = []
+    originals = original_hashes(paths)
+    for name, contract in sources.items():
+        if contract.retention is None:
+            continue
+        mine = [row for row in rows if row["source"] == name]
+        expired += dict.fromkeys(_expired_files(paths, contract, mine, originals))
+        aside += dict.fromkeys(_old_texts(context, contract, mine))
+    aside = [path for path in aside if path not in expired]
+    if expired or aside:
+        # Before the deed, as everything that is logged.
+        what = f"{len(expired)} files of deliveries, {len(aside)} of rows set aside"
+        note(context.settings, Deed("expire", what, run=context.run_id))
+    for path in (*expired, *aside):
+        path.unlink(missing_ok=True)
+    for folder in {path.parent for path in expired if path.is_relative_to(paths.archive)}:
+        shutil.rmtree(folder)
+    swept = Swept(len(expired), len(aside))
+    _LOG.info("files_expired", deliveries=swept.deliveries, quarantine=swept.quarantine)
+    return swept
+
+
+def _expired_files(
+    paths: DataPaths,
+    contract: SourceContract,
+    rows: Iterable[dict[str, Any]],
+    originals: dict[str, str],
+) -> Iterator[Path]:
+    """Yield what is there of deliveries past their time."""
+    listed = list(rows)
+    kept = {row["file_id"] for row in listed if row["status"] != EXPIRED}
+    kept_names = {row["file_name"] for row in listed if row["status"] != EXPIRED}
+    for row in listed:
+        if row["status"] != EXPIRED:
+            continue
+        if row["file_name"] not in kept_names:
+            yield from _landed(paths.landing, contract, row, originals)
+        if row["file_id"] not in kept:
+            stem = f"{row['file_id']}-*"
+            for folder in (paths.staging, paths.quarantine):
+                yield from sorted((folder / contract.name).glob(stem))
+            yield from sorted((paths.archive / contract.name / row["file_id"]).glob("*"))
+
+
+def _landed(
+    landing: Path, contract: SourceContract, row: dict[str, Any], originals: dict[str, str]
+) -> Iterator[Path]:
+    """Yield a delivery in landing and what lies beside it, if it still has the bytes we know."""
+    path = landing / row["file_name"]
+    if path.is_symlink() or not path.is_file():
+        return
+    actual = sha256_of(path)
+    if originals.get(actual, actual) != row["sha256"]:
+        return
+    yield path
+    for pattern in companion_patterns(contract):
+        beside_it = path.with_name(beside(PurePosixPath(row["file_name"]).name, pattern))
+        if beside_it.is_file() and not beside_it.is_symlink():
+            yield beside_it
+
+
+def _old_texts(
+    context: RunContext, contract: SourceContract, rows: Iterable[dict[str, Any]]
+) -> Iterator[Path]:
+    """Yield files of rows set aside by deliveries that came too long ago."""
+    days = contract.retention.quarantine_days if contract.retention else None
+    if days is None:
+        return
+    folder = DataPaths.of(context).quarantine / contract.name
+    for row in rows:
+        if (context.business_date - row["first_loaded_on"]).days > days:
+            yield from sorted(folder.glob(f"{row['file_id']}-*.parquet"))
