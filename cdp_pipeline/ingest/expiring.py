@@ -82,8 +82,18 @@ def expired_entries(
     entries = []
     for delivery in deliveries:
         row = known.get((delivery.source, delivery.file_name, delivery.sha256))
-        counts = {name: int(row[name]) if row else 0 for name in _COUNTS}
-        entry = LedgerEntry(delivery, EXPIRED, reason=delivery.reason, **counts)
+        records, quarantined, duplicates, suppressed = (
+            int(row[name]) if row else 0 for name in _COUNTS
+        )
+        entry = LedgerEntry(
+            delivery,
+            EXPIRED,
+            records,
+            quarantined=quarantined,
+            duplicates=duplicates,
+            suppressed=suppressed,
+            reason=delivery.reason,
+        )
         entries.append(replace(entry, excluded=entry.records - entry.accounted))
     return entries
 

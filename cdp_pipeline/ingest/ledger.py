@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
@@ -25,7 +25,7 @@ from cdp_pipeline.storage.warehouse import (
     quote_column,
 )
 
-EXPIRED = "expired"
+EXPIRED: Final = "expired"
 """Status of a delivery past its time; its rows are left out, its files are deleted."""
 
 

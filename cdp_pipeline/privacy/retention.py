@@ -1,7 +1,8 @@
 """Rows past their time leave the tables of the night, and what was done is written down.
 
-The step ``apply_retention``: tables lose the rows that their headers no longer keep, and
-``ops.retention`` proves for every table and source with a period what is left. Deliveries leave
+Tables lose the rows that their headers no longer keep, and ``ops.retention`` proves for every table
+and source with a period what is left; the step ``build_marts`` begins with it, so that reports show
+the proof, since a step of its own would cost Airflow more than it does. Deliveries leave
 when they are read (``ingest.expiring``); here they are only counted. Aggregates of days that are
 gone stay (``statistics:`` of a header, applied in ``warehouse.build``).
 """
@@ -14,10 +15,10 @@ from typing import Any
 
 import duckdb
 
-from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import PrivacyError
 from cdp_pipeline.project.contracts import SourceContract
-from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.project.loader import Project
+from cdp_pipeline.project.retention import SourceRetention
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.warehouse import (
     base_columns,
@@ -27,7 +28,6 @@ from cdp_pipeline.storage.warehouse import (
     fetch_value,
     has_base_table,
     has_table,
-    open_build,
     quote_column,
     quote_identifier,
 )
@@ -56,26 +56,21 @@ _LEFT_OUT = """
 """
 
 
-def run(context: RunContext) -> StepResult:
-    """Apply the retention of every header and write ``ops.retention``.
+def apply_retention(con: duckdb.DuckDBPyConnection, project: Project, night: date) -> int:
+    """Apply the retention of every header, write ``ops.retention`` and return the rows that went.
 
-    Returns:
-        Rows with a period that are left, and rows that went.
+    Args:
+        con: Connection to the build, whose tables are made but for the marts.
+        project: The declarations.
+        night: Business date.
 
     Raises:
         PrivacyError: A table still holds rows past their time.
     """
-    project, night = load_project(context.project_root), context.business_date
-    with open_build(context) as con:
-        proofs = [*_tables(con, project, night), *_sources(con, project, night)]
+    proofs = [*_tables(con, project, night), *_sources(con, project, night)]
+    if proofs or PROOF in project.tables:
         _write(con, project.table(PROOF), proofs)
-    removed = sum(proof["rows_removed"] for proof in proofs)
-    return StepResult(
-        rows_in=sum(proof["rows_left"] for proof in proofs) + removed,
-        rows_out=sum(proof["rows_left"] for proof in proofs),
-        messages=(f"{removed:,} rows were past their time",) if removed else (),
-        facts={"removed": {p["name"]: p["rows_removed"] for p in proofs if p["rows_removed"]}},
-    )
+    return sum(proof["rows_removed"] for proof in proofs)
 
 
 def _tables(
@@ -142,16 +137,14 @@ def _sources(
 ) -> Iterator[dict[str, Any]]:
     for _, contract in sorted(project.sources.items()):
         if contract.retention:
-            yield _source(con, contract, night)
+            yield _source(con, contract, contract.retention, night)
 
 
 def _source(
-    con: duckdb.DuckDBPyConnection, contract: SourceContract, night: date
+    con: duckdb.DuckDBPyConnection, contract: SourceContract, kept: SourceRetention, night: date
 ) -> dict[str, Any]:
     """Return the proof of a source: deliveries that are still read, and those that went tonight."""
-    kept = contract.retention
-    assert kept is not None  # noqa: S101 - the caller has looked
-    named = {"source": contract.name}
+    named: dict[str, object] = {"source": contract.name}
     gone = {"files": 0, "rows": 0}
     if has_base_table(con, "ops.deliveries"):
         gone = fetch_dicts(con, _GONE, named)[0]

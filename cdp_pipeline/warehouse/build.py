@@ -15,6 +15,7 @@ import duckdb
 from cdp_pipeline.core.context import Clock, RunContext, StepResult
 from cdp_pipeline.core.errors import WarehouseError
 from cdp_pipeline.core.log import get_logger
+from cdp_pipeline.privacy.retention import apply_retention
 from cdp_pipeline.project.lineage import find_tables, sort_by_lineage
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
@@ -61,6 +62,9 @@ def run(context: RunContext, layer: str, *, rest: bool = False) -> StepResult:
     milliseconds: dict[str, int] = {}
     made: dict[str, str] = {}
     with open_build(context) as con:
+        if layer == LAST_LAYER:
+            went = apply_retention(con, project, context.business_date)
+            _log.info("retention_applied", rows=went)
         values = RenderValues(
             context.business_date,
             context.settings,

@@ -14,7 +14,9 @@ columns:
   unit_count: Pieces bought, returns not deducted
 */
 with sales as (
-    select * from core.fct_sales where line_kind <> 'gift_card'
+    select *
+    from core.fct_sales
+    where line_kind <> 'gift_card' and sold_on is not null and channel is not null
 ),
 
 final as (
@@ -22,10 +24,10 @@ final as (
         sold_on as business_date,
         channel,
         sum(net_amount) as net_amount,
-        count(distinct (source, sale_id)) filter (where not is_return) as receipt_count,
+        count(distinct concat_ws('/', source, sale_id)) filter (where not is_return)
+            as receipt_count,
         sum(quantity) filter (where not is_return) as unit_count
     from sales
-    where sold_on is not null and channel is not null
     group by sold_on, channel
 )
 

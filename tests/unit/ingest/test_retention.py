@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.ingest.sweeping import sweep
 from cdp_pipeline.ingest.touched import compare_staged
-from cdp_pipeline.privacy import retention
+from cdp_pipeline.privacy.retention import apply_retention
+from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage import versions
+from cdp_pipeline.storage.warehouse import open_build
 from tests.unit.ingest.conftest import NIGHT, Store
 from tests.unit.ingest.test_statements import MEMBERS
 
@@ -30,10 +33,15 @@ ROWS = "id,moment\n{0}a,2026-11-{1} 10:00:00\n{0}b,2026-11-{1} 11:00:00\n{0}c,no
 STATED = "select record_key, status, recorded_on::varchar from identity.consent_statements"
 
 
+def prove(context: RunContext) -> None:
+    with open_build(context) as con:
+        apply_retention(con, load_project(context.project_root), context.business_date)
+
+
 def publish(store: Store, day: date) -> Path:
     store.night(day, quarantine_stop_share=1.0)
     context = store.context(day)
-    retention.run(context)
+    prove(context)
     versions.run(context)
     sweep(context)
     return context.data_dir
@@ -89,7 +97,7 @@ def test_other_bytes_under_an_old_name_are_not_deleted_unread(events: Store) -> 
     publish(events, FIRST)
     events.night(SECOND, quarantine_stop_share=1.0)
     context = events.context(SECOND)
-    retention.run(context)
+    prove(context)
     versions.run(context)
     events.deliver(OLD, ROWS.format("9", "12"))  # came between the night's look and the deletion
     sweep(context)
