@@ -14,14 +14,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.keys import Keyring, load_keyring
 from cdp_pipeline.core.log import get_logger
+from cdp_pipeline.ingest.hashing import RefusedFileError, hash_delivery
 from cdp_pipeline.ingest.landing import companion_patterns
 from cdp_pipeline.ingest.ledger import EXPIRED
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import beside
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.audit import Deed, note
-from cdp_pipeline.storage.files import sha256_of
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.redactions import original_hashes
 from cdp_pipeline.storage.warehouse import fetch_dicts, open_published
@@ -61,12 +62,12 @@ def sweep(context: RunContext) -> Swept:
         rows = fetch_dicts(con, _LEDGER)
     expired: list[Path] = []
     aside: list[Path] = []
-    originals = original_hashes(paths)
+    originals, ring = original_hashes(paths), load_keyring(context.settings.keys)
     for name, contract in sources.items():
         if contract.retention is None:
             continue
         mine = [row for row in rows if row["source"] == name]
-        expired += dict.fromkeys(_expired_files(paths, contract, mine, originals))
+        expired += dict.fromkeys(_expired_files(paths, contract, mine, originals, ring))
         aside += dict.fromkeys(_old_texts(context, contract, mine))
     aside = [path for path in aside if path not in expired]
     if expired or aside:
@@ -87,6 +88,7 @@ def _expired_files(
     contract: SourceContract,
     rows: Iterable[dict[str, Any]],
     originals: dict[str, str],
+    ring: Keyring,
 ) -> Iterator[Path]:
     """Yield what is there of deliveries past their time."""
     listed = list(rows)
@@ -96,7 +98,7 @@ def _expired_files(
         if row["status"] != EXPIRED:
             continue
         if row["file_name"] not in kept_names:
-            yield from _landed(paths.landing, contract, row, originals)
+            yield from _landed(paths.landing, contract, row, originals, ring)
         if row["file_id"] not in kept:
             stem = f"{row['file_id']}-*"
             for folder in (paths.staging, paths.quarantine):
@@ -105,13 +107,18 @@ def _expired_files(
 
 
 def _landed(
-    landing: Path, contract: SourceContract, row: dict[str, Any], originals: dict[str, str]
+    landing: Path,
+    contract: SourceContract,
+    row: dict[str, Any],
+    originals: dict[str, str],
+    ring: Keyring,
 ) -> Iterator[Path]:
     """Yield a delivery in landing and what lies beside it, if it still has the bytes we know."""
     path = landing / row["file_name"]
-    if path.is_symlink() or not path.is_file():
+    try:
+        actual, _ = hash_delivery(path, ring)
+    except RefusedFileError:  # gone, or something else that nobody read
         return
-    actual = sha256_of(path)
     if originals.get(actual, actual) != row["sha256"]:
         return
     yield path
