@@ -162,6 +162,25 @@ def load_values(con: duckdb.DuckDBPyConnection, traces: Traces, table: str) -> s
     return table
 
 
+def records_of_values(con: duckdb.DuckDBPyConnection, values: str) -> set[tuple[str, str]]:
+    """Return records of a version that hold values of the people, whosever they were known to be.
+
+    An older version has records that the current one, by which people are found, has no more.
+
+    Args:
+        con: Connection to the version, with the macros of ``sql/macros``.
+        values: Table that ``load_values`` made.
+    """
+    held = describe(con, "identity.records")
+    parts = [
+        f"select source, record_key from identity.records where {KINDS[name].format(value=name)} "  # noqa: S608 - constants
+        f"in (select value from {values} where kind = {quote_literal(name)})"
+        for name in _RECORD_FIELDS
+        if name in held
+    ]
+    return {(str(a), str(b)) for a, b in con.execute(" union ".join(parts)).fetchall()}
+
+
 def _digests(text: str) -> set[str]:
     return {hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest() for name in HASHES}
 

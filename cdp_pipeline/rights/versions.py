@@ -28,7 +28,7 @@ from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.rights.files import clean_exports, clean_tree
 from cdp_pipeline.rights.searching import Searcher
-from cdp_pipeline.rights.traces import Traces, load_values
+from cdp_pipeline.rights.traces import Traces, load_values, records_of_values
 from cdp_pipeline.storage.cipher import read_vault_key
 from cdp_pipeline.storage.exchange import exchange
 from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
@@ -202,9 +202,13 @@ def _tables_of(con: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
 def _erase(
     con: duckdb.DuckDBPyConnection, context: RunContext, project: Project, traces: Traces
 ) -> dict[str, int]:
+    load_people(con, traces)
+    records = {r for s in traces.subjects for r in s.records}
+    if has_table(con, "identity.records"):
+        records |= records_of_values(con, "erased_values")
     everybody = Subject(
         customers=traces.customers,
-        records=tuple(sorted({r for s in traces.subjects for r in s.records})),
+        records=tuple(sorted(records)),
         values=tuple(sorted({v for s in traces.subjects for v in s.values})),
         names=tuple(sorted({n for s in traces.subjects for n in s.names})),
     )
@@ -215,7 +219,6 @@ def _erase(
             con, everybody, business_date=context.business_date.isoformat(), memory=memory
         )
         rows = {f"identity.{table}": count for table, count in erased.items()}
-    load_people(con, traces)
     tables = con.execute(
         "select schema_name || '.' || table_name as name from duckdb_tables() "
         "where database_name in ('cdp', 'vault') and schema_name <> 'identity' order by name"
