@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError, PrivacyError
 from cdp_pipeline.identity.erasure.journals import erase_lines
-from cdp_pipeline.identity.erasure.subjects import Subject, find_subject
+from cdp_pipeline.identity.erasure.subjects import Subject, find_subjects
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.privacy.suppression import (
     KINDS,
@@ -118,8 +118,7 @@ def find_people(
         ConfigError: Nobody is meant, or several customers hold an identifier.
     """
     memory = Memory.of(context.settings.identity)
-    found = {find_subject(con, one, memory=memory): None for one in asked}
-    return list(found)
+    return list(dict.fromkeys(find_subjects(con, asked, memory=memory)))
 
 
 def erase_people(

@@ -108,7 +108,7 @@ def find_traces(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> 
 
     Args:
         con: Connection to the version, with the macros of ``sql/macros``.
-        subjects: The people, by ``identity.erasure.subjects.find_subject``.
+        subjects: The people, by ``identity.erasure.subjects.find_subjects``.
     """
     _load(con, subjects)
     values = _record_values(con) | _contact_values(con)

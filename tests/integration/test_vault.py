@@ -10,7 +10,7 @@ import pytest
 
 from cdp_pipeline.cli.app import run_app
 from cdp_pipeline.core.settings import EngineSettings
-from cdp_pipeline.identity.erasure.subjects import find_subject
+from cdp_pipeline.identity.erasure.subjects import find_subjects
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.rights.erasure import open_resolver
 from cdp_pipeline.rights.scan import scan_folder
@@ -81,7 +81,7 @@ def test_no_trace_of_people_is_in_any_file_for_analysts(store: Store, tmp_path: 
             "select customer_id from core.customer_contact "
             "where email is not null and phone is not null order by customer_id limit 25"
         ).fetchall()
-        traces = find_traces(con, [find_subject(con, name) for (name,) in people])
+        traces = find_traces(con, find_subjects(con, [name for (name,) in people]))
     traces = type(traces)(
         subjects=traces.subjects,
         values=traces.values,

@@ -50,7 +50,7 @@ def erase_person(
         con: Connection whose main catalog is the coming version, finished and writable; see
             ``tables.erase_rows`` on what to publish of it.
         paths: Data folder with the journals and proposals.
-        subject: The person, by ``subjects.find_subject`` on a version that still has them.
+        subject: The person, by ``subjects.find_subjects`` on a version that still has them.
         business_date: The night, as YYYY-MM-DD.
         memory: How ids that nobody has are remembered.
 

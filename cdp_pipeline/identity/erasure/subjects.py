@@ -76,27 +76,37 @@ def _tells(value: str) -> bool:
     return len(value) >= SHORTEST
 
 
-_MEMBERS = """
-select source, record_key from identity.customer_map where customer_id = $customer
-union
-select r.source, r.record_key
+_STRAYS = """
+create or replace temp table erasure_strays as
+select r.*
 from identity.records as r
-where not exists (
-    select 1 from identity.customer_map as m
-    where m.source = r.source and m.record_key = r.record_key
-) and ({claims})
-order by source, record_key
+anti join identity.customer_map as m on m.source = r.source and m.record_key = r.record_key
+"""
+
+_MEMBERS = """
+create or replace temp table erasure_members as
+with asked as (select unnest($customers) as customer_id)
+
+select customer_id, source, record_key
+from identity.customer_map
+semi join asked using (customer_id)
+union
+select c.customer_id, c.source, c.record_key
+from ({claims}) as c
+semi join asked using (customer_id)
 """
 
 _CLAIM = """
-r.{field} in (
-    select o.{field}
+select owners.customer_id, r.source, r.record_key
+from erasure_strays as r
+inner join (
+    select o.{field}, min(m.customer_id) as customer_id
     from identity.records as o
-    left join identity.customer_map as m on m.source = o.source and m.record_key = o.record_key
-    where o.{field} is not null and m.customer_id is not null
+    inner join identity.customer_map as m on m.source = o.source and m.record_key = o.record_key
+    where o.{field} in (select {field} from erasure_strays)
     group by o.{field}
-    having count(distinct m.customer_id) = 1 and min(m.customer_id) = $customer
-)
+    having count(distinct m.customer_id) = 1
+) as owners using ({field})
 """
 # A receipt that belongs to nobody is theirs if nobody else has its number.
 
@@ -111,33 +121,40 @@ order by customer_id nulls last, record
 """
 
 
-def find_subject(
-    con: duckdb.DuckDBPyConnection, asked: str, *, memory: Memory | None = None
-) -> Subject:
-    """Return the person that is meant.
+def find_subjects(
+    con: duckdb.DuckDBPyConnection, asked: Sequence[str], *, memory: Memory | None = None
+) -> list[Subject]:
+    """Return the people that are meant, in one pass however many they are.
 
     Args:
         con: Connection to a version with the identity macros.
-        asked: Customer id (living, retired or dormant), ``source:record_key``, e-mail address,
-            phone, card, account, payment token or another number.
+        asked: Customer ids (living, retired or dormant), ``source:record_key``, e-mail addresses,
+            phones, cards, accounts, payment tokens or other numbers.
         memory: How ids that nobody has are remembered.
 
     Raises:
-        ConfigError: Nobody is meant, or several customers hold the identifier.
+        ConfigError: Nobody is meant, or several customers hold an identifier.
     """
     load_secrets(con, memory or Memory())
+    meant = [_find_meant(con, one) for one in asked]
+    known = _of_customers(con, sorted({one for one in meant if isinstance(one, str)}))
+    return [known[one] if isinstance(one, str) else one for one in meant]
+
+
+def _find_meant(con: duckdb.DuckDBPyConnection, asked: str) -> str | Subject:
+    """Return the customer that is meant, or somebody who is none."""
     if CUSTOMER_ID.fullmatch(asked):
-        return _of_customer(con, asked)
+        return str(fetch_value(con, _IDS, {"asked": asked}))
     source, _, record_key = asked.partition(":")
     owner = _owner(con, source, record_key)
     if owner is not None:
-        return _of_customer(con, owner) if owner else _of_records(con, (), [(source, record_key)])
+        return owner or _of_records(con, [(source, record_key)])
     dormant = _dormant_owner(con, f"{source}/{record_key}")
     if dormant:
         return Subject(customers=(dormant,), records=((source, record_key),))
     holds = " or ".join(f"r.{field} = {clean}" for field, clean in IDENTIFIERS.items())
     holders = con.execute(_HOLDERS.format(holds=holds), {"asked": asked}).fetchall()
-    customers = [customer for customer, _ in holders if customer]
+    customers = [str(customer) for customer, _ in holders if customer]
     if len(customers) > 1:
         raise ConfigError(
             f"{len(customers)} customers hold this identifier: {', '.join(customers)}",
@@ -145,11 +162,11 @@ def find_subject(
             hint="Name the one that is meant by its customer id; a family shares a mailbox.",
         )
     if customers:
-        return _of_customer(con, customers[0])
+        return customers[0]
     if not holders:
         raise _nobody()
     names = [str(record).partition(":") for _, record in holders]
-    return _of_records(con, (), [(source, key) for source, _, key in names])
+    return _of_records(con, [(source, key) for source, _, key in names])
 
 
 def _nobody() -> ConfigError:
@@ -192,37 +209,69 @@ select coalesce(
 """
 
 
-def _of_customer(con: duckdb.DuckDBPyConnection, asked: str) -> Subject:
-    customer = str(fetch_value(con, _IDS, {"asked": asked}))
-    claims = " or ".join(_CLAIM.format(field=field) for field in IDENTIFIERS)
-    records = con.execute(_MEMBERS.format(claims=claims), {"customer": customer}).fetchall()
-    if not records:
-        is_dormant = has_table(con, "identity.dormant_ids") and fetch_value(
-            con, "select count(*) from identity.dormant_ids where id = ?", [customer]
-        )
-        if not is_dormant:
-            raise _nobody()
-    retired = con.execute(
-        "select old_customer_id from identity.redirects where customer_id = ? order by all",
-        [customer],
-    ).fetchall()
-    return _of_records(con, (customer, *(old for (old,) in retired)), records)
-
-
-def _of_records(
-    con: duckdb.DuckDBPyConnection, customers: Sequence[str], records: Sequence[tuple[str, str]]
-) -> Subject:
+def _of_customers(con: duckdb.DuckDBPyConnection, customers: Sequence[str]) -> dict[str, Subject]:
+    """Return people by living or dormant id."""
+    if not customers:
+        return {}
+    con.execute(_STRAYS)
+    claims = " union all ".join(_CLAIM.format(field=field) for field in IDENTIFIERS)
+    con.execute(_MEMBERS.format(claims=claims), {"customers": list(customers)})
     rows = con.execute(
-        f"select distinct {', '.join(NAMING)} from identity.records as r "  # noqa: S608 - constants
-        "inner join (select unnest($sources) as source, unnest($keys) as record_key) as t "
-        "on t.source = r.source and t.record_key = r.record_key",
+        f"select m.customer_id, m.source, m.record_key, {_naming()} "  # noqa: S608 - constants
+        "from erasure_members as m left join identity.records as r "
+        "on r.source = m.source and r.record_key = m.record_key order by all"
+    ).fetchall()
+    retired: dict[str, list[str]] = {}
+    for old, customer in con.execute(
+        "select old_customer_id, customer_id from identity.redirects "
+        "where customer_id in (select unnest($customers)) order by all",
+        {"customers": list(customers)},
+    ).fetchall():
+        retired.setdefault(customer, []).append(old)
+    found: dict[str, list[tuple[str | None, ...]]] = {customer: [] for customer in customers}
+    for customer, *row in rows:
+        found[customer].append(tuple(row))
+    for customer in [customer for customer, held in found.items() if not held]:
+        _require_dormant(con, customer)
+    return {
+        customer: _make_subject((customer, *retired.get(customer, ())), held)
+        for customer, held in found.items()
+    }
+
+
+def _require_dormant(con: duckdb.DuckDBPyConnection, customer: str) -> None:
+    """Accept an id without records if it may come back.
+
+    Raises:
+        ConfigError: There is no such id.
+    """
+    sql = "select count(*) from identity.dormant_ids where id = ?"
+    if not (has_table(con, "identity.dormant_ids") and fetch_value(con, sql, [customer])):
+        raise _nobody()
+
+
+def _of_records(con: duckdb.DuckDBPyConnection, records: Sequence[tuple[str, str]]) -> Subject:
+    """Return somebody who is no customer."""
+    rows = con.execute(
+        f"select t.source, t.record_key, {_naming()} "  # noqa: S608 - constants
+        "from (select unnest($sources) as source, unnest($keys) as record_key) as t "
+        "left join identity.records as r on r.source = t.source and r.record_key = t.record_key",
         {"sources": [source for source, _ in records], "keys": [key for _, key in records]},
     ).fetchall()
-    named = len(IDENTIFIERS)
+    return _make_subject((), rows)
+
+
+def _naming() -> str:
+    return ", ".join(f"r.{field}" for field in NAMING)
+
+
+def _make_subject(customers: Sequence[str], rows: Sequence[tuple[str | None, ...]]) -> Subject:
+    """Return a person by ids and, record by record, source, key and ``NAMING``."""
+    named = 2 + len(IDENTIFIERS)
     return Subject(
         customers=tuple(customers),
-        records=tuple((str(source), str(key)) for source, key in records),
-        values=tuple(sorted({str(value) for row in rows for value in row[:named] if value})),
+        records=tuple(sorted({(str(row[0]), str(row[1])) for row in rows})),
+        values=tuple(sorted({str(value) for row in rows for value in row[2:named] if value})),
         names=tuple(
             sorted(
                 {

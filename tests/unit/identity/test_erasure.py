@@ -16,7 +16,7 @@ import pytest
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.identity.erasure.erase import Erasure, erase_person
-from cdp_pipeline.identity.erasure.subjects import Subject, find_subject
+from cdp_pipeline.identity.erasure.subjects import Subject, find_subjects
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.identity.stewardship.judgements import read_judgements, record_judgements
 from cdp_pipeline.storage.paths import DataPaths
@@ -125,7 +125,7 @@ def erased(
     propose(store, made)
     context = store.context(THIRD)
     with open_build(context) as con:
-        subject = find_subject(con, "Anna.OBrien@web.de")
+        (subject,) = find_subjects(con, ["Anna.OBrien@web.de"])
         marks = set(_marks(con, subject))
         arguments = {"business_date": THIRD.isoformat(), "memory": Memory()}
         paths = DataPaths.of(context)
@@ -285,21 +285,29 @@ def test_any_name_of_hers_finds_her(village: Village, tmp_path: Path, asked: str
             "select customer_id from identity.customer_map where record_key = '0971'"
         ).fetchall()[0][0]
         con.execute("insert into identity.redirects values ('C00000000000000AA', ?, null)", [anna])
-        found = find_subject(
-            con, {"customer": anna, "retired": "C00000000000000AA"}.get(asked, asked)
-        )
+        known = {"customer": anna, "retired": "C00000000000000AA"}
+        (found,) = find_subjects(con, [known.get(asked, asked)])
         assert found.customers == (anna, "C00000000000000AA")
         assert {"loyalty:0971", "shop:ANNA1", "orders:W1"} <= found.record_names
+
+
+def test_many_are_found_as_each_alone_is(village: Village, tmp_path: Path) -> None:
+    with open_build(_opened(village, tmp_path)) as con:
+        held = con.execute("select distinct customer_id from identity.customer_map order by all")
+        asked = ["orders:W1", *(customer for (customer,) in held.fetchall()), "loyalty:0971"]
+        assert len(asked) > 20
+        assert find_subjects(con, asked) == [find_subjects(con, [one])[0] for one in asked]
+        assert find_subjects(con, []) == []
 
 
 def test_a_shared_or_unknown_name_is_refused(village: Village, tmp_path: Path) -> None:
     with open_build(_opened(village, tmp_path)) as con:
         family = village.people[0]["email"]
         with pytest.raises(ConfigError, match="2 customers hold this identifier: C"):
-            find_subject(con, family)
+            find_subjects(con, [family])
         for nobody in ("nobody@example.com", "C" + "0" * 16, "crm:none", "'; drop table x; --"):
             with pytest.raises(ConfigError, match="nobody is known"):
-                find_subject(con, nobody)
+                find_subjects(con, [nobody])
 
 
 def _opened(village: Village, folder: Path) -> Any:
