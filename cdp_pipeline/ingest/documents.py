@@ -29,7 +29,8 @@ LARGEST_VALUE = 1 << 26
 """Bytes of a JSON text that are looked at as one value."""
 
 _BLANK = " \t\r\n"
-_BLANKS = re.compile(f"[{_BLANK}]*")
+_BETWEEN = re.compile(f"[{_BLANK}]*(?:,[{_BLANK}]*)?")
+"""What may stand after an object of a line: blanks, and a comma as in an array."""
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -114,7 +115,7 @@ def lines_to_documents(source: Path, documents: Documents, *, first_line: int) -
     """Copy JSON lines; empty lines are none, broken ones are kept as texts.
 
     Objects that follow each other on one line, as streams to a bucket write them, are a record
-    each.
+    each; a comma after one is passed over.
 
     Raises:
         RefusedError: A line is longer than any record may be.
@@ -142,11 +143,11 @@ def read_line(line: bytes) -> list[tuple[str, Any]]:
         while at < len(text):
             value, end = _DECODER.raw_decode(text, at)
             found.append((text[at:end], value))
-            blanks = _BLANKS.match(text, end)
-            at = blanks.end() if blanks else end
+            between = _BETWEEN.match(text, end)
+            at = between.end() if between else end
     except (ValueError, RecursionError):
         return [(line.decode("utf-8", "replace"), None)]
-    if len(found) > 1 and not all(isinstance(value, dict) for _, value in found):
+    if not all(isinstance(value, dict) for _, value in found):
         return [(text, None)]
     return found
 
@@ -226,13 +227,17 @@ class JsonReader:
         self.take("]")
 
     def _go_on(self, closing: str) -> None:
-        """Pass over the comma between two values, unless the closing bracket follows."""
+        """Pass over the comma between two values, unless the closing bracket follows.
+
+        Writers that end every element with a comma leave one after the last; the bracket after it
+        shows that nothing was cut off.
+        """
         if self.peek() == closing:
             return
         if self.peek() != ",":
             self.fail(f"a comma or {closing} is missing")
         self.at += 1
-        if self.peek() == closing:
+        if self.peek() == closing == "}":
             self.fail("a value is missing after a comma")
 
     def value(self) -> tuple[str, Any]:

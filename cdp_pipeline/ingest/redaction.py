@@ -223,7 +223,7 @@ def _redact_objects(
     for number, line in enumerate(lines, start=1):
         is_theirs = number in wanted
         if is_theirs and is_detaching and line.strip():
-            document = json.loads(line)
+            document = json.loads(line.strip().removesuffix(","))
             for path in paths:
                 _remove(document, path)
             yield json.dumps(document, ensure_ascii=False)

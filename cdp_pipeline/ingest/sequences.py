@@ -1,8 +1,8 @@
 """JSON texts that follow each other otherwise than one a line.
 
-Several on one line, as streams to a bucket write them; printed over several lines each; or with a
-record separator before each. Source: RFC 7464. Arrays and plain JSON lines are none of its
-business.
+Several on one line, as streams to a bucket write them; lines that end in commas, as an array
+without its brackets; printed over several lines each; or with a record separator before each.
+Source: RFC 7464. Arrays and plain JSON lines are none of its business.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ def is_sequence(head: bytes) -> bool:
 
     >>> is_sequence(b'{"id": 1}{"id": 2}'), is_sequence(b'{"id": 1}\n{"id": 2}')
     (True, False)
+    >>> is_sequence(b'{"id": 1},\n{"id": 2}')
+    True
     """
-    return _has_separators(head) or _is_printed(head) or _has_several_on_a_line(head)
+    return _has_separators(head) or _is_printed(head) or _has_more_on_its_line(head)
 
 
 def sequence_to_documents(source: Path, documents: Documents, *, first_line: int) -> None:
@@ -79,13 +81,13 @@ def _is_printed(head: bytes) -> bool:
     return isinstance(value, dict) and "\n" in text[:end]
 
 
-def _has_several_on_a_line(head: bytes) -> bool:
+def _has_more_on_its_line(head: bytes) -> bool:
     line = _text(head).partition("\n")[0]
     try:
-        _, end = _DECODER.raw_decode(line)
+        value, end = _DECODER.raw_decode(line)
     except (ValueError, RecursionError):
         return False
-    return line[end:].lstrip().startswith("{")
+    return isinstance(value, dict) and line[end:].lstrip().startswith(("{", ","))
 
 
 def _printed_to_documents(source: Path, documents: Documents, *, first_line: int) -> None:
