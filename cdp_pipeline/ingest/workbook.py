@@ -1,7 +1,8 @@
 """A sheet of an Excel workbook (.xlsx) as CSV text, row by row.
 
 Numbers are written with the 15 digits that Excel shows; cells with a date format as ISO 8601;
-formulas as the value that was stored with them. Source: ECMA-376, part 1, sections 18.3 and 18.8.
+whole numbers with a format of zeros, such as ``00000`` of postcodes, as they are shown; formulas
+as the value that was stored with them. Source: ECMA-376, part 1, sections 18.3 and 18.8.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ MAXIMUM_SHARED_BYTES = 1 << 28
 _MAXIMUM_CELLS = 1000
 _DATE_FORMATS = frozenset({*range(14, 23), *range(27, 37), 45, 46, 47, *range(50, 59)})
 _NOT_DATE = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
+_ZEROS = re.compile(r"00+(-0+)*")
+_LANGUAGE_OR_ESCAPE = re.compile(r"\[\$-[^\]]*\]|[\\\"]")
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a day has no zone
 _EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001 - same
 _LARGEST_SERIAL = 2_958_466
@@ -39,6 +42,7 @@ class _Book:
 
     texts: list[str] = field(default_factory=list)
     date_styles: frozenset[int] = frozenset()
+    zeros: Mapping[int, str] = field(default_factory=dict)
     epoch: datetime = _EPOCH
 
 
@@ -138,7 +142,7 @@ def _read_book(archive: zipfile.ZipFile) -> _Book:
     if "xl/styles.xml" in names:
         styles = _Styles()
         _read(archive, "xl/styles.xml", styles.start)
-        book.date_styles = styles.dates
+        book.date_styles, book.zeros = styles.dates, styles.zeros
 
     def properties(name: str, attributes: Mapping[str, str], _: int) -> None:
         if name == "workbookPr" and attributes.get("date1904") in {"1", "true"}:
@@ -181,7 +185,7 @@ class _Texts:
 
 
 class _Styles:
-    """Which cell styles show a date or time."""
+    """Which cell styles show a date or time, and which fill numbers up with zeros."""
 
     def __init__(self) -> None:
         self.codes: dict[int, str] = {}
@@ -199,6 +203,12 @@ class _Styles:
     @property
     def dates(self) -> frozenset[int]:
         return frozenset(i for i, code in enumerate(self.styles) if self._is_date(code))
+
+    @property
+    def zeros(self) -> dict[int, str]:
+        codes = (self.codes.get(number, "").split(";")[0] for number in self.styles)
+        masks = enumerate(_LANGUAGE_OR_ESCAPE.sub("", code) for code in codes)
+        return {style: mask for style, mask in masks if _ZEROS.fullmatch(mask)}
 
     def _is_date(self, number: int) -> bool:
         if number not in self.codes:
@@ -274,7 +284,8 @@ class _Sheet:
         if _number(self.style) in self.book.date_styles and 0 <= value < _LARGEST_SERIAL:
             return _moment(value, self.book.epoch)
         if value == int(value) and abs(value) < 10**_SURE_DIGITS:
-            return str(int(value))
+            mask = self.book.zeros.get(_number(self.style), "")
+            return _filled_up(int(value), mask) if mask and value >= 0 else str(int(value))
         plain = format(value, f".{_SURE_DIGITS}g")
         return plain.upper() if "e+" in plain else _without_exponent(plain)
 
@@ -286,6 +297,21 @@ class _Sheet:
         wide = max(last, self.width)
         self.writer.writerow([self.cells.get(column, "") for column in range(1, wide + 1)])
         self.numbers.append(self.row)
+
+
+def _filled_up(value: int, mask: str) -> str:
+    """Return a number with the leading zeros and hyphens of its format.
+
+    >>> _filled_up(1234, "00000"), _filled_up(123456, "00000"), _filled_up(12345678, "00000-0000")
+    ('01234', '123456', '01234-5678')
+    """
+    groups = mask.split("-")
+    digits = str(value).zfill(sum(map(len, groups)))
+    shown: list[str] = []
+    for group in reversed(groups[1:]):
+        shown.insert(0, digits[-len(group) :])
+        digits = digits[: -len(group)]
+    return "-".join([digits, *shown])
 
 
 def _moment(serial: float, epoch: datetime) -> str:

@@ -10,21 +10,30 @@ from xml.sax.saxutils import escape
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
-STYLES = f"""<?xml version="1.0"?><styleSheet xmlns="{_MAIN}">
-<numFmts count="2"><numFmt numFmtId="164" formatCode="dd/mm/yyyy\\ hh:mm"/>
-<numFmt numFmtId="165" formatCode="[Red]&quot;days&quot;\\ 0.00"/></numFmts>
+_STYLES = f"""<?xml version="1.0"?><styleSheet xmlns="{_MAIN}">
+<numFmts count="3"><numFmt numFmtId="164" formatCode="dd/mm/yyyy\\ hh:mm"/>
+<numFmt numFmtId="165" formatCode="[Red]&quot;days&quot;\\ 0.00"/>
+<numFmt numFmtId="166" formatCode="{{code}}"/></numFmts>
 <cellStyleXfs><xf numFmtId="14"/></cellStyleXfs>
-<cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="164"/><xf numFmtId="165"/></cellXfs>
+<cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="164"/><xf numFmtId="165"/>
+<xf numFmtId="166"/></cellXfs>
 </styleSheet>"""
-DATE, MOMENT, PLAIN = 1, 2, 3
+DATE, MOMENT, PLAIN, CODED = 1, 2, 3, 4
 
 Cell = str | float | tuple[float, int] | None
 
 
 def workbook(
-    rows: Sequence[Sequence[Cell]], *, sheet: str = "Sales", first: Sequence[str] = ()
+    rows: Sequence[Sequence[Cell]],
+    *,
+    sheet: str = "Sales",
+    first: Sequence[str] = (),
+    code: str = "General",
 ) -> bytes:
-    """Return a workbook; a cell is a text, a number, a number with its style, or empty."""
+    """Return a workbook; a cell is a text, a number, a number with its style, or empty.
+
+    ``code`` is the number format of the style ``CODED``.
+    """
     texts: list[str] = []
     lines = []
     for number, row in enumerate(rows, 1):
@@ -46,7 +55,7 @@ def workbook(
             for i in range(1, len(names) + 1)
         )
         + "</Relationships>",
-        "xl/styles.xml": STYLES,
+        "xl/styles.xml": _STYLES.format(code=escape(code, {'"': "&quot;"})),
         "xl/sharedStrings.xml": f'<sst xmlns="{_MAIN}">'
         + "".join(f'<si><t xml:space="preserve">{escape(text)}</t></si>' for text in texts)
         + "</sst>",
