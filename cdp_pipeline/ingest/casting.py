@@ -42,7 +42,8 @@ MEANINGS = {
     "number": "is not a number, or has too many decimals",
     "boolean": "is none of the declared words for yes and no",
     "date": "is not a date of the declared format",
-    "timestamp": "is not a date and time of the declared format",
+    "timestamp": "is not a date and time of the declared format, or one that clocks left out when "
+    "they went forward",
 }
 """What is wrong with a value that could not be taken, by declared type."""
 
@@ -272,6 +273,15 @@ def _counted(clean: str, unit: str) -> str:
 
 
 def _to_utc(local: str, zone: str) -> str:
+    """Return SQL of a local time in UTC, or NULL where clocks that went forward left it out.
+
+    DuckDB moves such a time on by an hour; only from UTC and back is it seen. A midnight stays what
+    it is written for, the day's first moment: some zones change their clocks then. Of an hour that
+    comes twice the second one is taken.
+    """
     if zone == "UTC":
         return local
-    return f"timezone('UTC', timezone({quote_literal(zone)}, {local}))"
+    there = quote_literal(zone)
+    moment = f"timezone({there}, {local})"
+    is_there = f"timezone({there}, {moment}) = {local} or {local} = date_trunc('day', {local})"
+    return f"case when {is_there} then timezone('UTC', {moment}) end"

@@ -1,4 +1,4 @@
-"""Records that writers by hand leave: commas too many, as in an array without its brackets."""
+"""Commas too many, as in an array without its brackets, and times that no clock showed."""
 
 from __future__ import annotations
 
@@ -70,3 +70,27 @@ def test_objects_of_a_line_are_read_whatever_stands_between(
 ) -> None:
     line = "".join(json.dumps(value) + between for value in objects).strip()
     assert [value for _, value in read_line(line.encode())] == objects
+
+
+@pytest.mark.parametrize(
+    ("zone", "local", "moment"),
+    [
+        ("Europe/Berlin", "2026-03-29 01:59:59", "2026-03-29 00:59:59"),
+        ("Europe/Berlin", "2026-03-29 02:00:00", None),
+        ("Europe/Berlin", "2026-03-29 02:59:59", None),
+        ("Europe/Berlin", "2026-03-29 03:00:00", "2026-03-29 01:00:00"),
+        ("Europe/Berlin", "2026-10-25 02:30:00", "2026-10-25 01:30:00"),  # the second of two
+        ("Europe/Berlin", "2026-03-29 02:30:00+02:00", "2026-03-29 00:30:00"),
+        ("UTC", "2026-03-29 02:30:00", "2026-03-29 02:30:00"),
+        ("America/Sao_Paulo", "2018-11-04 00:30:00", None),
+        ("America/Sao_Paulo", "2018-11-04 00:00:00", "2018-11-04 03:00:00"),  # the day's beginning
+    ],
+)
+def test_a_time_that_clocks_left_out_sets_its_row_aside(
+    stage: Stage, zone: str, local: str, moment: str | None
+) -> None:
+    columns = {"id": {}, "at": {"type": "timestamp", "time_zone": zone}}
+    outcome = stage(f"id,at\n1,{local}\n".encode(), make_contract(columns), max_rejected_share=1.0)
+    assert [str(row["at"]) for row in outcome.rows] == ([moment] if moment else [])
+    assert [row["rule"] for row in outcome.aside] == ([] if moment else ["at_type"])
+    assert all("clocks left out" in row["reason"] for row in outcome.aside)
