@@ -51,8 +51,15 @@ _NO_DATES = frozenset(
     {"0000-00-00", "0000-00-00 00:00:00", "1900-01-01", "1900-01-01 00:00:00",
      "1900-01-01 00:00:00.000", "9999-12-31", "00.00.0000", "01.01.1900", "01/01/1900"}
 )  # fmt: skip
-_WORDS_OF_YES = ("true", "t", "yes", "y", "1", "ja", "j", "oui", "o", "si", "sí", "s", "x", "on")
-_WORDS_OF_NO = ("false", "f", "no", "n", "0", "nein", "non", "nee", "não", "nao", "off")
+_WORDS_OF_YES = (
+    "true", "t", "yes", "y", "1", "ja", "j", "oui", "o", "si", "sí", "sì", "s", "x", "on", "sim",
+    "да", "так", "tak", "ano", "áno", "igen", "evet", "kyllä", "ναι", "wahr", "vrai", "verdadero",  # noqa: RUF001 - other alphabets
+    "vero", "waar",
+)  # fmt: skip
+_WORDS_OF_NO = (
+    "false", "f", "no", "n", "0", "nein", "non", "nee", "não", "nao", "off", "нет", "ні", "nie",
+    "ne", "nem", "hayır", "ei", "nej", "nei", "όχι", "falsch", "faux", "falso", "onwaar",  # noqa: RUF001 - other alphabets
+)  # fmt: skip
 _KNOWN_YES, _KNOWN_NO = set(_WORDS_OF_YES[:5]), set(_WORDS_OF_NO[:5])
 _COUNTS = frozenset({"quantity", "line_no", "age", "birth_year", "birth_month", "birth_day"})
 _IDENTIFIERS = frozenset(
@@ -212,8 +219,20 @@ def _kind(found: Field, look: Numbers, marks: Marks) -> Kind:
     padded = sum(v != v.strip() for v in found.values if v.strip())
     if kind.type == "text" and padded > _MOSTLY * len(found.filled):
         kind.keys["strip"] = " " + str(kind.keys.get("strip", ""))
+    _strip_marks(kind)
     _settle_nulls(kind, nulls)
     return kind
+
+
+def _strip_marks(kind: Kind) -> None:
+    """Strip marks that nobody sees from the ends of values, lest keys with them match none."""
+    seen = kind.field.marks
+    if kind.type != "text":  # blanks of every width are trimmed anyway
+        seen = "".join(mark for mark in seen if not mark.isspace())
+    if seen:
+        kind.keys["strip"] = "".join(dict.fromkeys(f" {seen}{kind.keys.get('strip', '')}"))
+        named = ", ".join(f"U+{ord(mark):04X}" for mark in seen)
+        kind.note = "; ".join(filter(None, [kind.note, f"{named} at the ends of values: stripped"]))
 
 
 def _tag_by_values(kind: Kind, values: list[str]) -> None:

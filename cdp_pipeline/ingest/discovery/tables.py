@@ -31,6 +31,7 @@ from cdp_pipeline.project.column_tags import tag_of
 from cdp_pipeline.project.contracts import EACH
 
 _DEFAULTS = Dialect()
+_MOST_ABOVE = 6
 _MOSTLY = 0.8
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
 
@@ -126,8 +127,8 @@ def _sample(text: str, tail: str, dialect: Dialect, content: Content) -> Sample:
             kept.pop()
     records = list(read_records("\n".join(kept), dialect))
     rows = [fields for _, fields in records]
-    if _has_line_above(rows):
-        skipped = dialect.skip_lines + records[1][0]
+    if above := _lines_above(rows):
+        skipped = dialect.skip_lines + records[above][0]
         found = _sample(text, tail, replace(dialect, skip_lines=skipped), content)
         return replace(found, delivery={**found.delivery, "skip_lines": skipped})
     if not rows:
@@ -180,15 +181,23 @@ def _records_alone(
     return [row for number, row in enumerate(kept) if number not in sums], names[lacking]
 
 
-def _has_line_above(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether a line of groups stands above the header, each over several columns."""
-    if len(rows) < 3 or all(cell.strip() for cell in rows[0]):  # noqa: PLR2004 - two, and a record
-        return False
-    is_named = all(cell.strip() for cell in rows[1]) and _is_header(rows[1], rows[2:])
-    tags = [
-        sum(tag_of(cell.strip()) is not None for cell in row if cell.strip()) for row in rows[:2]
-    ]
-    return is_named and len(rows[0]) == len(rows[1]) and tags[1] > tags[0]
+def _lines_above(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many lines stand above the header, as wide as it.
+
+    That is one of groups, each over several columns, or some of a title that are mostly empty.
+    """
+    most_tags = fullest = 0
+    for number, row in enumerate(rows[: min(_MOST_ABOVE + 1, len(rows) - 1)]):
+        filled = [text for cell in row if (text := cell.strip())]
+        tags = sum(tag_of(text) is not None for text in filled)
+        if len(row) != len(rows[0]):
+            return 0
+        if len(filled) == len(row):
+            return number if tags > most_tags and _is_header(row, rows[number + 1 :]) else 0
+        most_tags, fullest = max(most_tags, tags), max(fullest, len(filled))
+        if number and fullest * 2 > len(row):
+            return 0
+    return 0
 
 
 def _settled(names: list[str], width: int) -> tuple[list[str], list[str]]:

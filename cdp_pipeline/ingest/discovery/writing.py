@@ -14,6 +14,7 @@ import yaml
 
 from cdp_pipeline.ingest.discovery.draft import Draft, Drafted, bounds, vocabulary
 from cdp_pipeline.ingest.discovery.feeding import Ask, Proposal
+from cdp_pipeline.ingest.discovery.sample import UNSEEN
 from cdp_pipeline.project.yaml_source import ASK
 
 _PLAIN = re.compile(r"[A-Za-z_./][\w./+*%:#-]*( [\w./+*%-]+)*")
@@ -211,4 +212,5 @@ def scalar(value: object) -> str:
     text = str(value)
     if _PLAIN.fullmatch(text) and ": " not in text and yaml.safe_load(text) == text:
         return text
-    return json.dumps(text, ensure_ascii=False)
+    written = json.dumps(text, ensure_ascii=False)
+    return "".join(f"\\u{ord(mark):04X}" if mark in UNSEEN else mark for mark in written)

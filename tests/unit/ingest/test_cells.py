@@ -1,10 +1,11 @@
-"""Cells that show something else than what is stored in them."""
+"""Cells that show something else than what is in them, and what a first look makes of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from cdp_pipeline.ingest.discovery.looking import draft_sources
 from cdp_pipeline.ingest.discovery.writing import write_draft
@@ -51,3 +52,66 @@ def test_a_column_shown_with_leading_zeros_is_drafted_as_text(tmp_path: Path) ->
     line = next(line for line in draft.splitlines() if "area:" in line)
     assert "integer" not in line
     assert "begins with zeros" in draft
+
+
+def _draft(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
+    return write_draft(draft_sources(path, name="orders", landing=path.parent / "landing")[0])
+
+
+@pytest.mark.parametrize("mark", ["\u00a0", "\u200b", "\u2060", "\ufeff"])
+def test_marks_that_nobody_sees_are_stripped_from_ends_and_stay_inside(
+    tmp_path: Path, mark: str
+) -> None:
+    lines = [
+        f"A{1000 + n}{mark * (n == 7)},{mark * (n == 9)}S{n % 3},Anna{mark}B{n}\n"
+        for n in range(24)
+    ]
+    draft = _draft(tmp_path / "orders.csv", "order_id,sku,customer_name\n" + "".join(lines))
+    columns = yaml.safe_load(draft[draft.index("columns:") :].split("\n\n")[0])["columns"]
+    assert columns["order_id"]["strip"] == columns["sku"]["strip"] == f" {mark}"
+    assert "strip" not in columns["customer_name"]
+    assert mark not in draft, "what nobody sees is spelled out"
+
+
+_HEADER = "order_id,order_date,amount,customer_name,quantity\n"
+_RECORDS = "".join(f"A{n},2026-11-{n:02d},{n}.50,Anna {n},{n % 5}\n" for n in range(10, 30))
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "Sales report,,,,\n,,,,\n",
+        "Sales report,,,,\nNovember 2026,,,,\n",
+        "Sales report,,,,2026-11-27\nStore:,12,,,\n",
+        "Sales report,,,,\n,,,,\n,,,,\n",
+    ],
+)
+def test_the_header_is_found_under_title_lines_as_wide_as_it(tmp_path: Path, above: str) -> None:
+    draft = _draft(tmp_path / "orders.csv", above + _HEADER + _RECORDS)
+    assert f"skip_lines: {above.count(chr(10))}" in draft
+    assert "order_date: {type: date}" in draft
+
+
+def test_records_with_gaps_are_no_title(tmp_path: Path) -> None:
+    draft = _draft(tmp_path / "orders.csv", f"{_HEADER}A1,,,,\nA2,,,,\n{_RECORDS}")
+    assert "skip_lines" not in draft
+    assert "customer_name" in draft
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [
+        ("да", "нет"), ("ja", "nej"), ("tak", "nie"), ("ano", "ne"), ("sim", "não"),
+        ("sì", "no"), ("evet", "hayır"), ("kyllä", "ei"), ("igen", "nem"), ("wahr", "falsch"),  # noqa: RUF001 - other alphabets
+        ("vrai", "faux"), ("ναι", "όχι"),  # noqa: RUF001 - other alphabets
+    ],
+)  # fmt: skip
+def test_words_for_yes_and_no_of_many_languages_are_flags(
+    tmp_path: Path, yes: str, no: str
+) -> None:
+    lines = (f"A{n},{yes if n % 3 else no.title()}\n" for n in range(1000, 1024))
+    draft = _draft(tmp_path / "orders.csv", "order_id,gift_wrap\n" + "".join(lines))
+    columns = yaml.safe_load(draft[draft.index("columns:") :].split("\n\n")[0])["columns"]
+    flag = columns["gift_wrap"]
+    assert (flag["type"], flag["true_values"], flag["false_values"]) == ("boolean", [yes], [no])
