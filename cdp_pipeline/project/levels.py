@@ -233,18 +233,20 @@ def namesakes_address(evidence: Evidence, argument: Argument) -> Agreement:
 def mailbox_alike(evidence: Evidence, argument: Argument) -> Agreement:
     """Addresses alike in what is more than a name, or one letter apart at one provider.
 
-    Namesakes choose addresses alike, but not with the same digits at the same provider, where
-    every address is given once; there a letter too many is a slip of one person.
+    Namesakes choose addresses alike, with other digits where the letters are taken; but not with
+    the same digits at the same provider, where every address is given once: there a letter too
+    many is a slip of one person. Another first letter is none: relatives differ by their initials.
     """
     least = _share(argument, "mailbox alike")
     _only(evidence, "email")
     slip = (
-        "l.email_host = r.email_host and l.email_digits = r.email_digits "
-        f"and l.email_core <> r.email_core and {_similarity('email')} >= {_CLOSE} "
+        "l.email_host = r.email_host "
+        "and l.email_core <> r.email_core and l.email_name[1] = r.email_name[1] "
+        f"and {_similarity('email')} >= {_CLOSE} "
         "and damerau_levenshtein(l.email_name, r.email_name) <= 1"
     )
     return Agreement(
-        "abs(l.email_length - r.email_length) <= 1 "
+        "abs(l.email_length - r.email_length) <= 1 and l.email_digits = r.email_digits "
         f"and (({_PECULIAR} and {_similarity('email')} >= {least}) or ({slip}))"
     )
 

@@ -23,7 +23,8 @@ from cdp_pipeline.identity.grouping.remembered import (
     spend_ids,
 )
 from cdp_pipeline.identity.standard.extras import held_tags
-from cdp_pipeline.identity.standard.nodes import fold_sql, word_fields
+from cdp_pipeline.identity.standard.nodes import word_fields
+from cdp_pipeline.identity.standard.spelling import fold_sql
 from cdp_pipeline.storage.warehouse import describe, fetch_value, has_table
 
 CUSTOMER_COLUMNS = ("customer_id", "old_customer_id", "owner_id")

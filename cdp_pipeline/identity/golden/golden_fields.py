@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cdp_pipeline.identity.standard.nodes import street_key_sql
+from cdp_pipeline.identity.standard.spelling import street_key_sql
 from cdp_pipeline.project.survivorship import FieldGroup
 from cdp_pipeline.storage.warehouse import quote_literal
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import duckdb
 
-from cdp_pipeline.identity.standard.nodes import street_key_sql
+from cdp_pipeline.identity.standard.spelling import street_key_sql
 from cdp_pipeline.storage.warehouse import has_table
 
 SEVERAL_ORDERS = 2

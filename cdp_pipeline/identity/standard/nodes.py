@@ -26,6 +26,8 @@ from cdp_pipeline.identity.standard.extras import (
     node_select,
     word_tags,
 )
+from cdp_pipeline.identity.standard.mailboxes import email_own_sql, rest_sql
+from cdp_pipeline.identity.standard.spelling import fold_sql, letter_mask, street_key_sql
 from cdp_pipeline.storage.warehouse import has_table
 
 PARTICLES = "van|von|der|den|de|del|della|di|da|dos|du|la|le|las|los|ter|ten|bin|ibn|al|el|st"
@@ -165,6 +167,7 @@ left join identity_family_name_words as f on f.word = r.family_name
 left join identity_postcode_words as p on p.word = r.postcode
 left join identity_street_words as w on w.street = r.street
 left join identity_nicknames as k on k.name = r.given_name
+left join identity_nicknames as n on n.name = {email_rest}
 {extra_joins}
 """
 
@@ -172,20 +175,6 @@ _IS_PROFILE = "r.record_kind in ('loyalty', 'account')"
 
 _MAILBOX_YEAR = "'(?:^|[^0-9])((?:19[2-9][0-9]|20[01][0-9])|[0-9][0-9])(?:[^0-9]|$)'"
 """anna1978 and anna_78, but neither anna4 nor anna5519."""
-
-_EMAIL_OWN = """
-length(replace(
-    replace(
-        replace({folded_letters}, coalesce(replace(f.folded, ' ', ''), '?'), ''),
-        coalesce(split_part(f.folded, ' ', -1), '?'),
-        ''
-    ),
-    coalesce(g.folded, '?'),
-    ''
-))
-"""
-# Letters of an address that the owner's names do not explain: namesakes have the same addresses
-# at other providers, but hardly the same peculiarity.
 
 _NICKNAMES = """
 create or replace temp table identity_nicknames as
@@ -317,9 +306,8 @@ def _nodes_sql(held: list[str], *, ids: str) -> str:
         ids=ids,
         is_profile=_IS_PROFILE,
         family_first=f"regexp_extract(f.folded, '^(?:(?:{PARTICLES}) )*([^ ]+)', 1)",
-        email_own=_EMAIL_OWN.format(
-            folded_letters=fold_sql("regexp_replace(r.core, '[0-9]+', '', 'g')")
-        ),
+        email_own=email_own_sql(),
+        email_rest=rest_sql(),
         birth_year=birth_year_sql(held),
         mailbox_year=_MAILBOX_YEAR,
         extras=node_select(held),
@@ -340,39 +328,3 @@ def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
             pairs.add((row["name2"], row["name1"]))
     ordered = sorted(pairs)
     con.execute(_NICKNAMES, {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]})
-
-
-def fold_sql(column: str) -> str:
-    """Return SQL for a name without the marks of its spelling.
-
-    Müller, Mueller and Muller are one name, as are Aagaard and Ågård; so are MacDonald and
-    McDonald. Short names stay as they are: Joe is not Jo.
-    """
-    plain = column
-    for written, heard in (("ae", "a"), ("oe", "o"), ("ue", "u"), ("aa", "a")):
-        plain = f"replace({plain}, '{written}', '{heard}')"
-    return (
-        f"case when length({column}) < 5 then {column} "
-        f"when starts_with({column}, 'mac') then 'mc' || {plain}[4:] else {plain} end"
-    )
-
-
-def street_key_sql(column: str) -> str:
-    """Return SQL for the words of a street line in one order.
-
-    "flat 3 12 high st" and "12 high st flat 3" are one place.
-    """
-    return f"array_to_string(list_sort(string_split({column}, ' ')), ' ')"
-
-
-def letter_mask(column: str) -> str:
-    """Return SQL for the set of letters in a text as 26 bits.
-
-    Two words that differ in many letters cannot be alike; counting bits is thirty times cheaper
-    than comparing texts.
-    """
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    return " | ".join(
-        f"(cast(contains({column}, '{letter}') as integer) << {place})"
-        for place, letter in enumerate(letters)
-    )

@@ -57,6 +57,8 @@ CASES = [
     ("e-mail", {"email": "e.smith+shop@web.de"}, "same mailbox"),
     ("e-mail", {"email": "e.smith@gmx.de"}, "same name at another provider"),
     ("e-mail", {"email": "e.smyth@web.de"}, "alike"),
+    ("e-mail", {"email": "f.smith@web.de", "family_name": "Smith"}, "differs"),  # a relative
+    ("e-mail", {"email": "e.smyth7@web.de"}, "differs"),
     ("year in the mailbox", {"email": "anna1956@gmx.de"}, "missing"),
     ("year in the mailbox", {"email": "anna5619@gmx.de", "birth_date": None}, "missing"),
     (

@@ -5,13 +5,13 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from cdp_pipeline.identity.standard.nodes import fold_sql
 from cdp_pipeline.identity.standard.providers import (
     GREAT_MINIMUM,
     SLIP_RATIO,
     SMALL_PROVIDERS,
     find_provider_slips,
 )
+from cdp_pipeline.identity.standard.spelling import fold_sql
 
 
 def slips(**providers: int) -> dict[str, str]:
