@@ -45,7 +45,7 @@ def redact_delivery(
 
     Raises:
         RefusedError: The file is broken; while the pieces are taken.
-        UnicodeError: So are its letters; as above.
+        ValueError: Its letters or records are of a kind that cannot be rewritten; as above.
     """
     delivery = contract.delivery
     is_simple = len(delivery.delimiter) == 1 and not delivery.escape

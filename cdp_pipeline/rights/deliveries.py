@@ -189,7 +189,7 @@ def _redact(
         with open_like(path, draft) as stream:
             for piece in pieces:
                 stream.write(redact_bytes(piece, searcher)[0] if searcher else piece)
-    except (RefusedError, UnicodeError):  # a broken file, which was refused
+    except (RefusedError, ValueError):  # letters or records that no reader of ours rewrites
         draft.unlink()
         return False
     return True

@@ -85,6 +85,17 @@ def test_a_record_goes_with_the_lines_that_its_quotes_hold(tmp_path: Path) -> No
     assert data == b"id,name\n\n\n\n2,Bob\n\n"
 
 
+def test_records_that_cannot_be_rewritten_are_refused_and_not_passed_on(tmp_path: Path) -> None:
+    path = tmp_path / "people.jsonl"
+    path.write_text('{"id": "1"}\n{"id": "2", "name": "Bob"},{"id": "3"}\n')
+    delivery = {"path": "people/*.jsonl", "format": "jsonl"}
+    contract = SourceContract.model_validate({**PEOPLE, "delivery": delivery})
+    pieces = redact_delivery(path, contract, [2], is_detaching=True)
+    assert pieces is not None
+    with pytest.raises(ValueError, match="Extra data"):
+        list(pieces)
+
+
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
     line = b"1," + b"Anna " * 30 + b"\n"
