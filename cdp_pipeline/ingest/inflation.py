@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -64,10 +64,16 @@ def member_names(path: Path, pattern: str = "") -> list[str]:
     """Return the files of a .zip whose names match, in order; none that only macOS knows.
 
     Raises:
-        RefusedError: The archive is broken.
+        RefusedError: The archive is broken, or names a place outside itself.
     """
     with _opened(path) as archive:
         names = [i.filename for i in archive.infolist() if not i.is_dir()]
+    astray = [n for n in names if n.startswith("/") or ".." in PureWindowsPath(n).parts]
+    if astray:
+        raise RefusedError(
+            f"the archive names a place outside itself: {astray[0]!r}",
+            hint="No export is packed so; ask who made it, and for an archive without such paths.",
+        )
     plain = [n for n in names if not any(p.startswith((".", "__")) for p in Path(n).parts)]
     return sorted(n for n in plain if fnmatch.fnmatchcase(Path(n).name, pattern or "*"))
 

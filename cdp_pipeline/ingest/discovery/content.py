@@ -13,8 +13,15 @@ from pathlib import Path
 from typing import Literal
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.ingest.inflation import CHUNK, is_compressed, read_chunks, unpack_member
+from cdp_pipeline.ingest.inflation import (
+    CHUNK,
+    is_compressed,
+    member_names,
+    read_chunks,
+    unpack_member,
+)
 from cdp_pipeline.ingest.readers import ZIP_SUFFIX
+from cdp_pipeline.ingest.refusal import RefusedError
 
 SAMPLE_BYTES = 8 << 20
 """Bytes of a delivery that are looked at."""
@@ -83,12 +90,15 @@ def open_contents(path: Path, scratch: Path) -> list[Content]:
 
 
 def _member_names(path: Path) -> list[str]:
+    try:
+        names = member_names(path)
+    except RefusedError as error:
+        raise ConfigError(error.reason, where=str(path), hint=error.hint) from error
     with zipfile.ZipFile(path) as archive:
-        names = [i.filename for i in archive.infolist() if not i.is_dir() and i.file_size]
-    plain = [n for n in names if not any(p.startswith((".", "__")) for p in Path(n).parts)]
-    if not plain:
+        filled = [name for name in names if archive.getinfo(name).file_size]
+    if not filled:
         raise ConfigError("the archive holds no file", where=str(path), hint="Look at another one.")
-    return sorted(plain)
+    return filled
 
 
 def _member(path: Path, name: str, scratch: Path) -> Content:

@@ -117,3 +117,14 @@ def test_sheets_that_people_do_not_see_are_told_from_others(tmp_path: Path) -> N
     book = workbook(tmp_path / "book.xlsx", '<c r="A2"><v>1</v></c>')
     assert sheet_names(book) == ["Notes", "Old"]
     assert sheet_names(book, visible_only=True) == ["Notes"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/orders.csv", "/etc/orders.csv", "a\\..\\..\\orders.csv"]
+)
+def test_an_archive_that_leads_out_of_itself_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(name, TABLE)
+    with pytest.raises(ConfigError, match="names a place outside itself"):
+        look(tmp_path, stream.getvalue(), "orders.zip")

@@ -6,7 +6,8 @@ import duckdb
 import pytest
 
 from cdp_pipeline.identity.erasure.subjects import Subject
-from cdp_pipeline.rights.traces import find_traces
+from cdp_pipeline.privacy.suppression import create_normalisers
+from cdp_pipeline.rights.traces import Traces, find_traces, load_values, records_of_values
 
 PERSON = ("linda", "lawrence")
 
@@ -44,3 +45,18 @@ def test_a_name_within_somebody_elses_is_no_trace(other: tuple[str, str]) -> Non
 def test_a_name_of_ones_own_is() -> None:
     with duckdb.connect() as con:
         assert _named(con, ("belinda", "lawrence"), ("linda", "law")) == {PERSON}
+
+
+def test_records_of_an_older_version_are_told_by_their_values() -> None:
+    with duckdb.connect() as con:
+        create_normalisers(con)
+        con.execute(
+            "create schema identity; create table identity.records as from (values "
+            "('web', 'A', 'Linda.Lawrence@example.com', null), "
+            "('crm', '1', null, '+447700900123'), "
+            "('crm', '2', 'linda.lawrence@example.org', '+447700900124')"
+            ") as t(source, record_key, email, phone)"
+        )
+        values = {("email", "linda.lawrence@example.com"), ("phone", "700900123")}
+        known = load_values(con, Traces(values=frozenset(values)), "erased_values")
+        assert records_of_values(con, known) == {("web", "A"), ("crm", "1")}
