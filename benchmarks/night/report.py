@@ -30,6 +30,11 @@ class Loads:
         start = self.nights[number]["startup"] if stage is None and kind == "cpu" else 0
         return start + sum(s[kind] + (s["imports"] if kind == "cpu" else 0) for s in steps)
 
+    def without_delivery(self, number: int) -> float:
+        """Return a night's CPU seconds without the step that erases people."""
+        steps = [s for s in self.nights[number]["steps"] if s["step"] == "deliver"]
+        return self.total(number) - sum(s["cpu"] + s["imports"] for s in steps)
+
     @property
     def delta(self) -> float:
         """Mean CPU seconds of a night after the load."""
@@ -57,6 +62,11 @@ def _steps(found: Loads, loads: list[Loads]) -> str:
             f"First deliveries: {megabytes:,.0f} MB; bare copy {found.copied['cpu']:.1f} CPU s "
             f"({megabytes / found.copied['cpu']:.0f} MB/s), load {found.total(0):.1f} CPU s "
             f"({megabytes / found.total(0):.1f} MB/s)."
+        ),
+        "",
+        (
+            f"People erased: {found.nights[0]['erased']:,} on the night of the load, then "
+            f"{', '.join(format(night['erased'], ',') for night in found.nights[1:])}."
         ),
         "",
         (
@@ -91,7 +101,9 @@ def _bars(loads: list[Loads]) -> str:
     found = loads[0]
     most = COPY_FACTOR * found.copied["cpu"] + found.total(0, stage="identity")
     share = found.delta / found.total(0)
-    imports = _imports(found, len(found.nights) - 1) / found.total(len(found.nights) - 1)
+    last = len(found.nights) - 1
+    quiet = found.without_delivery(last) / found.without_delivery(0)
+    imports = _imports(found, last) / found.total(last)
     bars = [
         (
             f"initial load within {COPY_FACTOR} bare copies plus linkage, {most:.1f} CPU s",
@@ -104,6 +116,11 @@ def _bars(loads: list[Loads]) -> str:
             found.peak < PEAK_MEGABYTES,
         ),
         (f"a night under {DELTA_SHARE:.0%} of the load", f"{share:.1%}", share < DELTA_SHARE),
+        (
+            f"the last night under {DELTA_SHARE:.0%} of the load, both without `deliver`",
+            f"{quiet:.1%}",
+            quiet < DELTA_SHARE,
+        ),
         (
             f"process start and imports under {IMPORT_SHARE:.0%} of a night",
             f"{imports:.1%}",

@@ -76,6 +76,7 @@ def _night(options: argparse.Namespace) -> dict[str, Any]:
     from cdp_pipeline.core.settings import load_settings  # noqa: PLC0415 - as above
     from cdp_pipeline.orchestration.runner import execute_step  # noqa: PLC0415 - as above
     from cdp_pipeline.orchestration.steps import nightly_graph  # noqa: PLC0415 - as above
+    from cdp_pipeline.rights.erasure import CERTIFICATES  # noqa: PLC0415 - as above
     from cdp_pipeline.storage.lock import hold_lock  # noqa: PLC0415 - as above
     from cdp_pipeline.storage.paths import DataPaths  # noqa: PLC0415 - as above
 
@@ -91,7 +92,14 @@ def _night(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "startup": time.process_time() - sum(c.cpu + c.imports for c in costs),
         "steps": [asdict(cost) for cost in costs],
+        "erased": _count_erased(DataPaths.of(context).privacy / CERTIFICATES, options.date),
     }
+
+
+def _count_erased(certificates: Path, day: date) -> int:
+    """Return how many people were erased on a date."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in certificates.glob("*.json")]
+    return sum(c["people"] for c in found if c["business_date"] == day.isoformat())
 
 
 def _cost(action: Callable[[], object]) -> tuple[float, float, float]:
