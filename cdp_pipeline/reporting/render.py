@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 import duckdb
@@ -130,11 +129,15 @@ def _read_block(con: duckdb.DuckDBPyConnection, project: Project, block: Block) 
 
 
 def _group(cards: Sequence[tuple[str, Card]]) -> list[Section]:
+    """Return sections in the order of their first cards; one title is one section."""
+    titles: dict[str, list[Card]] = {}
+    for title, card in cards:
+        titles.setdefault(title, []).append(card)
     return [
         Section(
             anchor="".join(c if c.isalnum() else "-" for c in title.lower()) or "top",
             title=title,
-            cards=tuple(card for _, card in members),
+            cards=tuple(members),
         )
-        for title, members in groupby(cards, key=lambda pair: pair[0])
+        for title, members in titles.items()
     ]
