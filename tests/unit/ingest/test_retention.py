@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.keys import new_key
+from cdp_pipeline.ingest.sealing import seal_deliveries
 from cdp_pipeline.ingest.sweeping import sweep
 from cdp_pipeline.ingest.touched import compare_staged
 from cdp_pipeline.privacy.retention import apply_retention
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage import versions
+from cdp_pipeline.storage.container import key_of
 from cdp_pipeline.storage.warehouse import open_build
 from tests.unit.ingest.conftest import NIGHT, Store
 from tests.unit.ingest.test_statements import MEMBERS
@@ -82,6 +88,21 @@ def test_a_delivery_past_its_time_goes_with_its_rows_and_files(events: Store) ->
     assert events.query(f"{proof} from ops.retention where kind = 'source'", SECOND) == [
         ("2026-11-15", "2026-11-20", 2, 1, 2)
     ]
+
+
+def test_encrypted_deliveries_go_as_those_in_clear_do(events: Store) -> None:
+    keys = KeySettings(master=SecretStr(new_key()))
+    events.make_context = partial(events.make_context, keys=keys)
+    first = events.context(FIRST)
+    data = publish(events, FIRST)
+    sealed = seal_deliveries(first, load_project(first.project_root))
+    assert (sealed.files, sealed.problems) == (6, [])
+    assert key_of(data / "landing" / OLD)
+    publish(events, SECOND)
+    assert [row[1] for row in events.ledger(SECOND)] == ["expired", "loaded"]
+    kept = [name for name in files_of(data) if not name.endswith((".json", ".jsonl"))]
+    assert len([name for name in kept if name.startswith("staging")]) == 1
+    assert [name for name in kept if name.startswith("landing")] == [f"landing/{NEW}"]
 
 
 def test_a_file_that_comes_back_after_its_time_is_not_read(events: Store) -> None:
