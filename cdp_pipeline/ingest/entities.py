@@ -118,14 +118,14 @@ def _keep_ledger(
     sources: list[_Source],
 ) -> int:
     """Complete the ledger of consent, whose statements outlive the files that brought them."""
-    header = project.table(STATEMENTS).header
-    kept = header.retention
+    spec = project.table(STATEMENTS)
+    kept = spec.header.retention
     return keep_ledger(
         con,
         night=context.business_date,
         expired=[(d.source, d.file_id) for d in _expired(sources)],
         kept_from=kept.kept_from(context.business_date) if kept else None,
-        spec=project.table(STATEMENTS),
+        spec=spec,
     )
 
 

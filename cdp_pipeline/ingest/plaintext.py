@@ -27,9 +27,9 @@ _TAIL_BYTES = 1 << 16
 _END_MARK = b"\x1a"
 _CR, _LF = 13, 10
 
-_MAGIC = {
+MAGIC = {
     b"PK\x03\x04": ("a ZIP or Excel file", "Export as CSV."),
-    b"\xd0\xcf\x11\xe0": ("an old Excel file", "Export as CSV."),
+    b"\xd0\xcf\x11\xe0": ("an old Excel file (.xls)", "Have it saved as .xlsx or CSV."),
     b"%PDF": ("a PDF", "Export as CSV."),
     b"\x1f\x8b": ("gzip data", "Give its name the suffix .gz."),
     b"\x28\xb5\x2f\xfd": ("zstd data", "Give its name the suffix .zst."),
@@ -42,6 +42,8 @@ _MAGIC = {
     b"-----BEGIN PGP": ("encrypted (PGP)", "Decrypt it before it is delivered."),
     b"PAR1": ("a Parquet file", "Set `format: parquet`."),
 }
+"""What other files begin with: what it is, and what to do."""
+
 _MARKUP = (b"<!doctype", b"<html", b"<?xml")
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 
@@ -125,7 +127,7 @@ def _first(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _refuse_other_formats(head: bytes, written: Format) -> None:
     if not head and written.format == "csv" and written.header:
         raise RefusedError("the file is empty", hint="The export was not written; ask the sender.")
-    for magic, (what, hint) in _MAGIC.items():
+    for magic, (what, hint) in MAGIC.items():
         if head.startswith(magic):
             raise RefusedError(f"it is {what}, not {written.format}", hint=hint)
     if head.lstrip()[:9].lower().startswith(_MARKUP):

@@ -61,7 +61,8 @@ qualify row_number() over (
 order by source, statement_id
 """
 
-_CARRIED = """
+_SAID = "purpose, channel, status, captured_at, legal_basis, wording_version, file_id, file_line"
+_CARRIED = f"""
     union all by name
     select
         statement_source as source,
@@ -69,40 +70,26 @@ _CARRIED = """
         source as person_source,
         record_key as person_record_key,
         statement_id,
-        purpose,
-        channel,
-        status,
-        captured_at,
-        legal_basis,
-        wording_version,
-        file_id,
-        file_line,
+        {_SAID},
         recorded_on,
     from base.identity.consent_statements
     where (statement_source, file_id) in (
         select (unnest($sources::varchar[]), unnest($files::varchar[]))
     )
-"""
+"""  # noqa: S608 - constants
 
-_BY_RECORD = """
+_BY_RECORD = f"""
 select
     source as statement_source,
     statement_id,
     person_source as source,
     person_record_key as record_key,
-    purpose,
-    channel,
-    status,
-    captured_at,
-    legal_basis,
-    wording_version,
-    file_id,
-    file_line,
+    {_SAID},
     delivered_on,
     recorded_on,
 from staging.consents
 order by statement_source, statement_id
-"""
+"""  # noqa: S608 - constants
 
 _FIRST_NIGHTS = """
     select source, file_id, min(first_loaded_on) as first_loaded_on

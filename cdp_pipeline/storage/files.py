@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-_DRAFTS = (".tmp", ".new", ".part", ".erasing")
+_DRAFTS = (".tmp", ".new", ".part", ".erasing", ".sealing")
 """What the hidden names of files end in that are not whole yet."""
 
 

@@ -96,7 +96,7 @@ def open_build(
     Args:
         context: The run.
         is_compressed: Off for tables of the vault, which are published as Parquet: compressing
-            them for the hours of a night costs half of writing them.
+            them for the hours of a night too is work done twice.
 
     Raises:
         WarehouseError: A macro of ``sql/macros`` does not compile.

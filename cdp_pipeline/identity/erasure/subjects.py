@@ -78,7 +78,7 @@ def _tells(value: str) -> bool:
 
 _STRAYS = """
 create or replace temp table erasure_strays as
-select r.*
+select r.source, r.record_key, {fields}
 from identity.records as r
 anti join identity.customer_map as m on m.source = r.source and m.record_key = r.record_key
 """
@@ -213,7 +213,8 @@ def _of_customers(con: duckdb.DuckDBPyConnection, customers: Sequence[str]) -> d
     """Return people by living or dormant id."""
     if not customers:
         return {}
-    con.execute(_STRAYS)
+    fields = ", ".join(f"r.{field}" for field in IDENTIFIERS)
+    con.execute(_STRAYS.format(fields=fields))
     claims = " union all ".join(_CLAIM.format(field=field) for field in IDENTIFIERS)
     con.execute(_MEMBERS.format(claims=claims), {"customers": list(customers)})
     rows = con.execute(

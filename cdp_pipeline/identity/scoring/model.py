@@ -235,7 +235,7 @@ create or replace temp table identity_scored (
 
 def fit(con: duckdb.DuckDBPyConnection, design: Design) -> Parameters:
     """Fit recordlinkage's classifier with the household kernel on all candidate patterns."""
-    # Six nights of seven fit nothing: they are spared a second of importing scikit-learn.
+    # Six nights of seven fit nothing: they are spared the import of scikit-learn.
     import pandas as pd  # noqa: PLC0415
     import recordlinkage  # noqa: PLC0415
 

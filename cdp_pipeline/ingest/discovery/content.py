@@ -20,6 +20,7 @@ from cdp_pipeline.ingest.inflation import (
     read_chunks,
     unpack_member,
 )
+from cdp_pipeline.ingest.plaintext import MAGIC
 from cdp_pipeline.ingest.readers import ZIP_SUFFIX
 from cdp_pipeline.ingest.refusal import RefusedError
 
@@ -28,20 +29,7 @@ SAMPLE_BYTES = 8 << 20
 
 TAIL_BYTES = 1 << 16
 _MOST_INFLATED = 1 << 28
-_MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"PAR1", "parquet"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls): have it saved as .xlsx or CSV"),
-    (b"%PDF", "a PDF: ask for CSV"),
-    (b"\x1f\x8b", "gzip data: give its name the suffix .gz"),
-    (b"\x28\xb5\x2f\xfd", "zstd data: give its name the suffix .zst"),
-    (b"BZh", "bzip2 data: have it compressed with gzip or zstd"),
-    (b"\xfd7zXZ", "xz data: have it compressed with gzip or zstd"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: ask for .zip"),
-    (b"Rar!", "a RAR archive: ask for .zip"),
-    (b"\x89PNG", "a picture: ask for CSV"),
-    (b"\xff\xd8\xff", "a picture: ask for CSV"),
-    (b"-----BEGIN PGP", "encrypted (PGP): decrypt it before it is delivered"),
-)
+_PARQUET = b"PAR1"
 _ENCRYPTED = (".gpg", ".pgp", ".age", ".enc")
 
 Kind = Literal["text", "parquet", "excel"]
@@ -116,15 +104,11 @@ def _open(path: Path) -> Content:
         raise ConfigError(
             "it is encrypted", where=str(path), hint="Decrypt it before it is delivered."
         )
-    for magic, what in _MAGIC:
+    if head.startswith(_PARQUET):
+        return Content(path, "parquet", head, b"", is_whole)
+    for magic, (what, hint) in MAGIC.items():
         if head.startswith(magic):
-            if what == "parquet":
-                return Content(path, "parquet", head, b"", is_whole)
-            raise ConfigError(
-                f"it is {what.partition(':')[0]}",
-                where=str(path),
-                hint=f"{what.partition(': ')[2].capitalize()}.",
-            )
+            raise ConfigError(f"it is {what}", where=str(path), hint=hint)
     if head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
         raise ConfigError(
             "it is a web page", where=str(path), hint="It may be an error page of the download."

@@ -49,3 +49,4 @@ def test_whenever_it_died_one_whole_folder_is_left(
 
 def test_a_folder_that_is_missing_has_no_leftovers(tmp_path: Path) -> None:
     remove_leftovers(tmp_path / "versions", ".copy-")
+    assert not (tmp_path / "versions").exists()
