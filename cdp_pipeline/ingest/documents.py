@@ -75,10 +75,13 @@ class Documents:
             encoded = json.dumps(text[:LONGEST_TEXT]).encode()
         stream.write(encoded + b"\n")
         self.lines.add(line)
-        self.rows += self._elements(document) if is_record else 1
+        self.rows += self._elements(text, document) if is_record else 1
 
-    def _elements(self, document: Any) -> int:  # noqa: ANN401 - any JSON value
+    def _elements(self, text: str, document: Any) -> int:  # noqa: ANN401 - any JSON value
         """Return how many rows a record becomes: one for each element, at least one."""
+        names = () if self.is_xml else self.repeated
+        if any(text.count(f'"{step.name}"') > 1 for step in names):
+            document = json.loads(text, object_pairs_hook=_first_of_each)
         values = [document]
         for part in array_parts(tuple(self.repeated)):
             found = [self._array(value, part) for value in values]
@@ -100,6 +103,11 @@ class Documents:
         if isinstance(value, dict):
             return [value]
         return value if isinstance(value, list) else []
+
+
+def _first_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object as DuckDB reads it: of a key that stands twice, the first value."""
+    return dict(reversed(pairs))
 
 
 def _has_half_pairs(document: Any) -> bool:  # noqa: ANN401 - any JSON value

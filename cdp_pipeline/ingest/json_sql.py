@@ -6,10 +6,12 @@ with its text under ``#`` and its attributes under ``@name``. Nothing is read he
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cdp_pipeline.ingest.headers import spellings
+from cdp_pipeline.ingest.repeated_keys import has_repeats, usual_lists
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.record_paths import Step, array_of, array_parts, parse_path
 from cdp_pipeline.storage.warehouse import quote_literal
@@ -19,19 +21,35 @@ LONGEST_TEXT = 10_000
 """Characters that are kept of a record that is none."""
 
 _NOTHING = "[cast(null as json)]"
+_TEXT = (
+    "case when doc is not null and not _is_twofold then null when doc is null and json_valid(line) "
+    f"then left(json_extract_string(line, '$'), {LONGEST_TEXT}) else left(line, {LONGEST_TEXT}) end"
+)
 
 
 @dataclass
 class _Fields:
-    """Paths that one call extracts from a JSON value: a list costs what a single path does."""
+    """Paths that one call extracts from a JSON value: a list costs what a single path does.
+
+    Attributes:
+        name: Column of the texts.
+        source: The value.
+        paths: Paths of the texts, as DuckDB spells them.
+        objects: Steps to every object on the way, the value itself first.
+    """
 
     name: str
     source: str
     paths: list[str] = field(default_factory=list)
+    objects: dict[tuple[Step, ...], None] = field(default_factory=lambda: {(): None})
 
-    def add(self, path: str) -> str:
-        self.paths.append(path)
+    def add(self, steps: Sequence[Step], *, is_xml: bool) -> str:
+        self.paths.append(json_path(steps, is_xml=is_xml))
+        self.pass_by(steps)
         return f"{self.name}[{len(self.paths)}]"
+
+    def pass_by(self, steps: Sequence[Step]) -> None:
+        self.objects.update({tuple(steps[:end]): None for end in range(1, len(steps))})
 
     @property
     def sql(self) -> str:
@@ -39,6 +57,11 @@ class _Fields:
             return f"cast(null as varchar[]) as {self.name}"
         listed = ", ".join(quote_literal(path) for path in self.paths)
         return f"json_extract_string({self.source}, [{listed}]) as {self.name}"
+
+    def keys(self, source: str) -> str:
+        """Return SQL of the keys of every object on the way, a list for each."""
+        listed = ", ".join(quote_literal(json_path(steps)) for steps in self.objects)
+        return f"json_keys({source}, [{listed}])"
 
 
 def paths_of(contract: SourceContract) -> dict[str, list[tuple[Step, ...]]]:
@@ -55,17 +78,24 @@ def array_path(contract: SourceContract) -> tuple[Step, ...]:
     return max(arrays, key=len, default=())
 
 
-def record_relation(lines: str, contract: SourceContract) -> tuple[str, dict[str, str]]:
+def record_relation(
+    lines: str, contract: SourceContract, *, first: Iterable[Mapping[str, Any]] | None = None
+) -> tuple[str, dict[str, str]]:
     """Return a relation of text columns over a relation of records, and each column's SQL in it.
 
+    ``_text`` holds what is no record, and records in which ``_is_twofold``: a key stands twice.
+
     Args:
-        lines: FROM clause with one column ``line``: a record as JSON; others are kept as ``_text``.
+        lines: FROM clause with one column ``line``: a record as JSON.
         contract: The source's contract.
+        first: Some records, to tell which keys are usual; None if no key can stand twice.
     """
     is_xml = contract.delivery.format == "xml"
     arrays = array_parts(array_path(contract))
     inner = {1: ["item"], 2: ["outer_item", "item"]}.get(len(arrays), [])
     levels = [_Fields("whole_fields", "doc"), *(_Fields(f"{name}_fields", name) for name in inner)]
+    for fields, array in zip(levels, arrays, strict=False):
+        fields.pass_by(array)
     extra: list[str] = []
     texts: dict[str, str] = {}
     for name, paths in paths_of(contract).items():
@@ -77,23 +107,35 @@ def record_relation(lines: str, contract: SourceContract) -> tuple[str, dict[str
                 extra.append(f"{_select(fields.source, within, is_xml=is_xml)} as x{len(extra)}")
                 found.append(f"x{len(extra) - 1}")
             else:
-                found.append(fields.add(json_path(within, is_xml=is_xml)))
+                found.append(fields.add(within, is_xml=is_xml))
         texts[name] = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
-    records = (
-        "(select case when json_valid(line) and starts_with(ltrim(line), '{') then line end as doc,"  # noqa: S608 - literals quoted
-        f" line from {lines} where line is not null)"
-    )
-    text = (
-        "case when doc is not null then null when json_valid(line) "
-        f"then left(json_extract_string(line, '$'), {LONGEST_TEXT}) "
-        f"else left(line, {LONGEST_TEXT}) end as _text"
-    )
-    selected = [text, *(fields.sql for fields in levels), *extra]
+    records = _documents(lines, levels[0].keys("line") if first is not None else "")
+    selected = ["doc", "line", *(fields.sql for fields in levels), *extra]
     if arrays:
         records = _repeated(records, arrays, is_xml=is_xml)
         selected += [f"case when {levels[1].source} is not null then n end as _item"]
         selected += ["n = 1 as _is_first"]
-    return f"(select {', '.join(selected)} from {records})", texts  # noqa: S608 - literals quoted
+    if first is None:
+        selected += ["false as _is_twofold"]
+    else:
+        tests = [has_repeats("keys", usual_lists(first, levels[0].objects))]
+        tests += [has_repeats(fields.keys(fields.source)) for fields in levels[1:]]
+        selected += [f"{' or '.join(tests)} as _is_twofold"]
+    relation = f"(select {', '.join(selected)} from {records})"  # noqa: S608 - literals quoted
+    return f"(select *, {_TEXT} as _text from {relation})", texts  # noqa: S608 - literals quoted
+
+
+def _documents(lines: str, keys: str) -> str:
+    """Return a relation of lines, of those that are JSON objects as ``doc``, and of their keys.
+
+    To list keys costs little more than to see whether a line is JSON, and tells that, too.
+    """
+    listed = f"try({keys})" if keys else "if(json_valid(line), [], null)"
+    return (
+        "(select line, keys, "  # noqa: S608 - literals quoted
+        "case when keys is not null and starts_with(ltrim(line), '{') then line end as doc "
+        f"from (select line, {listed} as keys from {lines} where line is not null))"
+    )
 
 
 def _repeated(records: str, arrays: Sequence[Sequence[Step]], *, is_xml: bool) -> str:
@@ -109,8 +151,9 @@ def _repeated(records: str, arrays: Sequence[Sequence[Step]], *, is_xml: bool) -
         items = f"flatten(list_transform({items}, lambda o: {pairs}))"
         columns = "part.o as outer_item, part.i as item"
     return (
-        f"(select doc, line, {columns}, n from (select doc, line, unnest(items) as part, "  # noqa: S608 - literals quoted
-        f"generate_subscripts(items, 1) as n from (select doc, line, {items} as items "
+        f"(select doc, line, keys, {columns}, n from (select doc, line, keys, "  # noqa: S608 - literals quoted
+        "unnest(items) as part, generate_subscripts(items, 1) as n from "
+        f"(select doc, line, keys, {items} as items "
         f"from {records})))"
     )
 

@@ -14,7 +14,7 @@ from datetime import date
 import duckdb
 
 from cdp_pipeline.core.types import Severity
-from cdp_pipeline.ingest import cards
+from cdp_pipeline.ingest import cards, repeated_keys
 from cdp_pipeline.ingest.casting import MEANINGS, Casting, DeliveredText, cast_column
 from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.reading import Reading
@@ -68,8 +68,11 @@ class Judgement:
 
 
 _NOT_A_RECORD = Rule(
-    "not_a_record", "_text is not null", "the record is no JSON object, or is longer than 2 MB"
+    "not_a_record",
+    "_text is not null and not _is_twofold",
+    "the record is no JSON object, or is longer than 2 MB",
 )
+_TWOFOLD = Rule(repeated_keys.RULE, "_is_twofold", repeated_keys.MEANING)
 
 
 def judge_rows(
@@ -93,7 +96,7 @@ def judge_rows(
         ConfigError: A check of the contract is not a predicate.
     """
     rules = (
-        *([_NOT_A_RECORD] if reading.is_nested else [_blank_record(contract, reading)]),
+        *([_TWOFOLD, _NOT_A_RECORD] if reading.is_nested else [_blank_record(contract, reading)]),
         *_type_rules(contract, reading),
         *_text_rules(contract, reading),
         *_key_rules(contract),
@@ -148,7 +151,7 @@ def _clean_texts(
 ) -> str:
     """Return a relation of the clean texts, filled down where the contract says so."""
     clean = ", ".join(f"{c.clean} as {_text_name(name)}" for name, c in castings.items())
-    kept = ["_text"] if reading.is_nested else []
+    kept = ["_text", "_is_twofold"] if reading.is_nested else []
     kept += (
         ["_item", "_is_first"]
         if reading.is_repeated

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import fnmatch
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -56,9 +58,10 @@ def open_lines(text: PlainText, contract: SourceContract, scratch: Path) -> Read
         documents = Documents(scratch / "documents.txt", array)
         sequence_to_documents(text.path, documents, first_line=text.first_line)
         return replace(_open_documents(documents, contract), has_nul=text.has_nul)
-    messages = _look_into_records(text.path, contract)
+    first = _first_records(text.path)
+    messages = _look_into_records(first, contract)
     count = count_records(text.path, start=0, quote="")
-    relation, texts = record_relation(_LINES, contract)
+    relation, texts = record_relation(_LINES, contract, first=first)
     reading = Reading(
         relation=relation,
         path=text.path,
@@ -99,8 +102,9 @@ def open_markup(path: Path, contract: SourceContract, scratch: Path) -> Reading:
 
 
 def _open_documents(documents: Documents, contract: SourceContract) -> Reading:
-    messages = _look_into_records(documents.path, contract)
-    relation, texts = record_relation(_LINES, contract)
+    first = _first_records(documents.path)
+    messages = _look_into_records(first, contract)
+    relation, texts = record_relation(_LINES, contract, first=None if documents.is_xml else first)
     reading = Reading(
         relation=relation,
         path=documents.path,
@@ -117,21 +121,29 @@ def _open_documents(documents: Documents, contract: SourceContract) -> Reading:
     return split if split is reading else replace(split, rows=None)
 
 
-def _look_into_records(path: Path, contract: SourceContract) -> tuple[str, ...]:
-    """Return a warning about unknown keys in the first records.
-
-    Raises:
-        RefusedError: A required key stands in none of them.
-    """
+def _first_records(path: Path) -> list[dict[str, Any]]:
+    """Return the records in the head of a text with one on each line."""
     with path.open("rb") as stream:
         head = stream.read(SAMPLE_BYTES)
-    keys: dict[str, None] = {}
+    found = []
     for line in head.splitlines():
         try:
             document = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        keys.update(dict.fromkeys(document if isinstance(document, dict) else ()))
+        found += [document] if isinstance(document, dict) else []
+    return found
+
+
+def _look_into_records(
+    records: Sequence[Mapping[str, Any]], contract: SourceContract
+) -> tuple[str, ...]:
+    """Return a warning about unknown keys in the first records.
+
+    Raises:
+        RefusedError: A required key stands in none of them.
+    """
+    keys = {key: None for record in records for key in record}
     known = {n: {steps[0].name for steps in paths} for n, paths in paths_of(contract).items()}
     all_known = {name for names in known.values() for name in names}
     unknown = tuple(

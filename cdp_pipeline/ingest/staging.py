@@ -8,7 +8,7 @@ later (``entities``).
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from cdp_pipeline.ingest.deliveries import (
     staged_places,
 )
 from cdp_pipeline.ingest.drift import look_of_values, null_shares, unknown_values
-from cdp_pipeline.ingest.judging import Judgement, Rule, judge_rows
+from cdp_pipeline.ingest.judging import Judgement, judge_rows
 from cdp_pipeline.ingest.numbering import count_rules, number_rows
 from cdp_pipeline.ingest.readers import open_reading
 from cdp_pipeline.ingest.reading import MISSING_COLUMNS, NEW_COLUMNS, Reading
@@ -230,7 +230,8 @@ class _Staging:
         )
         number_rows(con, reading, rejected, split, scratch=self.scratch)
         counts = count_rules(con)
-        self._refuse_bad_share(counts, records)
+        meanings = {**{rule.name: rule.meaning for rule in judgement.rules}, **MEANINGS}
+        self._refuse_bad_share(counts, records, meanings)
         accepted = int(
             fetch_value(con, "select count(*) from read_parquet(?)", [str(split.target)])
         )
@@ -241,7 +242,7 @@ class _Staging:
                 records=records,
             )
         if counts:
-            _write_quarantine(con, self.delivery, judgement.rules, self.places.quarantine)
+            _write_quarantine(con, self.delivery, meanings, self.places.quarantine)
         messages = (*reading.messages, *said, *unknown_values(con, self.contract))
         if not records:
             messages = (*messages, "the file holds no records")
@@ -254,7 +255,9 @@ class _Staging:
             null_shares=null_shares(split.null_counts, rows=accepted),
         )
 
-    def _refuse_bad_share(self, counts: dict[str, int], records: int) -> None:
+    def _refuse_bad_share(
+        self, counts: dict[str, int], records: int, meanings: Mapping[str, str]
+    ) -> None:
         """Refuse a file with too many bad records; a single one never condemns a file."""
         counts = {rule: n for rule, n in counts.items() if rule != BLANK_RECORD}
         bad = sum(counts.values())
@@ -262,7 +265,7 @@ class _Staging:
             return
         rule, count = max(counts.items(), key=lambda item: (item[1], item[0]))
         look = look_of_values(self.con, rule.removesuffix("_type")) if "_type" in rule else ""
-        hint = f"Most frequent: {rule} ({count}). "
+        hint = f"Most frequent: {rule} ({count}): {meanings[rule]}. "
         hint += f"{look[0].upper()}{look[1:]}." if look else _MEND
         if rule == "not_utf8":
             hint = (
@@ -277,9 +280,8 @@ class _Staging:
 
 
 def _write_quarantine(
-    con: duckdb.DuckDBPyConnection, delivery: Delivery, rules: Sequence[Rule], target: Path
+    con: duckdb.DuckDBPyConnection, delivery: Delivery, meanings: Mapping[str, str], target: Path
 ) -> None:
-    meanings = {**{rule.name: rule.meaning for rule in rules}, **MEANINGS}
     con.execute(
         "create or replace temp table meanings as "
         "select unnest(?::varchar[]) as rule, unnest(?::varchar[]) as reason",

@@ -40,7 +40,9 @@ def test_a_comma_that_stands_for_something_missing_sets_the_line_aside(
 ) -> None:
     text = "".join(f"{w},\n" for w in [WRITTEN[0], broken, WRITTEN[2]])
     outcome = stage(
-        text.encode(), make_contract(COLUMNS, delivery={"format": "jsonl"}), max_rejected_share=1.0
+        text.encode(),
+        make_contract(COLUMNS, delivery={"format": "jsonl"}),
+        quarantine_stop_share=1.0,
     )
     assert [row["id"] for row in outcome.rows] == ["1", "3"]
     assert [(row["line"], row["rule"].split(",")[0]) for row in outcome.aside] == [
@@ -90,7 +92,9 @@ def test_a_time_that_clocks_left_out_sets_its_row_aside(
     stage: Stage, zone: str, local: str, moment: str | None
 ) -> None:
     columns = {"id": {}, "at": {"type": "timestamp", "time_zone": zone}}
-    outcome = stage(f"id,at\n1,{local}\n".encode(), make_contract(columns), max_rejected_share=1.0)
+    outcome = stage(
+        f"id,at\n1,{local}\n".encode(), make_contract(columns), quarantine_stop_share=1.0
+    )
     assert [str(row["at"]) for row in outcome.rows] == ([moment] if moment else [])
     assert [row["rule"] for row in outcome.aside] == ([] if moment else ["at_type"])
     assert all("clocks left out" in row["reason"] for row in outcome.aside)
