@@ -79,7 +79,7 @@ def _arrival(sources: list[str]) -> list[Step]:
             reads=("plan", *staged),
             makes=("quality.sources",),
             stage="arrival",
-            summary="one Great Expectations checkpoint a source, and Data Docs",
+            summary="one Great Expectations suite a source, and Data Docs",
         ),
         Step(
             "load_staging",

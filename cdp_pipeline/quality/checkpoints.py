@@ -1,4 +1,4 @@
-"""Running suites: one Great Expectations context and data source for all checkpoints of a gate.
+"""Running suites: one Great Expectations context, data source and checkpoint for a gate.
 
 Stores live in memory and results carry counts only. A check that cannot be evaluated is an error
 and is never taken for a pass. What results mean for the night is ``quality.gate``'s business.
@@ -14,12 +14,14 @@ from typing import Any
 import duckdb
 import great_expectations as gx
 from great_expectations.core import ExpectationValidationResult
+from great_expectations.core.batch_definition import BatchDefinition
 from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
 from great_expectations.data_context.types.base import (
     DataContextConfig,
     InMemoryStoreBackendDefaults,
     ProgressBarsConfig,
 )
+from great_expectations.datasource.fluent.sql_datasource import SQLDatasource, TableAsset
 
 from cdp_pipeline.core.errors import DataQualityError
 from cdp_pipeline.project.checks import Check
@@ -30,6 +32,12 @@ from cdp_pipeline.storage.warehouse import describe, fetch_value, quote_column
 
 COUNTS_ONLY = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
 """The one result format that keeps counts and drops every value (Great Expectations #8780)."""
+
+WHOLE_TABLE = "all"
+"""Name of the only batch of each table."""
+
+Plan = tuple[Subject, Sequence[Check]]
+"""Something to check, and its checks."""
 
 _TEXTS_WITHOUT_VALUES = ("Binder Error", "Catalog Error", "Parser Error")
 
@@ -45,10 +53,10 @@ class Checkpoints:
         *,
         business_date: date,
     ) -> None:
-        """Register the connection as the context's data source."""
+        """Keep the context and the URL under which SQLAlchemy finds the connection."""
         self.context = context
         self._con = con
-        self._source = context.data_sources.add_sql("duckdb", connection_string=url)
+        self._url = url
         moment = datetime(business_date.year, business_date.month, business_date.day, tzinfo=UTC)
         self._run_id = gx.RunIdentifier(run_name=business_date.isoformat(), run_time=moment)
 
@@ -66,39 +74,64 @@ class Checkpoints:
         self._con.execute(f"create or replace temporary view {quote_column(view)} as {select}")
         return Subject(suite, view, describe(self._con, view), where)
 
-    def run(self, subject: Subject, checks: Sequence[Check], *, stage: Stage) -> list[CheckResult]:
-        """Run all checks of one subject as one checkpoint.
+    def run(self, plans: Sequence[Plan], *, stage: Stage) -> list[CheckResult]:
+        """Run all checks of all subjects as one checkpoint; once for each opening.
 
         Args:
-            subject: As ``look_at`` returned it.
-            checks: At least one check.
-            stage: Gate named in the results.
+            plans: Subjects as ``look_at`` returned them, each with at least one check.
+            stage: Gate named in the results; names the checkpoint.
 
         Returns:
-            One result per check, in no particular order.
+            One result per check, in no particular order; none without subjects.
 
         Raises:
-            ConfigError: A check does not fit the subject.
+            ConfigError: A check does not fit its subject.
             DataQualityError: A check could not be evaluated.
         """
-        asset = self._source.add_table_asset(subject.suite, table_name=subject.view)
-        definition = gx.ValidationDefinition(
-            name=subject.suite,
-            data=asset.add_batch_definition_whole_table("all"),
-            suite=self.context.suites.add(build_suite(subject, checks)),
-        )
+        if not plans:
+            return []
+        suites = [build_suite(subject, checks) for subject, checks in plans]
+        source = self._register([subject for subject, _ in plans])
+        definitions = [
+            gx.ValidationDefinition(
+                name=suite.name,
+                data=source.get_asset(suite.name).get_batch_definition(WHOLE_TABLE),
+                suite=self.context.suites.add(suite),
+            )
+            for suite in suites
+        ]
         checkpoint = gx.Checkpoint(
-            name=subject.suite,
-            validation_definitions=[self.context.validation_definitions.add(definition)],
+            name=stage,
+            validation_definitions=[
+                self.context.validation_definitions.add(d) for d in definitions
+            ],
             result_format=COUNTS_ONLY,
         )
         outcome = self.context.checkpoints.add(checkpoint).run(run_id=self._run_id)
-        rows = self._count(subject)
+        validations = {v.suite_name: v for v in outcome.run_results.values()}
         return [
             _read_result(result, subject, stage=stage, rows=rows)
-            for validation in outcome.run_results.values()
-            for result in validation.results
+            for subject, _ in plans
+            for rows in [self._count(subject)]
+            for result in validations[subject.suite].results
         ]
+
+    def _register(self, subjects: Sequence[Subject]) -> SQLDatasource:
+        """Make the connection the context's data source, with one asset for each subject.
+
+        All at once: the context writes its whole configuration anew for each asset that is added
+        to a source it has already.
+        """
+        assets = [
+            TableAsset(
+                name=subject.suite,
+                table_name=subject.view,
+                batch_definitions=[BatchDefinition(name=WHOLE_TABLE)],
+            )
+            for subject in subjects
+        ]
+        source = SQLDatasource(name="duckdb", connection_string=self._url, assets=assets)
+        return self.context.data_sources.add_sql(source)
 
     def _count(self, subject: Subject) -> int:
         view = quote_column(subject.view)

@@ -21,7 +21,7 @@ from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
-from cdp_pipeline.quality.checkpoints import Checkpoints, open_checkpoints
+from cdp_pipeline.quality.checkpoints import Checkpoints, Plan, open_checkpoints
 from cdp_pipeline.quality.docs import (
     FIRST_PAGE,
     SITE,
@@ -49,7 +49,7 @@ SHOWN_FAILURES = 5
 
 
 def run_sources(context: RunContext) -> StepResult:
-    """Check tonight's staged rows: one checkpoint per source; the step ``check_sources``.
+    """Check tonight's staged rows: one suite per source; the step ``check_sources``.
 
     Only deliveries that are new tonight are checked. Writes ``quality/sources/<source>.json``,
     ``quality/summary.json`` and the Data Docs site into the run's tree, also when a rule failed.
@@ -75,9 +75,12 @@ def run_sources(context: RunContext) -> StepResult:
         ) as checkpoints,
     ):
         create_macros(con, context)
+        plans: list[Plan] = []
         for name, rows in staged.items():
             if rows.files:
-                results += _check_source(checkpoints, project, name, rows)
+                results += _check_volume(project.sources[name], rows)
+                plans += _plan_source(checkpoints, project, name, rows)
+        results += checkpoints.run(plans, stage="sources")
         build_site(checkpoints.context, docs, summarise(results, skipped=skipped))
     write_results(
         paths.tree, "sources", results, business_date=context.business_date, skipped=skipped
@@ -113,8 +116,8 @@ def run_warehouse(context: RunContext) -> StepResult:
         made = [spec for spec in project.tables.values() if has_table(con, spec.full_name)]
         results += [_absent(s) for s in project.tables.values() if s not in made]
         results += check_keys(con, made)
-        for spec in made:
-            results += _check_table(checkpoints, spec)
+        plans = [plan for spec in made for plan in _plan_table(checkpoints, spec)]
+        results += checkpoints.run(plans, stage="warehouse")
         build_site(checkpoints.context, docs, summarise(results))
         results += reconcile(con, business_date=context.business_date)
     write_results(paths.tree, "warehouse", results, business_date=context.business_date)
@@ -131,11 +134,11 @@ def attach_finished(con: duckdb.DuckDBPyConnection, paths: DataPaths) -> None:
     use_catalogs(con)
 
 
-def _check_source(
+def _plan_source(
     checkpoints: Checkpoints, project: Project, name: str, rows: StagedRows
-) -> list[CheckResult]:
+) -> list[Plan]:
+    """Return the checks of tonight's rows of a source; nothing if it declares none."""
     contract, where = project.sources[name], str(project.path_of("source", name))
-    results = _check_volume(contract, rows)
     checks = contract.all_checks()
     for check in checks:
         if check.expect == "exists_in":
@@ -144,11 +147,10 @@ def _check_source(
                 where=where,
                 hint="Move `exists_in` to the header of the table in sql/ that the rows reach.",
             )
-    if checks:
-        select = _wanted_rows(contract, rows, where=where)
-        subject = checkpoints.look_at(name, select, where=where)
-        results += checkpoints.run(subject, checks, stage="sources")
-    return results
+    if not checks:
+        return []
+    select = _wanted_rows(contract, rows, where=where)
+    return [(checkpoints.look_at(name, select, where=where), checks)]
 
 
 def _wanted_rows(contract: SourceContract, rows: StagedRows, *, where: str) -> str:
@@ -199,13 +201,13 @@ def _check_volume(contract: SourceContract, rows: StagedRows) -> list[CheckResul
     ]
 
 
-def _check_table(checkpoints: Checkpoints, spec: TableSpec) -> list[CheckResult]:
+def _plan_table(checkpoints: Checkpoints, spec: TableSpec) -> list[Plan]:
+    """Return the declared checks of a table; nothing if there are none beside its key."""
     checks = [check for check in spec.header.checks if not _repeats_key(check, spec)]
     if not checks:
         return []
     source = f"from {quote_identifier(spec.full_name)}"
-    subject = checkpoints.look_at(spec.full_name, source, where=str(spec.path))
-    return checkpoints.run(subject, checks, stage="warehouse")
+    return [(checkpoints.look_at(spec.full_name, source, where=str(spec.path)), checks)]
 
 
 def _repeats_key(check: Check, spec: TableSpec) -> bool:

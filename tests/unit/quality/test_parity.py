@@ -141,7 +141,7 @@ def test_great_expectations_on_duckdb_counts_exactly_our_rows(
 ) -> None:
     with open_checkpoints(dirty_table, business_date=date(2026, 11, 20)) as checkpoints:
         subject = checkpoints.look_at("dirty", "from dirty", where="here")
-        results = checkpoints.run(subject, CHECKS, stage="sources")
+        results = checkpoints.run([(subject, CHECKS)], stage="sources")
     counts = {result.rule: result.unexpected_rows for result in results}
     assert counts == {rule: len(rows) for rule, rows in broken_rows.items()}
     passed = {result.rule for result in results if result.success}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from itertools import count
 from typing import Any
 
 import duckdb
@@ -17,10 +16,9 @@ from hypothesis import strategies as st
 from cdp_pipeline.project.checks import Check
 from cdp_pipeline.project.predicates import row_predicate
 from cdp_pipeline.quality import dialect
-from cdp_pipeline.quality.checkpoints import Checkpoints, open_checkpoints
+from cdp_pipeline.quality.checkpoints import open_checkpoints
 from cdp_pipeline.quality.dialect import MOST_ROWS, lend
 
-NUMBERS = count()
 """Each suite needs a name of its own."""
 
 DAY = date(2026, 11, 20)
@@ -59,9 +57,9 @@ ROWS = st.lists(
 
 
 @pytest.fixture(scope="module")
-def judge() -> Iterator[tuple[duckdb.DuckDBPyConnection, Checkpoints]]:
-    with duckdb.connect() as con, open_checkpoints(con, business_date=DAY) as checkpoints:
-        yield con, checkpoints
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        yield connection
 
 
 def fill(con: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]]) -> None:
@@ -72,12 +70,13 @@ def fill(con: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]]) -> None:
 @settings(max_examples=25, deadline=None)
 @given(rows=ROWS)
 def test_great_expectations_and_staging_judge_hostile_rows_alike(
-    judge: tuple[duckdb.DuckDBPyConnection, Checkpoints], rows: list[tuple[Any, ...]]
+    con: duckdb.DuckDBPyConnection, rows: list[tuple[Any, ...]]
 ) -> None:
-    con, checkpoints = judge
     fill(con, rows)
-    subject = checkpoints.look_at(f"t{next(NUMBERS)}", "from t", where="tests")
-    found = {r.rule: r.unexpected_rows for r in checkpoints.run(subject, CHECKS, stage="sources")}
+    with open_checkpoints(con, business_date=DAY) as checkpoints:
+        subject = checkpoints.look_at("t", "from t", where="tests")
+        results = checkpoints.run([(subject, CHECKS)], stage="sources")
+    found = {result.rule: result.unexpected_rows for result in results}
     for check in CHECKS:
         predicate = row_predicate(check, TYPES[check.column or "name"])
         broken = con.execute(f"select count(*) from t where not {predicate}").fetchall()
@@ -107,7 +106,7 @@ def test_no_row_comes_to_python_when_every_row_is_wrong(monkeypatch: pytest.Monk
         )
         subject = checkpoints.look_at("t", "from t", where="tests")
         checks = [*CHECKS[1:], Check(expect="unique", column="amount", name="unique")]
-        found = checkpoints.run(subject, checks, stage="sources")
+        found = checkpoints.run([(subject, checks)], stage="sources")
     assert {result.unexpected_rows for result in found} == {rows}
     assert max(fetched) <= MOST_ROWS + 1
 

@@ -33,7 +33,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 def judge(con: duckdb.DuckDBPyConnection, *checks: Check) -> list[CheckResult]:
     with open_checkpoints(con, business_date=date(2026, 11, 20)) as checkpoints:
         subject = checkpoints.look_at("core.sales", "from core.sales", where="sales.sql")
-        return checkpoints.run(subject, checks, stage="warehouse")
+        return checkpoints.run([(subject, checks)], stage="warehouse")
 
 
 def test_severity_and_rule_travel_with_the_expectation() -> None:
