@@ -8,17 +8,22 @@ style sheet of ours stands in. Results are neither judged nor changed here.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from html import escape
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from great_expectations import __version__ as gx_version
 from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
+from great_expectations.data_context.types.resource_identifiers import ExpectationSuiteIdentifier
 
 from cdp_pipeline.quality.results import SuiteSummary
+from cdp_pipeline.storage.files import read_json, write_json
 
 SITE = "data_docs"
 """Folder of the site about deliveries, and its name for Great Expectations."""
@@ -27,6 +32,9 @@ WAREHOUSE_SITE = "data_docs_warehouse"
 """Folder of the site about finished tables."""
 
 FIRST_PAGE = "index.html"
+
+_SUITES = "suites.json"
+"""What the page of each suite was made of: a hash by name."""
 
 _STYLE_SHEET = "static/styles/offline.css"
 _UNUSED = (
@@ -76,7 +84,11 @@ def describe_site(folder: Path) -> dict[str, Any]:
 
 
 def build_site(
-    context: AbstractDataContext, folder: Path, summaries: Sequence[SuiteSummary]
+    context: AbstractDataContext,
+    folder: Path,
+    summaries: Sequence[SuiteSummary],
+    *,
+    before: Path | None = None,
 ) -> Path:
     """Build the site of every suite the context has run and return its first page.
 
@@ -84,10 +96,16 @@ def build_site(
         context: Context made with ``describe_site(folder)``.
         folder: The site's folder; what stood there is replaced.
         summaries: Suites listed on the first page, in their order.
+        before: Site of an earlier run. A suite that says what it said then keeps its page: it
+            looks the same, and to render it costs as much as to render its results.
     """
     if folder.exists():
         shutil.rmtree(folder)
-    context.build_data_docs(site_names=[SITE])
+    suites = _fingerprint_suites(context)
+    kept = _keep_pages(before, folder, suites) if before else set()
+    wanted: list[Any] = [ExpectationSuiteIdentifier(name) for name in suites if name not in kept]
+    wanted += context.validation_results_store.list_keys()
+    context.build_data_docs(site_names=[SITE], resource_identifiers=wanted)
     for name in _UNUSED:
         unused = folder / name
         if unused.is_dir():
@@ -95,15 +113,48 @@ def build_site(
         else:
             unused.unlink(missing_ok=True)
     (folder / _STYLE_SHEET).write_text(_STYLE, encoding="utf-8")
+    write_json(folder / _SUITES, suites)
+    settled = {_page_of(name) for name in kept}
     for page in sorted(folder.rglob("*.html")):
-        depth = len(page.relative_to(folder).parts) - 1
-        text = page.read_text(encoding="utf-8")
-        page.write_text(settle_page(text, root="../" * depth), encoding="utf-8")
+        place = page.relative_to(folder)
+        if place not in settled:
+            text = page.read_text(encoding="utf-8")
+            root = "../" * (len(place.parts) - 1)
+            page.write_text(settle_page(text, root=root), encoding="utf-8")
     index = folder / FIRST_PAGE
     text = index.read_text(encoding="utf-8")
     listing = _list_suites(folder, summaries)
     index.write_text(text.replace(_TABS, listing + _TABS, 1), encoding="utf-8")
     return index
+
+
+def _fingerprint_suites(context: AbstractDataContext) -> dict[str, str]:
+    """Return, for each suite, a hash of all that its page shows."""
+    how = sha256(Path(__file__).read_bytes()).hexdigest()
+    found = {}
+    for suite in context.suites.all():
+        expectations = [e.to_json_dict() | {"id": None} for e in suite.expectation_configurations]
+        text = json.dumps([how, gx_version, expectations, suite.meta], sort_keys=True, default=str)
+        found[suite.name] = sha256(text.encode()).hexdigest()
+    return found
+
+
+def _keep_pages(before: Path, folder: Path, suites: Mapping[str, str]) -> set[str]:
+    """Copy the pages of suites that are as they were, and return these suites."""
+    earlier = read_json(before / _SUITES)
+    kept = set()
+    for name, fingerprint in suites.items():
+        page = before / _page_of(name)
+        if earlier.get(name) == fingerprint and page.is_file():
+            (folder / _page_of(name)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(page, folder / _page_of(name))
+            kept.add(name)
+    return kept
+
+
+def _page_of(suite: str) -> Path:
+    """Return where Great Expectations puts the page about a suite's expectations."""
+    return Path("expectations", *suite.split(".")).with_suffix(".html")
 
 
 def _list_suites(folder: Path, summaries: Sequence[SuiteSummary]) -> str:

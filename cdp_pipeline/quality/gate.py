@@ -81,7 +81,9 @@ def run_sources(context: RunContext) -> StepResult:
                 results += _check_volume(project.sources[name], rows)
                 plans += _plan_source(checkpoints, project, name, rows)
         results += checkpoints.run(plans, stage="sources")
-        build_site(checkpoints.context, docs, summarise(results, skipped=skipped))
+        summaries = summarise(results, skipped=skipped)
+        before = paths.current / FOLDER / SITE
+        build_site(checkpoints.context, docs, summaries, before=before)
     write_results(
         paths.tree, "sources", results, business_date=context.business_date, skipped=skipped
     )
@@ -118,7 +120,8 @@ def run_warehouse(context: RunContext) -> StepResult:
         results += check_keys(con, made)
         plans = [plan for spec in made for plan in _plan_table(checkpoints, spec)]
         results += checkpoints.run(plans, stage="warehouse")
-        build_site(checkpoints.context, docs, summarise(results))
+        before = paths.current / FOLDER / WAREHOUSE_SITE
+        build_site(checkpoints.context, docs, summarise(results), before=before)
         results += reconcile(con, business_date=context.business_date)
     write_results(paths.tree, "warehouse", results, business_date=context.business_date)
     _stop_on_failures(project, results, paths.tree)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def with_docs() -> None:
 @pytest.fixture(autouse=True)
 def _docs_on_request(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "with_docs" not in request.fixturenames:
-        monkeypatch.setattr(gate, "build_site", lambda *_: None)
+        monkeypatch.setattr(gate, "build_site", lambda *_, **__: None)
 
 
 def everything_written(folder: Path) -> str:
@@ -219,6 +220,27 @@ def test_equal_runs_write_equal_bytes_and_call_no_server(
     assert "tills" in index
     assert 'src="http' not in index
     assert sum(len(content) for content in runs[0].values()) < 1_000_000
+
+
+@pytest.mark.usefixtures("with_docs")
+def test_a_page_about_a_suite_is_kept_until_the_suite_says_something_else(
+    context: RunContext, tills: Path, stage_rows: StageRows
+) -> None:
+    stage_rows(GOOD)
+    paths = DataPaths.of(context)
+    run_sources(context)
+    shutil.copytree(paths.tree, paths.current)
+    page = "quality/data_docs/expectations/tills.html"
+    rendered = (paths.tree / page).read_bytes()
+    run_sources(context)
+    assert (paths.tree / page).read_bytes() == rendered
+    (paths.current / page).write_text("as it was", encoding="utf-8")
+    run_sources(context)
+    assert (paths.tree / page).read_text() == "as it was"
+    check = "  - {expect: between, column: amount, max: 999}\nfeeds:"
+    tills.write_text(tills.read_text().replace("feeds:", check), encoding="utf-8")
+    run_sources(context)
+    assert "999" in (paths.tree / page).read_text()
 
 
 @pytest.mark.usefixtures("with_docs")
