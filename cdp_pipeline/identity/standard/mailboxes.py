@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from cdp_pipeline.identity.standard.spelling import fold_sql
 
-LETTERS = "regexp_replace(r.core, '[0-9]+', '', 'g')"
-"""SQL of the letters of a mailbox's name, without marks and digits."""
+LETTERS = "regexp_replace(core, '[0-9]+', '', 'g')"
+"""SQL of the letters of a mailbox's name, from its ``core`` without marks."""
 
 _WITHOUT_FAMILY = """replace(
-    replace({letters}, coalesce(replace({family}, ' ', ''), '?'), ''),
-    coalesce(split_part({family}, ' ', -1), '?'),
+    replace({letters}, coalesce({whole}, '?'), ''),
+    coalesce({last}, '?'),
     ''
 )"""
 
@@ -28,14 +28,24 @@ end"""
 
 _OWN = """
 case
+    when r.email_left = '' then 0
     when (n.root_bits & k.root_bits) <> 0 and translate(n.roots, k.roots, '') <> n.roots then 0
-    else least(length({plain}), length({folded}))
+    when r.family_folded is not distinct from r.family_name
+        and g.folded is not distinct from r.given_name
+        and {letters} = r.email_letters then length(r.email_left)
+    else least(length(r.email_left), length({folded}))
 end"""
+# Most names and addresses are folded already: only the others are taken apart a second time.
 
 
 def rest_sql() -> str:
-    """Return SQL for the letters of the mailbox ``r`` that the family name ``f`` leaves."""
-    return _rest(LETTERS, "r.family_name")
+    """Return SQL for the ``email_letters`` of ``r`` that the family name ``f`` leaves."""
+    return _WITHOUT_FAMILY.format(letters="r.email_letters", whole="f.joined", last="f.last_word")
+
+
+def left_sql() -> str:
+    """Return SQL for the letters of ``r`` that neither name, as it is written, explains."""
+    return _LEFT.format(given="r.given_name", rest="r.email_rest")
 
 
 def email_own_sql() -> str:
@@ -44,12 +54,8 @@ def email_own_sql() -> str:
     Names as they are written are tried first: folding a whole address would also fold what only
     two names side by side make, such as the two a of brenda.ashburn.
     """
-    folded = _rest(fold_sql(LETTERS), "f.folded")
-    return _OWN.format(
-        plain=_LEFT.format(given="r.given_name", rest=rest_sql()),
-        folded=_LEFT.format(given="g.folded", rest=folded),
+    letters = fold_sql("r.email_letters")
+    folded = _WITHOUT_FAMILY.format(
+        letters=letters, whole="r.folded_joined", last="r.folded_last_word"
     )
-
-
-def _rest(letters: str, family: str) -> str:
-    return _WITHOUT_FAMILY.format(letters=letters, family=family)
+    return _OWN.format(letters=letters, folded=_LEFT.format(given="g.folded", rest=folded))

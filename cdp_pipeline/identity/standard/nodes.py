@@ -26,7 +26,7 @@ from cdp_pipeline.identity.standard.extras import (
     node_select,
     word_tags,
 )
-from cdp_pipeline.identity.standard.mailboxes import email_own_sql, rest_sql
+from cdp_pipeline.identity.standard.mailboxes import LETTERS, email_own_sql, left_sql, rest_sql
 from cdp_pipeline.identity.standard.spelling import fold_sql, letter_mask, street_key_sql
 from cdp_pipeline.storage.warehouse import has_table
 
@@ -51,6 +51,7 @@ select
     cast(log2(sum(seen) over (partition by folded) / sum(seen) over ()) as float) as frequency,
     hash(folded) as word_hash,
     {mask} as mask
+    {parts}
 from counted
 """
 # Spellings of one name in different alphabets share a hash and a frequency.
@@ -72,6 +73,7 @@ select
     cast(log2(coalesce(f.seen, 1) / total.seen) as float) as frequency,
     hash(s.folded) as word_hash,
     {mask} as mask
+    {parts}
 from stated as s
 cross join total
 left join identity.model_frequencies as f
@@ -85,6 +87,15 @@ create or replace temp table identity_street_words as
 select street, {street_key} as street_key
 from (select distinct street from identity.records where street is not null and {wanted})
 """
+
+_FAMILY_PARTS = f""",
+    hash(regexp_extract(folded, '^(?:(?:{PARTICLES}) )*([^ ]+)', 1)) as first_part,
+    hash(split_part(folded, ' ', -1)) as last_part,
+    replace(word, ' ', '') as joined,
+    split_part(word, ' ', -1) as last_word,
+    replace(folded, ' ', '') as folded_joined,
+    split_part(folded, ' ', -1) as folded_last_word"""
+"""What else depends on a family name alone, worked out once for all who have it."""
 
 _NODE_IDS = """
 create or replace temp table identity_node_ids as
@@ -105,9 +116,32 @@ addressed as (
         *,
         replace(replace(replace(email_name, '.', ''), '_', ''), '-', '') as core
     from parted
+),
+lettered as (
+    select *, {letters} as email_letters from addressed
+),
+named as (
+    select
+        r.*,
+        i.node_id,
+        f.word_hash as family_hash,
+        f.mask as family_mask,
+        f.frequency as family_frequency,
+        f.first_part as family_first,
+        f.last_part as family_last,
+        f.folded as family_folded,
+        f.folded_joined,
+        f.folded_last_word,
+        {email_rest} as email_rest
+    from lettered as r
+    inner join {ids} as i on i.record_id = r.record_id
+    left join identity_family_name_words as f on f.word = r.family_name
+),
+told as (
+    select *, {email_left} as email_left from named as r
 )
 select
-    i.node_id,
+    r.node_id,
     r.record_id,
     r.evidence_head,
     case
@@ -124,14 +158,14 @@ select
     case when length(r.given_name) > 1 then g.word_hash end as given_hash,
     coalesce(k.root_bits, cast(0 as ubigint)) as root_bits,
     k.roots,
-    f.word_hash as family_hash,
-    f.mask as family_mask,
-    f.frequency as family_frequency,
-    case when length(r.given_name) > 1 and f.word_hash is not null
-        then hash(least(g.word_hash, f.word_hash), greatest(g.word_hash, f.word_hash))
+    r.family_hash,
+    r.family_mask,
+    r.family_frequency,
+    case when length(r.given_name) > 1 and r.family_hash is not null
+        then hash(least(g.word_hash, r.family_hash), greatest(g.word_hash, r.family_hash))
     end as names_hash,
-    case when r.family_name is not null then hash({family_first}) end as family_first,
-    case when r.family_name is not null then hash(split_part(f.folded, ' ', -1)) end as family_last,
+    r.family_first,
+    r.family_last,
     year(r.birth_date) * 10000 + month(r.birth_date) * 100 + day(r.birth_date) as birth_number,
     {birth_year} as birth_year,
     try_cast(regexp_extract(r.email_name, {mailbox_year}, 1) as smallint) as mailbox_year,
@@ -160,14 +194,12 @@ select
     case when r.loyalty_id is not null then hash(r.loyalty_id) end as loyalty_hash,
     case when r.account_id is not null then hash(r.account_id) end as account_hash,
     case when r.payment_token is not null then hash(r.payment_token) end as payment_hash
-from addressed as r
-inner join {ids} as i on i.record_id = r.record_id
+from told as r
 left join identity_given_name_words as g on g.word = r.given_name
-left join identity_family_name_words as f on f.word = r.family_name
 left join identity_postcode_words as p on p.word = r.postcode
 left join identity_street_words as w on w.street = r.street
 left join identity_nicknames as k on k.name = r.given_name
-left join identity_nicknames as n on n.name = {email_rest}
+left join identity_nicknames as n on n.name = r.email_rest
 {extra_joins}
 """
 
@@ -281,7 +313,8 @@ def _make_words(con: duckdb.DuckDBPyConnection, sql: str, wanted: str = "") -> N
     for field in word_fields(held_tags(con, "identity.records")):
         mask = "0" if field == "postcode" else letter_mask("word")
         folded = fold_sql(field) if field in {"given_name", "family_name"} else field
-        con.execute(sql.format(field=field, mask=mask, folded=folded, wanted=wanted))
+        parts = _FAMILY_PARTS if field == "family_name" else ""
+        con.execute(sql.format(field=field, mask=mask, folded=folded, parts=parts, wanted=wanted))
     con.execute(_STREETS.format(street_key=street_key_sql("street"), wanted=wanted or "true"))
 
 
@@ -305,9 +338,10 @@ def _nodes_sql(held: list[str], *, ids: str) -> str:
     return _NODES.format(
         ids=ids,
         is_profile=_IS_PROFILE,
-        family_first=f"regexp_extract(f.folded, '^(?:(?:{PARTICLES}) )*([^ ]+)', 1)",
-        email_own=email_own_sql(),
+        letters=LETTERS,
         email_rest=rest_sql(),
+        email_left=left_sql(),
+        email_own=email_own_sql(),
         birth_year=birth_year_sql(held),
         mailbox_year=_MAILBOX_YEAR,
         extras=node_select(held),
