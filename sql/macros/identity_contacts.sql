@@ -35,6 +35,7 @@ create or replace temp macro identity_mailbox(email) as
 -- The last nine digits: equal for 07700 900123, +44 7700 900123 and 0044 (0)7700-900123.
 create or replace temp macro identity_phone(value) as
     case
+        when regexp_full_match(value, '[0-9]{7,16}') then right(value, 9)
         when length(regexp_replace(value, '[^0-9]', '', 'g')) between 7 and 16
             then right(regexp_replace(value, '[^0-9]', '', 'g'), 9)
     end;
@@ -87,18 +88,25 @@ create or replace temp macro identity_country(value, home) as
 
 -- Upper case letters and digits; an American ZIP+4 is cut to its five digits.
 create or replace temp macro identity_postcode(value) as
-    nullif(regexp_replace(
-        regexp_replace(upper(value), '[^A-Z0-9]', '', 'g'), '^(\d{5})\d{4}$', '\1'), '');
+    case
+        when regexp_full_match(value, '[A-Z0-9]{1,8}') then value
+        else nullif(regexp_replace(
+            regexp_replace(upper(value), '[^A-Z0-9]', '', 'g'), '^(\d{5})\d{4}$', '\1'), '')
+    end;
 
 -- Street line in lower case with short forms: "Flat 3, 12 High Street" becomes "flat 3 12 high st".
+-- Most lines are words and numbers with single blanks, which one cheap look tells.
 create or replace temp macro identity_street(value) as
     nullif(array_to_string(
         list_transform(
             string_split(
-                trim(regexp_replace(
-                    regexp_replace(lower(strip_accents(value)), '[''’`.]', '', 'g'),
-                    '[^a-z0-9]+', ' ', 'g'
-                )),
+                case
+                    when regexp_full_match(value, '[A-Za-z0-9]+( [A-Za-z0-9]+)*') then lower(value)
+                    else trim(regexp_replace(
+                        regexp_replace(lower(strip_accents(value)), '[''’`.]', '', 'g'),
+                        '[^a-z0-9]+', ' ', 'g'
+                    ))
+                end,
                 ' '
             ),
             lambda word: case word
@@ -126,4 +134,7 @@ create or replace temp macro identity_street(value) as
 
 -- Letters and digits of a card or account number without leading zeros, which spreadsheets lose.
 create or replace temp macro identity_number(value) as
-    nullif(ltrim(regexp_replace(upper(value), '[^A-Z0-9]', '', 'g'), '0'), '');
+    case
+        when regexp_full_match(value, '[A-Z1-9][A-Z0-9]*') then value
+        else nullif(ltrim(regexp_replace(upper(value), '[^A-Z0-9]', '', 'g'), '0'), '')
+    end;

@@ -11,6 +11,14 @@ create or replace temp macro identity_unmark(value) as
             '\s+', ' ', 'g')), '')
     end;
 
+-- Whether a name is one word of plain letters and no title: most are, and need no more than this look.
+create or replace temp macro identity_is_plain_name(value) as
+    regexp_full_match(value, '[A-Za-z]+')
+    and lower(value) not in (
+        'mr', 'mrs', 'ms', 'miss', 'mx', 'dr', 'prof', 'professor', 'rev', 'revd', 'sir', 'dame',
+        'herr', 'frau', 'mme', 'mlle'
+    );
+
 -- The name without leading titles and trailing generation or honour marks.
 -- Most names have neither and are done after the first, cheap look.
 create or replace temp macro identity_untitle(value) as

@@ -36,15 +36,22 @@ from (select distinct city from {people} where city is not null)
 _CLEAN = """
 create or replace temp table identity_clean as
 with delivered as (
-    select rowid as place, *, {raw_hash} as raw_hash, {first_seen} as first_seen_on
+    select
+        rowid as place,
+        *,
+        {raw_hash} as raw_hash,
+        {first_seen} as first_seen_on,
+        identity_is_plain_name(given_name) as is_plain_given,
+        identity_is_plain_name(family_name) as is_plain_family
     from {people}
 ),
 raw as (
     select
         n.record_id,
         d.* exclude (place, given_name, family_name, full_name, city),
-        identity_unmark(d.given_name) as given,
-        identity_unmark(d.family_name) as family,
+        case when is_plain_given then d.given_name else identity_unmark(d.given_name) end as given,
+        case when is_plain_family then d.family_name else identity_unmark(d.family_name) end
+            as family,
         identity_unmark(d.full_name) as whole,
         c.clean_city
     from delivered as d
@@ -62,26 +69,40 @@ joined as (
     from raw
 ),
 parted as (
-    select *, identity_split_name(one_field) as parts from joined
+    select *, case when one_field is not null then identity_split_name(one_field) end as parts
+    from joined
 ),
 split as (
     select
         *,
-        case when one_field is null then identity_untitle(given) else parts.given end
-            as told_given,
-        case when one_field is null then identity_untitle(family) else parts.family end
-            as told_family
+        case
+            when is_plain_given then given
+            when one_field is null then identity_untitle(given)
+            else parts.given
+        end as told_given,
+        case
+            when is_plain_family then family
+            when one_field is null then identity_untitle(family)
+            else parts.family
+        end as told_family
     from parted
 ),
 words as (
     select
         *,
-        split_part(identity_letters(told_given), ' ', 1) as given_word,
-        identity_letters(told_family) as family_words
+        case
+            when is_plain_given then lower(given)
+            else split_part(identity_letters(told_given), ' ', 1)
+        end as given_word,
+        case when is_plain_family then lower(family) else identity_letters(told_family) end
+            as family_words
     from split
 ),
 named as (
-    select *, identity_is_no_name(concat_ws(' ', given_word, family_words)) as is_nobody
+    select
+        *,
+        identity_is_no_name(concat_ws(' ', given_word, family_words)) as is_nobody,
+        identity_email(email) as address
     from words
 )
 select
@@ -100,7 +121,11 @@ select
             and birth_date > $business_date - to_years($oldest) then birth_date
     end as birth_date,
     case when lower(left(trim(sex), 1)) in ('f', 'm') then upper(left(trim(sex), 1)) end as sex,
-    identity_email(email) as email,
+    case
+        when (contains(address, '+') or contains(address, '@gmail.com'))
+            and not contains(address, '@googlemail.com') then identity_mailbox(address)
+        else address
+    end as email,
     identity_phone(phone) as phone,
     identity_street(street) as street,
     clean_city as city,
@@ -115,7 +140,7 @@ select
 from named
 """
 # A lone word in one field is a family name; "" and remarks are nothing. A sort of the keys and a
-# join cost half of a sort of whole rows.
+# join cost half of a sort of whole rows. googlemail.com keeps its name until providers are counted.
 
 _USAGE = """
 create or replace temp table identity_name_usage as
@@ -164,7 +189,7 @@ from (
         end) as mailbox
     from identity_turned as c
     left join identity_provider_slips as p on p.name = split_part(c.email, '@', 2)
-    where (contains(c.email, '+') or contains(c.email, '@g') or p.meant is not null)
+    where (contains(c.email, '@googlemail.com') or p.meant is not null)
         and mailbox <> c.email
 ) as m
 where m.record_id = t.record_id

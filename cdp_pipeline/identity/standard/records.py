@@ -30,16 +30,13 @@ from cdp_pipeline.storage.warehouse import (
     open_build,
 )
 
-_USABLE = """
-create or replace temp table identity_usable as
-with emptied as (
-    select t.* {replaced}
-    from identity_turned as t
-    {joins}
-),
-marked as (
+_PRINTS = """
+create or replace temp table identity_prints as
+with marked as (
     select
-        *,
+        record_id,
+        source,
+        record_key,
         coalesce(
             email, phone, loyalty_id, account_id, payment_token, national_id, identifier,
             case when given_name is not null and family_name is not null
@@ -55,10 +52,12 @@ marked as (
             payment_token, account_id, loyalty_id, postcode, street, city, phone, email, sex,
             birth_date, family_name, given_name{extras}, 'second'
         ) as tail
-    from emptied
+    from identity_turned
 )
 select
-    * exclude (head, tail),
+    record_id,
+    is_comparable,
+    is_identifying or is_comparable as is_usable,
     case when is_identifying then head else hash(head, source, record_key) end as evidence_head,
     case when is_identifying then tail else hash(tail, record_key, source) end as evidence_tail
 from marked
@@ -68,37 +67,39 @@ from marked
 
 _RECORDS = """
 create or replace {target} as
-with firsts as (
+with shared as (
     select evidence_head, evidence_tail, min(record_id) as evidence_id
-    from identity_usable
+    from identity_prints
     group by evidence_head, evidence_tail
+    having count(*) > 1
 )
 select
-    u.record_id,
-    u.source,
-    u.record_key,
-    u.record_kind,
-    f.evidence_id,
-    u.is_comparable,
-    u.is_identifying or u.is_comparable as is_usable,
-    u.* exclude (
-        record_id, source, record_key, record_kind, updated_at, first_seen_on, raw_hash,
-        is_comparable, is_identifying, evidence_head, evidence_tail
+    t.record_id,
+    t.source,
+    t.record_key,
+    t.record_kind,
+    coalesce(s.evidence_id, t.record_id) as evidence_id,
+    p.is_comparable,
+    p.is_usable,
+    t.* exclude (
+        record_id, source, record_key, record_kind, updated_at, first_seen_on, raw_hash
     ),
-    u.updated_at,
+    t.updated_at,
     {first_seen} as first_seen_on,
-    u.raw_hash,
-    u.evidence_head,
-    u.evidence_tail
-from identity_usable as u
-inner join firsts as f
-    on f.evidence_head = u.evidence_head and f.evidence_tail = u.evidence_tail
+    t.raw_hash,
+    p.evidence_head,
+    p.evidence_tail
+from identity_turned as t
+inner join identity_prints as p on p.record_id = t.record_id
+left join shared as s
+    on s.evidence_head = p.evidence_head and s.evidence_tail = p.evidence_tail
 {known}
 {order}
 """
+# Fingerprints are worked out in a narrow table: the wide one is written once.
 
 _KNOWN = (
-    "left join base.identity.records as b on b.source = u.source and b.record_key = u.record_key"
+    "left join base.identity.records as b on b.source = t.source and b.record_key = t.record_key"
 )
 
 
@@ -193,33 +194,27 @@ def fingerprint_records(
     is_ordered: bool = True,
 ) -> None:
     """Create the records from ``identity_turned`` without the values of ``identity_hub_values``."""
+    _empty_hubs(con)
     extras = "".join(f", {tag}" for tag in brought_tags(con, "staging.person_records"))
-    con.execute(_usable_sql(con, extras))
-    con.execute("drop table temp.identity_turned")
+    con.execute(_PRINTS.format(extras=extras))
     is_known = "first_seen_on" in base_columns(con, "identity.records")
-    first_seen = "coalesce(b.first_seen_on, u.first_seen_on)" if is_known else "u.first_seen_on"
+    first_seen = "coalesce(b.first_seen_on, t.first_seen_on)" if is_known else "t.first_seen_on"
     known = _KNOWN if is_known else ""
-    order = "order by u.record_id" if is_ordered else ""
+    order = "order by t.record_id" if is_ordered else ""
     con.execute(_RECORDS.format(target=target, first_seen=first_seen, known=known, order=order))
-    con.execute("drop table temp.identity_usable")
+    con.execute("drop table temp.identity_turned; drop table temp.identity_prints")
 
 
-def _usable_sql(con: duckdb.DuckDBPyConnection, extras: str) -> str:
-    """Return the statement that empties hub values, so that no later stage can lean on them."""
-    found = con.execute("select distinct field from identity_hub_values").fetchall()
-    shared = {row[0] for row in found}
+def _empty_hubs(con: duckdb.DuckDBPyConnection) -> None:
+    """Empty hub values in ``identity_turned``, so that no later stage can lean on them."""
+    found = con.execute("select distinct field from identity_hub_values order by field").fetchall()
     types = {**dict.fromkeys(IDENTIFIERS, "varchar"), "birth_date": "date"}
-    types = {field: type_ for field, type_ in types.items() if field in shared}
-    emptied = ", ".join(
-        f"case when h_{field}.value is null then t.{field} end as {field}" for field in types
-    )
-    joins = "\n    ".join(
-        f"left join (select try_cast(value as {type_}) as value from identity_hub_values "  # noqa: S608 - fixed column names
-        f"where field = '{field}') as h_{field} on h_{field}.value = t.{field}"
-        for field, type_ in types.items()
-    )
-    replaced = f"replace ({emptied})" if emptied else ""
-    return _USABLE.format(replaced=replaced, joins=joins, extras=extras)
+    for (field,) in found:
+        con.execute(
+            f"update identity_turned set {field} = null where {field} in "  # noqa: S608 - fixed column names
+            f"(select try_cast(value as {types[field]}) from identity_hub_values "
+            f"where field = '{field}')"
+        )
 
 
 def summarise(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
