@@ -11,7 +11,7 @@ create or replace temp macro identity_unmark(value) as
             '\s+', ' ', 'g')), '')
     end;
 
--- Whether a name is one word of plain letters and no title: most are, and need no more than this look.
+-- Whether a name is one word of plain letters and no title: most are, and need no other look.
 create or replace temp macro identity_is_plain_name(value) as
     regexp_full_match(value, '[A-Za-z]+')
     and lower(value) not in (

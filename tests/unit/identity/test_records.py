@@ -67,7 +67,12 @@ def test_seven_phone_formats_are_one_number(macros: duckdb.DuckDBPyConnection, t
         ("identity_postcode(?)", "12345-6789", "12345"),
         ("identity_street(?)", "Flat 3, 12 High Street", "flat 3 12 high st"),
         ("identity_street(?)", "  ", None),
+        ("identity_postcode(?)", "123456789", "12345"),
+        ("identity_postcode(?)", "SW1A1AA", "SW1A1AA"),
+        ("identity_street(?)", "12 High Street Apt 3", "12 high st flat 3"),
         ("identity_number(?)", "0071-0001", "710001"),
+        ("identity_number(?)", "00710001", "710001"),
+        ("identity_number(?)", "GB710001", "GB710001"),
         ("identity_letters(?)", "  O'Brien-JØNES  Élan ", "obrien jones elan"),
         ("identity_proper_case(?)", "O'BRIEN-JONES", "O'Brien-Jones"),
         ("identity_proper_case(?)", "McDonald", "McDonald"),
@@ -154,6 +159,24 @@ def test_records_that_say_the_same_share_evidence_but_a_bare_name_never_does(sto
     )
     assert [row["evidence_id"] for row in rows] == [0, 0, 2, 3]
     assert result.facts["distinct"] == 3
+
+
+def test_names_that_are_cleaned_at_a_glance_come_out_as_the_others_do(store: Store) -> None:
+    written = [
+        ("Anna", "MacLeod"),
+        ("anna ", "Mac Leod"),
+        ("Ms Anna", "(moved) MacLeod"),
+        ("ANNA", "MACLEOD Jr."),
+    ]
+    _, rows, _ = _standardise(
+        store,
+        [
+            {"record_key": str(n), "given_name": given, "family_name": family}
+            for n, (given, family) in enumerate([*written, ("Mr", "MacLeod"), ("Anna", "unknown")])
+        ],
+    )
+    names = [(row["given_name"], row["family_name"]) for row in rows]
+    assert names == [("anna", "macleod")] * len(written) + [(None, "macleod"), ("anna", None)]
 
 
 def test_names_in_the_wrong_fields_are_turned_round(store: Store) -> None:
