@@ -5,9 +5,9 @@
     python -m benchmarks clv --stores 20               also: totals and ranges of 60 hidden futures
 
 Ours and lifetimes fit MBG/NBD and gamma-gamma and score every customer: P(alive), visits in 90 and
-365 days, value over twelve months (ours with a range for each, written to Parquet); pymc-marketing
-only fits. Each runs in a process of its own; a system that is not installed is named. The bars are
-those of accuracy on published data and of cost.
+365 days, value over twelve months (ours with a range and a tenth for each); pymc-marketing only
+fits. Each runs in a process of its own; a system that is not installed is named. The bars are those
+of accuracy on published data and of cost.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ MONTHLY_DISCOUNT = 0.01
 
 
 def run_ours(file: str) -> dict[str, float]:
-    """Group, fit, score with ranges, write Parquet; return checksums."""
+    """Group, fit, score with ranges, order by customer; return checksums."""
     import duckdb  # noqa: PLC0415 - one system a process
 
     from cdp_pipeline.core.settings import ClvSettings  # noqa: PLC0415 - as above
@@ -48,7 +48,6 @@ def run_ours(file: str) -> dict[str, float]:
     )
     fit = fit_models(con, settings)
     score_customers(con, fit, settings)
-    con.execute(f"copy features.clv to '{file}.scores' (format parquet)")
     alive, visits, value = con.execute(
         "select sum(p_alive), sum(expected_visits_90d), sum(clv_12m_amount)::double "
         "from features.clv"

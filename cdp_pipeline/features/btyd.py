@@ -23,7 +23,7 @@ from cdp_pipeline.features.pareto import (
     pareto_silent,
     pareto_squared_lifetime,
 )
-from cdp_pipeline.features.quadrature import beta_rule
+from cdp_pipeline.features.quadrature import beta_rule, spread_points
 
 __all__ = (
     "DAYS_PER_DISCOUNT_MONTH",
@@ -254,34 +254,35 @@ def _dropout_moments(
     shape of the rate, the mean of n is ``(1 - (1+pz)^-k) / p`` and that of n (n-1)
     ``2 (1-p) / p^2 * (1 - (1+pz)^-k - pkz (1+pz)^-(k+1))``.
     """
-    rate = fit.params["r"] + x
     a, b = fit.params["a"], fit.params["b"] + (fit.model == "mbg/nbd")
     nodes = _count_nodes(max(ends) / since)
     visits, pairs = np.empty((len(ends), len(x))), np.full((len(ends), len(x)), np.nan)
     groups_x, groups_nodes, group = pair_up(x, nodes)
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(len(groups_x) + 1))
     for number, (purchases, size) in enumerate(zip(groups_x, groups_nodes, strict=True)):
-        rows = np.flatnonzero(group == number)
+        rows = order[starts[number] : starts[number + 1]]
         chance, weight = beta_rule(a, b + purchases, nodes=int(size))
-        share = (weight / chance)[:, None]
-        for i, end in enumerate(ends):
-            grown = np.log1p(np.multiply.outer(chance, end / since[rows]))
-            power = np.expm1(-rate[rows] * grown)
-            visits[i, rows] = -(power * share).sum(axis=0)
-            if has_pairs:
-                pairs[i, rows] = _mean_pairs(chance, weight, rate[rows], end / since[rows], power)
+        rate = fit.params["r"] + float(purchases)
+        points, blend = spread_points(since[rows])
+        reach = np.divide.outer(np.asarray(ends), points)
+        power = np.expm1(-rate * np.log1p(np.multiply.outer(chance, reach)))
+        visits[:, rows] = blend(-np.tensordot(weight / chance, power, 1))
+        if has_pairs:
+            pairs[:, rows] = blend(_mean_pairs(chance, weight, rate, reach, power))
     return visits, pairs
 
 
 def _mean_pairs(
-    chance: Vector, weight: Vector, rate: Vector, reach: Vector, power: Matrix
-) -> Vector:
+    chance: Vector, weight: Vector, rate: float, reach: Matrix, power: Matrix
+) -> Matrix:
     step = np.multiply.outer(chance, reach)
     # Where hardly anybody leaves the difference below is one of nearly equal numbers.
     inside = step * rate
     exact = -power - inside * (1.0 + power) / (1.0 + step)
     series = inside * step * (rate + 1.0) / 2.0 * (1.0 - 2.0 * (rate + 2.0) * step / 3.0)
     gain = np.where(inside + step < _SHALLOW, series, exact)
-    pairs: Vector = (gain * (2.0 * weight * (1.0 - chance) / chance**2)[:, None]).sum(axis=0)
+    pairs: Matrix = np.tensordot(2.0 * weight * (1.0 - chance) / chance**2, gain, 1)
     return pairs
 
 

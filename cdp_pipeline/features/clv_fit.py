@@ -13,7 +13,7 @@ import numpy as np
 from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.features.accuracy import correlate
 from cdp_pipeline.features.fitting import BtydFit, ModelName, fit_purchases
-from cdp_pipeline.features.histories import Vector
+from cdp_pipeline.features.histories import Vector, group_histories
 from cdp_pipeline.features.seasons import SeasonClock
 from cdp_pipeline.features.spend import SpendFit, fit_spend
 from cdp_pipeline.storage.warehouse import fetch_value
@@ -24,13 +24,7 @@ CAPPED_SHARE = 0.999
 _NO_DAY = date(2000, 1, 1)
 
 _HISTORIES = """
-select
-    x::double as x,
-    t_x::double as t_x,
-    t_days::double as t_days,
-    count(*)::double as customers,
-from features.customer_purchases
-group by all
+select x, t_x, t_days from features.customer_purchases
 """
 
 # Mean amounts are binned to half a per cent: as many rows as bins, and no floating-point sum whose
@@ -138,15 +132,17 @@ def fit_models(
 
 def read_histories(con: duckdb.DuckDBPyConnection) -> ClvFit:
     """Return the histories of ``features.customer_purchases`` without any model."""
-    histories = _fetch(con, _HISTORIES)
+    columns = con.execute(_HISTORIES).fetchnumpy()
+    # Sorting whole numbers costs less than half of grouping them in SQL.
+    histories = group_histories(columns["x"], columns["t_x"], columns["t_days"])
     nothing = np.empty(0)
     return ClvFit(
         purchases=fit_purchases(nothing, nothing, nothing),
         spend=fit_spend(nothing, nothing),
-        x=histories["x"],
-        t_x=histories["t_x"],
-        t_days=histories["t_days"],
-        customers=histories["customers"],
+        x=histories.x,
+        t_x=histories.t_x,
+        t_days=histories.age,
+        customers=histories.count,
         amount_cap=fetch_value(con, _AMOUNT_CAP, {"share": CAPPED_SHARE}),
         correlation=math.nan,
     )

@@ -35,6 +35,7 @@ PARAMETER_NAMES: Mapping[str, tuple[str, ...]] = {
     "nbd": ("r", "alpha"),
 }
 
+_ROUGH_ROWS = 8_000
 _SAMPLE_ROWS = 60_000
 _LEAST_CUSTOMERS = 2
 _LEAST_DROPOUT = 1e-4
@@ -43,7 +44,9 @@ _NO_SPREAD = 1e3
 
 _TOLL = 1e-3
 _SAMPLE_TOLERANCE = 1e-6
-_WIDE_SAMPLE_ROWS = 15_000
+_TOLERANCE = 1e-9
+_WIDE_ROW = 4
+"""Rows of another model that cost as much as one of Pareto/NBD, which has a Gauss rule's nodes."""
 
 
 @dataclass(frozen=True)
@@ -133,15 +136,7 @@ def _maximise(
     """Return the fit, or None where the data do not determine the model."""
     names = PARAMETER_NAMES[model]
     logs = np.log(_start_values(histories, model, start))
-    # A row of Pareto/NBD costs as much as its Gauss rule has nodes.
-    stride = max(
-        1, histories.rows // (_WIDE_SAMPLE_ROWS if model == "pareto/nbd" else _SAMPLE_ROWS)
-    )
-    sample = _Walled(_objective(histories.thin(stride), model), names)
-    optimum = minimise(sample, logs, tolerance=_SAMPLE_TOLERANCE if stride > 1 else 1e-9)
-    if stride > 1 and optimum.converged and not is_draft:
-        optimum = _polish(_Walled(_objective(histories, model), names), sample, optimum)
-    inverse = invert_curvature(curvature(sample, optimum.point))
+    optimum, inverse = _climb(histories, model, logs, is_draft=is_draft)
     params = dict(zip(names, np.exp(optimum.point).tolist(), strict=True))
     if not optimum.converged or inverse is None or _is_degenerate(params):
         return None
@@ -198,11 +193,31 @@ def _objective(histories: Histories, model: ModelName) -> Objective:
     return DropoutLikelihood(histories, leaves_at_once=model == "mbg/nbd")
 
 
-def _polish(full: Objective, sample: Objective, optimum: Optimum) -> Optimum:
-    # The sample's curvature is within a few per cent of that of all rows, so that a handful of
-    # evaluations over all rows suffice.
-    inverse = invert_curvature(curvature(sample, optimum.point))
-    return minimise(full, optimum.point, inverse_hessian=inverse, iterations=40)
+def _climb(
+    histories: Histories, model: ModelName, logs: Vector, *, is_draft: bool
+) -> tuple[Optimum, Vector | None]:
+    """Return the maximum, found on ever more of the histories, and the inverse curvature there.
+
+    The curvature of a sample is within a few per cent of that of all rows, so that a handful of
+    evaluations suffice on the larger one; at the maximum of all rows, that of the sample serves.
+    """
+    rows = histories.rows * (_WIDE_ROW if model == "pareto/nbd" else 1)
+    sample = max(1, rows // _SAMPLE_ROWS)
+    strides = {max(1, rows // _ROUGH_ROWS), sample, sample if is_draft else 1}
+    optimum, inverse = Optimum(logs, np.inf, np.inf, 0, converged=False), None
+    for stride in sorted(strides, reverse=True):
+        objective = _Walled(_objective(histories.thin(stride), model), PARAMETER_NAMES[model])
+        optimum = minimise(
+            objective,
+            optimum.point if optimum.converged else logs,
+            inverse_hessian=inverse if optimum.converged else None,
+            tolerance=_TOLERANCE if stride == 1 else _SAMPLE_TOLERANCE,
+        )
+        if stride > 1 or sample == 1:
+            inverse = invert_curvature(curvature(objective, optimum.point))
+        if stride <= sample and not optimum.converged:
+            break
+    return optimum, inverse
 
 
 def _start_values(histories: Histories, model: ModelName, start: BtydFit | None) -> Vector:

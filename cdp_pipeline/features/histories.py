@@ -79,11 +79,16 @@ def group_histories(
         >>> group_histories([0, 2, 0], [0, 5, 0], [9, 9, 9]).count.tolist()
         [2.0, 1.0]
     """
-    arrays = [np.atleast_1d(np.asarray(values, dtype=np.float64)) for values in (x, t_x, T)]
-    count = np.ones(len(arrays[0])) if n is None else np.asarray(n, dtype=np.float64)
-    xs, ts, ages = arrays
+    columns = [np.atleast_1d(np.asarray(values)) for values in (x, t_x, T)]
+    packed = _pack(*columns)
+    if packed is not None and n is None:
+        return _count_packed(packed)
+    xs, ts, ages = (np.asarray(values, dtype=np.float64) for values in columns)
+    count = np.ones(len(xs)) if n is None else np.asarray(n, dtype=np.float64)
     _refuse_impossible(xs, ts, ages, count)
-    order = _sort(xs, ts, ages)
+    if packed is not None and (packed[1:] > packed[:-1]).all():
+        return Histories(xs, ts, ages, count)
+    order = np.lexsort((ts, ages, xs)) if packed is None else np.argsort(packed, kind="stable")
     xs, ts, ages, count = xs[order], ts[order], ages[order], count[order]
     if not len(xs):
         return Histories(xs, ts, ages, count)
@@ -129,15 +134,40 @@ def pair_up(x: Vector, age: Vector) -> tuple[Vector, Vector, Codes]:
     return xs[keys // size], ages[keys % size], position
 
 
-def _sort(x: Vector, t_x: Vector, age: Vector) -> NDArray[Any]:
-    parts = [values.astype(np.int64) for values in (x, age, t_x)]
-    is_small = all(not len(part) or part.max() < 1 << _PACK_BITS for part in parts)
-    is_whole = all(map(np.array_equal, parts, (x, age, t_x)))
-    if is_small and is_whole:
-        # One packed integer sorts several times faster than three columns of floats.
-        key = (parts[0] << 2 * _PACK_BITS) | (parts[1] << _PACK_BITS) | parts[2]
-        return np.argsort(key, kind="stable")
-    return np.lexsort((t_x, age, x))
+def _pack(x: NDArray[Any], t_x: NDArray[Any], age: NDArray[Any]) -> NDArray[np.int64] | None:
+    """Return one whole number a history, in the order of histories; None where they do not fit.
+
+    Days and purchases are small whole numbers, and one number sorts several times faster than
+    three columns.
+    """
+    if not len(x) == len(t_x) == len(age):
+        return None
+    packed = np.zeros(len(x), dtype=np.int64)
+    for values in (x, age, t_x):
+        if len(values) and not 0 <= values.min() <= values.max() < 1 << _PACK_BITS:
+            return None
+        part = values
+        if values.dtype.kind != "i":
+            part = values.astype(np.int64)
+            if not np.array_equal(part, values):
+                return None
+        packed <<= _PACK_BITS
+        packed |= part
+    return packed
+
+
+def _count_packed(packed: NDArray[np.int64]) -> Histories:
+    packed.sort()
+    is_first = np.ones(len(packed), dtype=bool)
+    is_first[1:] = packed[1:] != packed[:-1]
+    starts = np.flatnonzero(is_first)
+    count = np.diff(starts, append=len(packed)).astype(np.float64)
+    distinct, mask = packed[starts], (1 << _PACK_BITS) - 1
+    x, age, t_x = (
+        ((distinct >> bits) & mask).astype(np.float64) for bits in (2 * _PACK_BITS, _PACK_BITS, 0)
+    )
+    _refuse_impossible(x, t_x, age, count)
+    return Histories(x, t_x, age, count)
 
 
 def _refuse_impossible(x: Vector, t_x: Vector, age: Vector, count: Vector) -> None:

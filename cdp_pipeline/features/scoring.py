@@ -7,7 +7,8 @@ fitting belongs to ``clv_fit``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 import duckdb
 import numpy as np
@@ -17,6 +18,7 @@ from cdp_pipeline.features.btyd import alive_table, p_alive
 from cdp_pipeline.features.certainty import LEVEL
 from cdp_pipeline.features.clv_fit import ClvFit
 from cdp_pipeline.features.histories import Vector
+from cdp_pipeline.storage.warehouse import fetch_value
 
 MONTHS = 12
 
@@ -40,12 +42,26 @@ _LOOK_UP = """
         and purchases.t_x = known_alive.t_x
         and purchases.t_days = known_alive.t_days"""
 
-# The amount of those who buy is taken to be gamma-distributed with the mean and variance that the
-# models give it; its quantiles by Wilson and Hilferty (1931), those of the normal distribution by
-# Abramowitz and Stegun 26.2.23. Whoever is likelier than the level not to buy has 0 for a low end.
-_SCORES = """
-create or replace table features.clv as
-with purchases as (
+# What depends on x and T alone is worked out on the small table. The amount of those who buy is
+# taken to be gamma-distributed with the mean and variance that the models give it.
+_CHANCES = """
+with ahead as (
+    select
+        *,
+        $p::double * $v::double / (shape - 1e0) as usual_spend,
+        $p::double * x / (shape - 1e0) as spend_per_amount,
+        discounted_visits / value_active as visits_of_buyers,
+        sqrt(
+            greatest(
+                (shape - 1e0) / greatest(shape - 2e0, 0.25e0)
+                * (value_pairs + value_visits * (1e0 + 1e0 / $p::double))
+                * value_active / (value_visits * value_visits) - 1e0,
+                0e0
+            )
+        ) as spread,
+    from (select *, $p::double * x + $q::double as shape from clv_while_alive)
+),
+purchases as (
     select
         customer_id,
         x,
@@ -58,39 +74,36 @@ chances as (
     select
         purchases.customer_id,
         {p_alive} as p_alive,
-        while_alive.active_90d,
-        while_alive.visits_90d,
-        while_alive.visits_365d,
-        while_alive.discounted_visits,
-        while_alive.value_visits,
-        while_alive.value_pairs,
-        while_alive.value_active,
-        $p::double * purchases.x + $q::double as shape,
-        $p::double * ($v::double + purchases.x * purchases.amount) as scale,
+        while_alive.* exclude (x, t_days, age, usual_spend, spend_per_amount),
+        while_alive.usual_spend + while_alive.spend_per_amount * purchases.amount as spend,
     from purchases
     -- Left joins: without enough data the tables are empty and every forecast NULL.
-    left join clv_while_alive as while_alive
+    left join ahead as while_alive
         on purchases.x = while_alive.x and purchases.t_days = while_alive.t_days
     left join clv_silence as silence
         on purchases.t_days - purchases.t_x = silence.days{look_up}
 ),
-moments as (
+valued as (
     select
         *,
-        scale / (shape - 1e0) as spend,
-        scale * scale / ((shape - 1e0) * greatest(shape - 2e0, 0.25e0)) as squared_spend,
-        p_alive * value_active as active,
-        -- of those who buy
-        value_visits / value_active * scale / (shape - 1e0) as mean_value,
+        (p_alive * discounted_visits * spend)::decimal(18, 2) as clv_12m_amount,
     from chances
-),
-spreads as (
+)"""
+
+_STEPS = """
+select quantile_disc(clv_12m_amount, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) from valued
+"""
+
+# Quantiles of the gamma distribution by Wilson and Hilferty (1931), those of the normal one by
+# Abramowitz and Stegun 26.2.23. Whoever is likelier than the level not to buy has 0 for a low end.
+# Rounding by round(x, 6) would cost nine times as much.
+_SCORES = """,
+active as (
     select
         *,
-        squared_spend * (value_pairs + value_visits * (1e0 + 1e0 / $p::double)) / value_active
-        / (mean_value * mean_value) - 1e0 as relative_variance,
-        discounted_visits / value_visits * mean_value as discounted_value,
-    from moments
+        p_alive * value_active as active,
+        visits_of_buyers * spend as value_of_buyers,
+    from valued
 ),
 ends as (
     select
@@ -98,56 +111,44 @@ ends as (
         -- where the ends lie among those who buy; at or below 0 they are 0
         1e0 - $tail::double / active as high_level,
         ($tail::double - 1e0 + active) / active as low_level,
-    from spreads
+    from active
 ),
 tails as (
     select
         *,
-        sqrt(-2e0 * ln(greatest(least(high_level, 1e0 - high_level), 1e-12))) as high_tail,
-        sqrt(-2e0 * ln(greatest(least(low_level, 1e0 - low_level), 1e-12))) as low_tail,
-        sqrt(greatest(relative_variance, 0e0)) as spread,
+        {high_tail} as high_tail,
+        {low_tail} as low_tail,
     from ends
 ),
-forecasts as (
+roots as (
     select
-        customer_id,
-        case when $has_dropout::boolean then round(p_alive, 6) end as p_alive,
-        round(p_alive * active_90d, 6) as p_active_90d,
-        round(p_alive * visits_90d, 6) as expected_visits_90d,
-        round(p_alive * visits_365d, 6) as expected_visits_365d,
-        spend::decimal(18, 2) as expected_spend_amount,
-        (p_alive * discounted_visits * spend)::decimal(18, 2) as clv_12m_amount,
-        (discounted_value * {low_ratio})::decimal(18, 2) as clv_12m_low_amount,
-        (discounted_value * {high_ratio})::decimal(18, 2) as clv_12m_high_amount,{extra}
+        *,
+        1e0 - spread * spread / 9e0 + {high_deviate} * spread / 3e0 as high_root,
+        1e0 - spread * spread / 9e0 + {low_deviate} * spread / 3e0 as low_root,
     from tails
-),
-borders as (
-    select
-        quantile_disc(clv_12m_amount, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) as steps,
-    from forecasts
-),
-final as (
-    select
-        forecasts.*,
-        case
-            when clv_12m_amount is not null
-            then 1 + len(list_filter(borders.steps, lambda step: clv_12m_amount > step))
-        end::integer as clv_tenth,
-        $model_status::varchar as model_status,
-    from forecasts
-    cross join borders
 )
-select * from final
+select
+    customer_id,
+    case when $has_dropout::boolean then round(p_alive * 1e6) / 1e6 end as p_alive,
+    round(p_alive * active_90d * 1e6) / 1e6 as p_active_90d,
+    round(p_alive * visits_90d * 1e6) / 1e6 as expected_visits_90d,
+    round(p_alive * visits_365d * 1e6) / 1e6 as expected_visits_365d,
+    spend::decimal(18, 2) as expected_spend_amount,
+    clv_12m_amount,
+    (value_of_buyers * {low_ratio})::decimal(18, 2) as clv_12m_low_amount,
+    (value_of_buyers * {high_ratio})::decimal(18, 2) as clv_12m_high_amount,{extra}
+    {tenth}::integer as clv_tenth,
+    $model_status::varchar as model_status,
+from roots
 order by customer_id
 """
 
-
 _HORIZON = """
-        round(active, 6) as p_active_horizon,
-        round(p_alive * value_visits, 6) as expected_visits_horizon,
-        (p_alive * value_visits * spend)::decimal(18, 2) as expected_amount,
-        (mean_value * {low_ratio})::decimal(18, 2) as expected_low_amount,
-        (mean_value * {high_ratio})::decimal(18, 2) as expected_high_amount,"""
+    round(active * 1e6) / 1e6 as p_active_horizon,
+    round(p_alive * value_visits * 1e6) / 1e6 as expected_visits_horizon,
+    (p_alive * value_visits * spend)::decimal(18, 2) as expected_amount,
+    (value_visits / value_active * spend * {low_ratio})::decimal(18, 2) as expected_low_amount,
+    (value_visits / value_active * spend * {high_ratio})::decimal(18, 2) as expected_high_amount,"""
 
 
 def score_customers(
@@ -174,20 +175,32 @@ def score_customers(
     is_pareto = fit.purchases.model == "pareto/nbd"
     if is_pareto:
         tables["clv_alive"] = _alive(fit)
-    ratios = {"low_ratio": _ratio_sql("low"), "high_ratio": _ratio_sql("high")}
-    sql = _SCORES.format(
+    chances = _CHANCES.format(
         p_alive=_LOOKED_UP if is_pareto else _ELEMENTARY,
         look_up=_LOOK_UP if is_pareto else "",
-        extra=_HORIZON.format(**ratios) if has_horizon else "",
-        **ratios,
     )
     try:
         for name, columns in tables.items():
             con.register(name, dict(columns))
-        con.execute(sql, _score_parameters(fit))
+        _write_scores(con, chances, _score_parameters(fit), has_horizon=has_horizon)
     finally:
         for name in tables:
             con.unregister(name)
+
+
+def _write_scores(
+    con: duckdb.DuckDBPyConnection,
+    chances: str,
+    params: Mapping[str, object],
+    *,
+    has_horizon: bool,
+) -> None:
+    # Two passes: the tenths' borders first, as keeping every score until they are known costs more.
+    steps = fetch_value(con, chances + _STEPS, _pick_parameters(params, chances))
+    parts = _range_sql()
+    extra = _HORIZON.format(**parts) if has_horizon else ""
+    scores = _SCORES.format(extra=extra, tenth=_tenth_sql(steps), **parts)
+    con.execute(f"create or replace table features.clv as {chances}{scores}", params)
 
 
 def _while_alive(fit: ClvFit, settings: ClvSettings) -> dict[str, Vector]:
@@ -242,14 +255,34 @@ def _score_parameters(fit: ClvFit) -> dict[str, object]:
     }
 
 
-def _ratio_sql(end: str) -> str:
-    """Return SQL for one end of the range over the mean, among those who buy."""
-    t = f"{end}_tail"
-    above = f"(2.515517e0 + {t} * (0.802853e0 + {t} * 0.010328e0))"
-    below = f"(1e0 + {t} * (1.432788e0 + {t} * (0.189269e0 + {t} * 0.001308e0)))"
-    deviate = f"sign({end}_level - 0.5e0) * ({t} - {above} / {below})"
-    root = f"greatest(1e0 - spread * spread / 9e0 + {deviate} * spread / 3e0, 0e0)"
-    return (
-        f"case when {end}_level is null then null when {end}_level <= 0e0 then 0e0 "
-        f"else {root} * {root} * {root} end"
+def _pick_parameters(params: Mapping[str, object], sql: str) -> dict[str, object]:
+    """Return the parameters that a statement asks for: others are refused."""
+    return {name: params[name] for name in sorted(set(re.findall(r"\$(\w+)", sql)))}
+
+
+def _range_sql() -> dict[str, str]:
+    """Return SQL for both ends of the range over the mean, among those who buy, in its steps."""
+    parts = {}
+    for end in ("low", "high"):
+        level, t = f"{end}_level", f"{end}_tail"
+        outer = f"case when {level} < 0.5e0 then {level} else 1e0 - {level} end"
+        parts[t] = f"sqrt(-2e0 * ln(case when {level} > 0e0 then {outer} end))"
+        above = f"(2.515517e0 + {t} * (0.802853e0 + {t} * 0.010328e0))"
+        below = f"(1e0 + {t} * (1.432788e0 + {t} * (0.189269e0 + {t} * 0.001308e0)))"
+        parts[f"{end}_deviate"] = f"sign({level} - 0.5e0) * ({t} - {above} / {below})"
+        root = f"{end}_root"
+        parts[f"{end}_ratio"] = (
+            f"case when {level} <= 0e0 or {root} <= 0e0 then 0e0 else {root} * {root} * {root} end"
+        )
+    return parts
+
+
+def _tenth_sql(steps: Sequence[object] | None) -> str:
+    """Return SQL for how many of the steps lie below a value, counted from 1."""
+    if steps is None:
+        return "null"
+    below = " ".join(
+        f"when clv_12m_amount <= {step}::decimal(18, 2) then {tenth}"
+        for tenth, step in enumerate(steps, start=1)
     )
+    return f"case when clv_12m_amount is null then null {below} else {len(steps) + 1} end"

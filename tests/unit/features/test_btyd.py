@@ -20,6 +20,7 @@ from cdp_pipeline.features.btyd import (
     fit_purchases,
     p_active,
     p_alive,
+    while_alive,
 )
 
 Columns = dict[str, NDArray[np.float64]]
@@ -328,11 +329,29 @@ def test_alive_table_agrees_with_the_forecast_per_customer() -> None:
         (3, 90),
         (3, 200),
     ]
-    while_alive = table["visits_90d"][[2, 0, 2, 1]]
+    alive = table["visits_90d"][[2, 0, 2, 1]]
     expected = expected_visits(fit, x, t_x, age, 90)
-    assert while_alive * p_alive(fit, x, t_x, age) == pytest.approx(expected, rel=1e-12)
+    assert alive * p_alive(fit, x, t_x, age) == pytest.approx(expected, rel=1e-12)
     year = alive_table(fit, x, age, horizons=(360,))["visits_360d"]
     assert table["discounted_visits"] == pytest.approx(year, rel=1e-12)
+
+
+@pytest.mark.parametrize("model", ["mbg/nbd", "bg/nbd"])
+@pytest.mark.parametrize(
+    ("params", "x"),
+    [((0.6, 70.0, 0.6, 1.3), 0), ((0.05, 0.1, 0.02, 90.0), 3), ((20.0, 900.0, 7.0, 0.2), 400)],
+)
+def test_many_ages_at_once_are_as_exact_as_each_by_itself(
+    model: ModelName, params: tuple[float, ...], x: int
+) -> None:
+    fit = fitted(model, *params)
+    ages = np.arange(0.0, 3_000.0)
+    (together,) = while_alive(fit, x, ages, [365.0])
+    for age in (0, 1, 700, 2_999):
+        (alone,) = while_alive(fit, x, ages[age], [365.0])
+        assert together.visits[age] == pytest.approx(alone.visits[0], rel=1e-12)
+        assert together.pairs[age] == pytest.approx(alone.pairs[0], rel=1e-6)
+        assert together.active[age] == pytest.approx(alone.active[0], rel=1e-12)
 
 
 def test_discount_counts_visits_at_the_end_of_their_month() -> None:

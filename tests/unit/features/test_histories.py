@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cdp_pipeline.core.errors import DataQualityError
 from cdp_pipeline.features.histories import encode, group_histories
 
 
@@ -29,6 +30,27 @@ def test_thinning_keeps_the_number_of_customers() -> None:
     assert thinned.x.tolist() == [1, 4, 7, 10]
     assert thinned.customers == pytest.approx(grouped.customers)
     assert grouped.thin(1) is grouped
+
+
+HISTORY = st.tuples(st.integers(0, 3), st.integers(1, 9), st.integers(9, 12))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(HISTORY, min_size=1, max_size=40))
+def test_days_group_as_times_of_any_unit_do(rows: list[tuple[int, int, int]]) -> None:
+    x, t_x, age = (np.array(column) for column in zip(*rows, strict=True))
+    t_x = np.where(x > 0, t_x, 0)
+    days, parts = group_histories(x, t_x, age), group_histories(x, t_x / 8, age / 8)
+    assert days.count.tolist() == parts.count.tolist()
+    assert days.x.tolist() == parts.x.tolist()
+    assert (days.t_x / 8).tolist() == parts.t_x.tolist()
+    again = group_histories(days.x, days.t_x, days.age, days.count)
+    assert again.count.tolist() == days.count.tolist()
+
+
+def test_an_impossible_history_of_days_is_refused() -> None:
+    with pytest.raises(DataQualityError, match="impossible"):
+        group_histories(np.array([1, 2]), np.array([5, 9]), np.array([9, 8]))
 
 
 @settings(max_examples=50, deadline=None)
