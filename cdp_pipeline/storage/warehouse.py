@@ -1,14 +1,13 @@
 """Connections to the warehouse, and the few SQL statements that every stage needs.
 
 Three doors: ``open_build`` writes the private files of a run, ``open_published`` reads the current
-version behind DuckDB's sandbox as analysts do, ``open_whole`` reads it with the personal data of
-its vault. Whichever holds it, a table is called ``schema.table``. DuckDB's storage version is
-pinned so that clients from 1.2 open the published file. No model belongs here.
+version behind DuckDB's sandbox as analysts do, ``open_whole`` with the personal data of its vault.
+Whichever holds it, a table is called ``schema.table``. The storage version is pinned so that
+clients from 1.2 open the published file. No model belongs here.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from cdp_pipeline.project.loader import LAYERS, load_project
 from cdp_pipeline.project.tables import PERSONAL_LAYER, TableSpec
 from cdp_pipeline.storage.cipher import read_vault_key, scan_of
 from cdp_pipeline.storage.comments import column_comment, table_comment
+from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.paths import DataPaths
 
 STORAGE_VERSION = "v1.2.0"
@@ -215,13 +215,10 @@ def attach_whole(
     """
     con.execute(f"attach {quote_literal(str(database))} as {name}_file (read_only)")
     con.execute(f"attach ':memory:' as {name}")
-    found = con.execute(
-        "select schema_name || '.' || table_name from duckdb_tables() where database_name = ? "
-        "order by all",
-        [f"{name}_file"],
-    ).fetchall()
-    for (table,) in found:
-        _create_view(con, f"{name}.{table}", f"from {quote_identifier(f'{name}_file.{table}')}")
+    sql = "select schema_name || '.' || table_name from duckdb_tables() where database_name = ?"
+    found = sorted(con.execute(sql, [f"{name}_file"]).fetchall())
+    views = {table: f"from {quote_identifier(f'{name}_file.{table}')}" for (table,) in found}
+    _create_views(con, name, views)
     lay_out_vault(con, database.parent / VAULT, name, keys)
 
 
@@ -234,15 +231,21 @@ def lay_out_vault(
         ConfigError: The key that opens it is missing.
     """
     key = read_vault_key(folder, keys)
-    for path in sorted(folder.glob("*/*.parquet")):
-        table = f"{catalog}.{path.parent.name}.{path.stem}"
-        _create_view(con, table, f"from {scan_of(con, path, key)}")
+    paths = sorted(folder.glob("*/*.parquet"))
+    views = {f"{p.parent.name}.{p.stem}": f"from {scan_of(con, p, key)}" for p in paths}
+    _create_views(con, catalog, views)
 
 
-def _create_view(con: duckdb.DuckDBPyConnection, name: str, select: str) -> None:
-    catalog, schema, _ = name.split(".")
-    con.execute(f"create schema if not exists {quote_identifier(f'{catalog}.{schema}')}")
-    con.execute(f"create view {quote_identifier(name)} as {select}")
+def _create_views(con: duckdb.DuckDBPyConnection, catalog: str, views: dict[str, str]) -> None:
+    schemas = [f"{catalog}.{name}" for name in sorted({view.split(".")[0] for view in views})]
+    made = [f"create schema if not exists {quote_identifier(name)}" for name in schemas]
+    made += [f"create view {quote_identifier(f'{catalog}.{n}')} as {q}" for n, q in views.items()]
+    _execute_all(con, made)
+
+
+def _execute_all(con: duckdb.DuckDBPyConnection, statements: Sequence[str]) -> None:
+    """Run statements as one transaction: a commit for each costs more than they do."""
+    con.execute("; ".join(["begin transaction", *statements, "commit"]))
 
 
 def use_catalogs(con: duckdb.DuckDBPyConnection) -> None:
@@ -264,11 +267,7 @@ def place_of(con: duckdb.DuckDBPyConnection, full_name: str) -> str:
 
 def read_plan(context: RunContext) -> dict[str, Any]:
     """Return what the run's discovery decided; empty before it ran."""
-    path = DataPaths.of(context).plan
-    if not path.is_file():
-        return {}
-    plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return plan
+    return read_json(DataPaths.of(context).plan)
 
 
 def create_macros(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
@@ -394,7 +393,7 @@ def _plain(sql_type: str) -> str:
 
 def _comment(con: duckdb.DuckDBPyConnection, spec: TableSpec, types: dict[str, str]) -> None:
     table = quote_identifier(spec.full_name)
-    con.execute(f"comment on table {table} is {quote_literal(table_comment(spec))}")
+    notes = {f"table {table}": table_comment(spec)}
     for name in spec.header.columns:
-        note = column_comment(spec, name, types[name])
-        con.execute(f"comment on column {table}.{quote_column(name)} is {quote_literal(note)}")
+        notes[f"column {table}.{quote_column(name)}"] = column_comment(spec, name, types[name])
+    _execute_all(con, [f"comment on {what} is {quote_literal(n)}" for what, n in notes.items()])

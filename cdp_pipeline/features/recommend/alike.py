@@ -108,9 +108,10 @@ def fit_ease(weighted: Values, ridge_share: float = RIDGE_SHARE) -> Matrix:
         inverse, failed_too = lapack.dpotri(factor, lower=1, overwrite_c=1)
     if failed or failed_too:  # a ridge above zero makes this impossible but for broken input
         return np.zeros((size, size), dtype=np.float32)
-    lower = np.tril(inverse)
-    full = lower + np.tril(inverse, -1).T
-    weights: Matrix = (-full / np.diag(full)).astype(np.float32)
+    full = np.tril(inverse)
+    full += np.tril(inverse, -1).T
+    full /= -np.diag(full).copy()
+    weights: Matrix = full.astype(np.float32)
     weights[np.diag_indices(size)] = 0.0
     return weights
 

@@ -166,7 +166,7 @@ def _explain(
     """Return for each entry the bought item that speaks most for it, or -1, and who bought both."""
     because = np.full(len(best.row), -1, dtype=np.int64)
     shared = np.zeros(len(best.row), dtype=np.int64)
-    if not ranker.matrix or not len(best.row):
+    if not ranker.matrix or not models.grams or not len(best.row):
         return because, shared
     matrix = models.matrices[ranker.matrix]
     history = matrix.history(batch).tocsr()

@@ -311,7 +311,8 @@ def recommend_level(
         )
         known = hold_contests(con, bought, as_of=as_of, plan=plan, name=f"{name}_past")
     log = count_purchases(con, bought, as_of=as_of, name=name)
-    models = learn(con, log, bought, maximum_items=settings.maximum_items)
+    winners = [contest.winner for contest in known.values()]
+    models = learn(con, log, bought, maximum_items=settings.maximum_items, rankers=winners)
     shown = plan_lists(
         log,
         length=settings.list_length,

@@ -6,7 +6,7 @@ way to rank is a name and two functions of a batch; which one serves is decided 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,15 +73,17 @@ class Models:
     """All that was learned from a log.
 
     Attributes:
+        size: Items of the models, the first of the log.
         popularity: Share of all baskets that hold each item.
         reach: Share of all customers who bought each item.
-        grams: What customers have in common.
+        grams: What customers have in common; None if no model was asked for.
         matrices: Models by name.
     """
 
+    size: int
     popularity: Values
     reach: Values
-    grams: Grams
+    grams: Grams | None
     matrices: Mapping[str, Alike]
 
 
@@ -138,33 +140,38 @@ RANKERS: Mapping[ListName, tuple[Ranker, ...]] = {"buy_again": BUY_AGAIN, "disco
 
 
 def learn(
-    con: duckdb.DuckDBPyConnection, log: PurchaseLog, relation: str, *, maximum_items: int
+    con: duckdb.DuckDBPyConnection,
+    log: PurchaseLog,
+    relation: str,
+    *,
+    maximum_items: int,
+    rankers: Sequence[Ranker] = (*BUY_AGAIN, *DISCOVER),
 ) -> Models:
-    """Return all models of a log.
+    """Return the models of a log that some ways to rank ask for.
 
     Args:
         con: Connection that has the relation.
         log: The counted relation.
         relation: Its name: baskets are counted from it.
         maximum_items: Items of the models, the most bought ones; memory grows with its square.
+        rankers: Who will rank.
     """
-    grams = count_grams(log, maximum_items)
-    size = len(grams.weighted)
+    size = min(len(log.items), maximum_items)
+    asked = {ranker.matrix for ranker in rankers if ranker.matrix}
+    grams = count_grams(log, size) if asked else None
     popularity = log.popularity
     none = np.zeros(size)
-    ease = fit_ease(grams.weighted)
-    count_pairs(con, relation, support=_RULE_SUPPORT, name=log.name)
-    pairs = read_pairs(con, name=log.name, log_name=log.name)
-    matrices = {
-        "ease": Alike(ease, is_counted=True, popularity=none),
-        "ease_popular": Alike(
-            ease, is_counted=True, popularity=_POPULARITY_WEIGHT * popularity[:size]
-        ),
-        "baskets": Alike(
-            fit_cosines(pairs, log.item_baskets, size), is_counted=False, popularity=none
-        ),
-    }
-    return Models(popularity, log.reach, grams, matrices)
+    matrices: dict[str, Alike] = {}
+    if grams and asked & {"ease", "ease_popular"}:
+        ease, start = fit_ease(grams.weighted), _POPULARITY_WEIGHT * popularity[:size]
+        matrices["ease"] = Alike(ease, is_counted=True, popularity=none)
+        matrices["ease_popular"] = Alike(ease, is_counted=True, popularity=start)
+    if "baskets" in asked:
+        count_pairs(con, relation, support=_RULE_SUPPORT, name=log.name)
+        pairs = read_pairs(con, name=log.name, log_name=log.name)
+        cosines = fit_cosines(pairs, log.item_baskets, size)
+        matrices["baskets"] = Alike(cosines, is_counted=False, popularity=none)
+    return Models(size, popularity, log.reach, grams, matrices)
 
 
 def rank_own(ranker: Ranker, models: Models, batch: Batch) -> Entries:
@@ -193,7 +200,7 @@ def rank_new(
         most: Items a customer.
         is_offered: By item, whether it may be recommended.
     """
-    size = len(models.grams.weighted)
+    size = models.size
     if ranker.matrix:
         scores = models.matrices[ranker.matrix].score(batch)
     else:
