@@ -10,6 +10,12 @@ class PrivacySettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    smallest_count: int = Field(
+        default=11,
+        ge=3,
+        le=1000,
+        description="Smallest count of people that reports and the documentation show.",
+    )
     answer_days: int = Field(
         default=30, ge=1, le=90, description="Days within which a request must be done."
     )

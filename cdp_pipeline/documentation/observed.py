@@ -1,7 +1,8 @@
 """What the published warehouse shows: rows, types, newest days, examples, figures of models.
 
 Examples never single anybody out: columns with personal data have none, and of a table about people
-only values are shown that at least ten of them share. Large tables are sampled from their start, so
+only values are shown that as many share as ``settings.privacy.smallest_count`` asks for; smaller
+counts of people are withheld, as in reports. Large tables are sampled from their start, so
 that the cost does not grow with the store and the same file gives the same examples.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 import duckdb
 
 from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.privacy.small_counts import is_small, withhold
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.versions import MANIFEST_FILE
@@ -26,9 +28,6 @@ from cdp_pipeline.storage.warehouse import (
 )
 
 SAMPLE_ROWS = 5_000
-SHARED_BY = 10
-"""People who must share a value before it is shown; as in reports."""
-
 EXAMPLES = 3
 MODEL_ROWS = 40
 """Rows shown of a table about models."""
@@ -92,16 +91,17 @@ def observe(settings: Settings, tables: Mapping[str, TableSpec]) -> Observed:
         business_date=date.fromisoformat(str(manifest["business_date"])),
         fingerprint=str(manifest["fingerprint"]),
     )
+    smallest = settings.privacy.smallest_count
     with open_whole(settings) as con:
         _read_types(con, tables, seen)
         for name in sorted(seen.types):
-            _read_table(con, tables[name], seen)
+            _read_table(con, tables[name], seen, smallest)
         if "marts.source_health" in seen.types:
             health = fetch_dicts(con, "select * from marts.source_health order by source")
             seen.deliveries = {str(row["source"]): row for row in health}
         if "segments.definitions" in seen.types:
             defined = fetch_dicts(con, "select * from segments.definitions order by segment")
-            seen.segments = {str(row["segment"]): row for row in defined}
+            seen.segments = {str(row["segment"]): row for row in _without_few(defined, smallest)}
     return seen
 
 
@@ -117,7 +117,16 @@ def _read_types(
             seen.types.setdefault(table, {})[column] = sql_type
 
 
-def _read_table(con: duckdb.DuckDBPyConnection, spec: TableSpec, seen: Observed) -> None:
+def _without_few(defined: list[dict[str, Any]], smallest: int) -> list[dict[str, Any]]:
+    """Return definitions of segments with the sizes withheld that reports withhold."""
+    sizes = [int(row["size"]) for row in defined]
+    hidden = withhold(sizes, [dict.fromkeys(range(len(sizes)), 1)], smallest=smallest)
+    return [{**row, "size": hidden.get(n, row["size"])} for n, row in enumerate(defined)]
+
+
+def _read_table(
+    con: duckdb.DuckDBPyConnection, spec: TableSpec, seen: Observed, smallest: int
+) -> None:
     name, table = spec.full_name, quote_identifier(spec.full_name)
     moments = [
         quote_column(column)
@@ -131,14 +140,24 @@ def _read_table(con: duckdb.DuckDBPyConnection, spec: TableSpec, seen: Observed)
     days = [moment.date() if isinstance(moment, datetime) else moment for moment in found if moment]
     if days:
         seen.newest[name] = max(days)
-    _read_examples(con, spec, seen)
+    _read_examples(con, spec, seen, smallest)
     if is_about_models(name) and not spec.header.subject_key:
         # Not by the key: the declarations may be newer than the version.
         first = f"select * from {table} order by all limit {MODEL_ROWS}"  # noqa: S608 - quoted
-        seen.models[name] = fetch_dicts(con, first)
+        seen.models[name] = [
+            {
+                column: f"<{smallest}"
+                if spec.header.counts_people(column) and is_small(value, smallest)
+                else value
+                for column, value in row.items()
+            }
+            for row in fetch_dicts(con, first)
+        ]
 
 
-def _read_examples(con: duckdb.DuckDBPyConnection, spec: TableSpec, seen: Observed) -> None:
+def _read_examples(
+    con: duckdb.DuckDBPyConnection, spec: TableSpec, seen: Observed, smallest: int
+) -> None:
     name, subject = spec.full_name, spec.header.subject_key
     shown = [
         column
@@ -150,21 +169,28 @@ def _read_examples(con: duckdb.DuckDBPyConnection, spec: TableSpec, seen: Observ
     if not shown or not seen.rows[name] or (subject and subject not in seen.types[name]):
         return
     people = f"count(distinct {quote_column(subject)})" if subject else "count(*)"
-    least = SHARED_BY if subject else 1
+    least = smallest if subject else 1
     parts = [
         f"(select {number} as place, {quote_column(column)}::varchar as value, {people} as held "  # noqa: S608 - quoted
-        f"from sample where {quote_column(column)} is not null group by 2 "
+        f"from sample where {quote_column(column)} is not null "
+        f"{_without_small(column) if spec.header.counts_people(column) else ''} group by 2 "
         f"having {people} >= {least} order by 3 desc, 2 limit {EXAMPLES})"
         for number, column in enumerate(shown)
     ]
     table = quote_identifier(name)
     rows = con.execute(
         f"with sample as materialized (select * from {table} limit {SAMPLE_ROWS}) "  # noqa: S608 - quoted
-        f"{' union all '.join(parts)} order by 1, 3 desc, 2"
+        f"{' union all '.join(parts)} order by 1, 3 desc, 2",
+        {"smallest": smallest} if any(map(spec.header.counts_people, shown)) else None,
     ).fetchall()
     for place, value, _ in rows:
         key = (name, shown[place])
         seen.examples[key] = (*seen.examples.get(key, ()), _shortened(value))
+
+
+def _without_small(column: str) -> str:
+    number = f"abs(try_cast({quote_column(column)} as double))"
+    return f"and ({number} = 0 or {number} >= $smallest)"
 
 
 def _shortened(text: str) -> str:

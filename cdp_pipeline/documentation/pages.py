@@ -103,7 +103,7 @@ def _environment(catalogue: Catalogue, seen: Observed, known: set[str]) -> Envir
         "project": catalogue.project,
         "seen": seen,
         "store": settings.store_name,
-        "formatter": Formatter(settings.locale, settings.currency),
+        "formatter": Formatter(settings.locale, settings.currency, settings.privacy.smallest_count),
         "navigation": _NAVIGATION,
         "known": known,
         "page_of": places.page_of,

@@ -38,7 +38,7 @@ Format = Literal[
     "days",
     "bytes",
 ]
-"""How a value is written. ``people`` hides counts under ten; ``change`` and ``points`` carry an
+"""How a value is written. ``people`` hides small counts; ``change`` and ``points`` carry an
 arrow and a word; ``money_short`` is compact (1.85M)."""
 
 Kind = Literal[
@@ -62,7 +62,7 @@ class ReportColumn(Declaration):
     below: bool = Field(default=False, description="In a bar chart: drawn below the zero line.")
     people: str | None = Field(
         default=None,
-        description="Count of people this value rests upon; under ten, the value is hidden.",
+        description="Count of people this value rests upon; if that is hidden, so is the value.",
     )
 
     @property
@@ -216,8 +216,38 @@ def check_report(report: ReportSpec, tables: Mapping[str, TableSpec], path: Path
     for loc, mart, used in readers:
         if mart:
             found += _mistakes(loc, mart, used, tables, positions)
+    found += _counts_in_clear(report, tables, positions)
     if found:
         raise found[0] if len(found) == 1 else CombinedConfigError(found)
+
+
+def _counts_in_clear(
+    report: ReportSpec, tables: Mapping[str, TableSpec], positions: Positions
+) -> Iterator[ConfigError]:
+    written = [
+        (("blocks", n), block.mart, column.column, column.format)
+        for n, block in enumerate(report.blocks)
+        for column in block.columns
+    ]
+    written += [
+        ((key, n), sentence.mart, column, form)
+        for key in ("subject", "headline", "changes")
+        for n, sentence in enumerate(getattr(report, key))
+        for column, form in sentence.placeholders
+    ]
+    for loc, mart, column, form in written:
+        if (
+            mart
+            and form == "count"
+            and mart in tables
+            and tables[mart].header.counts_people(column)
+        ):
+            yield ConfigError(
+                f"{column!r} counts people, and `format: count` would show small counts",
+                where=positions.of_word(loc, column),
+                hint="Write `format: people`; if it does not count people, give it a `unit:` in "
+                f"the header of {mart}.",
+            )
 
 
 def _mistakes(

@@ -6,6 +6,7 @@ Python carries the same header in ``<table>.yml`` in its layer's folder.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -28,6 +29,30 @@ class TableColumn(Declaration):
     type: str | None = Field(default=None, description="DuckDB type; needed for Python tables.")
     pii: str | None = Field(default=None, description="Kind of personal data, e.g. email.")
     unit: str | None = Field(default=None, description="Unit, where the name does not say it.")
+
+
+_PEOPLE = re.compile(
+    r"(^|_)(customer|person|people|member|sent|holdout|new|lapsed|returned|reachable|agreed|repeat"
+    r"|buyer|visitor|subscriber|entered|left|came|hit)_count$|^size$"
+)
+
+
+class Sum(Declaration):
+    """Counts of people that add up to what readers know, so that one hidden could be worked out.
+
+    With ``total``, the columns of a row add up to another column of that row, ``less`` taken off.
+    Without, each column adds up over the rows that agree in ``within``.
+    """
+
+    of: tuple[str, ...] = Field(min_length=1, description="Columns that are added up.")
+    less: tuple[str, ...] = Field(default=(), description="Columns that are taken off.")
+    total: str | None = Field(default=None, description="Column that they add up to.")
+    within: tuple[str, ...] = Field(default=(), description="Columns that tell groups of rows.")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column it names."""
+        return (*self.of, *self.less, *((self.total,) if self.total else ()), *self.within)
 
 
 class TableHeader(Declaration):
@@ -55,6 +80,10 @@ class TableHeader(Declaration):
     )
     columns: dict[str, TableColumn]
     checks: tuple[Check, ...] = ()
+    sums: tuple[Sum, ...] | None = Field(
+        default=None,
+        description="What counts of people add up to; default: all rows, unless they are days.",
+    )
     incremental: Incremental | None = Field(
         default=None, description="How the night's changes reach the table; default: one scan."
     )
@@ -95,6 +124,22 @@ class TableHeader(Declaration):
                 message = f"column {untyped[0]!r} needs `type:`, since a Python step makes it"
                 raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _sums_are_of_columns(self) -> Self:
+        for number, declared in enumerate(self.sums or ()):
+            for column in declared.columns:
+                if column not in self.columns:
+                    message = f"sums name {column!r}, which is not among `columns:`"
+                    hint = suggest(column, self.columns)
+                    raise MistakeError(message, "sums", number, hint=hint)
+        return self
+
+    def counts_people(self, column: str) -> bool:
+        """Return whether a column's name says that it counts people, and no ``unit:`` denies it."""
+        declared = self.columns.get(column)
+        is_other = declared is not None and declared.unit is not None
+        return bool(_PEOPLE.search(column)) and not is_other
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,15 @@ One function a kind of block. Charts are in ``figures``, tables in ``tables``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from cdp_pipeline.project.reports import Block, ReportColumn
 from cdp_pipeline.reporting.figures import make_figure
-from cdp_pipeline.reporting.formats import (
-    HIDDEN_HEIGHT,
-    Delta,
-    Formatter,
-    as_date,
-    is_hidden,
-    is_missing,
-)
+from cdp_pipeline.reporting.formats import Delta, Formatter, as_date, as_number, is_missing
 from cdp_pipeline.reporting.marts import RowDict
-from cdp_pipeline.reporting.tables import make_table, rests_on_few
+from cdp_pipeline.reporting.tables import make_table
 from cdp_pipeline.reporting.views import Card, Funnel, Grid, GridRow, Shade, Stack, Table, Tile
 
 WEEK_DAYS = 7
@@ -64,7 +57,7 @@ def make_card(
         width=block.width,
         body=body,
         lead=block.lead,
-        note=block.note,
+        note=" ".join(filter(None, (block.note, formatter.explain_withheld(_values(block, rows))))),
         empty=block.empty,
         in_mail=block.mail,
     )
@@ -83,21 +76,17 @@ def make_tiles(block: Block, rows: Sequence[RowDict], formatter: Formatter) -> l
 def _make_tile(
     column: ReportColumn, by_day: dict[date | None, RowDict], last: date, formatter: Formatter
 ) -> Tile:
-    def value(days_before: int) -> float | None:
+    def value(days_before: int) -> object:
         row = by_day.get(last - timedelta(days=days_before))
-        found = row[column.column] if row else None
-        return None if found is None or is_missing(found) else float(found)
+        return row[column.column] if row else None
 
-    def height(days_before: int) -> float | None:
-        number = value(days_before)
-        return HIDDEN_HEIGHT if column.format == "people" and is_hidden(number) else number
-
-    spark = [height(days) for days in range(_SPARK_DAYS - 1, -1, -1)]
+    spark = [formatter.height(value(days)) for days in range(_SPARK_DAYS - 1, -1, -1)]
+    now, week, year = (as_number(value(days)) for days in (0, WEEK_DAYS, YEAR_DAYS))
     return Tile(
         label=column.heading,
         value=formatter.write(by_day[last][column.column], column.format),
-        week=_compare(column, value(0), value(WEEK_DAYS), formatter),
-        year=_compare(column, value(0), value(YEAR_DAYS), formatter),
+        week=_compare(column, now, week, formatter),
+        year=_compare(column, now, year, formatter),
         spark=spark_points(spark),
     )
 
@@ -106,8 +95,6 @@ def _compare(
     column: ReportColumn, new: float | None, old: float | None, formatter: Formatter
 ) -> Delta | None:
     if new is None or old is None:
-        return None
-    if column.format == "people" and (is_hidden(new) or is_hidden(old)):
         return None
     if column.format == "share":
         return formatter.delta(new - old, good=column.good, is_points=True)
@@ -139,18 +126,20 @@ def make_grid(block: Block, rows: Sequence[RowDict], formatter: Formatter) -> Gr
     heads, names = _distinct(x, rows), _distinct(y, rows)
     found = {(row[y.column], row[x.column]): row for row in rows}
     shown = [row for row in rows if _is_shown(block, row, main)]
-    known = [float(row[main.column]) for row in shown]
+    heights = [formatter.height(row[main.column]) for row in shown]
+    known = [height for height in heights if height is not None]
     low, span = min(known, default=0.0), (max(known, default=1.0) - min(known, default=0.0)) or 1.0
 
     def shade(name: object, head: object) -> Shade:
         row = found.get((name, head))
         if row is None or not _is_shown(block, row, main):
             return Shade(-1, "", is_diagonal=block.diagonal and name == head)
-        level = int((float(row[main.column]) - low) / span * (_LEVELS - 0.001))
+        height = formatter.height(row[main.column])
+        level = int(((low if height is None else height) - low) / span * (_LEVELS - 0.001))
         second = [
             formatter.write(row[column.column], column.format)
             for column in others
-            if not is_missing(row[column.column]) and not rests_on_few(column, row)
+            if not is_missing(row[column.column])
         ]
         return Shade(level, formatter.write(row[main.column], main.format), " · ".join(second))
 
@@ -174,7 +163,7 @@ def make_grid(block: Block, rows: Sequence[RowDict], formatter: Formatter) -> Gr
 def _is_shown(block: Block, row: RowDict, main: ReportColumn) -> bool:
     x, y = block.x or main, block.y or main
     is_stay = block.diagonal and row[x.column] == row[y.column]
-    return not (is_stay or is_missing(row[main.column]) or rests_on_few(main, row))
+    return not (is_stay or is_missing(row[main.column]))
 
 
 def _distinct(column: ReportColumn, rows: Sequence[RowDict]) -> list[Any]:
@@ -191,7 +180,7 @@ def make_stack(block: Block, rows: Sequence[RowDict], formatter: Formatter) -> S
                 formatter.write(row[name.column], name.format),
                 tuple(
                     (
-                        round(100 * float(row[c.column] or 0), 2),
+                        round(100 * (as_number(row[c.column]) or 0.0), 2),
                         f"{c.heading.lower()} {formatter.write(row[c.column], c.format)}",
                     )
                     for c in block.columns
@@ -231,8 +220,12 @@ def _pairs(
     ]
 
 
+def _values(block: Block, rows: Sequence[RowDict]) -> Iterator[object]:
+    return (row[column.column] for row in rows for column in block.columns)
+
+
 def _has_values(block: Block, rows: Sequence[RowDict]) -> bool:
-    return any(not is_missing(row[column.column]) for row in rows for column in block.columns)
+    return any(not is_missing(value) for value in _values(block, rows))
 
 
 _MAKERS: dict[str, Callable[[Block, Sequence[RowDict], Formatter], Any]] = {

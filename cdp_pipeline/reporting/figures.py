@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from cdp_pipeline.project.reports import Block, ReportColumn
 from cdp_pipeline.reporting.charts import Plot, Series, draw, nice_ticks, to_png, to_svg
-from cdp_pipeline.reporting.formats import HIDDEN_HEIGHT, Formatter, is_hidden, is_missing
+from cdp_pipeline.reporting.formats import Formatter
 from cdp_pipeline.reporting.marts import RowDict
-from cdp_pipeline.reporting.tables import make_table, rests_on_few
+from cdp_pipeline.reporting.tables import make_table
 from cdp_pipeline.reporting.views import Figure
 
 _SIZES = {"full": (1030, 220), "wide": (590, 290), "half": (460, 200), "narrow": (370, 200)}
@@ -48,7 +48,7 @@ def make_plot(block: Block, rows: Sequence[RowDict], formatter: Formatter) -> Pl
     series = [
         Series(
             name=column.heading,
-            values=[_height(row, column) for row in rows],
+            values=[formatter.height(row[column.column]) for row in rows],
             labels=[formatter.write(row[column.column], column.format) for row in rows],
             is_below=column.below,
         )
@@ -84,15 +84,6 @@ def _oldest_first(block: Block, rows: Sequence[RowDict]) -> Sequence[RowDict]:
     if block.x and block.sort and block.sort[0] == f"-{block.x.column}":
         return rows[::-1]
     return rows
-
-
-def _height(row: RowDict, column: ReportColumn) -> float | None:
-    value = row[column.column]
-    if is_missing(value) or rests_on_few(column, row):
-        return None
-    if column.format == "people" and is_hidden(value):
-        return HIDDEN_HEIGHT
-    return float(value)
 
 
 def _key(block: Block) -> tuple[tuple[str, str], ...]:

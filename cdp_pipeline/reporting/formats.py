@@ -1,13 +1,13 @@
 """Values to text: money, percent, counts and dates in the reader's locale, through babel.
 
-Every number that a reader sees passes here. Counts of people under ten are hidden here and nowhere
-else. No layout belongs here.
+Every number that a reader sees passes here. Which counts of people are hidden is decided in
+``withholding``; here is how that is written. No layout belongs here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -23,14 +23,11 @@ from babel.numbers import (
     format_percent,
 )
 
-SMALLEST_COUNT = 10
-"""Counts of people below this are printed as ``<10``, so that nobody is singled out."""
-
-HIDDEN_HEIGHT = 5.0
-"""What charts draw for a hidden count: the true height would give it away."""
+from cdp_pipeline.privacy.small_counts import Withheld, is_small
 
 MISSING = "–"  # noqa: RUF001 - an en dash is the typographic mark for "no value"
 MINUS = "−"  # noqa: RUF001 - a true minus sign, as wide as the plus
+_HIDDEN = "hidden"
 _FLAT = 0.0005
 _MILLION = 1_000_000
 _THOUSAND = 1_000
@@ -65,17 +62,6 @@ class Delta:
         return self.word if self.word == "unchanged" else f"{self.word} {self.figure}"
 
 
-def is_hidden(count: object) -> bool:
-    """Return whether a count of people is too small to print.
-
-    >>> is_hidden(9), is_hidden(0), is_hidden(10)
-    (True, False, False)
-    """
-    if not isinstance(count, int | float | Decimal):
-        return False
-    return 0 < abs(float(count)) < SMALLEST_COUNT
-
-
 @dataclass(frozen=True)
 class Formatter:
     """Writes values for one locale and currency.
@@ -83,10 +69,12 @@ class Formatter:
     Attributes:
         locale: Babel locale such as ``en_GB``.
         currency: ISO 4217 code.
+        smallest: Smallest count of people that is written.
     """
 
     locale: str
     currency: str
+    smallest: int = 11
 
     @cached_property
     def _writers(self) -> dict[str, Callable[[Any], str]]:
@@ -115,16 +103,38 @@ class Formatter:
         """Value of the page's ``lang`` attribute, for example ``en-GB``."""
         return self.locale.replace("_", "-")
 
+    @property
+    def few(self) -> str:
+        """What stands for a count of people that is too small to be written."""
+        return f"<{self.smallest}"
+
+    def height(self, value: object) -> float | None:
+        """Return what charts draw for a value; the true height of a small count would tell it."""
+        return self.smallest / 2 if value is Withheld.FEW else as_number(value)
+
+    def explain_withheld(self, values: Iterable[object]) -> str:
+        """Return what the marks among some values mean, nothing if there are none."""
+        marks = {value for value in values if isinstance(value, Withheld)}
+        few = f"{self.few} stands for fewer than {self.smallest} people."
+        hidden = (
+            f"A {_HIDDEN} figure is of fewer than {self.smallest} people, or would tell such a one."
+        )
+        return " ".join(
+            text for mark, text in ((Withheld.FEW, few), (Withheld.HIDDEN, hidden)) if mark in marks
+        )
+
     def write(self, value: object, form: str) -> str:
         """Return a value as text; an en dash when there is none.
 
         >>> Formatter("en_GB", "GBP").write(1853250, "money_short")
         '£1.85M'
         >>> Formatter("en_GB", "GBP").write(7, "people")
-        '<10'
+        '<11'
         """
         if is_missing(value):
             return MISSING
+        if isinstance(value, Withheld):
+            return self.few if value is Withheld.FEW else _HIDDEN
         return self._writers[form](value)
 
     def tick(self, value: float, form: str) -> str:
@@ -159,7 +169,7 @@ class Formatter:
         return text.replace("-", MINUS)
 
     def _people(self, value: float) -> str:
-        return f"<{SMALLEST_COUNT}" if is_hidden(value) else self._count(value)
+        return self.few if is_small(value, self.smallest) else self._count(value)
 
     def _people_change(self, value: float) -> str:
         sign = "+" if value > 0 else MINUS if value < 0 else ""
@@ -204,6 +214,18 @@ class Formatter:
 def is_missing(value: object) -> bool:
     """Return whether there is no value to print: NULL or not a number."""
     return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def is_withheld(value: object) -> bool:
+    """Return whether a count is not shown, because it is of few people or would tell of some."""
+    return isinstance(value, Withheld)
+
+
+def as_number(value: object) -> float | None:
+    """Return a value as a number, None where there is none or it is withheld."""
+    if is_missing(value) or not isinstance(value, int | float | Decimal):
+        return None
+    return float(value)
 
 
 def as_date(value: object) -> date | None:

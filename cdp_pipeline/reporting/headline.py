@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from cdp_pipeline.privacy.small_counts import is_small
 from cdp_pipeline.project.reports import PLACEHOLDER, Sentence
-from cdp_pipeline.reporting.formats import Formatter, is_hidden, is_missing
+from cdp_pipeline.reporting.formats import Formatter, is_missing, is_withheld
 from cdp_pipeline.reporting.marts import RowDict
 from cdp_pipeline.reporting.views import Line
 
@@ -43,12 +44,14 @@ def write_all(sentences: Iterable[Sentence], read: Reader, formatter: Formatter)
 def fill(sentence: Sentence, row: RowDict | None, formatter: Formatter) -> Line | None:
     """Return a sentence with its placeholders filled from a row, None if a value is missing.
 
-    A count of people under ten also silences it: next to other figures it would be telling.
+    A count of few people also silences it: next to other figures it would be telling.
     """
     if row is None:
         return None
     for column, form in sentence.placeholders:
-        if is_missing(row[column]) or (form.startswith("people") and is_hidden(row[column])):
+        value = row[column]
+        is_few = form.startswith("people") and is_small(value, formatter.smallest)
+        if is_missing(value) or is_withheld(value) or is_few:
             return None
 
     def write(template: str) -> str:

@@ -21,8 +21,9 @@ from cdp_pipeline.reporting.checks import read_checks
 from cdp_pipeline.reporting.formats import Formatter
 from cdp_pipeline.reporting.headline import write_all, write_first
 from cdp_pipeline.reporting.mail import build_message
-from cdp_pipeline.reporting.marts import RowDict, read_rows
+from cdp_pipeline.reporting.marts import RowDict
 from cdp_pipeline.reporting.views import Card, Page, Section
+from cdp_pipeline.reporting.withholding import MartReader
 from cdp_pipeline.storage.files import write_atomic
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import open_build, read_plan
@@ -82,15 +83,15 @@ def make_page(
     """Read everything a report shows and return it as texts."""
     formatter = formatter_of(context)
     checks = read_checks(DataPaths.of(context).tree, formatter)
+    reader = MartReader(con, project, smallest=formatter.smallest)
 
     @functools.cache
     def read(sentence: Sentence) -> RowDict | None:
-        table = project.table(sentence.mart)
-        rows = read_rows(con, table, where=sentence.where, sort=sentence.sort, limit=1)
+        rows = reader.rows(sentence.mart, where=sentence.where, sort=sentence.sort, limit=1)
         return rows[0] if rows else None
 
     def card(number: int, block: Block) -> Card:
-        rows = _read_block(con, project, block)
+        rows = _read_block(reader, block)
         uid = f"c{number}"
         return make_card(block, rows, formatter, uid=uid, checks=checks.table)
 
@@ -110,8 +111,9 @@ def make_page(
 
 
 def formatter_of(context: RunContext) -> Formatter:
-    """Return the formatter of the project's locale and currency."""
-    return Formatter(context.settings.locale, context.settings.currency)
+    """Return the formatter of the project's locale, currency and smallest count."""
+    settings = context.settings
+    return Formatter(settings.locale, settings.currency, settings.privacy.smallest_count)
 
 
 def build_id(context: RunContext) -> str:
@@ -120,12 +122,10 @@ def build_id(context: RunContext) -> str:
     return f"{context.business_date.isoformat()}-{fingerprint[:8]}"
 
 
-def _read_block(con: duckdb.DuckDBPyConnection, project: Project, block: Block) -> list[RowDict]:
+def _read_block(reader: MartReader, block: Block) -> list[RowDict]:
     if block.mart is None:
         return []
-    return read_rows(
-        con, project.table(block.mart), where=block.where, sort=block.sort, limit=block.limit
-    )
+    return reader.rows(block.mart, where=block.where, sort=block.sort, limit=block.limit)
 
 
 def _group(cards: Sequence[tuple[str, Card]]) -> list[Section]:

@@ -1,14 +1,11 @@
-"""Rows of a mart to tables.
-
-Holds the rule that a value resting on fewer than ten people is not printed.
-"""
+"""Rows of a mart to tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from cdp_pipeline.project.reports import Block, ReportColumn
-from cdp_pipeline.reporting.formats import MISSING, Formatter, is_hidden, is_missing
+from cdp_pipeline.reporting.formats import MISSING, Formatter, as_number, is_missing, is_withheld
 from cdp_pipeline.reporting.marts import RowDict
 from cdp_pipeline.reporting.views import Cell, Row, Table
 
@@ -54,11 +51,13 @@ def make_table(block: Block, rows: Sequence[RowDict], formatter: Formatter) -> T
 
 
 def make_cell(column: ReportColumn, row: RowDict, formatter: Formatter, longest: float) -> Cell:
-    """Return one value of a table; an en dash when it is missing or rests on too few people."""
+    """Return one value of a table; an en dash when it is missing."""
     value = row[column.column]
     is_number = column.format not in _WORDY
-    if is_missing(value) or rests_on_few(column, row):
+    if is_missing(value):
         return Cell(MISSING, is_number=is_number)
+    if is_withheld(value):
+        return Cell(formatter.write(value, column.format), is_number=is_number)
     if column.format in {"change", "points"}:
         is_points = column.format == "points"
         delta = formatter.delta(float(value), good=column.good, is_points=is_points)
@@ -70,12 +69,7 @@ def make_cell(column: ReportColumn, row: RowDict, formatter: Formatter, longest:
     return Cell(text, column.show, is_number, tone=tone, is_date=column.format in _DATES)
 
 
-def rests_on_few(column: ReportColumn, row: RowDict) -> bool:
-    """Return whether a value must be hidden because fewer than ten people are behind it."""
-    return column.people is not None and is_hidden(row[column.people])
-
-
 def _longest(column: ReportColumn, rows: Sequence[RowDict]) -> float:
     if column.show != "bar":
         return 0.0
-    return max((float(row[column.column] or 0) for row in rows), default=0.0)
+    return max((as_number(row[column.column]) or 0.0 for row in rows), default=0.0)

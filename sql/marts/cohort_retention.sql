@@ -5,6 +5,8 @@ description: >-
 grain: one row per month of first purchase and months after
 key: [cohort_on, months_after]
 owner: analytics
+# every row of a cohort counts the same people
+sums: []
 columns:
   cohort_on: First day of the month of the first purchase
   months_after: Months since then, from 1

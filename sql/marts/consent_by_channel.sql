@@ -5,6 +5,8 @@ description: >-
 grain: one row per channel
 key: [channel_rank]
 owner: privacy
+sums:
+  - {of: [agreed_count, refused_count, never_asked_count], total: customer_count}
 columns:
   channel_rank: Order of the channels
   channel: Name in words

@@ -5,6 +5,10 @@ description: >-
 grain: one row per business date of the last 392 days with history
 key: [business_date]
 owner: analytics
+sums:
+  - of: [opening_count, new_count, returned_count]
+    less: [lapsed_count]
+    total: closing_count
 columns:
   business_date: Store-local day
   opening_count: People active at the start of the day

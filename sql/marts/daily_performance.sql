@@ -19,6 +19,7 @@ columns:
   active_customer_count: Active people as in marts.customer_flow_daily; past days only after a year
   new_customer_count: People with their first known purchase; past days as above
   lapsed_customer_count: People who lapsed on the day; past days as above
+  reachable_count: Active customers with consent and an address for e-mail
   reachable_share: Share of active customers with consent and an address for e-mail
 checks:
   - {expect: between, column: known_share, min: -1, max: 2, severity: warn}
@@ -93,6 +94,7 @@ final as (
         case when daily.is_comparable then flow.closing_count end as active_customer_count,
         case when daily.is_comparable then flow.new_count end as new_customer_count,
         case when daily.is_comparable then flow.lapsed_count end as lapsed_customer_count,
+        reach.reachable_count,
         reach.reachable_share
     from daily
     left join daily as week_before on daily.business_date = week_before.business_date + 7

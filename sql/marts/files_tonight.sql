@@ -3,6 +3,8 @@ description: Every file made for a destination tonight.
 grain: one row per file
 key: [destination, file_name]
 owner: crm
+# one person may be in several files
+sums: []
 columns:
   destination: Receiving system
   file_name: Name below the destination's folder

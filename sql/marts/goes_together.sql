@@ -3,6 +3,8 @@ description: Categories that lie in one basket more often than by chance, the cl
 grain: one row per pair of categories
 key: [pair_rank]
 owner: analytics
+# one basket holds many pairs
+sums: []
 columns:
   pair_rank: 1 for the closest pair
   category: One category; of a pair, the rarer one

@@ -3,6 +3,8 @@ description: How many of each source's person records belong to people known els
 grain: one row per source with person records
 key: [source]
 owner: identity
+# most people are known from several sources
+sums: []
 columns:
   source: Name of the source
   record_count: Person records

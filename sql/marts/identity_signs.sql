@@ -3,6 +3,8 @@ description: Signs that customers hold several people, or that one person is sev
 grain: one row per sign
 key: [sign]
 owner: identity
+# one customer may show several signs
+sums: []
 columns:
   figure: Name of the figure
   reading_order: Order for reading

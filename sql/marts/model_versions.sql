@@ -5,6 +5,8 @@ description: >-
 grain: one row per version
 key: [prediction, version]
 owner: analytics
+# the same people are learnt from again
+sums: []
 columns:
   prediction: What is predicted
   version: Day of training and hash of what was learnt

@@ -5,6 +5,8 @@ description: >-
 grain: one row per declared propensity
 key: [propensity]
 owner: analytics
+# people are scored for each propensity
+sums: []
 columns:
   propensity: Name of the propensity
   title: What a person does

@@ -5,6 +5,8 @@ description: >-
 grain: one row per kind of item, list and way to rank
 key: [level_rank, ranker_rank]
 owner: analytics
+# the same people judge every way to rank
+sums: []
 columns:
   level_rank: Order of the four lists
   list_title: List in words
@@ -12,6 +14,7 @@ columns:
   ranker: Way to rank, in words
   standing: serving, rule of thumb or compared
   customer_count: People judged
+  hit_count: People with one of the held-back items among ten
   hit_share: Share of people with one of the held-back items among ten
   recall_share: Share of the held-back items among ten
   mean_precision: {description: Mean average precision at ten, unit: precision}
@@ -52,6 +55,7 @@ final as (
             else 'compared'
         end as standing,
         backtest.customer_count,
+        cast(round(backtest.hit_share * backtest.customer_count) as bigint) as hit_count,
         backtest.hit_share,
         backtest.recall_share,
         backtest.mean_precision,

@@ -3,6 +3,9 @@ description: Active customers by recency and frequency score; the cells add up t
 grain: one row per recency score and frequency score
 key: [r_score, f_score]
 owner: analytics
+sums:
+  - {of: [customer_count], within: [r_score]}
+  - {of: [customer_count], within: [f_score]}
 columns:
   r_score: Recency score, high is recent
   f_score: Frequency score, high is often

@@ -5,6 +5,9 @@ description: >-
 grain: one row per earlier and present group
 key: [from_rank, to_rank]
 owner: analytics
+sums:
+  - {of: [customer_count], within: [from_rank]}
+  - {of: [customer_count], within: [to_rank]}
 columns:
   from_rank: Order of the earlier group; 0 for people who are new or came back
   to_rank: Order of the present group; 99 for people who lapsed

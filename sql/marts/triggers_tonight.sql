@@ -3,6 +3,11 @@ description: Every trigger file of the night, with who was left out of it for wh
 grain: one row per destination and offer
 key: [destination, offer]
 owner: crm
+# a person may qualify for several offers, so only a row adds up
+sums:
+  - of:
+      [sent_count, no_consent_count, no_contact_count, holdout_count, cap_count, incomplete_count]
+    total: member_count
 columns:
   destination: Receiving system
   offer: Name of the offer

@@ -48,16 +48,6 @@ def test_every_block_that_may_be_empty_says_so_in_words(project: Project) -> Non
             assert block.kind in {"kpi", "terms", "note"} or block.title
 
 
-def test_counts_of_people_are_written_as_people(project: Project) -> None:
-    # marts name counts of people customer_, person_ or by what the people did
-    named = re.compile(r"(customer|person|people|sent|member|holdout|new|lapsed|returned)_count$")
-    for spec in project.reports.values():
-        for block in spec.blocks:
-            for column in block.columns:
-                if named.search(column.column):
-                    assert column.format == "people", (spec.name, block.title, column.column)
-
-
 def test_every_mart_is_read_by_a_report_a_query_or_another_mart(project: Project) -> None:
     shown = {mart for spec in project.reports.values() for mart in spec.marts}
     texts = {spec.full_name: spec.sql or "" for spec in project.models("marts")}
@@ -81,6 +71,16 @@ def test_misspelt_marts_and_columns_are_refused(
     with pytest.raises(ConfigError) as caught:
         check_report(parse(REPORT.replace(old, new)), project.tables, HERE)
     assert hint in str(caught.value)
+
+
+def test_counts_of_people_written_in_clear_are_refused_with_their_line(project: Project) -> None:
+    text = REPORT.replace(
+        "marts.revenue_by_channel", "marts.rfm_groups\n    sort: [customer_count]"
+    ).replace("{column: channel}", "{column: customer_count, format: count}")
+    with pytest.raises(ConfigError, match="counts people") as caught:
+        check_report(parse(text), project.tables, HERE)
+    assert str(caught.value).startswith("report.yml:")
+    assert "Write `format: people`" in str(caught.value)
 
 
 @pytest.mark.parametrize(

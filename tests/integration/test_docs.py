@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cdp_pipeline.cli.app import run_app
-from cdp_pipeline.documentation.observed import SHARED_BY, observe
+from cdp_pipeline.documentation.observed import observe
 from cdp_pipeline.documentation.site import write_site
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import open_whole
@@ -58,7 +58,7 @@ def test_examples_single_nobody_out(store: Store) -> None:
                     f'where starts_with("{column}"::varchar, ?)',
                     [value.removesuffix("…")],
                 ).fetchall()[0][0]
-                assert held >= SHARED_BY, f"{table}.{column}: {value}"
+                assert held >= store.settings.privacy.smallest_count, f"{table}.{column}: {value}"
 
 
 def test_no_name_mailbox_or_number_of_a_customer_is_on_any_page(store: Store) -> None:

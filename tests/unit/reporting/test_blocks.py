@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from cdp_pipeline.privacy.small_counts import Withheld
 from cdp_pipeline.project.reports import Block
 from cdp_pipeline.reporting.blocks import make_card, make_grid, make_tiles, spark_points
-from cdp_pipeline.reporting.figures import make_figure
+from cdp_pipeline.reporting.figures import make_figure, make_plot
 from cdp_pipeline.reporting.formats import MISSING, Formatter
 from cdp_pipeline.reporting.tables import make_table
 
@@ -50,10 +51,15 @@ def test_shares_compare_in_points() -> None:
     assert tiles[0].year is None
 
 
-def test_hidden_people_are_not_given_away_by_a_comparison_or_a_line() -> None:
-    few = make_tiles(kpi_block("people"), days(d0=4, d1=9, d7=2), BRITISH)
-    other = make_tiles(kpi_block("people"), days(d0=8, d1=1, d7=3), BRITISH)
-    assert few == other
+def test_hidden_people_have_no_comparison_and_a_line_of_one_height() -> None:
+    rows = days(d0=90, d1=40, d7=80)
+    for row in (rows[0], rows[2]):
+        row["v"] = Withheld.FEW
+    tiles = make_tiles(kpi_block("people"), rows, BRITISH)
+    assert tiles is not None
+    assert (tiles[0].value, tiles[0].week, tiles[0].year) == ("<11", None, None)
+    heights = [point.partition(",")[2] for point in tiles[0].spark.split()]
+    assert heights[0] == heights[2] != heights[1]
 
 
 def test_a_spark_needs_two_points() -> None:
@@ -61,19 +67,17 @@ def test_a_spark_needs_two_points() -> None:
     assert spark_points([2.0, 2.0]).count(",") == 2
 
 
-def test_values_resting_on_few_people_are_hidden() -> None:
-    spec = block(
-        "table",
-        columns=[
-            {"column": "name"},
-            {"column": "n", "format": "people"},
-            {"column": "mean", "format": "money", "people": "n"},
-        ],
+def test_a_card_says_what_its_marks_mean_and_only_then() -> None:
+    columns = [{"column": "name"}, {"column": "n", "format": "people", "show": "bar"}]
+    spec = block("table", columns=columns, note="Of the day.")
+    rows = [{"name": str(n), "n": n} for n in (Withheld.FEW, Withheld.HIDDEN, 40, None)]
+    card = make_card(spec, rows, BRITISH, uid="c")
+    assert [row.cells[0].text for row in card.body.rows] == ["<11", "hidden", "40", MISSING]
+    assert card.note == (
+        "Of the day. <11 stands for fewer than 11 people. "
+        "A hidden figure is of fewer than 11 people, or would tell such a one."
     )
-    rows = [{"name": "a", "n": 9, "mean": 910.0}, {"name": "b", "n": 10, "mean": 5.0}]
-    table = make_table(spec, rows, BRITISH)
-    texts = [[cell.text for cell in row.cells] for row in table.rows]
-    assert texts == [["<10", MISSING], ["10", "£5.00"]]
+    assert make_card(spec, rows[2:], BRITISH, uid="c").note == "Of the day."
 
 
 def test_bars_are_measured_against_the_longest() -> None:
@@ -105,11 +109,13 @@ def test_a_grid_shades_from_least_to_most_and_hatches_who_stayed() -> None:
 
 def test_hidden_bars_do_not_give_the_count_away_by_their_height() -> None:
     spec = block("bar", x={"column": "x"}, columns=[{"column": "n", "format": "people"}])
-    two, nine = (
-        make_figure(spec, [{"x": "a", "n": n}, {"x": "b", "n": 40}], BRITISH, uid="c")
-        for n in (2, 9)
+    plot = make_plot(
+        spec,
+        [{"x": "a", "n": Withheld.FEW}, {"x": "b", "n": 40}, {"x": "c", "n": Withheld.HIDDEN}],
+        BRITISH,
     )
-    assert two.wide == nine.wide
+    assert list(plot.series[0].values) == [5.5, 40.0, None]
+    assert list(plot.series[0].labels) == ["<11", "40", "hidden"]
 
 
 def test_newest_first_rows_are_drawn_from_left_to_right() -> None:

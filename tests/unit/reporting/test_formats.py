@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipeline.reporting.formats import MINUS, MISSING, Formatter, is_hidden
+from cdp_pipeline.privacy.small_counts import is_small
+from cdp_pipeline.reporting.formats import MINUS, MISSING, Formatter
 
 BRITISH = Formatter("en_GB", "GBP")
 GERMAN = Formatter("de_DE", "EUR")
@@ -44,11 +45,11 @@ def test_missing_values_are_a_dash(value: object) -> None:
 
 @given(st.integers(min_value=-100_000, max_value=100_000))
 @settings(max_examples=60, deadline=None)
-def test_no_count_of_one_to_nine_people_is_ever_printed(count: int) -> None:
+def test_no_count_of_few_people_is_ever_printed(count: int) -> None:
     plain, change = BRITISH.write(abs(count), "people"), BRITISH.write(count, "people_change")
-    if is_hidden(count):
-        assert plain == "<10"
-        assert change in {"+<10", f"{MINUS}<10"}
+    if is_small(count, 11):
+        assert plain == "<11"
+        assert change in {"+<11", f"{MINUS}<11"}
     else:
         assert plain == f"{abs(count):,}"
 

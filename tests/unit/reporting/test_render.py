@@ -118,11 +118,12 @@ def test_the_checks_lead_to_what_great_expectations_wrote(rendered: Night) -> No
     assert (rendered.reports / link[1]).is_file()
 
 
-def test_counts_under_ten_people_are_hidden(rendered: Night) -> None:
+def test_counts_of_few_people_are_hidden_and_the_page_says_so(rendered: Night) -> None:
     text = page(rendered)
     row = re.search(r'<tr><th scope="row">Tiny.*?</tr>', text)
     assert row
-    assert "&lt;10" in row[0]
+    assert "hidden" in row[0]
+    assert "&lt;11 stands for fewer than 11 people." in text
     assert not re.search(r">7<", row[0])
 
 

@@ -1,0 +1,156 @@
+"""What readers of reports may see: small counts are withheld, with what would give them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdp_pipeline.privacy.small_counts import Withheld, is_small
+from cdp_pipeline.project.reports import ReportSpec
+from cdp_pipeline.project.tables import Sum, TableHeader
+from cdp_pipeline.reporting.withholding import (
+    MartReader,
+    PeopleColumns,
+    find_hidden,
+    people_columns,
+)
+from cdp_pipeline.storage.warehouse import open_build
+
+if TYPE_CHECKING:
+    from tests.unit.reporting.conftest import Night
+
+K = 11
+FEW, HIDDEN = Withheld.FEW, Withheld.HIDDEN
+
+
+def header(*columns: str, key: str = "name", **more: object) -> TableHeader:
+    return TableHeader.model_validate(
+        {
+            "name": "any",
+            "description": "Any mart.",
+            "grain": "one row a name",
+            "key": [key],
+            "owner": "me",
+            "columns": dict.fromkeys((key, *columns), "Any"),
+            **more,
+        }
+    )
+
+
+def hidden(
+    rows: list[dict[str, Any]], of: TableHeader, columns: PeopleColumns
+) -> dict[str, dict[str, Withheld]]:
+    found = find_hidden(rows, of, columns, smallest=K)
+    return {str(key[0]): marks for key, marks in found.items() if marks}
+
+
+def named(column: str, **counts: int | None) -> list[dict[str, Any]]:
+    return [{"name": name, column: count} for name, count in counts.items()]
+
+
+def test_rows_of_a_mart_add_up_unless_its_header_denies_it() -> None:
+    rows, counts = named("n", a=492, b=3, c=25, d=None), PeopleColumns({"n"})
+    assert hidden(rows, header("n"), counts) == {"b": {"n": HIDDEN}, "c": {"n": HIDDEN}}
+    assert hidden(rows, header("n", sums=()), counts) == {"b": {"n": FEW}}
+
+
+def test_days_do_not_add_up() -> None:
+    rows = [{"day_on": day, "n": n} for day, n in (("Mon", 492), ("Tue", 3), ("Wed", 25))]
+    assert hidden(rows, header("n", key="day_on"), PeopleColumns({"n"})) == {"Tue": {"n": FEW}}
+
+
+def test_what_adds_up_in_a_row_is_hidden_in_pairs() -> None:
+    flow = header(
+        "before",
+        "came",
+        "went",
+        "after",
+        sums=[Sum(of=("before", "came"), less=("went",), total="after")],
+    )
+    row = {"name": "a", "before": 500, "came": 40, "went": 3, "after": 537}
+    counts = PeopleColumns({"before", "came", "went", "after"})
+    assert hidden([row], flow, counts) == {"a": {"came": HIDDEN, "went": HIDDEN}}
+
+
+def test_a_change_does_not_tell_the_count_of_the_night_before() -> None:
+    rows = [
+        {"name": "a", "n": 15, "change": 12},
+        {"name": "b", "n": 200, "change": 2},
+        {"name": "c", "n": 4, "change": -20},
+        {"name": "d", "n": 300, "change": 0},
+    ]
+    counts = PeopleColumns({"n"}, changes={"change": "n"})
+    found = hidden(rows, header("n", "change", sums=()), counts)
+    assert found == {"a": {"change": HIDDEN}, "c": {"n": FEW, "change": HIDDEN}}
+
+
+def report(*blocks: dict[str, object], **more: object) -> ReportSpec:
+    return ReportSpec.model_validate(
+        {"name": "r", "title": "R", "owner": "me", "audience": "All", "blocks": blocks, **more}
+    )
+
+
+def test_all_reports_together_say_what_counts_people() -> None:
+    count = {"column": "n", "format": "people"}
+    share = {"column": "share", "format": "share", "people": "part"}
+    change = {"column": "change", "format": "people_change", "people": "n"}
+    one = report({"kind": "table", "from": "marts.m", "columns": [{"column": "name"}, count]})
+    two = report(
+        {"kind": "table", "from": "marts.m", "columns": [share, change]},
+        {"kind": "table", "from": "marts.other", "columns": [{"column": "x", "format": "people"}]},
+        changes=[{"from": "marts.m", "text": "{told:people} people."}],
+    )
+    found = people_columns([one, two], "marts.m")
+    assert found.counts == {"n", "part", "told"}
+    assert found.resting == {"share": {"part"}, "change": {"n"}}
+    assert found.changes == {"change": "n"}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 60), min_size=2, max_size=8))
+def test_no_small_count_is_what_the_others_leave_of_the_total(counts: list[int]) -> None:
+    rows = [{"name": str(n), "n": count} for n, count in enumerate(counts)]
+    found = hidden(rows, header("n"), PeopleColumns({"n"}))
+    small = [str(n) for n, count in enumerate(counts) if is_small(count, K)]
+    assert set(small) <= set(found)
+    assert len(found) != 1 or sum(counts) < K
+
+
+def test_no_page_shows_a_small_count_of_people(
+    rendered: Night, record_property: Callable[[str, object], None]
+) -> None:
+    """Every mart that a shipped report reads, as its readers see it."""
+    looked = 0
+    with open_build(rendered.context) as con:
+        reader = MartReader(con, rendered.project, smallest=K)
+        for mart in sorted({m for r in rendered.project.reports.values() for m in r.marts}):
+            columns = people_columns(rendered.project.reports.values(), mart)
+            for row in reader.rows(mart, limit=400):
+                for column in columns.counts:
+                    looked += 1
+                    assert not is_small(row[column], K), (mart, column)
+                for column, counts in columns.resting.items():
+                    if any(isinstance(row[count], Withheld) for count in counts):
+                        assert row[column] is None or isinstance(row[column], Withheld), mart
+    record_property("counts in reports", looked)
+    assert looked > 500
+
+
+@pytest.mark.parametrize("smallest", [3, 11, 200])
+def test_the_setting_decides(rendered: Night, smallest: int) -> None:
+    with open_build(rendered.context) as con:
+        reader = MartReader(con, rendered.project, smallest=smallest)
+        rows = reader.rows("marts.rfm_grid", limit=400)
+    shown = [
+        row["customer_count"] for row in rows if not isinstance(row["customer_count"], Withheld)
+    ]
+    assert all(count == 0 or count >= smallest for count in shown)
+
+
+def test_sums_of_unknown_columns_are_refused() -> None:
+    with pytest.raises(ValueError, match="sums name 'm', which is not among `columns:`"):
+        header("n", sums=[Sum(of=("n",), total="m")])
