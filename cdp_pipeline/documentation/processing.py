@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.project.loader import Project
+from cdp_pipeline.project.special_categories import declared_categories
 from cdp_pipeline.storage.encryption import ALWAYS_CLEAR
 
 _OPEN = "to be filled in by the controller"
@@ -21,6 +22,7 @@ def write_record(project: Project, settings: Settings) -> str:
     parts = (
         _head(settings),
         _sources(project),
+        _special(project),
         _tables(project),
         _recipients(project),
         _measures(),
@@ -50,6 +52,17 @@ def _sources(project: Project) -> Iterator[str]:
             shown = ", ".join(sorted(kinds))
             rows.append((name, contract.title, contract.owner, shown, kept))
     yield from _table(("source", "what", "owner", "categories of personal data", "kept"), rows)
+
+
+def _special(project: Project) -> Iterator[str]:
+    yield "## Special categories, and what allows their use"
+    yield ""
+    rows = list(declared_categories(project.sources))
+    if rows:
+        yield from _table(("source", "column", "category", "legal basis"), rows)
+    else:
+        yield "No contract declares any. Without a basis none may be used: `cdp check` refuses it."
+        yield ""
 
 
 def _tables(project: Project) -> Iterator[str]:

@@ -154,7 +154,7 @@ def unknown_values(con: duckdb.DuckDBPyConnection, contract: SourceContract) -> 
         if not rows:
             continue
         shown = ", ".join(f"{value!r} ({count})" for value, count in rows[:_SHOWN_VALUES])
-        if column.pii:
+        if column.is_sensitive:
             shown = f"{len(rows)} of them"
         yield f"{name} has unknown values: {shown}; add them to `values:` if they are right"
 

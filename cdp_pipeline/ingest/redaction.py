@@ -188,7 +188,7 @@ def _personal_places(head: Sequence[str], contract: SourceContract) -> set[int]:
         names = [name.casefold() for name in contract.read_columns]
     wanted = set()
     for name, column in contract.read_columns.items():
-        if column.pii and name not in contract.load.key:
+        if column.is_sensitive and name not in contract.load.key:
             titles = (column.source or name, name, *column.aliases)
             wanted |= {title.strip().casefold() for title in titles}
     return {place for place, name in enumerate(names) if name in wanted}
@@ -218,7 +218,7 @@ def _redact_objects(
     paths = [
         (column.source or name).split(".")
         for name, column in contract.read_columns.items()
-        if column.pii and name not in contract.load.key
+        if column.is_sensitive and name not in contract.load.key
     ]
     for number, line in enumerate(lines, start=1):
         is_theirs = number in wanted

@@ -174,7 +174,7 @@ def _rewrite(
     """Write a staged file again without the rows, or with their personal columns empty."""
     source = parquet.ParquetFile(rows)
     schema = source.schema_arrow
-    personal = {n for n, c in contract.columns.items() if c.pii} - set(contract.load.key)
+    personal = {n for n, c in contract.columns.items() if c.is_sensitive} - set(contract.load.key)
     copy = rows.with_name(f".{rows.name}.erasing")
     start = 0
     gone = pa.array(sorted(places), pa.int64())

@@ -20,7 +20,9 @@ from cdp_pipeline.identity.scoring.design import declared_design
 from cdp_pipeline.ingest.vetting import vet_contract
 from cdp_pipeline.orchestration.steps import nightly_graph
 from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.project.positions import Positions
 from cdp_pipeline.project.reports import check_report
+from cdp_pipeline.project.special_categories import unflagged_columns
 from cdp_pipeline.project.unused import unused_columns
 from cdp_pipeline.segments.rules import FEATURES_TABLE, vet_segment
 from cdp_pipeline.warehouse.rehearsal import rehearse
@@ -86,6 +88,12 @@ def check_project(root: Path, settings: Settings) -> Findings:
 def _check_contracts(project: Project, findings: Findings) -> None:
     for name, contract in project.sources.items():
         where = project.path_of("source", name)
+        place = Positions(where)
+        findings.remarks += [
+            f"{place('columns', column)}: {column!r} sounds like {heard.replace('_', ' ')}, a "
+            f"special category of personal data; write `special_category: {heard}`, or none"
+            for column, heard in unflagged_columns(contract).items()
+        ]
         vet = partial(vet_contract, contract, project.entities, where=where)
         if findings.attempt(partial(vet, sources=project.sources)) is None:
             continue

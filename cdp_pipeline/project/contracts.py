@@ -16,6 +16,7 @@ from cdp_pipeline.project.layout import NESTED_FORMATS, Delivery, known_zone
 from cdp_pipeline.project.mistakes import MistakeError, suggest
 from cdp_pipeline.project.record_paths import Step, array_of, parse_path
 from cdp_pipeline.project.retention import SourceRetention
+from cdp_pipeline.project.special_categories import SpecialBasis, SpecialCategory
 
 PSEUDO_COLUMNS = ("_file", "_line", "_item", "_business_date")
 """Columns every staged row has: file id, line in the file, element of the record that the row was
@@ -105,6 +106,12 @@ class Column(Declaration):
         default=(), description="RE2 of whole values that name nobody, such as a store's own card."
     )
     pii: str | None = Field(default=None, description="Kind of personal data, e.g. email.")
+    special_category: SpecialCategory | None = Field(
+        default=None, description="Health, religion and the like: used nowhere without a basis."
+    )
+    legal_basis: SpecialBasis | None = Field(
+        default=None, description="What allows the use of a special category."
+    )
 
     @field_validator("time_zone")
     @classmethod
@@ -125,6 +132,24 @@ class Column(Declaration):
             message = "`signs:` are words of letters; minus, brackets and the like need none"
             raise MistakeError(message, "signs")
         return self
+
+    @model_validator(mode="after")
+    def _basis_is_of_a_special_category(self) -> Self:
+        if self.legal_basis and self.special_category in {None, "none"}:
+            message = (
+                "`legal_basis:` is what allows the use of a `special_category:`, none is named"
+            )
+            raise MistakeError(message, "legal_basis")
+        offence = self.special_category == "criminal_offence"
+        if self.legal_basis and offence != (self.legal_basis == "authorised_by_law"):
+            message = "criminal offences, and they alone, need `legal_basis: authorised_by_law`"
+            raise MistakeError(message, "legal_basis")
+        return self
+
+    @property
+    def is_sensitive(self) -> bool:
+        """Whether its values are shown in no draft, message or report."""
+        return bool(self.pii) or self.special_category not in {None, "none"}
 
     @property
     def sql_type(self) -> str:

@@ -14,6 +14,7 @@ from cdp_pipeline.core.errors import CdpError, ConfigError
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.mistakes import suggest
 from cdp_pipeline.project.positions import Positions
+from cdp_pipeline.project.special_categories import check_special_uses
 from cdp_pipeline.project.tables import TableSpec
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def check_references(project: Project) -> list[CdpError]:
                         ("segments", position),
                     )
                 )
-    return found
+    return [*found, *check_special_uses(project)]
 
 
 def _unknown(

@@ -300,7 +300,8 @@ def vocabulary(column: Drafted) -> list[str]:
     kind = column.kind
     counts = kind.field.counts
     few = kind.type == "text" and 1 < len(counts) <= _FEW_VALUES
-    if not few or kind.pii or column.is_key or len(kind.field.filled) < _MANY_ROWS:
+    is_hidden = kind.pii or kind.special_category
+    if not few or is_hidden or column.is_key or len(kind.field.filled) < _MANY_ROWS:
         return []
     if min(counts.values()) < _TIMES_SEEN or max(map(len, counts)) > _LONGEST_VALUE:
         return []

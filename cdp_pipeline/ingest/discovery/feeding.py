@@ -90,6 +90,8 @@ def name_columns(kinds: Sequence[Kind], names: Sequence[str], key: tuple[str, ..
     found = Named({}, {n: k.type for n, k in zip(names, kinds, strict=True)}, key=key)
     filled: dict[str, float] = {}
     for kind, name in zip(kinds, names, strict=True):
+        if kind.special_category:
+            continue
         if kind.tag == "consent":
             found.consents.append(name)
         elif kind.tag and not kind.is_clock and kind.field.share > filled.get(kind.tag, 0):

@@ -18,6 +18,7 @@ from cdp_pipeline.ingest.discovery.sample import Field
 from cdp_pipeline.project.column_names import is_number_name, plain_header
 from cdp_pipeline.project.column_tags import PII_OF_TAG, is_name_of_amount, says_moment, tag_of
 from cdp_pipeline.project.contracts import EACH
+from cdp_pipeline.project.special_categories import sounds_like
 
 NULL_TOKENS = frozenset(
     [
@@ -143,6 +144,11 @@ class Kind:
     def pii(self) -> str | None:
         """Kind of personal data."""
         return PII_OF_TAG.get(self.tag or "")
+
+    @property
+    def special_category(self) -> str | None:
+        """Special category of personal data that its name speaks of."""
+        return sounds_like(self.field.name)
 
 
 def find_kinds(fields: Sequence[Field]) -> tuple[list[Kind], Marks]:

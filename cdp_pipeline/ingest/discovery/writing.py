@@ -124,6 +124,8 @@ def _column(column: Drafted, *, has_names: bool) -> Iterator[str]:
         keys["optional"] = True
     if kind.pii:
         keys["pii"] = kind.pii
+    if kind.special_category:
+        keys["special_category"] = kind.special_category
     seen = _seen(column)
     name = scalar(column.name)
     line = f"  {name}: {{{', '.join(f'{k}: {scalar(v)}' for k, v in keys.items())}}}"
@@ -141,14 +143,15 @@ def _seen(column: Drafted) -> str:
     """Return what stands in a column, in words."""
     kind = column.kind
     parts = []
+    is_hidden = kind.pii or kind.special_category
     if kind.tag and kind.tag not in {column.name, kind.pii}:
         parts.append(kind.tag.replace("_", " "))
     if kind.field.share < 1:
         parts.append(f"{kind.field.share:.0%} filled")
-    limits = bounds(column)
+    limits = None if is_hidden else bounds(column)
     if limits:
         parts.append(f"{limits[0]} to {limits[1]}")
-    elif kind.type in {"date", "timestamp"} and not kind.pii and kind.moments is not None:
+    elif kind.type in {"date", "timestamp"} and not is_hidden and kind.moments is not None:
         if not (kind.keys.get("format") or kind.question):
             parts.append(f"{min(kind.field.counts)} to {max(kind.field.counts)}")
     elif values := vocabulary(column):
@@ -158,6 +161,8 @@ def _seen(column: Drafted) -> str:
         parts.append(f"{len(kind.field.counts):,} different")
     if kind.note:
         parts.append(kind.note)
+    if kind.special_category:
+        parts.append("special category: `ignore:` it, or name a `legal_basis:` to use it")
     return "; ".join(parts) or "as it stands"
 
 

@@ -132,3 +132,20 @@ def test_an_empty_folder_and_a_missing_file_are_told(run: Run, tmp_path: Path) -
     (tmp_path / "drop").mkdir()
     assert "no deliveries" in run(str(tmp_path / "drop"))[2]
     assert "no such file" in run(str(tmp_path / "nothing.csv"))[2]
+
+
+def test_special_categories_are_flagged_and_their_values_shown_nowhere(
+    run: Run, project_root: Path, tmp_path: Path
+) -> None:
+    rows = "".join(
+        f"{n:08d},a{n}@example.com,{('Catholic', 'Hindu')[n % 2]},{20 + n % 9}\n" for n in range(60)
+    )
+    (tmp_path / "cards.csv").write_text("member_no,email,Religion,bmi\n" + rows)
+    code, _, err = run(str(tmp_path / "cards.csv"))
+    assert code == 0, err
+    draft = (project_root / "expectations" / "cards.yml").read_text()
+    assert "special_category: religion" in draft
+    assert "special_category: health" in draft
+    assert "name a `legal_basis:` to use it" in draft
+    assert "Hindu" not in draft
+    assert "20 to 28" not in draft
