@@ -14,6 +14,7 @@ with linear constraints, JASA 95 (2000); smallest count of 11: CMS cell size sup
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
@@ -32,6 +33,9 @@ class Withheld(Enum):
 
     HIDDEN = "hidden"
     """It is small, or it was withheld so that a small one beside it cannot be worked out."""
+
+    RESTING = "resting"
+    """It is no count; it says something of people whose count is withheld."""
 
 
 def is_small(count: object, smallest: int) -> bool:
@@ -92,22 +96,23 @@ class _Table:
         return next((place for place in sorted(small) if self._is_told(place, hidden)), None)
 
     def _is_told(self, place: int, hidden: set[int]) -> bool:
-        plain = [line for line in self.lines if place in line and min(line.values()) > 0]
-        if any(self._width_by(line, hidden) < self.wide - _EXACT for line in plain):
+        own = [line for line in self.lines if place in line]
+        if any(self._width_by(line, place, hidden) < self.wide - _EXACT for line in own):
             return True
-        # of a single plain sum nothing else is known
-        return plain != self.lines and self._width(place, hidden) < self.wide - _EXACT
+        # of counts that one sum ties together, nothing else is known
+        return len(self.lines) > 1 and self._width(place, hidden) < self.wide - _EXACT
 
-    def _width_by(self, line: Line, hidden: set[int]) -> float:
-        """Return how far apart the ends are of a withheld count in one plain sum, by that alone."""
+    def _width_by(self, line: Line, place: int, hidden: set[int]) -> float:
+        """Return how far apart the ends are of a withheld count, by one sum alone."""
         least, most = self._ends(hidden)
         inside = hidden & line.keys()
-        total, others = sum(float(self.counts[place]) for place in inside), len(inside) - 1
-        high = total - least * others
-        low = least if others else total
-        if most is not None:
-            high, low = min(high, most), max(low, total - most * others)
-        return high - low
+        total = sum(line[other] * float(self.counts[other]) for other in inside) * line[place]
+        # what the others may take of the sum, seen from this count's side of it
+        sides = [line[other] * line[place] for other in inside - {place}]
+        up, down = sides.count(1), sides.count(-1)
+        low = total - (up * most if up else 0.0) + down * least
+        high = total - up * least + (down * most if down else 0.0)
+        return min(high, most) - max(low, least)
 
     def _width(self, place: int, hidden: set[int]) -> float:
         """Return how far apart the ends are of a withheld count, by all sums together."""
@@ -126,15 +131,15 @@ class _Table:
             for sign in (1, -1)
         )
         # without an upper end it may be any number, so nothing is told
-        return float(-high.fun - low.fun) if high.status == 0 else float("inf")
+        return float(-high.fun - low.fun) if high.status == 0 else math.inf
 
-    def _ends(self, hidden: set[int]) -> tuple[float, float | None]:
+    def _ends(self, hidden: set[int]) -> tuple[float, float]:
         """Return the least and the greatest number that a withheld count may be by its mark.
 
         A zero is no secret, so what is withheld is at least one unless a zero is withheld too.
         """
         least = 0.0 if any(self.counts[place] == 0 for place in hidden) else 1.0
-        return least, float(self.wide + 1) if self.is_marked else None
+        return least, float(self.wide + 1) if self.is_marked else math.inf
 
     def next_to_hide(self, told: int, hidden: set[int]) -> int | None:
         """Return the count to withhold next so that one is told less exactly, None if none is left.

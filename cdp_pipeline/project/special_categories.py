@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Literal
 
 from cdp_pipeline.core.errors import CdpError, ConfigError
 from cdp_pipeline.project.column_names import plain_header
-from cdp_pipeline.project.expressions import referenced_columns
 from cdp_pipeline.project.positions import Positions
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def guarded_columns(contract: SourceContract) -> dict[str, str]:
     computed = {
         name: _used(column.value)
         for name, column in contract.columns.items()
-        if column.value and column.special_category is None
+        if found and column.value and column.special_category is None
     }
     before = -1
     while len(found) > before:
@@ -142,6 +141,8 @@ def guarded_columns(contract: SourceContract) -> dict[str, str]:
 def check_special_uses(project: Project) -> Iterator[ConfigError]:
     """Yield a mistake for each use of a guarded column, with its place."""
     guarded = {name: guarded_columns(contract) for name, contract in project.sources.items()}
+    if not any(guarded.values()):
+        return
     for name, contract in project.sources.items():
         place = Positions(project.path_of("source", name))
         for loc, source, sql in _uses(contract):
@@ -170,6 +171,9 @@ def _at(*loc: int | str) -> tuple[int | str, ...]:
 
 
 def _used(sql: str) -> tuple[str, ...]:
+    # contracts lie on the way into every command, which imports no DuckDB
+    from cdp_pipeline.project.expressions import referenced_columns  # noqa: PLC0415 - see above
+
     try:
         return referenced_columns(sql)
     except CdpError:  # what is no SQL is told where contracts are vetted

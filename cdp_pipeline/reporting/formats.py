@@ -114,14 +114,14 @@ class Formatter:
 
     def explain_withheld(self, values: Iterable[object]) -> str:
         """Return what the marks among some values mean, nothing if there are none."""
-        marks = {value for value in values if isinstance(value, Withheld)}
-        few = f"{self.few} stands for fewer than {self.smallest} people."
-        hidden = (
-            f"A {_HIDDEN} figure is of fewer than {self.smallest} people, or would tell such a one."
-        )
-        return " ".join(
-            text for mark, text in ((Withheld.FEW, few), (Withheld.HIDDEN, hidden)) if mark in marks
-        )
+        found = {value for value in values if isinstance(value, Withheld)}
+        people = f"fewer than {self.smallest} people"
+        meaning = {
+            Withheld.FEW: f"{self.few} stands for {people}.",
+            Withheld.HIDDEN: f"A {_HIDDEN} figure is of {people}, or would tell such a one.",
+            Withheld.RESTING: f"What would tell of {people} is left out.",
+        }
+        return " ".join(text for mark, text in meaning.items() if mark in found)
 
     def write(self, value: object, form: str) -> str:
         """Return a value as text; an en dash when there is none.
@@ -212,8 +212,9 @@ class Formatter:
 
 
 def is_missing(value: object) -> bool:
-    """Return whether there is no value to print: NULL or not a number."""
-    return value is None or (isinstance(value, float) and math.isnan(value))
+    """Return whether there is no value to print: NULL, not a number, or telling of few people."""
+    is_nan = isinstance(value, float) and math.isnan(value)
+    return value is None or value is Withheld.RESTING or is_nan
 
 
 def is_withheld(value: object) -> bool:

@@ -98,7 +98,7 @@ class MartReader:
                 shown[column] = Withheld.FEW
         for column, counts in columns.resting.items():
             if column not in hidden and any(isinstance(shown[c], Withheld) for c in counts):
-                shown[column] = None
+                shown[column] = Withheld.RESTING
         return shown
 
 
@@ -120,8 +120,9 @@ def find_hidden(
     for change, count in columns.changes.items():
         # a count of today and its change tell the count of the night before, and the other way
         before = [{**row, count: _before(row[count], row[change])} for row in rows]
-        for row, _, _ in _withheld(before, sums, {count}, smallest):
-            found[_key(row, header)][change] = Withheld.HIDDEN
+        for row, column, _ in _withheld(before, sums, {count}, smallest):
+            if column == count:
+                found[_key(row, header)][change] = Withheld.HIDDEN
         for row in rows:
             if count in found[_key(row, header)]:
                 found[_key(row, header)][change] = Withheld.HIDDEN

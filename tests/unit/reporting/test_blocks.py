@@ -70,14 +70,17 @@ def test_a_spark_needs_two_points() -> None:
 def test_a_card_says_what_its_marks_mean_and_only_then() -> None:
     columns = [{"column": "name"}, {"column": "n", "format": "people", "show": "bar"}]
     spec = block("table", columns=columns, note="Of the day.")
-    rows = [{"name": str(n), "n": n} for n in (Withheld.FEW, Withheld.HIDDEN, 40, None)]
+    values = (Withheld.FEW, Withheld.HIDDEN, Withheld.RESTING, 40, None)
+    rows = [{"name": str(n), "n": n} for n in values]
     card = make_card(spec, rows, BRITISH, uid="c")
-    assert [row.cells[0].text for row in card.body.rows] == ["<11", "hidden", "40", MISSING]
+    texts = [row.cells[0].text for row in card.body.rows]
+    assert texts == ["<11", "hidden", MISSING, "40", MISSING]
     assert card.note == (
         "Of the day. <11 stands for fewer than 11 people. "
-        "A hidden figure is of fewer than 11 people, or would tell such a one."
+        "A hidden figure is of fewer than 11 people, or would tell such a one. "
+        "What would tell of fewer than 11 people is left out."
     )
-    assert make_card(spec, rows[2:], BRITISH, uid="c").note == "Of the day."
+    assert make_card(spec, rows[3:], BRITISH, uid="c").note == "Of the day."
 
 
 def test_bars_are_measured_against_the_longest() -> None:
