@@ -239,14 +239,15 @@ def mailbox_alike(evidence: Evidence, argument: Argument) -> Agreement:
     """
     least = _share(argument, "mailbox alike")
     _only(evidence, "email")
+    name, host = ("split_part({0}.email, '@', " + part + ")" for part in ("1", "2"))
+    core = f"replace(replace(replace({name}, '.', ''), '_', ''), '-', '')"
     slip = (
-        "l.email_host = r.email_host "
-        "and l.email_core <> r.email_core and l.email_name[1] = r.email_name[1] "
-        f"and {_similarity('email')} >= {_CLOSE} "
-        "and damerau_levenshtein(l.email_name, r.email_name) <= 1"
+        f"l.email[1] = r.email[1] and {_similarity('email')} >= {_CLOSE} "
+        f"and {_both(host, '=')} and {_both(core, '<>')} "
+        f"and damerau_levenshtein({name.format('l')}, {name.format('r')}) <= 1"
     )
     return Agreement(
-        "abs(l.email_length - r.email_length) <= 1 and l.email_digits = r.email_digits "
+        "l.email_digits = r.email_digits and abs(length(l.email) - length(r.email)) <= 1 "
         f"and (({_PECULIAR} and {_similarity('email')} >= {least}) or ({slip}))"
     )
 
@@ -342,6 +343,10 @@ def _full_years(left: str, right: str) -> str:
         f"(coalesce({left}.mailbox_year, 0) >= {_FULL_YEAR} "
         f"and coalesce({right}.birth_year, {right}.mailbox_year, 0) >= {_FULL_YEAR})"
     )
+
+
+def _both(template: str, operator: str) -> str:
+    return f"{template.format('l')} {operator} {template.format('r')}"
 
 
 def _similarity(column: str) -> str:

@@ -40,21 +40,29 @@ _MALE = "'m', 'h', 'male', 'man', 'mann', 'homme', 'mannlich', 'hombre', 'uomo'"
 
 
 def gather(con: duckdb.DuckDBPyConnection, files: Sequence[Recognition]) -> None:
-    """Create ``staging.person_records`` from all files, in their order, and ``link_rows``.
+    """Create the view ``staging.person_records`` of all files, in their order, and ``link_rows``.
 
-    ``link_rows`` has (source, record_key) in the same order. The files' own tables are dropped.
+    The view numbers its rows from 0 in ``place``. ``link_rows`` has (source, record_key) in the
+    same order. A view, as the first thing that happens to these rows is that they are cleaned.
     """
     apart = is_apart(files)
     years = _age_years(con, files)
-    for place, (found, year) in enumerate(zip(files, years, strict=True)):
-        select = _select(found, apart, year)
-        kept = "create or replace table" if place == 0 else "insert into"
-        con.execute(f"{kept} staging.person_records {'as ' if place == 0 else ''}{select}")
-        con.execute(f"drop table {found.loaded.table}")
+    selects, first = [], 0
+    for found, year in zip(files, years, strict=True):
+        selects.append(_select(found, apart, year, first_place=first))
+        first += found.loaded.rows
+    con.execute(f"create view staging.person_records as {' union all '.join(selects)}")
     con.execute(
         "create or replace temp table link_rows as "
         "select source, record_key from staging.person_records"
     )
+
+
+def drop_gathered(con: duckdb.DuckDBPyConnection, files: Sequence[Recognition]) -> None:
+    """Drop the view ``staging.person_records`` and the files' own tables."""
+    con.execute("drop view staging.person_records")
+    for found in files:
+        con.execute(f"drop table {found.loaded.table}")
 
 
 def is_apart(files: Sequence[Recognition]) -> bool:
@@ -68,11 +76,12 @@ def is_apart(files: Sequence[Recognition]) -> bool:
     return not any(found.used("street") and found.used("postcode") for found in files)
 
 
-def _select(found: Recognition, apart: bool, age_year: int) -> str:  # noqa: FBT001 - one of two shapes
+def _select(found: Recognition, apart: bool, age_year: int, *, first_place: int) -> str:  # noqa: FBT001 - one of two shapes
     source = found.first("source")
     record_id = found.first("record_id")
     key = f"trim({quote_column(record_id)})" if record_id else f"cast({ROW} as varchar)"
     items = {
+        "place": f"{first_place} + {ROW} - 1",
         "source": f"coalesce(trim({quote_column(source)}), '')"
         if source
         else quote_literal(found.loaded.source),

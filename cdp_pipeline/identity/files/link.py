@@ -229,7 +229,7 @@ def _link(
                  for recognition in found]  # fmt: skip
     gather(con, found)
     design = declared_design(config.linkage(shipped_linkage("files")))
-    fitted = resolve(con, design, config, link_only=link_only)
+    fitted = resolve(con, found, design, config, link_only=link_only)
     names = read_names(con)
     rules = [rule.name for rule in fitted.rules]
     return LinkResult(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,8 @@ import duckdb
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.identity.files.columns import Recognition
+from cdp_pipeline.identity.files.gather import drop_gathered
 from cdp_pipeline.identity.grouping.attach import attach_records
 from cdp_pipeline.identity.grouping.cluster import group_nodes, write_groups
 from cdp_pipeline.identity.scoring.design import Design, fitting_design
@@ -30,25 +33,31 @@ SMALL_FILE = 60_000
 
 
 def resolve(
-    con: duckdb.DuckDBPyConnection, design: Design, config: LinkConfig, *, link_only: bool
+    con: duckdb.DuckDBPyConnection,
+    files: Sequence[Recognition],
+    design: Design,
+    config: LinkConfig,
+    *,
+    link_only: bool,
 ) -> Design:
     """Find who is who among ``staging.person_records``, as the night does.
 
     Args:
         con: Connection with the gathered records.
+        files: What was gathered.
         design: Declared comparisons and rules.
         config: Thresholds and caps.
         link_only: Whether pairs within one source are left out.
 
     Creates ``link_members`` (records with their group) and ``link_scored`` (weighed pairs);
-    ``staging.person_records`` and what else takes much memory is dropped.
+    the gathered records and what else takes much memory is dropped.
 
     Returns:
         The part of the design that the records have evidence for.
     """
     context = RunContext(LAST_DAY, "link", Path(), Settings())
     standardise(con, context, oldest_years=OLDEST_YEARS, is_kept=False)
-    con.execute("drop table staging.person_records")
+    drop_gathered(con, files)
     if link_only:  # copies within one source are no links
         con.execute("update identity.records set evidence_id = record_id")
     if link_only:

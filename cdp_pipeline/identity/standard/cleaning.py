@@ -22,8 +22,8 @@ RAW_HASH = "hash(*columns(lambda c: c not in ('delivered_on', 'first_delivered_o
 _NUMBERED = """
 create or replace temp table identity_numbered as
 select
-    rowid as place,
-    cast(row_number() over (order by source, record_key, rowid) - 1 as integer) as record_id
+    {place} as place,
+    cast(row_number() over (order by source, record_key, {place}) - 1 as integer) as record_id
 from {people}
 """
 
@@ -37,8 +37,8 @@ _CLEAN = """
 create or replace temp table identity_clean as
 with delivered as (
     select
-        rowid as place,
-        *,
+        {place} as place,
+        * {but_place},
         {raw_hash} as raw_hash,
         {first_seen} as first_seen_on,
         identity_is_plain_name(given_name) as is_plain_given,
@@ -110,8 +110,8 @@ select
     source,
     record_key,
     record_kind,
-    nullif(told_given, '') as printed_given,
-    nullif(told_family, '') as printed_family,
+    {printed_given} as printed_given,
+    {printed_family} as printed_family,
     case when not is_nobody and not identity_is_no_name(given_word) then nullif(given_word, '')
     end as given_name,
     case when not is_nobody and not identity_is_no_name(family_words) then family_words
@@ -204,6 +204,7 @@ def clean_records(
     usage: str = _USAGE,
     addresses: str = "identity_clean",
     oldest_years: int = OLDEST_AGE_YEARS,
+    is_kept: bool = True,
 ) -> None:
     """Create the temporary ``identity_turned``: fields cleaned and split, names in their places.
 
@@ -212,16 +213,22 @@ def clean_records(
     Args:
         con: Build connection.
         context: The night.
-        people: Table of delivered rows.
+        people: Table of delivered rows; a view says itself which ``place`` a row has.
         usage: Statement that creates ``identity_name_usage`` (word, as_given, as_family).
         addresses: Table of the e-mail addresses that show which providers there are.
         oldest_years: Years before the night from which birth dates are believed.
+        is_kept: Whether a later night will ask what was delivered, and how names are printed.
     """
-    con.execute(_NUMBERED.format(people=people))
+    place = "place" if "place" in describe(con, people) else "rowid"
+    con.execute(_NUMBERED.format(people=people, place=place))
     con.execute(_CITIES.format(people=people))
     clean = _CLEAN.format(
         people=people,
-        raw_hash=RAW_HASH,
+        place=place,
+        but_place="exclude (place)" if place == "place" else "",
+        raw_hash=RAW_HASH if is_kept else "cast(null as ubigint)",
+        printed_given="nullif(told_given, '')" if is_kept else "cast(null as varchar)",
+        printed_family="nullif(told_family, '')" if is_kept else "cast(null as varchar)",
         first_seen=_first_seen(con),
         extras=clean_select(brought_tags(con, people), held_tags(con, people)),
     )

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from cdp_pipeline.identity.standard.spelling import fold_sql
 
-LETTERS = "regexp_replace(core, '[0-9]+', '', 'g')"
-"""SQL of the letters of a mailbox's name, from its ``core`` without marks."""
+LETTERS = "regexp_replace(email_name, '[0-9._-]+', '', 'g')"
+"""SQL of the letters of a mailbox's name, without marks and digits."""
+
+DIGITS = "regexp_replace(r.email_name, '[a-z._-]+', '', 'g')"
+"""SQL of its digits."""
 
 _WITHOUT_FAMILY = """replace(
     replace({letters}, coalesce({whole}, '?'), ''),

@@ -26,7 +26,13 @@ from cdp_pipeline.identity.standard.extras import (
     node_select,
     word_tags,
 )
-from cdp_pipeline.identity.standard.mailboxes import LETTERS, email_own_sql, left_sql, rest_sql
+from cdp_pipeline.identity.standard.mailboxes import (
+    DIGITS,
+    LETTERS,
+    email_own_sql,
+    left_sql,
+    rest_sql,
+)
 from cdp_pipeline.identity.standard.spelling import fold_sql, letter_mask, street_key_sql
 from cdp_pipeline.storage.warehouse import has_table
 
@@ -108,17 +114,10 @@ where record_id = evidence_id and is_comparable
 
 _NODES = """
 with parted as (
-    select *, split_part(email, '@', 1) as email_name, split_part(email, '@', 2) as email_domain
-    from identity.records
-),
-addressed as (
-    select
-        *,
-        replace(replace(replace(email_name, '.', ''), '_', ''), '-', '') as core
-    from parted
+    select *, split_part(email, '@', 1) as email_name from identity.records
 ),
 lettered as (
-    select *, {letters} as email_letters from addressed
+    select *, {letters} as email_letters from parted
 ),
 named as (
     select
@@ -166,23 +165,19 @@ select
     end as names_hash,
     r.family_first,
     r.family_last,
-    year(r.birth_date) * 10000 + month(r.birth_date) * 100 + day(r.birth_date) as birth_number,
-    {birth_year} as birth_year,
+    cast(year(r.birth_date) * 10000 + month(r.birth_date) * 100 + day(r.birth_date) as integer)
+        as birth_number,
+    cast({birth_year} as integer) as birth_year,
     try_cast(regexp_extract(r.email_name, {mailbox_year}, 1) as smallint) as mailbox_year,
     coalesce({birth_year}, mailbox_year) as told_year,
-    month(r.birth_date) * 100 + day(r.birth_date) as birth_month_day,
-    day(r.birth_date) * 100 + month(r.birth_date) as birth_day_month,
+    cast(month(r.birth_date) * 100 + day(r.birth_date) as smallint) as birth_month_day,
+    cast(day(r.birth_date) * 100 + month(r.birth_date) as smallint) as birth_day_month,
     {extras}
     r.sex,
     case when r.email is not null then hash(r.email) end as email_hash,
     case when r.email is not null then hash(r.email_name) end as email_local,
-    length(r.email) as email_length,
-    r.email_name,
-    case when r.email is not null then hash(r.email_domain) end as email_host,
-    case when r.email is not null
-        then hash(regexp_replace(r.core, '[a-z]+', '', 'g')) end as email_digits,
-    case when r.email is not null then hash(r.core) end as email_core,
-    {email_own} as email_own,
+    case when r.email is not null then hash({digits}) end as email_digits,
+    cast({email_own} as integer) as email_own,
     r.phone,
     case when r.phone is not null then hash(r.phone) end as phone_hash,
     p.word_hash as postcode_hash,
@@ -219,7 +214,7 @@ numbered as (
 select
     name,
     string_agg(chr(cast(880 + number as integer)), '' order by number) as roots,
-    bit_or(cast(1 as ubigint) << cast(hash(root) % 63 as integer)) as root_bits
+    cast(bit_or(cast(1 as ubigint) << cast(hash(root) % 63 as integer)) as ubigint) as root_bits
 from numbered
 group by name
 """
@@ -339,6 +334,7 @@ def _nodes_sql(held: list[str], *, ids: str) -> str:
         ids=ids,
         is_profile=_IS_PROFILE,
         letters=LETTERS,
+        digits=DIGITS,
         email_rest=rest_sql(),
         email_left=left_sql(),
         email_own=email_own_sql(),

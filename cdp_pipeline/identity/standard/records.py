@@ -166,7 +166,7 @@ def standardise(
         oldest_years: Years before that day from which birth dates are believed.
         is_kept: Whether the tables are published, and so have one order of rows.
     """
-    clean_records(con, context, oldest_years=oldest_years)
+    clean_records(con, context, oldest_years=oldest_years, is_kept=is_kept)
     con.execute("create or replace table staging.identity_name_usage as from identity_name_usage")
     find_hubs(con)
     fingerprint_records(con, is_ordered=is_kept)
