@@ -245,7 +245,7 @@ def fit(con: duckdb.DuckDBPyConnection, design: Design) -> Parameters:
         con, "select pattern, count(*) as pairs from identity_compared group by pattern"
     )
     nodes = int(fetch_value(con, "select count(*) from identity_nodes"))
-    sample_codes, sample_counts = _strangers(con, design)
+    sample_codes, sample_counts = _strangers(con, design, nodes=nodes)
     names = [c.name for c in design.comparisons]
     patterns = pd.DataFrame(unpack(codes, design.comparisons), columns=names)
     strangers = unpack(sample_codes, design.comparisons)
@@ -297,13 +297,19 @@ def _possible_pairs(con: duckdb.DuckDBPyConnection, design: Design, *, nodes: in
     )
 
 
-def _strangers(con: duckdb.DuckDBPyConnection, design: Design) -> tuple[Codes, Floats]:
+def _strangers(
+    con: duckdb.DuckDBPyConnection, design: Design, *, nodes: int
+) -> tuple[Codes, Floats]:
     """Return patterns and counts of a cross-joined sample: nearly all its pairs are unrelated.
 
     What a record says decides whether it is drawn, so that the next fit meets nearly the same.
     """
+    # Of many records only those below a bound are put in order: four times what is drawn.
+    most = 2**64 - 1
+    bound = min(4 * SAMPLE_SIDE * most // max(nodes, 1), most)
     side = (
-        "(select * from identity_nodes order by hash(evidence_head, {seed}), node_id limit {size})"
+        "(select * from identity_nodes where hash(evidence_head, {seed}) <= {bound} "
+        "order by hash(evidence_head, {seed}), node_id limit {size})"
     )
     return _counted(
         con,
@@ -311,8 +317,8 @@ def _strangers(con: duckdb.DuckDBPyConnection, design: Design) -> tuple[Codes, F
         select pattern, count(*) as pairs
         from (
             select {pattern_sql(design.comparisons)} as pattern
-            from {side.format(seed=1, size=SAMPLE_SIDE)} as l
-            cross join {side.format(seed=2, size=SAMPLE_SIDE)} as r
+            from {side.format(seed=1, size=SAMPLE_SIDE, bound=bound)} as l
+            cross join {side.format(seed=2, size=SAMPLE_SIDE, bound=bound)} as r
             where l.node_id <> r.node_id and {design.sides}
         )
         group by pattern

@@ -45,7 +45,7 @@ class Blocks:
 
 def find_blocks(keys: Hashes, nodes: Integers, *, rule: int) -> Blocks:
     """Return the keys of one rule that two or more nodes hold, with their holders alone."""
-    order = sort_places(keys)
+    order = sort_places(keys, is_alone_wanted=False)
     ordered = keys[order]
     is_first = np.ones(len(ordered), dtype=bool)
     is_first[1:] = ordered[1:] != ordered[:-1]
@@ -71,18 +71,28 @@ def join_blocks(parts: Sequence[Blocks]) -> Blocks:
     )
 
 
-def sort_places(keys: Hashes) -> Integers:
+def sort_places(keys: Hashes, *, is_alone_wanted: bool = True) -> Integers:
     """Return the places of keys in the order of the keys, as a stable ``argsort`` does.
 
     Key and place are sorted as one number, which is ten times faster; as the place takes the key's
     last bits, the few keys that differ only there are put in order afterwards.
+
+    Args:
+        keys: The keys.
+        is_alone_wanted: Whether places of keys that surely stand only once are returned too.
     """
     bits = max(len(keys) - 1, 1).bit_length()
     mask = np.uint64((1 << bits) - 1)
     packed = (keys & ~mask) | np.arange(len(keys), dtype=np.uint64)
     packed.sort()
+    heads = packed & ~mask
+    if not is_alone_wanted:
+        is_near = np.zeros(len(heads) + 1, dtype=bool)
+        is_near[1:-1] = heads[1:] == heads[:-1]
+        is_shared = is_near[1:] | is_near[:-1]
+        packed, heads = packed[is_shared], heads[is_shared]
     order = (packed & mask).astype(np.int64)
-    heads, found = packed & ~mask, keys[order]
+    found = keys[order]
     mixed = heads[np.flatnonzero((heads[1:] == heads[:-1]) & (found[1:] != found[:-1]))]
     for head in np.unique(mixed):
         start, end = np.searchsorted(heads, head, "left"), np.searchsorted(heads, head, "right")

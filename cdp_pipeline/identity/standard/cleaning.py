@@ -196,7 +196,7 @@ where m.record_id = t.record_id
 """
 
 
-def clean_records(
+def clean_records(  # noqa: PLR0913 - what an incremental night and a linkage without one do otherwise
     con: duckdb.DuckDBPyConnection,
     context: RunContext,
     *,

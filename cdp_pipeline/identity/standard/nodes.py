@@ -49,16 +49,20 @@ with counted as (
     from identity.records
     where record_id = evidence_id and is_comparable and {field} is not null
     group by {field}
+),
+together as (
+    select folded, sum(seen) as seen from counted group by folded
 )
 select
     word,
     folded,
-    sum(seen) over (partition by folded) as seen,
-    cast(log2(sum(seen) over (partition by folded) / sum(seen) over ()) as float) as frequency,
+    t.seen,
+    cast(log2(t.seen / (select sum(seen) from counted)) as float) as frequency,
     hash(folded) as word_hash,
     {mask} as mask
     {parts}
 from counted
+inner join together as t using (folded)
 """
 # Spellings of one name in different alphabets share a hash and a frequency.
 
