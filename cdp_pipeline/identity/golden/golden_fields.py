@@ -61,6 +61,12 @@ GOLDEN_FIELDS: dict[str, GoldenField] = {
 MOBILE = "'^[+](447[1-57-9]|3538|33[67]|491[567]|316|324)'"
 """E.164 beginnings of mobile numbers where they have their own; a landline gets no messages."""
 
+NAMED_IN_EMAIL = (
+    "coalesce(length(m.given_name) > 2 "
+    "and contains(split_part(m.email, '@', 1), m.given_name), false)"
+)
+"""Whether the mailbox that a record ``m`` states has the person's given name in it."""
+
 BELIEF: dict[str, str] = {
     "verified": "({0}.verified_at is not null) desc",
     "last_verified": "{0}.verified_at desc nulls last",
@@ -85,6 +91,20 @@ OWNERSHIP: dict[str, str] = {
     "newest": "{0}.updated_at desc nulls last",
 }
 """Rule to the ORDER BY term over a customer's claim to a value, whose alias is {0}."""
+
+
+def plausible_sql(ages: tuple[int, int], business_date: str) -> str:
+    """Return SQL over a record ``m``: whether its birth date gives an age that is believed.
+
+    Args:
+        ages: Youngest and oldest age.
+        business_date: The night, as YYYY-MM-DD.
+    """
+    youngest, oldest = ages
+    return (
+        f"m.birth_date between date '{business_date}' - to_years({oldest}) "
+        f"and date '{business_date}' - to_years({youngest})"
+    )
 
 
 def order_sql(terms: Sequence[str], alias: str) -> str:

@@ -82,7 +82,7 @@ with stated as (
         ) as door,
         coalesce(m.updated_at, m.delivered_on) as stated_at,
         m.record_kind <> 'order' as is_profile
-    from identity_golden_members as m
+    from identity_customer_records as m
     inner join identity_homes as h on h.customer_id = m.customer_id
     where m.street is not null and m.postcode is not null
         and m.record_kind in ('loyalty', 'account', 'order', 'contact')
@@ -103,8 +103,8 @@ select
     greatest(a.place, b.place) as place_b,
     max(p.household_prob) as household_prob
 from staging.identity_household_pairs as p
-inner join identity_golden_members as l on l.record_id = p.record_a
-inner join identity_golden_members as r on r.record_id = p.record_b
+inner join identity_customer_records as l on l.record_id = p.record_a
+inner join identity_customer_records as r on r.record_id = p.record_b
 inner join identity_homes as a on a.customer_id = l.customer_id
 inner join identity_homes as b on b.customer_id = r.customer_id
 where a.place <> b.place
@@ -115,7 +115,7 @@ _CONTACTS = """
 create or replace temp table identity_shared_{field}s as
 with stated as (
     select distinct h.place, m.{field} as value
-    from identity_golden_members as m
+    from identity_customer_records as m
     inner join identity_homes as h on h.customer_id = m.customer_id
     where m.{field} is not null
 ),
@@ -205,7 +205,7 @@ from compared
 def collect_evidence(con: duckdb.DuckDBPyConnection) -> None:
     """Make ``identity_homes``, the pairs that any evidence proposes and their scores.
 
-    Reads ``identity_golden``, ``identity_golden_members`` and the model's household pairs. The
+    Reads ``identity_golden``, ``identity_customer_records`` and the model's household pairs. The
     scores are in ``identity_home_scores`` (place_a, place_b, same_door, bits).
     """
     con.execute(_HOMES)

@@ -42,7 +42,7 @@ def assign_households(
     household keeps the id that most of its customers had last night.
 
     Args:
-        con: Build connection with ``identity_golden`` and ``identity_golden_members``.
+        con: Build connection with ``identity_golden`` and ``identity_customer_records``.
         business_date: The night, as YYYY-MM-DD.
         memory: How ids that nobody has are remembered.
     """

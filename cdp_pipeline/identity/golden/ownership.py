@@ -116,6 +116,28 @@ where c.claimants > 1
 """
 
 
+_UNSETTLED = """
+insert into identity_unsettled
+select distinct c.customer_id
+from identity_claims_{field} as c
+left join {chosen} as w
+    on w.customer_id = c.customer_id and w.value = c.value and w.{field} is not null
+where c.claimants > 1 and c.was_owner <> (w.customer_id is not null)
+"""
+# An owner of last night has the better claim: with other owners, the same claims may end otherwise.
+
+
+def note_unsettled(con: duckdb.DuckDBPyConnection, *, chosen: str, field: str) -> None:
+    """Add to ``identity_unsettled`` who owns something else than last night, of what is contested.
+
+    Args:
+        con: Build connection after ``assign_owners`` for the field.
+        chosen: Table of the chosen statements, see ``survivorship.Choice``.
+        field: Field of the group.
+    """
+    con.execute(_UNSETTLED.format(chosen=chosen, field=field))
+
+
 def assign_owners(
     con: duckdb.DuckDBPyConnection, *, ranked: str, field: str, rules: Sequence[str]
 ) -> str:
@@ -128,7 +150,7 @@ def assign_owners(
         rules: Declared ``one_owner`` rules.
 
     Returns:
-        Name of a temporary table with the contested claims; ``identity_winners`` (customer_id,
+        SELECT of the contested claims (``CLAIM_COLUMNS``); ``identity_winners`` (customer_id,
         value) holds what each customer has.
     """
     claims = f"identity_claims_{field}"
@@ -150,17 +172,22 @@ def assign_owners(
         f"create or replace temp table {lost} as "
         f"{_LOST.format(field=field, claims=claims, reasons=reasons)}"
     )
-    return lost
+    return f"select {', '.join(CLAIM_COLUMNS)} from {lost}"  # noqa: S608 - own table
+
+
+CLAIM_COLUMNS = (
+    "field", "customer_id", "owner_id", "source", "record_key", "claim_place", "claimants", "rule"
+)  # fmt: skip
 
 
 def write_claims(con: duckdb.DuckDBPyConnection, claims: Sequence[str]) -> None:
-    """Write ``identity.contact_claims`` from the tables that ``assign_owners`` returned."""
+    """Write ``identity.contact_claims`` from SELECTs of ``CLAIM_COLUMNS``."""
     nothing = (
         "select null::varchar as field, null::varchar as customer_id, null::varchar as owner_id, "
         "null::varchar as source, null::varchar as record_key, null::bigint as claim_place, "
         "null::bigint as claimants, null::varchar as rule where false"
     )
-    union = " union all ".join([nothing, *(f"select * from {table}" for table in claims)])  # noqa: S608 - own tables
+    union = " union all ".join([nothing, *claims])
     con.execute(
         f"create or replace table identity.contact_claims as select * from ({union}) "  # noqa: S608 - own tables
         "order by field, owner_id, claim_place, customer_id"

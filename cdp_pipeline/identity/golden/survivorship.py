@@ -12,29 +12,44 @@ from dataclasses import dataclass
 import duckdb
 
 from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.identity.golden.carrying import (
+    carried_sql,
+    choose_anew,
+    collect_records,
+    keep_basis,
+)
 from cdp_pipeline.identity.golden.golden_fields import (
     BELIEF,
     GOLDEN_FIELDS,
     MOBILE,
+    NAMED_IN_EMAIL,
     completeness_sql,
     order_sql,
+    plausible_sql,
     reason_sql,
     trust_sql,
     value_sql,
 )
 from cdp_pipeline.identity.golden.households import assign_households
-from cdp_pipeline.identity.golden.ownership import assign_owners, write_claims
-from cdp_pipeline.identity.golden.verification import verify_statements
+from cdp_pipeline.identity.golden.ownership import (
+    CLAIM_COLUMNS,
+    assign_owners,
+    note_unsettled,
+    write_claims,
+)
+from cdp_pipeline.identity.golden.verification import find_proofs, verify_statements
 from cdp_pipeline.identity.grouping.ids import DEFAULT_MEMORY
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.project.survivorship import FieldGroup, SurvivorshipSpec
+from cdp_pipeline.storage.basis import rebuild_reason
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, open_build
 
 MADE_TABLES = (
     "golden_records",
     "golden_sources",
     "contact_claims",
+    "golden_basis",
     "households",
     "household_redirects",
     "household_changes",
@@ -81,11 +96,12 @@ def run(context: RunContext) -> StepResult:
     project = load_project(context.project_root)
     with open_build(context, is_compressed=False) as con:
         con.execute("set variable identity_home = ?", [context.settings.locale[-2:].upper()])
-        build_golden_records(
+        made = build_golden_records(
             con,
             project.survivorship,
             business_date=context.business_date.isoformat(),
             memory=Memory.of(context.settings.identity),
+            is_carried=not rebuild_reason(con),
         )
         for name in MADE_TABLES:
             declare_table(con, project.table(f"identity.{name}"))
@@ -95,6 +111,7 @@ def run(context: RunContext) -> StepResult:
         rows_out=facts["customers"],
         messages=(
             f"{facts['customers']:,} golden records in {facts['households']:,} households",
+            f"{made:,} of them made anew",
             f"{facts['with_email']:,} of them have an e-mail address of their own",
         ),
         facts=facts,
@@ -116,7 +133,7 @@ select
     c.customer_id,
     r.*,
     coalesce(p.joined_on, p.delivered_on) as seen_on,
-    p.delivered_on,
+    c.delivered_on,
     p.title as raw_title,
     p.email as raw_email,
     p.phone as raw_phone,
@@ -128,9 +145,10 @@ select
     p.home_store_id,
     p.tier,
     p.push_token
-from identity.customer_map as c
-inner join identity.records as r on r.source = c.source and r.record_key = c.record_key
-inner join staging.person_records as p on p.source = c.source and p.record_key = c.record_key
+from identity_customer_records as c
+inner join identity.records as r on r.record_id = c.record_id
+inner join staging.person_records as p on p.rowid = c.place
+semi join identity_anew as a on a.customer_id = c.customer_id
 """
 
 _PEOPLE = """
@@ -248,7 +266,8 @@ def build_golden_records(
     *,
     business_date: str,
     memory: Memory = DEFAULT_MEMORY,
-) -> None:
+    is_carried: bool = False,
+) -> int:
     """Write the golden tables from the customer map.
 
     A value of a group with ``one_owner`` that several customers state goes to one of them, so
@@ -259,36 +278,49 @@ def build_golden_records(
         spec: The declared rules.
         business_date: The night, as YYYY-MM-DD; ages are as of it.
         memory: How ids that nobody has are remembered.
+        is_carried: Whether golden records of last night may stand where nothing is new; the rows
+            are the same either way.
+
+    Returns:
+        Number of customers whose golden records were made anew.
     """
+    find_proofs(con)
+    is_plausible = plausible_sql(spec.plausible_age_years, business_date)
+    collect_records(con, spec, is_plausible=is_plausible)
+    made = choose_anew(con, is_carried=is_carried)
     con.execute(_MEMBERS)
     con.execute(_PEOPLE)
     verify_statements(con)
     choices = [Choice(place, group) for place, group in enumerate(spec.groups.values())]
-    claims = []
+    claims = [carried_sql(con, "contact_claims", CLAIM_COLUMNS)]
     for choice in choices:
-        con.execute(_ranked_sql(choice, spec, business_date=business_date))
-        con.execute(_WINNERS.format(ranked=choice.ranked))
-        if choice.group.one_owner:
-            claims.append(
-                assign_owners(
-                    con, ranked=choice.ranked, field=choice.subject, rules=choice.group.one_owner
-                )
-            )
-        con.execute(_choice_sql(choice))
+        con.execute(_ranked_sql(choice, spec, is_plausible=is_plausible))
+        claims += _choose(con, choice)
     write_claims(con, claims)
-    con.execute(_values_sql(choices))
+    con.execute(_values_sql(choices, carried=carried_sql(con, "golden_records", VALUE_COLUMNS)))
     assign_households(con, business_date=business_date, memory=memory)
     con.execute(_GOLDEN)
-    con.execute(_sources_sql(choices))
+    con.execute(_sources_sql(choices, carried=carried_sql(con, "golden_sources", SOURCE_COLUMNS)))
+    keep_basis(con)
+    return made
 
 
-def _ranked_sql(choice: Choice, spec: SurvivorshipSpec, *, business_date: str) -> str:
-    group = choice.group
-    youngest, oldest = spec.plausible_age_years
-    plausible = (
-        f"m.birth_date between date '{business_date}' - to_years({oldest}) "
-        f"and date '{business_date}' - to_years({youngest})"
+def _choose(con: duckdb.DuckDBPyConnection, choice: Choice) -> list[str]:
+    """Make the table of chosen statements; return SELECTs of the claims, if there are any."""
+    if not choice.group.one_owner:
+        con.execute(_WINNERS.format(ranked=choice.ranked))
+        con.execute(_choice_sql(choice))
+        return []
+    claims = assign_owners(
+        con, ranked=choice.ranked, field=choice.subject, rules=choice.group.one_owner
     )
+    con.execute(_choice_sql(choice))
+    note_unsettled(con, chosen=choice.chosen, field=choice.subject)
+    return [claims]
+
+
+def _ranked_sql(choice: Choice, spec: SurvivorshipSpec, *, is_plausible: str) -> str:
+    group = choice.group
     return _RANKED.format(
         ranked=choice.ranked,
         subject=choice.subject,
@@ -296,19 +328,13 @@ def _ranked_sql(choice: Choice, spec: SurvivorshipSpec, *, business_date: str) -
         trust=trust_sql(group, spec.trusted_as),
         completeness=completeness_sql(group),
         is_default="dayofyear(m.birth_date) = 1" if "birth_date" in group.fields else "false",
-        is_named=_NAMED_IN_EMAIL if "email" in group.fields else "false",
+        is_named=NAMED_IN_EMAIL if "email" in group.fields else "false",
         is_mobile=f"coalesce(regexp_matches({GOLDEN_FIELDS['phone'].printed}, {MOBILE}), false)"
         if "phone" in group.fields
         else "false",
-        is_plausible=plausible if "birth_date" in group.fields else "true",
+        is_plausible=is_plausible if "birth_date" in group.fields else "true",
         order=order_sql([BELIEF[rule] for rule in group.believe], "weighed"),
     )
-
-
-_NAMED_IN_EMAIL = (
-    "coalesce(length(m.given_name) > 2 "
-    "and contains(split_part(m.email, '@', 1), m.given_name), false)"
-)
 
 
 def _choice_sql(choice: Choice) -> str:
@@ -324,7 +350,10 @@ def _choice_sql(choice: Choice) -> str:
     )
 
 
-def _values_sql(choices: list[Choice]) -> str:
+VALUE_COLUMNS = ("customer_id", *GOLDEN_FIELDS, "record_count", "source_count", "first_seen_on")
+
+
+def _values_sql(choices: list[Choice], *, carried: str) -> str:
     fields: dict[str, Choice] = {
         field: choice for choice in choices for field in choice.group.fields
     }
@@ -343,10 +372,18 @@ def _values_sql(choices: list[Choice]) -> str:
             s.first_seen_on
         from identity_people as s
         {" ".join(joins)}
+        union all
+        {carried}
         """  # noqa: S608 - declared field groups
 
 
-def _sources_sql(choices: list[Choice]) -> str:
+SOURCE_COLUMNS = (
+    "customer_id", "field", "source", "record_key", "rule", "stated_on", "agreeing_records",
+    "verified_on", "rival_source",
+)  # fmt: skip
+
+
+def _sources_sql(choices: list[Choice], *, carried: str) -> str:
     parts = [
         "select customer_id, "  # noqa: S608 - declared field groups
         f"'{name}' as field, source, record_key, rule, stated_on, "
@@ -357,6 +394,6 @@ def _sources_sql(choices: list[Choice]) -> str:
     ]
     return f"""
         create or replace table identity.golden_sources as
-        select * from ({" union all ".join(parts)})
+        select * from ({" union all ".join([*parts, carried])})
         order by customer_id, field
         """  # noqa: S608 - declared field groups

@@ -22,25 +22,33 @@ create or replace temp table identity_verifications (
 )
 """
 
+_PROOFS = """
+create or replace temp table identity_mailbox_proofs as
+select
+    r.email as value,
+    max(e.occurred_at) filter (
+        e.event_type in ('open', 'click', 'unsubscribe') and not coalesce(e.is_machine, false)
+    ) as verified_at,
+    max(e.occurred_at) filter (e.event_type = 'bounce') as refuted_at
+from staging.email_events as e
+inner join identity.records as r
+    on r.source = e.person_source and r.record_key = e.person_record_key
+where r.email is not null and e.event_type <> 'sent'
+group by r.email
+"""
+
+_NO_PROOFS = """
+create or replace temp table identity_mailbox_proofs (
+    value varchar, verified_at timestamp, refuted_at timestamp
+)
+"""
+
 _MAILBOXES = """
 insert into identity_verifications
-with happened as (
-    select
-        r.email as value,
-        max(e.occurred_at) filter (
-            e.event_type in ('open', 'click', 'unsubscribe') and not coalesce(e.is_machine, false)
-        ) as verified_at,
-        max(e.occurred_at) filter (e.event_type = 'bounce') as refuted_at
-    from staging.email_events as e
-    inner join identity.records as r
-        on r.source = e.person_source and r.record_key = e.person_record_key
-    where r.email is not null and e.event_type <> 'sent'
-    group by r.email
-)
-select distinct 'email', m.customer_id, h.value, h.verified_at, h.refuted_at
-from happened as h
-inner join identity_golden_members as m on m.email = h.value
-where h.verified_at is not null or h.refuted_at is not null
+select distinct 'email', m.customer_id, p.value, p.verified_at, p.refuted_at
+from identity_mailbox_proofs as p
+inner join identity_golden_members as m on m.email = p.value
+where p.verified_at is not null or p.refuted_at is not null
 """
 
 _ADDRESSES = """
@@ -77,15 +85,20 @@ having max(updated_at) is not null
 """
 
 
+def find_proofs(con: duckdb.DuckDBPyConnection) -> None:
+    """Create ``identity_mailbox_proofs`` (value, verified_at, refuted_at) from what was sent."""
+    con.execute(_PROOFS if has_table(con, "staging.email_events") else _NO_PROOFS)
+
+
 def verify_statements(con: duckdb.DuckDBPyConnection) -> None:
     """Make the temporary table ``identity_verifications``.
 
     Grain: one row per subject (the first field of a group), customer and compared value. Columns:
-    ``verified_at``, the newest proof, and ``refuted_at``, the newest disproof (UTC).
+    ``verified_at``, the newest proof, and ``refuted_at``, the newest disproof (UTC). Only customers
+    of ``identity_golden_members`` are asked; ``identity_mailbox_proofs`` is there already.
     """
     con.execute(_EMPTY)
-    if has_table(con, "staging.email_events"):
-        con.execute(_MAILBOXES)
+    con.execute(_MAILBOXES)
     con.execute(_ADDRESSES.format(street_key=street_key_sql("m.street"), several=SEVERAL_ORDERS))
     con.execute(_REGISTERED.format(field="loyalty_id", kind="loyalty"))
     con.execute(_REGISTERED.format(field="account_id", kind="account"))

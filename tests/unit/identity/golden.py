@@ -27,7 +27,8 @@ create table cdp.identity.records (
     evidence_id integer, is_comparable boolean, is_usable boolean, printed_given varchar,
     printed_family varchar, given_name varchar, family_name varchar, birth_date date, sex varchar,
     email varchar, phone varchar, street varchar, city varchar, postcode varchar,
-    loyalty_id varchar, account_id varchar, payment_token varchar, updated_at timestamp
+    loyalty_id varchar, account_id varchar, payment_token varchar, updated_at timestamp,
+    raw_hash ubigint, evidence_head ubigint, evidence_tail ubigint
 );
 create table cdp.staging.person_records (
     source varchar, delivered_on date, record_key varchar, title varchar, email varchar,
@@ -55,6 +56,7 @@ class Statement:
     source: str = "shop"
     updated_at: datetime | None = None
     values: dict[str, Any] = field(default_factory=dict)
+    delivered_on: date = DAY
 
     def get(self, name: str) -> Any:
         return self.values.get(name)
@@ -89,7 +91,7 @@ def fill(con: duckdb.DuckDBPyConnection, statements: Iterable[Statement]) -> Non
             "identity_mailbox(identity_email($email)) as email, identity_phone($phone) as phone, "
             "identity_street($street) as street, identity_postcode($postcode) as postcode, "
             "identity_number($loyalty) as loyalty_id, $account as account_id, "
-            "$updated_at::timestamp as updated_at",
+            "$updated_at::timestamp as updated_at, hash($raw) as raw_hash",
             {
                 "record_id": number[s.key],
                 "source": s.source,
@@ -102,6 +104,7 @@ def fill(con: duckdb.DuckDBPyConnection, statements: Iterable[Statement]) -> Non
                 "loyalty": s.get("loyalty_id"),
                 "account": s.get("account_id"),
                 "updated_at": s.updated_at,
+                "raw": str((s.kind, s.updated_at, sorted(s.values.items()))),
                 **raw,
             },
         )
@@ -109,16 +112,22 @@ def fill(con: duckdb.DuckDBPyConnection, statements: Iterable[Statement]) -> Non
             "insert into staging.person_records values "
             "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                s.source, DAY, s.key, s.get("title"), s.get("email"), s.get("phone"),
+                s.source, s.delivered_on, s.key, s.get("title"), s.get("email"), s.get("phone"),
                 s.get("street"), s.get("city"), s.get("postcode"), s.get("country"),
                 s.get("loyalty_id"), s.get("home_store_id"), s.get("tier"), s.get("push_token"),
-                None,
+                s.get("joined_on"),
             ],
         )  # fmt: skip
 
 
-def build(con: duckdb.DuckDBPyConnection, spec: SurvivorshipSpec = SPEC) -> None:
-    build_golden_records(con, spec, business_date=DAY.isoformat())
+def build(
+    con: duckdb.DuckDBPyConnection,
+    spec: SurvivorshipSpec = SPEC,
+    *,
+    day: date = DAY,
+    is_carried: bool = False,
+) -> int:
+    return build_golden_records(con, spec, business_date=day.isoformat(), is_carried=is_carried)
 
 
 def resolve(*statements: Statement, spec: SurvivorshipSpec = SPEC) -> duckdb.DuckDBPyConnection:
@@ -131,13 +140,13 @@ def resolve(*statements: Statement, spec: SurvivorshipSpec = SPEC) -> duckdb.Duc
 
 def remember(con: duckdb.DuckDBPyConnection) -> None:
     """Make tonight's tables those of the version that the next night builds upon."""
-    con.execute("attach ':memory:' as base")
-    con.execute("create schema base.identity")
+    con.execute("attach if not exists ':memory:' as base")
+    con.execute("create schema if not exists base.identity")
     for table in (
-        "golden_records", "golden_sources", "households", "household_redirects",
-        "household_changes", "customer_map",
+        "golden_records", "golden_sources", "contact_claims", "golden_basis", "households",
+        "household_redirects", "household_changes", "customer_map",
     ):  # fmt: skip
-        con.execute(f"create table base.identity.{table} as from cdp.identity.{table}")
+        con.execute(f"create or replace table base.identity.{table} as from cdp.identity.{table}")
 
 
 def rows(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
