@@ -33,7 +33,12 @@ from cdp_pipeline.identity.release.gate import ACCEPTED, HELD, Verdict, judge_ni
 from cdp_pipeline.identity.scoring.compare import Comparison, have_two_births, pattern_sql
 from cdp_pipeline.identity.scoring.design import Design, declared_design
 from cdp_pipeline.identity.scoring.learning import correct_scores
-from cdp_pipeline.identity.scoring.namesakes import KIN_BITS, choose_namesakes, nobody_odds
+from cdp_pipeline.identity.scoring.namesakes import (
+    KIN_BITS,
+    choose_namesakes,
+    nobody_odds,
+    stand_records,
+)
 from cdp_pipeline.identity.scoring.weights import (
     Parameters,
     frequency_select,
@@ -41,7 +46,7 @@ from cdp_pipeline.identity.scoring.weights import (
     score_patterns,
 )
 from cdp_pipeline.identity.standard.night import read_night
-from cdp_pipeline.identity.standard.nodes import build_nodes, reachable_nodes
+from cdp_pipeline.identity.standard.nodes import build_nodes, mention_nodes, reachable_nodes
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
 
@@ -179,7 +184,7 @@ def group_nodes(
         (unsure["node_a"], unsure["node_b"]),
         unsure["log_odds"],
         accept=accept,
-        is_reachable=is_reachable,
+        standing=stand_records(is_reachable, mention_nodes(con)),
         nobody=nobody,
     )
     joined = components(*chosen, size=int(labels.max()) + 1)[labels]

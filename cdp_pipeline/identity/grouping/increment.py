@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from cdp_pipeline.identity.grouping.attach import KEYS
 from cdp_pipeline.identity.grouping.linkage import components
+from cdp_pipeline.identity.grouping.slips import find_slips
 from cdp_pipeline.identity.scoring.blocking import BlockingRule, keep_pairs, key_caps, read_blocks
 from cdp_pipeline.identity.scoring.weights import log_odds_sql
 from cdp_pipeline.identity.standard.nodes import build_keys, build_wanted_nodes, number_nodes
@@ -263,6 +264,13 @@ from ({values}) as v
 anti join identity_seed_values as s on s.field = v.field and s.value = v.value
 """
 
+_MEANT = """
+union
+select s.field, s.meant
+from identity_slips as s
+semi join identity_open_again as o on o.evidence_id = s.evidence_id
+"""
+
 _OPEN_AGAIN = """
 create or replace temp table identity_open_again as
 select r.*
@@ -270,6 +278,11 @@ from identity.records as r
 where not r.is_comparable and (
     r.is_usable and ({holds})
     or r.evidence_id in (select evidence_id from staging.identity_bonds)
+    or r.evidence_id in (
+        select s.evidence_id
+        from identity_slips as s
+        semi join identity_seed_values as v on v.field = s.field and v.value = s.meant
+    )
 )
 """
 
@@ -288,8 +301,10 @@ def choose_nameless(con: duckdb.DuckDBPyConnection) -> None:
     """Create ``identity_attachable``: nameless records to attach again, and who holds their values.
 
     These are all that share an identifier with a touched group or record, or with one of them: to
-    whom they belong may have changed. Nobody outside has any of their identifiers.
+    whom they belong may have changed. Nobody outside has any of their identifiers. An identifier
+    that is one slip from another is shared as if it was that one.
     """
+    find_slips(con)
     parts = [_values_sql(table) for table in ("named", "differing", "before")]
     con.execute(_SEED_RECORDS.format(values=" union ".join(parts)))
     holds = " or ".join(
@@ -298,7 +313,7 @@ def choose_nameless(con: duckdb.DuckDBPyConnection) -> None:
     )
     while True:
         con.execute(_OPEN_AGAIN.format(holds=holds))
-        con.execute(_MORE_VALUES.format(values=_values_sql("identity_open_again")))
+        con.execute(_MORE_VALUES.format(values=f"{_values_sql('identity_open_again')} {_MEANT}"))
         if not fetch_value(con, "select count(*) from identity_more_values"):
             break
         con.execute("insert into identity_seed_values from identity_more_values")

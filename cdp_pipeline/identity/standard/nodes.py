@@ -303,6 +303,22 @@ order by i.node_id
 """
 
 
+def mention_nodes(con: duckdb.DuckDBPyConnection) -> npt.NDArray[np.bool_]:
+    """Return which of ``identity_node_ids`` are said by receipts alone: somebody in passing."""
+    found = con.execute(_MENTIONS).fetchnumpy()
+    return np.asarray(found["is_mention"], np.bool_)
+
+
+_MENTIONS = """
+select p.evidence_id is null as is_mention
+from identity_node_ids as i
+left join (
+    select distinct evidence_id from identity.records where record_kind <> 'receipt'
+) as p on p.evidence_id = i.record_id
+order by i.node_id
+"""
+
+
 def word_fields(held: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of ``identity.records`` whose values are worth what they are rare."""
     return ("given_name", "family_name", "postcode", *word_tags(list(held)))

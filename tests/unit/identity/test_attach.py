@@ -110,3 +110,24 @@ def test_one_more_registration_decides_nothing_about_a_shared_mailbox(attach: Se
     named = {"given_name": "Ben", "family_name": "Smith", "email": "smiths@web.de"}
     account = {**named, "source": "web", "record_kind": "account", "account_id": "b"}
     assert attach(account, {"email": "smiths@web.de"})["r1"][0] is None
+
+
+def test_registrations_do_not_outweigh_who_used_the_mailbox_at_a_till(attach: Settle) -> None:
+    """Ben shopped with it once; that Anna filled in two forms more says nothing about tills."""
+    bought = BEN | {"source": "till", "record_kind": "receipt", "record_key": "named"}
+    forms = [ANNA | {"source": "web", "record_kind": "account", "record_key": n} for n in "xy"]
+    assert attach(bought, *forms, {"email": "smiths@web.de"})["r3"][0] == "ben"
+
+
+def test_a_slip_in_a_mailbox_goes_to_whom_it_was_meant(attach: Settle) -> None:
+    """Two receipts state what the crowd's mailboxes show to be no chance."""
+    crowd = [
+        {"record_kind": "account", "source": "web", "record_key": f"c{n}{twice}",
+         "full_name": f"Cara Crowd{chr(97 + n)}", "email": f"{chr(97 + n) * 9}@web.de"}
+        for n in range(20) for twice in "ab"
+    ]  # fmt: skip
+    quill = {"record_kind": "account", "source": "web", "record_key": "quill",
+             "full_name": "Hal Quill", "email": "hal.quillon@web.de"}  # fmt: skip
+    found = attach(*crowd, quill, {"email": "hal.quilon@web.de"}, {"email": "hal.xuillax@web.de"})
+    assert found["r41"][0] == "quill"
+    assert found["r42"][0] == "r42"

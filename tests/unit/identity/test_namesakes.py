@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipeline.identity.scoring.namesakes import choose_namesakes, nobody_odds
+from cdp_pipeline.identity.scoring.namesakes import choose_namesakes, nobody_odds, stand_records
 
 
 def _choose(
@@ -14,6 +14,7 @@ def _choose(
     pairs: list[tuple[int, int, float]],
     reachable: list[int] | None = None,
     *,
+    mentions: list[int] | None = None,
     nobody: float = 1.0,
 ) -> set[tuple[int, int]]:
     left, right, bits = zip(*pairs, strict=True) if pairs else ((), (), ())
@@ -22,15 +23,18 @@ def _choose(
         (np.array(left, np.int64), np.array(right, np.int64)),
         np.array(bits, np.float64),
         accept=0.5,
-        is_reachable=np.isin(np.arange(len(labels)), reachable or []),
+        standing=stand_records(
+            np.isin(np.arange(len(labels)), reachable or []),
+            np.isin(np.arange(len(labels)), mentions or []),
+        ),
         nobody=nobody,
     )
     return set(zip(low.tolist(), high.tolist(), strict=True))
 
 
 def test_one_candidate_is_taken_at_its_word() -> None:
-    assert _choose([0, 1], [(0, 1, 1.0)]) == {(0, 1)}
-    assert _choose([0, 1], [(0, 1, -1.0)]) == set()
+    assert _choose([0, 1], [(0, 1, 2.0)]) == {(0, 1)}
+    assert _choose([0, 1], [(0, 1, 1.0)]) == set(), "a stranger in one of three"
 
 
 def test_several_candidates_share_one_probability() -> None:
@@ -61,8 +65,8 @@ def test_a_group_knows_what_its_records_know_together() -> None:
 
 def test_receipts_with_a_name_do_not_compete_for_the_shopper_who_leaves_them() -> None:
     """Anna (0) shops three times and gives her name: three receipts, one Anna."""
-    receipts = [(0, 1, 1.0), (0, 2, 1.0), (0, 3, 1.0)]
-    alike = [(1, 2, 1.0), (1, 3, 1.0), (2, 3, 1.0)]
+    receipts = [(0, 1, 2.0), (0, 2, 2.0), (0, 3, 2.0)]
+    alike = [(1, 2, 2.0), (1, 3, 2.0), (2, 3, 2.0)]
     assert _choose([0, 1, 2, 3], receipts + alike, [0]) == {(0, 1), (0, 2), (0, 3)}
 
 
@@ -72,9 +76,40 @@ def test_a_receipt_is_nobodys_where_two_of_its_name_can_be_reached() -> None:
 
 
 def test_where_most_people_are_known_a_common_name_suffices() -> None:
-    assert _choose([0, 1], [(0, 1, -1.5)], [0], nobody=0.25) == {(0, 1)}
-    assert _choose([0, 1], [(0, 1, -1.5)], [0], nobody=1.0) == set()
-    assert _choose([0, 1], [(0, 1, -1.5)], [0, 1], nobody=0.25) == set(), "both can be reached"
+    assert _choose([0, 1], [(0, 1, -0.5)], [0], nobody=0.25) == {(0, 1)}
+    assert _choose([0, 1], [(0, 1, -0.5)], [0], nobody=1.0) == set()
+    assert _choose([0, 1], [(0, 1, -0.5)], [0, 1], nobody=0.25) == set(), "both can be reached"
+
+
+def test_a_lone_receipt_with_a_new_mailbox_is_likelier_somebodys_than_a_second_profile() -> None:
+    """People change their mailbox; two profiles of one name are mostly two people."""
+    pair = [(0, 1, 2.0)]
+    assert _choose([0, 1], pair, [0, 1], nobody=0.25) == set()
+    assert _choose([0, 1], pair, [0, 1], mentions=[1], nobody=0.25) == {(0, 1)}
+    assert _choose([0, 1], pair, [0, 1], mentions=[1], nobody=1.0) == set(), "few are known"
+
+
+def test_receipts_that_a_mailbox_has_joined_compete_like_a_profile() -> None:
+    pairs = [(0, 1, 2.0), (0, 2, 2.0)]
+    assert _choose([0, 1, 1], pairs, [0, 1, 2], mentions=[1, 2], nobody=0.25) == set()
+
+
+def test_lone_receipts_do_not_compete_for_the_shopper_who_leaves_them() -> None:
+    pairs = [(0, 1, 2.0), (0, 2, 2.0), (1, 2, 2.0)]
+    chosen = _choose([0, 1, 2], pairs, [0, 1, 2], mentions=[1, 2], nobody=0.25)
+    assert chosen >= {(0, 1), (0, 2)}
+
+
+def test_a_lone_receipt_is_nobodys_where_two_of_its_name_can_be_reached() -> None:
+    pairs = [(0, 2, 2.0), (1, 2, 2.0)]
+    assert _choose([0, 1, 2], pairs, [0, 1, 2], mentions=[2], nobody=0.25) == set()
+
+
+def test_a_lone_receipt_competes_for_a_mere_name() -> None:
+    """It may be another Anna's: her mailbox is new."""
+    pairs = [(0, 1, 2.0), (1, 2, 2.0)]
+    assert _choose([0, 1, 2], pairs[:1], [0, 2], mentions=[2]) == {(0, 1)}
+    assert _choose([0, 1, 2], pairs, [0, 2], mentions=[2]) == set()
 
 
 def test_the_odds_of_being_nobody_come_from_records_that_can_be_reached() -> None:
@@ -104,12 +139,14 @@ def test_nobody_gets_two_partners_who_can_be_reached_and_the_order_is_nothing(
     ends = st.integers(0, len(labels) - 1)
     pairs = data.draw(st.lists(st.tuples(ends, ends, st.floats(-6, 12)), max_size=30))
     reachable = data.draw(st.lists(ends, max_size=12))
+    mentions = data.draw(st.lists(ends, max_size=12))
     nobody = data.draw(st.floats(0.05, 1))
-    chosen = _choose(labels, pairs, reachable, nobody=nobody)
-    reached = {labels[place] for place in reachable}
+    chosen = _choose(labels, pairs, reachable, mentions=mentions, nobody=nobody)
+    lone = {labels[place] for place in mentions if labels.count(labels[place]) == 1}
+    reached = {labels[place] for place in reachable} - lone
     both_ways = [*chosen, *((high, low) for low, high in chosen)]
     partners = [one for one, other in both_ways if other in reached]
     assert len(set(partners)) == len(partners)
     assert all(low < high for low, high in chosen)
     turned = [(right, left, bits) for left, right, bits in reversed(pairs)]
-    assert _choose(labels, turned, reachable, nobody=nobody) == chosen
+    assert _choose(labels, turned, reachable, mentions=mentions, nobody=nobody) == chosen

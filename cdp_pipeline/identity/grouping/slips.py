@@ -1,0 +1,168 @@
+"""Slips in a mailbox or a telephone number of a record without a name: whose it was meant to be.
+
+At a till hands slip: in a few of a hundred receipts the mailbox misses a letter, or one digit of
+the number is another. Such a value is held by that one receipt alone, and differs in one place from
+exactly one that the store knows. Other digits or another initial are another mailbox, not a slip.
+Where numbers lie close to each other, as in one town's exchange, a stranger's number is as near to
+a known one as a slip: how often that happens is measured between values that are known to exist,
+and where it explains too many of the finds, or too few exist to tell, none counts. Who holds what
+was meant, ``attach`` decides.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from cdp_pipeline.storage.warehouse import fetch_value
+
+LEAST_MEANT = 0.8
+"""Share of the finds that must be more than chance. Below, a receipt stays nobody's."""
+
+SAMPLE = 2000
+"""Known values of which the nearest others are looked for, to measure chance."""
+
+MEASURED = ("email", "phone")
+"""Identifiers that people know by heart and type; cards and tokens are read by machines."""
+
+_KEYS = {
+    "email": """
+        select
+            value,
+            unnest([
+                concat_ws(' ', 'start', host, digits, left(local, 3)),
+                concat_ws(' ', 'end', host, digits, left(local, 1), right(local, 3))
+            ]) as key
+        from (
+            select
+                value,
+                split_part(value, '@', 1) as local,
+                split_part(value, '@', 2) as host,
+                regexp_replace(split_part(value, '@', 1), '[^0-9]', '', 'g') as digits
+            from {values}
+        )
+        where length(local) >= 7
+    """,
+    "phone": """
+        select
+            value,
+            unnest([
+                concat_ws(' ', 'end', digits, substr(value, part + 1)),
+                concat_ws(' ', 'both', digits, left(value, part), substr(value, 2 * part + 1)),
+                concat_ws(' ', 'start', digits, left(value, 2 * part)),
+                concat_ws(' ', 'first', digits, left(value, part - 1), substr(value, part + 2)),
+                concat_ws(
+                    ' ', 'second', digits, left(value, 2 * part - 1), substr(value, 2 * part + 2)
+                )
+            ]) as key
+        from (select value, length(value) as digits, length(value) // 3 as part from {values})
+        where part >= 2
+    """,
+}
+"""Values one slip apart share one of these keys: whatever the slip, it left the start or the end
+as it was, and of a number two of its three parts or all but two digits where parts meet. In six
+letters, anybody is near to somebody."""
+
+_SLIPS = """
+create or replace temp table identity_slips (
+    evidence_id integer, field varchar, meant varchar
+)
+"""
+
+_KNOWN = """
+create or replace temp table identity_known_values as
+select {field} as value, count(*) as seen
+from identity.records
+where is_comparable and {field} is not null
+group by {field}
+"""
+
+_LONE = """
+create or replace temp table identity_lone_values as
+with held as (
+    select {field} as value, min(evidence_id) as evidence_id
+    from identity.records
+    where not is_comparable and is_usable and {field} is not null
+    group by {field}
+    having count(*) = 1
+)
+select h.value, h.evidence_id
+from held as h
+anti join identity_known_values as k on k.value = h.value
+"""
+
+_CONFIRMED = """
+create or replace temp table identity_confirmed_values as
+select value from identity_known_values where seen >= 2
+"""
+# Stated twice, a value is hardly a slip.
+
+_SAMPLED = """
+create or replace temp table identity_sampled_values as
+select value from identity_confirmed_values order by hash(value), value limit $sample
+"""
+
+_NEAR = """
+create or replace temp table identity_near_values as
+with asked as ({asked}),
+known as ({known})
+select a.value, min(k.value) as meant, count(distinct k.value) as candidates
+from asked as a
+inner join known as k
+    on k.key = a.key
+    and k.value <> a.value
+    and abs(length(k.value) - length(a.value)) <= 1
+    and levenshtein(a.value, k.value) <= 2
+    and damerau_levenshtein(a.value, k.value) = 1
+group by a.value
+"""
+# The cheap distance is asked first: an exchange of neighbours is two of its steps.
+
+_FOUND = """
+insert into identity_slips
+select l.evidence_id, '{field}', n.meant
+from identity_near_values as n
+inner join identity_lone_values as l on l.value = n.value
+where n.candidates = 1
+order by l.evidence_id
+"""
+
+
+def find_slips(con: duckdb.DuckDBPyConnection) -> None:
+    """Create ``identity_slips`` (evidence_id, field, meant) from ``identity.records``.
+
+    A nameless record is in it for each of its values that is one slip from a known one.
+    """
+    con.execute(_SLIPS)
+    for field in MEASURED:
+        con.execute(_KNOWN.format(field=field))
+        con.execute(_LONE.format(field=field))
+        if not _count(con, "identity_lone_values"):
+            continue
+        chance = _chance(con, field)
+        _find_near(con, field, asked="identity_lone_values", known="identity_known_values")
+        found = int(
+            fetch_value(con, "select count(*) from identity_near_values where candidates = 1")
+        )
+        strangers = chance * _count(con, "identity_lone_values")
+        if found and 1 - strangers / found >= LEAST_MEANT:
+            con.execute(_FOUND.format(field=field))
+
+
+def _chance(con: duckdb.DuckDBPyConnection, field: str) -> float:
+    """Return the share of existing values that are one slip from a known one of somebody else."""
+    con.execute(_CONFIRMED)
+    con.execute(_SAMPLED, {"sample": SAMPLE})
+    _find_near(con, field, asked="identity_sampled_values", known="identity_confirmed_values")
+    near = _count(con, "identity_near_values")
+    share = (near + 1) / (_count(con, "identity_sampled_values") + 2)
+    confirmed = max(1, _count(con, "identity_confirmed_values"))
+    return float(1 - (1 - share) ** (_count(con, "identity_known_values") / confirmed))
+
+
+def _find_near(con: duckdb.DuckDBPyConnection, field: str, *, asked: str, known: str) -> None:
+    keys = _KEYS[field]
+    con.execute(_NEAR.format(asked=keys.format(values=asked), known=keys.format(values=known)))
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(fetch_value(con, f"select count(*) from {table}"))  # noqa: S608 - own table names

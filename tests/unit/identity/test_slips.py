@@ -1,0 +1,120 @@
+"""A slip of the hand is told from another person's mailbox or number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from cdp_pipeline.identity.grouping.slips import find_slips
+
+CROWD = 60
+
+
+@pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A store whose customers have said their contacts twice, far from each other."""
+    with duckdb.connect() as con:
+        con.execute("create schema identity")
+        con.execute(
+            "create table identity.records (record_id integer, evidence_id integer, "
+            "is_comparable boolean, is_usable boolean, email varchar, phone varchar)"
+        )
+        con.execute(
+            "insert into identity.records "
+            "select 2 * n + s, 2 * n + s, true, true, md5(n::varchar)[:9] || '@web.de', "
+            "(hash(n) % 900000000 + 100000000)::varchar "
+            "from range($crowd) as x(n), range(2) as y(s)",
+            {"crowd": CROWD},
+        )
+        yield con
+
+
+def _find(con: duckdb.DuckDBPyConnection, *, known: list[str], stated: list[str]) -> dict[str, str]:
+    """Return what each stated value was meant to be; those with an @ are mailboxes."""
+    start = 2 * CROWD
+    for number, value in enumerate([*known, *stated], start):
+        is_named = number < start + len(known)
+        email, phone = (value, None) if "@" in value else (None, value)
+        row = [number, number, is_named, True, email, phone]
+        con.execute("insert into identity.records values (?, ?, ?, ?, ?, ?)", row)
+    find_slips(con)
+    found = con.execute("select evidence_id, meant from identity_slips order by all").fetchall()
+    return {stated[evidence - start - len(known)]: meant for evidence, meant in found}
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        "annasmith78@web.de",
+        "anna.smth78@web.de",
+        "anna.smitth78@web.de",
+        "anna.smihh78@web.de",
+        "anna.smiht78@web.de",
+    ],
+)
+def test_a_letter_less_more_other_or_changed_places_is_a_slip(
+    con: duckdb.DuckDBPyConnection, slip: str
+) -> None:
+    assert _find(con, known=["anna.smith78@web.de"], stated=[slip]) == {slip: "anna.smith78@web.de"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "hanna.smith78@web.de",
+        "jnna.smith78@web.de",
+        "anna.smith79@web.de",
+        "anna.smith78@gmx.de",
+        "anna.smiths1978@web.de",
+        "ana.smth78@web.de",
+    ],
+)
+def test_another_initial_number_or_provider_is_another_mailbox(
+    con: duckdb.DuckDBPyConnection, other: str
+) -> None:
+    assert _find(con, known=["anna.smith78@web.de"], stated=[other]) == {}
+
+
+def test_a_short_name_is_near_to_anybodys(con: duckdb.DuckDBPyConnection) -> None:
+    assert _find(con, known=["asmith@web.de"], stated=["asmit@web.de"]) == {}
+
+
+def test_one_digit_or_two_in_the_wrong_order_are_a_slip(con: duckdb.DuckDBPyConnection) -> None:
+    stated = ["012345578", "012346578", "012435678", "112345678"]
+    assert _find(con, known=["012345678"], stated=stated) == dict.fromkeys(stated, "012345678")
+
+
+def test_two_digits_or_a_digit_less_are_another_number(con: duckdb.DuckDBPyConnection) -> None:
+    assert _find(con, known=["012345678"], stated=["912345679", "01234567", "12345678"]) == {}
+
+
+def test_what_is_near_to_two_is_nobodys(con: duckdb.DuckDBPyConnection) -> None:
+    assert _find(con, known=["012345678", "012345688"], stated=["012345668"]) == {}
+
+
+def test_a_hand_slips_once(con: duckdb.DuckDBPyConnection) -> None:
+    """Who states a value twice means it."""
+    assert _find(con, known=["012345678"], stated=["012345668", "012345668"]) == {}
+
+
+def test_what_somebody_holds_is_no_slip(con: duckdb.DuckDBPyConnection) -> None:
+    known = ["anna.smith78@web.de", "anna.smyth78@web.de"]
+    assert _find(con, known=known, stated=["anna.smyth78@web.de"]) == {}
+
+
+def test_where_numbers_lie_close_together_none_is_a_slip(con: duckdb.DuckDBPyConnection) -> None:
+    """In one exchange every other number is one digit from a neighbour's."""
+    exchange = [f"0712345{n:02d}" for n in range(0, 100, 11)]
+    assert _find(con, known=[*exchange, "991234567"], stated=["991234568"])
+    con.execute("delete from identity.records where record_id >= $from", {"from": 2 * CROWD})
+    crowded = [f"071234{n:03d}" for n in range(200)]
+    assert _find(con, known=[*crowded, *crowded, "991234567"], stated=["991234568"]) == {}
+
+
+def test_a_store_too_small_to_measure_chance_takes_nothing_for_a_slip(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    con.execute("delete from identity.records where record_id >= 4")
+    assert _find(con, known=["012345678"], stated=["012345668"]) == {}
