@@ -1,7 +1,8 @@
-"""Commands of the privacy officer: access, erasure, going on after a crash."""
+"""Commands of the privacy officer: access, erasure, going on after a crash, readmission."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,9 @@ from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.storage.paths import DataPaths
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from cdp_pipeline.privacy.readmission import Readmission
     from cdp_pipeline.rights.erasure import Certificate
 
 privacy = typer.Typer(help="Rights of people: erasure and its proof.", no_args_is_help=True)
@@ -61,6 +65,45 @@ def resume(*, as_json: JsonOption = False) -> None:
         _show(certificate, as_json=as_json)
     if not certificates and not as_json:
         output.say("no erasure is pending")
+
+
+@privacy.command(
+    epilog="Example: cdp privacy readmit anna@example.com --from 2026-12-01 --reason 'joined again'"
+)
+def readmit(
+    given: Annotated[
+        list[str],
+        typer.Argument(
+            help="What the person had and gives again: addresses, numbers, a card used again."
+        ),
+    ],
+    *,
+    since: Annotated[
+        datetime,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="Day of the first new delivery."),
+    ],
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why it is lawful; without personal data.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a person who was erased come back as a new customer; what was erased stays away."""
+    from cdp_pipeline.rights.readmitting import find_returning
+    from cdp_pipeline.rights.readmitting import readmit as lift
+    from cdp_pipeline.storage.lock import hold_lock
+
+    context = open_context()
+    with hold_lock(DataPaths.of(context).lock, "readmission"):
+        found = find_returning(context, given)
+        if not yes:
+            typer.confirm(
+                f"Let the person of erasure {found.erasure} in again from {since.date()} "
+                f"({', '.join(found.kinds)})?",
+                abort=True,
+            )
+        lift(context, found, since=since.date(), reason=reason)
+    _show_readmission(found, since.date(), as_json=as_json)
 
 
 @app.command(epilog="Example: cdp access anna@example.com --to answers --reason 'letter of 3 May'")
@@ -123,6 +166,21 @@ def open_context() -> RunContext:
             hint="Run `cdp run` (or `cdp demo`) first.",
         )
     return RunContext(current.business_date, "privacy", OPTIONS.root, settings)
+
+
+def _show_readmission(found: Readmission, since: date, *, as_json: bool) -> None:
+    if as_json:
+        facts = {"erasure": found.erasure, "person": found.person, "from": since.isoformat()}
+        output.write_json({**facts, "lifted": len(found.lines), "kept": found.kept})
+        return
+    output.write(
+        f"{found.person or found.erasure}: {len(found.lines)} tombstones lifted from {since} "
+        f"({', '.join(found.kinds)}), {found.kept} stay (cards, accounts, records)"
+    )
+    output.say(
+        "deliveries of earlier days are still kept out; what came since and was kept out is gone: "
+        "let it be delivered again"
+    )
 
 
 def _show(certificate: Certificate, *, as_json: bool) -> None:

@@ -142,7 +142,8 @@ def stage_delivery(
         try:
             reading = open_reading(con, path, contract, scratch)
             staging = _Staging(con, delivery, contract, reading, places, scratch, share, digest)
-            notes = keep_erased_out(context, con, contract, places, staging.write())
+            day = delivery.business_date
+            notes = keep_erased_out(context, con, contract, places, staging.write(), on=day)
         except RefusedError as error:
             _require_unchanged(delivery, digest)
             places.rows.unlink(missing_ok=True)

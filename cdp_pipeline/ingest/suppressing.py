@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -290,13 +291,19 @@ def keep_erased_out(
     contract: SourceContract,
     places: StagedPlaces,
     notes: StagedFile,
+    *,
+    on: date,
 ) -> StagedFile:
-    """Take erased people out of what was staged just now and return the notes with the count."""
+    """Take erased people out of what was staged just now and return the notes with the count.
+
+    Whoever was readmitted from a day on is kept out of deliveries of the days before: ``on`` is
+    the business date of the delivery.
+    """
     paths = DataPaths.of(context)
     if notes.status != "loaded" or not has_tombstones(paths):
         return notes
     create_normalisers(con)
-    load_tombstones(con, paths, suppression_keys(context.settings))
+    load_tombstones(con, paths, suppression_keys(context.settings), on=on)
     is_kept = is_detaching(contract, load_project(context.project_root))
     found = suppress_staged(con, contract, places.rows, is_detaching=is_kept)
     aside: tuple[int, ...] = ()

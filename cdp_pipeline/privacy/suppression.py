@@ -8,20 +8,25 @@ the rows of a delivery is the business of ``ingest``; erasing, that of ``rights`
 from __future__ import annotations
 
 import hmac
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.project.loader import starter_folder
-from cdp_pipeline.storage.journal import append_lines, read_journal
+from cdp_pipeline.storage.journal import Journal, append_lines, read_journal
 from cdp_pipeline.storage.paths import DataPaths
 
 FILE_NAME = "suppression.jsonl"
+
+Token = tuple[str, str, str]
+"""Kind, id of the key and token: what a line of the journal is about."""
 
 KINDS = {
     "email": "identity_mailbox(identity_email(cast({value} as varchar)))",
@@ -110,13 +115,29 @@ def has_tombstones(paths: DataPaths) -> bool:
     return tombstone_file(paths).is_file()
 
 
+def standing_lines(lines: Iterable[tuple[int, dict[str, Any]]]) -> dict[Token, dict[str, Any]]:
+    """Return the last line about each token: an erasure, or a lift if it says ``from``."""
+    return {(line["kind"], line["key"], line["token"]): line for _, line in lines}
+
+
 def load_tombstones(
-    con: duckdb.DuckDBPyConnection, paths: DataPaths, keys: Sequence[SuppressionKey]
+    con: duckdb.DuckDBPyConnection,
+    paths: DataPaths,
+    keys: Sequence[SuppressionKey],
+    *,
+    on: date,
 ) -> int:
     """Make the tables of tombstones and the macro of tokens on a connection.
 
     Creates ``suppression_keys`` (key_id, inner_pad, outer_pad, is_first), ``suppressed_tokens``
     (token, kind, key_id) and ``suppression_token`` (inner_pad, outer_pad, kind, value).
+
+    Args:
+        con: Connection.
+        paths: The data folder.
+        keys: All keys of tombstones.
+        on: Business date of the delivery that is judged: what is lifted from an earlier day, or
+            from this one, does not count.
 
     Returns:
         Number of tombstones.
@@ -133,7 +154,8 @@ def load_tombstones(
         "insert into suppression_keys values (?, ?, ?, ?)",
         [(key.id, *key.pads(), number == 0) for number, key in enumerate(keys)],
     )
-    held = [document for _, document in read_journal(tombstone_file(paths)).lines]
+    lines = standing_lines(read_journal(tombstone_file(paths)).lines).values()
+    held = [line for line in lines if on.isoformat() < line.get("from", "9999")]
     con.execute(
         "create or replace temp table suppressed_tokens as select distinct "
         "unnest($tokens::varchar[]) as token, unnest($kinds::varchar[]) as kind, "
@@ -154,8 +176,9 @@ def add_tombstones(
     *,
     erasure: str,
     on: date,
+    holders: Iterable[tuple[int, str, str]] = (),
 ) -> int:
-    """Write tombstones of normalised values and return how many are new.
+    """Write tombstones of normalised values and return how many are new or hold again.
 
     Args:
         paths: The data folder.
@@ -163,18 +186,30 @@ def add_tombstones(
         values: Kind and normalised value.
         erasure: Number of the erasure.
         on: Business date.
+        holders: Whose they are: number of the person within the erasure, kind and value.
     """
     wanted = {(kind, key.token(kind, value)) for kind, value in values}
+    persons = defaultdict(set)
+    for number, kind, value in holders:
+        persons[kind, key.token(kind, value)].add(f"{erasure}-{number}")
     paths.ensure(paths.privacy)
     added = 0
 
-    def compose(held: object) -> list[dict[str, str]]:
+    def compose(held: Journal) -> list[dict[str, Any]]:
         nonlocal added
-        known = {(line["kind"], line["token"]) for _, line in getattr(held, "lines", ())}
+        last = standing_lines(held.lines).values()
+        known = {(line["kind"], line["token"]) for line in last if "from" not in line}
         fresh = sorted(wanted - known)
         added = len(fresh)
         return [
-            {"token": token, "kind": kind, "key": key.id, "erasure": erasure, "on": on.isoformat()}
+            {
+                "token": token,
+                "kind": kind,
+                "key": key.id,
+                "erasure": erasure,
+                "on": on.isoformat(),
+                "persons": sorted(persons[kind, token]),
+            }
             for kind, token in fresh
         ]
 

@@ -169,6 +169,7 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
         sorted(pending.traces.values),
         erasure=pending.erasure,
         on=context.business_date,
+        holders=pending.traces.holders,
     )
     deliveries = pending.deliveries
     clean_staged(context, pending.traces, deliveries, keep=lambda: _keep(paths, pending))

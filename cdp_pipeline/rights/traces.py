@@ -45,6 +45,7 @@ class Traces:
     Attributes:
         subjects: The people, as identity knows them.
         values: Kind and normalised value, held by nobody else.
+        holders: Which of the people holds which value: number in ``subjects`` from 1, kind, value.
         words: Lower-case texts by which they are found: ids, addresses, numbers, hashes.
         phones: Last nine digits of their numbers.
         numbers: Cards and accounts without leading zeros.
@@ -57,6 +58,7 @@ class Traces:
     phones: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
     names: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    holders: frozenset[tuple[int, str, str]] = frozenset()
 
     @property
     def customers(self) -> tuple[str, ...]:
@@ -77,7 +79,7 @@ class Traces:
             ],
             **{
                 name: sorted(getattr(self, name))
-                for name in ("values", "words", "phones", "numbers", "names")
+                for name in ("values", "words", "phones", "numbers", "names", "holders")
             },
         }
 
@@ -100,6 +102,7 @@ class Traces:
             phones=frozenset(document["phones"]),
             numbers=frozenset(document["numbers"]),
             names=frozenset((a, b) for a, b in document["names"]),
+            holders=frozenset((n, a, b) for n, a, b in document.get("holders", ())),
         )
 
 
@@ -111,15 +114,21 @@ def find_traces(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> 
         subjects: The people, by ``identity.erasure.subjects.find_subjects``.
     """
     _load(con, subjects)
-    values = _record_values(con) | _contact_values(con)
-    records = {f"{source}/{key}" for s in subjects for source, key in s.records}
+    holders = _record_values(con) | _contact_values(con)
+    values = {(kind, value) for _, kind, value in holders}
+    records = {
+        (number, "record", f"{source}/{key}")
+        for number, subject in enumerate(subjects, start=1)
+        for source, key in subject.records
+    }
     names = {(str(a).casefold(), str(b).casefold()) for a, b in con.execute(_NAMES).fetchall()}
     sent = _sent_values(con) if has_table(con, "ops.export_members") else set()
     traces = Traces(
         subjects=tuple(subjects),
-        values=frozenset(values | {("record", name) for name in records}),
+        values=frozenset(values | {(kind, name) for _, kind, name in records}),
         words=frozenset(c.casefold() for s in subjects for c in s.customers) | frozenset(sent),
         names=frozenset(names - _others_names(con, names)),
+        holders=frozenset(holders | records),
     )
     return add_words(traces, values)
 
@@ -149,6 +158,7 @@ def add_words(traces: Traces, values: Iterable[tuple[str, str]]) -> Traces:
         phones=frozenset(phones),
         numbers=frozenset(number for number in numbers if len(number) >= _SHORTEST + 1),
         names=traces.names,
+        holders=traces.holders,
     )
 
 
@@ -186,23 +196,32 @@ def _digests(text: str) -> set[str]:
 
 
 def _load(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> None:
-    records = [record for subject in subjects for record in subject.records]
-    customers = [customer for subject in subjects for customer in subject.customers]
+    records = [(n, *record) for n, s in enumerate(subjects, start=1) for record in s.records]
+    customers = [(n, customer) for n, s in enumerate(subjects, start=1) for customer in s.customers]
     con.register(
         "erased_record_rows",
         pa.table(
             {
-                "source": pa.array([source for source, _ in records], pa.string()),
-                "record_key": pa.array([key for _, key in records], pa.string()),
+                "number": pa.array([number for number, _, _ in records], pa.int64()),
+                "source": pa.array([source for _, source, _ in records], pa.string()),
+                "record_key": pa.array([key for _, _, key in records], pa.string()),
             }
         ),
     )
-    con.register("erased_customer_rows", pa.table({"id": pa.array(customers, pa.string())}))
+    con.register(
+        "erased_customer_rows",
+        pa.table(
+            {
+                "number": pa.array([number for number, _ in customers], pa.int64()),
+                "id": pa.array([customer for _, customer in customers], pa.string()),
+            }
+        ),
+    )
     con.execute("create or replace temp table erased_records as from erased_record_rows")
     con.execute("create or replace temp table erased_customers as from erased_customer_rows")
     con.execute(
         "create or replace temp table told_records as "
-        "select r.*, e.record_key is not null as is_theirs from identity.records as r "
+        "select r.*, e.number, e.number is not null as is_theirs from identity.records as r "
         "left join erased_records as e on e.source = r.source and e.record_key = r.record_key"
     )
 
@@ -246,40 +265,42 @@ _COMPOSITES = {
 }
 
 
-def _record_values(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
-    """Return values of their records that no other record has."""
+def _record_values(con: duckdb.DuckDBPyConnection) -> set[tuple[int, str, str]]:
+    """Return number of the person, kind and value: what no record of others has."""
     held = describe(con, "told_records")
     fields = {name: KINDS[name].format(value=name) for name in _RECORD_FIELDS if name in held}
     parts = [
-        f"select {quote_literal(kind)} as kind, {sql} as value, is_theirs from told_records"  # noqa: S608 - constants
+        f"select number, {quote_literal(kind)} as kind, {sql} as value from told_records"  # noqa: S608 - constants
         for kind, sql in {**fields, **_COMPOSITES}.items()
     ]
     return _unshared(con, parts)
 
 
-def _contact_values(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
-    """Return devices and browsers that are theirs alone."""
-    is_theirs = "customer_id in (select id from erased_customers)"
+def _contact_values(con: duckdb.DuckDBPyConnection) -> set[tuple[int, str, str]]:
+    """Return number of the person, kind and value: devices and browsers that are theirs alone."""
+    number = "(select min(number) from erased_customers where id = customer_id) as number"
     parts = []
     if has_table(con, "core.customer_contact"):
         parts.append(
-            f"select 'push_token' as kind, trim(push_token) as value, {is_theirs} as is_theirs "  # noqa: S608 - constants
+            f"select {number}, 'push_token' as kind, trim(push_token) as value "  # noqa: S608 - constants
             "from core.customer_contact"
         )
     if has_table(con, "core.bridge_cookie"):
         parts.append(
-            f"select 'cookie' as kind, cookie_id as value, {is_theirs} as is_theirs "  # noqa: S608 - constants
+            f"select {number}, 'cookie' as kind, cookie_id as value "  # noqa: S608 - constants
             "from core.bridge_cookie"
         )
     return _unshared(con, parts) if parts else set()
 
 
-def _unshared(con: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> set[tuple[str, str]]:
+def _unshared(con: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> set[tuple[int, str, str]]:
+    """Return number, kind and value of those values that nobody else has."""
     found = con.execute(
-        f"select kind, value from ({' union all '.join(parts)}) where nullif(value, '') is not null "  # noqa: S608, E501 - own SQL
-        "group by kind, value having bool_and(is_theirs) order by all"
+        "select distinct unnest(numbers), kind, value from (select list(number) as numbers, kind, "  # noqa: S608 - own SQL
+        f"value from ({' union all '.join(parts)}) where nullif(value, '') is not null "
+        "group by kind, value having bool_and(number is not null)) order by all"
     ).fetchall()
-    return {(str(kind), str(value)) for kind, value in found}
+    return {(int(number), str(kind), str(value)) for number, kind, value in found}
 
 
 def _sent_values(con: duckdb.DuckDBPyConnection) -> set[str]:
