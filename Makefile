@@ -43,11 +43,11 @@ test: $(SETUP) $(OLD)/.installed ## all tests but the slow ones
 test-slow: $(SETUP) ## integration, crash and quality suites
 	$(BIN)/pytest --numprocesses auto --dist loadfile -m slow
 
-test-faults: $(SETUP) ## nights killed, starved and doubled; FAULT_ROUNDS=20 for hundreds of kills
+test-faults: $(SETUP) ## nights killed, starved and doubled; FAULT_ROUNDS=20 for hundreds of kills, FAULT_SEED=2 for others
 	$(BIN)/pytest --numprocesses auto --dist loadfile tests/faults
 
 MINUTES ?= 30
-fuzz: $(SETUP)   ## mangled files, settings and declarations; MINUTES=30
+fuzz: $(SETUP)   ## mangled files, settings and declarations; MINUTES=30, FUZZ_SEED=2 for others
 	FUZZ_SECONDS=$$(($(MINUTES) * 20)) $(BIN)/pytest tests/hostile/test_fuzzing.py
 
 scorecard: $(SETUP) ## the promises of trust, each with its figure; OPTIONS=--all

@@ -17,6 +17,8 @@ from tests.faults.tiny import FIRST_NIGHT, TinyStore, make_store
 TONIGHT = FIRST_NIGHT
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 """How often to go through points that are drawn at random; the nightly target sets it higher."""
+SEED = os.environ.get("FAULT_SEED", "")
+"""Another seed draws other points."""
 
 
 @dataclass(frozen=True)

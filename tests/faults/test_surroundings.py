@@ -121,7 +121,9 @@ def test_one_date_at_once_and_an_overlapping_backfill(
     ends_as_undisturbed(store, undisturbed)
 
 
-def test_of_runs_at_once_one_wins_and_the_others_name_it(tmp_path: Path) -> None:
+def test_of_runs_at_once_one_wins_and_the_others_name_it(
+    tmp_path: Path, record_property: Callable[[str, int], None]
+) -> None:
     root = tmp_path / "project"
     paths = prepare(root)
     with hold_lock(paths.lock, "night of the test"):
@@ -134,14 +136,18 @@ def test_of_runs_at_once_one_wins_and_the_others_name_it(tmp_path: Path) -> None
     answers = [ours.recv() for _, ours in runs]
     for run, _ in runs:
         run.join()
+    record_property("runs", 1 + len(runs))
     assert "published" in answers
     assert all(answer == "published" or "another run holds" in answer for answer in answers)
     assert story(root) == ROWS[PUBLISHED]
     assert len(list((root / "data" / "warehouse" / "versions").iterdir())) == 2
 
 
-def test_no_lock_outlives_its_holder(tmp_path: Path) -> None:
+def test_no_lock_outlives_its_holder(
+    tmp_path: Path, record_property: Callable[[str, int], None]
+) -> None:
     path = tmp_path / ".lock"
+    record_property("kills", 10 * ROUNDS)
     for _ in range(10 * ROUNDS):
         holder, ours = start(hold_for_ever, path)
         assert ours.recv() == "held"
