@@ -223,7 +223,7 @@ class Settings(BaseSettings):
     def _zone_exists(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a folder, such as Europe
             message = f"unknown time zone {value!r}; use an IANA name such as Europe/London"
             raise ValueError(message) from error
         return value

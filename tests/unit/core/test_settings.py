@@ -53,8 +53,9 @@ def test_misspelt_nested_variable_is_refused(
         load_settings(tmp_path)
 
 
-def test_unknown_zone_says_how_to_write_one(tmp_path: Path) -> None:
-    write(tmp_path, '[tool.cdp]\ntime_zone = "London"\n')
+@pytest.mark.parametrize("zone", ["London", "Europe", "x" * 400, "../etc", ""])
+def test_unknown_zone_says_how_to_write_one(tmp_path: Path, zone: str) -> None:
+    write(tmp_path, f'[tool.cdp]\ntime_zone = "{zone}"\n')
     with pytest.raises(ConfigError, match="Europe/London"):
         load_settings(tmp_path)
 
