@@ -151,15 +151,22 @@ def run_app(arguments: list[str]) -> int:
     except BrokenPipeError:
         return 0  # the reader of a pipe, such as `head`, has seen enough
     except Exception as error:  # noqa: BLE001 - the top of the command line, one of two places
-        return _unexpected(error)
+        return _unexpected(error, as_json="--json" in arguments)
     return code if isinstance(code, int) else 0
 
 
-def _unexpected(error: Exception) -> int:
+def _unexpected(error: Exception, *, as_json: bool) -> int:
+    from cdp_pipeline.orchestration.failures import explain_machine
+
     show = getattr(error, "show", None)
     if show is not None:  # a usage error of typer: unknown option, missing argument
         show()
         return 2
+    explained = explain_machine(error)
+    if explained is not None:
+        output.show_error(explained, as_json=as_json)
+        _trace()
+        return explained.exit_code
     output.say(f"error: unexpected {type(error).__name__}: {error}")
     output.say("  help:  run it again with `cdp --debug …` and report what it prints")
     _trace()

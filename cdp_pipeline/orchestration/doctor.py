@@ -19,6 +19,7 @@ import duckdb
 from cdp_pipeline.core.errors import CdpError
 from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.core.settings import PUBLIC_ID_SECRETS, Settings, load_settings
+from cdp_pipeline.orchestration.failures import explain_machine
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.encryption import (
     ALWAYS_CLEAR,
@@ -86,8 +87,11 @@ def _guarded(
 ) -> Iterator[Finding]:
     try:
         yield from look(root, settings)
-    except CdpError as error:
-        yield _failed(look.__name__.strip("_").replace("_", " "), error)
+    except (CdpError, OSError) as error:
+        explained = error if isinstance(error, CdpError) else explain_machine(error)
+        if explained is None:
+            raise
+        yield _failed(look.__name__.strip("_").replace("_", " "), explained)
 
 
 def _failed(subject: str, error: CdpError) -> Finding:

@@ -1,4 +1,4 @@
-"""What a crash of a step means, in words: full disks, broken disks, missing rights, no memory.
+"""What a crash means, in words: full disks, broken disks, missing rights, no memory.
 
 Errors raised on purpose speak for themselves; this is for those that the operating system and
 DuckDB raise.
@@ -46,20 +46,33 @@ def explain_crash(error: Exception, *, step: str, log: Path) -> CdpError:
         step: Name of the step.
         log: File in which the traceback stands.
     """
+    return explain_machine(error, where=f"step {step}") or CdpError(
+        f"{type(error).__name__}: {_first_line(error)}",
+        where=f"step {step}",
+        hint=f"See {log} for the traceback.",
+    )
+
+
+def explain_machine(error: Exception, *, where: str = "") -> CdpError | None:
+    """Return the error if the machine is to blame, with what to do; None if it is not.
+
+    Args:
+        error: What was raised.
+        where: What was being done, if that is known.
+    """
     remedy = _REMEDIES.get(_number(error) or 0)
-    text = str(error).strip().partition("\n")[0]
     if remedy is None:
-        return CdpError(
-            f"{type(error).__name__}: {text}",
-            where=f"step {step}",
-            hint=f"See {log} for the traceback.",
-        )
+        return None
     place = getattr(error, "filename", None)
     return CdpError(
-        text or type(error).__name__,
-        where=f"step {step}, {place}" if place else f"step {step}",
+        _first_line(error) or type(error).__name__,
+        where=", ".join(str(part) for part in (where, place) if part) or "this machine",
         hint=f"{remedy} What was published before is untouched.",
     )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _number(error: Exception) -> int | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +55,34 @@ def test_a_wrong_date_is_explained(project_root: Path, capsys: pytest.CaptureFix
     code, _, err = cdp("--project", str(project_root), "run", "--date", "20/11/26", capsys=capsys)
     assert code == 2
     assert "2026-11-20" in err
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("refused", ["cdp_pipeline.orchestration.doctor.examine", "os.open"])
+def test_a_machine_that_refuses_is_named_with_the_remedy(
+    project_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    refused: str,
+    number: int,
+) -> None:
+    """Where a command stumbles over it, and where `doctor` looks for it."""
+    (project_root / "data").mkdir()
+    lock = str(project_root / "data" / ".lock")
+    really_open = os.open
+
+    def refuse(path: object, *arguments: object, **_: object) -> object:
+        if refused == "os.open" and str(path) != lock:
+            return really_open(path, *arguments)  # type: ignore[arg-type] # as it was called
+        raise OSError(number, os.strerror(number), lock)
+
+    monkeypatch.setattr(refused, refuse)
+    code, out, err = cdp("--project", str(project_root), "doctor", capsys=capsys)
+    assert code
+    assert lock in out + err
+    assert os.strerror(number) in out + err
+    assert "untouched" in out + err
+    assert "unexpected" not in out + err
 
 
 def test_errors_can_be_read_by_machines(
