@@ -22,7 +22,8 @@ from cdp_pipeline.core.errors import CdpError, ConfigError
 from cdp_pipeline.orchestration.failures import explain_crash
 from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.steps import nightly_graph
-from cdp_pipeline.storage.files import read_json, remove_drafts, write_json
+from cdp_pipeline.storage.files import read_json, write_json
+from cdp_pipeline.storage.leftovers import clear_leftovers
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import is_published
@@ -142,7 +143,7 @@ def run_night(
     keep_private()
     outcome = NightOutcome(context)
     with hold_lock(paths.lock, f"night of {context.business_date}"):
-        remove_drafts(paths.written)
+        clear_leftovers(paths)
         if not (options.resume or options.first):
             _start_afresh(paths)
         with log.log_to_file(paths.run / "log.jsonl"):

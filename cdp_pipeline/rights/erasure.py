@@ -36,7 +36,8 @@ from cdp_pipeline.rights.versions import CLEAN_PREFIX, Cleaning, clean_version
 from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.container import key_of
 from cdp_pipeline.storage.exchange import remove_leftovers
-from cdp_pipeline.storage.files import read_json, remove_drafts, write_json
+from cdp_pipeline.storage.files import read_json, write_json
+from cdp_pipeline.storage.leftovers import clear_leftovers
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import published_versions
 from cdp_pipeline.storage.warehouse import (
@@ -178,7 +179,7 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     clean_raw(context, searcher, deliveries)
     judged = [erase_lines(paths, subject) for subject in traces.subjects]
     remove_leftovers(paths.versions, CLEAN_PREFIX)
-    remove_drafts(paths.written)
+    clear_leftovers(paths)
     versions = {v.name: clean_version(context, v, traces) for v in published_versions(paths)}
     write_removals(paths, pending.erasure, pending.removals)
     files = _clean_files(context, paths, searcher)

@@ -111,6 +111,8 @@ def plain_file(path: Path, keys: KeySettings, folder: Path) -> Iterator[Path]:
 def editable_file(path: Path, keys: KeySettings, folder: Path) -> Iterator[Path]:
     """Give a file in clear, and seal again what was put in its place; it may also be removed.
 
+    A copy that is there already is not taken: whoever died over it may have changed it.
+
     Args:
         path: Any file, sealed or not.
         keys: What opens and seals it.
@@ -119,6 +121,7 @@ def editable_file(path: Path, keys: KeySettings, folder: Path) -> Iterator[Path]
     Raises:
         SealedFileError: It was changed, or its key is missing.
     """
+    shutil.rmtree(_place_of(path, folder).parent, ignore_errors=True)
     with plain_file(path, keys, folder) as plain:
         before = _stamp(plain)
         yield plain
@@ -140,8 +143,7 @@ def unseal_into(path: Path, keys: KeySettings, folder: Path) -> Path:
     """
     if key_of(path) is None:
         return path
-    # Files of one name lie in many folders; the name itself tells readers the format.
-    place = folder / PLAIN / hashlib.sha256(str(path).encode()).hexdigest()[:16] / path.name
+    place = _place_of(path, folder)
     if place.is_file():
         return place
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -153,6 +155,12 @@ def unseal_into(path: Path, keys: KeySettings, folder: Path) -> Path:
             stream.write(chunk)
     draft.replace(place)
     return place
+
+
+def _place_of(path: Path, folder: Path) -> Path:
+    """Return where the copy of a file lies, whose name itself tells readers the format."""
+    # Files of one name lie in many folders.
+    return folder / PLAIN / hashlib.sha256(str(path).encode()).hexdigest()[:16] / path.name
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -105,6 +105,11 @@ class DataPaths:
         return self.data_dir / "work" / self.run_id
 
     @property
+    def rotation(self) -> Path:
+        """Deliveries in clear, one at a time, while a key rotation encrypts them again."""
+        return self.data_dir / "work" / "rotation"
+
+    @property
     def run(self) -> Path:
         """Log, timings and results of this run; kept after the work is gone."""
         return self.data_dir / "runs" / self.run_id

@@ -28,16 +28,15 @@ from cdp_pipeline.storage.cipher import (
     scan_of,
     write_encrypted,
 )
-from cdp_pipeline.storage.exchange import exchange, remove_leftovers
+from cdp_pipeline.storage.exchange import exchange
 from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
+from cdp_pipeline.storage.leftovers import ROTATING, clear_leftovers
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import SEAL, seal
 from cdp_pipeline.storage.vault import BATCH, FILE_MODE
 from cdp_pipeline.storage.versions import MANIFEST_FILE, Version, published_versions
 from cdp_pipeline.storage.warehouse import VAULT, connect
-
-PREFIX = ".rotate-"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def rotate_keys(settings: Settings, delivered: Iterable[Path] = ()) -> Rotation:
     done: dict[str, str] = {}
     kept = []
     with hold_lock(paths.lock, "key rotation"):
-        remove_leftovers(paths.versions, PREFIX)
+        clear_leftovers(paths)
         for version in published_versions(paths):
             before = read_vault_key(version.path / VAULT, settings.keys)
             if before and before.key.id == ring.current.id:
@@ -89,17 +88,15 @@ def rotate_keys(settings: Settings, delivered: Iterable[Path] = ()) -> Rotation:
             note(settings, Deed("rotate key", f"{version.name}: {was} to {ring.current.id}"))
             _rotate(settings, version, before)
             done[version.name] = was
-        scratch = paths.data_dir / "work" / "rotation"
-        remove_leftovers(scratch.parent, scratch.name)
         note(settings, Deed("rotate key", f"deliveries: to {ring.current.id}"))
-        sealed = seal_files(delivered, settings.keys, scratch=scratch)
-        remove_leftovers(scratch.parent, scratch.name)
+        sealed = seal_files(delivered, settings.keys, scratch=paths.rotation)
+        shutil.rmtree(paths.rotation, ignore_errors=True)
     return Rotation(ring.current.id, done, tuple(kept), sealed)
 
 
 def _rotate(settings: Settings, version: Version, before: VaultKey | None) -> None:
     """Put a copy whose vault is under the new key in the place of a version."""
-    copy = version.path.with_name(f"{PREFIX}{version.name}")
+    copy = version.path.with_name(f"{ROTATING}{version.name}")
     for path in [version.path, *sorted(version.path.rglob("*"))]:
         place = copy / path.relative_to(version.path)
         if path.is_dir():

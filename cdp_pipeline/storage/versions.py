@@ -28,10 +28,10 @@ from cdp_pipeline.storage.files import (
     fsync,
     fsync_tree,
     read_json,
-    remove_drafts,
     sha256_of,
     write_json,
 )
+from cdp_pipeline.storage.leftovers import clear_leftovers
 from cdp_pipeline.storage.mirror import Earlier, Mirror, write_mirror
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import seal
@@ -239,7 +239,7 @@ def recover(paths: DataPaths) -> int:
     Only under the lock: a living publication looks the same.
     """
     paths.ensure(paths.versions)
-    drafts = remove_drafts(paths.written)
+    cleared = clear_leftovers(paths)
     current = current_version(paths)
     leftovers = list(paths.versions.glob(f"{_BUILD_PREFIX}*"))
     for path in paths.versions.iterdir():
@@ -251,8 +251,8 @@ def recover(paths: DataPaths) -> int:
     new_link = paths.warehouse / _NEW_LINK
     if new_link.is_symlink():
         new_link.unlink()
-        return drafts + len(leftovers) + 1
-    return drafts + len(leftovers)
+        return cleared + len(leftovers) + 1
+    return cleared + len(leftovers)
 
 
 def drop_old(paths: DataPaths, *, keep: int, keep_gb: float | None = None) -> int:

@@ -15,6 +15,7 @@ from cdp_pipeline.orchestration.runner import RunOptions, run_night
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.container import open_sealed
 from cdp_pipeline.storage.encryption import look_at_deliveries, look_at_vaults
+from cdp_pipeline.storage.leftovers import clear_leftovers
 from cdp_pipeline.storage.rotation import Rotation, rotate_keys
 from cdp_pipeline.storage.verification import examine_version
 from cdp_pipeline.storage.versions import current_version, published_versions
@@ -137,6 +138,9 @@ def test_a_rotation_killed_anywhere_goes_on(
         store = whole.copy_to(whole.root.with_name(f"killed-{at}"))
         assert dies_within(partial(rotate, store), at), at
         assert sorted(members(store)) == names, "readers never wait for a rotation"
+        clear_leftovers(store.paths)  # as whatever runs next does
+        assert not store.paths.rotation.exists()
+        assert [path for path in in_clear(store, names) if "vault" not in path.parts] == []
         rotate(store)
         new = load_keyring(store.context(TONIGHT).settings.keys).current.id
         assert set(look_at_deliveries(store.paths).encrypted) == {new}, at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,9 @@ from cdp_pipeline.storage.container import (
     size_of,
 )
 from cdp_pipeline.storage.files import sha256_of
+from tests.dying import dies_within
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 
 CHUNK = 64
 FIRST, SECOND = new_key(), new_key()
@@ -163,3 +167,19 @@ def test_copies_in_clear_are_private_and_go(tmp_path: Path) -> None:
         plain.unlink()
     assert not path.exists()
     assert not [p for p in work.rglob("*") if p.is_file()]
+
+
+def test_an_edit_that_died_before_it_was_sealed_is_made_again(tmp_path: Path) -> None:
+    path, work = sealed(tmp_path, b"anna\nbob\n"), tmp_path / "work"
+
+    def die_over_it() -> None:
+        with editable_file(path, keys(FIRST), work) as plain:
+            plain.write_bytes(b"bob\n")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert dies_within(die_over_it, -1)
+    with editable_file(path, keys(FIRST), work) as plain:
+        assert plain.read_bytes() == b"anna\nbob\n"
+        plain.write_bytes(b"bob\n")
+    assert b"".join(open_sealed(path, ring(FIRST))) == b"bob\n"
+    assert not list((work / "plain").iterdir())
