@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
-from datetime import datetime
+import subprocess
+import threading
+from collections.abc import Sequence
+from ctypes import CDLL
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import time_machine
 
@@ -24,3 +29,29 @@ def limit_memory(megabytes: int) -> None:
 def set_clock(moment: datetime) -> None:
     """Let the process live at another time, which goes on from there."""
     time_machine.travel(moment, tick=True).start()
+
+
+def let_clock_jump(moment: datetime, days: Sequence[int]) -> None:
+    """Let the clock jump by so many days each, while the process works."""
+    clock = time_machine.travel(moment, tick=True).start()
+    pause = threading.Event()
+
+    def jump() -> None:
+        for count in days:
+            pause.wait(0.5)
+            clock.shift(timedelta(days=count))
+
+    threading.Thread(target=jump, daemon=True).start()
+
+
+def make_read_only(folder: Path) -> None:
+    """Let the process see a folder as a disk that is mounted read-only."""
+    new_users, new_mounts = 0x10000000, 0x00020000
+    user, group = os.getuid(), os.getgid()
+    assert CDLL(None, use_errno=True).unshare(new_users | new_mounts) == 0
+    Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+    Path("/proc/self/uid_map").write_text(f"0 {user} 1", encoding="ascii")
+    Path("/proc/self/gid_map").write_text(f"0 {group} 1", encoding="ascii")
+    for options in (("--make-rprivate", "/"), ("--bind", str(folder), str(folder)),
+                    ("-o", "remount,bind,ro", str(folder))):  # fmt: skip
+        subprocess.run(["mount", *options], check=True)

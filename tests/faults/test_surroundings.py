@@ -82,6 +82,33 @@ def test_the_clock_decides_nothing(
     assert result_of(store.paths) == undisturbed.result
 
 
+@pytest.mark.slow
+def test_a_clock_that_jumps_during_a_night_decides_nothing(
+    undisturbed: Undisturbed, fresh: Fresh
+) -> None:
+    store = fresh("jumps")
+    moment = datetime(2026, 11, 17, 23, 59, 58, tzinfo=UTC)
+    jumps = partial(limits.let_clock_jump, moment, (1, -2, 400, -4000, 3600) * 3)
+    ending = run_victim(store, TONIGHT, prepare=jumps)
+    assert ending.status == "published", ending.error
+    assert result_of(store.paths) == undisturbed.result
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("unshare"), reason="unshare is not installed")
+def test_a_read_only_folder_stays_as_it_was_and_the_next_night_is_right(
+    undisturbed: Undisturbed, fresh: Fresh
+) -> None:
+    if subprocess.run(["unshare", "-Urm", "true"], check=False).returncode:
+        pytest.skip("this system lets nobody mount anything")
+    store = fresh("read-only")
+    before = result_of(store.paths)
+    ending = run_victim(store, TONIGHT, prepare=partial(limits.make_read_only, store.data))
+    assert ending.status != "published"
+    assert (ending.steps, result_of(store.paths)) == ([], before)
+    ends_as_undisturbed(store, undisturbed)
+
+
 @pytest.mark.parametrize(
     ("moment", "day"),
     [
