@@ -58,7 +58,9 @@ def opened(path: Path, *texts: str) -> bytes:
 
 
 @given(st.binary(max_size=5 * CHUNK) | st.integers(0, 6).map(lambda n: b"x" * (n * CHUNK)))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_content_comes_back(tmp_path: Path, content: bytes) -> None:
     path = sealed(tmp_path, content)
     again = sealed(tmp_path, content, "again.csv")
