@@ -23,6 +23,10 @@ _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _MOMENT = rf"{_DAY}[ T][0-9]{{2}}:[0-9]{{2}}(:[0-5][0-9](\.[0-9]{{1,9}})?)?"
 _OFFSET = " ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 _NARROW_BLANKS = "\u00a0\u202f\u2009\u2007"
+UNSEEN = "\u00a0\u200b\u2060\ufeff"
+"""No-break and zero-width marks. Joiners are none of them: they belong to letters."""
+
+_UNSEEN_AT_ENDS = f"^[ {UNSEEN}]*[{UNSEEN}][ {UNSEEN}]*|[ {UNSEEN}]*[{UNSEEN}][ {UNSEEN}]*$"
 _APOSTROPHES = "'\u2019"
 _MINUS = "\u2212"
 _EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1000, "epoch_us": 1}
@@ -34,6 +38,9 @@ EXCEL = "excel"
 
 SPREADSHEET_NUMBER = r"[0-9](\.[0-9]+)?E\+[0-9]+"
 """What a spreadsheet makes of a long identifier; its digits are lost."""
+
+BINARY_TAIL = "(0{6,15}|9{6,15})[0-9]{1,3}"
+"""Last decimals of numbers that were sums of binary fractions: 3.3000000000000003 is 3.30."""
 
 MEANINGS = {
     "text": "is a number as spreadsheets write it; its digits are lost",
@@ -82,25 +89,45 @@ class Casting:
 
 
 def cast_column(
-    column: Column, written: Delivery, *, text: DeliveredText, clean: str, value: str
+    column: Column,
+    written: Delivery,
+    *,
+    text: DeliveredText,
+    clean: str,
+    value: str,
+    is_key: bool = False,
 ) -> Casting:
     """Return the SQL that cleans and casts one column.
+
+    Marks at its ends that nobody sees go, whatever its type: with them no key would match.
 
     Args:
         column: Its declaration.
         written: How the delivery is written.
+        is_key: Whether it names records, so that blanks at its ends are no part of it.
         text: The delivered text.
         clean: SQL by which ``typed`` and ``wrong`` refer to the clean text.
         value: SQL by which ``wrong`` refers to the value.
     """
     return Casting(
-        clean=_clean(column, written, text),
+        clean=_clean(column, written, _without_unseen(text), is_key=is_key),
         typed=_typed(column, written, clean),
         wrong=_wrong(column, clean, value),
     )
 
 
-def _clean(column: Column, written: Delivery, delivered: DeliveredText) -> str:
+def _without_unseen(text: DeliveredText) -> DeliveredText:
+    """Return a text without unseen marks at its ends; to look for them is cheaper than to trim."""
+    if not text.is_padded:
+        return text
+    sql = text.sql
+    marked = " or ".join(f"contains({sql}, '{mark}')" for mark in UNSEEN)
+    marked = f"strlen({sql}) <> length({sql}) and ({marked})"
+    cut = f"regexp_replace({sql}, '{_UNSEEN_AT_ENDS}', '', 'g')"
+    return DeliveredText(f"case when {marked} then {cut} else {sql} end")
+
+
+def _clean(column: Column, written: Delivery, delivered: DeliveredText, *, is_key: bool) -> str:
     is_number = column.type in {"integer", "decimal", "number"}
     if column.strip:  # what is stripped may leave blanks behind
         sql = delivered.sql
@@ -111,7 +138,7 @@ def _clean(column: Column, written: Delivery, delivered: DeliveredText) -> str:
     if is_number:
         text = _plain_number(delivered, is_stripped=bool(column.strip))
         text = _with_signs(text, column)
-    elif column.type != "text":
+    elif column.type != "text" or is_key:
         text = delivered.trimmed
     if column.strip and not is_number:
         text = f"trim({text}, {quote_literal(column.strip)})"
@@ -123,11 +150,9 @@ def _clean(column: Column, written: Delivery, delivered: DeliveredText) -> str:
     # Texts stay as delivered; only those that are all blanks count as empty. Trimming is dear, so
     # it is kept for texts that begin with a blank, or where a token may stand between blanks.
     if tokens in ([], [""]):
-        is_blank = f"starts_with({text}, ' ') and {delivered.trimmed} = ''"
-        if written.format != "csv" or column.strip:  # DuckDB reads an empty field as NULL
-            is_blank = f"({text} = '' or ({is_blank}))"
-        elif not delivered.is_padded:
-            return text
+        if written.format == "csv" and not delivered.is_padded:
+            return text  # DuckDB reads an empty field as NULL
+        is_blank = f"{text} = '' or (starts_with({text}, ' ') and {delivered.trimmed} = '')"
     else:
         is_blank = f"{delivered.trimmed} in ({named})"
     return f"case when {is_blank} then null else {text} end" if tokens else text
@@ -209,8 +234,10 @@ def _number(clean: str, column: Column, written: Delivery, *, decimals: int) -> 
     blank = f"[ {_NARROW_BLANKS}]"
     odd = quote_literal(rf"{digits}{blank}?-|-{blank}{digits}|\({blank}?{digits}{blank}?\)")
     bare = f"translate({plain}, '()- {_NARROW_BLANKS}', '')"
+    binary = f"[+-]?{whole}{mark}[0-9]{{0,{decimals}}}{BINARY_TAIL}"
+    tail = f"or regexp_full_match({clean}, {quote_literal(binary)}) " if decimals else ""
     return (
-        f"case when regexp_full_match({clean}, {signed}) then try_cast({plain} as {kind}) "
+        f"case when regexp_full_match({clean}, {signed}) {tail}then try_cast({plain} as {kind}) "
         f"when regexp_full_match({clean}, {odd}) then -try_cast({bare} as {kind}) end"
     )
 

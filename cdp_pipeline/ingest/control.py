@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from cdp_pipeline.ingest.refusal import RefusedError
-from cdp_pipeline.ingest.rejections import BLANK_RECORD
+from cdp_pipeline.ingest.rejections import HARMLESS
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import Control, Delivery, beside
 from cdp_pipeline.storage.warehouse import fetch_value, quote_column
@@ -103,12 +103,12 @@ def _differences(
 
 
 def _counted(con: duckdb.DuckDBPyConnection, records: int, *, stated: Decimal) -> int:
-    """Return the records of a file; without blank ones if it says so."""
+    """Return the records of a file; without those that hold no data if it says so."""
     blank = fetch_value(
         con,
-        "select (select count(*) from broken "  # noqa: S608 - fixed
-        f"where split_part(_rules, ',', 1) = '{BLANK_RECORD}') "
-        f"+ (select count(*) from rejected where rule = '{BLANK_RECORD}')",
+        "select (select count(*) from broken where list_contains(?, split_part(_rules, ',', 1))) "
+        "+ (select count(*) from rejected where list_contains(?, rule))",
+        [sorted(HARMLESS)] * 2,
     )
     return records - int(blank) if stated == records - int(blank) else records
 

@@ -24,8 +24,8 @@ from cdp_pipeline.project.layout import Delivery
 TWIN = "#"
 """Stands between a header that occurs several times and the number of the column that is meant."""
 
-MAXIMUM_COLUMNS = 1000
-MAXIMUM_HEADER_BYTES = 1 << 16
+MAXIMUM_COLUMNS = 4000
+MAXIMUM_HEADER_BYTES = 1 << 18
 _LOOKED_AT = 3
 _OTHER_DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe"}
 
@@ -90,7 +90,10 @@ def read_header(path: Path, contract: SourceContract) -> Header:
         ) from error
     fields = split_fields(text.rstrip("\r\n"), written.delimiter, written.quote)
     if len(fields) > MAXIMUM_COLUMNS:
-        raise RefusedError(f"it has {len(fields)} columns; {MAXIMUM_COLUMNS} are allowed")
+        raise RefusedError(
+            f"it has {len(fields)} columns; {MAXIMUM_COLUMNS} are allowed",
+            hint="Ask for fewer, or for one line a value instead of one column.",
+        )
     if not written.header:
         width = len(fields)
         if written.short_rows == "fill":
@@ -192,7 +195,8 @@ def map_header(
         for n in spellings(name, column)
     }
     names = _numbered_twins(names, wanted | {plain_name(name) for name in contract.ignore})
-    wanted |= {name for name in names if _numbered(name, contract)}
+    numbered = _numbered_patterns(contract)
+    wanted |= {name for name in names if _numbered(name, numbered)}
     if not wanted & set(names):
         raise _no_header(header, contract, wanted)
     twice = sorted({name for name in names if names.count(name) > 1} & wanted)
@@ -250,22 +254,28 @@ def map_names(
 def _repeated(names: Sequence[str], contract: SourceContract) -> dict[int, dict[str, int]]:
     """Return the positions of ``{n}`` columns by their number, in its order."""
     repeated: dict[int, dict[str, int]] = {}
+    numbered = _numbered_patterns(contract)
     for index, header in enumerate(names):
-        for name, number in _numbered(header, contract):
+        for name, number in _numbered(header, numbered):
             repeated.setdefault(number, {}).setdefault(name, index)
     return dict(sorted(repeated.items()))
 
 
-def _numbered(header: str, contract: SourceContract) -> list[tuple[str, int]]:
-    """Return which ``{n}`` columns a header is, and with what number."""
+def _numbered_patterns(contract: SourceContract) -> list[tuple[str, re.Pattern[str]]]:
+    """Return what the headers of each ``{n}`` column look like."""
     found = []
     for name, column in contract.read_columns.items():
         for spelling in spellings(name, column):
             before, each, after = plain_name(spelling).partition(EACH)
             pattern = f"{re.escape(before)}([0-9]{{1,4}}){re.escape(after)}"
-            if each and (match := re.fullmatch(pattern, header)):
-                found.append((name, int(match[1])))
+            found += [(name, re.compile(pattern))] if each else []
     return found
+
+
+def _numbered(header: str, numbered: list[tuple[str, re.Pattern[str]]]) -> list[tuple[str, int]]:
+    """Return which ``{n}`` columns a header is, and with what number."""
+    matches = ((name, pattern.fullmatch(header)) for name, pattern in numbered)
+    return [(name, int(match[1])) for name, match in matches if match]
 
 
 def spellings(name: str, column: Column) -> tuple[str, ...]:

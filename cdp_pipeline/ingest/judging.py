@@ -19,7 +19,7 @@ from cdp_pipeline.ingest.casting import MEANINGS, Casting, DeliveredText, cast_c
 from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.records import LONG_LINE
-from cdp_pipeline.ingest.rejections import BLANK_RECORD, RULED_LINE
+from cdp_pipeline.ingest.rejections import BLANK_RECORD, REPEATED_HEADER, RULED_LINE
 from cdp_pipeline.ingest.rejections import MEANINGS as MEANINGS_OF_REJECTED
 from cdp_pipeline.ingest.salvage import MAXIMUM_TEXT
 from cdp_pipeline.project.checks import ROW_CHECKS, Check
@@ -32,6 +32,10 @@ MAXIMUM_FIELD_BYTES = LONG_LINE
 
 FREE_TEXT = "free_text"
 """Kind of personal data whose columns are searched for payment card numbers."""
+
+
+_MOST_HEADERS = 20
+"""Columns that must hold their own header, so that a record counts as the header."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ def judge_rows(
     """
     rules = (
         *([_TWOFOLD, _NOT_A_RECORD] if reading.is_nested else [_blank_record(contract, reading)]),
+        *_repeated_header(reading),
         *_type_rules(contract, reading),
         *_text_rules(contract, reading),
         *_key_rules(contract),
@@ -217,6 +222,7 @@ def _casting(
         text=DeliveredText(raw, is_padded=is_padded),
         clean=_text_name(name),
         value=quote_column(name),
+        is_key=name in contract.load.key,
     )
 
 
@@ -251,6 +257,16 @@ def _blank_record(contract: SourceContract, reading: Reading) -> Rule:
     is_ruled = f"case when starts_with({first}, '--') then {ruled} else false end"
     blank = f"coalesce({texts}) is null or {is_ruled}" if is_table else "false"
     return Rule(BLANK_RECORD, blank, MEANINGS_OF_REJECTED[BLANK_RECORD])
+
+
+def _repeated_header(reading: Reading) -> list[Rule]:
+    found = [
+        f"{_text_name(name)} = {quote_literal(header.strip())}"
+        for name, header in list(reading.headers.items())[:_MOST_HEADERS]
+    ]
+    if not found:
+        return []
+    return [Rule(REPEATED_HEADER, " and ".join(found), MEANINGS_OF_REJECTED[REPEATED_HEADER])]
 
 
 def _text_name(name: str) -> str:

@@ -96,6 +96,7 @@ def _open_csv(text: PlainText, contract: SourceContract, scratch: Path) -> Readi
         has_long_fields=count.has_long_lines or count.has_quotes,
         traits=_traits(text.path, header, contract),
         width=header.width,
+        headers={n: header.names[i] for n, i in columns.positions.items() if header.names},
         messages=(
             *unknown_columns(columns.unknown, contract.drift.new_columns),
             *lacking_columns(columns.lacking, contract.drift.missing_columns),
@@ -146,6 +147,7 @@ def _salvage(reading: Reading, header: Header, contract: SourceContract, scratch
         has_nul=reading.has_nul,
         traits=reading.traits,
         width=header.width,
+        headers=reading.headers,
         kept=saved.kept,
         broken=saved.broken,
         broken_count=saved.broken_count,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +46,7 @@ class Reading:
             0 at the first record.
         broken_count: How many there are.
         margins: Text before and after the records.
+        headers: Header of each column, as the file spells it, where a header may come again.
         messages: Warnings for people.
     """
 
@@ -68,6 +70,7 @@ class Reading:
     broken: Path | None = None
     broken_count: int = 0
     margins: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
 
 

@@ -23,6 +23,7 @@ from cdp_pipeline.ingest.line_numbers import (
     shifted,
     without,
 )
+from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.records import Positions, lines_at, locate_exactly, locate_records
 from cdp_pipeline.ingest.refusal import RefusedError
@@ -43,17 +44,28 @@ BLANK_RECORD = "blank_record"
 """Rule of rows that hold separators only, such as a spreadsheet's empty rows, or the line that is
 ruled under a header; they harm nobody."""
 
+REPEATED_HEADER = "repeated_header"
+"""Rule of rows that are the header once more, as where files or pages were put together."""
+
+HARMLESS = {BLANK_RECORD, REPEATED_HEADER}
+"""Rules of rows that hold no data: however many there are, they condemn no file."""
+
 RULED_LINE = "-[-+|: ]+"
 
 MEANINGS = {
+    REPEATED_HEADER: "the record is the header once more",
     BLANK_RECORD: "the record holds nothing but separators or a ruled line",
+    "nul_filling": "nothing but NUL bytes, as after a crash of the sender: records may be lost",
     "too_few_fields": "the record has fewer fields than the header",
     "too_many_fields": "the record has more fields than the header",
     "broken_quotes": "a quote stands where none may stand",
-    "not_utf8": "the record is not UTF-8 text",
+    "not_utf8": "the record is not UTF-8 text, but of another encoding such as Windows-1252",
     "line_too_long": "the record is longer than 2 MB",
     "unreadable": "the record cannot be read",
 }
+
+_LOOKED_AT = 1000
+"""Characters of a rejected record that tell whether it is one: DuckDB cuts long ones anywhere."""
 
 _SWALLOWED_LINES = 10
 """Lines that rejected records may run over before it looks like a stray quote."""
@@ -168,7 +180,9 @@ def _fill_table(
     parquet.write_table(pa.table(places), target)
     con.execute(
         "insert into rejected select line, "  # noqa: S608 - fixed
-        f"if(regexp_full_match(text, '{RULED_LINE}'), '{BLANK_RECORD}', rule), text "
+        f"case when regexp_full_match(text, '{RULED_LINE}') then '{BLANK_RECORD}' "
+        f"when regexp_full_match(left(text, {_LOOKED_AT}), '{NUL_MARK}+') then 'nul_filling' "
+        "else rule end, text "
         "from read_parquet(?) inner join (select line_byte_position as position, "
         "trim(coalesce(min(csv_line), ''), chr(13) || chr(10)) as text from reject_errors "
         "group by position) using (position)",

@@ -38,7 +38,7 @@ from cdp_pipeline.ingest.numbering import count_rules, number_rows
 from cdp_pipeline.ingest.readers import open_reading
 from cdp_pipeline.ingest.reading import MISSING_COLUMNS, NEW_COLUMNS, Reading
 from cdp_pipeline.ingest.refusal import RefusedError
-from cdp_pipeline.ingest.rejections import BLANK_RECORD, MEANINGS, collect_rejected
+from cdp_pipeline.ingest.rejections import HARMLESS, MEANINGS, collect_rejected
 from cdp_pipeline.ingest.splitting import Split, split_rows
 from cdp_pipeline.ingest.suppressing import keep_erased_out
 from cdp_pipeline.project.contracts import SourceContract
@@ -260,7 +260,7 @@ class _Staging:
         self, counts: dict[str, int], records: int, meanings: Mapping[str, str]
     ) -> None:
         """Refuse a file with too many bad records; a single one never condemns a file."""
-        counts = {rule: n for rule, n in counts.items() if rule != BLANK_RECORD}
+        counts = {rule: n for rule, n in counts.items() if rule not in HARMLESS}
         bad = sum(counts.values())
         if bad <= 1 or bad <= self.stop_share * records:
             return

@@ -192,12 +192,12 @@ ASIDE: dict[str, tuple[bytes, str, int]] = {
     "row_not_utf8": (with_line(BAD + b"Zo\xeb,1,1.00,ok"), "not_utf8", 12),
     "overlong_utf8": (with_line(BAD + b"\xc0\xaf,1,1.00,ok"), "not_utf8", 12),
     "nul_in_a_field": (with_line(BAD + b"A\0B,1,1.00,ok"), "nul_character", 12),
-    "nul_tail": (write(SOUND) + b"\0" * 4096, "too_few_fields", 22),
+    "nul_tail": (write(SOUND) + b"\0" * 4096, "nul_filling", 22),
     "text_after_a_quote": (with_line(BAD + b'"A"B,1,1.00,ok'), "broken_quotes", 12),
     "row_too_short": (with_line(b"O99999,2026-03-01 00:00:00,C1"), "too_few_fields", 12),
     "row_too_long": (with_line(BAD + b"N,1,1.00,ok,EXTRA,EXTRA"), "too_many_fields", 12),
     "trailer_row": (write(SOUND) + b"TRAILER,20\n", "too_few_fields", 22),
-    "header_repeated": (write(SOUND[:10]) + write(SOUND[10:]), "ordered_at_type", 12),
+    "header_repeated": (write(SOUND[:10]) + write(SOUND[10:]), "repeated_header", 12),
     "field_over_64_kb": (
         write(among(order(99, note="x" * 70_000))),
         "field_too_long",
@@ -299,7 +299,7 @@ REFUSED: dict[str, tuple[bytes, str, str, str]] = {
     "hundred_thousand_columns": (
         ",".join(f"c{i}" for i in range(100_000)).encode() + b"\n",
         "orders.csv",
-        "its first line is longer than 64 KB",
+        "its first line is longer than 256 KB",
         "",
     ),
     "gzip_cut": (

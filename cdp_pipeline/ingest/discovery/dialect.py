@@ -29,14 +29,14 @@ _MOST_TRAILER = 5
 _TRAILER = re.compile(
     r"\W*((grand|sub)?[ _-]?totals?|summe|gesamt\w*|suma|somme|totale?|totaal|sum|eof|trailer|trl|"
     r"trlr|tlr|footer|ftr|count|anzahl|end([ _]of[ _]\w+)?|t|z|f|99+|rec(ord)?[ _]?count|records?|"
-    r"row[ _]?count|rows?|checksum|hash|controls?)\b",
+    r"row[ _]?count|rows?|checksum|hash|controls?)\b|\*+$",
     re.IGNORECASE,
 )
 _COUNT = re.compile(r"\W*\d+ (rows?|records?|lines?|zeilen)\b|[-=_*#]{3,}", re.IGNORECASE)
 _STRANGE = re.compile(r"[;|\t^~¦§\x01\x1f]|(?<![\d ]),(?! )|::")
 _NUMBER = re.compile(r"[-+(]?[\d.,' \u00a0\u202f]*\d[)-]?")
 _WRAPPED = r"(?:^|{d})'[^'\n]*'(?={d}|$)"
-_LEAST_GAIN = 1.02
+_SURE = 0.95
 
 Record = tuple[int, list[str]]
 """Line on which a record begins, from 0, and its fields."""
@@ -78,6 +78,10 @@ def find_dialect(text: str, tail: str, *, is_whole: bool) -> Dialect:
     # Of equals the first counts: the commoner way of writing.
     found = next(d for (share, width), d in scored if (share, width) == best)
     found = replace(found, width=best[1])
+    if found.width == 1:
+        share, width = _score(tried, Dialect(" "))
+        if share >= _SURE and width > 2:  # noqa: PLR2004 - no text of as many words in every line
+            found = Dialect(" ", width=width)
     found = replace(found, skip_lines=_preamble(lines, found))
     return replace(found, trailer_lines=_trailer(lines, tail, found, is_whole=is_whole))
 
@@ -123,6 +127,9 @@ def _is_clean(cell: str, dialect: Dialect) -> bool:
         return False
     if dialect.quote and ("\\" + dialect.quote in cell or cell.endswith("\\")):
         return False
+    bare = cell.strip()
+    if bare != cell and len(bare) > 1 and bare[0] == bare[-1] == dialect.quote:
+        return False  # a blank before the quote, which then is no quote
     return bool(_NUMBER.fullmatch(cell.strip())) or not _STRANGE.search(cell)
 
 

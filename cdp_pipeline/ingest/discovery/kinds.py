@@ -47,7 +47,8 @@ NULL_TOKENS = frozenset(
 )
 """Texts that often mean no value."""
 
-_SURE_NULLS = frozenset([r"NULL", r"\N", r"#N/A", r"(null)", r"(blank)"])
+_SURE_NULLS = frozenset(["NULL", r"\N", "#N/A", "N/A", "n/a", "(null)", "(blank)"])
+_NULLS_OF_NAMES = _SURE_NULLS - {"NULL"}
 _NO_DATES = frozenset(
     {"0000-00-00", "0000-00-00 00:00:00", "1900-01-01", "1900-01-01 00:00:00",
      "1900-01-01 00:00:00.000", "9999-12-31", "00.00.0000", "01.01.1900", "01/01/1900"}
@@ -74,25 +75,11 @@ _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?")
 _MOSTLY, _NEARLY_ALL = 0.8, 0.9
 _MOST_DECIMALS = 6
 _MOST_DIGITS = 18
-_FEW_NULLS = 2
 
 _VAGUE = frozenset(
-    [
-        "name",
-        "id",
-        "code",
-        "number",
-        "type",
-        "value",
-        "title",
-        "status",
-        "date",
-        "time",
-        "text",
-        "key",
-        "label",
-    ]
-)
+    {"name", "id", "code", "number", "type", "value", "title", "status", "date", "time", "text",
+     "key", "label"}
+)  # fmt: skip
 """Last steps of paths that say nothing without the step before."""
 
 FLAG = re.compile(r"^(is|has|can|accepts|opt)_|_(flag|yn|ind|opt_?in|opt_?out)$|opt_?in|consent")
@@ -225,20 +212,8 @@ def _kind(found: Field, look: Numbers, marks: Marks) -> Kind:
     padded = sum(v != v.strip() for v in found.values if v.strip())
     if kind.type == "text" and padded > _MOSTLY * len(found.filled):
         kind.keys["strip"] = " " + str(kind.keys.get("strip", ""))
-    _strip_marks(kind)
     _settle_nulls(kind, nulls)
     return kind
-
-
-def _strip_marks(kind: Kind) -> None:
-    """Strip marks that nobody sees from the ends of values, lest keys with them match none."""
-    seen = kind.field.marks
-    if kind.type != "text":  # blanks of every width are trimmed anyway
-        seen = "".join(mark for mark in seen if not mark.isspace())
-    if seen:
-        kind.keys["strip"] = "".join(dict.fromkeys(f" {seen}{kind.keys.get('strip', '')}"))
-        named = ", ".join(f"U+{ord(mark):04X}" for mark in seen)
-        kind.note = "; ".join(filter(None, [kind.note, f"{named} at the ends of values: stripped"]))
 
 
 def _tag_by_values(kind: Kind, values: list[str]) -> None:
@@ -305,7 +280,7 @@ def _as_flag(kind: Kind, values: list[str], _look: Numbers, _marks: Marks) -> bo
 
 def _as_moment(kind: Kind, values: list[str], look: Numbers, _marks: Marks) -> bool:
     name = _last(kind.field.name)
-    compact = look.share == 1 and all(v.isdigit() for v in values)
+    compact = look.share == 1 and all(v.replace(".", "", 1).isdigit() for v in values)
     says = says_moment(name)
     if compact and not says:
         return False
@@ -318,7 +293,9 @@ def _as_moment(kind: Kind, values: list[str], look: Numbers, _marks: Marks) -> b
         return False
     kind.moments = found
     is_day = not found.has_time or (found.is_midnight and not found.has_zone and len(values) > 1)
-    kind.type = "date" if (is_day and not counted) or counted == "excel" else "timestamp"
+    is_whole = all(v.isdigit() for v in values)
+    is_day = is_day if not counted else counted == "excel" and is_whole
+    kind.type = "date" if is_day else "timestamp"
     if counted:
         kind.keys["format"] = counted
         kind.moments = Moments((counted,), 1.0, has_time=True, has_zone=counted != "excel")
@@ -350,7 +327,9 @@ def _midnight_format(value: str) -> str:
 
 
 def _as_number(kind: Kind, _values: list[str], look: Numbers, marks: Marks) -> bool:
-    if look.share < _NEARLY_ALL or kind.tag in {"email", "free_text", "full_name"}:
+    name = _last(kind.field.name)
+    enough = _MOSTLY if is_name_of_amount(name) else _NEARLY_ALL
+    if look.share < enough or kind.tag in {"email", "free_text", "full_name"}:
         return False
     decimals, doubt = look.decimals, look.doubtful
     if doubt and doubt != (marks.thousands or None) and doubt == marks.decimal:
@@ -359,7 +338,7 @@ def _as_number(kind: Kind, _values: list[str], look: Numbers, marks: Marks) -> b
         kind.note = f"numbers with {decimals} decimals, more than a number may have: kept as text"
         return True
     kind.numbers = look
-    is_money = is_name_of_amount(_last(kind.field.name)) or bool(look.currency)
+    is_money = is_name_of_amount(name) or bool(look.currency)
     kind.type = "integer"
     if decimals or is_money or look.decimal_mark:
         kind.type = "decimal" if decimals <= 2 else "number"  # noqa: PLR2004 - cents
@@ -390,6 +369,8 @@ def _settle_nulls(kind: Kind, nulls: list[str]) -> None:
     is_text = kind.type == "text" and not kind.is_clock
     meant = [v for v in nulls if (v in _SURE_NULLS if is_text else True)]
     if is_text and kind.tag in {"given_name", "family_name", "full_name", "city"}:
-        meant = [v for v in meant if v == r"\N"]
+        others = [v for v in kind.field.counts if v not in NULL_TOKENS]
+        is_loud = sum(v.isupper() for v in others) * 2 >= len(others)  # NULL may be a name, then
+        meant = [v for v in meant if v in _NULLS_OF_NAMES or not is_loud]
     if meant:
         kind.keys["null_values"] = sorted(meant)

@@ -188,17 +188,19 @@ def look_at_counters(values: Iterable[str], *, says_time: bool) -> str:
     """Return the format of moments counted since some day; empty if they are other numbers.
 
     Args:
-        values: Whole numbers.
+        values: Numbers; days of a spreadsheet may have a part, the time.
         says_time: Whether the column's name speaks of a moment.
     """
-    found = [v for v in values if v.isdigit()]
+    found = [v for v in values if v.replace(".", "", 1).isdigit()]
     if not found:
         return ""
     for size, name in _EPOCHS:
         scale = 10 ** (size - 10)
         low, high = (limit * scale for limit in _EPOCH_YEARS)
-        if says_time and all(len(v) == size and low <= int(v) < high for v in found):
+        if says_time and all(
+            v.isdigit() and len(v) == size and low <= int(v) < high for v in found
+        ):
             return name
-    if says_time and all(_SERIALS[0] <= int(v) <= _SERIALS[1] for v in found):
+    if says_time and all(_SERIALS[0] <= float(v) <= _SERIALS[1] for v in found):
         return EXCEL
     return ""

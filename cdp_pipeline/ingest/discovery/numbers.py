@@ -7,8 +7,11 @@ decide; if nothing does, people are asked.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from cdp_pipeline.ingest.casting import BINARY_TAIL
 
 SIGNS = "$€£¥₹₺₽%"
 _WORDS = r"EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|JPY|AUD|CAD|INR|kr\.?|zł|Fr\.|US\$|Rs\.?"
@@ -21,6 +24,8 @@ _SIMPLE = re.compile(r"\d*([.,])(\d*)")
 _GROUPED = re.compile(rf"\d{{1,3}}([.,'\u2019{_BLANKS}])(?:\d{{2,3}}\1)*\d{{3}}(?:([.,])(\d*))?")
 _DOUBTFUL = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
 
+_TAILED = re.compile(rf"(\d{{0,6}}?){BINARY_TAIL}")
+_MOST_DECIMALS, _NEARLY_ALL = 6, 0.9
 _SIGN = re.compile(r"(?i)^(CR|DR)(?=[\s\d.,])|(?<=[\s\d.,)])(CR|DR)$")
 
 CODES = {"€": "EUR", "£": "GBP", "₹": "INR", "₺": "TRY", "zł": "PLN"}
@@ -62,7 +67,8 @@ def look_at_numbers(counts: Mapping[str, int]) -> Numbers:
     Args:
         counts: How often each value occurs.
     """
-    total = count = decimals = digits = 0
+    total = count = digits = 0
+    decimals: Counter[int] = Counter()
     marks: set[str] = set()
     thousands: set[str] = set()
     doubtful: set[str] = set()
@@ -71,8 +77,7 @@ def look_at_numbers(counts: Mapping[str, int]) -> Numbers:
     has_zeros = False
     for value, times in counts.items():
         total += times
-        found = _CURRENCY.findall(value)
-        bare = _CURRENCY.sub("", value).strip(_BLANKS)
+        bare, found = _bare(value)
         word = _SIGN.search(bare)
         read = _read(_SIGN.sub("", bare, count=1).strip(_BLANKS))
         if read is None:
@@ -86,15 +91,15 @@ def look_at_numbers(counts: Mapping[str, int]) -> Numbers:
         if is_doubtful:
             doubtful.add(mark)
             continue
-        decimals = max(decimals, len(after.rstrip("0")))
+        decimals[_decimals(after)] += times
         marks.update([mark] if mark else [])
         thousands.update([group] if group else [])
     doubt = next(iter(doubtful - thousands - marks), "") if not (doubtful & thousands) else ""
     if doubtful & marks:
-        decimals = max(decimals, 3)
+        decimals[3] += 1
     return Numbers(
         share=count / total if total else 0.0,
-        decimals=decimals,
+        decimals=_usual(decimals),
         digits=digits,
         decimal_mark=next(iter(marks)) if len(marks) == 1 else "",
         thousands_mark=_one(thousands),
@@ -104,6 +109,34 @@ def look_at_numbers(counts: Mapping[str, int]) -> Numbers:
         currency=_one({CODES.get(s, s if len(s) == 3 and s.isupper() else "") for s in signs}),  # noqa: PLR2004 - ISO codes
         words=tuple(sorted(words)),
     )
+
+
+def _bare(value: str) -> tuple[str, list[str]]:
+    """Return a value without signs of currency and the like, and these."""
+    found = _CURRENCY.findall(value)
+    bare = _CURRENCY.sub("", value).strip(_BLANKS)
+    if bare[:1] == "'" and bare[1:2] != "'":  # so that a spreadsheet takes it for text
+        return bare[1:], [*found, "'"]
+    return bare, found
+
+
+def _decimals(after: str) -> int:
+    """Return how many decimals matter: neither zeros at the end nor the dust of binary sums."""
+    tailed = _TAILED.fullmatch(after)
+    return len((tailed[1] if tailed else after).rstrip("0"))
+
+
+def _usual(found: Counter[int]) -> int:
+    """Return the most decimals; if too many for a number, those that nearly all values have."""
+    most = max(found, default=0)
+    if most <= _MOST_DECIMALS:
+        return most
+    enough, seen = _NEARLY_ALL * found.total(), 0
+    for decimals in sorted(found):
+        seen += found[decimals]
+        if seen >= enough:
+            return decimals
+    return most
 
 
 def _one(found: set[str]) -> str:

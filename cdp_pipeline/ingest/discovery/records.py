@@ -6,6 +6,7 @@ Only the records are found here; ``nested`` makes columns of them.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -25,6 +27,7 @@ from cdp_pipeline.ingest.refusal import RefusedError
 
 Record = dict[str, Any]
 _DEEPEST = 4
+_OPENING = re.compile(r"\[\s*[\[{]")
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str)
 
 
@@ -55,7 +58,11 @@ def read_json(text: str, content: Content) -> Records | None:
     if start.startswith("["):
         found = list(islice(_elements(start, 1), MOST_RECORDS))
         records = [record for record in found if isinstance(record, dict)]
+        if found and all(isinstance(element, list) for element in found):
+            raise _no_records(content, "arrays stand where records should")
         if not records:
+            if _OPENING.match(start):
+                raise _no_records(content, "it begins like JSON, but cannot be read")
             return None
         return Records("json", records, is_whole=content.is_whole and len(found) < MOST_RECORDS)
     if not start.startswith("{"):
@@ -67,6 +74,8 @@ def read_json(text: str, content: Content) -> Records | None:
     records = [record for found in by_line for record in found]
     if sum(map(bool, by_line)) * 2 > len(by_line):
         whole = content.is_whole and max(len(lines), len(records)) <= MOST_RECORDS
+        if len(records) == 1 and _is_by_column(records[0]):
+            raise _no_records(content, "each of its keys holds a whole column")
         if len(records) > 1 or not _places(records[0]):
             return Records("jsonl", records[:MOST_RECORDS], is_whole=whole)
     return _within(start, content)
@@ -114,6 +123,8 @@ def _within(text: str, content: Content) -> Records:
         if places:
             place = max(places, key=lambda p: (len(places[p]), -p.count(".")))
             return Records("json", places[place][:MOST_RECORDS], place)
+        if _is_by_column(document):
+            raise _no_records(content, "each of its keys holds a whole column")
         return Records("jsonl", [document])
     following = list(islice(_elements(text, 0), MOST_RECORDS))
     if following and all(isinstance(record, dict) for record in following):
@@ -128,6 +139,29 @@ def _within(text: str, content: Content) -> Records:
         "it begins like JSON, but holds no array of objects",
         where=str(content.path),
         hint="Look at it: it may be cut short.",
+    )
+
+
+def _is_by_column(document: Record) -> bool:
+    """Return whether a document holds columns: of one length each, or a table within it."""
+    if {"columns", "data"} <= set(document) and isinstance(document["data"], list):
+        return True
+    sizes = {
+        len(value) if isinstance(value, list | dict) else 0
+        for value in document.values()
+        if not (isinstance(value, list) and any(isinstance(v, dict) for v in value))
+    }
+    is_whole = len(document) > 1 and all(isinstance(v, list | dict) for v in document.values())
+    keys = [tuple(value) for value in document.values() if isinstance(value, dict)]
+    is_alike = len(set(keys)) <= 1 and all(k.isdigit() for found in keys for k in found)
+    return is_whole and len(sizes) == 1 and max(sizes) > 1 and is_alike
+
+
+def _no_records(content: Content, what: str) -> ConfigError:
+    return ConfigError(
+        f"{what}: its records are no objects, which is what can be read",
+        where=str(content.path),
+        hint="Have it written with one object a record (pandas: to_json(orient='records')).",
     )
 
 
@@ -184,6 +218,20 @@ def read_xml(content: Content, scratch: Path) -> Records:
     return Records("xml", records, name, is_whole=content.is_whole)
 
 
+def _with_short_floats(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows with numbers of 32 bits as they were written: 11.37, not 11.369999885559082."""
+    for position, field in enumerate(batch.schema):
+        if pa.types.is_float32(field.type):
+            texts = pa.array(
+                [
+                    None if v is None else str(np.float32(v))
+                    for v in batch.column(position).to_pylist()
+                ]
+            )
+            batch = batch.set_column(position, field.name, texts)
+    return batch
+
+
 def _repeated_element(content: Content) -> str:
     counts: Counter[tuple[str, ...]] = Counter()
     has_children: set[tuple[str, ...]] = set()
@@ -233,5 +281,5 @@ def read_parquet(content: Content) -> Records:
         raise ConfigError(
             "it is no readable Parquet file", where=str(content.path), hint="Look at another one."
         ) from error
-    records = batch.to_pylist() if batch is not None else []
+    records = _with_short_floats(batch).to_pylist() if batch is not None else []
     return Records("parquet", records, is_whole=rows <= MOST_RECORDS)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from string import whitespace
 
-UNSEEN = "\u00a0\u200b\u2060\ufeff"
-"""No-break and zero-width marks. Joiners are none of them: they belong to letters."""
+from cdp_pipeline.ingest.casting import UNSEEN
+
+_BLANKS = f"{whitespace}{UNSEEN}"
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,7 @@ class Field:
     @cached_property
     def filled(self) -> list[str]:
         """Values that are not blank, trimmed."""
-        blanks = f"{whitespace}{UNSEEN}" if self.marks else None
-        return [text for value in self.values if (text := value.strip(blanks).strip())]
-
-    @cached_property
-    def marks(self) -> str:
-        """Marks at the ends of values that nobody sees, in order."""
-        ends = f"{whitespace}{UNSEEN}"
-        unlike = (value for value in self.values if not value.isascii())
-        cut = (value.replace(value.strip(ends), "", 1) for value in unlike)
-        return "".join(sorted(set().union(*cut) & set(UNSEEN)))
+        return [text for value in self.values if (text := value.strip(_BLANKS).strip())]
 
     @cached_property
     def counts(self) -> Counter[str]:

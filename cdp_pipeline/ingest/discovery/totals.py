@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 _TOTAL = re.compile(
     r"\W*((grand|sub|store|day|page)?[ _-]?totals?|zwischensumme|summe|gesamt\w*|suma|somme|"
-    r"sous-total|totale|totaal|subtotaal)\b",
+    r"sous-total|totale|totaal|subtotaal)\b|\*+\s*$",
     re.IGNORECASE,
 )
 _MOST_SHARE = 0.5

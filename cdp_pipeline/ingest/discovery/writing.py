@@ -12,9 +12,10 @@ from decimal import Decimal
 
 import yaml
 
+from cdp_pipeline.ingest.casting import UNSEEN
 from cdp_pipeline.ingest.discovery.draft import Draft, Drafted, bounds, vocabulary
 from cdp_pipeline.ingest.discovery.feeding import Ask, Proposal
-from cdp_pipeline.ingest.discovery.sample import UNSEEN
+from cdp_pipeline.ingest.discovery.sample import Sample
 from cdp_pipeline.project.yaml_source import ASK
 
 _PLAIN = re.compile(r"[A-Za-z_./][\w./+*%:#-]*( [\w./+*%-]+)*")
@@ -104,12 +105,22 @@ def _columns(draft: Draft) -> Iterator[str]:
         yield ""
     yield "columns:"
     for column in draft.columns:
-        yield from _column(column, has_names=draft.sample.has_header)
+        yield from _column(column, draft.sample)
     yield ""
 
 
-def _column(column: Drafted, *, has_names: bool) -> Iterator[str]:
+def _is_needed(column: Drafted, sample: Sample) -> bool:
+    """Return whether a row without a value is none: rows of sums, say, carry no moment."""
     kind = column.kind
+    is_moment = kind.tag == "occurred_at" and kind.type in {"date", "timestamp"}
+    is_gap = bool(kind.field.name) and kind.field.name == sample.totals
+    is_always_there = kind.field.share == 1 and not kind.field.is_partial
+    return column.is_key or (is_moment and is_always_there and not is_gap)
+
+
+def _column(column: Drafted, sample: Sample) -> Iterator[str]:
+    kind = column.kind
+    has_names = sample.has_header
     keys: dict[str, object] = {}
     if has_names and kind.field.name != column.name:
         keys["from"] = kind.field.name
@@ -118,7 +129,7 @@ def _column(column: Drafted, *, has_names: bool) -> Iterator[str]:
     keys.update(kind.keys)
     if kind.question:
         keys[kind.question[0]] = Ask(*kind.question[1:])
-    if column.is_key:
+    if _is_needed(column, sample):
         keys["required"] = True
     if kind.field.is_partial:
         keys["optional"] = True

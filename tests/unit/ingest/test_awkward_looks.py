@@ -7,6 +7,8 @@ import io
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError
@@ -128,3 +130,93 @@ def test_an_archive_that_leads_out_of_itself_is_refused_by_name(tmp_path: Path, 
         archive.writestr(name, TABLE)
     with pytest.raises(ConfigError, match="names a place outside itself"):
         look(tmp_path, stream.getvalue(), "orders.zip")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("cp932", "山田太郎,鈴木花子,佐藤健"),
+        ("euc-jp", "山田太郎,鈴木花子さん,佐藤健"),
+        ("gb18030", "王小明,李娜,张伟"),
+        ("big5", "陳大文,林美玲,黃志明"),
+        ("cp949", "김철수,이영희,박민수"),
+    ],
+)
+def test_encodings_of_east_asia_are_told_by_their_common_signs(encoding: str, names: str) -> None:
+    assert find_charset(named(names, encoding)).name == encoding
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"id": ["A1", "A2"], "amount": [1, 2]}', "holds a whole column"),
+        ('{"id": {"0": "A1", "1": "A2"}, "amount": {"0": 1, "1": 2}}', "holds a whole column"),
+        ('{"columns": ["id"],\n "data": [["A1"], ["A2"]]}', "holds a whole column"),
+        ('[["id", "amount"], ["A1", 2]]', "arrays stand where records should"),
+        ("[" * 9000, "begins like JSON, but cannot be read"),
+        ('[{"id": "A1', "begins like JSON, but cannot be read"),
+    ],
+)
+def test_json_whose_records_are_no_objects_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as refused:
+        look(tmp_path, text.encode(), "orders.json")
+    assert "one object a record" in (refused.value.hint or "")
+
+
+def test_a_single_record_with_lists_is_a_record(tmp_path: Path) -> None:
+    draft = look(tmp_path, b'{"id": "A1", "tags": ["a", "b"], "total": 5}', "orders.json")
+    assert draft.delivery["format"] == "jsonl"
+
+
+@pytest.mark.parametrize(
+    ("names", "meant"),
+    [
+        ("Ann,Null,NULL,N/A,Tom", ["N/A", "NULL"]),
+        ("ANN,NULL,N/A,TOM", ["N/A"]),  # among capitals it may be somebody's name
+        ("ann,null,tom", None),
+    ],
+)
+def test_words_for_nothing_are_told_from_names(
+    tmp_path: Path, names: str, meant: list[str] | None
+) -> None:
+    rows = "".join(f"{n},{name}\n" for n, name in enumerate(names.split(",") * 4))
+    draft = look(tmp_path, f"customer_id,first_name\n{rows}".encode())
+    assert draft.columns[1].kind.keys.get("null_values") == meant
+
+
+def test_a_blank_before_each_quote_belongs_to_the_separator(tmp_path: Path) -> None:
+    rows = "".join(f'"A{n}", "2026-11-{n}", "1,5"\n' for n in range(10, 30))
+    draft = look(tmp_path, f'"id", "day", "amount"\n{rows}'.encode())
+    assert draft.delivery["delimiter"] == ", "
+    assert [column.kind.type for column in draft.columns] == ["text", "date", "decimal"]
+
+
+def test_numbers_of_32_bits_are_amounts(tmp_path: Path) -> None:
+    table = pa.table({"id": ["A1", "A2"], "amount": pa.array([11.37, 0.1], pa.float32())})
+    stream = io.BytesIO()
+    pq.write_table(table, stream)
+    draft = look(tmp_path, stream.getvalue(), "orders.parquet")
+    assert [column.kind.type for column in draft.columns] == ["text", "decimal"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("id,order_time\nA1,46000.5\nA2,46001.25\n", ["text", "timestamp"]),
+        ("id,amount\nA1,'10.50\nA2,'-3.10\n", ["text", "decimal"]),
+        ("id,amount\nA1,3.3000000000000003\nA2,2.6799999999999997\n", ["text", "decimal"]),
+        ("id,amount\n" + "A1,1.50\n" * 19 + "A2,1.23456789012345678901\n", ["text", "decimal"]),
+        ("id,amount\n" + "A1,1.50\n" * 9 + "A2,inf\n" * 2, ["text", "decimal"]),
+        ("id day amount\nA1 2026-11-01 1.50\nA2 2026-11-02 2.50\n", ["text", "date", "decimal"]),
+    ],
+)
+def test_columns_are_what_nearly_all_of_their_values_are(
+    tmp_path: Path, text: str, kinds: list[str]
+) -> None:
+    assert [column.kind.type for column in look(tmp_path, text.encode()).columns] == kinds
+
+
+def test_a_star_in_the_first_column_marks_a_row_of_sums(tmp_path: Path) -> None:
+    rows = "".join(f"|A{n}|00{n % 3}|{n},50|\n" for n in range(10, 30))
+    draft = look(tmp_path, f"|Order|Store|Amount|\n{rows}|*|   |400,00|\n".encode(), "orders.txt")
+    assert draft.delivery["trailer_lines"] == 1
