@@ -26,7 +26,6 @@ with m as (
         r.*,
         p.rowid as place,
         p.delivered_on,
-        p.joined_on,
         p.push_token
     from identity.customer_map as c
     inner join identity.records as r on r.source = c.source and r.record_key = c.record_key
@@ -45,9 +44,7 @@ select
     m.updated_at,
     m.delivered_on,
     hash(
-        m.source, m.record_key, m.raw_hash, m.evidence_head, m.evidence_tail,
-        coalesce(cast(m.updated_at as date), m.delivered_on),
-        coalesce(m.joined_on, m.delivered_on),
+        m.source, m.record_key, m.raw_hash, m.evidence_head, m.evidence_tail, m.first_seen_on,
         {is_plausible},
         p.verified_at, p.refuted_at
     ) as made_of
@@ -55,7 +52,7 @@ select
 from m
 left join identity_mailbox_proofs as p on p.value = m.email
 """
-# A delivery that repeats a record is no news unless its day is all that dates the record.
+# That a record is delivered again is no news: only the day of a statement may follow from it.
 
 _CONTESTED = """
 create or replace temp table identity_contested as
@@ -120,6 +117,20 @@ create or replace temp table identity_carried as
 select customer_id from identity_basis
 anti join identity_anew using (customer_id)
 """
+
+_SOURCES = """
+select s.* replace (
+    case when d.source is null then s.stated_on else d.delivered_on end as stated_on
+)
+from base.identity.golden_sources as s
+left join (
+    select r.source, r.record_key, c.delivered_on
+    from identity_customer_records as c
+    inner join identity.records as r on r.record_id = c.record_id
+    where c.updated_at is null
+) as d on d.source = s.source and d.record_key = s.record_key
+"""
+# A statement without a moment of its own is of the day on which it was delivered last.
 
 _UNSETTLED = """
 create or replace temp table identity_unsettled (customer_id varchar)
@@ -212,8 +223,9 @@ def carried_sql(con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str
     if not fetch_value(con, "select count(*) from identity_carried"):  # nor need the table be there
         nothing = [f"null as {column}" for column in columns]
         return f"select {', '.join(nothing)} where false"
+    source = _SOURCES if name == "golden_sources" else f"from base.identity.{name}"
     return (
-        f"select {', '.join(columns)} from base.identity.{name} "  # noqa: S608 - own tables
+        f"select {', '.join(columns)} from ({source}) "  # noqa: S608 - own tables
         "semi join identity_carried using (customer_id)"
     )
 

@@ -132,7 +132,7 @@ create or replace temp table identity_golden_members as
 select
     c.customer_id,
     r.*,
-    coalesce(p.joined_on, p.delivered_on) as seen_on,
+    coalesce(p.joined_on, r.first_seen_on) as seen_on,
     c.delivered_on,
     p.title as raw_title,
     p.email as raw_email,

@@ -28,7 +28,7 @@ create table cdp.identity.records (
     printed_family varchar, given_name varchar, family_name varchar, birth_date date, sex varchar,
     email varchar, phone varchar, street varchar, city varchar, postcode varchar,
     loyalty_id varchar, account_id varchar, payment_token varchar, updated_at timestamp,
-    raw_hash ubigint, evidence_head ubigint, evidence_tail ubigint
+    first_seen_on date, raw_hash ubigint, evidence_head ubigint, evidence_tail ubigint
 );
 create table cdp.staging.person_records (
     source varchar, delivered_on date, record_key varchar, title varchar, email varchar,
@@ -57,6 +57,7 @@ class Statement:
     updated_at: datetime | None = None
     values: dict[str, Any] = field(default_factory=dict)
     delivered_on: date = DAY
+    first_seen_on: date = DAY
 
     def get(self, name: str) -> Any:
         return self.values.get(name)
@@ -91,7 +92,8 @@ def fill(con: duckdb.DuckDBPyConnection, statements: Iterable[Statement]) -> Non
             "identity_mailbox(identity_email($email)) as email, identity_phone($phone) as phone, "
             "identity_street($street) as street, identity_postcode($postcode) as postcode, "
             "identity_number($loyalty) as loyalty_id, $account as account_id, "
-            "$updated_at::timestamp as updated_at, hash($raw) as raw_hash",
+            "$updated_at::timestamp as updated_at, $first::date as first_seen_on, "
+            "hash($raw) as raw_hash",
             {
                 "record_id": number[s.key],
                 "source": s.source,
@@ -104,6 +106,7 @@ def fill(con: duckdb.DuckDBPyConnection, statements: Iterable[Statement]) -> Non
                 "loyalty": s.get("loyalty_id"),
                 "account": s.get("account_id"),
                 "updated_at": s.updated_at,
+                "first": s.first_seen_on,
                 "raw": str((s.kind, s.updated_at, sorted(s.values.items()))),
                 **raw,
             },

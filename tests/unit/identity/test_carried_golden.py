@@ -91,7 +91,9 @@ class Town:
     def hear(self, what: str, which: Any, more: Any) -> None:
         if what == "states":
             key = f"k{which}"
-            self.said[which] = replace(more, key=key, delivered_on=self.day)
+            self.said[which] = replace(
+                more, key=key, delivered_on=self.day, first_seen_on=self._first_seen(which)
+            )
         elif what == "is merged with":
             for number, statement in self.said.items():
                 if statement.customer == which:
@@ -108,6 +110,10 @@ class Town:
             del self.said[which]
         else:
             self.events.append((which, more, self.day))
+
+    def _first_seen(self, which: int) -> date:
+        known = self.said.get(which)
+        return known.first_seen_on if known else self.day
 
     def _erase(self, customer: str) -> None:
         self.said = {n: s for n, s in self.said.items() if s.customer != customer}
@@ -187,7 +193,7 @@ def test_only_whom_news_concern_are_made_anew() -> None:
         (
             account("C1", given_name="Ann", email="ann@web.de"),
             account("C2", given_name="Bob", email="ann@web.de"),
-            account("C3", given_name="Cat", birth_date=TURNS_13, joined_on="2020-02-02"),
+            account("C3", given_name="Cat", birth_date=TURNS_13),
         )
     ):
         town.hear("states", number, statement)
@@ -200,12 +206,14 @@ def test_only_whom_news_concern_are_made_anew() -> None:
     town.hear("reads", 1, "open")
     assert town.night() == 2, "whoever states the mailbox that was read"
 
-    dated = replace(town.said[2], updated_at=datetime(2026, 1, 1))  # noqa: DTZ001 - UTC by contract
-    town.hear("states", 2, dated)
+    town.hear("states", 2, account("C3", given_name="Kate"))
     town.hear("is erased", "C1", None)
     assert town.night() == 2, "who said something, and who shared a mailbox with the erased"
     assert town.one("email") == [("C2", "ann@web.de"), ("C3", None)]
 
     town.hear("is delivered again", 1, None)
-    town.hear("is delivered again", 2, None)
-    assert town.night() == 1, "the day of delivery dates one record, the other has its own"
+    assert town.night() == 0, "the same once more"
+    stated = "select stated_on from identity.golden_sources where customer_id = 'C2'"
+    assert {day for (day,) in rows(town.con, stated)} == {town.day - timedelta(days=1)}
+    first = "select first_seen_on from identity.golden_records where customer_id = 'C2'"
+    assert rows(town.con, first) == [(DAY,)]
