@@ -26,21 +26,30 @@ MEASURED = ("email", "phone")
 
 _KEYS = {
     "email": """
-        select
-            value,
-            unnest([
-                concat_ws(' ', 'start', host, digits, left(local, 3)),
-                concat_ws(' ', 'end', host, digits, left(local, 1), right(local, 3))
-            ]) as key
-        from (
+        with parted as (
             select
                 value,
                 split_part(value, '@', 1) as local,
                 split_part(value, '@', 2) as host,
                 regexp_replace(split_part(value, '@', 1), '[^0-9]', '', 'g') as digits
             from {values}
+        ),
+        halved as (
+            select
+                *,
+                unnest(list_distinct(list_transform(
+                    {lengths}, lambda more: least(6, greatest(3, (length(local) + more) // 2 - 1))
+                ))) as half
+            from parted
+            where length(local) >= 7
         )
-        where length(local) >= 7
+        select
+            value,
+            unnest([
+                concat_ws(' ', 'start', host, digits, left(local, half), half),
+                concat_ws(' ', 'end', host, digits, left(local, 1), right(local, half), half)
+            ]) as key
+        from halved
     """,
     "phone": """
         select
@@ -59,8 +68,9 @@ _KEYS = {
     """,
 }
 """Values one slip apart share one of these keys: whatever the slip, it left the start or the end
-as it was, and of a number two of its three parts or all but two digits where parts meet. In six
-letters, anybody is near to somebody."""
+as it was, and of a number two of its three parts or all but two digits where parts meet. A half of
+a mailbox is as long as what is asked for has it, which may be a letter longer or shorter than what
+is known. In six letters, anybody is near to somebody."""
 
 _SLIPS = """
 create or replace temp table identity_slips (
@@ -161,7 +171,9 @@ def _chance(con: duckdb.DuckDBPyConnection, field: str) -> float:
 
 def _find_near(con: duckdb.DuckDBPyConnection, field: str, *, asked: str, known: str) -> None:
     keys = _KEYS[field]
-    con.execute(_NEAR.format(asked=keys.format(values=asked), known=keys.format(values=known)))
+    asked_keys = keys.format(values=asked, lengths="[0]")
+    known_keys = keys.format(values=known, lengths="[-1, 0, 1]")
+    con.execute(_NEAR.format(asked=asked_keys, known=known_keys))
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
