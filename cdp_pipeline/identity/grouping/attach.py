@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import duckdb
 
-from cdp_pipeline.identity.grouping.slips import MEASURED, find_slips
+from cdp_pipeline.identity.grouping.slips import TYPED, find_slips
 from cdp_pipeline.identity.stewardship.partners import (
     place_partners,
     settle_judged,
@@ -238,7 +238,7 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> None:
             primary=" ".join(f"when {key} is not null then '{key}'" for key in KEYS),
         )
     )
-    for field in MEASURED:
+    for field in TYPED:
         con.execute(_MEANT.format(field=field))
     con.execute(_WANTED_VALUES.format(keys=", ".join(KEYS)))
     _add_holdings(con, "identity_groups")

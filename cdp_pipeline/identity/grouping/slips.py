@@ -21,7 +21,7 @@ LEAST_MEANT = 0.8
 SAMPLE = 2000
 """Known values of which the nearest others are looked for, to measure chance."""
 
-MEASURED = ("email", "phone")
+TYPED = ("email", "phone")
 """Identifiers that people know by heart and type; cards and tokens are read by machines."""
 
 _KEYS = {
@@ -143,12 +143,14 @@ def find_slips(con: duckdb.DuckDBPyConnection) -> None:
     A nameless record is in it for each of its values that is one slip from a known one.
     """
     con.execute(_SLIPS)
-    for field in MEASURED:
+    for field in TYPED:
         con.execute(_KNOWN.format(field=field))
         con.execute(_LONE.format(field=field))
         if not _count(con, "identity_lone_values"):
             continue
         chance = _chance(con, field)
+        if chance > 1 - LEAST_MEANT:  # even if all were found, too many would be strangers'
+            continue
         _find_near(con, field, asked="identity_lone_values", known="identity_known_values")
         found = int(
             fetch_value(con, "select count(*) from identity_near_values where candidates = 1")
