@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
+import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
+import duckdb
 import jsonschema
 import pytest
 
@@ -120,6 +126,74 @@ def test_everything_is_given_out_then_erased(context: RunContext) -> None:
     for path in _files(context.data_dir):
         data = path.read_bytes().lower()
         assert not any(needle.lower() in data for needle in needles), path
+
+
+MANY = """
+with held as (
+    select distinct m.customer_id, r.email
+    from identity.records as r
+    inner join identity.customer_map as m on m.source = r.source and m.record_key = r.record_key
+    where r.email is not null
+),
+
+shared as (select email from held group by email having count(*) > 1)
+
+select customer_id, lower(email)
+from core.customer_contact
+where
+    email is not null
+    and customer_id not in (select customer_id from held where email in (select email from shared))
+order by customer_id
+limit 100
+"""
+_ADDRESSES = re.compile(rb"[a-z0-9._+-]+(?:@|%40)[a-z0-9.-]+|[0-9a-f]{64}")
+
+
+def _told(path: Path) -> set[bytes]:
+    """Return every address and every hash in a file, by none of the readers that erase."""
+    data = path.read_bytes()
+    with duckdb.connect() as con:
+        if path.suffix == ".parquet":
+            rows = con.execute("from read_parquet(?)", [str(path)]).fetchall()
+            data += repr(rows).encode()
+        elif path.suffix == ".gz":
+            data += gzip.decompress(data)
+        elif path.suffix == ".duckdb":
+            con.execute(f"attach '{path}' as w (read_only)")
+            for schema, table in con.execute(
+                "select schema_name, table_name from duckdb_tables() where database_name = 'w'"
+            ).fetchall():
+                data += repr(con.execute(f'from w."{schema}"."{table}"').fetchall()).encode()
+    return set(_ADDRESSES.findall(data.lower()))
+
+
+def test_a_hundred_people_are_erased_at_once_to_the_cent(
+    context: RunContext, record_property: Callable[[str, int], None]
+) -> None:
+    with open_resolver(context) as con:
+        asked = dict(con.execute(MANY).fetchall())
+        subjects = find_people(con, context, list(asked))
+        turnover = fetch_value(con, "select sum(net_amount) from core.fct_sales")
+    forms = {
+        form
+        for email in asked.values()
+        for form in (
+            email.encode(),
+            quote(email).lower().encode(),
+            hashlib.sha256(email.encode()).hexdigest().encode(),
+        )
+    }
+    assert any(forms & _told(path) for path in _files(context.data_dir))
+    began = time.process_time()
+    certificate = erase_people(context, subjects, reason="test")
+    record_property("people", len(subjects))
+    record_property("CPU seconds", round(time.process_time() - began))
+    assert certificate.facts["left"] == 0
+    assert {
+        str(path): left for path in _files(context.data_dir) if (left := forms & _told(path))
+    } == {}
+    with open_whole(context.settings) as con:
+        assert fetch_value(con, "select sum(net_amount) from core.fct_sales") == turnover
 
 
 def test_an_erasure_that_died_is_finished(
