@@ -33,6 +33,21 @@ MODEL_ROWS = 40
 """Rows shown of a table about models."""
 
 _LONGEST_EXAMPLE = 40
+
+# All columns at once, a row for each cell: a query a column costs twice as much.
+_EXAMPLES = """
+with cells as (
+    select {who} as who, unnest([{cells}], recursive := true)
+    from (select * from {table} limit $sample)
+)
+select place, value, {people} as held
+from cells
+where value is not null
+group by place, value
+having held >= $least
+qualify row_number() over (partition by place order by held desc, value) <= $examples
+order by place, held desc, value
+"""
 _TIMES = ("DATE", "TIMESTAMP")
 
 
@@ -168,29 +183,34 @@ def _read_examples(
     ]
     if not shown or not seen.rows[name] or (subject and subject not in seen.types[name]):
         return
-    people = f"count(distinct {quote_column(subject)})" if subject else "count(*)"
-    least = smallest if subject else 1
-    parts = [
-        f"(select {number} as place, {quote_column(column)}::varchar as value, {people} as held "  # noqa: S608 - quoted
-        f"from sample where {quote_column(column)} is not null "
-        f"{_without_small(column) if spec.header.counts_people(column) else ''} group by 2 "
-        f"having {people} >= {least} order by 3 desc, 2 limit {EXAMPLES})"
-        for number, column in enumerate(shown)
-    ]
-    table = quote_identifier(name)
-    rows = con.execute(
-        f"with sample as materialized (select * from {table} limit {SAMPLE_ROWS}) "  # noqa: S608 - quoted
-        f"{' union all '.join(parts)} order by 1, 3 desc, 2",
-        {"smallest": smallest} if any(map(spec.header.counts_people, shown)) else None,
-    ).fetchall()
+    # Where every row is another person, counting rows counts people.
+    is_one_each = not subject or spec.header.key == (subject,)
+    cells = ", ".join(
+        f"{{'place': {place}, 'value': {_shown_value(spec, column)}}}"
+        for place, column in enumerate(shown)
+    )
+    select = _EXAMPLES.format(
+        who=quote_column(subject) if subject else "null",
+        cells=cells,
+        table=quote_identifier(name),
+        people="count(*)" if is_one_each else "count(distinct who)",
+    )
+    values = {"sample": SAMPLE_ROWS, "least": smallest if subject else 1, "examples": EXAMPLES}
+    if any(map(spec.header.counts_people, shown)):
+        values["smallest"] = smallest
+    rows = con.execute(select, values).fetchall()
     for place, value, _ in rows:
         key = (name, shown[place])
         seen.examples[key] = (*seen.examples.get(key, ()), _shortened(value))
 
 
-def _without_small(column: str) -> str:
+def _shown_value(spec: TableSpec, column: str) -> str:
+    """Return SQL of a column's value as text; null for a count of few people."""
+    value = f"{quote_column(column)}::varchar"
+    if not spec.header.counts_people(column):
+        return value
     number = f"abs(try_cast({quote_column(column)} as double))"
-    return f"and ({number} = 0 or {number} >= $smallest)"
+    return f"case when {number} = 0 or {number} >= $smallest then {value} end"
 
 
 def _shortened(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -44,8 +44,11 @@ IRREPRODUCIBLE = frozenset(
 Node = dict[str, Any]
 
 
+@lru_cache(maxsize=512)
 def find_tables(select: str, *, where: str, first_line: int = 1) -> tuple[str, ...]:
     """Return the tables that a SELECT reads, each once, in name order.
+
+    A night asks of every model twice, when it builds it and when it documents it.
 
     Args:
         select: One SELECT without Jinja.
@@ -63,12 +66,11 @@ def find_tables(select: str, *, where: str, first_line: int = 1) -> tuple[str, .
     >>> find_tables("with a as (select * from core.fct_sales) select * from a", where="doc")
     ('core.fct_sales',)
     """
-    tree = parse_select(select, where, first_line)
-    ctes = {entry["key"].lower() for node in _walk(tree) for entry in _ctes(node)}
+    nodes = list(_walk(parse_select(select, where, first_line)))
+    ctes = {entry["key"].lower() for node in nodes for entry in _ctes(node)}
     found: set[str] = set()
-    for node in _walk(tree):
-        place = _place(select, node, where, first_line)
-        _refuse_irreproducible(node, place)
+    for node in nodes:
+        _refuse_irreproducible(node, lambda node=node: _place(select, node, where, first_line))
         if node.get("type") != "BASE_TABLE":
             continue
         path = [part.lower() for part in node["qualified_name"]["path"]]
@@ -77,7 +79,7 @@ def find_tables(select: str, *, where: str, first_line: int = 1) -> tuple[str, .
         elif path[0] not in ctes:
             raise ConfigError(
                 f"table {path[0]!r} is named without its schema",
-                where=place,
+                where=_place(select, node, where, first_line),
                 hint=f"Write core.{path[0]}, staging.{path[0]} or whatever layer holds it.",
             )
     return tuple(sorted(found))
@@ -189,14 +191,14 @@ def _place(select: str, node: Node, where: str, first_line: int) -> str:
     return f"{where}:{line}:{column}"
 
 
-def _refuse_irreproducible(node: Node, place: str) -> None:
+def _refuse_irreproducible(node: Node, place: Callable[[], str]) -> None:
     kind, name = node.get("type"), ""
     if kind == "TABLE_FUNCTION":
         name = str(node["function"].get("function_name", "")).lower()
         if name not in TABLE_FUNCTIONS:
             raise ConfigError(
                 f"a model may not call the table function {name}()",
-                where=place,
+                where=place(),
                 hint="Read files through a contract in expectations/; then staging has the rows.",
             )
     elif node.get("class") == "FUNCTION":
@@ -209,7 +211,7 @@ def _refuse_irreproducible(node: Node, place: str) -> None:
     if name in IRREPRODUCIBLE:
         raise ConfigError(
             f"{name} gives another result on every run",
-            where=place,
+            where=place(),
             hint="Write {{ business_date }}; derive choices from a hash of the key.",
         )
 

@@ -10,8 +10,9 @@ import traceback
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from cdp_pipeline.core.errors import WarehouseError
@@ -70,8 +71,7 @@ def render_model(spec: TableSpec, values: RenderValues) -> str:
         WarehouseError: The Jinja is wrong or uses an unknown name; names file and line.
     """
     try:
-        template = _ENVIRONMENT.from_string(spec.sql or "")
-        text = template.render(
+        text = _compile(spec.sql or "").render(
             business_date=f"date '{values.business_date.isoformat()}'",
             settings=values.settings,
             time_zone=quote_literal(values.settings.time_zone),
@@ -86,6 +86,12 @@ def render_model(spec: TableSpec, values: RenderValues) -> str:
             hint=f"Models may use {_NAMES}; field names are those of [tool.cdp].",
         ) from error
     return text.rstrip().removesuffix(";")
+
+
+@lru_cache(maxsize=512)
+def _compile(sql: str) -> Template:
+    """Return a model's template; to compile it costs more than to fill it in."""
+    return _ENVIRONMENT.from_string(sql)
 
 
 def _line_of(error: TemplateError) -> int:
