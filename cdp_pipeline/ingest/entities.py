@@ -75,7 +75,7 @@ def run(context: RunContext) -> StepResult:
     """
     project = load_project(context.project_root)
     changes = begin_changes(context, project)
-    with open_build(context) as con:
+    with open_build(context, is_compressed=False) as con:
         decide(con, changes.reason)
         sources = [_load(context, con, project, contract) for contract in project.sources.values()]
         sources = [_join(con, project, source) for source in sources]

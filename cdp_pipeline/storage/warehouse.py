@@ -95,8 +95,8 @@ def open_build(
 
     Args:
         context: The run.
-        is_compressed: Off for tables of the vault, which are published as Parquet: compressing
-            them for the hours of a night too is work done twice.
+        is_compressed: Off for tables that live for a night only, as entities do, or that are
+            published as Parquet, as the vault is: compressing those would be work done twice.
 
     Raises:
         WarehouseError: A macro of ``sql/macros`` does not compile.
