@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import duckdb
@@ -70,7 +70,7 @@ def find_tables(select: str, *, where: str, first_line: int = 1) -> tuple[str, .
     ctes = {entry["key"].lower() for node in nodes for entry in _ctes(node)}
     found: set[str] = set()
     for node in nodes:
-        _refuse_irreproducible(node, lambda node=node: _place(select, node, where, first_line))
+        _refuse_irreproducible(node, partial(_place, select, node, where, first_line))
         if node.get("type") != "BASE_TABLE":
             continue
         path = [part.lower() for part in node["qualified_name"]["path"]]
