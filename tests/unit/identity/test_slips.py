@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
+from cdp_pipeline.identity.grouping.attach import KEYS
+from cdp_pipeline.identity.grouping.increment import choose_nameless
 from cdp_pipeline.identity.grouping.slips import find_slips
 
 CROWD = 60
@@ -118,3 +120,47 @@ def test_a_store_too_small_to_measure_chance_takes_nothing_for_a_slip(
 ) -> None:
     con.execute("delete from identity.records where record_id >= 4")
     assert _find(con, known=["012345678"], stated=["012345668"]) == {}
+
+
+KNOWN, STATED = 2 * CROWD, 2 * CROWD + 1
+
+
+@pytest.fixture
+def night(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A night by changes in which a receipt is one digit from a customer's number."""
+    rows = [(KNOWN, True, "012345678"), (STATED, False, "012345668")]
+    for record, is_named, phone in rows:
+        row = [record, record, is_named, True, None, phone]
+        con.execute("insert into identity.records values (?, ?, ?, ?, ?, ?)", row)
+    for key in ("source", "record_key", *KEYS):
+        if key not in {"email", "phone"}:
+            con.execute(f"alter table identity.records add column {key} varchar")
+    con.execute("update identity.records set source = 'till', record_key = record_id::varchar")
+    for name in ("staging", "base"):
+        con.execute(f"attach ':memory:' as {name}")
+    con.execute("create schema base.identity")
+    con.execute("create table base.identity.records as from identity.records")
+    con.execute("create table staging.identity_record_reasons (source varchar, record_key varchar)")
+    con.execute("create table staging.identity_bonds (evidence_id integer)")
+    con.execute("create temp table identity_groups (evidence_id integer)")
+    return con
+
+
+def _chosen(con: duckdb.DuckDBPyConnection) -> set[int]:
+    choose_nameless(con)
+    return {row[0] for row in con.execute("select record_id from identity_attachable").fetchall()}
+
+
+def test_a_new_receipts_slip_finds_its_holder_among_old_records(
+    night: duckdb.DuckDBPyConnection,
+) -> None:
+    night.execute("insert into staging.identity_record_reasons values ('till', $1)", [str(STATED)])
+    assert _chosen(night) == {KNOWN, STATED}
+
+
+def test_an_old_receipts_slip_follows_its_holder_into_another_group(
+    night: duckdb.DuckDBPyConnection,
+) -> None:
+    assert _chosen(night) == set()
+    night.execute("insert into identity_groups values ($1)", [KNOWN])
+    assert _chosen(night) == {KNOWN, STATED}
