@@ -36,8 +36,8 @@ create or replace temp macro identity_mailbox(email) as
 create or replace temp macro identity_phone(value) as
     case
         when regexp_full_match(value, '[0-9]{7,16}') then right(value, 9)
-        when length(regexp_replace(value, '[^0-9]', '', 'g')) between 7 and 16
-            then right(regexp_replace(value, '[^0-9]', '', 'g'), 9)
+        else nullif(right(regexp_extract(
+            regexp_replace(value, '[^0-9]', '', 'g'), '^[0-9]{7,16}$'), 9), '')
     end;
 
 -- Whether nine digits stand for "has none".
