@@ -28,6 +28,19 @@ def show_step(step: Step, outcome: StepOutcome | None) -> None:
         output.say(f"      {message}")
 
 
+def _show_findings(outcome: NightOutcome) -> None:
+    """Say where to look at what was set aside, and at what was checked."""
+    from cdp_pipeline.storage.paths import DataPaths
+
+    loading = outcome.steps.get("load_staging")
+    aside = loading.result.rows_set_aside if loading and loading.result else 0
+    if aside:
+        output.say(f"  {aside:,} rows are set aside: `cdp quarantine list`, then `show`")
+    pages = DataPaths.of(outcome.context).current / "quality" / "data_docs" / "index.html"
+    if pages.is_file():
+        output.say(f"  checks of the deliveries: {pages}")
+
+
 def show_end(outcome: NightOutcome) -> None:
     """Print how the night ended."""
     seconds = sum(ended.seconds for ended in outcome.steps.values())
@@ -35,5 +48,6 @@ def show_end(outcome: NightOutcome) -> None:
         output.say(f"nothing to do: {outcome.version} already holds this night")
     elif outcome.status == "published":
         output.say(f"published {outcome.version} in {seconds:.1f} s")
+        _show_findings(outcome)
     else:
         output.say(f"done up to the last step asked for, in {seconds:.1f} s; nothing published")

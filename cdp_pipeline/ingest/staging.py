@@ -267,7 +267,7 @@ class _Staging:
         rule, count = max(counts.items(), key=lambda item: (item[1], item[0]))
         look = look_of_values(self.con, rule.removesuffix("_type")) if "_type" in rule else ""
         hint = f"Most frequent: {rule} ({count}): {meanings[rule]}. "
-        hint += f"{look[0].upper()}{look[1:]}." if look else _MEND
+        hint += f"Column {look}." if look else _MEND
         if rule == "not_utf8":
             hint = (
                 "If all of it is Windows-1252, set `encoding: cp1252`; if some lines are UTF-8, "

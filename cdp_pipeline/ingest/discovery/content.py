@@ -23,6 +23,7 @@ from cdp_pipeline.ingest.inflation import (
 from cdp_pipeline.ingest.plaintext import MAGIC
 from cdp_pipeline.ingest.readers import ZIP_SUFFIX
 from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.storage.container import key_of
 
 SAMPLE_BYTES = 8 << 20
 """Bytes of a delivery that are looked at."""
@@ -69,6 +70,12 @@ def open_contents(path: Path, scratch: Path) -> list[Content]:
     if path.stat().st_size == 0:
         raise ConfigError(
             "the file is empty", where=str(path), hint="Look at a delivery that holds something."
+        )
+    if key_of(path) is not None:
+        raise ConfigError(
+            "it was encrypted after its night, so that a source with a contract delivered it",
+            where=str(path),
+            hint="Look at a file as it is delivered, or at that source's contract.",
         )
     if zipfile.is_zipfile(path) and path.suffix.lower() == ZIP_SUFFIX:
         return [_member(path, name, scratch) for name in _member_names(path)]

@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 
 from cdp_pipeline.cli.app import run_app
+from cdp_pipeline.cli.progress import show_end
+from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.orchestration.runner import NightOutcome, StepOutcome
+from cdp_pipeline.storage.paths import DataPaths
 
 COMMANDS = (
     "init", "demo", "plan", "run", "check", "report", "export", "status", "query", "explain",
@@ -134,3 +138,18 @@ def test_no_colour_without_a_terminal(
 ) -> None:
     _, out, err = cdp("--project", str(project_root), "query", "select 1", capsys=capsys)
     assert "\033[" not in out + err
+
+
+@pytest.mark.parametrize("aside", [0, 3])
+def test_the_end_of_a_night_says_where_its_findings_are(
+    context: RunContext, capsys: pytest.CaptureFixture[str], aside: int
+) -> None:
+    pages = DataPaths.of(context).current / "quality" / "data_docs" / "index.html"
+    pages.parent.mkdir(parents=True)
+    pages.touch()
+    loading = StepResult(rows_in=9, rows_out=9 - aside, rows_set_aside=aside)
+    steps = {"load_staging": StepOutcome("done", 1.0, loading)}
+    show_end(NightOutcome(context, "published", "000001-2026-11-20", steps))
+    printed = "".join(capsys.readouterr())
+    assert str(pages) in printed
+    assert ("3 rows are set aside: `cdp quarantine list`" in printed) is bool(aside)

@@ -17,6 +17,7 @@ from cdp_pipeline.ingest.discovery.draft import Draft
 from cdp_pipeline.ingest.discovery.looking import draft_sources
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.workbook import sheet_names, write_sheet
+from cdp_pipeline.storage.container import MARK
 
 TABLE = "order_id,name,amount\n" + "".join(f"A{n},Ann Lee,{n}.50\n" for n in range(10, 30))
 _NAMESPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
@@ -58,6 +59,7 @@ def test_lines_of_utf8_among_others_keep_the_file_from_being_read_as_cp1252() ->
         (b"-----BEGIN PGP MESSAGE-----\n\nhQEM\n", "orders.csv", "encrypted"),
         (b"\x85\x01\x0c\x03" + bytes(range(200)), "orders.csv.gpg", "encrypted"),
         (b"\x89PNG\r\n\x1a\n" + bytes(200), "orders.csv", "picture"),
+        (MARK + bytes(200), "orders.csv", "encrypted after its night"),
         (
             codecs.BOM_UTF8 + b"ID    NAME    QTY\nA1    Ann      1\nA2    Tom      2\n",
             "o.txt",
