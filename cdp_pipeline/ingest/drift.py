@@ -34,6 +34,9 @@ _SAMPLE_ROWS = 200
 _FITTING_SHARE = 0.9
 _SHOWN_VALUES = 5
 
+_CODE = re.compile(r"(?!\D*(\d\D*){5})([a-z0-9_-]{1,16}|[A-Z0-9_-]{1,8})")
+"""A word in small or in capital letters, with four digits at most: no name, address or number."""
+
 _LOOKS: tuple[tuple[str, str], ...] = (
     (r"[+-]?\d{1,3}(\.\d{3})*,\d+", 'numbers with a decimal comma: set `decimal_mark: ","`'),
     (r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", 'numbers with a thousands mark: set `thousands_mark: ","`'),
@@ -138,7 +141,8 @@ def look_of_values(con: duckdb.DuckDBPyConnection, name: str) -> str:
 def unknown_values(con: duckdb.DuckDBPyConnection, contract: SourceContract) -> Iterator[str]:
     """Yield a warning for each column that holds values its contract does not know.
 
-    Values of columns that hold personal data are counted, not shown.
+    The warning goes to logs and manifests, and people type names and addresses anywhere: only what
+    looks like a code is shown, and nothing of columns that hold personal data.
     """
     if contract.drift.unknown_values == "pass":
         return
@@ -153,9 +157,12 @@ def unknown_values(con: duckdb.DuckDBPyConnection, contract: SourceContract) -> 
         ).fetchall()
         if not rows:
             continue
-        shown = ", ".join(f"{value!r} ({count})" for value, count in rows[:_SHOWN_VALUES])
-        if column.is_sensitive:
-            shown = f"{len(rows)} of them"
+        codes = [] if column.is_sensitive else [row for row in rows if _CODE.fullmatch(row[0])]
+        parts = [f"{value!r} ({count})" for value, count in codes[:_SHOWN_VALUES]]
+        if len(codes) < len(rows):
+            others = len(rows) - len(codes)
+            parts.append(f"{others} more that are no codes" if codes else f"{others} of them")
+        shown = ", ".join(parts)
         yield f"{name} has unknown values: {shown}; add them to `values:` if they are right"
 
 

@@ -142,6 +142,19 @@ def test_unknown_values_are_named_and_follow_the_policy(
     assert kinds == ([] if policy == "pass" else [policy, policy])
 
 
+def test_unknown_values_that_may_be_a_persons_are_counted_not_shown(stage: Stage) -> None:
+    odd = ("anna@example.com", "Anna Reed", "Reed", "07700900123", "REFUND", "part-paid")
+    rows = "".join(f"{n},{value}\n" for n, value in enumerate(odd))
+    contract = make_contract(
+        {"id": {}, "state": {"values": ["new", "paid"]}}, drift={"unknown_values": "warn"}
+    )
+    outcome = stage(f"id,state\n{rows}".encode(), contract)
+    (said,) = [text for text in outcome.notes.messages if "unknown values" in text]
+    assert said.startswith(
+        "state has unknown values: 'REFUND' (1), 'part-paid' (1), 4 more that are no codes;"
+    )
+
+
 def test_unknown_values_of_persons_are_counted_not_shown(stage: Stage) -> None:
     contract = make_contract({"id": {}, "sex": {"values": ["F"], "pii": "sex"}})
     outcome = stage(b"id,sex\n1,F\n2,secret\n", contract)
