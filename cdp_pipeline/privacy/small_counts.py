@@ -23,6 +23,8 @@ Line = Mapping[int, int]
 """Cells whose sum, each with its sign, readers know: place of the count to 1 or -1."""
 
 _EXACT = 1e-6
+_UNBOUNDED = 3
+"""Status of scipy's solver for an aim without an end."""
 
 
 class Withheld(Enum):
@@ -130,8 +132,11 @@ class _Table:
             linprog(sign * aim, A_eq=known, b_eq=sums, bounds=ends, method="highs")
             for sign in (1, -1)
         )
-        # without an upper end it may be any number, so nothing is told
-        return float(-high.fun - low.fun) if high.status == 0 else math.inf
+        if high.status == _UNBOUNDED:  # it may be any number, so nothing is told
+            return math.inf
+        if low.status or high.status:  # what cannot be worked out here is taken for told
+            return 0.0
+        return float(-high.fun - low.fun)
 
     def _ends(self, hidden: set[int]) -> tuple[float, float]:
         """Return the least and the greatest number that a withheld count may be by its mark.
