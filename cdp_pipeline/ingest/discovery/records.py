@@ -143,18 +143,19 @@ def _within(text: str, content: Content) -> Records:
 
 
 def _is_by_column(document: Record) -> bool:
-    """Return whether a document holds columns: of one length each, or a table within it."""
-    if {"columns", "data"} <= set(document) and isinstance(document["data"], list):
-        return True
-    sizes = {
-        len(value) if isinstance(value, list | dict) else 0
-        for value in document.values()
-        if not (isinstance(value, list) and any(isinstance(v, dict) for v in value))
-    }
-    is_whole = len(document) > 1 and all(isinstance(v, list | dict) for v in document.values())
-    keys = [tuple(value) for value in document.values() if isinstance(value, dict)]
-    is_alike = len(set(keys)) <= 1 and all(k.isdigit() for found in keys for k in found)
-    return is_whole and len(sizes) == 1 and max(sizes) > 1 and is_alike
+    """Return whether a document holds columns, each with all of its values, and no records."""
+    data = document.get("data")
+    if "columns" in document and isinstance(data, list) and data:
+        return all(isinstance(row, list) for row in data)
+    values = list(document.values())
+    if all(isinstance(value, list) for value in values):
+        is_column = not any(isinstance(cell, dict) for value in values for cell in value)
+    else:  # by number of the row, as pandas writes a frame unless told otherwise
+        is_column = all(
+            isinstance(value, dict) and all(map(str.isdigit, value)) for value in values
+        )
+    sizes = {len(value) for value in values} if is_column else set()
+    return len(values) > 1 and len(sizes) == 1 and max(sizes) > 1
 
 
 def _no_records(content: Content, what: str) -> ConfigError:

@@ -165,6 +165,18 @@ def test_json_whose_records_are_no_objects_is_refused(tmp_path: Path, text: str,
     assert "one object a record" in (refused.value.hint or "")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"columns": ["id"], "data": [{"id": "A1"}, {"id": "A2"}]}',
+        '{"tags": ["a", "b"], "data": [{"id": "A1"}, {"id": "A2"}]}',
+    ],
+)
+def test_records_beside_other_lists_are_records(tmp_path: Path, text: str) -> None:
+    draft = look(tmp_path, text.encode(), "orders.json")
+    assert (draft.delivery["format"], draft.delivery["records"]) == ("json", "data")
+
+
 def test_a_single_record_with_lists_is_a_record(tmp_path: Path) -> None:
     draft = look(tmp_path, b'{"id": "A1", "tags": ["a", "b"], "total": 5}', "orders.json")
     assert draft.delivery["format"] == "jsonl"
