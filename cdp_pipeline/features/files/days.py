@@ -27,8 +27,7 @@ days as (
         bought_on as purchased_on,
         -- By way of 64 bits: rounding the 128 bits of a sum costs as much as all the rest.
         sum(amount)::decimal(18, 4)::decimal(18, 2) as net_amount,
-        bool_or(amount > 0) as has_sale,
-        bool_and(amount = 0) as is_free,
+        {is_free} as is_free,
     from lines
     group by all
 )
@@ -36,7 +35,8 @@ select
     customer_id,
     purchased_on,
     net_amount,
-    (has_sale and net_amount > 0) or (is_free and $counts_free::boolean) as is_visit,
+    -- whoever keeps an amount was sold something
+    net_amount > 0 or is_free as is_visit,
 from days
 {order}
 """
@@ -67,7 +67,11 @@ def build_days(
         counted, params = counted + "and part = $part ", params | {"part": part}
     order = "order by customer_id, purchased_on"
     if window_days is not None:  # sorting would cost as much as netting
-        first = fetch_value(con, f"select min(bought_on) {counted}", params)
+        # The first of an order is found by what is known of whole blocks; min() reads every row.
+        earliest = f"select bought_on {counted} order by bought_on asc limit 1"
+        first = fetch_value(con, earliest, params)
         counted += "and (bought_on > $as_of::date - $window_days::integer or bought_on = $first)"
         params, order = params | {"window_days": window_days, "first": first}, ""
-    con.execute(_DAYS.format(counted=counted, order=order), params | {"counts_free": counts_free})
+    # Each further state of so many groups costs memory and time.
+    is_free = "bool_and(amount = 0)" if counts_free else "false"
+    con.execute(_DAYS.format(counted=counted, order=order, is_free=is_free), params)

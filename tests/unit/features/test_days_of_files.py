@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import duckdb
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp_pipeline.features.files.days import build_days
@@ -28,6 +28,7 @@ def _days(con: duckdb.DuckDBPyConnection, **options: Any) -> list[tuple[Any, ...
     return con.execute("from features.customer_day order by customer_id, purchased_on").fetchall()
 
 
+@settings(deadline=None)
 @given(lines=LINES, window_days=st.integers(1, 60))
 def test_a_window_holds_its_own_days_and_the_first_of_all(
     lines: list[tuple[str | None, date, Decimal | None]], window_days: int
