@@ -55,6 +55,9 @@ from cdp_pipeline.features.rivals import (
 from cdp_pipeline.features.seasons import LEAST_HISTORY_DAYS, SeasonClock, find_season
 from cdp_pipeline.features.spend import SpendFit
 
+_TOLD_APART_DAYS = 2 * LEAST_HISTORY_DAYS
+_DOUBT = 0.1
+
 BacktestStatus = Literal["ok", "not_enough_data"]
 
 
@@ -229,13 +232,32 @@ def backtest(con: duckdb.DuckDBPyConnection, *, as_of: date, plan: BacktestPlan)
         for fold in folds
         for result in fold.results
     ]
+    is_told_apart = _is_season_told_apart(first, as_of, days)
     verdict = decide(
         entries,
         default=plan.model,
-        allowed=list(days[0].rivals),
+        allowed=[name for name in days[0].rivals if not is_told_apart or _has_season(name, plan)],
         preferred=(plan.model + SEASONAL,),
+        doubt=_DOUBT if is_told_apart else 0.0,
     )
     return _with_intervals(con, plan, days, folds, verdict)
+
+
+def _is_season_told_apart(first: date | None, as_of: date, days: list[_Day]) -> bool:
+    """Return whether today sees the season twice and past days saw it once.
+
+    What one year shows is a season, a growing store and people who leave in one; only the second
+    tells them apart. Such past days say little of a forecast with the season, too much for one
+    without, and favour customers who never leave.
+    """
+    has_season = any(name.endswith(SEASONAL) for name in days[0].rivals)
+    if first is None or not has_season or (as_of - first).days < _TOLD_APART_DAYS:
+        return False
+    return (days[0].cases.cut_on - first).days < _TOLD_APART_DAYS
+
+
+def _has_season(name: str, plan: BacktestPlan) -> bool:
+    return name == plan.model or (name.endswith(SEASONAL) and name != "nbd" + SEASONAL)
 
 
 def find_clock(con: duckdb.DuckDBPyConnection, cases: Cases, plan: BacktestPlan) -> SeasonClock:

@@ -76,7 +76,12 @@ class Verdict:
 
 
 def decide(
-    entries: Iterable[Entry], *, default: str, allowed: Sequence[str], preferred: Sequence[str] = ()
+    entries: Iterable[Entry],
+    *,
+    default: str,
+    allowed: Sequence[str],
+    preferred: Sequence[str] = (),
+    doubt: float = 0.0,
 ) -> Verdict:
     """Return who serves.
 
@@ -86,6 +91,8 @@ def decide(
         allowed: Models that could serve today; others only show how they did.
         preferred: Variants of the default. They are asked first, and whoever else wants to serve
             must be better than the best of them.
+        doubt: Share by which a preferred variant may have been worse and still serves: above 0
+            where past days knew too little to judge it.
     """
     losses: dict[str, dict[int, float]] = {}
     naive: set[str] = set()
@@ -103,9 +110,12 @@ def decide(
     order = sorted(relative, key=lambda name: (relative[name], name != default, name))
     able = [name for name in order if name in allowed and name not in naive]
     winner = default
-    for challengers in ([name for name in able if name in preferred], able):
+    others = [name for name in able if name != default]
+    for challengers in ([name for name in able if name in preferred], others):
         for name in challengers[:1]:
             margin = MARGIN if len(set(losses[name]) & set(base)) > 1 else MARGIN_OF_ONE_DAY
+            if doubt and name in preferred:
+                margin = -doubt
             if relative[name] < relative[winner] * (1.0 - margin):
                 winner = name
     rules = [name for name in order if name in naive]
@@ -140,9 +150,7 @@ def _reason(
     allowed: Sequence[str],
 ) -> str:
     if name == winner:
-        if name == default:
-            return "serves: nothing that may serve was better by more than the margin"
-        return f"serves: {1.0 - relative[name]:.1%} better than {default} on past days"
+        return f"serves: {_reason_to_serve(name, default, relative[name])}"
     if name in naive:
         better = relative[name] < relative[winner]
         return "a rule anybody could apply; better than what serves" if better else "a rule; beaten"
@@ -151,3 +159,11 @@ def _reason(
     if relative[name] < relative[winner]:
         return "better, but by less than the margin"
     return "not better on past days"
+
+
+def _reason_to_serve(name: str, default: str, relative_loss: float) -> str:
+    if name == default:
+        return "nothing that may serve was better by more than the margin"
+    if relative_loss >= 1.0:
+        return "past days knew too little to judge it, and it did hardly worse"
+    return f"{1.0 - relative_loss:.1%} better than {default} on past days"

@@ -45,6 +45,18 @@ def test_another_kind_must_beat_the_best_variant_of_the_default() -> None:
     assert verdict.winner == "variant"
 
 
+def test_a_variant_in_doubt_serves_unless_it_did_much_worse() -> None:
+    allowed, preferred = ("default", "variant"), ["variant"]
+    found = entries(default=1.0, variant=1.03, other=0.97)
+    verdict = decide(found, default="default", allowed=allowed, preferred=preferred, doubt=0.1)
+    assert verdict.winner == "variant"
+    reasons = {standing.entrant: standing.reason for standing in verdict.standings}
+    assert "knew too little" in reasons["variant"]
+    found = entries(default=1.0, variant=1.2, other=0.97)
+    verdict = decide(found, default="default", allowed=allowed, preferred=preferred, doubt=0.1)
+    assert verdict.winner == "default"
+
+
 def test_a_rule_never_serves_but_is_named_when_it_wins() -> None:
     verdict = decide(entries(default=1.0, rule_last=0.5), default="default", allowed=MODELS)
     assert (verdict.winner, verdict.beaten_by) == ("default", "rule_last")
