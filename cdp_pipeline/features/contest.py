@@ -94,13 +94,7 @@ def decide(
         doubt: Share by which a preferred variant may have been worse and still serves: above 0
             where past days knew too little to judge it.
     """
-    losses: dict[str, dict[int, float]] = {}
-    naive: set[str] = set()
-    for entry in entries:
-        if math.isfinite(entry.loss) and entry.loss > 0:
-            losses.setdefault(entry.entrant, {})[entry.fold] = entry.loss
-        if entry.is_naive:
-            naive.add(entry.entrant)
+    losses, naive = _collect(entries)
     base = losses.get(default)
     if base is None:
         return Verdict(default, ())
@@ -111,13 +105,11 @@ def decide(
     able = [name for name in order if name in allowed and name not in naive]
     winner = default
     others = [name for name in able if name != default]
-    for challengers in ([name for name in able if name in preferred], others):
-        for name in challengers[:1]:
-            margin = MARGIN if len(set(losses[name]) & set(base)) > 1 else MARGIN_OF_ONE_DAY
-            if doubt and name in preferred:
-                margin = -doubt
-            if relative[name] < relative[winner] * (1.0 - margin):
-                winner = name
+    for name in (*[name for name in able if name in preferred][:1], *others[:1]):
+        is_doubtful = bool(doubt) and name in preferred
+        margin = -doubt if is_doubtful else _margin(losses[name], base)
+        if relative[name] < relative[winner] * (1.0 - margin):
+            winner = name
     rules = [name for name in order if name in naive]
     beaten = next((name for name in rules[:1] if relative[name] < relative[winner]), None)
     standings = tuple(
@@ -133,6 +125,22 @@ def decide(
         for place, name in enumerate(order, start=1)
     )
     return Verdict(winner, standings, beaten)
+
+
+def _collect(entries: Iterable[Entry]) -> tuple[dict[str, dict[int, float]], set[str]]:
+    """Return the losses of each entrant by past day, and who is a rule."""
+    losses: dict[str, dict[int, float]] = {}
+    naive: set[str] = set()
+    for entry in entries:
+        if math.isfinite(entry.loss) and entry.loss > 0:
+            losses.setdefault(entry.entrant, {})[entry.fold] = entry.loss
+        if entry.is_naive:
+            naive.add(entry.entrant)
+    return losses, naive
+
+
+def _margin(found: dict[int, float], base: dict[int, float]) -> float:
+    return MARGIN if len(set(found) & set(base)) > 1 else MARGIN_OF_ONE_DAY
 
 
 def _relative(found: dict[int, float], base: dict[int, float]) -> float:
