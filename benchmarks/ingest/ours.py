@@ -74,6 +74,7 @@ def _write_current(
     spill = context.data_dir / "spill"
     with watch.phase("repeated keys"):
         con = connect(context.settings.engine, spill=spill)
+        con.execute("attach ':memory:' as staging")
         current = make_current(con, contract, [LoadFile(delivery, rows)], where="pos_sales.yml")
     with watch.phase(EXTRA):
         columns = "* exclude (_seq, _first_date, _file_name)"

@@ -30,6 +30,7 @@ from cdp_pipeline.core.access_settings import (
     MailSettings,
 )
 from cdp_pipeline.core.errors import CombinedConfigError, ConfigError
+from cdp_pipeline.core.machine import choose_memory_limit
 from cdp_pipeline.core.privacy_settings import PrivacySettings
 from cdp_pipeline.core.propensity_settings import PropensitySettings
 from cdp_pipeline.core.recommend_settings import RecommendSettings
@@ -176,7 +177,10 @@ class ContactSettings(_Group):
 class EngineSettings(_Group):
     """Resources that DuckDB may use."""
 
-    memory_limit: str = Field(default="4GB", description="Memory before spilling to disk.")
+    memory_limit: str = Field(
+        default_factory=choose_memory_limit,
+        description="Memory before spilling to disk; default: half of the machine's, at most 6 GB.",
+    )
     threads: int | None = Field(default=None, ge=1, description="Threads; default: all cores.")
 
 

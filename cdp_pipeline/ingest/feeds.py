@@ -86,8 +86,11 @@ def build_entity(
 ) -> tuple[int, list[str]]:
     """Make ``staging.<entity>`` and return its rows and warnings for people.
 
-    Grain and key are those of the entity's header; rows are ordered by the key. The person
-    records must have been built before any other entity.
+    Grain and key are those of the entity's header. An entity whose keys the contracts keep apart,
+    as all events are, is a view: what would be written, sorted and read again each night is the
+    whole history. Its casts are tried here, so that a value that does not fit is found here. Other
+    entities are tables in the order of the key. The person records must have been built before any
+    other entity.
 
     Raises:
         ConfigError: A feed is no SQL over its contract's columns.
@@ -105,7 +108,8 @@ def build_entity(
         if not key:
             return create_table(con, name, select), []
         if keeps_keys(entity, feeds):
-            return create_table(con, name, f"{select} order by {', '.join(key)}"), []
+            con.execute(f"create or replace view {name} as {select}")
+            return _try_rows(con, entity, feeds), []
         con.execute(f"create or replace temp table incoming as {select}")
     except duckdb.Error as error:
         if is_of_machine(error):
@@ -118,6 +122,25 @@ def build_entity(
     found = _one_row_a_key(con, entity)
     con.execute("drop table incoming")
     return found
+
+
+def _try_rows(
+    con: duckdb.DuckDBPyConnection, entity: TableSpec, feeds: Sequence[SourceFeed]
+) -> int:
+    """Return the rows of an entity's view, after every value that a cast could refuse is cast."""
+    tried = sorted({name for feed in feeds for name in _computed(feed, entity)})
+    values = f", bit_xor(hash({', '.join(map(quote_column, tried))}))" if tried else ""
+    return int(fetch_value(con, f"select count(*){values} from staging.{entity.name}"))  # noqa: S608 - quoted
+
+
+def _computed(source: SourceFeed, entity: TableSpec) -> list[str]:
+    """Return the entity's columns that are more than a column of the delivery as it is."""
+    types = {name: column.type for name, column in entity.header.columns.items()}
+    return [
+        name
+        for name, sql in source.feed.columns.items()
+        if source.columns.get(sql.strip()) != types[name]
+    ]
 
 
 def keeps_keys(entity: TableSpec, feeds: Sequence[SourceFeed]) -> bool:
@@ -266,19 +289,43 @@ def _one_row_a_key(con: duckdb.DuckDBPyConnection, entity: TableSpec) -> tuple[i
     """Keep the fullest, then newest incoming row of each key; refuse repeated money lines."""
     name = f"staging.{entity.name}"
     key = ", ".join(map(quote_column, entity.header.key))
-    rows = int(fetch_value(con, "select count(*) from incoming"))
-    keys = int(fetch_value(con, f"select count(*) from (select 1 from incoming group by {key})"))  # noqa: S608 - quoted
-    if keys == rows:
+    # Hashes find the few keys that repeat, NULL or not; rows that only share one do no harm.
+    con.execute(
+        f"create or replace temp table repeated as select hash({key}) as hash, "  # noqa: S608 - quoted
+        f"count(*) as copies from incoming group by {key} having count(*) > 1"
+    )
+    keys = int(fetch_value(con, "select count(*) from repeated"))
+    if not keys:
         return create_table(con, name, f"select * from incoming order by {key}"), []  # noqa: S608 - quoted
+    copies = int(fetch_value(con, "select sum(copies) from repeated"))
     if entity.name in LINE_ENTITIES:
         raise DataQualityError(
-            f"{rows - keys} rows of {entity.name} repeat the key ({', '.join(entity.header.key)})",
+            f"{copies - keys} rows of {entity.name} repeat the key ({', '.join(entity.header.key)})",
             where=name,
             hint="Make line_no unique in the feed, for example `line_no: _line`.",
         )
-    same = "select distinct * from incoming"
-    if keys == int(fetch_value(con, f"select count(*) from ({same})")):  # noqa: S608 - fixed
-        return create_table(con, name, f"{same} order by {key}"), []
+    repeats = f"hash({key}) in (select hash from repeated)"
+    best = (
+        f"select * {_oldest(entity, key)}from incoming where {repeats} qualify row_number() over ("  # noqa: S608 - quoted
+        f"partition by {key} order by {_best_first(entity)}) = 1"
+    )
+    once = f"select * from incoming where not {repeats}"  # noqa: S608 - quoted
+    rows = create_table(con, name, f"{once} union all {best} order by {key}")
+    if entity.name in {PERSON_ENTITY, CONSENT_ENTITY}:
+        return rows, []
+    unlike = f"select count(*) from (select distinct * from incoming where {repeats})"  # noqa: S608 - quoted
+    if int(fetch_value(con, unlike)) == rows - int(fetch_value(con, f"select count(*) from ({once})")):
+        return rows, []
+    return rows, [f"{entity.name}: {copies} rows share {keys} keys; the newest of each counts"]
+
+
+def _oldest(entity: TableSpec, key: str) -> str:
+    if "first_delivered_on" not in entity.header.columns:
+        return ""
+    return f"replace (min(first_delivered_on) over (partition by {key}) as first_delivered_on) "
+
+
+def _best_first(entity: TableSpec) -> str:
     header = entity.header.columns
     fullest = [f"{quote_column(n)} is not null" for n in IDENTIFYING if n in header]
     order = [f"({' + '.join(f'cast({f} as integer)' for f in fullest)}) desc"] if fullest else []
@@ -286,17 +333,4 @@ def _one_row_a_key(con: duckdb.DuckDBPyConnection, entity: TableSpec) -> tuple[i
     # A statement that is delivered again was made when it first came.
     direction = "asc" if entity.name == CONSENT_ENTITY else "desc"
     order += [f"delivered_on {direction}", *(f"{quote_column(n)} nulls last" for n in header)]
-    oldest = (
-        f"replace (min(first_delivered_on) over (partition by {key}) as first_delivered_on) "
-        if "first_delivered_on" in header
-        else ""
-    )
-    create_table(
-        con,
-        name,
-        f"select * {oldest}from incoming qualify row_number() over ("
-        f"partition by {key} order by {', '.join(order)}) = 1 order by {key}",
-    )
-    if entity.name in {PERSON_ENTITY, CONSENT_ENTITY}:
-        return keys, []
-    return keys, [f"{entity.name}: {rows} rows share {keys} keys; the newest of each counts"]
+    return ", ".join(order)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import duckdb
 
 from cdp_pipeline.core.errors import ConfigError, DataQualityError
-from cdp_pipeline.ingest.loading import contract_columns
+from cdp_pipeline.ingest.loading import contract_columns, source_object
 from cdp_pipeline.project.contracts import Join, SourceContract
 from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.storage.warehouse import fetch_value, quote_column
@@ -88,7 +88,7 @@ def join_sources(
     for number, join in enumerate(contract.join):
         alias = f"j{number}"
         other = sources[join.source]
-        rows = f"current_{other.name}"
+        rows = source_object("current", other.name)
         if join.where:
             wanted = vet_predicate(join.where, columns=contract_columns(other), where=where)
             rows = f"(select * from {rows} where {wanted})"  # noqa: S608 - vetted
@@ -102,9 +102,9 @@ def join_sources(
             f"{alias}.{quote_column(their)} as {quote_column(name)}"
             for name, their in join.columns.items()
         ]
-    name = f"joined_{view}"
+    name = source_object("joined", view.rpartition(".")[2])
     con.execute(
-        f"create or replace temp view {name} as "  # noqa: S608 - quoted
+        f"create or replace view {name} as "  # noqa: S608 - quoted
         f"select {', '.join(selected)} from {view} as v{''.join(joined)}"
     )
     return name

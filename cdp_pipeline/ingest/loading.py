@@ -27,6 +27,9 @@ from cdp_pipeline.storage.warehouse import (
 )
 
 CONFLICT_RULE = "conflicting_key"
+SOURCES = "staging.sources"
+"""Schema of what is made of a source's deliveries; entities that are views read it all night."""
+
 _MOST_BYTES = 10**9
 _UNITS = {unit: 1024**power for power, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB"))}
 
@@ -52,7 +55,7 @@ class CurrentRows:
     """The current rows of a source.
 
     Attributes:
-        view: Temporary view with the contract's columns, ``PSEUDO_TYPES`` and ``_seq``.
+        view: View with the contract's columns, ``PSEUDO_TYPES`` and ``_seq``.
         duplicates: Repetitions by position of the file.
         conflicts: Rows set aside as ``conflicting_key`` by position of the file.
         excluded: Rows that an exclusion names, by position of the file.
@@ -64,6 +67,11 @@ class CurrentRows:
     conflicts: Counter[int] = field(default_factory=Counter)
     excluded: Counter[int] = field(default_factory=Counter)
     messages: tuple[str, ...] = ()
+
+
+def source_object(kind: str, source: str) -> str:
+    """Return the full name of a table or view that is made of a source's deliveries."""
+    return f"{SOURCES}.{kind}_{source}"
 
 
 def contract_columns(contract: SourceContract) -> dict[str, str]:
@@ -80,10 +88,10 @@ def make_current(
     where: str,
     past: str = "",
 ) -> CurrentRows:
-    """Make the temporary view of a source's current rows and count what is not in it.
+    """Make the view of a source's current rows and count what is not in it.
 
     Args:
-        con: Connection to the build.
+        con: Connection to the build, or any with a catalog ``staging``.
         contract: The source's contract.
         files: Its staged files in loading order.
         where: Declaring file, for messages.
@@ -92,11 +100,12 @@ def make_current(
     Raises:
         ConfigError: An exclusion or ``deleted_when`` is no predicate over the contract's columns.
     """
+    con.execute(f"create schema if not exists {SOURCES}")
     delivered = _make_delivered(con, contract, files, where=where, past=past)
-    view = f"current_{contract.name}"
+    view = source_object("current", contract.name)
     if not files:
         con.execute(
-            f"create or replace temp view {view} as select *, _business_date as _first_date "  # noqa: S608 - plain name
+            f"create or replace view {view} as select *, _business_date as _first_date "  # noqa: S608 - plain name
             f"from {delivered}"
         )
         return CurrentRows(view)
@@ -134,12 +143,12 @@ def _make_view(
     """Make the view of current rows; ``_first_date`` is the day on which the key first came."""
     first, joined = _make_first_dates(con, contract, delivered)
     con.execute(
-        f"create or replace temp view current_{contract.name} as "  # noqa: S608 - plain names
-        f"select {delivered}.* exclude (_excluded) {without_hubs(contract)}, "
-        f"{first} as _first_date from {delivered}{joined} "
+        f"create or replace view {source_object('current', contract.name)} as "  # noqa: S608 - plain names
+        f"select d.* exclude (_excluded) {without_hubs(contract)}, "
+        f"{first} as _first_date from {delivered} as d{joined} "
         f"where _excluded is null {newest} and not exists ("
-        f"select 1 from {fates} as f where f._seq = {delivered}._seq "
-        f"and f._line = {delivered}._line and f.fate <> 'kept')"
+        f"select 1 from {fates} as f where f._seq = d._seq "
+        f"and f._line = d._line and f.fate <> 'kept')"
     )
 
 
@@ -149,16 +158,16 @@ def _make_first_dates(
     """Return SQL for the business date on which a row's key first came, and the join it needs."""
     if contract.load.mode == "append" or not contract.load.key:  # the first row of a key counts
         return "_business_date", ""
-    first = f"first_dates_{contract.name}"
+    first = source_object("first_dates", contract.name)
     key = ", ".join(quote_column(name) for name in contract.load.key)
     con.execute(
-        f"create or replace temp table {first} as select {key}, "  # noqa: S608 - quoted
+        f"create or replace table {first} as select {key}, "  # noqa: S608 - quoted
         f"min(_business_date) as _first_date from {delivered} where _excluded is null "
         f"group by {key} having count(*) > 1"
     )
     return (
-        f"coalesce({first}._first_date, _business_date)",
-        f" left join {first} using ({key})",
+        "coalesce(first._first_date, _business_date)",
+        f" left join {first} as first using ({key})",
     )
 
 
@@ -200,14 +209,14 @@ def _make_days(
     A file covers the days in it, and the last ``days`` up to its business date even where it holds
     none of their rows: what is missing from it then has been taken back.
     """
-    table = f"days_{contract.name}"
+    table = source_object("days", contract.name)
     whole = [
         (place, file.delivery.business_date - timedelta(days=back))
         for place, file in enumerate(files)
         for back in range(contract.load.days)
     ]
     con.execute(
-        f"create or replace temp table {table} as select _day, max(_seq) as _seq from ("  # noqa: S608 - plain names
+        f"create or replace table {table} as select _day, max(_seq) as _seq from ("  # noqa: S608 - plain names
         f"select _seq, {_day(contract)} as _day from {delivered} where _excluded is null "
         "union all select unnest(?::bigint[]), unnest(?::date[])) group by _day",
         [[place for place, _ in whole], [day for _, day in whole]],
@@ -256,18 +265,18 @@ def _make_delivered(
     past: str,
 ) -> str:
     """Make the view of all staged rows with the position of their file and their exclusion."""
-    view = f"delivered_{contract.name}"
+    view = source_object("delivered", contract.name)
     types = contract_columns(contract)
     if not files:
         nothing = ", ".join(f"cast(null as {t}) as {quote_column(n)}" for n, t in types.items())
         con.execute(
-            f"create or replace temp view {view} as "
+            f"create or replace view {view} as "
             f"select {nothing}, cast(null as bigint) as _seq where false"
         )
         return view
-    positions = f"load_files_{contract.name}"
+    positions = source_object("load_files", contract.name)
     con.execute(
-        f"create or replace temp table {positions} as "
+        f"create or replace table {positions} as "
         "select unnest(?::varchar[]) as rows_path, unnest(?::bigint[]) as _seq, "
         "unnest(?::varchar[]) as _file_name",
         [
@@ -285,7 +294,7 @@ def _make_delivered(
     paths = ", ".join(quote_literal(str(file.rows)) for file in files)
     columns = ", ".join(map(quote_column, types))
     con.execute(
-        f"create or replace temp view {view} as select {columns}, _seq, "  # noqa: S608 - vetted
+        f"create or replace view {view} as select {columns}, _seq, "  # noqa: S608 - vetted
         f"{f'case {excluded} end' if excluded else 'cast(null as varchar)'} as _excluded "
         f"from read_parquet([{paths}], filename = true) "
         f"inner join {positions} on rows_path = filename"
@@ -314,7 +323,7 @@ def _little_memory(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def _make_fates(con: duckdb.DuckDBPyConnection, contract: SourceContract, delivered: str) -> str:
     """Make the table of rows whose key stands more than once: kept, duplicate, superseded, ..."""
-    fates, repeated = f"fates_{contract.name}", f"repeated_{contract.name}"
+    fates, repeated = (source_object(kind, contract.name) for kind in ("fates", "repeated"))
     key = [quote_column(name) for name in contract.load.key]
     if contract.load.mode in {"replace", "rewrite"}:
         key.append("_seq")
@@ -322,13 +331,13 @@ def _make_fates(con: duckdb.DuckDBPyConnection, contract: SourceContract, delive
     listed = ", ".join(key)
     # Hashes take a fraction of the memory; rows that only share one fall apart again below.
     con.execute(
-        f"create or replace temp table {repeated} as select hash({listed}) as _hash "  # noqa: S608 - quoted
+        f"create or replace table {repeated} as select hash({listed}) as _hash "  # noqa: S608 - quoted
         f"from {delivered} where _excluded is null {'and false' if is_unique else ''} "
         "group by _hash having count(*) > 1"
     )
     contents = ", ".join([*key, *(quote_column(name) for name in contract.columns)])
     con.execute(
-        f"create or replace temp table {fates} as "  # noqa: S608 - identifiers quoted
+        f"create or replace table {fates} as "  # noqa: S608 - identifiers quoted
         f"with candidates as (select * from {delivered} where _excluded is null "
         f"and hash({listed}) in (select _hash from {repeated})), ranked as (select *, "
         f"row_number() over (partition by {contents} order by _seq, _line) as repetition, "
@@ -366,6 +375,7 @@ def write_conflicts(
         f"{quote_literal(n)}, cast({q} as varchar)"
         for n, q in zip(contract.columns, names, strict=True)
     )
+    delivered, fates = (source_object(kind, contract.name) for kind in ("delivered", "fates"))
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     temporary = target.with_name(f".{target.name}.tmp")
     con.execute(
@@ -373,7 +383,7 @@ def write_conflicts(
         f"'{CONFLICT_RULE}' as rule, '{CONFLICT_RULE}' as rules, "
         "'another row with this key was loaded before' as reason, "
         f"cast(json_object({raw}) as varchar) as raw, _business_date as business_date "
-        f"from delivered_{contract.name} inner join fates_{contract.name} using (_seq, _line) "
+        f"from {delivered} inner join {fates} using (_seq, _line) "
         f"where fate = '{CONFLICT_RULE}' "
         f"order by _seq, _line) to {quote_literal(str(temporary))} "
         "(format parquet, compression zstd)"

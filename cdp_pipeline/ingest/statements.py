@@ -14,7 +14,12 @@ from datetime import date
 
 import duckdb
 
-from cdp_pipeline.ingest.loading import CurrentRows, contract_columns, without_hubs
+from cdp_pipeline.ingest.loading import (
+    CurrentRows,
+    contract_columns,
+    source_object,
+    without_hubs,
+)
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.project.tables import TableSpec
@@ -121,21 +126,23 @@ def make_stated(
     Raises:
         ConfigError: ``deleted_when`` is no predicate over the contract's columns.
     """
-    delivered, fates = f"delivered_{contract.name}", f"fates_{contract.name}"
-    if contract.load.mode not in _VERSIONED or not has_table(con, fates, catalog="temp"):
+    delivered, fates = (source_object(kind, contract.name) for kind in ("delivered", "fates"))
+    if contract.load.mode not in _VERSIONED or not has_table(
+        con, fates.removeprefix("staging."), catalog="staging"
+    ):
         return current.view
     gone = ""
     if contract.load.deleted_when:
         types = contract_columns(contract)
         said = vet_predicate(contract.load.deleted_when, columns=types, where=where)
         gone = f"and {said} is not true "
-    view = f"stated_{contract.name}"
+    view = source_object("stated", contract.name)
     con.execute(
-        f"create or replace temp view {view} as "  # noqa: S608 - plain names
-        f"select {delivered}.* exclude (_excluded) {without_hubs(contract)}, "
-        f"_business_date as _first_date from {delivered} where _excluded is null {gone}"
-        f"and not exists (select 1 from {fates} as f where f._seq = {delivered}._seq "
-        f"and f._line = {delivered}._line and f.fate not in ('kept', 'superseded'))"
+        f"create or replace view {view} as "  # noqa: S608 - plain names
+        f"select d.* exclude (_excluded) {without_hubs(contract)}, "
+        f"_business_date as _first_date from {delivered} as d where _excluded is null {gone}"
+        f"and not exists (select 1 from {fates} as f where f._seq = d._seq "
+        f"and f._line = d._line and f.fate not in ('kept', 'superseded'))"
     )
     return view
 

@@ -107,7 +107,8 @@ def begin_changes(context: RunContext, project: Project) -> Changes:
     if changed and not reason:
         reason = f"staged files of {', '.join(changed)} have changed or gone"
     carried = {spec.full_name for spec in project.tables.values() if spec.header.incremental}
-    paths.vault_db.unlink(missing_ok=True)
+    for path in (paths.vault_db, paths.staging_db):
+        path.unlink(missing_ok=True)
     begin_build(paths.build_db, Path(published) if published and not reason else None, carried)
     _log.info("basis_compared", rebuild=reason or "not needed")
     return Changes(reason, {} if reason else files)

@@ -23,6 +23,9 @@ _REMEDIES = {
     errno.EPERM: "Give the user who runs the night the right to write there.",
     errno.EMFILE: "Raise the limit on open files (ulimit -n), then `cdp run --resume`.",
     errno.ENOMEM: "Lower engine.memory_limit or give the machine more memory.",
+    # No system call says so: DuckDB has reached its own limit and cannot spill any more of it.
+    errno.ENOBUFS: "Raise engine.memory_limit (CDP_ENGINE__MEMORY_LIMIT=8GB) if the machine has "
+    "more, or lower engine.threads; then `cdp run --resume`.",
 }
 """What to do, by the operating system's number of the error."""
 
@@ -33,7 +36,8 @@ _DUCKDB_SIGNS = (
     (re.compile("Read-only file system"), errno.EROFS),
     (re.compile("Permission denied"), errno.EACCES),
     (re.compile("Too many open files"), errno.EMFILE),
-    (re.compile("^(Out of Memory Error|std::bad_alloc)|Cannot allocate memory"), errno.ENOMEM),
+    (re.compile("^std::bad_alloc|Cannot allocate memory"), errno.ENOMEM),
+    (re.compile("^Out of Memory Error"), errno.ENOBUFS),
 )
 """How DuckDB words the same."""
 

@@ -36,6 +36,9 @@ LAST_LAYER = "marts"
 """After it, all that named queries read is there."""
 
 _CARET = re.compile(r"^(?P<label>LINE \d+: )(?P<text>.*)\n(?P<blank> *)\^", re.MULTILINE)
+_OF_MACHINE = (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.FatalException)
+"""Errors of memory and disk, which no SELECT is to blame for."""
+
 _LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 _log = get_logger(__name__)
 
@@ -105,6 +108,8 @@ def bring_up_to_date(
     """
     try:
         found = apply_changes(con, spec, select)
+    except _OF_MACHINE:
+        raise
     except duckdb.Error as error:
         raise explain_failure(error, spec) from error
     if found.reason:
@@ -168,6 +173,8 @@ def build_model(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str) ->
             spec.full_name,
             f"select * from ({select}\n) order by {order}",  # noqa: S608 - a model's own SQL
         )
+    except _OF_MACHINE:
+        raise
     except duckdb.Error as error:
         raise explain_failure(error, spec) from error
     declare_table(con, spec)

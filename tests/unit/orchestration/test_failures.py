@@ -25,7 +25,7 @@ from cdp_pipeline.orchestration.failures import explain_crash
         (duckdb.FatalException(
             "FATAL Error: Failed to create checkpoint because of error: Could not write all bytes "
             'to file "/d/x.duckdb": No space left on device'), "Free space"),
-        (duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block"), "memory"),
+        (duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block"), "Raise"),
     ],
 )  # fmt: skip
 def test_the_remedy_is_named(error: Exception, remedy: str) -> None:

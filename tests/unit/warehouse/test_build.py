@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from cdp_pipeline.core.context import RunContext
@@ -54,6 +55,14 @@ def test_a_repeated_key_stops_the_night(write_model: WriteModel, make_context: M
     with pytest.raises(WarehouseError, match="3 rows but 2 different keys") as caught:
         run(make_context(), "core")
     assert caught.value.where == str(path)
+
+
+def test_a_model_is_not_blamed_for_too_little_memory(
+    write_model: WriteModel, make_context: MakeContext
+) -> None:
+    write_model("core.a", "select len(list(i)) as n from range(40_000_000) as t (i)")
+    with pytest.raises(duckdb.OutOfMemoryException):
+        run(make_context(engine={"memory_limit": "40MB"}), "core")
 
 
 def test_a_model_without_key_is_refused(write_model: WriteModel, make_context: MakeContext) -> None:
