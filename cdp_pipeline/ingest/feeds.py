@@ -108,6 +108,8 @@ def build_entity(
         if not key:
             return create_table(con, name, select), []
         if keeps_keys(entity, feeds):
+            if entity.name in {PERSON_ENTITY, CONSENT_ENTITY}:  # few rows, read many times
+                return create_table(con, name, f"{select} order by {', '.join(key)}"), []
             con.execute(f"create or replace view {name} as {select}")
             return _try_rows(con, entity, feeds), []
         con.execute(f"create or replace temp table incoming as {select}")

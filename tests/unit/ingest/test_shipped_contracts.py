@@ -74,7 +74,7 @@ def test_a_till_file_ends_in_sales_people_quarantine_and_exclusions(store: Store
     ]
     assert store.query(
         "select sale_id, line_no, sold_on::varchar, line_kind, net_amount, is_return, "
-        "person_record_key from staging.sale_lines"
+        "person_record_key from staging.sale_lines order by sale_id, line_no"
     ) == [
         ("r1", "1", "2026-07-01", "product", Decimal("20.00"), False, "r1"),
         ("r1", "2", "2026-07-01", "fee", Decimal("10.00"), False, "r1"),
