@@ -108,7 +108,8 @@ def bring_up_to_date(
     """
     try:
         found = apply_changes(con, spec, select)
-    except _OF_MACHINE:
+    except _OF_MACHINE as error:
+        error.add_note(f"while making {spec.full_name}")
         raise
     except duckdb.Error as error:
         raise explain_failure(error, spec) from error
@@ -166,20 +167,36 @@ def build_model(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str) ->
             where=f"{spec.path}:1",
             hint="Name the columns that identify a row in `key:`; rows are stored in its order.",
         )
-    order = ", ".join(quote_column(column) for column in spec.header.key)
     try:
-        count = create_table(
-            con,
-            spec.full_name,
-            f"select * from ({select}\n) order by {order}",  # noqa: S608 - a model's own SQL
-        )
-    except _OF_MACHINE:
+        count = _create_sorted(con, spec, select)
+    except _OF_MACHINE as error:
+        error.add_note(f"while making {spec.full_name}")
         raise
     except duckdb.Error as error:
         raise explain_failure(error, spec) from error
     declare_table(con, spec)
     _hold_key(con, spec, count)
     return count
+
+
+def _create_sorted(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str) -> int:
+    """Make a model's table in the order of its key and return its rows.
+
+    In one pass the hash tables of all joins and the sort share the memory, and not all of them can
+    be spilled. Where that is too little, the rows are made first and sorted then: some five
+    hundredths more work, and half the memory.
+    """
+    order = ", ".join(quote_column(column) for column in spec.header.key)
+    body = f"select * from ({select}\n)"  # noqa: S608 - a model's own SQL
+    try:
+        return create_table(con, spec.full_name, f"{body} order by {order}")
+    except duckdb.OutOfMemoryException:
+        _log.info("model_in_two_passes", model=spec.full_name)
+    con.execute(f"create or replace temp table unsorted as {body}")
+    try:
+        return create_table(con, spec.full_name, f"from unsorted order by {order}")
+    finally:
+        con.execute("drop table unsorted")
 
 
 def list_base_tables(con: duckdb.DuckDBPyConnection) -> frozenset[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import CdpError, ConfigError, WarehouseError
+from cdp_pipeline.orchestration.failures import explain_crash
 from cdp_pipeline.storage.warehouse import fetch_value, open_build
 from cdp_pipeline.warehouse.build import run
 
@@ -61,8 +62,11 @@ def test_a_model_is_not_blamed_for_too_little_memory(
     write_model: WriteModel, make_context: MakeContext
 ) -> None:
     write_model("core.a", "select len(list(i)) as n from range(40_000_000) as t (i)")
-    with pytest.raises(duckdb.OutOfMemoryException):
+    with pytest.raises(duckdb.OutOfMemoryException) as caught:
         run(make_context(engine={"memory_limit": "40MB"}), "core")
+    found = explain_crash(caught.value, step="build_core", log=Path("log.jsonl"))
+    assert found.where == "step build_core, while making core.a"
+    assert "engine.memory_limit" in str(found.hint)
 
 
 def test_a_model_without_key_is_refused(write_model: WriteModel, make_context: MakeContext) -> None:
