@@ -67,10 +67,10 @@ def explain_machine(error: Exception, *, where: str = "") -> CdpError | None:
     remedy = _REMEDIES.get(_number(error) or 0)
     if remedy is None:
         return None
-    place = getattr(error, "filename", None)
+    places = (where, getattr(error, "filename", None), *getattr(error, "__notes__", ()))
     return CdpError(
         _first_line(error) or type(error).__name__,
-        where=", ".join(str(part) for part in (where, place) if part) or "this machine",
+        where=", ".join(str(place) for place in places if place) or "this machine",
         hint=f"{remedy} What was published before is untouched.",
     )
 
