@@ -301,14 +301,15 @@ def _one_row_a_key(con: duckdb.DuckDBPyConnection, entity: TableSpec) -> tuple[i
         return create_table(con, name, f"select * from incoming order by {key}"), []  # noqa: S608 - quoted
     copies = int(fetch_value(con, "select sum(copies) from repeated"))
     if entity.name in LINE_ENTITIES:
+        named = ", ".join(entity.header.key)
         raise DataQualityError(
-            f"{copies - keys} rows of {entity.name} repeat the key ({', '.join(entity.header.key)})",
+            f"{copies - keys} rows of {entity.name} repeat the key ({named})",
             where=name,
             hint="Make line_no unique in the feed, for example `line_no: _line`.",
         )
-    repeats = f"hash({key}) in (select hash from repeated)"
+    repeats = f"hash({key}) in (select hash from repeated)"  # noqa: S608 - quoted
     best = (
-        f"select * {_oldest(entity, key)}from incoming where {repeats} qualify row_number() over ("  # noqa: S608 - quoted
+        f"select * {_oldest(entity, key)}from incoming where {repeats} qualify row_number() over ("
         f"partition by {key} order by {_best_first(entity)}) = 1"
     )
     once = f"select * from incoming where not {repeats}"  # noqa: S608 - quoted
@@ -316,7 +317,8 @@ def _one_row_a_key(con: duckdb.DuckDBPyConnection, entity: TableSpec) -> tuple[i
     if entity.name in {PERSON_ENTITY, CONSENT_ENTITY}:
         return rows, []
     unlike = f"select count(*) from (select distinct * from incoming where {repeats})"  # noqa: S608 - quoted
-    if int(fetch_value(con, unlike)) == rows - int(fetch_value(con, f"select count(*) from ({once})")):
+    single = f"select count(*) from ({once})"  # noqa: S608 - quoted
+    if fetch_value(con, unlike) == rows - fetch_value(con, single):
         return rows, []
     return rows, [f"{entity.name}: {copies} rows share {keys} keys; the newest of each counts"]
 
