@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 MOST_MB, LEAST_MB = 6_000, 1_000
-"""A store of a million customers needs less than the first; no night runs in less than the last."""
+"""A night leaves room for others on a shared machine, and does not run in less than the last."""
 
 _OF_CONTAINER = (
     Path("/sys/fs/cgroup/memory.max"),

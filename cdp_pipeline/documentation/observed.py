@@ -34,7 +34,7 @@ MODEL_ROWS = 40
 
 _LONGEST_EXAMPLE = 40
 
-# All columns at once, a row for each cell: a query a column costs twice as much.
+# All columns at once, a row for each cell: a query for each column would read the table again.
 _EXAMPLES = """
 with cells as (
     select {who} as who, unnest([{cells}], recursive := true)

@@ -60,6 +60,7 @@ class CurrentRows:
         conflicts: Rows set aside as ``conflicting_key`` by position of the file.
         excluded: Rows that an exclusion names, by position of the file.
         messages: Warnings for people.
+        has_fates: Whether rows were delivered, so that there is a table of their fates.
     """
 
     view: str
@@ -67,6 +68,7 @@ class CurrentRows:
     conflicts: Counter[int] = field(default_factory=Counter)
     excluded: Counter[int] = field(default_factory=Counter)
     messages: tuple[str, ...] = ()
+    has_fates: bool = False
 
 
 def source_object(kind: str, source: str) -> str:
@@ -109,12 +111,7 @@ def make_current(
             f"from {delivered}"
         )
         return CurrentRows(view)
-    excluded: Counter[int] = Counter()
-    if contract.exclude or past:
-        rows = con.execute(
-            f"select _seq, count(*) from {delivered} where _excluded is not null group by _seq"  # noqa: S608 - plain name
-        ).fetchall()
-        excluded.update(dict(rows))
+    excluded = _count_excluded(con, delivered) if contract.exclude or past else Counter()
     with _little_memory(con):
         fates = _make_fates(con, contract, delivered)
     newest = _newest(con, contract, delivered, files, where=where)
@@ -129,7 +126,16 @@ def make_current(
         conflicts=counted.get(CONFLICT_RULE, Counter()),
         excluded=excluded,
         messages=_hub_messages(con, contract, delivered),
+        has_fates=True,
     )
+
+
+def _count_excluded(con: duckdb.DuckDBPyConnection, delivered: str) -> Counter[int]:
+    """Return the rows that an exclusion names, by position of the file."""
+    rows = con.execute(
+        f"select _seq, count(*) from {delivered} where _excluded is not null group by _seq"  # noqa: S608 - plain name
+    ).fetchall()
+    return Counter(dict(rows))
 
 
 def _make_view(

@@ -61,7 +61,7 @@ def has_repeats(lists: str, usual: Sequence[str] = ()) -> str:
 
     Args:
         lists: A column of lists of keys.
-        usual: What ``usual_lists`` gave: to compare with them costs a third of looking for twins.
+        usual: What ``usual_lists`` gave: to compare with them is cheaper than to look for twins.
     """
     twice = f"list_bool_or(list_transform({lists}, lambda k: len(k) <> list_unique(k)))"
     if not usual:

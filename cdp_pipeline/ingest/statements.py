@@ -27,7 +27,6 @@ from cdp_pipeline.storage.warehouse import (
     create_table,
     declare_table,
     has_base_table,
-    has_table,
 )
 
 STATEMENTS = "identity.consent_statements"
@@ -127,9 +126,7 @@ def make_stated(
         ConfigError: ``deleted_when`` is no predicate over the contract's columns.
     """
     delivered, fates = (source_object(kind, contract.name) for kind in ("delivered", "fates"))
-    if contract.load.mode not in _VERSIONED or not has_table(
-        con, fates.removeprefix("staging."), catalog="staging"
-    ):
+    if contract.load.mode not in _VERSIONED or not current.has_fates:
         return current.view
     gone = ""
     if contract.load.deleted_when:

@@ -183,8 +183,7 @@ def _create_sorted(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str)
     """Make a model's table in the order of its key and return its rows.
 
     In one pass the hash tables of all joins and the sort share the memory, and not all of them can
-    be spilled. Where that is too little, the rows are made first and sorted then: some five
-    hundredths more work, and half the memory.
+    be spilled. Where that is too little, the rows are made first and sorted then.
     """
     order = ", ".join(quote_column(column) for column in spec.header.key)
     body = f"select * from ({select}\n)"  # noqa: S608 - a model's own SQL

@@ -1,6 +1,6 @@
 """Slips in a mailbox or a telephone number of a record without a name: whose it was meant to be.
 
-At a till hands slip: in a few of a hundred receipts the mailbox misses a letter, or one digit of
+At a till hands slip: now and then a mailbox on a receipt misses a letter, or one digit of
 the number is another. Such a value is held by that one receipt alone, and differs in one place from
 exactly one that the store knows. Other digits or another initial are another mailbox, not a slip.
 Where numbers lie close to each other, as in one town's exchange, a stranger's number is as near to

@@ -29,14 +29,12 @@ name on a receipt can get nobody's."""
 
 EVEN_PROB = 0.7
 """Probability from which a mere name is taken for a person. From one half on it would be likelier
-right than wrong, but whoever is taken wrongly is a stranger: a quarter of those between mix two
-households, for a recall of one in a thousand."""
+right than wrong, but whoever is taken wrongly is a stranger, often of another household."""
 
 LONE_ODDS = 0.3
 """Least odds that a receipt which gives a name and a way to reach somebody that nobody else has is
 nobody else's. Contacts change and are mistyped, so most are somebody's, if not as surely as a mere
-name's. Measured on three generated stores: their pairs had three to four times the odds that two
-strangers of one name would have, whether the receipt gave a mailbox or a number."""
+name's."""
 
 NAME, LONE, PERSON = range(3)
 """What a group is to its namesakes: a name that nobody can be reached by; one receipt that gives a

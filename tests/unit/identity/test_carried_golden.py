@@ -87,6 +87,8 @@ class Town:
     said: dict[int, Statement] = field(default_factory=dict)
     events: list[tuple[int, str, date]] = field(default_factory=list)
     day: date = DAY
+    unlike: list[tuple[date, str]] = field(default_factory=list)
+    """Nights and tables whose carried rows were not those made anew."""
 
     def hear(self, what: str, which: Any, more: Any) -> None:
         if what == "states":
@@ -125,7 +127,7 @@ class Town:
             )
 
     def night(self) -> int:
-        """Make tonight's golden records both ways, hold them together, and remember them.
+        """Make tonight's golden records both ways, note where they differ, and remember them.
 
         Returns how many customers were made anew.
         """
@@ -141,7 +143,8 @@ class Town:
         made = build(self.con, day=self.day, is_carried=True)
         carried = self.tables()
         build(self.con, day=self.day, is_carried=False)
-        assert carried == self.tables()
+        anew = self.tables()
+        self.unlike += [(self.day, name) for name in TABLES if carried[name] != anew[name]]
         remember(self.con)
         self.day += timedelta(days=1)
         return made
@@ -153,13 +156,14 @@ class Town:
         return rows(self.con, f"select customer_id, {column} from identity.golden_records")
 
 
-def live(nights: list[list[tuple[str, Any, Any]]]) -> None:
+def live(nights: list[list[tuple[str, Any, Any]]]) -> Town:
     town = Town()
     town.night()
     for news in nights:
         for what, which, more in news:
             town.hear(what, which, more)
         town.night()
+    return town
 
 
 TOWNS = (st.lists(STATED, min_size=4, max_size=9), NIGHTS)
@@ -170,7 +174,7 @@ TOWNS = (st.lists(STATED, min_size=4, max_size=9), NIGHTS)
 def test_carried_are_as_made_anew(
     first: list[tuple[str, Any, Any]], nights: list[list[tuple[str, Any, Any]]]
 ) -> None:
-    live([first, *nights])
+    assert live([first, *nights]).unlike == []
 
 
 @pytest.mark.slow
@@ -179,7 +183,7 @@ def test_carried_are_as_made_anew(
 def test_carried_are_as_made_anew_in_many_towns(
     first: list[tuple[str, Any, Any]], nights: list[list[tuple[str, Any, Any]]]
 ) -> None:
-    live([first, *nights])
+    assert live([first, *nights]).unlike == []
 
 
 def account(customer: str, **values: object) -> Statement:
@@ -187,7 +191,7 @@ def account(customer: str, **values: object) -> Statement:
 
 
 def test_only_whom_news_concern_are_made_anew() -> None:
-    """One life of a town: every night is held against one that makes everybody anew."""
+    """One life of a town."""
     town = Town()
     for number, statement in enumerate(
         (
@@ -217,3 +221,4 @@ def test_only_whom_news_concern_are_made_anew() -> None:
     assert {day for (day,) in rows(town.con, stated)} == {town.day - timedelta(days=1)}
     first = "select first_seen_on from identity.golden_records where customer_id = 'C2'"
     assert rows(town.con, first) == [(DAY,)]
+    assert town.unlike == []
