@@ -32,9 +32,9 @@ def hash_tables(version: Path) -> dict[str, tuple[int, int | None]]:
             "where database_name = 'w' and not internal order by 1"
         ).fetchall()
         return {
-            table: con.execute(f"select count(*), bit_xor(hash(t)) from w.{table} as t").fetchall()[
-                0
-            ]
+            table: con.execute(
+                f"select count(*), bit_xor(hash(hash(t))) from w.{table} as t"
+            ).fetchall()[0]
             for (table,) in tables
         }
 

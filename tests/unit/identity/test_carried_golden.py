@@ -190,6 +190,18 @@ def account(customer: str, **values: object) -> Statement:
     return Statement("", customer, "account", values=values)
 
 
+def test_the_same_news_of_two_records_do_not_cancel_out() -> None:
+    town = Town()
+    for number in (0, 1):
+        town.hear("states", number, account("C1", given_name="Ann", email="ann@web.de"))
+    town.hear("states", 2, account("C1", given_name="Ann", email="bob@web.de"))
+    assert [town.night(), town.night()] == [1, 0]
+    town.hear("bounces", 0, "bounce")
+    assert town.night() == 1, "both records state the mailbox that bounced"
+    assert town.one("email") == [("C1", "bob@web.de")]
+    assert town.unlike == []
+
+
 def test_only_whom_news_concern_are_made_anew() -> None:
     """One life of a town."""
     town = Town()
