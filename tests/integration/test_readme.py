@@ -26,6 +26,7 @@ IN_NEW_PROJECT = {
     "cdp run --date 2026-11-20",
     "cdp init",
     "cdp new source",
+    "cdp new segment quiet_gold",
     NEW_SOURCE,
 }
 TILLS = (
@@ -128,6 +129,7 @@ def test_commands_of_a_new_project(
     ):
         text = re.sub(rf"{key}: !ask .*", f"{key}: {answer}", text)
     contract.write_text(text, encoding="utf-8")
+    assert run_app(["new", "segment", "quiet_gold"]) == 0
     assert run_app(["check"]) == 0, capsys.readouterr().err
 
 

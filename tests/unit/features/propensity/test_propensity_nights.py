@@ -14,6 +14,9 @@ from cdp_pipeline.features.clv_tables import create_tests
 from cdp_pipeline.features.propensity import forest, tables
 from cdp_pipeline.features.propensity.night import Night, Served
 from cdp_pipeline.features.registry import Version, find_serving, retire, write_registry
+from cdp_pipeline.project.drafts.propensities import draft_propensity
+from cdp_pipeline.project.drafts.words import choose_words
+from cdp_pipeline.project.loader import load_project, read_propensity
 from cdp_pipeline.project.propensities import PropensityHeader, PropensitySpec
 
 from .conftest import AS_OF, draw_store
@@ -85,6 +88,25 @@ def test_a_propensity_is_learned_serves_a_week_and_is_learned_again(nights: Nigh
     assert later.serving is not None
     assert later.serving.trained_on == AS_OF + timedelta(days=7)
     assert len(nights.versions) == 2
+
+
+def test_a_drafted_propensity_takes_part_in_the_night(
+    con: duckdb.DuckDBPyConnection, nights: Nights, tmp_path: Path, repository: Path
+) -> None:
+    tables = load_project(repository).tables
+    text = draft_propensity(
+        choose_words("does_it", None, None),
+        horizon_days=30,
+        department=None,
+        sales=tables["core.fct_sales"],
+        products=tables["core.dim_product"],
+    )
+    (tmp_path / "does_it.sql").write_text(text, encoding="utf-8")
+    con.execute(
+        "create table core.fct_sales as select customer_id, happened_on as sold_on, "
+        "'product' as line_kind, false as is_return from core.deeds"
+    )
+    assert nights.run(AS_OF, read_propensity(tmp_path / "does_it.sql")).status == "serves"
 
 
 def test_audiences_hold_half_seven_and_nine_tenths_of_those_who_will(nights: Nights) -> None:
