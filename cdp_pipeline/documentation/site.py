@@ -62,6 +62,7 @@ def write_site(root: Path, settings: Settings, folder: Path) -> Site:
         ConfigError: A declaration is wrong, or the folder holds something else.
     """
     _refuse_strangers(folder)
+    settle_folder(folder)
     project = load_project(root)
     seen = observe(settings, project.tables)
     if not seen.version:
@@ -100,21 +101,31 @@ def _holds(folder: Path, files: Mapping[str, bytes]) -> bool:
     )
 
 
+def settle_folder(folder: Path) -> None:
+    """Put back a folder whose replacement died half-way, and delete what it left beside it."""
+    fresh, old = _beside(folder)
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    return folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+
+
 def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files into a new folder and let it take the place of the old one.
 
-    A crash leaves the old folder, the new one, or the old one under its hidden name, which the
-    next call puts back.
+    A crash leaves the old folder, the new one, or the old one under its hidden name, which
+    ``settle_folder`` puts back.
 
     Args:
         folder: The place.
         files: Bytes by address; percent signs of addresses are resolved.
     """
-    fresh, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
-    if old.exists() and not folder.exists():
-        old.rename(folder)
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    fresh, old = _beside(folder)
+    settle_folder(folder)
     fresh.mkdir(parents=True)
     for name, data in files.items():
         path = fresh / _on_disk(name)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-_DRAFTS = (".tmp", ".new", ".part", ".erasing", ".sealing")
-"""What the hidden names of files end in that are not whole yet."""
+_DRAFTS = (".tmp", ".new", ".part", ".erasing", ".sealing", ".link")
+"""What hidden names of files and folders end in that are not whole yet."""
 
 
 def sha256_of(path: Path) -> str:
@@ -53,19 +54,30 @@ def write_atomic(path: Path, data: bytes) -> None:
     fsync(path.parent)
 
 
-def remove_drafts(folders: Iterable[Path]) -> int:
-    """Delete half-written files of processes that died and return how many there were.
+def remove_drafts(folders: Iterable[Path], pattern: str = "**/.*") -> int:
+    """Delete what processes that died had half written and return how many things that were.
 
     Only under the lock: the draft of a living writer looks the same. A draft holds what its file
     was to hold, so one that stayed would keep the data of people who were erased since.
+
+    Args:
+        folders: Where to look; those that are missing hold nothing.
+        pattern: Which names; default: hidden ones at any depth.
     """
     found = 0
     for folder in folders:
-        for path in folder.rglob(".*"):
-            if path.suffix in _DRAFTS and path.is_file():
-                path.unlink()
+        for path in sorted(folder.glob(pattern)):
+            if path.suffix in _DRAFTS and os.path.lexists(path):  # or gone with its folder
+                _remove(path)
                 found += 1
     return found
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def write_json(path: Path, document: Any) -> None:  # noqa: ANN401 - any JSON document

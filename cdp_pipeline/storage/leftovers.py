@@ -14,14 +14,19 @@ from cdp_pipeline.storage.paths import DataPaths
 
 ROTATING = ".rotate-"
 """What names of versions begin with whose vault is being encrypted again."""
+SHOWING = "**/.*.link"
+"""Names in landing of what was fetched, until they are whole; other hidden names are not ours."""
 
 
 def clear_leftovers(paths: DataPaths) -> int:
-    """Delete drafts of single files, and what a dead key rotation left; return how many things.
+    """Delete drafts of files and folders, and what a dead key rotation left; return how many.
 
     Only under the lock: what a living process works with looks the same.
     """
-    found = remove_drafts(paths.written) + len(list(paths.versions.glob(f"{ROTATING}*")))
+    found = remove_drafts(paths.written)
+    found += remove_drafts([paths.data_dir, paths.warehouse], ".*")
+    found += remove_drafts([paths.landing], SHOWING)
+    found += len(list(paths.versions.glob(f"{ROTATING}*")))
     found += paths.rotation.is_dir()
     remove_leftovers(paths.versions, ROTATING)
     shutil.rmtree(paths.rotation, ignore_errors=True)

@@ -248,10 +248,6 @@ def recover(paths: DataPaths) -> int:
             leftovers.append(path)
     for path in leftovers:
         shutil.rmtree(path)
-    new_link = paths.warehouse / _NEW_LINK
-    if new_link.is_symlink():
-        new_link.unlink()
-        return cleared + len(leftovers) + 1
     return cleared + len(leftovers)
 
 

@@ -58,11 +58,12 @@ def assert_tidy(paths: DataPaths) -> None:
     left = [
         str(path.relative_to(paths.data_dir))
         for path in paths.data_dir.rglob("*")
-        if path.name.startswith(".build-") or path.name.endswith((".tmp", ".new", ".part"))
+        if path.name.startswith(".build-")
+        or path.name.endswith((".tmp", ".new", ".part", ".old", ".link"))
     ]
     work = paths.data_dir / "work"
     left += [path.name for path in work.iterdir()] if work.is_dir() else []
-    assert left == []
+    assert left == [], left
 
 
 def _hash(data: bytes) -> str:
