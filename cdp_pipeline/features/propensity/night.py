@@ -174,9 +174,10 @@ class Night:
             event=spec.header.event,
             trial=trial,
         )
+        made = None
         if trial.learned:
-            versions = self._admit(spec, question, trial, versions)
-        return self._score(spec, question, versions, trial.reason), versions
+            versions, made = self._admit(spec, question, trial, versions)
+        return self._score(spec, question, versions, trial.reason, made), versions
 
     def _admit(
         self,
@@ -184,15 +185,19 @@ class Night:
         question: Question,
         trial: Trial,
         versions: tuple[Version, ...],
-    ) -> tuple[Version, ...]:
+    ) -> tuple[tuple[Version, ...], Scored | None]:
+        """Return the registry with a new version, and its scores if it serves from now on."""
         serving = find_serving(versions, prediction_of(spec))
         before = score_everybody(self.con, serving, question, as_of=self.as_of) if serving else None
         candidate = make_version(self.con, spec, question, trial, as_of=self.as_of)
         new = score_everybody(self.con, candidate, question, as_of=self.as_of)
-        picture = {"picture": picture_of(self.con, question)}
+        picture = {"picture": picture_of(self.con, question, self.as_of)}
         candidate = replace(candidate, document={**candidate.document, **picture})
         checks = judge(trial, new, before, largest_change=self.settings.gate_total_share)
-        return admit(versions, candidate, checks, must_pass=True)
+        versions = admit(versions, candidate, checks, must_pass=True)
+        admitted = find_serving(versions, candidate.prediction)
+        serves = admitted is not None and admitted.version == candidate.version
+        return versions, new if serves else None
 
     def _score(
         self,
@@ -200,19 +205,22 @@ class Night:
         question: Question,
         versions: tuple[Version, ...],
         reason: str = "",
+        made: Scored | None = None,
     ) -> Served:
+        """Write the scores of who serves; ``made`` says what the table of scores holds already."""
         prediction = prediction_of(spec)
         newest, serving = find_newest(versions, prediction), find_serving(versions, prediction)
         reason = newest.reason if newest else reason
         if serving is None:
             return Served(spec, None, newest, None, reason)
-        scored = score_everybody(self.con, serving, question, as_of=self.as_of)
+        scored = made or score_everybody(self.con, serving, question, as_of=self.as_of)
         tables.write_scores(self.con, SCORED, propensity=spec.name, version=serving.version)
         self._watch(question, serving)
         return Served(spec, serving, newest, scored, reason)
 
     def _watch(self, question: Question, serving: Version) -> None:
-        found = compare_picture(self.con, watched(question), serving.document["picture"])
+        quantities = watched(question, self.as_of)
+        found = compare_picture(self.con, quantities, serving.document["picture"])
         rows = [
             (
                 serving.prediction,

@@ -141,14 +141,14 @@ def judge(
     return checks
 
 
-def picture_of(con: duckdb.DuckDBPyConnection, question: Question) -> dict[str, Any]:
+def picture_of(con: duckdb.DuckDBPyConnection, question: Question, as_of: date) -> dict[str, Any]:
     """Return a picture of tonight's inputs and chances, to keep with a version."""
-    return take_picture(con, watched(question))
+    return take_picture(con, watched(question, as_of))
 
 
-def watched(question: Question) -> Mapping[str, tuple[str, str]]:
+def watched(question: Question, as_of: date) -> Mapping[str, tuple[str, str]]:
     """Return table and column of what is watched."""
-    window = f"{question.events}_window"
+    window = question.window(as_of)
     return {
         "days since the last visit": (window, "last_ago"),
         "visits in a year": (window, "visits_365d"),

@@ -84,6 +84,7 @@ web as (
         customer_id is not null
         and occurred_on <= $cut_on::date
         and coalesce(identified_at, occurred_at) < $cut_on::date + 1
+        and ($stride::integer = 1 or hash(customer_id) % $stride::integer = 0)
     group by customer_id
 ),
 emails as (
@@ -98,6 +99,7 @@ emails as (
         and not coalesce(is_machine, false)
         and occurred_on <= $cut_on::date
         and occurred_on > $cut_on::date - 90
+        and ($stride::integer = 1 or hash(customer_id) % $stride::integer = 0)
     group by customer_id
 )
 select
@@ -111,7 +113,6 @@ from (
     select customer_id from visits
     union
     select customer_id from emails
-    where $stride::integer = 1 or hash(customer_id) % $stride::integer = 0
 ) as people
 left join visits using (customer_id)
 left join web using (customer_id)
@@ -138,12 +139,14 @@ with events as (
             as chances_recent,
         bool_or(not is_done and happened_on > $cut_on::date - $eligible::integer) as has_chance,
     from {events}
+    semi join {known} using (customer_id)
     where happened_on <= $cut_on::date
     group by customer_id
 ),
 later as (
     select distinct customer_id
     from {events}
+    semi join {known} using (customer_id)
     where
         is_done
         and happened_on > $cut_on::date
@@ -168,6 +171,10 @@ where
         when $has_chances::boolean then coalesce(has_chance, false)
         else last_ago < $eligible::integer
     end
+"""
+_WINDOWS_OF = """
+select table_name from duckdb_tables()
+where temporary and starts_with(table_name, $1) and table_name <> $1
 """
 _EVENTS = """
 create or replace temp table {table} as
@@ -202,6 +209,10 @@ class Question:
     def known(self, cut_on: date) -> str:
         """Return the temporary table of what does not depend on the propensity."""
         return f"propensity_known_{cut_on:%Y%m%d}_{self.horizon_days}_{self.stride}"
+
+    def window(self, cut_on: date) -> str:
+        """Return the temporary table of everybody who is eligible, with all inputs."""
+        return f"{self.events}_{cut_on:%Y%m%d}_{self.stride}"
 
 
 @dataclass(frozen=True)
@@ -254,7 +265,12 @@ class Window:
 def list_events(
     con: duckdb.DuckDBPyConnection, sql: str, *, has_chances: bool, as_of: date, table: str
 ) -> None:
-    """Create a temporary table of what a propensity's SELECT lists, one row a person and day."""
+    """Create a temporary table of what a propensity's SELECT lists, one row a person and day.
+
+    Windows that were laid out for an earlier table of this name are gone.
+    """
+    for (window,) in con.execute(_WINDOWS_OF, [table]).fetchall():
+        con.execute(f"drop table temp.{window}")
     is_done = "not is_chance" if has_chances else "true"
     con.execute(_EVENTS.format(table=table, sql=sql, is_done=is_done), {"as_of": as_of})
 
@@ -275,34 +291,36 @@ def count_people(con: duckdb.DuckDBPyConnection) -> int:
 def lay_out_window(con: duckdb.DuckDBPyConnection, question: Question, cut_on: date) -> str:
     """Create the temporary table of everybody's inputs on a day and return its name.
 
-    What does not depend on the propensity is read once for a day and horizon.
+    It is made once for a day and horizon, and what does not depend on the propensity once for all.
     """
-    known = question.known(cut_on)
+    known, table = question.known(cut_on), question.window(cut_on)
     days = {"cut_on": cut_on, "horizon": question.horizon_days}
-    made = fetch_value(
-        con, "select count(*) from duckdb_tables() where temporary and table_name = ?", [known]
-    )
-    if not made:
+    if not _is_made(con, known):
         con.execute(
             _KNOWN.format(table=known, year=YEAR_DAYS, refused=question.refused),
             days | {"stride": question.stride},
         )
-    table = f"{question.events}_window"
-    con.execute(
-        _WINDOW.format(table=table, known=known, events=question.events, year=YEAR_DAYS),
-        days | {"eligible": question.eligible_days, "has_chances": question.has_chances},
-    )
+    if not _is_made(con, table):
+        con.execute(
+            _WINDOW.format(table=table, known=known, events=question.events, year=YEAR_DAYS),
+            days | {"eligible": question.eligible_days, "has_chances": question.has_chances},
+        )
     return table
+
+
+def _is_made(con: duckdb.DuckDBPyConnection, table: str) -> bool:
+    sql = "select count(*) > 0 from duckdb_tables() where temporary and table_name = ?"
+    return bool(fetch_value(con, sql, [table]))
 
 
 def fit_window(con: duckdb.DuckDBPyConnection, question: Question, cut_on: date) -> BtydFit:
     """Return the purchase model of everybody known on a laid-out day."""
     found = con.execute(
-        "select visits_before::double, (first_ago - last_ago)::double, first_ago::double, "  # noqa: S608 - own name
-        f"count(*)::double from {question.known(cut_on)} where first_ago is not null group by all"
-    ).fetchall()
-    x, t_x, age, people = np.array(found, dtype=np.float64).reshape(-1, 4).T
-    return fit_purchases(x, t_x, age, people, is_draft=True)
+        "select visits_before, first_ago - last_ago as between_ago, first_ago "  # noqa: S608 - own name
+        f"from {question.known(cut_on)} where first_ago is not null"
+    ).fetchnumpy()
+    x, t_x, age = (np.asarray(values, dtype=np.float64) for values in found.values())
+    return fit_purchases(x, t_x, age, is_draft=True)
 
 
 def read_window(con: duckdb.DuckDBPyConnection, question: Question, cut_on: date) -> Window:

@@ -25,6 +25,8 @@ RIDGE_SHARE = 10.0
 """Ridge over the mean of the Gram's diagonal: the same choice was best on grocery and gift data."""
 
 _SHRINKAGE = 10.0
+_GRAM_CUSTOMERS = 50_000
+"""Customers of a batch when counting: each batch adds whole matrices."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def count_grams(log: PurchaseLog, maximum_items: int) -> Grams:
     size = min(len(log.items), maximum_items)
     weighted = np.zeros((size, size))
     customers = np.zeros((size, size), dtype=np.int32)
-    for batch in log.batches():
+    for batch in log.batches(_GRAM_CUSTOMERS):
         history = batch.baskets[:, :size]
         history.data = np.log1p(history.data)
         weighted += (history.T @ history).toarray()

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from cdp_pipeline.features.recommend.contest import Contest
@@ -27,6 +27,9 @@ from cdp_pipeline.features.recommend.ranking import (
 
 LEAST_SHARED = 10
 """Customers behind a reason: with fewer it would speak of persons."""
+
+_KEPT_BATCHES = 100
+"""Lists of so many batches are stored at once."""
 
 _RESULT = """
 create or replace temp table {name}_listed (
@@ -85,7 +88,8 @@ class ListPlan:
     Attributes:
         length: Items a list.
         is_offered: By item, whether it may be shown at all: in the range and in stock.
-        blocked: Cells (customer times items, plus item) that may not be shown again: returned.
+        blocked: Cells (customer times items, plus item) that may not be shown again, ascending:
+            what was returned.
     """
 
     length: int
@@ -143,21 +147,30 @@ def make_lists(
     """
     con = log.con
     con.execute(_RESULT.format(name=log.name))
+    made: list[pa.RecordBatch] = []
     for batch in log.batches():
         again = _rank_again(contests["buy_again"].winner, models, batch, plan)
-        _store(con, log, "buy_again", batch, *again.top(plan.length), None)
+        made.append(_as_rows("buy_again", batch, *again.top(plan.length), None))
         winner = contests["discover"].winner
         new = rank_new(winner, models, batch, most=plan.length, is_offered=plan.is_offered)
         best, rank = new.top(plan.length)
-        _store(con, log, "discover", batch, best, rank, _explain(winner, models, batch, best))
-    con.execute(_EXPLAINED.format(name=log.name, customers=len(log.customers)))
+        reasons = _explain(winner, models, batch, best)
+        made.append(_as_rows("discover", batch, best, rank, reasons))
+        if len(made) >= _KEPT_BATCHES:
+            _store(log, made)
+            made = []
+    if made:
+        _store(log, made)
+    con.execute(_EXPLAINED.format(name=log.name, customers=log.customers))
     return f"{log.name}_explained"
 
 
 def _rank_again(ranker: Ranker, models: Models, batch: Batch, plan: ListPlan) -> Entries:
     own = rank_own(ranker, models, batch)
     cells = batch.numbers[own.row] * len(plan.is_offered) + own.item
-    return own.where(plan.is_offered[own.item] & ~np.isin(cells, plan.blocked))
+    ends = np.array([batch.numbers[0], batch.numbers[-1] + 1]) * len(plan.is_offered)
+    first, last = np.searchsorted(plan.blocked, ends)
+    return own.where(plan.is_offered[own.item] & ~np.isin(cells, plan.blocked[first:last]))
 
 
 def _explain(
@@ -186,31 +199,29 @@ def _explain(
     return because, shared
 
 
-def _store(  # noqa: PLR0913, PLR0917 - one argument a column
-    con: duckdb.DuckDBPyConnection,
-    log: PurchaseLog,
+def _as_rows(
     list_name: ListName,
     batch: Batch,
     best: Entries,
     rank: Numbers,
     reasons: tuple[Numbers, Numbers] | None,
-) -> None:
+) -> pa.RecordBatch:
     none = np.full(len(best.row), -1, dtype=np.int64)
     because, shared = reasons or (none, np.zeros(len(best.row), dtype=np.int64))
-    con.register(
-        "recommend_rows",
+    return pa.record_batch(
         {
+            "list": pa.repeat(list_name, len(best.row)),
             "customer": batch.numbers[best.row],
-            "rank_no": rank,
+            "rank_no": rank.astype(np.int32),
             "item": best.item,
             "score": best.score,
             "because": because,
             "shared": shared,
-        },
+        }
     )
-    con.execute(
-        f"insert into {log.name}_listed "  # noqa: S608 - own name
-        "select $list, customer, rank_no, item, score, because, shared from recommend_rows",
-        {"list": list_name},
-    )
-    con.unregister("recommend_rows")
+
+
+def _store(log: PurchaseLog, made: list[pa.RecordBatch]) -> None:
+    log.con.register("recommend_rows", pa.Table.from_batches(made))
+    log.con.execute(f"insert into {log.name}_listed select * from recommend_rows")  # noqa: S608 - own name
+    log.con.unregister("recommend_rows")

@@ -71,8 +71,7 @@ from (
 )
 """
 _NUMBERED = """
-create or replace temp table {name}_count as
-select customer, item, pairs.baskets, pairs.recent
+select customer, item, pairs.baskets::double as baskets, pairs.recent / 1e6 as recent
 from {name}_pair as pairs
 inner join {name}_item using (item_id)
 inner join {name}_customer using (customer_id)
@@ -102,7 +101,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class PurchaseLog:
-    """A counted log in temporary tables.
+    """A counted log: names and sums in temporary tables, counts in memory.
 
     Attributes:
         con: Connection that holds the tables.
@@ -110,8 +109,9 @@ class PurchaseLog:
         items: Names of the items, most bought first.
         item_customers: Customers of each item.
         item_baskets: Baskets with each item.
-        customers: Names of the customers, in their order.
-        baskets: Baskets of all customers.
+        all_baskets: Baskets of all customers.
+        baskets: One row a customer, one column an item: baskets with the item.
+        recent: The same cells, weighted by age.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -119,46 +119,33 @@ class PurchaseLog:
     items: tuple[str, ...]
     item_customers: Numbers
     item_baskets: Numbers
-    customers: tuple[str, ...]
-    baskets: int
+    all_baskets: int
+    baskets: sparse.csr_array
+    recent: sparse.csr_array
+
+    @property
+    def customers(self) -> int:
+        """How many customers it counts."""
+        return int(self.baskets.shape[0])
 
     @property
     def popularity(self) -> Values:
         """Share of all baskets that hold each item."""
-        return self.item_baskets / max(self.baskets, 1)
+        return self.item_baskets / max(self.all_baskets, 1)
 
     @property
     def reach(self) -> Values:
         """Share of all customers who bought each item."""
-        return self.item_customers / max(len(self.customers), 1)
+        return self.item_customers / max(self.customers, 1)
 
     def batches(
         self, size: int = BATCH_CUSTOMERS, *, only: Numbers | None = None
     ) -> Iterator[Batch]:
         """Yield customers in their order, ``size`` at a time; all, or ``only`` some (ascending)."""
-        wanted = np.arange(len(self.customers)) if only is None else only
+        wanted = np.arange(self.customers) if only is None else only
         for start in range(0, len(wanted), size):
-            yield self._read(wanted[start : start + size])
-
-    def _read(self, numbers: Numbers) -> Batch:
-        self.con.register("log_numbers", {"number": numbers, "row": np.arange(len(numbers))})
-        found = read_columns(
-            self.con,
-            f"select row, item, baskets, recent from {self.name}_count as counts "  # noqa: S608 - own name
-            "inner join log_numbers on counts.customer = log_numbers.number "
-            "where customer between $first and $last order by row, item",
-            {"first": int(numbers[0]), "last": int(numbers[-1])},
-        )
-        self.con.unregister("log_numbers")
-        place = (found["row"].astype(np.int64), found["item"].astype(np.int64))
-        shape = (len(numbers), len(self.items))
-        baskets = np.asarray(found["baskets"], dtype=np.float64)
-        recent = np.asarray(found["recent"], dtype=np.float64) / 1e6
-        return Batch(
-            numbers,
-            sparse.csr_array((baskets, place), shape=shape),
-            sparse.csr_array((recent, place), shape=shape),
-        )
+            numbers = wanted[start : start + size]
+            yield Batch(numbers, self.baskets[numbers], self.recent[numbers])
 
 
 def read_columns(
@@ -181,22 +168,36 @@ def count_purchases(
         name: Prefix of the temporary tables.
     """
     con.execute(_COUNTS.format(name=name, relation=relation, days=RECENT_DAYS), {"as_of": as_of})
-    for sql in (_ITEMS, _CUSTOMERS, _NUMBERED):
+    for sql in (_ITEMS, _CUSTOMERS):
         con.execute(sql.format(name=name, relation=relation))
     items = read_columns(
         con,
         f"select item_id, customers, baskets from {name}_item order by item",  # noqa: S608 - own name
     )
-    customers = read_columns(
-        con,
-        f"select customer_id, baskets from {name}_customer order by customer",  # noqa: S608 - own name
-    )
+    customers, baskets = con.execute(
+        f"select count(*), coalesce(sum(baskets), 0)::bigint from {name}_customer"  # noqa: S608 - own name
+    ).fetchall()[0]
+    shape = (int(customers), len(items["item_id"]))
     return PurchaseLog(
         con=con,
         name=name,
         items=tuple(items["item_id"].tolist()),
         item_customers=items["customers"].astype(np.int64),
         item_baskets=items["baskets"].astype(np.int64),
-        customers=tuple(customers["customer_id"].tolist()),
-        baskets=int(customers["baskets"].sum()),
+        all_baskets=int(baskets),
+        **_read_counts(con, name, shape),
     )
+
+
+def _read_counts(
+    con: duckdb.DuckDBPyConnection, name: str, shape: tuple[int, int]
+) -> dict[str, sparse.csr_array]:
+    """Return baskets and recent baskets, whose rows come in the order of customer and item."""
+    found = read_columns(con, _NUMBERED.format(name=name))
+    starts = np.zeros(shape[0] + 1, dtype=np.int32)
+    np.cumsum(np.bincount(found["customer"], minlength=shape[0]), out=starts[1:])
+    items = found["item"].astype(np.int32)
+    return {
+        name: sparse.csr_array((found[name], items, starts), shape=shape)
+        for name in ("baskets", "recent")
+    }
