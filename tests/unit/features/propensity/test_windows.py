@@ -112,3 +112,10 @@ def test_the_share_of_visits_thins_the_chance_of_one(
     assert never["p_event"].max() == 0
     some = purchase_inputs(window.fit, columns, 30)
     assert (some["p_event"] <= some["p_active"] + 1e-12).all()
+
+
+def test_events_listed_anew_lay_out_their_windows_anew(con: duckdb.DuckDBPyConnection) -> None:
+    add_visits(con, [("A", CUT - timedelta(days=10))])
+    assert known(read_window(con, ask(con), CUT), "events_ever") == {"A": 0}
+    con.execute("insert into core.deeds values ('A', ?)", [CUT - timedelta(days=10)])
+    assert known(read_window(con, ask(con), CUT), "events_ever") == {"A": 1}

@@ -66,6 +66,19 @@ def test_models_foresee_what_rules_of_thumb_cannot(
     assert discover.reason.startswith("beats popular")
 
 
+def test_of_many_customers_a_sample_takes_part_and_finds_the_same_winner(
+    con: duckdb.DuckDBPyConnection, make: Make
+) -> None:
+    relation = make(two_habits(300))
+    plan = ContestPlan(minimum_customers=20, learned=100)
+    some = hold_contests(con, relation, as_of=AS_OF, plan=plan, name="past")["discover"]
+    everybody = contests(con, relation)["discover"]
+    assert "learned on" not in everybody.reason
+    assert some.reason.endswith(" of 300 customers")
+    assert 20 < some.scores[0].customers < 200
+    assert some.winner == everybody.winner
+
+
 def test_a_model_that_is_no_better_than_habit_does_not_serve(
     con: duckdb.DuckDBPyConnection, make: Make
 ) -> None:
