@@ -19,3 +19,14 @@ class PrivacySettings(BaseModel):
     answer_days: int = Field(
         default=30, ge=1, le=90, description="Days within which a request must be done."
     )
+    erasure_weekday: int = Field(
+        default=7,
+        ge=1,
+        le=7,
+        description="Day of the week on which a large store erases people, 1 for Monday.",
+    )
+    erasure_nightly_gb: float = Field(
+        default=10.0,
+        ge=0,
+        description="Size of the data folder up to which people are erased on every night.",
+    )

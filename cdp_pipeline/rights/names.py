@@ -17,6 +17,10 @@ _GAP = 24
 _BETWEEN = re.compile(rb"(?:<[^<>]{0,16}>\s*|[ \t,;:|\"'/\\&#\0])+")
 """What may stand between two names of one person: the end of a line only in HTML."""
 
+_OPENING = frozenset(b"< \t,;:|\"'/\\&#\0")
+_CLOSING = _OPENING - {ord("<")} | frozenset(b">\n\r\v\f")
+"""What that may begin and end with."""
+
 
 class Names:
     """Looks for the names of many people in bytes.
@@ -42,11 +46,15 @@ class Names:
         for anchors in self._anchors:
             for start, anchor in anchors.candidates(plain):
                 end = start + len(anchor)
+                is_followed = end < len(plain) and plain[end] in _OPENING
+                is_preceded = start > 0 and plain[start - 1] in _CLOSING
+                if not (is_followed or is_preceded):  # as in most addresses
+                    continue
                 for other, name in self._beside[anchor]:
-                    span = _after(plain, other, end)
+                    span = _after(plain, other, end) if is_followed else None
                     if span and _stands_alone(plain, start, span[1]):
                         yield start, span[1], name
-                    span = _before(plain, other, start)
+                    span = _before(plain, other, start) if is_preceded else None
                     if span and _stands_alone(plain, span[0], end):
                         yield span[0], end, name
 

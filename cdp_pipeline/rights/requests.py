@@ -1,13 +1,14 @@
-"""Part of the step ``deliver``: what people asked for is done in the night that it arrived.
+"""Part of the step ``deliver``: what people asked for is done.
 
 Runs after everything of the night has been published and delivered, on the version that knows who
-asked. Erasures are done for all at once; objections and restrictions already hold, since the
-consent gate reads them, and are noted as done. A request whose person is unknown or not verified
-waits, and the health report counts its days.
+asked. Erasures are done for all at once, on the nights that ``due`` tells; objections and
+restrictions already hold, since the consent gate reads them, and are noted as done. A request whose
+person is unknown or not verified waits, and the health report counts its days.
 """
 
 from __future__ import annotations
 
+from calendar import day_name
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from cdp_pipeline.privacy.actions import Action, note_actions, read_actions
 from cdp_pipeline.privacy.consent import BLOCKING
 from cdp_pipeline.privacy.suppression import has_tombstones
 from cdp_pipeline.rights.deliveries import DeliveryCleaning, clean_raw
+from cdp_pipeline.rights.due import erases_tonight
 from cdp_pipeline.rights.erasure import (
     Certificate,
     erase_people,
@@ -75,6 +77,8 @@ def run(context: RunContext) -> StepResult:
     requests = open_requests(context)
     erasing = [r for r in requests if r.request_type == "erasure" and r.status in READY]
     known = [r for r in erasing if r.customer_id]
+    later = [] if not known or erases_tonight(context) else known
+    known = [] if later else known
     if known:
         certificates.append(_erase(context, known))
         _note_erased(context, certificates[-1:])
@@ -86,9 +90,13 @@ def run(context: RunContext) -> StepResult:
     return StepResult(
         rows_in=len(requests),
         rows_out=done,
-        messages=tuple(_words(requests, known, blocked, certificates, returned)),
+        messages=(
+            *_words(requests, [*known, *later], blocked, certificates, returned),
+            *_tell_later(context, later),
+        ),
         facts={
             "erased": len(known),
+            "later": len(later),
             "blocked": len(blocked),
             "waiting": len(requests) - done,
             "certificates": [certificate.erasure for certificate in certificates],
@@ -130,6 +138,13 @@ def _note_erased(context: RunContext, certificates: Sequence[Certificate]) -> No
                 for source, _, number in names
             ],
         )
+
+
+def _tell_later(context: RunContext, later: Sequence[Request]) -> list[str]:
+    if not later:
+        return []
+    day = day_name[context.settings.privacy.erasure_weekday - 1]
+    return [f"{len(later)} requests to be erased wait for {day}, as the data folder is large"]
 
 
 def _words(

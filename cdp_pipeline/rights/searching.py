@@ -7,15 +7,18 @@ for is made in ``traces``; where to look is decided in ``scan`` and ``files``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
 from cdp_pipeline.rights.names import ALNUM, MAILBOX, Names
-from cdp_pipeline.rights.prefixes import Prefixes
+from cdp_pipeline.rights.prefixes import LONGEST_PREFIX, Prefixes
 from cdp_pipeline.rights.spellings import byte_forms, lower_ascii
 from cdp_pipeline.rights.traces import Traces
 
 _LONGEST_PHONE = 15
+_LONG_BEGINNING = 8
+"""Bytes by which longer texts are recognised: five begin the addresses of too many people."""
 _WINDOW = 1 << 22
 """Bytes that are searched at a time, so that memory does not grow with the text."""
 _MARGIN = 1 << 12
@@ -39,7 +42,12 @@ class Searcher:
         """Prepare the search."""
         self._numbers = frozenset(number.encode() for number in traces.numbers)
         words = {form for word in traces.words for form in byte_forms(word)}
-        self._texts = Prefixes({*words, *self._numbers})
+        texts = {*words, *self._numbers}
+        long = {text for text in texts if len(text) >= _LONG_BEGINNING}
+        self._texts = [
+            Prefixes(long, size=_LONG_BEGINNING),
+            Prefixes(texts - long, size=LONGEST_PREFIX),
+        ]
         self._phones = Prefixes(phone.encode() for phone in traces.phones)
         self._names = Names(traces.names)
 
@@ -73,7 +81,7 @@ class Searcher:
         yield from (("name", start, end) for start, end, _ in self._names.find(plain))
 
     def _find_words(self, plain: bytes) -> Iterator[Span]:
-        for place, text in self._texts.candidates(plain):
+        for place, text in chain(*(texts.candidates(plain) for texts in self._texts)):
             start, end = place, place + len(text)
             if text in self._numbers:
                 while start and plain[start - 1 : start] == b"0":

@@ -1,0 +1,44 @@
+"""On which nights people are erased: on every night of a small store, once a week in a large one.
+
+An erasure looks into every file of the data folder and writes every kept version anew, so that its
+cost follows the history, not the number of people; and the night after it builds every table from
+the deliveries that it changed. In a large store the people of a week are therefore erased together.
+From the night of their request they are held out of everything that is sent.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.storage.disk import measure
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.versions import find_base, parse_version
+
+_GIGABYTE = 1e9
+
+
+def erases_tonight(context: RunContext) -> bool:
+    """Return whether tonight's verified requests are carried out tonight.
+
+    The day of the week counts from the night before, so that no week is left out when a night is.
+    """
+    settings, paths = context.settings.privacy, DataPaths.of(context)
+    base = find_base(paths, context.business_date)
+    before = parse_version(base).business_date if base else None
+    if _reaches(settings.erasure_weekday, before, context.business_date):
+        return True
+    size = measure([context.data_dir, paths.landing])
+    return size <= settings.erasure_nightly_gb * _GIGABYTE
+
+
+def _reaches(weekday: int, before: date | None, tonight: date) -> bool:
+    """Return whether a day of the week, 1 for Monday, lies after one night and up to another.
+
+    >>> _reaches(7, date(2026, 11, 20), date(2026, 11, 21))
+    False
+    >>> _reaches(7, date(2026, 11, 20), date(2026, 11, 23))
+    True
+    """
+    since_then = (tonight.isoweekday() - weekday) % 7
+    return tonight - timedelta(days=since_then) > (before or tonight - timedelta(days=1))
