@@ -26,6 +26,7 @@ from cdp_pipeline.features.recommend import sentences
 from cdp_pipeline.features.recommend.contest import Contest, ContestPlan, hold_contests
 from cdp_pipeline.features.recommend.lists import make_lists, plan_lists
 from cdp_pipeline.features.recommend.log import count_purchases
+from cdp_pipeline.features.recommend.purchases import LEVELS, PEOPLE, read_level, read_purchases
 from cdp_pipeline.features.recommend.ranking import ListName, learn
 from cdp_pipeline.features.recommend.rules import make_rules
 from cdp_pipeline.features.recommend.versions import (
@@ -50,69 +51,10 @@ from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import declare_table, fetch_value, open_build
 
-LEVELS = {"product": "sku", "category": "category"}
 TABLES = ("recommendations", "basket_rules", "recommendation_backtest")
 BACKTEST = "features.recommendation_backtest"
 TESTED = (BACKTEST, CONTEST)
 
-# Counting by numbers costs a fraction of counting by names: customers have the number of their
-# place among all, and baskets a hash, as only whether two are the same matters.
-_PEOPLE = """
-create or replace temp table recommend_person as
-select customer_id, row_number() over (order by customer_id) - 1 as number
-from (
-    select customer_id from core.dim_customer
-    union
-    select customer_id from core.fct_sales where customer_id is not null
-)
-"""
-_LINES = """
-create or replace temp table recommend_line as
-select
-    people.number as customer_id,
-    lines.sku,
-    products.category,
-    hash(lines.source, lines.sale_id) as basket_id,
-    lines.sold_at as bought_at,
-    lines.quantity,
-    lines.is_return,
-from core.fct_sales as lines
-left join recommend_person as people on lines.customer_id = people.customer_id
-left join core.dim_product as products on lines.sku = products.sku
-where
-    lines.line_kind = 'product'
-    and is_recent(lines.sold_on, $business_date::date, $window_days)
-"""
-_BOUGHT = """
-create or replace temp view recommend_{level}_bought as
-select customer_id, {item} as item_id, basket_id, bought_at
-from recommend_line
-where not is_return and {item} is not null
-"""
-_RETURNED = """
-create or replace temp table recommend_{level}_returned as
-with returned as (
-    select distinct customer_id, {item} from recommend_line where is_return
-)
-select lines.customer_id, lines.{item} as item_id
-from recommend_line as lines
-inner join returned
-    on lines.customer_id = returned.customer_id and lines.{item} = returned.{item}
-group by lines.customer_id, lines.{item}
-having sum(lines.quantity) <= 0
-"""
-_OFFERED = """
-create or replace temp table recommend_{level}_offered as
-select distinct products.{item} as item_id
-from core.fct_sales as lines
-inner join core.dim_product as products on lines.sku = products.sku
-where
-    products.is_active
-    and products.is_in_stock
-    and products.{item} is not null
-    and not lines.is_return
-    and is_recent(lines.sold_on, $business_date::date, $in_range_days)
-"""
 _CREATE = """
 create or replace table features.recommendations (
     customer_id varchar, item_kind varchar, list varchar, rank_no integer, item_id varchar,
@@ -154,7 +96,7 @@ personal as (
         {reason} as reason,
         true as is_personal,
     from {lists} as made
-    inner join recommend_person as people on made.customer_id = people.number
+    inner join {people} as people on made.customer_id = people.number
     left join names on made.item_id = names.item_id
     left join names as because on made.reason_item_id = because.item_id
     anti join {refused} as refused on people.customer_id = refused.customer_id
@@ -165,7 +107,7 @@ strangers as (
         numbered.number,
         coalesce(habits.favourite_store_id, people.home_store_id) as store_id,
     from core.dim_customer as people
-    inner join recommend_person as numbered on people.customer_id = numbered.customer_id
+    inner join {people} as numbered on people.customer_id = numbered.customer_id
     left join features.shopping_habits as habits on people.customer_id = habits.customer_id
     anti join (select number from personal where list = 'discover') as listed
         on numbered.number = listed.number
@@ -235,7 +177,7 @@ def run(context: RunContext) -> StepResult:
         refused = list_refusals(con, as_of, project.consent)
         versions = read_tonight(con)
         known = _recall(con, versions, settings, as_of)
-        _read_lines(con, settings, as_of=as_of)
+        read_purchases(con, settings, as_of=as_of)
         levels = [
             recommend_level(
                 con, name, settings, as_of=as_of, refused=refused, known=known.get(name)
@@ -328,7 +270,7 @@ def recommend_level(
         refused: Table of who may not be profiled.
         known: Who ranks each list; None to hold the contests.
     """
-    bought = _read_level(con, level, settings, as_of=as_of)
+    bought = read_level(con, level, settings, as_of=as_of)
     name = f"recommend_{level}"
     if known is None:
         plan = ContestPlan(
@@ -345,7 +287,7 @@ def recommend_level(
         returned=f"{name}_returned",
     )
     lists = make_lists(log, models, known, shown)
-    words = {"reason": sentences.REASON, "sells": sentences.SELLS}
+    words = {"people": PEOPLE, "reason": sentences.REASON, "sells": sentences.SELLS}
     con.execute(
         _LISTS.format(refused=refused, lists=lists, **words),
         {"level": level, "length": settings.list_length},
@@ -384,23 +326,3 @@ def contest_rows(level: str, contest: Contest) -> list[tuple[object, ...]]:
         )
         for score in contest.scores
     ]
-
-
-def _read_lines(
-    con: duckdb.DuckDBPyConnection, settings: RecommendSettings, *, as_of: date
-) -> None:
-    con.execute(_PEOPLE)
-    con.execute(_LINES, {"business_date": as_of, "window_days": settings.window_days})
-
-
-def _read_level(
-    con: duckdb.DuckDBPyConnection, level: str, settings: RecommendSettings, *, as_of: date
-) -> str:
-    words = {"level": level, "item": LEVELS[level]}
-    con.execute(_BOUGHT.format(**words))
-    con.execute(_RETURNED.format(**words))
-    con.execute(
-        _OFFERED.format(**words),
-        {"business_date": as_of, "in_range_days": settings.in_range_days},
-    )
-    return f"recommend_{level}_bought"
