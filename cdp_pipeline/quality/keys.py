@@ -13,6 +13,7 @@ import duckdb
 from cdp_pipeline.core.types import Severity
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.quality.results import CheckResult
+from cdp_pipeline.storage.keys import count_keys
 from cdp_pipeline.storage.warehouse import quote_column, quote_identifier
 
 KIND = "key"
@@ -39,9 +40,7 @@ def _check_key(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> list[CheckRes
     rows, incomplete = con.execute(
         f"select count(*), count(*) filter (where {missing}) from {table}"  # noqa: S608 - quoted
     ).fetchall()[0]
-    different = con.execute(
-        f"select count(*) from (select distinct {', '.join(columns)} from {table})"  # noqa: S608 - quoted
-    ).fetchall()[0][0]
+    different = count_keys(con, spec.full_name, spec.header.key, rows=rows)
     return [
         _result(spec, "key_unique", rows, rows - different),
         _result(spec, "key_not_null", rows, incomplete),

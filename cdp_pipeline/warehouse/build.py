@@ -19,13 +19,12 @@ from cdp_pipeline.privacy.retention import apply_retention
 from cdp_pipeline.project.lineage import find_tables, sort_by_lineage
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.keys import count_keys
 from cdp_pipeline.storage.warehouse import (
     create_table,
     declare_table,
-    fetch_value,
     open_build,
     quote_column,
-    quote_identifier,
 )
 from cdp_pipeline.warehouse.increment import Increment, apply_changes, check_declaration
 from cdp_pipeline.warehouse.named_queries import create_query_views
@@ -249,12 +248,7 @@ def _is_python(spec: TableSpec, layer: str) -> bool:
 
 
 def _hold_key(con: duckdb.DuckDBPyConnection, spec: TableSpec, count: int) -> None:
-    key = ", ".join(quote_column(column) for column in spec.header.key)
-    table = quote_identifier(spec.full_name)
-    distinct = fetch_value(
-        con,
-        f"select count(*) from (select distinct {key} from {table})",  # noqa: S608 - quoted
-    )
+    distinct = count_keys(con, spec.full_name, spec.header.key, rows=count)
     if distinct != count:
         raise WarehouseError(
             f"{spec.full_name} has {count} rows but {distinct} different keys "
