@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdp_pipeline.storage.keys import count_keys
+
+PART = st.one_of(st.none(), st.text(max_size=2))
+
+
+@given(rows=st.lists(st.tuples(PART, PART), max_size=30))
+def test_different_keys_are_counted_exactly(rows: list[tuple[str | None, str | None]]) -> None:
+    with duckdb.connect() as con:
+        con.execute("create table main.held (a varchar, b varchar)")
+        if rows:
+            con.executemany("insert into main.held values (?, ?)", rows)
+        assert count_keys(con, "main.held", ["a", "b"], rows=len(rows)) == len(set(rows))
+
+
+@pytest.mark.parametrize("rows", [[("a", "b")], [("a", "b"), ("a", "b")]])
+def test_keys_are_compared_only_where_hashes_repeat(
+    rows: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def answer(_: object, sql: str) -> int:
+        asked.append(sql)
+        return 1
+
+    monkeypatch.setattr("cdp_pipeline.storage.keys.fetch_value", answer)
+    with duckdb.connect() as con:
+        assert count_keys(con, "main.held", ["a"], rows=len(rows)) == 1
+    assert len(asked) == len(rows)
