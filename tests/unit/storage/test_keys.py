@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp_pipeline.storage.keys import count_keys
@@ -10,6 +10,7 @@ from cdp_pipeline.storage.keys import count_keys
 PART = st.one_of(st.none(), st.text(max_size=2))
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.tuples(PART, PART), max_size=30))
 def test_different_keys_are_counted_exactly(rows: list[tuple[str | None, str | None]]) -> None:
     with duckdb.connect() as con:
