@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cdp_pipeline.project.contracts import Column
 from cdp_pipeline.project.layout import Delivery
-from cdp_pipeline.storage.warehouse import quote_literal
+from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
 EARLIEST, LATEST = "1900-01-01", "2199-12-31"
 """Dates outside are slips of the pen, whatever the column."""
@@ -86,6 +86,11 @@ class Casting:
     clean: str
     typed: str
     wrong: str
+
+
+def text_name(name: str) -> str:
+    """Return SQL that names the clean text of a column."""
+    return quote_column(f"_text_{name}")
 
 
 def cast_column(

@@ -14,14 +14,21 @@ from datetime import date
 import duckdb
 
 from cdp_pipeline.core.types import Severity
-from cdp_pipeline.ingest import cards, repeated_keys
-from cdp_pipeline.ingest.casting import MEANINGS, Casting, DeliveredText, cast_column
+from cdp_pipeline.ingest import cards, repeated_keys, totals
+from cdp_pipeline.ingest.casting import (
+    MEANINGS,
+    Casting,
+    DeliveredText,
+    cast_column,
+    text_name,
+)
 from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.records import LONG_LINE
 from cdp_pipeline.ingest.rejections import BLANK_RECORD, REPEATED_HEADER, RULED_LINE
 from cdp_pipeline.ingest.rejections import MEANINGS as MEANINGS_OF_REJECTED
 from cdp_pipeline.ingest.salvage import MAXIMUM_TEXT
+from cdp_pipeline.ingest.totals import Totals, find_totals
 from cdp_pipeline.project.checks import ROW_CHECKS, Check
 from cdp_pipeline.project.contracts import SQL_TYPES, SourceContract
 from cdp_pipeline.project.expressions import vet_predicate, vet_scalar
@@ -63,12 +70,14 @@ class Judgement:
         rules: What rows may break.
         file_id: Identity of the delivery.
         business_date: Its business date.
+        messages: Warnings for people.
     """
 
     select: str
     rules: tuple[Rule, ...]
     file_id: str
     business_date: date
+    messages: tuple[str, ...] = ()
 
 
 _NOT_A_RECORD = Rule(
@@ -99,28 +108,25 @@ def judge_rows(
     Raises:
         ConfigError: A check of the contract is not a predicate.
     """
+    cards.create_card_macros(con)
+    typed = _typed(reading, contract, file_id=file_id, business_date=business_date)
+    is_table = _is_table(contract, reading)
+    sums = find_totals(con, reading.path, contract, select=typed) if is_table else Totals()
     rules = (
         *([_TWOFOLD, _NOT_A_RECORD] if reading.is_nested else [_blank_record(contract, reading)]),
         *_repeated_header(reading),
+        *([Rule(totals.RULE, sums.predicate, totals.MEANING)] if sums.predicate else []),
         *_type_rules(contract, reading),
         *_text_rules(contract, reading),
         *_key_rules(contract),
         *(_check_rule(check, contract) for check in row_checks(contract)),
     )
-    cards.create_card_macros(con)
-    select = _judgement(reading, contract, rules, file_id=file_id, business_date=business_date)
-    return Judgement(select, rules, file_id, business_date)
+    select = _judgement(reading, contract, rules, typed=typed)
+    return Judgement(select, rules, file_id, business_date, sums.messages)
 
 
-def _judgement(
-    reading: Reading,
-    contract: SourceContract,
-    rules: Sequence[Rule],
-    *,
-    file_id: str,
-    business_date: date,
-) -> str:
-    """Return the statement that judges; its parameter is the file."""
+def _typed(reading: Reading, contract: SourceContract, *, file_id: str, business_date: date) -> str:
+    """Return a query of the rows with clean texts and values; its parameter is the file."""
     read = contract.read_columns
     castings = {
         name: _casting(
@@ -132,6 +138,18 @@ def _judgement(
         for name in read
     }
     typed = ", ".join(f"{c.typed} as {quote_column(name)}" for name, c in castings.items())
+    return (
+        f"select *{_computed(contract)} from ("  # noqa: S608 - vetted
+        f"select *, {typed}, {quote_literal(file_id)} as _file, "
+        f"date '{business_date.isoformat()}' as _business_date "
+        f"from {_clean_texts(reading, contract, castings)})"
+    )
+
+
+def _judgement(
+    reading: Reading, contract: SourceContract, rules: Sequence[Rule], *, typed: str
+) -> str:
+    """Return the statement that judges; its parameter is the file."""
     any_broken = " or ".join(f"({rule.broken})" for rule in rules)
     names = ", ".join(
         f"case when {rule.broken} then {quote_literal(rule.name)} end" for rule in rules
@@ -142,11 +160,7 @@ def _judgement(
         f"select {columns}, "  # noqa: S608 - vetted
         f"case when _is_broken then concat_ws(',', {names}) end as _rules, "
         f"case when _is_broken then cast({_delivered(reading, contract)} as varchar) end as _raw "
-        f"from (select *, coalesce({any_broken}, false) as _is_broken from ("
-        f"select *{_computed(contract)} from ("
-        f"select *, {typed}, {quote_literal(file_id)} as _file, "
-        f"date '{business_date.isoformat()}' as _business_date "
-        f"from {_clean_texts(reading, contract, castings)})))"
+        f"from (select *, coalesce({any_broken}, false) as _is_broken from ({typed}))"
         f"{' order by _row' if contract.delivery.fill_down else ''}"
     )
 
@@ -155,7 +169,7 @@ def _clean_texts(
     reading: Reading, contract: SourceContract, castings: Mapping[str, Casting]
 ) -> str:
     """Return a relation of the clean texts, filled down where the contract says so."""
-    clean = ", ".join(f"{c.clean} as {_text_name(name)}" for name, c in castings.items())
+    clean = ", ".join(f"{c.clean} as {text_name(name)}" for name, c in castings.items())
     kept = ["_text", "_is_twofold"] if reading.is_nested else []
     kept += (
         ["_item", "_is_first"]
@@ -166,16 +180,16 @@ def _clean_texts(
     filled = contract.delivery.fill_down
     if filled is None:
         return relation
-    together = _text_name(filled.by or "")
+    together = text_name(filled.by or "")
     marks = "*, row_number() over () as _row"
     relation = f"(select {marks} from {relation})"  # noqa: S608 - quoted
     if filled.starts:
         together = "_group"
-        starts = f"count({_text_name(filled.starts)}) over (order by _row)"
+        starts = f"count({text_name(filled.starts)}) over (order by _row)"
         relation = f"(select *, {starts} as _group from {relation})"  # noqa: S608 - quoted
     values = ", ".join(
-        f"coalesce({_text_name(name)}, last_value({_text_name(name)} ignore nulls) over ("
-        f"partition by {together} order by _row rows unbounded preceding)) as {_text_name(name)}"
+        f"coalesce({text_name(name)}, last_value({text_name(name)} ignore nulls) over ("
+        f"partition by {together} order by _row rows unbounded preceding)) as {text_name(name)}"
         for name in filled.columns
     )
     return f"(select * replace ({values}) from {relation})"  # noqa: S608 - quoted
@@ -220,7 +234,7 @@ def _casting(
         contract.columns[name],
         contract.delivery,
         text=DeliveredText(raw, is_padded=is_padded),
-        clean=_text_name(name),
+        clean=text_name(name),
         value=quote_column(name),
         is_key=name in contract.load.key,
     )
@@ -249,19 +263,22 @@ def check_columns(contract: SourceContract) -> dict[str, str]:
     return {**types, "_file": "varchar", "_item": "bigint", "_business_date": "date"}
 
 
+def _is_table(contract: SourceContract, reading: Reading) -> bool:
+    return contract.delivery.format in {"csv", "excel"} and reading.width > 1
+
+
 def _blank_record(contract: SourceContract, reading: Reading) -> Rule:
-    texts = ", ".join(_text_name(name) for name in contract.read_columns)
-    is_table = contract.delivery.format in {"csv", "excel"} and reading.width > 1
-    first = _text_name(next(iter(contract.read_columns)))
+    texts = ", ".join(text_name(name) for name in contract.read_columns)
+    first = text_name(next(iter(contract.read_columns)))
     ruled = f"regexp_full_match(concat_ws('', {texts}), '{RULED_LINE}')"
     is_ruled = f"case when starts_with({first}, '--') then {ruled} else false end"
-    blank = f"coalesce({texts}) is null or {is_ruled}" if is_table else "false"
+    blank = f"coalesce({texts}) is null or {is_ruled}" if _is_table(contract, reading) else "false"
     return Rule(BLANK_RECORD, blank, MEANINGS_OF_REJECTED[BLANK_RECORD])
 
 
 def _repeated_header(reading: Reading) -> list[Rule]:
     found = [
-        f"{_text_name(name)} = {quote_literal(header.strip())}"
+        f"{text_name(name)} = {quote_literal(header.strip())}"
         for name, header in list(reading.headers.items())[:_MOST_HEADERS]
     ]
     if not found:
@@ -269,13 +286,9 @@ def _repeated_header(reading: Reading) -> list[Rule]:
     return [Rule(REPEATED_HEADER, " and ".join(found), MEANINGS_OF_REJECTED[REPEATED_HEADER])]
 
 
-def _text_name(name: str) -> str:
-    return quote_column(f"_text_{name}")
-
-
 def _kept_text(name: str, contract: SourceContract) -> str:
     """Return SQL of the text that the quarantine keeps of a column."""
-    text = f"left({_text_name(name)}, {MAXIMUM_TEXT})"
+    text = f"left({text_name(name)}, {MAXIMUM_TEXT})"
     return f"without_card_numbers({text})" if _is_free_text(name, contract) else text
 
 
@@ -284,7 +297,7 @@ def _is_free_text(name: str, contract: SourceContract) -> bool:
 
 
 def _text_rules(contract: SourceContract, reading: Reading) -> list[Rule]:
-    texts = [_text_name(name) for name in contract.read_columns]
+    texts = [text_name(name) for name in contract.read_columns]
     rules: list[Rule] = []
     if reading.has_long_fields:
         length = " or ".join(f"strlen({text}) > {MAXIMUM_FIELD_BYTES}" for text in texts)
@@ -293,7 +306,7 @@ def _text_rules(contract: SourceContract, reading: Reading) -> list[Rule]:
         mark = "chr(0)" if reading.is_nested else quote_literal(NUL_MARK)  # JSON may spell it
         nul = " or ".join(f"contains({text}, {mark})" for text in texts)
         rules.append(Rule("nul_character", nul, "a field holds a NUL character"))
-    free = [_text_name(name) for name in contract.read_columns if _is_free_text(name, contract)]
+    free = [text_name(name) for name in contract.read_columns if _is_free_text(name, contract)]
     if free:
         broken = " or ".join(f"has_card_number({text})" for text in free)
         rules.append(Rule(cards.RULE, broken, cards.MEANING))

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from cdp_pipeline.ingest import totals
 from cdp_pipeline.ingest.line_numbers import (
     LineNumbers,
     Walk,
@@ -47,8 +48,9 @@ ruled under a header; they harm nobody."""
 REPEATED_HEADER = "repeated_header"
 """Rule of rows that are the header once more, as where files or pages were put together."""
 
-HARMLESS = {BLANK_RECORD, REPEATED_HEADER}
-"""Rules of rows that hold no data: however many there are, they condemn no file."""
+HARMLESS = {BLANK_RECORD, REPEATED_HEADER, totals.RULE}
+"""Rules of rows that hold no data of their own: however many there are, they condemn no file, and
+what a sender states about it leaves them out."""
 
 RULED_LINE = "-[-+|: ]+"
 

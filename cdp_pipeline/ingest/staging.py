@@ -244,7 +244,8 @@ class _Staging:
             )
         if counts:
             _write_quarantine(con, self.delivery, meanings, self.places.quarantine)
-        messages = (*reading.messages, *said, *unknown_values(con, self.contract))
+        found = (*reading.messages, *judgement.messages, *said)
+        messages = (*found, *unknown_values(con, self.contract))
         if not records:
             messages = (*messages, "the file holds no records")
         return StagedFile(

@@ -5,14 +5,10 @@ Lines of sums after the last record are the dialect's business.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-_TOTAL = re.compile(
-    r"\W*((grand|sub|store|day|page)?[ _-]?totals?|zwischensumme|summe|gesamt\w*|suma|somme|"
-    r"sous-total|totale|totaal|subtotaal)\b|\*+\s*$",
-    re.IGNORECASE,
-)
+from cdp_pipeline.ingest.totals import says_totals
+
 _MOST_SHARE = 0.5
 
 
@@ -29,7 +25,7 @@ def find_totals(records: Sequence[Sequence[str]], *, width: int) -> tuple[frozen
         rows = frozenset(
             number
             for number, fields in enumerate(records)
-            if len(fields) == width and _TOTAL.match(fields[word].strip())
+            if len(fields) == width and says_totals(fields[word])
         )
         if not rows or len(rows) > _MOST_SHARE * len(records):
             continue
