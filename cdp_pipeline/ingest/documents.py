@@ -181,7 +181,8 @@ def array_to_documents(source: Path, documents: Documents, *, place: Sequence[st
         if not found:
             raise RefusedError(
                 f"it holds no array {'.'.join(place) or 'at its root'}",
-                hint="Set `records:` to the path of the array of records.",
+                hint="Set `records:` to the path of the array of records; if each column is an "
+                "array, have one object written for each record (pandas: orient='records').",
             )
 
 

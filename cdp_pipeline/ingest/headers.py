@@ -88,7 +88,7 @@ def read_header(path: Path, contract: SourceContract) -> Header:
             "its first line is not UTF-8 text",
             hint="Set `encoding:` to what the sender writes, such as cp1252.",
         ) from error
-    fields = split_fields(text.rstrip("\r\n"), written.delimiter, written.quote)
+    fields = split_fields(text.rstrip("\r\n"), written.delimiter, written.quote, skips_blanks=True)
     if len(fields) > MAXIMUM_COLUMNS:
         raise RefusedError(
             f"it has {len(fields)} columns; {MAXIMUM_COLUMNS} are allowed",
@@ -125,7 +125,7 @@ def _first_fields(text: bytes, written: Delivery) -> list[list[str]]:
         try:
             record = _first_record(rest, written.quote)
             line = record.decode("utf-8").rstrip("\r\n")
-            found.append(split_fields(line, written.delimiter, written.quote))
+            found.append(split_fields(line, written.delimiter, written.quote, skips_blanks=True))
         except (RefusedError, UnicodeDecodeError):
             return []
         rest = rest[len(record) :]
@@ -141,8 +141,14 @@ def _first_record(text: bytes, quote: str) -> bytes:
     return text if position < 0 else text[: position + 1]
 
 
-def split_fields(text: str, delimiter: str, quote: str) -> list[str]:
+def split_fields(text: str, delimiter: str, quote: str, *, skips_blanks: bool = False) -> list[str]:
     """Return the fields of one record.
+
+    Args:
+        text: The record.
+        delimiter: Separator.
+        quote: Quote; empty for none.
+        skips_blanks: Whether blanks may stand between a separator and a quote, as DuckDB allows.
 
     >>> split_fields('a,"b,c"', ",", '"')
     ['a', 'b,c']
@@ -151,7 +157,8 @@ def split_fields(text: str, delimiter: str, quote: str) -> list[str]:
         return text.split(delimiter)
     if len(delimiter) > 1:
         return _split_wide(text, delimiter, quote)
-    rows = csv.reader([text], delimiter=delimiter, quotechar=quote)
+    skips_blanks = skips_blanks and not delimiter.isspace()
+    rows = csv.reader([text], delimiter=delimiter, quotechar=quote, skipinitialspace=skips_blanks)
     try:
         return next(rows, [])
     except csv.Error as error:

@@ -15,10 +15,7 @@ from typing import Any
 
 import duckdb
 
-from cdp_pipeline.ingest.documents import (
-    Documents,
-    array_to_documents,
-)
+from cdp_pipeline.ingest.documents import LARGEST_VALUE, Documents, array_to_documents
 from cdp_pipeline.ingest.headers import map_names, plain_name, refuse_missing, spellings
 from cdp_pipeline.ingest.inflation import is_compressed, read_chunks
 from cdp_pipeline.ingest.json_sql import array_path, paths_of, record_relation
@@ -30,6 +27,7 @@ from cdp_pipeline.ingest.records import count_records
 from cdp_pipeline.ingest.refusal import RefusedError, is_of_machine
 from cdp_pipeline.ingest.sequences import SAMPLE_BYTES, is_sequence, sequence_to_documents
 from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.record_paths import Step
 from cdp_pipeline.storage.warehouse import quote_column
 
 _NO_DELIMITER = "\x1f"
@@ -57,8 +55,10 @@ def open_lines(text: PlainText, contract: SourceContract, scratch: Path) -> Read
     if array or is_sequence(head):
         documents = Documents(scratch / "documents.txt", array)
         sequence_to_documents(text.path, documents, first_line=text.first_line)
+        _refuse_columns(_first_records(documents.path), contract)
         return replace(_open_documents(documents, contract), has_nul=text.has_nul)
     first = _first_records(text.path)
+    _refuse_columns(first or _first_line(text.path), contract)
     messages = _look_into_records(first, contract)
     count = count_records(text.path, start=0, quote="")
     relation, texts = record_relation(_LINES, contract, first=first)
@@ -133,6 +133,41 @@ def _first_records(path: Path) -> list[dict[str, Any]]:
             continue
         found += [document] if isinstance(document, dict) else []
     return found
+
+
+def _first_line(path: Path) -> list[dict[str, Any]]:
+    """Return the record in a first line that is longer than the head of a text."""
+    with path.open("rb") as stream:
+        line = stream.readline(LARGEST_VALUE)
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return []
+    return [document] if isinstance(document, dict) else []
+
+
+def _refuse_columns(records: Sequence[Mapping[str, Any]], contract: SourceContract) -> None:
+    """Refuse a text whose one object lists the values of each column.
+
+    Raises:
+        RefusedError: Its key, or else each column, is a list where one value belongs.
+    """
+    record = records[0] if len(records) == 1 else {}
+    plain = {
+        name: record[steps[0].name]
+        for name, paths in paths_of(contract).items()
+        for steps in paths
+        if len(steps) == 1 and steps[0] == Step(steps[0].name) and steps[0].name in record
+    }
+    key = [plain[name] for name in contract.load.key if name in plain]
+    values = key or list(plain.values())
+    if not values or not all(isinstance(value, list | dict) for value in values):
+        return
+    if key or len(values) > len({len(value) for value in values}) == 1:
+        raise RefusedError(
+            "it lists its columns one after another, not its records",
+            hint="Have one object written for each record (pandas: orient='records').",
+        )
 
 
 def _look_into_records(

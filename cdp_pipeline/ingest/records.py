@@ -133,7 +133,7 @@ def locate_exactly(path: Path, *, start: int, delimiter: str, quote: str) -> Ite
     with path.open("rb") as raw:
         raw.seek(start)
         lines = (part.decode("utf-8", "replace") for part in raw)
-        reader = csv.reader(lines, delimiter=delimiter, quotechar=quote)
+        reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, skipinitialspace=True)
         for fields in reader:
             if fields:
                 found.append(line)

@@ -88,7 +88,13 @@ def _closes(line: bytes, written: Delivery) -> bool:
         return True
     text = line.decode("utf-8", "replace")
     try:
-        rows = csv.reader([text], delimiter=written.delimiter, quotechar=written.quote, strict=True)
+        rows = csv.reader(
+            [text],
+            delimiter=written.delimiter,
+            quotechar=written.quote,
+            skipinitialspace=True,  # DuckDB takes a quote behind a blank for one
+            strict=True,
+        )
         list(rows)
     except csv.Error:
         return False

@@ -408,3 +408,30 @@ def test_printed_texts_that_break_off_are_refused_with_the_line(stage: Stage) ->
     outcome = stage(data, make_contract({"id": {}}, delivery={"format": "jsonl"}), name="a.jsonl")
     assert outcome.status == "refused"
     assert "line 4" in outcome.notes.reason
+
+
+@pytest.mark.parametrize("key", [["id"], ["_file", "_line"]])
+@pytest.mark.parametrize(
+    "listed",
+    [
+        {"id": ["A1", "A2"], "name": ["x", None]},
+        {"id": {"0": "A1", "1": "A2"}, "name": {"0": "x", "1": None}},
+        {"id": [f"A{number}" for number in range(9000)], "name": ["x"] * 9000},
+    ],
+)
+def test_json_that_lists_its_columns_is_refused(
+    stage: Stage, listed: dict[str, Any], key: list[str]
+) -> None:
+    load = {"mode": "append", "key": key}
+    columns: dict[str, Any] = {"id": {}, "name": {}}
+    for form in ("jsonl", "json"):
+        contract = make_contract(columns, delivery={"format": form}, load=load)
+        outcome = stage(json.dumps(listed).encode(), contract, name="orders.json")
+        assert outcome.status == "refused"
+        assert "orient='records'" in outcome.notes.reason
+
+
+def test_a_single_record_may_hold_a_list(stage: Stage) -> None:
+    contract = make_contract({"id": {}, "tags": {}}, delivery={"format": "jsonl"})
+    outcome = stage(b'{"id": "A1", "tags": ["new", "vip"]}\n', contract, name="orders.jsonl")
+    assert [row["tags"] for row in outcome.rows] == ['["new","vip"]']
