@@ -6,7 +6,6 @@ here. ``execute_step`` is shared by both.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -22,7 +21,7 @@ from cdp_pipeline.core.errors import CdpError, ConfigError
 from cdp_pipeline.orchestration.failures import explain_crash
 from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.steps import nightly_graph
-from cdp_pipeline.storage.files import read_json, write_json
+from cdp_pipeline.storage.files import read_json, remove_folder, write_json
 from cdp_pipeline.storage.leftovers import clear_leftovers
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
@@ -152,7 +151,7 @@ def run_night(
             _run_steps(context, graph, steps, outcome, mode)
         write_json(paths.run / "manifest.json", outcome.as_dict())
         if outcome.status in {"published", "unchanged"}:
-            shutil.rmtree(paths.work, ignore_errors=True)
+            remove_folder(paths.work)
     return outcome
 
 
@@ -167,8 +166,7 @@ class _Mode:
 
 
 def _start_afresh(paths: DataPaths) -> None:
-    if paths.work.exists():
-        shutil.rmtree(paths.work)
+    remove_folder(paths.work)  # half of it would be resumed as if it were whole
     paths.ensure(paths.work)
 
 

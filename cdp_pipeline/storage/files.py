@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-_DRAFTS = (".tmp", ".new", ".part", ".erasing", ".sealing", ".link")
+_DRAFTS = (".tmp", ".new", ".part", ".erasing", ".sealing", ".link", ".gone")
 """What hidden names of files and folders end in that are not whole yet."""
 
 
@@ -71,6 +71,18 @@ def remove_drafts(folders: Iterable[Path], pattern: str = "**/.*") -> int:
                 _remove(path)
                 found += 1
     return found
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder, if it is there, so that a crash leaves all of it under its name or nothing.
+
+    What a crash leaves beside it is a draft.
+    """
+    gone = folder.with_name(f".{folder.name}.gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    if folder.exists():
+        folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _remove(path: Path) -> None:

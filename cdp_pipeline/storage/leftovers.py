@@ -24,7 +24,7 @@ def clear_leftovers(paths: DataPaths) -> int:
     Only under the lock: what a living process works with looks the same.
     """
     found = remove_drafts(paths.written)
-    found += remove_drafts([paths.data_dir, paths.warehouse], ".*")
+    found += remove_drafts([paths.data_dir, paths.warehouse, paths.data_dir / "work"], ".*")
     found += remove_drafts([paths.landing], SHOWING)
     found += len(list(paths.versions.glob(f"{ROTATING}*")))
     found += paths.rotation.is_dir()

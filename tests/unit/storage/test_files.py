@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cdp_pipeline.storage.files import remove_drafts, write_json
+from cdp_pipeline.storage.files import remove_drafts, remove_folder, write_json
 from tests.dying import dies_within
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -37,3 +37,22 @@ def test_only_hidden_drafts_are_deleted(tmp_path: Path) -> None:
         path.write_bytes(b"x")
     assert remove_drafts([tmp_path]) == 2
     assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+def test_a_folder_goes_as_a_whole_wherever_its_remover_dies(tmp_path: Path) -> None:
+    folder = tmp_path / "work" / "night-2026-11-20"
+    names = {"done/discover.json", "plan.json", "tree/a.parquet"}
+    died = 0
+    for at in range(1, 20):
+        for name in names:
+            write_json(folder / name, {})
+        is_dead = dies_within(lambda: remove_folder(folder), at)
+        left = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+        assert left in (names, set())
+        remove_drafts([tmp_path])
+        assert [p.name for p in (tmp_path / "work").iterdir()] in ([], [folder.name])
+        died += is_dead
+        if not is_dead:
+            break
+    assert died > 1
+    remove_folder(folder)  # nothing is there: nothing to do
