@@ -17,7 +17,9 @@ from cdp_pipeline.cli.value import (
     check_places,
     read_day,
     read_order,
+    say_if_future,
 )
+from cdp_pipeline.core.wording import counted
 
 if TYPE_CHECKING:
     from cdp_pipeline.features.recommend.files import RecommendResult
@@ -68,14 +70,17 @@ def recommend(  # noqa: PLR0913 - one parameter an option
     )
     write_table(found.lists, out)
     write_text(render_recommendations(found), page)
+    if date:
+        say_if_future(found.read.as_of)
     output.write_json(found.as_dict()) if as_json else _show(found, out, page)
 
 
 def _show(found: RecommendResult, out: Path, page: Path) -> None:
     read = found.read
     output.write(
-        f"{read.file}: {read.used_rows:,} of {read.rows:,} rows, {read.customers:,} customers, "
-        f"{read.items:,} items, {read.baskets:,} baskets up to {read.as_of}"
+        f"{read.file}: {read.used_rows:,} of {counted(read.rows, 'row')}, "
+        f"{counted(read.customers, 'customer')}, {counted(read.items, 'item')}, "
+        f"{counted(read.baskets, 'basket')} up to {read.as_of}"
     )
     for note in read.notes:
         output.write(f"note: {note}")

@@ -11,7 +11,9 @@ import typer
 
 from cdp_pipeline.cli import output
 from cdp_pipeline.cli.app import JsonOption, app, parse_date
+from cdp_pipeline.core.context import Clock
 from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.core.wording import counted
 
 if TYPE_CHECKING:
     from cdp_pipeline.features.files.groups import GroupResult
@@ -140,6 +142,7 @@ def clv(  # noqa: PLR0913 - one parameter an option
     )
     write_table(found.customers, out)
     write_text(render_value(found), page)
+    say_if_future(found.read.as_of)
     output.write_json(found.as_dict()) if as_json else _show_value(found, out, page)
 
 
@@ -190,6 +193,7 @@ def rfm(  # noqa: PLR0913 - one parameter an option
     )
     write_table(found.customers if by else found.customers.drop_columns("part"), out)
     write_text(render_groups(found), page)
+    say_if_future(found.read.as_of)
     fixed = found.parts[0].thresholds if found.parts else None
     if save_thresholds and fixed:
         write_text(write_thresholds(fixed), save_thresholds)
@@ -199,8 +203,9 @@ def rfm(  # noqa: PLR0913 - one parameter an option
 def _show_groups(found: GroupResult, out: Path, page: Path) -> None:
     read = found.read
     output.write(
-        f"{read.file}: {read.used_rows:,} of {read.rows:,} rows, {read.customers:,} customers, "
-        f"{found.window_days} days up to {read.as_of}"
+        f"{read.file}: {read.used_rows:,} of {counted(read.rows, 'row')}, "
+        f"{counted(read.customers, 'customer')}, {counted(found.window_days, 'day')} up to "
+        f"{read.as_of}"
     )
     for note in found.notes:
         output.write(f"note: {note}")
@@ -244,6 +249,13 @@ def read_day(text: str | None, option: str) -> Date | None:
         raise ConfigError(error.message, where=option, hint=error.hint) from error
 
 
+def say_if_future(as_of: Date) -> None:
+    """Say that a file's last day has not come yet, as such a date is a slip more often than not."""
+    today = Clock().today("UTC")
+    if (as_of - today).days > 1:  # somewhere it is tomorrow already
+        output.say(f"the last day, {as_of}, has not come yet; if it is a slip, say --as-of {today}")
+
+
 def read_order(day_first: bool | None) -> Order | None:  # noqa: FBT001 - three states of a flag
     """Return how dates are written, as far as it was said."""
     if day_first is None:
@@ -254,11 +266,10 @@ def read_order(day_first: bool | None) -> Order | None:  # noqa: FBT001 - three 
 def _show_value(found: ValueResult, out: Path, page: Path) -> None:
     read, report = found.read, found.report
     output.write(
-        f"{read.file}: {read.used_rows:,} of {read.rows:,} rows, {read.customers:,} customers, "
-        f"{read.first_on} to {read.as_of}"
+        f"{read.file}: {read.used_rows:,} of {counted(read.rows, 'row')}, "
+        f"{counted(read.customers, 'customer')}, {read.first_on} to {read.as_of}"
     )
-    season = ", in the time of the store's season" if found.fit.clock.is_seasonal else ""
-    output.write(f"model: {found.fit.purchases.model}{season} ({found.fit.status})")
+    output.write(f"model: {found.model_in_words}")
     for total in found.totals:
         if total.interval:
             output.write(

@@ -34,7 +34,7 @@ tr.group td{font-weight:600;padding-top:16px}
 .used{color:var(--good);font-weight:600}.unused{color:var(--soft)}
 .bar{display:block;height:10px;background:var(--bar);border-radius:2px;min-width:2px}
 .minus{background:var(--bad)}
-td.b{width:34%}
+td.b{width:34%;min-width:48px}
 .note{border-left:3px solid var(--bar);padding:4px 12px;background:var(--tint)}
 @media (max-width:560px){main{padding:16px 14px 48px}td,th{padding-right:8px}td.b{width:22%}
 table{font-size:.85rem}}

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from cdp_pipeline.core.settings import EngineSettings, RfmSettings, Settings
+from cdp_pipeline.core.wording import counted
 from cdp_pipeline.features.files.days import build_days
 from cdp_pipeline.features.files.groups import (
     STATUS_WORDS,
@@ -144,9 +145,14 @@ def _group(
 def _note_parts(parts: list[Part], known: tuple[str, ...]) -> list[str]:
     notes = []
     for part in parts:
+        name = f"{part.name}: " if part.name is not None else ""
         if part.status != "ok":
-            name = f"{part.name}: " if part.name is not None else ""
             notes.append(f"{name}{STATUS_WORDS.get(part.status, part.status)}")
+        if part.without_purchase:
+            notes.append(
+                f"{name}{counted(part.without_purchase, 'customer')} kept no purchase, as all was "
+                "given back or cost nothing; all their scores are 1"
+            )
     if len(known) > MOST_PARTS:
         notes.append(f"only the {MOST_PARTS} largest of {len(known):,} parts are scored")
     return notes

@@ -26,7 +26,7 @@ STATUS_WORDS = {
     "short_history": "less than 180 days of history: scores mean little",
     "no_recent_sales": "nobody bought in the last 30 days: scores mean little",
     "few_repeaters": "nobody has three visits: frequency scores mean little",
-    "nobody_bought": "nobody kept a purchase within the window",
+    "nobody_bought": "nobody kept a purchase within the window: there is nothing to score by",
 }
 
 _CUSTOMERS = """
@@ -61,6 +61,13 @@ _SCORES = """
 select dimension, score, smallest::double as smallest, largest::double as largest, customer_count
 from features.rfm_thresholds
 order by dimension, score
+"""
+_STATUS = """
+select
+    min(rfm_status) as status,
+    count(*) as customers,
+    count(last_visit_on) as buyers,
+from features.rfm
 """
 _GRID = """
 select r_score, f_score, count(*) as customers, avg(monetary_amount)::double as amount
@@ -120,6 +127,7 @@ class Part:
         scores: What each score covers.
         grid: Customers by recency and frequency score.
         status: ``ok`` or why scores mean little.
+        without_purchase: Customers who kept nothing of what they bought; all their scores are 1.
     """
 
     name: str | None
@@ -128,6 +136,7 @@ class Part:
     scores: list[dict[str, Any]]
     grid: list[dict[str, Any]]
     status: str
+    without_purchase: int
 
 
 @dataclass(frozen=True)
@@ -248,7 +257,7 @@ def keep_thresholds(
 def collect_part(con: duckdb.DuckDBPyConnection, name: str | None) -> tuple[Part, pa.Table]:
     """Return the groups that ``features.rfm`` holds, and its customers."""
     steps = fetch_dicts(con, "select * from features.rfm_cutoffs")
-    status = fetch_dicts(con, "select min(rfm_status) as status from features.rfm")[0]["status"]
+    told = fetch_dicts(con, _STATUS)[0]
     con.execute("create or replace temp table collected as " + _CUSTOMERS, {"part": name})
     customers = con.sql("select * from collected").to_arrow_table()
     part = Part(
@@ -257,7 +266,8 @@ def collect_part(con: duckdb.DuckDBPyConnection, name: str | None) -> tuple[Part
         segments=[_plain(row) for row in fetch_dicts(con, _SEGMENTS)],
         scores=fetch_dicts(con, _SCORES),
         grid=fetch_dicts(con, _GRID),
-        status=status or "nobody_bought",
+        status=told["status"] if told["buyers"] else "nobody_bought",
+        without_purchase=told["customers"] - told["buyers"],
     )
     return part, customers
 

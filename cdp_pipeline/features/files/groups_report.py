@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from cdp_pipeline.core.page import draw_bar, draw_figures, draw_table, write_page
+from cdp_pipeline.core.wording import counted
 from cdp_pipeline.features.files.groups import GroupResult, Part
 
 _UNITS = {"recency": "days since", "frequency": "visit days", "monetary": "amount"}
@@ -19,12 +20,14 @@ _OUTSIDE = "not in the window"
 def render_groups(found: GroupResult) -> str:
     """Return the page."""
     read = found.read
-    title = f"{found.customers.num_rows:,} customers in groups by recency, frequency and money"
+    people = counted(found.customers.num_rows, "customer")
+    title = f"{people} in groups by recency, frequency and money"
     sections = [
         f"<h1>{escape(title)}</h1>",
         (
-            f'<p class="soft">{escape(read.file)}: {read.used_rows:,} of {read.rows:,} rows '
-            f"count; {found.window_days} days up to {read.as_of}, returns netted.</p>"
+            f'<p class="soft">{escape(read.file)}: {read.used_rows:,} of '
+            f"{counted(read.rows, 'row')}, {counted(found.window_days, 'day')} up to "
+            f"{read.as_of}, returns netted.</p>"
         ),
         draw_figures(
             [
@@ -43,6 +46,8 @@ def render_groups(found: GroupResult) -> str:
 
 def _part(part: Part, bins: int) -> str:
     name = f": {escape(part.name)}" if part.name is not None else ""
+    if not part.scores:  # nobody kept a purchase: there is nothing to score by
+        return _groups(part, name)
     return _groups(part, name) + _scores(part, name) + _grid(part, name, bins)
 
 
@@ -55,7 +60,7 @@ def _groups(part: Part, name: str) -> str:
             f"{group['customers']:,}",
             f"{group['customers'] / people:.1%}",
             draw_bar(group["customers"] / people),
-            f"{group['amount'] / amount:.1%}" if amount else "",
+            f"{group['amount'] / amount:.1%}" if amount > 0 else "",
             _number(group["recency_days"]),
             _number(group["frequency_count"], 1),
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from cdp_pipeline.core.errors import ConfigError, DataQualityError
+from cdp_pipeline.core.wording import counted
 from cdp_pipeline.features.files.transactions import (
     LARGEST_UNREADABLE_SHARE,
     date_sql,
@@ -171,13 +172,11 @@ def read_purchases(
     con.execute(_RETURNED, {"as_of": last})
     used = fetch_dicts(con, _USED)[0]
     if not used["used_rows"]:
-        raise ConfigError(
-            f"no purchase of a named customer up to {last}",
-            where=loaded.where,
-            hint="Check --customer, --item and --as-of.",
-        )
+        raise _nothing_bought(loaded, columns, last, named, counts["returned_rows"])
     if counts["without_customer"]:
         notes.append(f"{counts['without_customer']:,} rows name no customer and are left out")
+    if used["items"] == 1:
+        notes.append("there is one item only: nobody can discover another")
     return Purchases(
         file=path.name,
         **{name: counts[name] for name in _SHOWN_COUNTS},
@@ -234,3 +233,19 @@ def _refuse(loaded: Loaded, columns: ItemColumns, named: int, unreadable: int) -
             where=loaded.where,
             hint="Check --date and --quantity, or mend the rows.",
         )
+
+
+def _nothing_bought(
+    loaded: Loaded, columns: ItemColumns, last: date, named: int, returned: int
+) -> ConfigError:
+    if returned == named:
+        return ConfigError(
+            f"nothing was bought: all of {counted(named, 'row')} give goods back",
+            where=f"{loaded.where}: {columns.quantity}",
+            hint="A quantity above zero is a purchase; check --quantity, or leave it out.",
+        )
+    return ConfigError(
+        f"no purchase of a named customer up to {last}",
+        where=loaded.where,
+        hint="Check --customer, --item and --as-of.",
+    )

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from cdp_pipeline.core.settings import ClvSettings
+from cdp_pipeline.core.wording import counted
 from cdp_pipeline.features.backtest import BacktestPlan, BacktestReport, Fold, Result, backtest
 from cdp_pipeline.features.certainty import LEVEL, Interval
 from cdp_pipeline.features.clv import MODELS, train_winner
@@ -150,6 +151,14 @@ class ValueResult:
     report: BacktestReport
     totals: tuple[Total, ...]
     notes: tuple[str, ...]
+
+    @property
+    def model_in_words(self) -> str:
+        """The model that serves, or why none does."""
+        if self.fit.status == "not_enough_data":
+            return "none, as there is not enough data for a forecast"
+        season = ", in the time of the store's season" if self.fit.clock.is_seasonal else ""
+        return f"{self.fit.purchases.model}{season}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON: model, parameters, counts, totals, backtest."""
@@ -362,11 +371,16 @@ def _notes(found: ValueResult) -> list[str]:
         least = found.options.minimum_customers
         asked = f"{least:,} are needed" if buyers < least else "too few of them came on another day"
         notes.append(
-            f"not enough data for a forecast: {buyers:,} "
-            f"{'customer' if buyers == 1 else 'customers'} kept a purchase, {asked}"
+            f"not enough data for a forecast: {counted(buyers, 'customer')} kept a purchase, "
+            f"{asked}"
         )
     elif buyers < SOUND_CUSTOMERS:
         notes.append(f"{buyers:,} customers are few: below {SOUND_CUSTOMERS} figures are rough")
+    if empty := found.customers.column("visit_count").to_pylist().count(0):
+        notes.append(
+            f"{counted(empty, 'customer')} kept no purchase, as all was given back or cost "
+            "nothing: no forecast for them"
+        )
     if status == "nbd_fallback":
         notes.append(
             "nobody can be seen to leave, so everybody counts as a customer for good; "
@@ -374,11 +388,9 @@ def _notes(found: ValueResult) -> list[str]:
         )
     if status == "pooled_mean":
         notes.append("mean amounts hardly differ: everybody is expected to spend the same")
-    if found.report.verdict.beaten_by:
-        notes.append(
-            f"on past days the rule {found.report.verdict.beaten_by} was better than every model"
-        )
-    if not found.report.folds:
+    if rule := found.report.verdict.beaten_by:
+        notes.append(f"on past days the rule {rule} was better than every model")
+    if not found.report.folds and status != "not_enough_data":
         notes.append(f"no backtest: {found.report.reason}")
     return notes
 

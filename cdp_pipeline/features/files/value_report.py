@@ -11,12 +11,13 @@ from collections import Counter
 from html import escape
 
 from cdp_pipeline.core.page import draw_bar, draw_figures, draw_table, write_page
+from cdp_pipeline.core.wording import counted
 from cdp_pipeline.features.backtest import BacktestReport, Fold, Result
 from cdp_pipeline.features.certainty import Interval
 from cdp_pipeline.features.files.value import ValueResult
 from cdp_pipeline.features.totals import Total
 
-_STAGES = ("active", "cooling", "at_risk", "lapsed", "lost")
+_STAGES = ("active", "cooling", "at_risk", "lapsed", "lost", "prospect")
 _TENTHS = 10
 _RULES = {
     "last_horizon": "as often as in the days before",
@@ -40,12 +41,12 @@ def render_value(found: ValueResult) -> str:
     sections = [
         f"<h1>{escape(_headline(found))}</h1>",
         (
-            f'<p class="soft">{escape(read.file)}: {read.used_rows:,} of {read.rows:,} rows '
-            f"count, {read.first_on} to {read.as_of}.</p>"
+            f'<p class="soft">{escape(read.file)}: {read.used_rows:,} of '
+            f"{counted(read.rows, 'row')}, {read.first_on} to {read.as_of}.</p>"
         ),
         _figures(found),
         *(f'<p class="note">{escape(note)}</p>' for note in found.notes),
-        _proof(found.report),
+        _proof(found),
         _contest(found.report),
         _calibration(found.report),
         _tenths(found),
@@ -62,18 +63,19 @@ def _headline(found: ValueResult) -> str:
     if visits.interval is None or amount.interval is None:
         return "Not enough data for a forecast"
     return (
-        f"{found.customers.num_rows:,} customers will make {visits.expected:,.0f} visits and spend "
+        f"{counted(found.customers.num_rows, 'customer')} will make {visits.expected:,.0f} visits "
+        f"and spend "
         f"{amount.expected:,.0f} in the next {found.options.horizon_days} days"
     )
 
 
 def _figures(found: ValueResult) -> str:
+    has_model = found.fit.status != "not_enough_data"
     season = ", seasonal" if found.fit.clock.is_seasonal else ""
     held, asked = found.report.coverage
     shown = [
         ("customers", f"{found.customers.num_rows:,}"),
-        ("model", escape(found.fit.purchases.model + season)),
-        ("state of the models", escape(found.fit.status.replace("_", " "))),
+        ("model", escape(found.fit.purchases.model + season) if has_model else "none"),
     ]
     for total in found.totals:
         if total.interval and total.quantity in {"visits", "amount"}:
@@ -81,7 +83,7 @@ def _figures(found: ValueResult) -> str:
             shown.append((f"{total.quantity}, nine times in ten", _range(total.interval)))
     if asked:
         shown.append(("past totals within their range", f"{held} of {asked}"))
-    basis = "".join(f"<p>{escape(_sentence(total))}</p>" for total in found.totals[:1])
+    basis = "".join(f"<p>{escape(_sentence(total))}</p>" for total in found.totals[:1] if has_model)
     return draw_figures(shown) + basis
 
 
@@ -94,8 +96,10 @@ def _sentence(total: Total) -> str:
     )
 
 
-def _proof(report: BacktestReport) -> str:
-    title = "<h2>Would it have been right?</h2>"
+def _proof(found: ValueResult) -> str:
+    title, report = "<h2>Would it have been right?</h2>", found.report
+    if found.fit.status == "not_enough_data":
+        return f"{title}<p>There is no forecast to test.</p>"
     if not report.folds:
         return f"{title}<p>History does not allow a test: {escape(report.reason)}.</p>"
     rows = []
@@ -230,12 +234,13 @@ def _lifecycle(found: ValueResult) -> str:
     ):
         amounts[stage] = amounts.get(stage, 0.0) + float(amount or 0)
     most = max(stages.values(), default=1)
+    has_model = found.fit.status != "not_enough_data"
     rows = [
         (
-            stage.replace("_", " "),
+            "nothing kept" if stage == "prospect" else stage.replace("_", " "),
             f"{stages[stage]:,}",
             draw_bar(stages[stage] / most),
-            f"{amounts[stage]:,.0f}",
+            f"{amounts[stage]:,.0f}" if has_model else "",
         )
         for stage in _STAGES
         if stages[stage]

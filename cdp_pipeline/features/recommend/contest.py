@@ -22,6 +22,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from cdp_pipeline.core.wording import counted
 from cdp_pipeline.features.recommend.log import (
     Batch,
     Numbers,
@@ -353,5 +354,6 @@ def _gain(one: NDArray[np.float64], two: NDArray[np.float64]) -> tuple[float, fl
 def _undecided(list_name: ListName, judged: int, plan: ContestPlan) -> Contest:
     fallback = {"buy_again": "own_share", "discover": "popular"}[list_name]
     winner = next(r for r in RANKERS[list_name] if r.name == fallback)
-    reason = f"{judged} customers with a basket to hold back, {plan.minimum_customers} are needed"
+    people = counted(judged, "customer")
+    reason = f"{people} with a basket to hold back, {plan.minimum_customers} are needed"
     return Contest(list_name, winner, (), reason)

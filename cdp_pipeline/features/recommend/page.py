@@ -9,6 +9,7 @@ from __future__ import annotations
 from html import escape
 
 from cdp_pipeline.core.page import draw_bar, draw_figures, draw_table, write_page
+from cdp_pipeline.core.wording import counted
 from cdp_pipeline.features.recommend.contest import LENGTH, Contest
 from cdp_pipeline.features.recommend.files import RecommendResult
 from cdp_pipeline.features.recommend.ranking import ListName
@@ -24,10 +25,10 @@ def render_recommendations(found: RecommendResult) -> str:
     """Return the page."""
     read = found.read
     sections = [
-        f"<h1>What {read.customers:,} customers will want next</h1>",
+        f"<h1>What {counted(read.customers, 'customer')} will want next</h1>",
         (
-            f'<p class="soft">{escape(read.file)}: {read.used_rows:,} of {read.rows:,} rows count, '
-            f"up to {read.as_of}.</p>"
+            f'<p class="soft">{escape(read.file)}: {read.used_rows:,} of '
+            f"{counted(read.rows, 'row')}, up to {read.as_of}.</p>"
         ),
         draw_figures(
             [
