@@ -15,6 +15,7 @@ import numpy as np
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.ingest.inflation import CHUNK, is_compressed, read_chunks
+from cdp_pipeline.ingest.mixed_lines import write_mended
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.project.layout import Delivery as Format
 
@@ -57,12 +58,14 @@ class PlainText:
         first_line: Line of the delivered file on which the text begins, from 1.
         has_nul: Whether NUL bytes were replaced by ``NUL_MARK``.
         margins: Preamble and trailer, a line break between them.
+        messages: Warnings for people.
     """
 
     path: Path
     first_line: int = 1
     has_nul: bool = False
     margins: str = ""
+    messages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,17 +95,13 @@ def prepare_text(path: Path, written: Format, scratch: Path) -> PlainText:
     """
     head = b"".join(_first(read_chunks(path)))
     _refuse_other_formats(head, written)
-    text = path
-    decoder = _decoder(written.encoding)
-    if is_compressed(path) or decoder:
-        text = scratch / "decoded.txt"
-        _write(text, _decode(read_chunks(path), decoder, written.encoding))
+    text, messages = _decoded(path, written, scratch)
     marks = _measure(text)
     start, end = _body(text, written)
     end = _before_end_mark(text, start, end)
     is_whole = start == 0 and end == text.stat().st_size
     if is_whole and not marks.nul and not marks.has_odd_ends:
-        return PlainText(text)
+        return PlainText(text, messages=messages)
     target = scratch / "plain.txt"
     quote = written.quote if written.format == "csv" else ""
     chunks = _without_nul(_slice(text, start, end))
@@ -112,7 +111,22 @@ def prepare_text(path: Path, written: Format, scratch: Path) -> PlainText:
         first_line=written.skip_lines + 1,
         has_nul=marks.nul > 0,
         margins=_margins(text, start, end),
+        messages=messages,
     )
+
+
+def _decoded(path: Path, written: Format, scratch: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return a delivery as UTF-8, itself if it is that already, and warnings."""
+    decoder = _decoder(written.encoding)
+    target = scratch / "decoded.txt"
+    if other := written.fallback_encoding:
+        count = write_mended(read_chunks(path), other, target=target)
+        said = f"lines that are not UTF-8 and were read as {other}: {count}"
+        return target, (said,) if count else ()
+    if not is_compressed(path) and decoder is None:
+        return path, ()
+    _write(target, _decode(read_chunks(path), decoder, written.encoding))
+    return target, ()
 
 
 def _first(chunks: Iterator[bytes]) -> Iterator[bytes]:

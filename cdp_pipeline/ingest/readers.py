@@ -58,7 +58,8 @@ def open_reading(
         return _open_sheet(path, contract, scratch)
     text = prepare_text(path, written, scratch)
     openers = {"jsonl": open_lines, "json": open_array, "csv": _open_csv}
-    return replace(openers[written.format](text, contract, scratch), margins=text.margins)
+    reading = openers[written.format](text, contract, scratch)
+    return replace(reading, margins=text.margins, messages=(*text.messages, *reading.messages))
 
 
 def _open_sheet(path: Path, contract: SourceContract, scratch: Path) -> Reading:

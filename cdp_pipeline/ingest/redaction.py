@@ -53,7 +53,7 @@ def redact_delivery(
         return None
     if delivery.format == "csv" and is_detaching and not is_simple:
         return None
-    if delivery.format == "jsonl" and is_sequence(_head(path)):
+    if delivery.format == "jsonl" and (delivery.fallback_encoding or is_sequence(_head(path))):
         return None
     encoding = delivery.encoding if delivery.format == "csv" else "utf-8"
     redact = _redact_table if delivery.format == "csv" else _redact_objects

@@ -271,8 +271,8 @@ class _Staging:
         hint += f"Column {look}." if look else _MEND
         if rule == "not_utf8":
             hint = (
-                "If all of it is Windows-1252, set `encoding: cp1252`; if some lines are UTF-8, "
-                "have it sent again in one encoding, as cp1252 would garble those."
+                "If all of it is Windows-1252, set `encoding: cp1252`; if only some lines are, set "
+                "`fallback_encoding: cp1252`."
             )
         raise RefusedError(
             f"{bad} of {records} records break a rule, more than {self.stop_share:.0%}",

@@ -178,6 +178,10 @@ class Delivery(Declaration):
     )
     sheet: str = Field(default="", description="Sheet of a workbook; default: the first.")
     encoding: str = Field(default="utf-8", description="Text encoding, e.g. cp1252 or utf-16.")
+    fallback_encoding: str = Field(
+        default="",
+        description="Encoding of lines that are not UTF-8, in files that mix two, e.g. cp1252.",
+    )
     delimiter: str = Field(
         default=",", min_length=1, max_length=4, description="CSV separator, one character or more."
     )
@@ -220,11 +224,11 @@ class Delivery(Declaration):
     def _zone_exists(cls, value: str) -> str:
         return known_zone(value)
 
-    @field_validator("encoding")
+    @field_validator("encoding", "fallback_encoding")
     @classmethod
     def _encoding_exists(cls, value: str) -> str:
         try:
-            codecs.lookup(value)
+            codecs.lookup(value or "utf-8")
         except LookupError as error:
             message = f"there is no encoding {value!r}"
             hint = suggest(value, _ENCODINGS, else_="Usual ones: {}.")
@@ -270,6 +274,9 @@ class Delivery(Declaration):
         if self.control and self.control.source != "manifest" and self.format not in _LINE_FORMATS:
             message = f"format {self.format} has no lines before or after its records"
             raise ValueError(message)
+        if self.fallback_encoding and not self._mixes_lines():
+            message = "it is for lines among those of `encoding: utf-8`, such as cp1252"
+            raise MistakeError(message, "fallback_encoding")
         if self.decimal_mark == self.thousands_mark:
             message = "it is the mark between thousands, too"
             raise MistakeError(message, "decimal_mark")
@@ -286,6 +293,10 @@ class Delivery(Declaration):
                 raise MistakeError(message, key)
         return self
 
+    def _mixes_lines(self) -> bool:
+        is_ascii_alike = "\n,".encode(self.fallback_encoding) == b"\n,"
+        return is_ascii_alike and codecs.lookup(self.encoding).name in {"utf-8", "utf-8-sig"}
+
 
 _ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "cp1252", "latin-1", "cp850", "iso-8859-15")
 _LINE_FORMATS = frozenset({"csv", "excel", "jsonl"})
@@ -293,6 +304,7 @@ _ONLY_FOR = {
     "records": frozenset({"json", "xml"}),
     "sheet": frozenset({"excel"}),
     "fill_down": frozenset({"csv", "excel"}),
+    "fallback_encoding": frozenset({"csv", "jsonl"}),
     "delimiter": frozenset({"csv"}),
     "quote": frozenset({"csv"}),
     "escape": frozenset({"csv"}),

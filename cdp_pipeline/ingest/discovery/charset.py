@@ -12,6 +12,8 @@ from itertools import pairwise
 
 from charset_normalizer import from_bytes
 
+from cdp_pipeline.ingest.mixed_lines import mend_lines
+
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
     (b"\xff\xfe\x00\x00", "utf-32"),
@@ -58,10 +60,12 @@ class Charset:
     Attributes:
         name: Name for ``encoding:``.
         note: What people should know about the choice; empty if nothing is in doubt.
+        fallback: Encoding of the lines that are not UTF-8, for ``fallback_encoding:``.
     """
 
     name: str
     note: str = ""
+    fallback: str = ""
 
 
 def find_charset(head: bytes) -> Charset:
@@ -79,8 +83,18 @@ def find_charset(head: bytes) -> Charset:
     lines = [line for line in head[:_ENOUGH].split(b"\n") if not line.isascii()]
     broken = [line for line in lines if not _is_utf8(line)]
     if (len(lines) - len(broken)) * _FEW_LINES >= len(broken):
-        return Charset("utf-8", f"{len(broken)} lines of the sample are not, and are set aside")
+        return _mixed(broken)
     return _single_byte(b"\n".join(broken))
+
+
+def _mixed(broken: list[bytes]) -> Charset:
+    """Return UTF-8, and the encoding of lines that are not, if it shows in their letters."""
+    count, text = len(broken), b"\n".join(broken)
+    name, share = _likest(text)
+    if count == 1 or share < _SURE or _is_run_on(text):  # a single one may as well be damaged
+        return Charset("utf-8", f"{count} lines of the sample are not, and are set aside")
+    note = f"{count} lines of the sample are not; that they are {name} is a guess by their letters"
+    return Charset("utf-8", note, name)
 
 
 def _is_ebcdic(head: bytes) -> bool:
@@ -117,14 +131,19 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _single_byte(text: bytes) -> Charset:
-    shares = {name: _likeness(text, name, letters) for name, letters in _LATIN}
-    name, share = max(shares.items(), key=lambda item: item[1])
+    name, share = _likest(text)
     if wide := _east_asian(text):
         name = wide
     elif share < _SURE or _is_run_on(text):
         match = from_bytes(text, cp_isolation=_OTHERS).best()
         name = match.encoding.replace("_", "-") if match else name
     return Charset(name, "a guess by the look of its letters; look at names with accents")
+
+
+def _likest(text: bytes) -> tuple[str, float]:
+    """Return the Latin encoding in which most letters are ones that people write."""
+    shares = {name: _likeness(text, name, letters) for name, letters in _LATIN}
+    return max(shares.items(), key=lambda item: item[1])
 
 
 def _east_asian(text: bytes) -> str:
@@ -173,4 +192,6 @@ def _likeness(text: bytes, encoding: str, letters: frozenset[str]) -> float:
 def decode(text: bytes, charset: Charset) -> str:
     """Return bytes as text; what cannot be decoded is replaced."""
     name = "utf-8-sig" if charset.name == "utf-8" else charset.name
+    if charset.fallback:
+        text, _ = mend_lines(text, charset.fallback)
     return text.decode(name, "replace")

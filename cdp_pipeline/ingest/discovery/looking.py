@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.ingest.discovery.charset import decode, find_charset
+from cdp_pipeline.ingest.discovery.charset import Charset, decode, find_charset
 from cdp_pipeline.ingest.discovery.content import Content, is_beside_the_data, open_contents
 from cdp_pipeline.ingest.discovery.draft import Draft, draft_contract
 from cdp_pipeline.ingest.discovery.naming import bare_stem, file_pattern, source_name
@@ -113,12 +113,14 @@ def _sample(content: Content, scratch: Path) -> Sample:
         records = read_json(decode(content.head, charset), content)
         if records is not None:
             found = look_at_records(records, content)
-            return replace(found, delivery={**found.delivery, **_encoding(charset.name)})
+            return replace(found, delivery={**found.delivery, **_encoding(charset, found)})
     return look_at_text(content)
 
 
-def _encoding(name: str) -> dict[str, object]:
-    return {} if name == "utf-8" else {"encoding": name}
+def _encoding(charset: Charset, found: Sample) -> dict[str, object]:
+    if charset.fallback and found.delivery.get("format") == "jsonl":
+        return {"fallback_encoding": charset.fallback}
+    return {} if charset.name == "utf-8" else {"encoding": charset.name}
 
 
 def _files(place: Path) -> list[Path]:

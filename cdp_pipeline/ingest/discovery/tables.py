@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.ingest.discovery.charset import Charset, decode, find_charset
+from cdp_pipeline.ingest.discovery.charset import decode, find_charset
 from cdp_pipeline.ingest.discovery.content import Content, sample_size
 from cdp_pipeline.ingest.discovery.dialect import (
     MOST_RECORDS,
@@ -42,7 +42,7 @@ def look_at_text(content: Content) -> Sample:
     text = decode(content.head, charset)
     if not content.is_whole:
         text = text[: text.rfind("\n") + 1] or text
-    tail = decode(content.tail, Charset(charset.name)) if content.tail else ""
+    tail = decode(content.tail, replace(charset, note="")) if content.tail else ""
     dialect = find_dialect(text, tail, is_whole=content.is_whole)
     if dialect.width == 1 and _is_fixed_width(text):
         raise ConfigError(
@@ -53,11 +53,14 @@ def look_at_text(content: Content) -> Sample:
     delivery: dict[str, object] = {"format": "csv"}
     if charset.name != "utf-8":
         delivery["encoding"] = charset.name
+    if charset.fallback:
+        delivery["fallback_encoding"] = charset.fallback
     for key in ("delimiter", "quote", "escape", "skip_lines", "trailer_lines"):
         if getattr(dialect, key) != getattr(_DEFAULTS, key):
             delivery[key] = getattr(dialect, key)
     found = _sample(text, tail, dialect, content)
-    notes = {**found.notes, **({"encoding": charset.note} if charset.note else {})}
+    noted = "fallback_encoding" if charset.fallback else "encoding"
+    notes = {**found.notes, **({noted: charset.note} if charset.note else {})}
     return replace(found, delivery={**delivery, **found.delivery}, notes=notes)
 
 
