@@ -46,47 +46,53 @@ model_fit as (
     select * from identity.model_fit
 ),
 
+-- Links of two records of one person.
+inside as (
+    select edges.*
+    from edges
+    inner join customer_map as own
+        on edges.source_a = own.source and edges.record_key_a = own.record_key
+    inner join customer_map as other
+        on edges.source_b = other.source and edges.record_key_b = other.record_key
+    where own.customer_id = other.customer_id
+),
+
 ends as (
     select
-        edges.source_a as own_source,
-        edges.record_key_a as own_record_key,
-        edges.source_b as other_source,
-        edges.record_key_b as other_record_key,
-        edges.match_prob,
-        edges.match_weight,
-        edges.rule as link_rule
-    from edges
+        source_a as own_source,
+        record_key_a as own_record_key,
+        source_b as other_source,
+        record_key_b as other_record_key,
+        match_prob,
+        match_weight,
+        rule as link_rule
+    from inside
     union all by name
     select
-        edges.source_b as own_source,
-        edges.record_key_b as own_record_key,
-        edges.source_a as other_source,
-        edges.record_key_a as other_record_key,
-        edges.match_prob,
-        edges.match_weight,
-        edges.rule as link_rule
-    from edges
+        source_b as own_source,
+        record_key_b as own_record_key,
+        source_a as other_source,
+        record_key_a as other_record_key,
+        match_prob,
+        match_weight,
+        rule as link_rule
+    from inside
 ),
 
 -- The smallest in this order is the strongest; an aggregate needs no sorting of all links.
 strongest_links as (
     select
-        ends.own_source,
-        ends.own_record_key,
+        own_source,
+        own_record_key,
         min({
-            'improbability': -ends.match_prob,
-            'other_source': ends.other_source,
-            'other_record_key': ends.other_record_key,
-            'match_weight': ends.match_weight,
-            'link_rule': ends.link_rule
+            'improbability': -match_prob,
+            'other_source': other_source,
+            'other_record_key': other_record_key,
+            'match_weight': match_weight,
+            'link_rule': link_rule
         }) as link
     from ends
-    inner join customer_map as own
-        on ends.own_source = own.source and ends.own_record_key = own.record_key
-    inner join customer_map as other
-        on ends.other_source = other.source and ends.other_record_key = other.record_key
-    where own.customer_id = other.customer_id
-    group by ends.own_source, ends.own_record_key
+    group by own_source, own_record_key
 ),
 
 links as (

@@ -22,7 +22,8 @@ checks:
   - {expect: not_null, column: customer_id}
   - {expect: between, column: link_prob, min: 0, max: 1}
 */
-with web_events as (
+-- Few events say who is there: all else works on those that might, which are read once.
+with web_events as materialized (
     select
         source,
         event_id,
@@ -34,7 +35,13 @@ with web_events as (
         order_id,
         email_click_id
     from staging.web_events
-    where has_consent
+    where
+        has_consent
+        and (
+            person_record_key is not null
+            or order_id is not null
+            or email_click_id is not null
+        )
 ),
 
 bridge_identity as (
