@@ -10,18 +10,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from cdp_pipeline.activation.delivery.folder import deliver_folder
 from cdp_pipeline.activation.delivery.mail import MailOutcome, read_letter, send_letter
 from cdp_pipeline.activation.files import MANIFEST
 from cdp_pipeline.activation.outbox import Ledger
+from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.log import get_logger
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.paths import DataPaths
 
-KINDS: dict[str, Callable[[Path, Path], None]] = {"folder": deliver_folder}
+KINDS: dict[str, Callable[[Path, Path, KeySettings], None]] = {"folder": deliver_folder}
 """Ways of delivering a folder of files, by ``kind:`` of a destination."""
 
 _LOG = get_logger(__name__)
@@ -44,7 +46,7 @@ def run(context: RunContext) -> StepResult:
     }
     for source in sorted((version / "exports").glob(f"*/{MANIFEST}")):
         name = source.parent.name
-        kind = KINDS[kinds.get(name, "folder")]
+        kind = partial(KINDS[kinds.get(name, "folder")], keys=context.settings.keys)
         folders += _deliver_files(source.parent, paths.outbox / name, kind, ledger, messages)
     mails = _send_reports(context, version, ledger, messages)
     _LOG.info("delivered", version=version.name, destinations=folders, mails=mails)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+from cdp_pipeline.cli.app import OPTIONS, JsonOption, ReasonOption, app
 from cdp_pipeline.cli.progress import show_end, show_step
 from cdp_pipeline.core.errors import ConfigError
 
@@ -179,19 +179,30 @@ def export(
     to: Annotated[
         Path | None, typer.Option("--to", help="Copy all published files below this folder.")
     ] = None,
+    show: Annotated[
+        str | None, typer.Option("--show", help="Print one file instead: DESTINATION/FILE.")
+    ] = None,
+    reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """List the published segment and trigger files with rows and exclusions; copy them."""
+    """List the published segment and trigger files; give them out in clear, which is audited."""
     from cdp_pipeline.storage.audit import Deed, note
-    from cdp_pipeline.storage.warehouse import fetch_dicts, open_published
+    from cdp_pipeline.storage.exports import copy_exports, read_export
+    from cdp_pipeline.storage.reader import open_snapshot
+    from cdp_pipeline.storage.warehouse import fetch_dicts
 
     settings = OPTIONS.settings
-    with open_published(settings.data_dir) as con:
-        files = fetch_dicts(con, "select * from ops.exports order by destination, file_name")
-    if to:
-        note(settings, Deed("export", f"{len(files)} files"))
-        shutil.copytree(settings.data_dir / "exports", to, dirs_exist_ok=True)
-        output.say(f"copied to {to}")
+    with open_snapshot(settings.data_dir) as night:
+        files = fetch_dicts(night.con, "select * from ops.exports order by destination, file_name")
+        if show:
+            content = read_export(night.folder, show, settings.keys)
+            note(settings, Deed("export", f"{night.version.name}: {show} shown", why=reason))
+            output.write_bytes(content)
+            return
+        if to:
+            note(settings, Deed("export", f"{night.version.name}: {len(files)} files", why=reason))
+            copy_exports(night.folder, to, settings.keys)
+            output.say(f"copied to {to}")
     if as_json:
         output.write_json(files)
         return

@@ -27,6 +27,13 @@ def write(text: str = "") -> None:
     print(text, flush=True)  # noqa: T201 - this is the place that prints
 
 
+def write_bytes(parts: Iterable[bytes]) -> None:
+    """Print data as it is, byte for byte."""
+    for part in parts:
+        sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+
+
 def write_json(document: Any) -> None:  # noqa: ANN401 - any JSON document
     """Print one JSON document."""
     write(json.dumps(document, indent=2, ensure_ascii=False, default=str))

@@ -124,6 +124,7 @@ def access(
     from cdp_pipeline.rights.erasure import find_people, open_resolver
     from cdp_pipeline.storage.audit import Deed, note
     from cdp_pipeline.storage.files import write_atomic, write_json
+    from cdp_pipeline.storage.leftovers import own_work
 
     if schema:
         output.write(SCHEMA_FILE.read_text(encoding="utf-8").rstrip())
@@ -138,7 +139,8 @@ def access(
     with open_resolver(context) as con:
         subject = find_people(con, context, [person])[0]
     note(context.settings, Deed("access", "1 person", subject.customers, reason))
-    document = collect_access(context, subject)
+    with own_work(context) as looking:
+        document = collect_access(looking, subject)
     if to is None:
         output.write_json(document)
         return

@@ -44,6 +44,8 @@ def _show_findings(outcome: NightOutcome) -> None:
 def show_end(outcome: NightOutcome) -> None:
     """Print how the night ended."""
     seconds = sum(ended.seconds for ended in outcome.steps.values())
+    if outcome.cleared:
+        output.say(f"  deleted the work of runs that died: {', '.join(outcome.cleared)}")
     if outcome.status == "unchanged":
         output.say(f"nothing to do: {outcome.version} already holds this night")
     elif outcome.status == "published":

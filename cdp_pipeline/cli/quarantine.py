@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+from cdp_pipeline.cli.app import OPTIONS, JsonOption, ReasonOption, app
 
 if TYPE_CHECKING:
     from cdp_pipeline.core.context import RunContext
@@ -47,14 +47,18 @@ def show_rows(
     rule: Annotated[str | None, typer.Option(help="Only rows that broke this rule.")] = None,
     file: Annotated[str | None, typer.Option(help="Only files whose path holds this.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 20,
+    reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Show rows as they were delivered, with file, line, rule and reason."""
+    """Show rows as they were delivered, with file, line, rule and reason; this is audited."""
     from cdp_pipeline.ingest.quarantine import list_findings, read_rows
+    from cdp_pipeline.storage.audit import Deed, note
+    from cdp_pipeline.storage.leftovers import own_work
 
-    context = _context()
-    findings = list_findings(context, source=source)
-    rows = list(islice(read_rows(context, findings, rule=rule, file=file), limit))
+    note(OPTIONS.settings, Deed("quarantine show", source or "all sources", why=reason))
+    with own_work(_context()) as context:
+        findings = list_findings(context, source=source)
+        rows = list(islice(read_rows(context, findings, rule=rule, file=file), limit))
     if as_json:
         output.write_json([row.as_dict() for row in rows])
         return

@@ -16,6 +16,13 @@ class PrivacySettings(BaseModel):
         le=1000,
         description="Smallest count of people that reports and the documentation show.",
     )
+    outbox_days: int = Field(
+        default=14,
+        ge=1,
+        le=365,
+        description="Days for which files in the outbox stay readable for whoever picks them up; "
+        "then, with a key set, they are encrypted.",
+    )
     answer_days: int = Field(
         default=30, ge=1, le=90, description="Days within which a request must be done."
     )

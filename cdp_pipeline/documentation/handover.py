@@ -1,9 +1,10 @@
 """The step ``deliver``: what people get once a version is published.
 
 Files and letters first, each once; then files past their time are deleted; then what people asked
-of their own data; what was delivered is sealed, since nothing reads it any more tonight; then the
-documentation, which describes the version as that leaves it. All may be repeated. They share a step
-since tasks of their own would cost Airflow more than they do.
+of their own data; what was delivered is sealed, since nothing reads it any more tonight, as is what
+lay in the outbox long enough to be picked up; then the documentation, which describes the version
+as that leaves it. All may be repeated. They share a step since tasks of their own would cost
+Airflow more than they do.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from cdp_pipeline.ingest.sweeping import sweep
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.rights import requests
 from cdp_pipeline.storage.at_rest import Sealing
+from cdp_pipeline.storage.exports import close_outbox
+from cdp_pipeline.storage.paths import DataPaths
 
 
 def run(context: RunContext) -> StepResult:
@@ -32,6 +35,12 @@ def run(context: RunContext) -> StepResult:
     swept = sweep(context)
     honoured = requests.run(context)
     sealed = seal_deliveries(context, load_project(context.project_root))
+    closed = close_outbox(
+        DataPaths.of(context),
+        context.settings.keys,
+        night=context.business_date,
+        days=context.settings.privacy.outbox_days,
+    )
     site = write_site(context.project_root, context.settings, context.data_dir / FOLDER)
     state = "written" if site.is_new else "unchanged"
     return replace(
@@ -40,7 +49,8 @@ def run(context: RunContext) -> StepResult:
             *delivered.messages,
             *swept.words(),
             *honoured.messages,
-            *_words(sealed),
+            *_words(sealed, "deliveries"),
+            *_words(closed, "the outbox"),
             f"documentation: {site.files} files, {state}",
         ),
         facts={
@@ -52,9 +62,9 @@ def run(context: RunContext) -> StepResult:
     )
 
 
-def _words(sealed: Sealing) -> list[str]:
-    words = [f"{sealed.files} files of deliveries encrypted"] if sealed.files else []
+def _words(sealed: Sealing, of: str) -> list[str]:
+    words = [f"{sealed.files} files of {of} encrypted"] if sealed.files else []
     if sealed.problems:
         left = len(sealed.problems)
-        words.append(f"{left} files of deliveries stay in clear, such as {sealed.problems[0]}")
+        words.append(f"{left} files of {of} stay in clear, such as {sealed.problems[0]}")
     return words

@@ -100,8 +100,11 @@ def _measures() -> Iterator[str]:
     yield "- every look at a person is written into a signed log: `cdp audit verify`"
     yield "- hashes and seals of everything published: `cdp verify --all`"
     yield "- consent is decided in one place, before every export"
-    yield "- encrypted with a key set: personal tables, and deliveries once their night is over"
-    yield f"- by the disk only: {', '.join(ALWAYS_CLEAR)}; without a key also deliveries and tables"
+    yield "- encrypted with a key: personal tables, exports, deliveries once their night is over"
+    yield "- encrypted by the disk only, so put it on LUKS or fscrypt:"
+    for folder, held in ALWAYS_CLEAR.items():
+        yield f"  - {folder}: {held}"
+    yield "  - without a key: everything"
 
 
 def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -8,6 +8,7 @@ waiting for it.
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,15 @@ from cdp_pipeline.core.settings import (
 from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.runner import execute_step
 from cdp_pipeline.orchestration.steps import nightly_graph
+from cdp_pipeline.storage.leftovers import clear_dead_work
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 
 POOL = "cdp_warehouse"
 """Pool of one slot for steps that write the build; `cdp doctor` checks that it exists."""
+
+_LAST = "deliver"
+"""The step after which the work of a night, and of those before it, is deleted: it names people."""
 
 _LOCK_WAIT_SECONDS = 3600.0
 
@@ -111,7 +116,11 @@ def _make_task(step: Step, root: str) -> Any:  # noqa: ANN401 - Airflow's XComAr
                 return execute_step(context, step).as_dict()
             purpose = f"{step.name} of {context.run_id}"
             with hold_lock(paths.lock, purpose, wait_seconds=_LOCK_WAIT_SECONDS):
-                return execute_step(context, step).as_dict()
+                result = execute_step(context, step).as_dict()
+                if step.name == _LAST:
+                    clear_dead_work(paths, starting=context.business_date)
+                    shutil.rmtree(paths.work)
+                return result
         except CdpError as error:
             if error.is_transient:
                 raise

@@ -22,10 +22,11 @@ from cdp_pipeline.core.settings import PUBLIC_ID_SECRETS, Settings, load_setting
 from cdp_pipeline.orchestration.failures import explain_machine
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.encryption import (
-    ALWAYS_CLEAR,
     CLEAR_FOLDERS,
+    count_clear,
     is_on_encrypted_disk,
     look_at_deliveries,
+    look_at_exports,
     look_at_vaults,
 )
 from cdp_pipeline.storage.lock import hold_lock
@@ -193,13 +194,15 @@ def _keys(_root: Path, settings: Settings) -> Iterator[Finding]:
 
 def _encryption(_root: Path, settings: Settings) -> Iterator[Finding]:
     paths = DataPaths.of_settings(settings)
-    vaults = look_at_vaults(version.path for version in published_versions(paths))
+    versions = [version.path for version in published_versions(paths)]
+    vaults, exports = look_at_vaults(versions), look_at_exports(versions)
     has_key = not load_keyring(settings.keys).is_public
     hint = ""
-    if vaults.clear:
+    if vaults.clear or exports.clear:
         hint = "`cdp keys rotate` encrypts them." if has_key else "Set a key, then encrypt them: "
         hint += "" if has_key else "cdp keys new FILE, CDP_KEYS__FILE, cdp keys rotate."
     yield Finding("vaults of personal data", is_ok=True, text=vaults.words(), hint=hint)
+    yield Finding("exports of versions", is_ok=True, text=exports.words(), hint=hint)
     delivered = look_at_deliveries(paths)
     if delivered.clear:
         hint = (
@@ -213,12 +216,13 @@ def _encryption(_root: Path, settings: Settings) -> Iterator[Finding]:
         yield Finding("encryption at rest", is_ok=True, text="the disk below the data folder")
         return
     seen = "the disk does not encrypt" if found is False else "no encrypted disk can be seen"
-    is_whole = vaults.encrypted and not (vaults.clear or delivered.clear)
-    clear = ALWAYS_CLEAR if is_whole else CLEAR_FOLDERS
+    is_whole = vaults.encrypted and not (vaults.clear or exports.clear or delivered.clear)
+    counted = [f"{name} ({count} files)" for name, count in count_clear(paths).items()]
+    clear = ", ".join(counted if is_whole else CLEAR_FOLDERS)
     yield Finding(
         "encryption at rest",
         is_ok=True,
-        text=f"{seen}: people's data lies in clear in {', '.join(clear)}",
+        text=f"{seen}: people's data lies in clear in {clear or 'no folder now'}",
         hint="Put the data folder on LUKS or fscrypt; files are for their user and group alone.",
     )
 

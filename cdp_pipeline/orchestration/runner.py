@@ -22,7 +22,7 @@ from cdp_pipeline.orchestration.failures import explain_crash
 from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.steps import nightly_graph
 from cdp_pipeline.storage.files import read_json, remove_folder, write_json
-from cdp_pipeline.storage.leftovers import clear_leftovers
+from cdp_pipeline.storage.leftovers import clear_dead_work, clear_leftovers
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import is_published
@@ -67,6 +67,7 @@ class NightOutcome:
         version: Published version, if any.
         steps: Outcome by step, in running order.
         error: What stopped it.
+        cleared: Runs that died and cannot be resumed any more, whose work was deleted.
     """
 
     context: RunContext
@@ -74,6 +75,7 @@ class NightOutcome:
     version: str | None = None
     steps: dict[str, StepOutcome] = field(default_factory=dict)
     error: CdpError | None = None
+    cleared: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data: the run's manifest."""
@@ -84,6 +86,7 @@ class NightOutcome:
             "status": self.status,
             "version": self.version,
             "error": self.error.as_dict() if self.error else None,
+            "cleared": list(self.cleared),
             "steps": {
                 name: {
                     "status": outcome.status,
@@ -143,6 +146,7 @@ def run_night(
     outcome = NightOutcome(context)
     with hold_lock(paths.lock, f"night of {context.business_date}"):
         clear_leftovers(paths)
+        outcome.cleared = tuple(clear_dead_work(paths, starting=context.business_date))
         if not (options.resume or options.first):
             _start_afresh(paths)
         with log.log_to_file(paths.run / "log.jsonl"):

@@ -27,8 +27,8 @@ from cdp_pipeline.privacy.suppression import (
 )
 from cdp_pipeline.rights.deliveries import DeliveryCleaning, clean_raw, clean_staged
 from cdp_pipeline.rights.files import clean_exports, clean_tree
+from cdp_pipeline.rights.removals import CERTIFICATES, Removal, find_removals, write_removals
 from cdp_pipeline.rights.removals import FOLDER as REMOVALS
-from cdp_pipeline.rights.removals import Removal, find_removals, write_removals
 from cdp_pipeline.rights.scan import Find, Scan, scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, add_words, find_traces
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     import duckdb
 
 PENDING = "pending"
-CERTIFICATES = "certificates"
 _SHOWN_FINDS = 20
 _SPELT = {
     "email": ("email",),
@@ -285,8 +284,8 @@ def _clean_files(context: RunContext, paths: DataPaths, searcher: Searcher) -> d
     gone: dict[str, int] = {}
     for folder in sorted(paths.outbox.glob("*/*")) if paths.outbox.is_dir() else []:
         if folder.is_dir() and folder.name != REMOVALS:
-            count = sum(clean_exports(folder, searcher).values())
-            gone["outbox"] = gone.get("outbox", 0) + count
+            taken = clean_exports(folder, searcher, context.settings.keys, paths.work)
+            gone["outbox"] = gone.get("outbox", 0) + sum(taken.values())
     for folder in sorted((context.data_dir / "work").glob("*")):
         if folder != paths.work:  # what is left of runs that died
             shutil.rmtree(folder)

@@ -15,8 +15,12 @@ from typing import Any, BinaryIO
 import duckdb
 
 from cdp_pipeline.activation.files import MANIFEST
+from cdp_pipeline.core.access_settings import KeySettings
+from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.rights.searching import Searcher
-from cdp_pipeline.storage.files import fsync, sha256_of
+from cdp_pipeline.storage.at_rest import editable_file, plain_file
+from cdp_pipeline.storage.container import content_of
+from cdp_pipeline.storage.files import fsync
 from cdp_pipeline.storage.warehouse import quote_literal
 
 MARK = b"[erased]"
@@ -95,8 +99,16 @@ def clean_parquet(path: Path, searcher: Searcher) -> int:
     return int(count)
 
 
-def clean_exports(folder: Path, searcher: Searcher) -> dict[str, int]:
-    """Take people out of one destination's files and mend its manifest.
+def clean_exports(
+    folder: Path, searcher: Searcher, keys: KeySettings, scratch: Path
+) -> dict[str, int]:
+    """Take people out of one destination's files, encrypted or not, and mend its manifest.
+
+    Args:
+        folder: Files of a destination and their manifest, which tells of them in clear.
+        searcher: Looks for the people.
+        keys: What opens encrypted files and encrypts them again.
+        scratch: Private folder for copies in clear, one at a time.
 
     Returns:
         Rows that went by file name; files without any are left out.
@@ -105,29 +117,32 @@ def clean_exports(folder: Path, searcher: Searcher) -> dict[str, int]:
     for path in sorted(folder.iterdir()):
         if path.name == MANIFEST or not path.is_file():
             continue
-        count = clean_rows(path, searcher) if path.suffix in _ROWS else 0
-        count += clean_parquet(path, searcher) if path.suffix == ".parquet" else 0
+        with editable_file(path, keys, scratch) as plain:
+            count = clean_rows(plain, searcher) if path.suffix in _ROWS else 0
+            count += clean_parquet(plain, searcher) if path.suffix == ".parquet" else 0
         if count:
             gone[path.name] = count
     manifest = folder / MANIFEST
     if manifest.is_file():
-        _mend_manifest(manifest)
+        _mend_manifest(manifest, keys, scratch)
     return gone
 
 
-def _mend_manifest(path: Path) -> None:
+def _mend_manifest(path: Path, keys: KeySettings, scratch: Path) -> None:
     """Hold an export's manifest against its files; what it says of members follows the rows."""
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     was = json.dumps(document, sort_keys=True)
+    ring = load_keyring(keys)
     for entry in document.get("files", []):
         file = path.parent / entry["file_name"]
-        sha256 = sha256_of(file) if file.is_file() else entry["sha256"]
+        sha256 = content_of(file, ring).sha256 if file.is_file() else entry["sha256"]
         if sha256 == entry["sha256"]:
             continue
-        rows = _count_rows(file)
+        with plain_file(file, keys, scratch) as plain:
+            rows, size = _count_rows(plain), plain.stat().st_size
         if entry.get("members"):
             entry["members"] -= entry["rows"] - rows
-        entry |= {"rows": rows, "bytes": file.stat().st_size, "sha256": sha256}
+        entry |= {"rows": rows, "bytes": size, "sha256": sha256}
     if json.dumps(document, sort_keys=True) != was:
         text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)
         _replace(path, text.encode() + b"\n")

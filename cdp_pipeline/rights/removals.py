@@ -1,7 +1,8 @@
 """What recipients are told when somebody is erased: the identifiers that they were sent.
 
 Whoever handed data on must tell those who got it (GDPR, Article 19). The files hold what the
-destination knows the person by, as it was sent, and nothing else; they are removed with age.
+destination knows the person by, as it was sent, and nothing else. They lie in clear for whoever
+picks them up, and go once the time is over within which a request must be done.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import duckdb
 
-from cdp_pipeline.storage.files import write_atomic
+from cdp_pipeline.storage.files import read_json, write_atomic
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import has_table
 
 FOLDER = "erasures"
+CERTIFICATES = "certificates"
+"""Folder of what was done, which tells when."""
 
 
 @dataclass(frozen=True)
@@ -64,3 +68,20 @@ def write_removals(paths: DataPaths, erasure: str, removals: Sequence[Removal]) 
         path = folder / f"{erasure}.csv"
         write_atomic(path, target.getvalue().encode())
         path.chmod(0o640)
+
+
+def drop_old_removals(paths: DataPaths, *, night: date, days: int) -> int:
+    """Delete lists of people whose erasure is older than some days; returns how many went.
+
+    Args:
+        paths: The data folder.
+        night: Business date.
+        days: How long recipients have to act on a list.
+    """
+    gone = 0
+    for path in sorted(paths.outbox.glob(f"*/{FOLDER}/*.csv")):
+        done = read_json(paths.privacy / CERTIFICATES / f"{path.stem}.json").get("business_date")
+        if done and date.fromisoformat(done) < night - timedelta(days=days):
+            path.unlink()
+            gone += 1
+    return gone

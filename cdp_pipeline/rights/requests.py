@@ -26,6 +26,7 @@ from cdp_pipeline.rights.erasure import (
     open_resolver,
     resume_erasures,
 )
+from cdp_pipeline.rights.removals import drop_old_removals
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import fetch_dicts, has_table
 
@@ -71,6 +72,9 @@ def run(context: RunContext) -> StepResult:
     paths = DataPaths.of(context)
     certificates = resume_erasures(context)
     _note_erased(context, certificates)
+    told = drop_old_removals(
+        paths, night=context.business_date, days=context.settings.privacy.answer_days
+    )
     returned = DeliveryCleaning()
     if has_tombstones(paths):
         clean_raw(context, None, returned)
@@ -93,6 +97,7 @@ def run(context: RunContext) -> StepResult:
         messages=(
             *_words(requests, [*known, *later], blocked, certificates, returned),
             *_tell_later(context, later),
+            *([f"{told} lists of who was erased had their time and went"] if told else ()),
         ),
         facts={
             "erased": len(known),

@@ -93,9 +93,11 @@ def clean_version(context: RunContext, version: Version, traces: Traces) -> Clea
     clean = version.path.with_name(f"{CLEAN_PREFIX}{version.name}")
     _link_tree(version.path, clean)
     searcher, done = Searcher(traces), Cleaning()
+    scratch = DataPaths.of(context).work
     for folder in sorted((clean / "exports").glob("*")) if (clean / "exports").is_dir() else []:
-        count = sum(clean_exports(folder, searcher).values()) if folder.is_dir() else 0
-        done.files["exports"] = done.files.get("exports", 0) + count
+        if folder.is_dir():
+            gone = clean_exports(folder, searcher, context.settings.keys, scratch)
+            done.files["exports"] = done.files.get("exports", 0) + sum(gone.values())
     changed = _clean_database(context, version, clean, traces, done)
     left_out = frozenset(clean / n for n in ("parquet", VAULT, "exports", MANIFEST_FILE))
     for name, count in clean_tree(clean, searcher, excluded=left_out).items():

@@ -149,12 +149,25 @@ def unseal_into(path: Path, keys: KeySettings, folder: Path) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = place.with_name(f".{path.name}.part")
     draft.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with os.fdopen(os.open(draft, flags, 0o600), "wb") as stream:
-        for chunk in open_sealed(path, load_keyring(keys)):
-            stream.write(chunk)
+    copy_plain(path, draft, keys)
     draft.replace(place)
     return place
+
+
+def copy_plain(path: Path, target: Path, keys: KeySettings) -> None:
+    """Copy a file in clear, sealed or not, to a new file that only its owner may read.
+
+    Raises:
+        SealedFileError: It was changed, or its key is missing.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with os.fdopen(os.open(target, flags, 0o600), "wb") as stream:
+        if key_of(path) is None:
+            with path.open("rb") as source:
+                shutil.copyfileobj(source, stream)
+            return
+        for chunk in open_sealed(path, load_keyring(keys)):
+            stream.write(chunk)
 
 
 def _place_of(path: Path, folder: Path) -> Path:

@@ -1,9 +1,9 @@
 """What in the data folder is encrypted at rest, said plainly: by a key, or by the disk alone.
 
 DuckDB cannot write encrypted files without an extension that needs the internet, and its own way
-around that is not secure. So with a key set the vaults are encrypted (``cipher``), and between
-nights what was delivered is (``at_rest``); all else is as private as the disk below it and the
-modes of its files.
+around that is not secure. So with a key set the vaults are encrypted (``cipher``), lists of people
+(``exports``) and, between nights, what was delivered (``at_rest``); all else is as private as the
+disk below it and the modes of its files.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cdp_pipeline.storage.cipher import KEYS_FILE
 from cdp_pipeline.storage.container import key_of
+from cdp_pipeline.storage.exports import export_files, handed_over
 from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import VAULT
@@ -25,8 +26,14 @@ CLEAR_FOLDERS = (
 )  # fmt: skip
 """Folders whose files hold personal data as it is; only the audit log holds keyed tokens."""
 
-ALWAYS_CLEAR = ("exports", "outbox", "stewardship", "privacy", "proposals", "work")
-"""Folders that hold personal data in clear though a key is set."""
+ALWAYS_CLEAR = {
+    "outbox": "files to be picked up, until their time is over, and lists of who was erased",
+    "stewardship": "decisions on people, who are named by keys of records and customers",
+    "privacy": "keyed tokens of who was erased and, while an erasure runs, its list",
+    "proposals": "identities that wait for a decision, by keys of records and customers",
+    "work": "a night while it runs",
+}
+"""Folders that hold personal data in clear though a key is set, and what lies there."""
 
 _LINUX = Path("/sys")
 
@@ -74,8 +81,8 @@ def look_at_vaults(versions: Iterable[Path]) -> Vaults:
 
 
 @dataclass(frozen=True)
-class Delivered:
-    """How what was delivered lies: raw files, staged rows, rows set aside.
+class Sealed:
+    """How files lie that a key encrypts one by one.
 
     Attributes:
         encrypted: Number of files, by name of the key.
@@ -96,20 +103,37 @@ class Delivered:
         return ", ".join(parts) or "none yet"
 
 
-def look_at_deliveries(paths: DataPaths) -> Delivered:
-    """Return how files of deliveries lie; no key is needed to know."""
-    names: Counter[str | None] = Counter()
+def look_at_deliveries(paths: DataPaths) -> Sealed:
+    """Return how files of deliveries lie: raw, staged, set aside; no key is needed to know."""
     files = [
         *paths.landing.rglob("[!.]*"),
         *paths.archive.glob("*/*/[!.]*"),
         *paths.staging.glob("*/[!.]*.parquet"),
         *paths.quarantine.glob("*/[!.]*.parquet"),
     ]
-    for path in files:
-        if path.is_file() and not path.is_symlink():
-            names[key_of(path)] += 1
+    return _look_at(files)
+
+
+def look_at_exports(versions: Iterable[Path]) -> Sealed:
+    """Return how the exports lie that published versions keep; no key is needed to know.
+
+    Args:
+        versions: Folders of published versions.
+    """
+    return _look_at(path for version in versions for path in export_files(version))
+
+
+def count_clear(paths: DataPaths) -> dict[str, int]:
+    """Return how many files with data on people lie in clear, by folder of ``ALWAYS_CLEAR``."""
+    found = {name: _look_at((paths.data_dir / name).rglob("*")).clear for name in ALWAYS_CLEAR}
+    found["outbox"] = _look_at([*handed_over(paths), *paths.outbox.glob("*/erasures/*.csv")]).clear
+    return {name: count for name, count in found.items() if count}
+
+
+def _look_at(files: Iterable[Path]) -> Sealed:
+    names = Counter(key_of(path) for path in files if path.is_file() and not path.is_symlink())
     clear = names.pop(None, 0)
-    return Delivered({name: count for name, count in names.items() if name}, clear)
+    return Sealed({name: count for name, count in names.items() if name}, clear)
 
 
 def is_on_encrypted_disk(folder: Path, *, sysfs: Path = _LINUX) -> bool | None:

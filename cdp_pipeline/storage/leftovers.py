@@ -1,21 +1,36 @@
 """What processes that died leave behind, whoever they were: deleted by whoever holds the lock next.
 
 Half-written files and copies hold what people were told of or erased from, so none may stay until
-its own command is run again. What a dead publication left is ``versions``' business.
+its own command is run again. That holds for the work of a night too, unless it can be resumed.
+What a dead publication left is ``versions``' business.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
 
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.errors import LockedError
 from cdp_pipeline.storage.exchange import remove_leftovers
 from cdp_pipeline.storage.files import remove_drafts
+from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 
 ROTATING = ".rotate-"
 """What names of versions begin with whose vault is being encrypted again."""
 SHOWING = "**/.*.link"
 """Names in landing of what was fetched, until they are whole; other hidden names are not ours."""
+
+_NIGHT, _AIRFLOW = "night-", "airflow-"
+"""What names of runs begin with that make a night; all others are those of single commands."""
+
+_ALIVE = ".lock"
 
 
 def clear_leftovers(paths: DataPaths) -> int:
@@ -31,3 +46,55 @@ def clear_leftovers(paths: DataPaths) -> int:
     remove_leftovers(paths.versions, ROTATING)
     shutil.rmtree(paths.rotation, ignore_errors=True)
     return found
+
+
+def clear_dead_work(paths: DataPaths, *, starting: date | None = None) -> list[str]:
+    """Delete the work of runs that died and cannot be resumed; return their names.
+
+    Such are the runs of single commands, and nights that another overtook: a later one was
+    published, or is starting now. Only under the lock.
+
+    Args:
+        paths: The data folder and the run that asks, whose own work stays.
+        starting: Business date of the night that starts or was published; None if none does.
+    """
+    folders = [path for path in sorted((paths.data_dir / "work").glob("*")) if path.is_dir()]
+    published = paths.current.resolve().name.partition("-")[2] if paths.current.is_symlink() else ""
+    last = max(published, starting.isoformat() if starting else "")
+    gone = []
+    for folder in folders:
+        if folder.name == paths.run_id or _is_alive(folder):
+            continue
+        day = folder.name.removeprefix(_NIGHT)
+        if folder.name.startswith(_AIRFLOW) and not starting:
+            continue
+        if day != folder.name and (day > last or (day == last and not starting)):
+            continue
+        shutil.rmtree(folder)
+        gone.append(folder.name)
+    return gone
+
+
+@contextmanager
+def own_work(context: RunContext) -> Iterator[RunContext]:
+    """Give somebody who looks without the lock a run whose work nobody else clears.
+
+    It is removed in the end; if the process dies, whoever holds the lock next removes it.
+    """
+    mine = replace(context, run_id=f"looking-{context.run_id}-{os.getpid()}")
+    folder = DataPaths.of(mine).work
+    with hold_lock(folder / _ALIVE, context.run_id):
+        try:
+            yield mine
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)  # an erasure may have been faster
+
+
+def _is_alive(folder: Path) -> bool:
+    if not (folder / _ALIVE).is_file():
+        return False
+    try:
+        with hold_lock(folder / _ALIVE, "clearing"):
+            return False
+    except LockedError:
+        return True

@@ -1,8 +1,9 @@
-"""Changing the key: every version's vault is encrypted again, and its manifest sealed again.
+"""Changing the key: vault and exports of every version are encrypted again, its manifest sealed.
 
 One version after the other changes places with its copy under the new key, so that a rotation that
 dies leaves each version under the old key or the new one, and goes on where it was. The old key is
-named in ``keys.json`` of each vault until then, and must stay in the ring.
+named by each encrypted file or vault until then, and must stay in the ring. What was delivered and
+what lies closed in the outbox follows, file by file.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.core.settings import EngineSettings, Settings
-from cdp_pipeline.storage.at_rest import Sealing, seal_files
+from cdp_pipeline.storage.at_rest import Sealing, plain_file, seal_files
 from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.cipher import (
     VaultKey,
@@ -28,9 +29,11 @@ from cdp_pipeline.storage.cipher import (
     scan_of,
     write_encrypted,
 )
+from cdp_pipeline.storage.container import key_of, seal_to
 from cdp_pipeline.storage.exchange import exchange
+from cdp_pipeline.storage.exports import closed_files, export_files
 from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
-from cdp_pipeline.storage.leftovers import ROTATING, clear_leftovers
+from cdp_pipeline.storage.leftovers import ROTATING, clear_dead_work, clear_leftovers
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import SEAL, seal
@@ -45,9 +48,9 @@ class Rotation:
 
     Attributes:
         key: Name of the key that everything is under now.
-        done: Versions whose vault was encrypted again, with the name of the key before.
+        done: Versions that were encrypted again, with the name of the key before.
         kept: Versions that were under that key already.
-        delivered: What was delivered, file by file.
+        delivered: What was delivered to us and what was handed over, file by file.
     """
 
     key: str
@@ -61,10 +64,11 @@ def rotate_keys(settings: Settings, delivered: Iterable[Path] = ()) -> Rotation:
 
     Args:
         settings: The data folder and its keys.
-        delivered: Files to bring under the key, in clear or not, beside the vaults of versions.
+        delivered: Files to bring under the key, in clear or not, beside those of versions and
+            those of the outbox that were encrypted.
 
     Raises:
-        ConfigError: No key is set, or the key of a vault is missing: nothing of it was changed.
+        ConfigError: No key is set, or the key of a version is missing: nothing of it was changed.
         LockedError: A run holds the data folder.
     """
     ring = load_keyring(settings.keys)
@@ -79,23 +83,33 @@ def rotate_keys(settings: Settings, delivered: Iterable[Path] = ()) -> Rotation:
     kept = []
     with hold_lock(paths.lock, "key rotation"):
         clear_leftovers(paths)
+        clear_dead_work(paths)
         for version in published_versions(paths):
             before = read_vault_key(version.path / VAULT, settings.keys)
-            if before and before.key.id == ring.current.id:
+            if before and {before.key.id, *_keys_of_exports(version)} == {ring.current.id}:
                 kept.append(version.name)
                 continue
             was = before.key.id if before else "none"
             note(settings, Deed("rotate key", f"{version.name}: {was} to {ring.current.id}"))
-            _rotate(settings, version, before)
+            _rotate(settings, paths, version, before)
             done[version.name] = was
         note(settings, Deed("rotate key", f"deliveries: to {ring.current.id}"))
-        sealed = seal_files(delivered, settings.keys, scratch=paths.rotation)
+        sealed = seal_files(
+            (*delivered, *closed_files(paths)), settings.keys, scratch=paths.rotation
+        )
         shutil.rmtree(paths.rotation, ignore_errors=True)
     return Rotation(ring.current.id, done, tuple(kept), sealed)
 
 
-def _rotate(settings: Settings, version: Version, before: VaultKey | None) -> None:
-    """Put a copy whose vault is under the new key in the place of a version."""
+def _keys_of_exports(version: Version) -> set[str | None]:
+    """Return the names of the keys that a version's exports are under; None for those in clear."""
+    return {key_of(path) for path in export_files(version.path)}
+
+
+def _rotate(
+    settings: Settings, paths: DataPaths, version: Version, before: VaultKey | None
+) -> None:
+    """Put a copy that is under the new key in the place of a version."""
     copy = version.path.with_name(f"{ROTATING}{version.name}")
     for path in [version.path, *sorted(version.path.rglob("*"))]:
         place = copy / path.relative_to(version.path)
@@ -105,6 +119,10 @@ def _rotate(settings: Settings, version: Version, before: VaultKey | None) -> No
             os.link(path, place)
     if (version.path / VAULT).is_dir():
         _encrypt(settings.keys, version.path / VAULT, copy / VAULT, before)
+    # Each is a hard link into the version that is left, whose own file stays as it is.
+    for path in export_files(copy):
+        with plain_file(path, settings.keys, paths.rotation) as plain:
+            seal_to(plain, path, load_keyring(settings.keys).current)
     _seal(settings, version, copy)
     fsync_tree(copy)
     exchange(copy, version.path)
@@ -131,7 +149,7 @@ def _seal(settings: Settings, version: Version, copy: Path) -> None:
     document = read_json(version.path / MANIFEST_FILE)
     document.pop(SEAL, None)
     vault = [path for path in sorted((copy / VAULT).rglob("*")) if path.is_file()]
-    for path in vault:
+    for path in (*vault, *export_files(copy)):
         name = path.relative_to(copy).as_posix()
         document["files"][name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
     write_json(copy / MANIFEST_FILE, seal(document, load_keyring(settings.keys).current))

@@ -1,8 +1,9 @@
 """Immutable versions of the warehouse, published by one rename.
 
-Order of a publication: gather files in ``.build-<id>``, write a manifest with a hash per file,
-fsync all, rename to ``<id>``, fsync the folder, make the new link, rename it over ``current``,
-fsync. A crash before the last rename leaves yesterday's version; a crash after it leaves today's.
+Order of a publication: gather files in ``.build-<id>``, seal exports, write a manifest with a hash
+per file, fsync all, rename to ``<id>``, fsync the folder, make the new link, rename it over
+``current``, fsync. A crash before the last rename leaves yesterday's version; a crash after it
+leaves today's.
 The link only moves forward: a rollback publishes a new version that copies an old one.
 """
 
@@ -24,6 +25,7 @@ from cdp_pipeline.core.settings import EngineSettings, Settings
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.audit import AuditLog, Deed, note
 from cdp_pipeline.storage.disk import measure, share_unchanged
+from cdp_pipeline.storage.exports import seal_exports
 from cdp_pipeline.storage.files import (
     fsync,
     fsync_tree,
@@ -203,6 +205,7 @@ def publish_build(
     Returns:
         Number of files, bytes shared with the version before, and versions dropped.
     """
+    seal_exports(build, settings.keys)
     files, shared = _seal(settings, build, manifest, current_version(paths), known or {})
     _flip(paths, build, manifest["version"])
     _link_people(paths)

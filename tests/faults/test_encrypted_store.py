@@ -1,4 +1,4 @@
-"""A store whose key is set: nights, erasure and rotation leave nothing delivered in clear."""
+"""A store whose key is set: nights, erasure and rotation leave no delivery and no list in clear."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from cdp_pipeline.ingest.sealing import sealable_files
 from cdp_pipeline.orchestration.runner import RunOptions, run_night
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.container import open_sealed
-from cdp_pipeline.storage.encryption import look_at_deliveries, look_at_vaults
+from cdp_pipeline.storage.encryption import (
+    count_clear,
+    look_at_deliveries,
+    look_at_exports,
+    look_at_vaults,
+)
+from cdp_pipeline.storage.exports import export_files, read_export
 from cdp_pipeline.storage.leftovers import clear_leftovers
 from cdp_pipeline.storage.rotation import Rotation, rotate_keys
 from cdp_pipeline.storage.verification import examine_version
@@ -74,11 +80,20 @@ def test_a_night_ends_with_everything_delivered_encrypted_and_the_next_reads_it(
     night(store)
     context = store.context(TONIGHT)
     assert look_at_deliveries(store.paths).clear == 0
+    before_key, tonight = (v.path for v in published_versions(store.paths))
+    assert look_at_exports([before_key]).encrypted == {}
+    assert (look_at_exports([tonight]).clear, set(count_clear(store.paths))) == (0, {"outbox"})
+    (given,) = store.paths.outbox.glob(f"*/{TONIGHT}/*.csv")
+    name = f"{given.parts[-3]}/{given.name}"
+    listed = b"".join(read_export(tonight, name, context.settings.keys))
+    assert given.read_bytes() == listed, "receivers get it in clear"
+    assert listed.count(b"\n") > 10
     assert len(members(store)) > 10
     older = {path.parts[-4] for path in in_clear(store, members(store)) if "vault" in path.parts}
     assert older == {published_versions(store.paths)[0].name}, "published before there was a key"
     rotate(store)
     assert in_clear(store, members(store)) == []
+    assert look_at_exports([before_key, tonight]).clear == 0
     named = {n: h for n, h in undisturbed.result.items() if n.startswith("version/parquet")}
     assert named.items() <= result_of(store.paths).items(), "the same tables as without a key"
     version = current_version(store.paths)
@@ -112,13 +127,23 @@ def test_an_erasure_looks_into_encrypted_files_and_leaves_nothing(keyed: Fresh) 
     assert certificate.facts["staged_rows"] > 0
     assert certificate.facts["raw_files_rewritten"] > 0
     assert certificate.facts["files_unreadable"] == []
+    version = current_version(store.paths)
+    assert version is not None
+    assert examine_version(store.context(TONIGHT).settings, version).problems == []
     assert look_at_deliveries(store.paths).clear == 0
     assert not (store.data / "work" / "plain").exists()
     # What it searched in encrypted files is proved on copies in clear of all of them.
     settings = store.context(TONIGHT).settings
-    for path in sealable_files(settings, load_project(store.root)):
+    versions = [version.path for version in published_versions(store.paths)]
+    assert certificate.facts["versions"][versions[-1].name]["files"]["exports"] > 0
+    assert look_at_exports(versions[-1:]).clear == 0
+    for path in (
+        *sealable_files(settings, load_project(store.root)),
+        *export_files(versions[-1]),
+    ):
         path.write_bytes(b"".join(open_sealed(path, load_keyring(settings.keys))))
     assert look_at_deliveries(store.paths).encrypted == {}
+    assert look_at_exports(versions).encrypted == {}
     assert left(store, traces) == []
 
 
@@ -146,6 +171,8 @@ def test_a_rotation_killed_anywhere_goes_on(
         assert set(look_at_deliveries(store.paths).encrypted) == {new}, at
         vaults = look_at_vaults(v.path for v in published_versions(store.paths))
         assert (set(vaults.encrypted.values()), vaults.clear) == ({new}, ()), at
+        exports = look_at_exports(v.path for v in published_versions(store.paths))
+        assert (set(exports.encrypted), exports.clear) == ({new}, 0), at
         assert not list(store.data.rglob(".*.sealing")), at
         version = current_version(store.paths)
         assert version is not None

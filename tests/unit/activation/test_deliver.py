@@ -13,7 +13,10 @@ import pytest
 from cdp_pipeline.activation import deliver
 from cdp_pipeline.activation.delivery.folder import deliver_folder
 from cdp_pipeline.activation.delivery.mail import Letter, MailOutcome
+from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.errors import DeliveryError
+from cdp_pipeline.core.keys import load_keyring, new_key
+from cdp_pipeline.storage.container import SealedFileError, seal_to
 from cdp_pipeline.storage.paths import DataPaths
 
 if TYPE_CHECKING:
@@ -170,7 +173,7 @@ def test_a_failed_copy_leaves_nothing_behind(tmp_path: Path) -> None:
     (source / "a_folder").mkdir(parents=True)
     target = tmp_path / "outbox" / "list" / "2026-11-20"
     with pytest.raises(DeliveryError, match="could not be copied"):
-        deliver_folder(source, target)
+        deliver_folder(source, target, KeySettings())
     assert list(target.parent.iterdir()) == []
 
 
@@ -181,6 +184,26 @@ def test_leftovers_of_a_crash_are_swept(tmp_path: Path) -> None:
     target = tmp_path / "outbox" / "2026-11-20"
     (tmp_path / "outbox" / ".2026-11-20.part").mkdir(parents=True)
     (tmp_path / "outbox" / ".2026-11-20.part" / "half.csv").write_text("half")
-    deliver_folder(source, target)
+    deliver_folder(source, target, KeySettings())
     assert [path.name for path in target.iterdir()] == ["manifest.json"]
     assert [path.name for path in target.parent.iterdir()] == ["2026-11-20"]
+
+
+def test_sealed_exports_are_handed_over_in_clear_or_not_at_all(
+    publish: Callable[..., RunContext],
+) -> None:
+    context = publish(keys={"master": new_key()})
+    file = DataPaths.of(context).current.resolve() / "exports" / "list" / "vips.csv"
+    seal_to(file, file, load_keyring(context.settings.keys).current)
+    sealed = file.read_bytes()
+    other = publish(version="v1b", keys={"master": new_key()})
+    (DataPaths.of(other).current.resolve() / "exports" / "list" / "vips.csv").write_bytes(sealed)
+    with pytest.raises(SealedFileError, match="not among those set"):
+        deliver.run(other)
+    assert list((outbox(context) / "list").iterdir()) == []
+    DataPaths.of(context).current.unlink()
+    DataPaths.of(context).current.symlink_to(file.parents[2])
+    deliver.run(context)
+    handed = outbox(context) / "list" / "2026-11-20" / "vips.csv"
+    assert handed.read_bytes() == b"customer_id\r\nC1\r\n"
+    assert handed.stat().st_mode & 0o777 == 0o640

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import json
 import zipfile
 from pathlib import Path
 
 import duckdb
+from pydantic import SecretStr
 
+from cdp_pipeline.core.access_settings import KeySettings
+from cdp_pipeline.core.keys import load_keyring, new_key
 from cdp_pipeline.rights.files import clean_exports, clean_parquet, clean_text
 from cdp_pipeline.rights.scan import scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, add_words
+from cdp_pipeline.storage.container import content_of, key_of, seal_to
 
 TRACES = add_words(Traces(), [("email", "anna.reed@example.com")])
 TEXT = "id,mail\n1,anna.reed@example.com\n2,bob@example.com\n"
@@ -66,9 +71,42 @@ def test_texts_rows_and_parquet_lose_the_person_only(tmp_path: Path) -> None:
     folder = tmp_path / "mail"
     folder.mkdir()
     (folder / "list.csv").write_text(TEXT)
-    assert clean_exports(folder, searcher) == {"list.csv": 1}
+    assert clean_exports(folder, searcher, KeySettings(), tmp_path / "work") == {"list.csv": 1}
     assert (folder / "list.csv").read_text() == "id,mail\n2,bob@example.com\n"
     _parquet(tmp_path / "x.parquet")
     assert clean_parquet(tmp_path / "x.parquet", searcher) == 1
     assert duckdb.sql(f"from '{tmp_path / 'x.parquet'}'").fetchall() == [("bob@example.com", 1)]
     assert scan_folder(tmp_path, TRACES).finds == []
+
+
+def test_encrypted_exports_lose_the_person_and_stay_encrypted(tmp_path: Path) -> None:
+    keys = KeySettings(master=SecretStr(new_key()))
+    ring = load_keyring(keys)
+    folder, scratch = tmp_path / "mail", tmp_path / "work"
+    folder.mkdir()
+    (folder / "list.csv").write_text(TEXT)
+    (folder / "other.jsonl").write_text('{"mail": "bob@example.com"}\n')
+    _parquet(folder / "rows.parquet")
+    entries = []
+    for path in sorted(folder.iterdir()):
+        was = content_of(path, ring)
+        entries.append({"file_name": path.name, "rows": 2, "members": 5, "sha256": was.sha256})
+        seal_to(path, path, ring.current)
+    (folder / "manifest.json").write_text(json.dumps({"files": entries}))
+    untouched = (folder / "other.jsonl").read_bytes()
+    shared = tmp_path / "earlier.csv"
+    shared.hardlink_to(folder / "list.csv")
+    assert scan_folder(folder, TRACES, keys=keys).finds
+    gone = clean_exports(folder, Searcher(TRACES), keys, scratch)
+    assert gone == {"list.csv": 1, "rows.parquet": 1}
+    assert scan_folder(folder, TRACES, keys=keys).finds == []
+    assert [key_of(path) for path in sorted(folder.iterdir()) if path.suffix != ".json"] == [
+        ring.current.id
+    ] * 3
+    assert (folder / "other.jsonl").read_bytes() == untouched
+    assert content_of(shared, ring).size == len(TEXT), "a link elsewhere keeps what it has"
+    told = {e["file_name"]: e for e in json.loads((folder / "manifest.json").read_text())["files"]}
+    for name, members in (("list.csv", 4), ("other.jsonl", 5), ("rows.parquet", 4)):
+        assert told[name]["sha256"] == content_of(folder / name, ring).sha256
+        assert told[name]["members"] == members
+    assert not [path for path in scratch.rglob("*") if path.is_file()]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
-from cdp_pipeline.storage.leftovers import clear_leftovers
+import pytest
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.storage.leftovers import clear_dead_work, clear_leftovers, own_work
 from cdp_pipeline.storage.paths import DataPaths
 
 
@@ -54,3 +58,45 @@ def test_folders_links_and_names_that_never_became_whole_go(tmp_path: Path) -> N
 
 def test_an_empty_data_folder_has_none(tmp_path: Path) -> None:
     assert clear_leftovers(DataPaths(tmp_path, tmp_path / "landing")) == 0
+
+
+@pytest.mark.parametrize(
+    ("run", "starting", "kept"),
+    [
+        # a night of its own or a later one may still be resumed
+        ("night-2026-11-20", date(2026, 11, 20), {"night-2026-11-20", "night-2026-11-21"}),
+        ("night-2026-11-21", date(2026, 11, 21), {"night-2026-11-21"}),
+        # who starts no night leaves what no published night has overtaken
+        ("", None, {"night-2026-11-19", "night-2026-11-20", "night-2026-11-21", "airflow-x"}),
+    ],
+)
+def test_the_work_of_the_dead_goes_unless_it_can_be_resumed(
+    tmp_path: Path, run: str, starting: date | None, kept: set[str]
+) -> None:
+    paths = DataPaths(tmp_path, tmp_path / "landing", run)
+    runs = [f"night-2026-11-{day}" for day in (18, 19, 20, 21)]
+    for name in (*runs, "airflow-x", "privacy", "quarantine-replay"):
+        (tmp_path / "work" / name / "plain").mkdir(parents=True)
+        (tmp_path / "work" / name / "plain" / "members.csv").write_text("anna@example.com")
+    (paths.versions / "000007-2026-11-19").mkdir(parents=True)
+    paths.current.symlink_to(paths.versions / "000007-2026-11-19")
+    gone = clear_dead_work(paths, starting=starting)
+    left = {path.name for path in (tmp_path / "work").iterdir()}
+    assert left == kept
+    assert {*gone, *left} == {*runs, "airflow-x", "privacy", "quarantine-replay"}
+    assert clear_dead_work(paths, starting=starting) == []
+
+
+def test_who_only_looks_keeps_its_work_until_it_has_seen(context: RunContext) -> None:
+    paths = DataPaths.of(context)
+    with own_work(context) as mine, own_work(mine) as another:
+        copies = [DataPaths.of(run).work / "plain" / "members.csv" for run in (mine, another)]
+        for copy in copies:
+            copy.parent.mkdir()
+            copy.write_text("anna@example.com")
+        assert clear_dead_work(paths, starting=context.business_date) == []
+        assert all(copy.is_file() for copy in copies)
+    assert list((paths.data_dir / "work").iterdir()) == []
+    copies[0].parent.mkdir(parents=True)
+    (copies[0].parents[1] / ".lock").touch()  # it died
+    assert clear_dead_work(paths) == [DataPaths.of(mine).work.name]
