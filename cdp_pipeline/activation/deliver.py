@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from cdp_pipeline.activation.delivery.folder import deliver_folder
 from cdp_pipeline.activation.delivery.mail import MailOutcome, read_letter, send_letter
@@ -23,7 +24,14 @@ from cdp_pipeline.core.log import get_logger
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.paths import DataPaths
 
-KINDS: dict[str, Callable[[Path, Path, KeySettings], None]] = {"folder": deliver_folder}
+class Kind(Protocol):
+    """A way of delivering: all files appear, in clear, or none."""
+
+    def __call__(self, source: Path, target: Path, keys: KeySettings) -> None:
+        """Deliver the exports of one destination; ``keys`` open what is kept encrypted."""
+
+
+KINDS: dict[str, Kind] = {"folder": deliver_folder}
 """Ways of delivering a folder of files, by ``kind:`` of a destination."""
 
 _LOG = get_logger(__name__)

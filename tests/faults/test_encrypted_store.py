@@ -83,7 +83,7 @@ def test_a_night_ends_with_everything_delivered_encrypted_and_the_next_reads_it(
     before_key, tonight = (v.path for v in published_versions(store.paths))
     assert look_at_exports([before_key]).encrypted == {}
     assert (look_at_exports([tonight]).clear, set(count_clear(store.paths))) == (0, {"outbox"})
-    (given,) = store.paths.outbox.glob(f"*/{TONIGHT}/*.csv")
+    (given,) = store.paths.outbox.glob(f"*/{TONIGHT}/shoppers.csv")
     name = f"{given.parts[-3]}/{given.name}"
     listed = b"".join(read_export(tonight, name, context.settings.keys))
     assert given.read_bytes() == listed, "receivers get it in clear"
