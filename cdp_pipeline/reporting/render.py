@@ -10,7 +10,6 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cdp_pipeline.core.context import RunContext, StepResult
@@ -45,8 +44,9 @@ def run(context: RunContext) -> StepResult:
     environment = make_environment(project.templates)
     sizes: dict[str, int] = {}
     with open_build(context) as con:
+        reader = MartReader(con, project, smallest=formatter_of(context).smallest)
         for name, spec in project.reports.items():
-            page = make_page(con, project, spec, context)
+            page = make_page(reader, spec, context)
             html = render_page(environment, page, project, context)
             message = build_message(environment, page, project, context)
             write_atomic(folder / page.file_name, html.encode())
@@ -77,13 +77,10 @@ def render_page(environment: Environment, page: Page, project: Project, context:
     return template.render(page=page, brand=project.brand, language=language)
 
 
-def make_page(
-    con: duckdb.DuckDBPyConnection, project: Project, spec: ReportSpec, context: RunContext
-) -> Page:
+def make_page(reader: MartReader, spec: ReportSpec, context: RunContext) -> Page:
     """Read everything a report shows and return it as texts."""
     formatter = formatter_of(context)
     checks = read_checks(DataPaths.of(context).tree, formatter)
-    reader = MartReader(con, project, smallest=formatter.smallest)
 
     @functools.cache
     def read(sentence: Sentence) -> RowDict | None:

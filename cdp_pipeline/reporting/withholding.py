@@ -1,16 +1,16 @@
 """Rows of marts as readers may see them: small counts of people withheld, and what rests on them.
 
-Every row that a report shows passes here, and only here are counts hidden. It is decided for a mart
-as a whole, over all reports that read it: what one card hides, no other card or sentence tells.
-Which columns count people, reports say (``format: people``, ``people:``); what adds up, the mart's
-header (``sums:``).
+Every row that a report shows passes here, and only here are counts hidden. It is decided for all
+marts together, over all reports that read them: what one card hides, no other card or sentence
+tells. Which columns count people, reports say (``format: people``, ``people:``); what adds up, the
+mart's header (``sums:``) and, from mart to mart, the figures (``ties``).
 """
 
 from __future__ import annotations
 
 import functools
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ from cdp_pipeline.project.reports import ReportSpec
 from cdp_pipeline.project.tables import Sum, TableHeader, TableSpec
 from cdp_pipeline.reporting.formats import is_missing
 from cdp_pipeline.reporting.marts import RowDict, read_rows
+from cdp_pipeline.reporting.ties import Cell, Counted, find_ties
+from cdp_pipeline.storage.warehouse import has_table
 
 ALL_ROWS = 20_000
 """Rows of a mart that are looked at together; none that reports read is as large."""
@@ -84,13 +86,17 @@ class MartReader:
             return rows
         return [self._shown(row, spec) for row in rows]
 
-    def _find_hidden(self, mart: str) -> Hidden:
-        spec = self._project.table(mart)
-        rows = read_rows(self._con, spec, limit=ALL_ROWS)
-        return find_hidden(rows, spec.header, self._columns(mart), smallest=self._smallest)
+    def _find_hidden(self) -> dict[str, Hidden]:
+        found: dict[str, Seen] = {}
+        for mart in sorted({m for r in self._project.reports.values() for m in r.marts}):
+            spec = self._project.table(mart)
+            if self._columns(mart).counts and has_table(self._con, mart):
+                rows = read_rows(self._con, spec, limit=ALL_ROWS)
+                found[mart] = Seen(rows, spec.header, self._columns(mart))
+        return find_hidden_together(found, smallest=self._smallest)
 
     def _shown(self, row: RowDict, spec: TableSpec) -> RowDict:
-        hidden = self._hidden(spec.full_name).get(_key(row, spec.header), {})
+        hidden = self._hidden().get(spec.full_name, {}).get(_key(row, spec.header), {})
         columns = self._columns(spec.full_name)
         shown: RowDict = {**row, **hidden}
         for column in columns.counts:
@@ -102,10 +108,36 @@ class MartReader:
         return shown
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A mart as reports show it.
+
+    Attributes:
+        rows: All its rows.
+        header: Says what adds up, and which columns identify a row.
+        columns: Which columns count people.
+    """
+
+    rows: Sequence[RowDict]
+    header: TableHeader
+    columns: PeopleColumns
+
+    def counted(
+        self, rows: Sequence[RowDict] | None = None, counts: Iterable[str] | None = None
+    ) -> Counted:
+        """Return what is to be looked at: rows and columns, by default all."""
+        return Counted(
+            self.rows if rows is None else rows,
+            tuple(self.header.key),
+            frozenset(self.columns.counts if counts is None else counts),
+            _sums(self.header, self.columns),
+        )
+
+
 def find_hidden(
     rows: Sequence[RowDict], header: TableHeader, columns: PeopleColumns, *, smallest: int
 ) -> Hidden:
-    """Return which counts of a whole mart are withheld, and which changes of counts with them.
+    """Return which counts of one mart are withheld, and which changes of counts with them.
 
     Args:
         rows: All rows of the mart.
@@ -113,20 +145,40 @@ def find_hidden(
         columns: Which columns count people.
         smallest: Smallest count that may be shown.
     """
-    sums = _sums(header, columns)
-    found: Hidden = {_key(row, header): {} for row in rows}
-    for row, column, mark in _withheld(rows, sums, columns.counts, smallest):
-        found[_key(row, header)][column] = mark
-    for change, count in columns.changes.items():
-        # a count of today and its change tell the count of the night before, and the other way
-        before = [{**row, count: _before(row[count], row[change])} for row in rows]
-        for row, column, _ in _withheld(before, sums, {count}, smallest):
-            if column == count:
-                found[_key(row, header)][change] = Withheld.HIDDEN
-        for row in rows:
-            if count in found[_key(row, header)]:
-                found[_key(row, header)][change] = Withheld.HIDDEN
+    seen = {header.name: Seen(rows, header, columns)}
+    return find_hidden_together(seen, smallest=smallest)[header.name]
+
+
+def find_hidden_together(marts: Mapping[str, Seen], *, smallest: int) -> dict[str, Hidden]:
+    """Return by mart which counts are withheld from readers who see all of them side by side.
+
+    Args:
+        marts: Every mart that reports show, by name.
+        smallest: Smallest count that may be shown.
+    """
+    found: dict[str, Hidden] = {
+        name: {_key(row, seen.header): {} for row in seen.rows} for name, seen in marts.items()
+    }
+    counted = {name: seen.counted() for name, seen in marts.items()}
+    for (name, number, column), mark in _withheld(counted, smallest):
+        seen = marts[name]
+        found[name][_key(seen.rows[number], seen.header)][column] = mark
+    for name, seen in marts.items():
+        _hide_changes(seen, found[name], smallest)
     return found
+
+
+def _hide_changes(seen: Seen, found: Hidden, smallest: int) -> None:
+    """Withhold changes that would tell a count which is withheld, tonight or the night before."""
+    for change, count in seen.columns.changes.items():
+        # a count of today and its change tell the count of the night before, and the other way
+        before = [{**row, count: _before(row[count], row[change])} for row in seen.rows]
+        for (_, number, column), _ in _withheld({"": seen.counted(before, {count})}, smallest):
+            if column == count:
+                found[_key(seen.rows[number], seen.header)][change] = Withheld.HIDDEN
+        for row in seen.rows:
+            if count in found[_key(row, seen.header)]:
+                found[_key(row, seen.header)][change] = Withheld.HIDDEN
 
 
 def _key(row: RowDict, header: TableHeader) -> tuple[Any, ...]:
@@ -146,29 +198,63 @@ def _sums(header: TableHeader, columns: PeopleColumns) -> tuple[Sum, ...]:
     return tuple(Sum(of=(column,)) for column in sorted(columns.counts))
 
 
-def _withheld(
-    rows: Sequence[RowDict], sums: Sequence[Sum], counts: Iterable[str], smallest: int
-) -> Iterator[tuple[RowDict, str, Withheld]]:
-    """Yield row, column and mark of every count that is withheld."""
-    named = {name for each in sums for name in (*each.of, *each.less, each.total) if name}
-    cells = [
-        (number, column)
-        for number, row in enumerate(rows)
-        for column in sorted({*counts, *named})
-        if not is_missing(row[column])
+def _withheld(marts: Mapping[str, Counted], smallest: int) -> Iterator[tuple[Cell, Withheld]]:
+    """Yield every count that is withheld, with its mark."""
+    cells: list[Cell] = []
+    for name, mart in marts.items():
+        named = {n for each in mart.sums for n in (*each.of, *each.less, each.total) if n}
+        cells += [
+            (name, number, column)
+            for number, row in enumerate(mart.rows)
+            for column in sorted({*mart.counts, *named})
+            if not is_missing(row[column])
+        ]
+    ties = list(find_ties(marts)) if len(marts) > 1 else []
+    places = _places(cells, ties)
+    values: dict[int, float] = {}
+    for (name, number, column), place in places.items():
+        values[place] = float(marts[name].rows[number][column])
+    whole = {cell: place for cell, place in places.items() if values[place].is_integer()}
+    lines = [
+        line
+        for name, mart in marts.items()
+        for each in mart.sums
+        for line in _lines(each, mart.rows, {c[1:]: p for c, p in whole.items() if c[0] == name})
     ]
-    values = [float(rows[number][column]) for number, column in cells]
-    places = {cell: place for place, cell in enumerate(cells) if values[place].is_integer()}
-    lines = [line for each in sums for line in _lines(each, rows, places)]
+    for total, parts in ties:
+        if whole.keys() >= {total, *parts}:
+            line = Counter(whole[part] for part in parts)
+            line[whole[total]] -= 1
+            # of one count in two marts nothing is left
+            lines += [{p: sign for p, sign in line.items() if sign}] if any(line.values()) else []
     # a whole that is small is withheld wherever it stands, so nobody can take parts from it
     known = [
         line
         for line in lines
         if min(line.values()) < 0 or sum(values[place] for place in line) >= smallest
     ]
-    for place, mark in withhold(values, known, smallest=smallest).items():
-        number, column = cells[place]
-        yield rows[number], column, mark
+    counts = [values[place] for place in range(len(values))]
+    marks = withhold(counts, known, smallest=smallest)
+    for cell, place in places.items():
+        if place in marks:
+            yield cell, marks[place]
+
+
+def _places(
+    cells: Sequence[Cell], ties: Iterable[tuple[Cell, tuple[Cell, ...]]]
+) -> dict[Cell, int]:
+    """Number the counts; those that are one and the same count in two marts share a number."""
+    groups = {cell: [cell] for cell in cells}
+    for total, parts in ties:
+        one, other = groups[total], groups[parts[0]]
+        # Two counts of one mart stay two: its sums hold both of them.
+        if len(parts) == 1 and not {cell[0] for cell in one} & {cell[0] for cell in other}:
+            one += other
+            groups |= dict.fromkeys(other, one)
+    numbers: dict[Cell, int] = {}
+    for cell in cells:
+        numbers.setdefault(groups[cell][0], len(numbers))
+    return {cell: numbers[groups[cell][0]] for cell in cells}
 
 
 def _lines(

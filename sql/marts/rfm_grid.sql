@@ -12,6 +12,7 @@ columns:
   recency_label: Days since the last purchase that the score covers
   frequency_label: Days with a purchase that the score covers
   customer_count: People in the cell
+  rfm_segment: RFM group that all people in the cell are in; null if they are in several or nobody is
   average_spend_amount: What a person in the cell spent in the window; null for an empty cell
 */
 with people as (
@@ -37,6 +38,10 @@ cells as (
         r_score,
         f_score,
         count(*) as customer_count,
+        case
+            when min(rfm_segment) = max(rfm_segment) and count(rfm_segment) = count(*)
+                then min(rfm_segment)
+        end as rfm_segment,
         cast(avg(window_net_amount) as decimal(18, 2)) as average_spend_amount
     from people
     group by
@@ -60,6 +65,7 @@ final as (
             else frequency.smallest || '–' || frequency.largest
         end as frequency_label,
         coalesce(cells.customer_count, 0) as customer_count,
+        cells.rfm_segment,
         cells.average_spend_amount
     from scores as r
     cross join scores as f
