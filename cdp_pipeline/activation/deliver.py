@@ -24,6 +24,7 @@ from cdp_pipeline.core.log import get_logger
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.paths import DataPaths
 
+
 class Kind(Protocol):
     """A way of delivering: all files appear, in clear, or none."""
 

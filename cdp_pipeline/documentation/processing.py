@@ -100,6 +100,10 @@ def _measures() -> Iterator[str]:
     yield "- every look at a person is written into a signed log: `cdp audit verify`"
     yield "- hashes and seals of everything published: `cdp verify --all`"
     yield "- consent is decided in one place, before every export"
+    yield (
+        "- small counts of people, and what gives them back within one night, are hidden in "
+        "reports; whoever keeps reports of several nights may tell more from their differences"
+    )
     yield "- encrypted with a key: personal tables, exports, deliveries once their night is over"
     yield "- encrypted by the disk only, so put it on LUKS or fscrypt:"
     for folder, held in ALWAYS_CLEAR.items():
