@@ -31,7 +31,7 @@ ALWAYS_CLEAR = {
     "stewardship": "decisions on people, who are named by keys of records and customers",
     "privacy": "keyed tokens of who was erased and, while an erasure runs, its list",
     "proposals": "identities that wait for a decision, by keys of records and customers",
-    "work": "a night while it runs",
+    "work": "a night while it runs, and one that died until the next",
 }
 """Folders that hold personal data in clear though a key is set, and what lies there."""
 

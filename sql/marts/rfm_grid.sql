@@ -12,7 +12,7 @@ columns:
   recency_label: Days since the last purchase that the score covers
   frequency_label: Days with a purchase that the score covers
   customer_count: People in the cell
-  rfm_segment: RFM group that all people in the cell are in; null if they are in several or nobody is
+  rfm_segment: RFM group that all people in the cell are in; null if there are several or none
   average_spend_amount: What a person in the cell spent in the window; null for an empty cell
 */
 with people as (
