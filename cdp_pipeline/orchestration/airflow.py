@@ -8,7 +8,6 @@ waiting for it.
 from __future__ import annotations
 
 import re
-import shutil
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,7 @@ from cdp_pipeline.core.settings import (
 from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.runner import execute_step
 from cdp_pipeline.orchestration.steps import nightly_graph
+from cdp_pipeline.storage.files import remove_folder
 from cdp_pipeline.storage.leftovers import clear_dead_work
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
@@ -119,7 +119,7 @@ def _make_task(step: Step, root: str) -> Any:  # noqa: ANN401 - Airflow's XComAr
                 result = execute_step(context, step).as_dict()
                 if step.name == _LAST:
                     clear_dead_work(paths, starting=context.business_date)
-                    shutil.rmtree(paths.work)
+                    remove_folder(paths.work)
                 return result
         except CdpError as error:
             if error.is_transient:

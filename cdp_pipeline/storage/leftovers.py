@@ -18,7 +18,7 @@ from pathlib import Path
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import LockedError
 from cdp_pipeline.storage.exchange import remove_leftovers
-from cdp_pipeline.storage.files import remove_drafts
+from cdp_pipeline.storage.files import remove_drafts, remove_folder
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 
@@ -58,7 +58,7 @@ def clear_dead_work(paths: DataPaths, *, starting: date | None = None) -> list[s
         paths: The data folder and the run that asks, whose own work stays.
         starting: Business date of the night that starts or was published; None if none does.
     """
-    folders = [path for path in sorted((paths.data_dir / "work").glob("*")) if path.is_dir()]
+    folders = [path for path in sorted((paths.data_dir / "work").glob("[!.]*")) if path.is_dir()]
     published = paths.current.resolve().name.partition("-")[2] if paths.current.is_symlink() else ""
     last = max(published, starting.isoformat() if starting else "")
     gone = []
@@ -70,7 +70,7 @@ def clear_dead_work(paths: DataPaths, *, starting: date | None = None) -> list[s
             continue
         if day != folder.name and (day > last or (day == last and not starting)):
             continue
-        shutil.rmtree(folder)
+        remove_folder(folder)
         gone.append(folder.name)
     return gone
 
