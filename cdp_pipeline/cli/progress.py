@@ -33,9 +33,10 @@ def _show_findings(outcome: NightOutcome) -> None:
     from cdp_pipeline.storage.paths import DataPaths
 
     loading = outcome.steps.get("load_staging")
-    aside = loading.result.rows_set_aside if loading and loading.result else 0
+    aside = int(loading.result.facts.get("quarantined", 0)) if loading and loading.result else 0
     if aside:
-        output.say(f"  {aside:,} rows are set aside: `cdp quarantine list`, then `show`")
+        rows = "1 row is" if aside == 1 else f"{aside:,} rows are"
+        output.say(f"  {rows} set aside: `cdp quarantine list`, then `show`")
     pages = DataPaths.of(outcome.context).current / "quality" / "data_docs" / "index.html"
     if pages.is_file():
         output.say(f"  checks of the deliveries: {pages}")

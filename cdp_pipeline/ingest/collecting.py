@@ -19,8 +19,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from cdp_pipeline.core.context import Clock, RunContext, StepResult
 from cdp_pipeline.core.errors import OriginError
+from cdp_pipeline.ingest.claims import companion_patterns
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS
-from cdp_pipeline.ingest.landing import NAME_CHARACTERS, companion_patterns
+from cdp_pipeline.ingest.landing import NAME_CHARACTERS
 from cdp_pipeline.ingest.origins import Entry, Origin, open_origin
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import beside

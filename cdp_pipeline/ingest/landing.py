@@ -23,6 +23,13 @@ from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
 from cdp_pipeline.core.keys import Keyring, load_keyring
+from cdp_pipeline.ingest.claims import (
+    claimed_by,
+    companion_patterns,
+    describe_unclaimed,
+    find_unclaimed,
+    refuse_nothing_but_unclaimed,
+)
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery
 from cdp_pipeline.ingest.expiring import mark_expired
 from cdp_pipeline.ingest.hashing import RefusedFileError, hash_delivery
@@ -63,24 +70,27 @@ def run(context: RunContext) -> StepResult:
     known, superseded = read_ledger(base, context) if base else ({}, [])
     originals = original_hashes(paths)
     deliveries: list[Delivery] = []
+    claimed: set[str] = set()
     for name, contract in project.sources.items():
-        where = _where(project, contract)
-        growing = unsettled.get(name, [])
         found = list(
             find_files(
                 paths.landing,
                 contract,
-                where=where,
-                unsettled=growing,
+                where=_where(project, contract),
+                unsettled=unsettled.get(name, []),
                 originals=originals,
                 keys=context.settings.keys,
             )
         )
+        claimed.update(claimed_by(found, contract))
         history = (*_gone(known, contract, found), *(d for d in superseded if d.source == name))
         arrived = [_dated(d, context.business_date) for d in (*found, *history)]
         arrived = [d for d in arrived if d.business_date <= context.business_date]
         decided = decide(arrived, known, replaces=contract.load.mode == "replace")
         deliveries += mark_expired(decided, contract, night=context.business_date)
+    unclaimed = find_unclaimed(paths.landing, claimed)
+    if unclaimed and not (claimed or base):
+        refuse_nothing_but_unclaimed(paths.landing, unclaimed, project.sources.values())
     _require_tonight(project, deliveries, context.business_date)
     built_upon = {"base": base.name if base else "", "decisions": snapshot_journals(paths)}
     plan = {
@@ -91,7 +101,8 @@ def run(context: RunContext) -> StepResult:
         "fingerprint": fingerprint(deliveries, project, context, built_upon=built_upon),
     }
     write_json(paths.plan, plan)
-    return _report(deliveries, project, context.business_date, has_base=base is not None)
+    notices = _notices(deliveries, project, context.business_date, has_base=base is not None)
+    return _report(deliveries, (*describe_unclaimed(unclaimed), *notices))
 
 
 def find_files(
@@ -133,15 +144,6 @@ def find_files(
     for path in found:
         if path not in companions:
             yield _describe(path, landing, contract, unsettled, originals or {}, ring)
-
-
-def companion_patterns(contract: SourceContract) -> Iterator[str]:
-    """Yield the names of files that lie beside a delivery and are none themselves."""
-    written = contract.delivery
-    if written.control and written.control.source == "manifest":
-        yield written.control.manifest
-    if written.complete and written.complete.by == "marker":
-        yield written.complete.marker
 
 
 def _describe(
@@ -372,18 +374,15 @@ def _notices(
             yield f"{d.source}: {d.file_name} is late: it belongs to {d.business_date}"
 
 
-def _report(
-    deliveries: list[Delivery], project: Project, night: date, *, has_base: bool
-) -> StepResult:
+def _report(deliveries: list[Delivery], notices: Iterable[str]) -> StepResult:
     counts: dict[str, int] = {}
     for delivery in deliveries:
         counts[delivery.status] = counts.get(delivery.status, 0) + 1
-    messages = tuple(_notices(deliveries, project, night, has_base=has_base))
     return StepResult(
         rows_in=len(deliveries),
         rows_out=counts.get("new", 0),
         rows_set_aside=counts.get("duplicate_file", 0) + counts.get("refused", 0),
-        messages=messages,
+        messages=tuple(notices),
         facts={"deliveries": counts},
     )
 

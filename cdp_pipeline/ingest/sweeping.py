@@ -16,8 +16,8 @@ from typing import Any
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.keys import Keyring, load_keyring
 from cdp_pipeline.core.log import get_logger
+from cdp_pipeline.ingest.claims import companion_patterns
 from cdp_pipeline.ingest.hashing import RefusedFileError, hash_delivery
-from cdp_pipeline.ingest.landing import companion_patterns
 from cdp_pipeline.ingest.ledger import EXPIRED
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import beside

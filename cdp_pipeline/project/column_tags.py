@@ -147,7 +147,8 @@ _NOTHING = frozenset({"unit", "token", "number", "index", "name_of", "code", "ke
 
 _CONSENT = re.compile(
     r"(^|_)(consent|opt_?in|opt_?out|accepts|agreed?|permission|newsletter|subscribed?|"
-    r"unsubscribed?|einwilligung|zustimmung|marketing|can_receive|gdpr|consentement|consenso)(_|$)"
+    r"unsubscribed?|einwilligung|werbung|werbeeinwilligung|werbeerlaubnis|zustimmung|marketing|"
+    r"can_receive|gdpr|consentement|consenso)(_|$)"
 )
 _CHANNELS = (
     ("email", r"e_?mail|newsletter|courriel|correo"),

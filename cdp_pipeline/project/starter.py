@@ -10,6 +10,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
+
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.core.settings import PROJECT_FILE, Settings
 from cdp_pipeline.project.loader import starter_folder
@@ -68,9 +70,11 @@ def _commented_defaults() -> str:
     for name, field in Settings.model_fields.items():
         if name in shown:
             continue
+        if name == "keys":
+            continue  # secrets: the environment's
         if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields"):
             groups.append((name, field.annotation))
-        elif field.default is not None:
+        elif _is_written(field):
             lines.append(f"# {name} = {_toml(field.default)}  # {field.description}")
     for group, model in groups:
         if group in {"mail", "engine"}:
@@ -79,11 +83,19 @@ def _commented_defaults() -> str:
         lines += [
             f"# {name} = {_toml(field.default)}  # {field.description}"
             for name, field in model.model_fields.items()  # type: ignore[attr-defined]
+            if _is_written(field)
         ]
     return "\n".join(lines) + "\n"
+
+
+def _is_written(field: FieldInfo) -> bool:
+    """Return whether a project file may hold a setting, and its default can stand there."""
+    return isinstance(field.default, bool | int | float | str | Path | tuple)
 
 
 def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(part) for part in value)}]"
     return f'"{value}"' if isinstance(value, str | Path) else str(value)

@@ -21,6 +21,15 @@ from cdp_pipeline.ingest.discovery.sample import Sample
 from cdp_pipeline.project.column_names import plain_header
 from cdp_pipeline.project.column_tags import is_name_of_amount
 
+_MASTER_ENTITIES = frozenset({"person_records", "consents", "products", "stores"})
+"""Entities of what changes: under `append` the next file's changed rows would be set aside."""
+
+_HOW_FILES_ADD_UP = Ask(
+    "replace if each file holds every row, append if rows never change; for files of changes, "
+    "upsert with the column `updated_at:` that tells the newest",
+    "replace",
+)
+
 _FEW_VALUES, _MANY_ROWS = 12, 50
 _TIMES_SEEN = 3
 _LONGEST_VALUE = 40
@@ -100,10 +109,10 @@ def draft_contract(
     draft.delivery = _delivery(sample, columns, marks, path)
     _add_fill_down(draft, kinds)
     _add_business_date(draft)
-    draft.load = _load(columns, key_names)
     draft.checks = _checks(columns)
     named = name_columns(kinds, names, key_names)
     draft.feeds = propose_feeds(named, currency=_currency(kinds))
+    draft.load = _load(columns, key_names, draft.feeds)
     if not draft.feeds:
         draft.feeds = [Proposal("", {}, note=f"columns: {', '.join(names[:6])}")]
     return draft
@@ -231,12 +240,16 @@ def _decimal(text: str, mark: str) -> Decimal | None:
     return -number if is_negative else number
 
 
-def _load(columns: Sequence[Drafted], key: tuple[str, ...]) -> dict[str, object]:
+def _load(
+    columns: Sequence[Drafted], key: tuple[str, ...], feeds: Sequence[Proposal]
+) -> dict[str, object]:
     updated = next(
         (c for c in columns if c.kind.tag == "updated_at" and c.kind.type == "timestamp"), None
     )
     if updated is not None and key and updated.name not in key:
         return {"mode": "upsert", "key": list(key), "updated_at": updated.name}
+    if len(key) == 1 and feeds and {feed.entity for feed in feeds} <= _MASTER_ENTITIES:
+        return {"mode": _HOW_FILES_ADD_UP, "key": list(key)}
     return {"mode": "append", "key": list(key) or ["_file", "_line"]}
 
 

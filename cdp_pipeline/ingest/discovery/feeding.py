@@ -25,6 +25,13 @@ _SALE_TAGS = (
     "store_id", "channel", "sku", "quantity", "unit_price", "discount_amount", "promotion_id",
     "tender", "currency",
 )  # fmt: skip
+_ORDER_WORDS = (
+    ("cancelled", ("cancel", "storn", "void", "annul", "fail", "declin", "expired")),
+    ("returned", ("refund", "return", "erstatt", "retour")),
+    ("shipped", ("ship", "complet", "fulfil", "deliver", "versand", "geliefert", "closed")),
+)
+"""Parts of shops' words by our status of an order; any other word is taken for paid."""
+_SUBSCRIBED = frozenset({"subscribed", "unsubscribed"})
 _MAIL_WORDS = frozenset({"open", "opened", "click", "clicked", "bounce", "sent", "unsubscribe"})
 
 
@@ -118,10 +125,13 @@ def propose_feeds(named: Named, *, currency: str = "") -> list[Proposal]:
         if proposal is not None:
             found.append(proposal)
             break
+    if found and found[0].entity == "order_lines" and _moment(named):
+        found.insert(0, _orders_of_lines(named, currency))
     person = _person(named, is_alone=not found)
     if person is not None and not any(p.entity in {"products", "stores"} for p in found):
         found.append(person)
         found += [_consent(name, named) for name in named.consents]
+        found += _subscription(named) if not named.consents else []
     return found
 
 
@@ -180,13 +190,46 @@ def _orders(named: Named, currency: str) -> Proposal | None:
     if order is None or amount is None or named.key != (order,):
         return None
     columns: dict[str, str | Ask] = {"order_id": order, "order_amount": amount}
+    columns.update(_heading(named, currency))
+    return Proposal("orders", columns, note="one row an order")
+
+
+def _orders_of_lines(named: Named, currency: str) -> Proposal:
+    """Return the feed without which lines of orders have no day and nobody who placed them."""
+    columns: dict[str, str | Ask] = {"order_id": named.first("order_id", "sale_id") or ""}
+    if "order_amount" in named.by_tag:
+        columns["order_amount"] = named.by_tag["order_amount"]
+    columns.update(_heading(named, currency))
+    return Proposal("orders", columns, note="the orders of the lines below: one row of each")
+
+
+def _heading(named: Named, currency: str) -> dict[str, str | Ask]:
+    """Return what an order has beside its number and amount."""
+    columns: dict[str, str | Ask] = {}
     if moment := _moment(named):
         columns["ordered_at"] = moment
     for tag in ("status", "channel", "shipping_amount", "promotion_id", "updated_at"):
         if tag in named.by_tag and named.types[named.by_tag[tag]] != "date":
             columns[tag] = named.by_tag[tag]
+    if "status" in columns:
+        columns["status"] = _status(named)
     columns["currency"] = _currency(named, currency)
-    return Proposal("orders", columns, note="one row an order")
+    return columns
+
+
+def _status(named: Named) -> str:
+    """Return SQL that turns the words of a shop into paid, shipped, cancelled or returned."""
+    column = named.by_tag["status"]
+    words: dict[str, list[str]] = {}
+    for value in sorted(named.values.get(column, ())):
+        ours = next((s for s, parts in _ORDER_WORDS if any(p in value for p in parts)), "paid")
+        words.setdefault(ours, []).append("'" + value.replace("'", "''") + "'")
+    whens = [
+        f"when lower({column}) in ({', '.join(words[ours])}) then '{ours}'"
+        for ours, _ in _ORDER_WORDS
+        if ours in words
+    ]
+    return f"case {' '.join(whens)} else 'paid' end" if whens else "'paid'" if words else column
 
 
 def _products(named: Named) -> Proposal | None:
@@ -290,3 +333,20 @@ def _consent(name: str, named: Named) -> Proposal:
     if moment and named.types[moment] == "timestamp":
         columns["captured_at"] = moment
     return Proposal("consents", columns, where=f"{name} is not null", note="one statement a row")
+
+
+def _subscription(named: Named) -> list[Proposal]:
+    """Return the statements of a mailing list whose status says who subscribed and who left."""
+    status = named.by_tag.get("status", "")
+    if not named.has("email") or not named.values.get(status, set()) >= _SUBSCRIBED:
+        return []
+    columns: dict[str, str | Ask] = {
+        "purpose": "'marketing'",
+        "channel": "'email'",
+        "status": f"case lower({status}) when 'subscribed' then 'granted' else 'withdrawn' end",
+    }
+    moment = named.by_tag.get("updated_at")
+    if moment and named.types[moment] == "timestamp":
+        columns["captured_at"] = moment
+    where = f"lower({status}) in ('subscribed', 'unsubscribed')"
+    return [Proposal("consents", columns, where=where, note="who may be written to")]

@@ -142,7 +142,31 @@ def find_kinds(fields: Sequence[Field]) -> tuple[list[Kind], Marks]:
     """Return what the columns are, and how the file writes numbers."""
     looks = [look_at_numbers(_without_nulls(f)) for f in fields]
     marks = _marks(looks, fields)
-    return [_kind(f, look, marks) for f, look in zip(fields, looks, strict=True)], marks
+    kinds = [_kind(f, look, marks) for f, look in zip(fields, looks, strict=True)]
+    _settle_days(kinds)
+    return kinds, marks
+
+
+def _settle_days(kinds: Sequence[Kind]) -> None:
+    """Read days and months in the order that another column of the file, written alike, shows."""
+    shown = {_day_of(str(kind.keys["format"])) for kind in kinds if "format" in kind.keys}
+    for kind in kinds:
+        if kind.moments is None or kind.question is None or kind.question[0] != "format":
+            continue
+        fits = [written for written in kind.moments.formats if _day_of(written) in shown]
+        if len(fits) == 1:
+            kind.question = None
+            kind.keys["format"] = fits[0]
+            kind.note = "day and month in the order of the file's other dates"
+
+
+def _day_of(written: str) -> str:
+    """Return the part of a format that stands for the day.
+
+    >>> _day_of("%d.%m.%Y %H:%M"), _day_of("%m/%d/%YT%H:%M:%S")
+    ('%d.%m.%Y', '%m/%d/%Y')
+    """
+    return re.split(r"[ T]*%[HI]", written)[0]
 
 
 def _without_nulls(found: Field) -> dict[str, int]:

@@ -29,6 +29,9 @@ _WHICH_ENTITY = Ask(
     [],
 )
 
+_SCOPES = frozenset({"store_id", "till_id", "occurred_at"})
+"""Within which receipts may be numbered."""
+
 LOAD_MODES = (
     "append: events by key (a changed row under the same key is set aside, so that you notice);",
     "upsert: newest row by key and `updated_at`; replace: every file is complete;",
@@ -49,7 +52,8 @@ def write_draft(draft: Draft, *, is_trial: bool = False) -> str:
 
 
 def _answered(text: str, draft: Draft) -> str:
-    asks = [*draft.delivery.values(), *(v for f in draft.feeds for v in f.columns.values())]
+    asks = [*draft.delivery.values(), *draft.load.values()]
+    asks += [v for f in draft.feeds for v in f.columns.values()]
     asks += [v for part in draft.delivery.values() if isinstance(part, dict) for v in part.values()]
     asks += [Ask(*c.kind.question[1:]) for c in draft.columns if c.kind.question]
     asks += [_WHICH_ENTITY]
@@ -89,14 +93,26 @@ def _delivery(draft: Draft) -> Iterator[str]:
 
 def _load(draft: Draft) -> Iterator[str]:
     yield "load:"
-    yield f"  mode: {draft.load['mode']}"
+    yield f"  mode: {scalar(draft.load['mode'])}"
     yield from (f"  # {line}" for line in LOAD_MODES)
     twice = draft.key.repeated
-    repeated = f"; {twice} rows stand twice, word for word" if twice else ""
+    rows = "row stands" if twice == 1 else "rows stand"
+    repeated = f"; {twice} {rows} twice, word for word: counted once" if twice else ""
     yield f"  key: {scalar(draft.load['key'])}  # {draft.key.note}{repeated}"
+    yield from _restarting(draft)
     if "updated_at" in draft.load:
         yield f"  updated_at: {draft.load['updated_at']}"
     yield ""
+
+
+def _restarting(draft: Draft) -> Iterator[str]:
+    """Warn of what a file of one day cannot show: numbers of receipts that begin anew."""
+    if draft.feeds[0].entity != "sale_lines":
+        return
+    scopes = [c.name for c in draft.columns if c.kind.tag in _SCOPES and not c.is_key]
+    if scopes:
+        yield f"  # If receipts are numbered anew by day, store or till, {', '.join(scopes)}"
+        yield "  # belong into the key, and into `sale_id:` below (joined by || '-' ||)."
 
 
 def _columns(draft: Draft) -> Iterator[str]:

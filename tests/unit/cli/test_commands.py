@@ -147,7 +147,9 @@ def test_the_end_of_a_night_says_where_its_findings_are(
     pages = DataPaths.of(context).current / "quality" / "data_docs" / "index.html"
     pages.parent.mkdir(parents=True)
     pages.touch()
-    loading = StepResult(rows_in=9, rows_out=9 - aside, rows_set_aside=aside)
+    loading = StepResult(
+        rows_in=9, rows_out=8 - aside, rows_set_aside=aside + 1, facts={"quarantined": aside}
+    )
     steps = {"load_staging": StepOutcome("done", 1.0, loading)}
     show_end(NightOutcome(context, "published", "000001-2026-11-20", steps))
     printed = "".join(capsys.readouterr())

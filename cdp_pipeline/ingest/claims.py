@@ -1,0 +1,75 @@
+"""Which files in landing belong to a source, and which to none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.ingest.deliveries import Delivery
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.layout import beside
+
+_MOST_NAMED = 3
+
+
+def claimed_by(found: Iterable[Delivery], contract: SourceContract) -> Iterator[str]:
+    """Yield the paths of deliveries and of what lies beside them."""
+    for delivery in found:
+        place = PurePosixPath(delivery.file_name)
+        yield delivery.file_name
+        for pattern in companion_patterns(contract):
+            yield place.with_name(beside(place.name, pattern)).as_posix()
+
+
+def companion_patterns(contract: SourceContract) -> Iterator[str]:
+    """Yield the names of files that lie beside a delivery and are none themselves."""
+    written = contract.delivery
+    if written.control and written.control.source == "manifest":
+        yield written.control.manifest
+    if written.complete and written.complete.by == "marker":
+        yield written.complete.marker
+
+
+def find_unclaimed(landing: Path, claimed: Collection[str]) -> list[str]:
+    """Return the paths below landing of files that no contract asks for, in order.
+
+    Args:
+        landing: The folder.
+        claimed: Paths below it of deliveries and of what lies beside them; hidden files count as
+            nobody's business.
+    """
+    paths = (path.relative_to(landing) for path in landing.rglob("*") if path.is_file())
+    names = (p.as_posix() for p in paths if not any(part.startswith(".") for part in p.parts))
+    return sorted(name for name in names if name not in claimed)
+
+
+def describe_unclaimed(names: Collection[str]) -> list[str]:
+    """Return the files in a few words; nothing if there are none.
+
+    >>> describe_unclaimed(["a.csv", "b.csv", "c.csv", "d.csv"])
+    ['4 files belong to no source: a.csv, b.csv, c.csv and 1 more']
+    """
+    if not names:
+        return []
+    shown = sorted(names)[:_MOST_NAMED]
+    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+    files = "1 file belongs" if len(names) == 1 else f"{len(names):,} files belong"
+    return [f"{files} to no source: {', '.join(shown)}{more}"]
+
+
+def refuse_nothing_but_unclaimed(
+    landing: Path, names: Collection[str], contracts: Iterable[SourceContract]
+) -> None:
+    """Raise, as nothing would be loaded although files are there: surely a mistake.
+
+    Raises:
+        ConfigError: Always.
+    """
+    wanted = [f"{each.name} reads {each.delivery.path}" for each in contracts]
+    raise ConfigError(
+        f"nothing to load: {describe_unclaimed(names)[0]}",
+        where=str(landing),
+        hint=f"Put files where `delivery.path` of a contract finds them: {'; '.join(wanted)}. "
+        "A folder between is named by the business date, such as 2026-11-20.",
+    )

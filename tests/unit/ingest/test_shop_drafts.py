@@ -1,0 +1,77 @@
+"""Drafts from exports of a small shop: nothing that the night needs is left out unsaid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cdp_pipeline.ingest.discovery.draft import Draft
+from cdp_pipeline.ingest.discovery.feeding import Ask
+from cdp_pipeline.ingest.discovery.looking import draft_sources
+from cdp_pipeline.ingest.discovery.writing import write_draft
+
+PEOPLE = (
+    "Kundennummer;Vorname;Nachname;Geburtsdatum;E-Mail;Werbung erlaubt;Angelegt am\n"
+    + "".join(
+        f"K{n};Eva;Klein;{n}.10.1986;eva{n}@gmx.de;{'JN'[n % 2]};12.03.2024\n"
+        for n in range(10, 31)
+    )
+)
+
+
+def draft(folder: Path, name: str, text: str) -> Draft:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    (found,) = draft_sources(path, name=None, landing=folder)
+    return found
+
+
+def test_an_order_export_feeds_orders_beside_their_lines(tmp_path: Path) -> None:
+    lines = "".join(
+        f"{n // 2},2026-11-18T10:00:00+01:00,{status},eva@gmx.de,A{n},1,9.95,19.90\n"
+        for n, status in enumerate(["completed", "completed", "refunded", "on-hold"] * 10)
+    )
+    head = "order_id,created_at,status,billing_email,line_sku,line_qty,line_total,order_total\n"
+    orders, order_lines, person = draft(tmp_path, "web_20261118.csv", head + lines).feeds
+    assert (orders.entity, order_lines.entity) == ("orders", "order_lines")
+    assert person.entity == "person_records"
+    assert orders.columns["ordered_at"] == "created_at"
+    assert orders.columns["order_amount"] == "order_total"
+    assert orders.columns["status"] == (
+        "case when lower(status) in ('refunded') then 'returned' "
+        "when lower(status) in ('completed') then 'shipped' else 'paid' end"
+    )
+
+
+def test_what_people_agreed_to_becomes_consent(tmp_path: Path) -> None:
+    found = draft(tmp_path, "kunden.csv", PEOPLE)
+    (consent,) = [feed for feed in found.feeds if feed.entity == "consents"]
+    assert consent.where == "werbung_erlaubt is not null"
+    words = ("subscribed", "unsubscribed", "cleaned")
+    listed = "Email Address,First Name,LAST_CHANGED,status\n" + "".join(
+        f"eva{n}@gmx.de,Eva,2026-01-01 10:00:{n},{words[n % 3]}\n" for n in range(10, 40)
+    )
+    (consent,) = [f for f in draft(tmp_path, "list.csv", listed).feeds if f.entity == "consents"]
+    assert consent.where == "lower(status) in ('subscribed', 'unsubscribed')"
+    assert consent.columns["captured_at"] == "last_changed"
+
+
+def test_whether_files_of_people_hold_everybody_is_asked(tmp_path: Path) -> None:
+    found = draft(tmp_path, "kunden.csv", PEOPLE)
+    assert isinstance(found.load["mode"], Ask)
+    assert "mode: !ask" in write_draft(found)
+    assert "mode: replace" in write_draft(found, is_trial=True)
+
+
+def test_a_date_is_read_as_the_other_dates_of_its_file(tmp_path: Path) -> None:
+    kinds = {c.name: c.kind for c in draft(tmp_path, "kunden.csv", PEOPLE).columns}
+    assert kinds["angelegt_am"].question is None
+    assert kinds["angelegt_am"].keys["format"] == "%d.%m.%Y"
+
+
+def test_receipts_that_may_be_numbered_anew_are_mentioned(tmp_path: Path) -> None:
+    lines = "".join(
+        f"001;{n};18.11.2026 10:{n};A{n};1;9,95\n001;{n};18.11.2026 10:{n};B{n};1;4,95\n"
+        for n in range(10, 40)
+    )
+    found = draft(tmp_path, "kasse.csv", "Filiale;BonNr;Datum;ArtNr;Menge;Betrag\n" + lines)
+    assert "numbered anew by day, store or till, filiale, datum" in write_draft(found)
