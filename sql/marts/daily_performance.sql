@@ -9,8 +9,10 @@ columns:
   business_date: Store-local day
   age_days: Days before the night's business date; 0 is that date itself
   net_amount: Net revenue, goods and fees, returns deducted, gift cards left out
-  net_week_change: Net revenue over that of the same weekday a week before, less 1
-  net_year_change: Net revenue over that of the same weekday 364 days before, less 1
+  net_week_change: >-
+    Net revenue over that of the same weekday a week before, less 1; null unless that is above 0
+  net_year_change: >-
+    Net revenue over that of the same weekday 364 days before, less 1; null unless that is above 0
   net_last_year_amount: Net revenue 364 days before
   receipt_count: Receipts and orders with at least one bought line
   basket_amount: Revenue of bought lines per receipt or order
@@ -82,8 +84,8 @@ final as (
         daily.business_date,
         {{ business_date }} - daily.business_date as age_days,
         daily.net_amount,
-        daily.net_amount / nullif(week_before.net_amount, 0) - 1 as net_week_change,
-        daily.net_amount / nullif(year_before.net_amount, 0) - 1 as net_year_change,
+        change_share(daily.net_amount, week_before.net_amount) as net_week_change,
+        change_share(daily.net_amount, year_before.net_amount) as net_year_change,
         year_before.net_amount as net_last_year_amount,
         daily.receipt_count,
         cast(daily.bought_amount / nullif(daily.receipt_count, 0) as decimal(18, 2))

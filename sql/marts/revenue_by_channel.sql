@@ -11,8 +11,8 @@ columns:
   net_share: Share of the day's net revenue
   week_before_amount: Net revenue seven days before; null before the first sale
   year_before_amount: Net revenue 364 days before; null before the first sale
-  week_change: net_amount over week_before_amount, less 1
-  year_change: net_amount over year_before_amount, less 1
+  week_change: net_amount over week_before_amount, less 1; null unless that is above 0
+  year_change: net_amount over year_before_amount, less 1; null unless that is above 0
 */
 with sales as (
     select *
@@ -73,8 +73,8 @@ final as (
         net_amount / nullif(sum(net_amount) over (), 0) as net_share,
         week_before_amount,
         year_before_amount,
-        net_amount / nullif(week_before_amount, 0) - 1 as week_change,
-        net_amount / nullif(year_before_amount, 0) - 1 as year_change
+        change_share(net_amount, week_before_amount) as week_change,
+        change_share(net_amount, year_before_amount) as year_change
     from known
 )
 

@@ -42,7 +42,8 @@ select
     retail_week,
     net_amount,
     last_year_amount,
-    cast(net_amount as double) / nullif(last_year_amount, 0) - 1 as change_share
+    cast(net_amount as double)
+    / case when last_year_amount > 0 then last_year_amount end - 1 as change_share
 from weeks
 order by week_starts_on desc
 limit 13
