@@ -1,5 +1,5 @@
 -- Growth over an earlier amount (0.1 is 10 %) as DOUBLE; null if there was nothing above 0 to grow
--- from: against a day of more returns than sales, any ratio would say the opposite of what happened.
+-- from: against a day of more returns than sales, a ratio says the opposite of what happened.
 create or replace temp macro change_share(amount, earlier) as
     cast(amount as double) / case when earlier > 0 then cast(earlier as double) end - 1;
 
