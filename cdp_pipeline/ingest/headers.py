@@ -77,7 +77,8 @@ def read_header(path: Path, contract: SourceContract) -> Header:
         head = stream.read(MAXIMUM_HEADER_BYTES)
     body = head.removeprefix(UTF8_MARK)
     start = len(head) - len(body)
-    stripped = body.lstrip(b"\r\n")
+    blanks = b" \t" if written.delimiter.strip() else b""
+    stripped = _without_blank_lines(body, blanks)
     lines = body[: len(body) - len(stripped)].count(b"\n")
     start += len(body) - len(stripped)
     record = _first_record(stripped, written.quote)
@@ -104,6 +105,12 @@ def read_header(path: Path, contract: SourceContract) -> Header:
     width = _width_of_data(stripped[len(record) :], fields, written)
     fields = [*fields, ""][:width] if width != len(fields) else fields
     return Header(tuple(fields), width, lines, start + len(record), skipped)
+
+
+def _without_blank_lines(text: bytes, blanks: bytes) -> bytes:
+    """Return a text without its first lines that hold nothing but blanks."""
+    rest = text.lstrip(b"\r\n" + blanks)
+    return text[text.rfind(b"\n", 0, len(text) - len(rest)) + 1 :]
 
 
 def _width_of_data(text: bytes, header: list[str], written: Delivery) -> int:

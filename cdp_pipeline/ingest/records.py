@@ -23,6 +23,7 @@ _BLOCK = 1 << 22
 _BLOCK_RECORDS = 1 << 16
 _MAXIMUM_FIELD = 1 << 28
 _CR, _LF = 13, 10
+_UNIT = "\x1f"
 Positions = npt.NDArray[np.int64]
 
 
@@ -133,7 +134,9 @@ def locate_exactly(path: Path, *, start: int, delimiter: str, quote: str) -> Ite
     with path.open("rb") as raw:
         raw.seek(start)
         lines = (part.decode("utf-8", "replace") for part in raw)
-        reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, skipinitialspace=True)
+        mark = delimiter if len(delimiter) == 1 else _UNIT  # ``csv`` knows no longer ones
+        marked = (part.replace(delimiter, mark) for part in lines)
+        reader = csv.reader(marked, delimiter=mark, quotechar=quote, skipinitialspace=True)
         for fields in reader:
             if fields:
                 found.append(line)

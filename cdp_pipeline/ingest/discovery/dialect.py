@@ -115,6 +115,10 @@ def _score(text: str, dialect: Dialect) -> tuple[float, int]:
         mark, end = dialect.quote, re.escape(dialect.delimiter)
         stray = rf"(?:^|{end}){mark}[^{mark}\n]*{mark}(?![{mark}{end}\r\n]|$)"
         share *= max(0.0, 1 - len(re.findall(stray, text, re.MULTILINE)) / len(rows))
+    if not dialect.quote:
+        end = re.escape(dialect.delimiter.strip(" "))
+        quoted = rf'(?:^|{end})"[^"\n]*"(?={end}|$)'
+        share *= max(0.0, 1 - len(re.findall(quoted, text, re.MULTILINE)) / len(rows))
     lines = text.count("\n") + 1
     swallowed = 1.0 if len(rows) * 2 >= min(lines, _TRIED) else 0.8
     return round(share * (0.2 + 0.8 * clean) * swallowed, 3), width
@@ -127,6 +131,8 @@ def _is_clean(cell: str, dialect: Dialect) -> bool:
         return False
     if dialect.quote and ("\\" + dialect.quote in cell or cell.endswith("\\")):
         return False
+    if dialect.quote and len(dialect.delimiter) > 1 and cell.count(dialect.quote) % 2:
+        return False  # half a quoted field
     bare = cell.strip()
     if bare != cell and len(bare) > 1 and bare[0] == bare[-1] == dialect.quote:
         return False  # a blank before the quote, which then is no quote

@@ -50,7 +50,7 @@ _ENOUGH = 0.9
 _YEARS = range(1880, 2200)
 _DAYS, _MONTHS_A_YEAR = 31, 12
 
-_MIDNIGHT = re.compile(r"\b0?0:00(:00)?(\.0+)?\b|\b12:00(:00)? ?[aA]")
+_MIDNIGHT = re.compile(r"(?<![:\d+-])0?0:00(:00)?(\.0+)?\b|\b12:00(:00)? ?[aA]")
 
 EXCEL = "excel"
 """Format of days as spreadsheets count them, from 1899-12-30."""

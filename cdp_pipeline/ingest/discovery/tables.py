@@ -58,10 +58,19 @@ def look_at_text(content: Content) -> Sample:
     for key in ("delimiter", "quote", "escape", "skip_lines", "trailer_lines"):
         if getattr(dialect, key) != getattr(_DEFAULTS, key):
             delivery[key] = getattr(dialect, key)
+    if _has_stray_quotes(text, dialect):
+        delivery["multiline"] = False
     found = _sample(text, tail, dialect, content)
     noted = "fallback_encoding" if charset.fallback else "encoding"
     notes = {**found.notes, **({noted: charset.note} if charset.note else {})}
     return replace(found, delivery={**delivery, **found.delivery}, notes=notes)
+
+
+def _has_stray_quotes(text: str, dialect: Dialect) -> bool:
+    """Return whether quotes that do not close join lines, and no field is meant to hold several."""
+    records = (fields for _, fields in read_records(text, dialect))
+    joined = [fields for fields in records if any("\n" in field for field in fields)]
+    return bool(joined) and all(len(fields) != dialect.width for fields in joined)
 
 
 def _is_fixed_width(text: str) -> bool:
@@ -190,7 +199,11 @@ def _lines_above(rows: Sequence[Sequence[str]]) -> int:
     That is one of groups, each over several columns, or some of a title that are mostly empty.
     """
     most_tags = fullest = 0
-    for number, row in enumerate(rows[: min(_MOST_ABOVE + 1, len(rows) - 1)]):
+    looked_at = rows[: min(_MOST_ABOVE + 1, len(rows) - 1)]
+    widest = max(map(len, looked_at), default=0)
+    if len(looked_at) > 1 and len(rows[0]) < widest:  # merged cells at its end have no separator
+        rows = [[*rows[0], *[""] * (widest - len(rows[0]))], *rows[1:]]
+    for number, row in enumerate(rows[: len(looked_at)]):
         filled = [text for cell in row if (text := cell.strip())]
         tags = sum(tag_of(text) is not None for text in filled)
         if len(row) != len(rows[0]):
