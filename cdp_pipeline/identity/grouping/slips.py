@@ -72,6 +72,27 @@ as it was, and of a number two of its three parts or all but two digits where pa
 a mailbox is as long as what is asked for has it, which may be a letter longer or shorter than what
 is known. In six letters, anybody is near to somebody."""
 
+_PARTS = {
+    "email": (
+        "hash(split_part(value, '@', 2), left(value, 3))",
+        "hash(split_part(value, '@', 2), left(value, 1), right(split_part(value, '@', 1), 3))",
+    ),
+    "phone": (
+        "hash(length(value), left(value, 2 * (length(value) // 3)))",
+        "hash(length(value), right(value, length(value) - 2 * (length(value) // 3) - 1))",
+    ),
+}
+"""Whatever keys two values share, they share one of these, which cost next to nothing."""
+
+_PLAUSIBLE = """
+create or replace temp table identity_plausible_values as
+with asked as (select {kept} from {asked}),
+known as (select value, {kept} from {known})
+select value
+from known
+where {shared}
+"""
+
 _SLIPS = """
 create or replace temp table identity_slips (
     evidence_id integer, field varchar, meant varchar
@@ -127,9 +148,9 @@ group by a.value
 """
 # The cheap distance is asked first: an exchange of neighbours is two of its steps.
 
-_FOUND = """
-insert into identity_slips
-select l.evidence_id, '{field}', n.meant
+_ALIKE = """
+create or replace temp table identity_alike_values as
+select l.evidence_id, '{field}' as field, n.meant
 from identity_near_values as n
 inner join identity_lone_values as l on l.value = n.value
 where n.candidates = 1
@@ -148,16 +169,14 @@ def find_slips(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(_LONE.format(field=field))
         if not _count(con, "identity_lone_values"):
             continue
-        chance = _chance(con, field)
-        if chance > 1 - LEAST_MEANT:  # even if all were found, too many would be strangers'
-            continue
         _find_near(con, field, asked="identity_lone_values", known="identity_known_values")
-        found = int(
-            fetch_value(con, "select count(*) from identity_near_values where candidates = 1")
-        )
-        strangers = chance * _count(con, "identity_lone_values")
-        if found and 1 - strangers / found >= LEAST_MEANT:
-            con.execute(_FOUND.format(field=field))
+        con.execute(_ALIKE.format(field=field))
+        found = _count(con, "identity_alike_values")
+        if not found:
+            continue
+        strangers = _chance(con, field) * _count(con, "identity_lone_values")
+        if 1 - strangers / found >= LEAST_MEANT:
+            con.execute("insert into identity_slips from identity_alike_values")
 
 
 def _chance(con: duckdb.DuckDBPyConnection, field: str) -> float:
@@ -172,9 +191,15 @@ def _chance(con: duckdb.DuckDBPyConnection, field: str) -> float:
 
 
 def _find_near(con: duckdb.DuckDBPyConnection, field: str, *, asked: str, known: str) -> None:
+    kept = ", ".join(f"{sql} as part_{n}" for n, sql in enumerate(_PARTS[field]))
+    shared = " or ".join(
+        f"part_{n} in (select part_{n} from asked)"  # noqa: S608 - constants
+        for n in range(len(_PARTS[field]))
+    )
+    con.execute(_PLAUSIBLE.format(asked=asked, known=known, kept=kept, shared=shared))
     keys = _KEYS[field]
     asked_keys = keys.format(values=asked, lengths="[0]")
-    known_keys = keys.format(values=known, lengths="[-1, 0, 1]")
+    known_keys = keys.format(values="identity_plausible_values", lengths="[-1, 0, 1]")
     con.execute(_NEAR.format(asked=asked_keys, known=known_keys))
 
 

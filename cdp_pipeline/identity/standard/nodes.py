@@ -181,7 +181,7 @@ select
     case when r.email is not null then hash(r.email) end as email_hash,
     case when r.email is not null then hash(r.email_name) end as email_local,
     case when r.email is not null then hash({digits}) end as email_digits,
-    cast({email_own} as integer) as email_own,
+    {email_own}
     r.phone,
     case when r.phone is not null then hash(r.phone) end as phone_hash,
     p.word_hash as postcode_hash,
@@ -198,9 +198,14 @@ left join identity_given_name_words as g on g.word = r.given_name
 left join identity_postcode_words as p on p.word = r.postcode
 left join identity_street_words as w on w.street = r.street
 left join identity_nicknames as k on k.name = r.given_name
-left join identity_nicknames as n on n.name = r.email_rest
+{mailbox_join}
 {extra_joins}
 """
+
+_EMAIL_OWN = "cast({email_own} as integer) as email_own,"
+
+_MAILBOX_JOIN = "left join identity_nicknames as n on n.name = r.email_rest"
+# Taking every mailbox apart costs more than all else of a node: only where it is looked at.
 
 _IS_PROFILE = "r.record_kind in ('loyalty', 'account')"
 
@@ -341,7 +346,8 @@ def _make_nodes(
     table: str = "identity_nodes",
 ) -> None:
     load_nicknames(con)
-    nodes = _nodes_sql(held_tags(con, "identity.records"), ids=ids)
+    is_own_wanted = columns is None or "email_own" in columns
+    nodes = _nodes_sql(held_tags(con, "identity.records"), ids=ids, is_own_wanted=is_own_wanted)
     kept = "*"
     if columns is not None:
         made = [row[0] for row in con.execute(f"describe {nodes}").fetchall()]
@@ -349,7 +355,7 @@ def _make_nodes(
     con.execute(f"create or replace temp table {table} as select {kept} from ({nodes})")  # noqa: S608 - own columns
 
 
-def _nodes_sql(held: list[str], *, ids: str) -> str:
+def _nodes_sql(held: list[str], *, ids: str, is_own_wanted: bool) -> str:
     return _NODES.format(
         ids=ids,
         is_profile=_IS_PROFILE,
@@ -357,7 +363,8 @@ def _nodes_sql(held: list[str], *, ids: str) -> str:
         digits=DIGITS,
         email_rest=rest_sql(),
         email_left=left_sql(),
-        email_own=email_own_sql(),
+        email_own=_EMAIL_OWN.format(email_own=email_own_sql()) if is_own_wanted else "",
+        mailbox_join=_MAILBOX_JOIN if is_own_wanted else "",
         birth_year=birth_year_sql(held),
         mailbox_year=_MAILBOX_YEAR,
         extras=node_select(held),
