@@ -36,11 +36,13 @@ from cdp_pipeline.quality.staged import StagedRows, read_staged
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import (
     VAULT,
+    attach_whole,
     connect,
     create_macros,
     has_table,
     quote_identifier,
     quote_literal,
+    read_plan,
     use_catalogs,
 )
 
@@ -113,7 +115,7 @@ def run_warehouse(context: RunContext) -> StepResult:
             con, business_date=context.business_date, docs=describe_site(docs)
         ) as checkpoints,
     ):
-        attach_finished(con, paths)
+        attach_finished(con, context)
         create_macros(con, context)
         made = [spec for spec in project.tables.values() if has_table(con, spec.full_name)]
         results += [_absent(s) for s in project.tables.values() if s not in made]
@@ -128,8 +130,15 @@ def run_warehouse(context: RunContext) -> StepResult:
     return _report(results, [], docs=docs.relative_to(paths.tree))
 
 
-def attach_finished(con: duckdb.DuckDBPyConnection, paths: DataPaths) -> None:
-    """Attach the built warehouse, its vault and the entity tables (``staging``), read-only."""
+def attach_finished(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
+    """Attach the built warehouse, its vault and the entity tables (``staging``), read-only.
+
+    Some tables of the vault are rows of the version before but for a few, which is ``base``.
+    """
+    paths = DataPaths.of(context)
+    base = read_plan(context).get("base_path")
+    if base:
+        attach_whole(con, Path(base), "base", context.settings.keys)
     con.execute(f"attach {quote_literal(str(paths.build_db))} as cdp (read_only)")
     for path, name in ((paths.vault_db, VAULT), (paths.staging_db, "staging")):
         if path.is_file():

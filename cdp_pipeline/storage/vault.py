@@ -37,10 +37,10 @@ def write_vault(
     build: Path,
     keys: KeySettings,
 ) -> dict[str, int]:
-    """Write every table of the catalog ``vault`` below the folder of a version.
+    """Write every table and view of the catalog ``vault`` below the folder of a version.
 
     Args:
-        con: Connection to the finished build.
+        con: Connection to the finished build, with what its views read (``patching``).
         tables: Declarations by name.
         build: Folder of the version.
         keys: With what to encrypt; without a key set, the files lie in clear.
@@ -52,8 +52,9 @@ def write_vault(
     if key:
         key.note(folder)
     made = con.execute(
-        "select schema_name || '.' || table_name from duckdb_tables() where database_name = ? "
-        "order by all",
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = $1 "
+        "union all select schema_name || '.' || view_name from duckdb_views() "
+        "where database_name = $1 and not internal order by all",
         [VAULT],
     ).fetchall()
     rows = {}

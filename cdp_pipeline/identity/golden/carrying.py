@@ -14,6 +14,7 @@ import duckdb
 
 from cdp_pipeline.identity.golden.golden_fields import value_sql
 from cdp_pipeline.project.survivorship import FieldGroup, SurvivorshipSpec
+from cdp_pipeline.storage.patching import clear_place, write_patched
 from cdp_pipeline.storage.warehouse import fetch_value, has_base_table
 
 CARRIED_TABLES = ("golden_records", "golden_sources", "contact_claims", "golden_basis")
@@ -120,19 +121,54 @@ select customer_id from identity_basis
 anti join identity_anew using (customer_id)
 """
 
-_SOURCES = """
-select s.* replace (
-    case when d.source is null then s.stated_on else d.delivered_on end as stated_on
-)
+_REPLACED = """
+create or replace temp table identity_replaced as
+select customer_id from base.identity.golden_records
+anti join identity_carried using (customer_id)
+"""
+# Few, where the carried are many: what is looked up for every row.
+
+_RESTATED = """
+create or replace temp table identity_restated as
+select s.* replace (d.delivered_on as stated_on)
 from base.identity.golden_sources as s
-left join (
+anti join identity_replaced as n on n.customer_id = s.customer_id
+inner join (
     select r.source, r.record_key, c.delivered_on
     from identity_customer_records as c
     inner join identity.records as r on r.record_id = c.record_id
     where c.updated_at is null
 ) as d on d.source = s.source and d.record_key = s.record_key
+where s.stated_on is distinct from d.delivered_on
 """
 # A statement without a moment of its own is of the day on which it was delivered last.
+
+_PATCHED_SOURCES = """
+{made}
+union all by name
+from identity_restated
+union all by name
+select s.* from base.identity.golden_sources as s
+semi join identity_restated as n on n.customer_id = s.customer_id
+anti join identity_replaced as a on a.customer_id = s.customer_id
+anti join identity_restated as r on r.customer_id = s.customer_id and r.field = s.field
+"""
+
+_GOLDEN = """
+select
+    g.* exclude (record_count, source_count, first_seen_on),
+    h.household_id,
+    g.record_count,
+    g.source_count,
+    g.first_seen_on
+from {golden} as g
+inner join identity_households as h on h.customer_id = g.customer_id
+"""
+
+_MOVED = """
+create or replace temp table identity_moved as
+select customer_id from identity_households where previous_id is distinct from household_id
+"""
 
 _UNSETTLED = """
 create or replace temp table identity_unsettled (customer_id varchar)
@@ -211,6 +247,8 @@ def choose_anew(con: duckdb.DuckDBPyConnection, *, is_carried: bool) -> int:
             "create or replace temp table identity_anew as select customer_id from identity_basis"
         )
     con.execute(_CARRIED)
+    if is_any_carried(con):
+        con.execute(_REPLACED)
     return int(fetch_value(con, "select count(*) from identity_anew"))
 
 
@@ -222,13 +260,59 @@ def carried_sql(con: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str
         name: One of ``CARRIED_TABLES``.
         columns: What to select.
     """
-    if not fetch_value(con, "select count(*) from identity_carried"):  # nor need the table be there
+    if not is_any_carried(con):  # nor need the table be there
         nothing = [f"null as {column}" for column in columns]
         return f"select {', '.join(nothing)} where false"
-    source = _SOURCES if name == "golden_sources" else f"from base.identity.{name}"
     return (
-        f"select {', '.join(columns)} from ({source}) "  # noqa: S608 - own tables
-        "semi join identity_carried using (customer_id)"
+        f"select {', '.join(columns)} from base.identity.{name} "  # noqa: S608 - own tables
+        "anti join identity_replaced using (customer_id)"
+    )
+
+
+def is_any_carried(con: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether any golden record of last night stands."""
+    return bool(fetch_value(con, "select count(*) from identity_carried"))
+
+
+def write_golden(con: duckdb.DuckDBPyConnection) -> None:
+    """Write ``identity.golden_records`` from ``identity_golden`` and ``identity_households``."""
+    if not is_any_carried(con):
+        clear_place(con, "identity.golden_records")
+        golden = _GOLDEN.format(golden="identity_golden")
+        con.execute(f"create table identity.golden_records as {golden} order by g.customer_id")
+        return
+    con.execute(_MOVED)
+    changed = "from identity_anew union from identity_moved"
+    golden = f"(from identity_golden where customer_id in ({changed}))"
+    write_patched(
+        con,
+        "identity.golden_records",
+        key="customer_id",
+        replaced="from identity_replaced union all from identity_moved",
+        anew=_GOLDEN.format(golden=golden),
+    )
+
+
+def write_sources(con: duckdb.DuckDBPyConnection, made: str) -> None:
+    """Write ``identity.golden_sources``.
+
+    Args:
+        con: Build connection.
+        made: SELECT of the rows of all customers who are made anew.
+    """
+    if not is_any_carried(con):
+        clear_place(con, "identity.golden_sources")
+        con.execute(
+            f"create table identity.golden_sources as from ({made}) order by customer_id, field"
+        )
+        return
+    con.execute(_RESTATED)
+    write_patched(
+        con,
+        "identity.golden_sources",
+        key="customer_id",
+        replaced="from identity_replaced union all select customer_id from identity_restated",
+        anew=_PATCHED_SOURCES.format(made=made),
     )
 
 

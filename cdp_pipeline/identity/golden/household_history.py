@@ -17,6 +17,7 @@ from cdp_pipeline.identity.grouping.remembered import (
     recall_ids,
     remember_ids,
 )
+from cdp_pipeline.storage.patching import clear_place, write_patched
 from cdp_pipeline.storage.warehouse import has_base_table
 
 _MEMBERS = """
@@ -50,6 +51,7 @@ with members as (
     from identity_households as h
     inner join identity_golden as g on g.customer_id = h.customer_id
     {join}
+    {wanted}
 ),
 heads as (
     select *
@@ -85,8 +87,36 @@ select
     h.country
 from counted as c
 inner join heads as h on h.household_id = c.household_id
-order by c.household_id
 """
+
+_CHANGED = """
+create or replace temp table identity_changed_homes as
+with touched as (
+    select h.household_id, h.previous_id
+    from identity_households as h
+    where h.previous_id is distinct from h.household_id
+        or h.customer_id in (select customer_id from identity_anew)
+),
+grown as (
+    select h.household_id
+    from identity_households as h
+    inner join identity_golden as g on g.customer_id = h.customer_id
+    inner join base.identity.households as b on b.household_id = h.household_id
+    group by h.household_id
+    having count(*) filter (
+        g.birth_date is null or g.birth_date <= date '{business_date}' - to_years(18)
+    ) <> any_value(b.adult_count)
+)
+select household_id from touched
+union
+select previous_id from touched where previous_id is not null
+union
+select b.household_id from base.identity.golden_records as b
+semi join identity_replaced as n on n.customer_id = b.customer_id
+union
+select household_id from grown
+"""
+# Whose members are the same people with the same golden records and as many adults keeps its head.
 
 _RETIRED = """
 create or replace temp table identity_retired_homes as
@@ -184,12 +214,16 @@ where false
 
 
 def name_households(
-    con: duckdb.DuckDBPyConnection, *, business_date: str, memory: Memory = DEFAULT_MEMORY
+    con: duckdb.DuckDBPyConnection,
+    *,
+    business_date: str,
+    memory: Memory = DEFAULT_MEMORY,
+    is_carried: bool = False,
 ) -> None:
     """Give the groups of ``identity_household_groups`` stable ids and write their tables.
 
     Makes ``identity.households``, ``household_redirects``, ``household_changes`` and the temporary
-    ``identity_households`` (customer_id, household_id, previous_id).
+    ``identity_households`` (customer_id, household_id, previous_id). See ``assign_households``.
     """
     has_base = has_base_table(con, "identity.golden_records")
     has_history = has_base_table(con, "identity.household_changes")
@@ -208,15 +242,8 @@ def name_households(
     )
     name_groups(con, prefix=HOUSEHOLDS.prefix)
     con.execute(_NAMED)
-    con.execute(
-        "create or replace table identity.households as "
-        + _HOUSEHOLDS.format(
-            business_date=business_date,
-            was_head="b.head_customer_id is not null" if has_history else "false",
-            join="left join base.identity.households as b on b.head_customer_id = g.customer_id"
-            if has_history
-            else "",
-        )
+    _write_households(
+        con, business_date=business_date, has_history=has_history, is_carried=is_carried
     )
     con.execute(_RETIRED.format(merged=_MERGED_PEOPLE if has_base else ""))
     redirects = "from base.identity.household_redirects" if has_history else _NO_REDIRECTS
@@ -231,6 +258,32 @@ def name_households(
     )
     changes = "from base.identity.household_changes" if has_history else _NO_CHANGES
     con.execute(_CHANGES.format(business_date=business_date, carried=changes, change=_CHANGE))
+
+
+def _write_households(
+    con: duckdb.DuckDBPyConnection, *, business_date: str, has_history: bool, is_carried: bool
+) -> None:
+    """Write ``identity.households``; only those that changed, if the others may stand."""
+    join = "left join base.identity.households as b on b.head_customer_id = g.customer_id"
+    parts = {
+        "business_date": business_date,
+        "was_head": "b.head_customer_id is not null" if has_history else "false",
+        "join": join if has_history else "",
+    }
+    if not (has_history and is_carried):
+        clear_place(con, "identity.households")
+        households = _HOUSEHOLDS.format(**parts, wanted="")
+        con.execute(f"create table identity.households as {households} order by c.household_id")
+        return
+    con.execute(_CHANGED.format(business_date=business_date))
+    changed = "select household_id from identity_changed_homes"
+    write_patched(
+        con,
+        "identity.households",
+        key="household_id",
+        replaced=changed,
+        anew=_HOUSEHOLDS.format(**parts, wanted=f"where h.household_id in ({changed})"),
+    )
 
 
 def recount_households(con: duckdb.DuckDBPyConnection, *, homes: str, business_date: str) -> None:
@@ -250,5 +303,5 @@ def recount_households(con: duckdb.DuckDBPyConnection, *, homes: str, business_d
         "create or replace temp table identity_golden as "
         "select * exclude (household_id) from identity.golden_records"
     )
-    counted = _HOUSEHOLDS.format(business_date=business_date, was_head="false", join="")
+    counted = _HOUSEHOLDS.format(business_date=business_date, was_head="false", join="", wanted="")
     con.execute(f"insert into identity.households {counted}")

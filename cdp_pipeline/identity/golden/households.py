@@ -34,7 +34,11 @@ Integers = npt.NDArray[np.int64]
 
 
 def assign_households(
-    con: duckdb.DuckDBPyConnection, *, business_date: str, memory: Memory = DEFAULT_MEMORY
+    con: duckdb.DuckDBPyConnection,
+    *,
+    business_date: str,
+    memory: Memory = DEFAULT_MEMORY,
+    is_carried: bool = False,
 ) -> None:
     """Write ``identity.households`` and its history.
 
@@ -45,6 +49,8 @@ def assign_households(
         con: Build connection with ``identity_golden`` and ``identity_customer_records``.
         business_date: The night, as YYYY-MM-DD.
         memory: How ids that nobody has are remembered.
+        is_carried: Golden records of last night stand but for those of ``identity_replaced`` and
+            ``identity_anew``, and with them the households of nobody else.
     """
     collect_evidence(con)
     groups = _group_customers(con)
@@ -55,7 +61,7 @@ def assign_households(
         "from identity_group_rows as r inner join identity_homes as h on h.place = r.place"
     )
     con.unregister("identity_group_rows")
-    name_households(con, business_date=business_date, memory=memory)
+    name_households(con, business_date=business_date, memory=memory, is_carried=is_carried)
 
 
 def _group_customers(con: duckdb.DuckDBPyConnection) -> Integers:

@@ -16,7 +16,10 @@ from cdp_pipeline.identity.golden.carrying import (
     carried_sql,
     choose_anew,
     collect_records,
+    is_any_carried,
     keep_basis,
+    write_golden,
+    write_sources,
 )
 from cdp_pipeline.identity.golden.golden_fields import (
     BELIEF,
@@ -246,20 +249,6 @@ left join rivals as l on l.customer_id = w.customer_id
 """
 
 
-_GOLDEN = """
-create or replace table identity.golden_records as
-select
-    g.* exclude (record_count, source_count, first_seen_on),
-    h.household_id,
-    g.record_count,
-    g.source_count,
-    g.first_seen_on
-from identity_golden as g
-inner join identity_households as h on h.customer_id = g.customer_id
-order by g.customer_id
-"""
-
-
 def build_golden_records(
     con: duckdb.DuckDBPyConnection,
     spec: SurvivorshipSpec,
@@ -297,10 +286,16 @@ def build_golden_records(
         con.execute(_ranked_sql(choice, spec, is_plausible=is_plausible))
         claims += _choose(con, choice)
     write_claims(con, claims)
-    con.execute(_values_sql(choices, carried=carried_sql(con, "golden_records", VALUE_COLUMNS)))
-    assign_households(con, business_date=business_date, memory=memory)
-    con.execute(_GOLDEN)
-    con.execute(_sources_sql(choices, carried=carried_sql(con, "golden_sources", SOURCE_COLUMNS)))
+    con.execute(_values_sql(choices))
+    carried = carried_sql(con, "golden_records", VALUE_COLUMNS)
+    con.execute(
+        f"create or replace temp view identity_golden as from identity_made union all {carried}"
+    )
+    assign_households(
+        con, business_date=business_date, memory=memory, is_carried=is_any_carried(con)
+    )
+    write_golden(con)
+    write_sources(con, _sources_sql(choices))
     keep_basis(con)
     return made
 
@@ -353,7 +348,7 @@ def _choice_sql(choice: Choice) -> str:
 VALUE_COLUMNS = ("customer_id", *GOLDEN_FIELDS, "record_count", "source_count", "first_seen_on")
 
 
-def _values_sql(choices: list[Choice], *, carried: str) -> str:
+def _values_sql(choices: list[Choice]) -> str:
     fields: dict[str, Choice] = {
         field: choice for choice in choices for field in choice.group.fields
     }
@@ -363,7 +358,7 @@ def _values_sql(choices: list[Choice], *, carried: str) -> str:
         for c in choices
     ]
     return f"""
-        create or replace temp table identity_golden as
+        create or replace temp table identity_made as
         select
             s.customer_id,
             {", ".join(columns)},
@@ -372,18 +367,10 @@ def _values_sql(choices: list[Choice], *, carried: str) -> str:
             s.first_seen_on
         from identity_people as s
         {" ".join(joins)}
-        union all
-        {carried}
         """  # noqa: S608 - declared field groups
 
 
-SOURCE_COLUMNS = (
-    "customer_id", "field", "source", "record_key", "rule", "stated_on", "agreeing_records",
-    "verified_on", "rival_source",
-)  # fmt: skip
-
-
-def _sources_sql(choices: list[Choice], *, carried: str) -> str:
+def _sources_sql(choices: list[Choice]) -> str:
     parts = [
         "select customer_id, "  # noqa: S608 - declared field groups
         f"'{name}' as field, source, record_key, rule, stated_on, "
@@ -392,8 +379,4 @@ def _sources_sql(choices: list[Choice], *, carried: str) -> str:
         for choice in choices
         for name in choice.group.fields
     ]
-    return f"""
-        create or replace table identity.golden_sources as
-        select * from ({" union all ".join([*parts, carried])})
-        order by customer_id, field
-        """  # noqa: S608 - declared field groups
+    return " union all ".join(parts)

@@ -150,10 +150,12 @@ class Town:
         return made
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
-        return {table: rows(self.con, f"from identity.{table}") for table in TABLES}
+        return {table: rows(self.con, f"from identity.{table} order by all") for table in TABLES}
 
     def one(self, column: str) -> list[tuple[Any, ...]]:
-        return rows(self.con, f"select customer_id, {column} from identity.golden_records")
+        return rows(
+            self.con, f"select customer_id, {column} from identity.golden_records order by all"
+        )
 
 
 def live(nights: list[list[tuple[str, Any, Any]]]) -> Town:

@@ -1,0 +1,70 @@
+"""Tables that are last night's but for a few rows, made without writing what stays.
+
+Personal tables are published as Parquet, which costs a tenth of what writing a table costs to read.
+So such a table is a view until it is published: rows of the version before, without those that are
+replaced, and the new ones, which lie in ``staging``. Which rows these are is up to the caller.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from cdp_pipeline.storage.warehouse import describe, fetch_value, place_of
+
+LARGEST_SHARE = 0.25
+"""Replaced rows, as a share of last night's, from which the table is written whole."""
+
+
+def write_patched(
+    con: duckdb.DuckDBPyConnection, full_name: str, *, key: str, replaced: str, anew: str
+) -> None:
+    """Make ``schema.table`` of rows of the version before and new ones.
+
+    Args:
+        con: Build connection; the version before has the table.
+        full_name: The table, ``schema.table``.
+        key: Column by which rows are replaced.
+        replaced: SELECT of the keys whose rows do not stay.
+        anew: SELECT of the new rows, with all columns.
+    """
+    gone, new = (f"staging.{full_name.replace('.', '_')}_{what}" for what in ("gone", "new"))
+    con.execute(f"create or replace table {gone} as select distinct {key} from ({replaced})")  # noqa: S608 - own names
+    con.execute(f"create or replace table {new} as {anew}")
+    columns = ", ".join(describe(con, new))
+    rows = (
+        f"select {columns} from base.{full_name} anti join {gone} using ({key}) "  # noqa: S608 - own names
+        f"union all select {columns} from {new}"
+    )
+    clear_place(con, full_name)
+    kind = "view" if _can_lie(con, full_name, gone, key=key) else "table"
+    con.execute(f"create {kind} {place_of(con, full_name)} as {rows}")
+
+
+def clear_place(con: duckdb.DuckDBPyConnection, full_name: str) -> None:
+    """Drop ``schema.table``, whether an earlier try of the step left it as a table or as a view."""
+    for kind in ("view", "table"):
+        schema, name = full_name.split(".")
+        found = fetch_value(
+            con,
+            f"select count(*) from duckdb_{kind}s() where schema_name = $schema "  # noqa: S608 - constants
+            f"and {kind}_name = $name and database_name in ('cdp', 'vault')",
+            {"schema": schema, "name": name},
+        )
+        if found:
+            con.execute(f"drop {kind} {place_of(con, full_name)}")
+
+
+def _can_lie(con: duckdb.DuckDBPyConnection, full_name: str, gone: str, *, key: str) -> bool:
+    """Return whether last night's rows are read where they lie: most of them stay, and in clear."""
+    schema, name = full_name.split(".")
+    is_sealed = fetch_value(
+        con,
+        "select count(*) from duckdb_views() where database_name = 'base' "
+        "and schema_name = $schema and view_name = $name and contains(sql, 'encryption_config')",
+        {"schema": schema, "name": name},
+    )
+    before, after = (
+        int(fetch_value(con, f"select count(*) from {rows}"))  # noqa: S608 - own names
+        for rows in (f"base.{full_name}", f"base.{full_name} anti join {gone} using ({key})")
+    )
+    return not is_sealed and after >= (1 - LARGEST_SHARE) * before

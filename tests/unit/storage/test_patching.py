@@ -1,0 +1,92 @@
+"""Tables that are last night's but for a few rows: read where they lie, published whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.keys import new_key
+from cdp_pipeline.storage import versions
+from cdp_pipeline.storage.patching import clear_place, write_patched
+from cdp_pipeline.storage.warehouse import fetch_value, open_build, open_whole
+from tests.unit.storage.nights import build_night, day
+
+if TYPE_CHECKING:
+    import duckdb
+
+MakeContext = Callable[..., RunContext]
+ROWS = 20
+
+
+def first_night(make_context: MakeContext, **settings: object) -> RunContext:
+    """Publish a night with people and begin the next, which builds upon it."""
+    before = make_context(day(0), **settings)
+    build_night(before, 10)
+    with open_build(before) as con:
+        con.execute(
+            f"create table identity.people as select range as id, 'old' as said from range({ROWS})"
+        )
+    versions.run(before)
+    context = make_context(day(1), **settings)
+    build_night(context, 10)
+    return context
+
+
+def patch(con: duckdb.DuckDBPyConnection, *, replaced: int = 2) -> None:
+    write_patched(
+        con,
+        "identity.people",
+        key="id",
+        replaced=f"select range as id from range({replaced})",
+        anew="select 'new' as said, 1::bigint as id union all select 'new', 99",
+    )
+
+
+def kind(con: duckdb.DuckDBPyConnection) -> str:
+    is_view = "select count(*) from duckdb_views() where database_name = 'vault' and not internal"
+    return "view" if fetch_value(con, is_view) else "table"
+
+
+def said(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
+    return con.execute(
+        "select said, count(*) from identity.people group by all order by 1"
+    ).fetchall()
+
+
+def test_what_stays_is_read_where_it_lies_and_published(make_context: MakeContext) -> None:
+    context = first_night(make_context)
+    for _ in ("once", "again after a failure"):
+        with open_build(context) as con:
+            patch(con)
+            assert kind(con) == "view"
+            assert said(con) == [("new", 2), ("old", ROWS - 2)]
+    versions.run(context)
+    with open_whole(context.settings) as con:
+        assert said(con) == [("new", 2), ("old", ROWS - 2)]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "is_sealed"), [(ROWS // 2, False), (2, True)], ids=["many replaced", "encrypted"]
+)
+def test_a_table_is_written_where_reading_would_cost_more(
+    make_context: MakeContext, replaced: int, *, is_sealed: bool
+) -> None:
+    keys = {"keys": {"master": SecretStr(new_key())}} if is_sealed else {}
+    with open_build(first_night(make_context, **keys)) as con:
+        patch(con, replaced=replaced)
+        assert kind(con) == "table"
+        assert said(con) == [("new", 2), ("old", ROWS - replaced)]
+
+
+def test_its_place_is_cleared_whatever_lay_there(make_context: MakeContext) -> None:
+    with open_build(first_night(make_context)) as con:
+        for made in ("table", "view"):
+            con.execute(f"create {made} identity.people as select 1 as id")
+            clear_place(con, "identity.people")
+            con.execute("create table identity.people as select 2 as id")
+            clear_place(con, "identity.people")
+        clear_place(con, "identity.people")
