@@ -1,7 +1,7 @@
 """Tables that are last night's but for a few rows, made without writing what stays.
 
-Personal tables are published as Parquet, which costs a tenth of what writing a table costs to read.
-So such a table is a view until it is published: rows of the version before, without those that are
+Personal tables are published as Parquet, and reading that costs a fraction of writing a table. So
+such a table is a view until it is published: rows of the version before, without those that are
 replaced, and the new ones, which lie in ``staging``. Which rows these are is up to the caller.
 """
 
