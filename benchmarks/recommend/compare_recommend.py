@@ -63,7 +63,7 @@ def compare_rankings(name: str, path: Path) -> Figures:
     split(con, path, DATA[name])
     log, task = read_task(con, as_of=AS_OF[name])
     figures: Figures = {}
-    print(f"\n{DATA[name].title}: {len(log.customers):,} customers, {len(log.items):,} items")
+    print(f"\n{DATA[name].title}: {log.customers:,} customers, {len(log.items):,} items")
     print(f"{'':24}  all: hit@10 recall   MAP   new: hit@10 recall   MAP   CPU s")
     for title, (package, run) in PEERS.items():
         if package and importlib.util.find_spec(package) is None:

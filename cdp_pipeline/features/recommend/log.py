@@ -198,6 +198,6 @@ def _read_counts(
     np.cumsum(np.bincount(found["customer"], minlength=shape[0]), out=starts[1:])
     items = found["item"].astype(np.int32)
     return {
-        name: sparse.csr_array((found[name], items, starts), shape=shape)
-        for name in ("baskets", "recent")
+        counted: sparse.csr_array((found[counted], items, starts), shape=shape)
+        for counted in ("baskets", "recent")
     }
