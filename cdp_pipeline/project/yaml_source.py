@@ -46,6 +46,16 @@ def _construct_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Ha
     return seen
 
 
+def _construct_date(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:  # noqa: ANN401 - a date or a moment
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError as error:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"{node.value} is no date: {error}", node.start_mark
+        ) from error
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", _construct_date)
 _StrictLoader.add_constructor(
     yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG,
     _construct_mapping,
@@ -156,7 +166,7 @@ def _questions(root: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
 def _explain_syntax(error: Exception, path: Path, offset: int) -> ConfigError:
     mark = getattr(error, "problem_mark", None)
     where = f"{path}:{mark.line + 1 + offset}:{mark.column + 1}" if mark else str(path)
-    # The parser's own errors name a problem; a date such as 2026-13-45 is a plain ValueError.
+    # Errors of the parser name a problem, others are one: a number of 5,000 digits, say.
     other = "nested too deeply" if isinstance(error, RecursionError) else str(error)
     problem = getattr(error, "problem", None) or other
     hints = {
@@ -167,6 +177,7 @@ def _explain_syntax(error: Exception, path: Path, offset: int) -> ConfigError:
         "could not determine a constructor": f"The only tag is {ASK}; quote texts that begin "
         "with !.",
         "stands twice": "Keep one of them.",
+        "is no date": "Dates are written year-month-day, such as 2027-03-31; quote texts.",
         "did not find expected": "Look at the indentation, brackets and quotes of this line and "
         "the one before.",
     }

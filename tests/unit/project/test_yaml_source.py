@@ -66,3 +66,10 @@ def test_mistakes_are_named_with_line_and_remedy(
 def test_what_is_no_declaration_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError):
         read(tmp_path, text)
+
+
+def test_a_day_that_no_calendar_has_is_named_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"2026-13-31 is no date: month must be") as caught:
+        read(tmp_path, f"{GOOD}description: 2026-13-31\n")
+    assert (caught.value.where or "").endswith("members.yml:11:14")
+    assert "such as 2027-03-31" in (caught.value.hint or "")
