@@ -323,6 +323,7 @@ def _copy(con: duckdb.DuckDBPyConnection, select: str, target: Path) -> None:
     temporary.chmod(PRIVATE_FILE_MODE)
     fsync(temporary)
     temporary.replace(target)
+    fsync(target.parent)  # what the notes count must not be lost after them
 
 
 def _write_summary(

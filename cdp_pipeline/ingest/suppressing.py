@@ -196,6 +196,7 @@ def _rewrite(
                 writer.write(batch.filter(pa.compute.invert(is_theirs)))
     fsync(copy)
     copy.replace(rows)
+    fsync(rows.parent)
 
 
 def suppress_quarantined(
@@ -282,6 +283,7 @@ def _blank_raw(
         copy.chmod(path.stat().st_mode & 0o777)
         fsync(copy)
         copy.replace(path)
+        fsync(path.parent)
     return lines
 
 

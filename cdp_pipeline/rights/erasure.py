@@ -31,7 +31,13 @@ from cdp_pipeline.rights.removals import CERTIFICATES, Removal, find_removals, w
 from cdp_pipeline.rights.removals import FOLDER as REMOVALS
 from cdp_pipeline.rights.scan import Find, Scan, scan_folder
 from cdp_pipeline.rights.searching import Searcher
-from cdp_pipeline.rights.traces import Traces, add_words, find_traces
+from cdp_pipeline.rights.traces import (
+    Traces,
+    add_words,
+    find_traces,
+    load_pairs,
+    load_values,
+)
 from cdp_pipeline.rights.versions import CLEAN_PREFIX, Cleaning, clean_version
 from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.container import key_of
@@ -43,8 +49,8 @@ from cdp_pipeline.storage.versions import published_versions
 from cdp_pipeline.storage.warehouse import (
     connect,
     create_macros,
-    fetch_value,
     open_whole,
+    quote_literal,
 )
 
 if TYPE_CHECKING:
@@ -176,7 +182,7 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     traces = add_words(pending.traces, _own_spellings(context, pending))
     searcher = Searcher(traces)
     clean_raw(context, searcher, deliveries)
-    judged = [erase_lines(paths, subject) for subject in traces.subjects]
+    judged = erase_lines(paths, traces.everybody)
     remove_leftovers(paths.versions, CLEAN_PREFIX)
     clear_leftovers(paths)
     versions = {v.name: clean_version(context, v, traces) for v in published_versions(paths)}
@@ -202,7 +208,7 @@ class _Done:
 
     tombstones: int
     deliveries: DeliveryCleaning
-    journals: list[dict[str, int]]
+    journals: dict[str, int]
     versions: dict[str, Cleaning]
     files: dict[str, int]
     scan: Scan
@@ -224,7 +230,7 @@ def _facts(context: RunContext, pending: Pending, done: _Done) -> dict[str, Any]
         "quarantined_records": deliveries.quarantined,
         "raw_files_rewritten": deliveries.rewritten,
         "raw_files_removed": deliveries.removed,
-        "journals": sum(sum(found.values()) for found in done.journals),
+        "journals": sum(done.journals.values()),
         "versions": {
             name: {"rows": found.rows, "files": found.files, "turnover": found.turnover}
             for name, found in done.versions.items()
@@ -312,16 +318,25 @@ def _own_spellings(context: RunContext, pending: Pending) -> set[tuple[str, str]
         for pii, value in pending.deliveries.spellings
         if pii == "handle" and value in keys
     }
+    spelt = sorted(
+        (kind, value) for pii, value in pending.deliveries.spellings for kind in _SPELT.get(pii, ())
+    )
     con = connect(context.settings.engine)
     try:
         create_normalisers(con)
-        for pii, value in sorted(pending.deliveries.spellings):
-            for kind in _SPELT.get(pii, ()):
-                clean = KINDS[kind].format(value="$value")
-                if (kind, fetch_value(con, f"select {clean}", {"value": value})) in (
-                    pending.traces.values
-                ):
-                    own.add((kind, value))
+        known = load_values(con, pending.traces, "erased_values")
+        written = load_pairs(con, spelt, "written_values")
+        parts = [
+            f"select kind, value, {KINDS[kind].format(value='value')} as clean "  # noqa: S608 - constants
+            f"from {written} where kind = {quote_literal(kind)}"
+            for kind in sorted({kind for kind, _ in spelt})
+        ]
+        if parts:
+            found = con.execute(
+                f"select w.kind, w.value from ({' union all '.join(parts)}) as w "  # noqa: S608 - as above
+                f"semi join {known} as k on k.kind = w.kind and k.value = w.clean order by all"
+            ).fetchall()
+            own |= {(str(kind), str(value)) for kind, value in found}
     finally:
         con.close()
     return own

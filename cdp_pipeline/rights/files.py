@@ -96,6 +96,7 @@ def clean_parquet(path: Path, searcher: Searcher) -> int:
     copy.chmod(path.stat().st_mode & 0o777)
     fsync(copy)
     copy.replace(path)
+    fsync(path.parent)
     return int(count)
 
 

@@ -65,6 +65,16 @@ class Traces:
         """Ids of the people, living and retired."""
         return tuple(sorted({c for subject in self.subjects for c in subject.customers}))
 
+    @property
+    def everybody(self) -> Subject:
+        """All of the people as if they were one: so texts are searched once for them all."""
+        return Subject(
+            customers=self.customers,
+            records=tuple(sorted({r for s in self.subjects for r in s.records})),
+            values=tuple(sorted({v for s in self.subjects for v in s.values})),
+            names=tuple(sorted({n for s in self.subjects for n in s.names})),
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for the file by which an interrupted erasure goes on."""
         return {
@@ -164,8 +174,13 @@ def add_words(traces: Traces, values: Iterable[tuple[str, str]]) -> Traces:
 
 def load_values(con: duckdb.DuckDBPyConnection, traces: Traces, table: str) -> str:
     """Make a temporary table (kind, value) of the people's values and return its name."""
-    kinds = pa.array([kind for kind, _ in sorted(traces.values)], pa.string())
-    values = pa.array([value for _, value in sorted(traces.values)], pa.string())
+    return load_pairs(con, sorted(traces.values), table)
+
+
+def load_pairs(con: duckdb.DuckDBPyConnection, pairs: Sequence[tuple[str, str]], table: str) -> str:
+    """Make a temporary table (kind, value) and return its name."""
+    kinds = pa.array([kind for kind, _ in pairs], pa.string())
+    values = pa.array([value for _, value in pairs], pa.string())
     con.register(f"{table}_rows", pa.table({"kind": kinds, "value": values}))
     con.execute(f"create or replace temp table {table} as from {table}_rows")
     con.unregister(f"{table}_rows")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import PrivacyError
 from cdp_pipeline.core.keys import load_keyring
-from cdp_pipeline.identity.erasure.subjects import Subject
 from cdp_pipeline.identity.erasure.tables import erase_rows
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.project.loader import Project, load_project
@@ -205,15 +204,10 @@ def _erase(
     con: duckdb.DuckDBPyConnection, context: RunContext, project: Project, traces: Traces
 ) -> dict[str, int]:
     load_people(con, traces)
-    records = {r for s in traces.subjects for r in s.records}
+    everybody = traces.everybody
     if has_table(con, "identity.records"):
-        records |= records_of_values(con, "erased_values")
-    everybody = Subject(
-        customers=traces.customers,
-        records=tuple(sorted(records)),
-        values=tuple(sorted({v for s in traces.subjects for v in s.values})),
-        names=tuple(sorted({n for s in traces.subjects for n in s.names})),
-    )
+        records = {*everybody.records, *records_of_values(con, "erased_values")}
+        everybody = replace(everybody, records=tuple(sorted(records)))
     rows: dict[str, int] = {}
     if has_table(con, "identity.records"):
         memory = Memory.of(context.settings.identity)

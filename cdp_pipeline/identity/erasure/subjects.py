@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import duckdb
 
@@ -65,7 +66,12 @@ class Subject:
         if any(name.casefold() in plain for name in (*self.customers, *self.record_names)):
             return True
         squeezed = _squeezed(plain)
-        return any(value in squeezed for value in map(_squeezed, self.values) if _tells(value))
+        return any(value in squeezed for value in self._telling)
+
+    @cached_property
+    def _telling(self) -> tuple[str, ...]:
+        """Identifiers as they are looked for: of many people, made once and not for every text."""
+        return tuple(value for value in map(_squeezed, self.values) if _tells(value))
 
 
 def _squeezed(text: str) -> str:
