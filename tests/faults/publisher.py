@@ -5,6 +5,7 @@ Two nights: yesterday's is published, tonight's is built and waits.
 
 from __future__ import annotations
 
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -64,6 +65,13 @@ def publish(root: Path, day: date = TONIGHT, *, waiting: float = 0.0) -> None:
     context = context_of(root, day)
     with hold_lock(DataPaths.of(context).lock, f"night of {day}", wait_seconds=waiting):
         versions.run(context)
+
+
+def night(root: Path) -> None:
+    """Build tonight's night anew and publish it, whatever an earlier try has left."""
+    shutil.rmtree(DataPaths.of(context_of(root, TONIGHT)).work, ignore_errors=True)
+    build(root, TONIGHT, ROWS[TONIGHT])
+    publish(root)
 
 
 def publish_and_die(root: Path, at: int, mutant: str = "") -> None:
