@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as of_examples
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -29,6 +30,10 @@ for _name in [name for name in os.environ if name.startswith("CDP_")]:
 
 from cdp_pipeline.core.context import RunContext  # noqa: E402 - after the environment is set
 from cdp_pipeline.core.settings import load_settings  # noqa: E402 - same
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+of_examples.register_profile("cdp", deadline=None)
+of_examples.load_profile("cdp")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BUSINESS_DATE = date(2026, 11, 20)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.core.keys import EXAMPLE_KEY, Key, load_keyring, new_key, write_key_file
+from cdp_pipeline.core.keys import EXAMPLE_KEY, Key, load_keyring, new_key, new_salt, write_key_file
 from cdp_pipeline.core.settings import load_settings
 
 KEY = Key(bytes(range(100, 132)) + b"\xff")
@@ -137,3 +137,9 @@ def test_a_key_may_not_stand_in_the_project_file(project_root: Path) -> None:
 def test_an_airflow_connection_is_for_tasks() -> None:
     with pytest.raises(ConfigError, match="only Airflow's tasks"):
         load_keyring(KeySettings(airflow_connection="cdp_keys"))
+
+
+def test_a_salt_is_128_bits_and_never_twice_the_same() -> None:
+    salts = {new_salt() for _ in range(20)}
+    assert len(salts) == 20
+    assert all(len(bytes.fromhex(salt)) == 16 for salt in salts)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,47 @@ def test_personal_fields_never_reach_the_stream() -> None:
     assert event["email"] == "[redacted]"
     assert event["note"] == "by [email]"
     assert event["rows"] == 3
+
+
+def test_what_lies_inside_of_a_field_is_masked_too() -> None:
+    event = log.redact_event(
+        None,
+        "info",
+        {
+            "business_date": "2026-11-20",
+            "timestamp": "2026-11-20T01:02:03.123456789012Z",
+            "rows": [1, "ann@example.com", ("call 07700 900123",)],
+            "found": {"email": "x", "note": "by bob@x.org", "count": 7},
+        },
+    )
+    assert event == {
+        "business_date": "2026-11-20",
+        "timestamp": "2026-11-20T01:02:03.123456789012Z",
+        "rows": [1, "[email]", ["call [number]"]],
+        "found": {"email": "[redacted]", "note": "by [email]", "count": 7},
+    }
+
+
+def test_a_file_takes_every_event_of_its_block_and_none_after_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "logs" / "night.jsonl"
+    path.parent.mkdir()
+    path.write_text('{"event": "before"}\n', encoding="utf-8")
+    with log.log_to_file(path):
+        log.bind_run(run_id="night-1", step="publish")
+        log.get_logger("test").debug("small", rows=1)
+    log.get_logger("test").info("not shown")
+    log.get_logger("test").warning("shown", email="ann@example.com")
+    events = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert [event["event"] for event in events] == ["before", "small"]
+    assert (events[1]["run_id"], events[1]["step"], events[1]["module"]) == (
+        "night-1",
+        "publish",
+        "test",
+    )
+    said = capsys.readouterr().err
+    assert "shown" in said
+    assert "not shown" not in said
+    assert "night-1" not in said
+    assert "ann@" not in said

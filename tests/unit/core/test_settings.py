@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.core.settings import find_project_root, load_settings
+from cdp_pipeline.core.settings import (
+    find_project_root,
+    has_colour_terminal,
+    load_settings,
+    project_from_environment,
+)
 
 
 def write(root: Path, text: str) -> Path:
@@ -71,3 +76,50 @@ def test_project_is_found_from_below(tmp_path: Path) -> None:
     below.mkdir(parents=True)
     assert find_project_root(below) == tmp_path
     assert find_project_root(Path("/")) is None
+
+
+def test_a_project_file_that_is_not_utf_8_says_at_which_byte(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_bytes(b'[tool.cdp]\nstore_name = "Caf\xe9"\n')
+    with pytest.raises(ConfigError, match=r"not UTF-8: .* at byte 28") as caught:
+        load_settings(tmp_path)
+    assert caught.value.where == str(tmp_path / "pyproject.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [("[tool.cdp]\nstore_name = Harrow\n", ":2:14"), ("[tool.cdp\n", ":1:10")]
+)
+def test_a_project_file_that_is_no_toml_says_where(tmp_path: Path, text: str, place: str) -> None:
+    with pytest.raises(ConfigError, match="not valid TOML") as caught:
+        load_settings(write(tmp_path, text))
+    assert caught.value.where == f"{tmp_path / 'pyproject.toml'}{place}"
+
+
+def test_several_mistakes_are_found_together(tmp_path: Path) -> None:
+    write(tmp_path, "[tool.cdp]\ncolour = 1\n[tool.cdp.rfm]\nbins = 'x'\n[other]\nbins = 2\n")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(tmp_path)
+    places = {part.where for part in caught.value.parts}
+    assert places == {f"{tmp_path / 'pyproject.toml'}:{place}" for place in ("2:1", "4:1")}
+
+
+def test_workers_without_a_folder_are_told_their_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CDP_PROJECT", raising=False)
+    assert project_from_environment() is None
+    monkeypatch.setenv("CDP_PROJECT", "/srv/store")
+    assert project_from_environment() == Path("/srv/store")
+
+
+def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert has_colour_terminal(is_terminal=True)
+    assert not has_colour_terminal(is_terminal=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not has_colour_terminal(is_terminal=True)
+
+
+def test_a_misspelt_key_of_a_location_is_refused_with_suggestion(tmp_path: Path) -> None:
+    write(tmp_path, '[tool.cdp.locations.partner]\nusre = "x"\n')
+    with pytest.raises(ConfigError, match=r"unknown setting 'locations\.partner\.usre'") as caught:
+        load_settings(tmp_path)
+    assert caught.value.where == f"{tmp_path / 'pyproject.toml'}:2:1"
+    assert "'user" in (caught.value.hint or "")

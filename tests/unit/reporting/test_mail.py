@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cdp_pipeline.reporting.mail import _one_line
+
 if TYPE_CHECKING:
     from tests.unit.reporting.conftest import Night
 
@@ -75,3 +77,14 @@ def test_identity_comes_from_the_build_and_never_from_the_clock(message: EmailMe
 def test_the_link_is_the_name_of_the_page(message: EmailMessage) -> None:
     assert 'href="customer_performance.html"' in body(message, "html")
     assert "Full report: customer_performance.html" in body(message, "plain")
+
+
+@pytest.mark.parametrize(
+    "text", ["Takings\r\nBcc: eve@example.com", "a\n\nb", "a\rb", "a\u2028b", "a\x85b"]
+)
+def test_no_subject_begins_another_header(text: str) -> None:
+    message = EmailMessage(policy=email.policy.SMTP)
+    message["Subject"] = _one_line(text)
+    read = email.message_from_bytes(message.as_bytes(), policy=email.policy.default)
+    assert read.keys() == ["Subject"]
+    assert not read.get_payload()
