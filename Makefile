@@ -13,8 +13,9 @@ export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 .PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-clv bench-recommend bench-rfm bench-linkage bench-quality bench-night airflow lock wheel clean
 
 # Faults, integrity and security.
-.PHONY: test-faults fuzz scorecard audit
+.PHONY: test-faults fuzz scorecard audit coverage bench-erase
 AUDIT  := .venv-audit
+COVER  := .venv-coverage
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +53,18 @@ fuzz: $(SETUP)   ## mangled files, settings and declarations; MINUTES=30, FUZZ_S
 
 scorecard: $(SETUP) ## the promises of trust, each with its figure; OPTIONS=--all
 	$(BIN)/python -m tests.scorecard $(OPTIONS)
+
+$(COVER)/.installed: requirements/coverage.txt | $(SETUP)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(COVER) --require-hashes -r requirements/coverage.txt
+	@touch $@
+
+# Of the unit tests alone, in one process: what only whole nights run is not counted.
+COVERED ?= tests/unit tests/declarations tests/sql
+COVERAGE = PYTHONPATH=$(COVER) $(BIN)/python -m coverage
+coverage: $(COVER)/.installed ## branch coverage of the unit tests, core 100 %; COVERED=tests for all tests
+	$(COVERAGE) run -m pytest -p no:xdist -m "not slow" $(COVERED)
+	$(COVERAGE) report --skip-covered --include="cdp_pipeline/core/*" --fail-under=100
+	$(COVERAGE) report --skip-covered
 
 $(AUDIT)/.installed: requirements/audit.txt | $(SETUP)
 	$(BIN)/python -m venv --without-pip $(AUDIT)
@@ -104,6 +117,9 @@ bench-ingest: $(PEERS)/.installed ## landing a 1 GB file beside bare copies; OPT
 bench-quality: $(SETUP) ## the gate on ten million rows beside pandas; OPTIONS=--quick
 	$(BIN)/python -m benchmarks quality $(OPTIONS)
 
+bench-erase: $(SETUP) ## a thousand people erased from five million sales; OPTIONS=--quick
+	$(BIN)/python -m benchmarks erase $(OPTIONS)
+
 bench-night: $(SETUP) ## an initial load and nights beside the bare copy; OPTIONS=--quick
 	$(BIN)/python -m benchmarks night $(OPTIONS)
 
@@ -143,6 +159,8 @@ lock: $(SETUP)   ## resolve the requirements again, with hashes
 	  --python-version 3.12 requirements/bench-pymc.in -o requirements/bench-pymc.txt
 	printf 'cyclonedx-bom\npip-licenses\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes \
 	  --no-header --no-annotate - -o requirements/audit.txt
+	echo 'coverage' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
+	  --no-annotate - -o requirements/coverage.txt
 	echo 'uv' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
 	  --no-annotate - -o requirements/uv.txt
 
@@ -150,4 +168,4 @@ wheel: $(SETUP)  ## build the wheel, with the starter project inside
 	$(BIN)/uv build --wheel --quiet --no-build-isolation --python $(BIN)/python
 
 clean:           ## remove what the targets made, demo data included
-	rm -rf $(VENV) $(PEERS) $(OLD) $(PYMC) $(AUDIT) dist .airflow .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(OLD) $(PYMC) $(AUDIT) $(COVER) .coverage dist .airflow .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
 import pytest
 
+from tests.faults.catalogue import FAULTS
 from tests.scorecard import KILLS, ROOT, ROWS, Row, add_up, existing, run_command, show
 
 ROW = Row("R0", "holds", (f"{KILLS}::killed",))
@@ -53,17 +55,37 @@ def test_a_command_that_fails_says_why() -> None:
     assert "nowhere" in score.figure + "".join(score.failed)
 
 
+@functools.cache
+def names_in(place: str) -> str:
+    """Return the names of the tests of a place, and the text they stand in."""
+    files = existing(Row("R0", "holds", (place,)))
+    paths = [
+        path
+        for file in files
+        for path in sorted(
+            (ROOT / file).rglob("test_*.py") if (ROOT / file).is_dir() else [ROOT / file]
+        )
+    ]
+    return "\n".join(path.read_text("utf-8") for path in paths)
+
+
+def is_there(test: str) -> bool:
+    """Return whether a test is there, and the case that is meant."""
+    place, _, rest = test.partition("::")
+    part, _, case = rest.partition("#")
+    text = names_in(place)
+    return any(part in name for name in re.findall(r"def (test_\w+)", text)) and (
+        not case or f'"{case}": ' in text
+    )
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if row.tests], ids=lambda row: row.id)
 def test_every_part_of_a_row_names_tests_that_are_there(row: Row) -> None:
-    for test in row.tests:
-        files = existing(Row(row.id, row.promise, (test,)))
-        names = [
-            name
-            for file in files
-            for path in sorted(
-                (ROOT / file).rglob("test_*.py") if (ROOT / file).is_dir() else [ROOT / file]
-            )
-            for name in re.findall(r"def (test_\w+)", path.read_text("utf-8"))
-        ]
-        part = test.partition("::")[2]
-        assert any(part in name for name in names), test
+    assert [test for test in row.tests if not is_there(test)] == []
+
+
+def test_every_fault_is_held_by_tests_that_are_there() -> None:
+    assert [fault.what for fault in FAULTS if not fault.tests] == []
+    assert [test for fault in FAULTS for test in fault.tests if not is_there(test)] == []
+    assert not is_there(f"{KILLS}::no_such_test")
+    assert not is_there("tests/hostile/test_hostile_files.py::cannot_be_trusted#no_such_case")
