@@ -13,6 +13,13 @@ _CONTACTS: dict[Channel, tuple[str, ...]] = {
     Channel.PUSH: ("push_token",),
     Channel.POST: ("given_name", "family_name", "street", "city", "postcode", "country"),
 }
+_KINDS = {
+    "given_name": "name",
+    "family_name": "name",
+    "city": "city",
+    "postcode": "postcode",
+    "country": "country",
+}
 _NO_CONTACTS = ("segment", "entered_on", "is_holdout")
 _OFFERED = ("offer", "sku", "product_name", "discount", "store_name", "valid_until", "message")
 
@@ -97,4 +104,5 @@ def _fields(channel: Channel | None, *, has_offers: bool) -> tuple[str, ...]:
 
 
 def _kind(column: str) -> str:
-    return ", kind: name" if column.endswith("_name") and column != "store_name" else ""
+    kind = _KINDS.get(column)
+    return f", kind: {kind}" if kind else ""

@@ -62,6 +62,9 @@ def test_every_draft_is_a_declaration_that_check_accepts(run: Run, root: Path) -
     assert project.segments["plain"].channel is None
     assert project.destinations["mails"].segments == ("quiet_gold",)
     assert project.destinations["lab"].channel is None
+    kinds = {field.column: field.kind for field in project.destinations["pushes"].fields}
+    assert kinds["product_name"] == kinds["store_name"] == "text"
+    assert project.destinations["letters"].fields[1].kind == "name"
     assert project.propensities["buys_again"].header.horizon_days == 60
     assert "'Toys'' & Games'" in project.propensities["buys_toys"].sql
 
