@@ -214,10 +214,11 @@ def _read_private(path: Path) -> str:
         raise ConfigError(
             f"the key file cannot be read: {error.strerror}", where=str(path), hint=_MAKE_ONE
         ) from error
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):  # of a folder no stream could be made
+        os.close(descriptor)
+        raise ConfigError("the key file is no regular file", where=str(path), hint=_MAKE_ONE)
     with os.fdopen(descriptor, "rb") as stream:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise ConfigError("the key file is no regular file", where=str(path), hint=_MAKE_ONE)
         if found.st_mode & 0o077:
             raise ConfigError(
                 f"others may read the key file (mode {stat.S_IMODE(found.st_mode):04o})",

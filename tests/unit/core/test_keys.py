@@ -85,8 +85,9 @@ def test_a_missing_or_odd_key_file_is_explained(tmp_path: Path) -> None:
         load_keyring(KeySettings(file=tmp_path / "gone"))
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo, 0o600)
-    with pytest.raises(ConfigError, match="no regular file"):
-        load_keyring(KeySettings(file=fifo))
+    for odd in (fifo, tmp_path, Path()):  # an empty setting names the folder one is in
+        with pytest.raises(ConfigError, match="no regular file"):
+            load_keyring(KeySettings(file=odd))
 
 
 def test_purposes_kinds_and_keys_share_nothing() -> None:
