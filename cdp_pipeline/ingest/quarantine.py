@@ -331,6 +331,14 @@ def _by_line(
             yield _fate(row, "accepted")
 
 
+def _set_aside_now(con: duckdb.DuckDBPyConnection, places: StagedPlaces) -> dict[str, str]:
+    """Return the rows that a file sent again still has set aside, as delivered, with their rule."""
+    if not places.quarantine.is_file():
+        return {}
+    query = "select raw, rule from read_parquet(?) order by line desc, rule"
+    return dict(con.execute(query, [str(places.quarantine)]).fetchall())
+
+
 def _by_key(
     con: duckdb.DuckDBPyConnection,
     contract: SourceContract,
@@ -352,11 +360,14 @@ def _by_key(
             [str(places.rows)],
         ).fetchall()
     }
+    aside = _set_aside_now(con, places)
     for row in rows:
         delivered = json.loads(row.delivered)
         wanted = tuple(delivered.get(name) for name in key)
         if key and wanted in found:
             yield _fate(row, "accepted", f"line {found[wanted]} of the file sent again")
+        elif row.delivered in aside:
+            yield _fate(row, "set_aside", aside[row.delivered])
         else:
             yield _fate(row, "gone", "no row of the file sent again has its key")
 

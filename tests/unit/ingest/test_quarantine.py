@@ -116,6 +116,19 @@ def test_a_mended_file_gives_what_a_clean_one_would_have(store: Store, lenient: 
     assert list_findings(lenient) == []
 
 
+def test_a_row_that_is_sent_again_as_it_was_stays_set_aside(
+    store: Store, lenient: RunContext
+) -> None:
+    declare(store)
+    store.deliver(FILE, TEXT)
+    night(store)
+    store.deliver(FILE, TEXT + "9,9.00,new\n")
+    assert [(f.line, f.outcome, f.detail) for f in replay(lenient)][:2] == [
+        (3, "set_aside", "too_many_fields"),
+        (4, "set_aside", "price_type"),
+    ]
+
+
 def test_a_refused_file_is_told_as_a_whole(store: Store, lenient: RunContext) -> None:
     declare(store)
     store.deliver(FILE, "sku;price;note\n1;1.00;a\n2;2.00;b\n")
