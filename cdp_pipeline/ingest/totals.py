@@ -157,9 +157,9 @@ class _Adding:
     def judge(self, rows: Sequence[tuple[Any, ...]]) -> Totals:
         """Hold each suspect against the sums above it."""
         width, count = len(self._names), len(self._numbers)
-        for number, row in enumerate(rows):
+        for row in rows:
             own, sums = row[width : width + count], row[width + count : -1]
-            if number:
+            if any(row[:width]):  # else these are the records before the first suspect
                 self._meet(row[:width], own)
             self._add(sums, records=row[-1])
         return Totals(self._predicate(), tuple(self._said[:_MOST_SAID]))

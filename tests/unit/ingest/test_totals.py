@@ -74,6 +74,12 @@ def test_a_row_of_sums_that_is_wrong_by_a_penny_is_told(stage: Stage) -> None:
     )
 
 
+def test_a_brand_in_the_first_record_is_part_of_the_sum(stage: Stage) -> None:
+    text = "Total One,2026-11-01,1,10.00\n" + BODY + "TOTAL,,5,24.25\n"
+    outcome = stage((HEADER + text).encode(), make_contract(COLUMNS))
+    assert (len(outcome.rows), outcome.notes.rules) == (4, {"totals_row": 1})
+
+
 def test_two_articles_of_one_price_are_records(stage: Stage) -> None:
     columns = {name: COLUMNS[name] for name in ("order_id", "amount")}
     text = "order_id,amount\nTotal A,5.00\nTotal B,5.00\n"
