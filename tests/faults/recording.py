@@ -156,6 +156,8 @@ def _send(rest: str, result: int, opened: _Opened) -> Iterator[Deed]:
 
 
 def _rename_or_make(name: str, rest: str) -> Deed:
+    if not name.startswith(("rename", "link", "symlink", "unlink", "rmdir", "mkdir")):
+        raise NotRecordedError(f"{name}({rest[:80]})")
     first, *others = _paths(rest)
     second = others[0] if others else ""
     if name.startswith("rename"):
@@ -167,6 +169,4 @@ def _rename_or_make(name: str, rest: str) -> Deed:
         return Deed("point", path, _text(pointing).decode())
     if name.startswith(("unlink", "rmdir")):
         return Deed("remove", first)
-    if name.startswith("mkdir"):
-        return Deed("folder", first)
-    raise NotRecordedError(f"{name}({rest[:80]})")
+    return Deed("folder", first)
