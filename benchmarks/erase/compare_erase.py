@@ -57,7 +57,8 @@ def main() -> int:
     if options.write:
         readme = Path(__file__).with_name("README.md")
         kept, _, _ = readme.read_text(encoding="utf-8").partition(MARK)
-        readme.write_text(f"{kept}{MARK}\n{text}", encoding="utf-8")
+        made = f"With `{' '.join(sys.argv[1:])}`:\n\n"
+        readme.write_text(f"{kept}{MARK}\n{made}{text}", encoding="utf-8")
     return 0 if _is_kept(found) else 1
 
 
