@@ -25,6 +25,7 @@ from cdp_pipeline.ingest.plaintext import PlainText, prepare_text
 from cdp_pipeline.ingest.reading import Reading, lacking_columns, unknown_columns
 from cdp_pipeline.ingest.records import count_records
 from cdp_pipeline.ingest.salvage import needs_salvage, salvage_lines
+from cdp_pipeline.ingest.trailers import refuse_lost_records
 from cdp_pipeline.ingest.traits import Traits, find_traits
 from cdp_pipeline.ingest.workbook import write_sheet
 from cdp_pipeline.project.contracts import SourceContract
@@ -77,6 +78,7 @@ def _open_sheet(path: Path, contract: SourceContract, scratch: Path) -> Reading:
 
 
 def _open_csv(text: PlainText, contract: SourceContract, scratch: Path) -> Reading:
+    refuse_lost_records(text, contract.delivery)
     if contract.delivery.escape:
         text, contract = _unescape(text, contract, scratch)
     written = contract.delivery

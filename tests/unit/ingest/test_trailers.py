@@ -1,0 +1,78 @@
+"""A trailer that the contract declares and the file does not have costs no record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.ingest.conftest import Stage, make_contract
+
+COLUMNS: dict[str, Any] = {
+    "order_id": {"required": True},
+    "day": {"type": "date"},
+    "name": {},
+    "quantity": {"type": "integer"},
+    "amount": {"type": "decimal", "required": True},
+}
+HEADER = "order_id,day,name,quantity,amount\n"
+BODY = "10021,2026-11-01,Mug,1,10.50\n10022,2026-11-01,,2,-0.25\n10023,2026-11-02,Big jug,1,4.00\n"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "10024,2026-11-03,Cup,1,4.00\n",
+        "10024,2026-11-03,,-1,4.00\n",
+        "10024,2026-11-03,Cup,1\n",
+        "10024,2026-11-03,C",
+        "10024,2026-11",
+        "10024,2",
+        "10024,",
+    ],
+)
+def test_what_looks_like_a_record_is_not_left_out(stage: Stage, end: str) -> None:
+    contract = make_contract(COLUMNS, delivery={"trailer_lines": 1})
+    outcome = stage((HEADER + BODY + end).encode(), contract)
+    assert outcome.rows == []
+    assert "looks like a record" in str(outcome.notes.reason)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "TOTAL,,,4,14.25\n",
+        "TOTAL,2026-11-02,,4,14.25\n",
+        "SUMME;14.25\n",
+        "TRL,3,14.25\n",
+        "T|000003|14.25\n",
+        "3 records\n",
+        "2026-11-02,,,,14.25\n",
+        "3,14.25\n",
+        "End of report\n",
+        "----------\n",
+        "10024",
+    ],
+)
+def test_a_trailer_is_one(stage: Stage, end: str) -> None:
+    contract = make_contract(COLUMNS, delivery={"trailer_lines": 1})
+    outcome = stage((HEADER + BODY + end).encode(), contract)
+    assert [row["order_id"] for row in outcome.rows] == ["10021", "10022", "10023"]
+
+
+@pytest.mark.parametrize(("trailer", "is_taken"), [("T|2|9.00", True), ("D|13|9.00", False)])
+def test_kinds_of_lines_are_told_by_their_code(
+    stage: Stage, trailer: str, *, is_taken: bool
+) -> None:
+    columns = {"kind": {}, "number": {"type": "integer"}, "amount": {"type": "decimal"}}
+    written = {"trailer_lines": 1, "delimiter": "|", "header": False}
+    outcome = stage(
+        f"D|11|4.00\nD|12|5.00\n{trailer}\n".encode(), make_contract(columns, delivery=written)
+    )
+    assert len(outcome.rows) == (2 if is_taken else 0)
+
+
+def test_control_totals_tell_better(stage: Stage) -> None:
+    control = {"from": "trailer", "pattern": r"^10024,(?P<rows>\d+)$"}
+    contract = make_contract(COLUMNS, delivery={"trailer_lines": 1, "control": control})
+    assert len(stage((HEADER + BODY + "10024,3\n").encode(), contract).rows) == 3
