@@ -342,11 +342,13 @@ def _make_fates(con: duckdb.DuckDBPyConnection, contract: SourceContract, delive
         "group by _hash having count(*) > 1"
     )
     contents = ", ".join([*key, *(quote_column(name) for name in contract.columns)])
+    is_timeless = contract.load.mode == "upsert" and not contract.load.updated_at
+    first = "_seq desc, _line desc" if is_timeless else "_seq, _line"  # said again is said last
     con.execute(
         f"create or replace table {fates} as "  # noqa: S608 - identifiers quoted
         f"with candidates as (select * from {delivered} where _excluded is null "
         f"and hash({listed}) in (select _hash from {repeated})), ranked as (select *, "
-        f"row_number() over (partition by {contents} order by _seq, _line) as repetition, "
+        f"row_number() over (partition by {contents} order by {first}) as repetition, "
         f"row_number() over (partition by {listed} order by _seq, _line) as place "
         "from candidates), "
         f"versioned as (select *, min(place) over (partition by {contents}) as first_place "
@@ -361,11 +363,11 @@ def _fate(contract: SourceContract, key: str) -> str:
             "case when place = 1 then 'kept' when first_place = 1 then 'duplicate' "
             f"else '{CONFLICT_RULE}' end"
         )
-    updated_at = quote_column(contract.load.updated_at or "")
+    newest = f"{quote_column(by)} desc nulls last, " if (by := contract.load.updated_at) else ""
     return (
         "case when repetition > 1 then 'duplicate' when row_number() over ("
         f"partition by {key}, repetition = 1 "
-        f"order by {updated_at} desc nulls last, _seq desc, _line desc) = 1 then 'kept' "
+        f"order by {newest}_seq desc, _line desc) = 1 then 'kept' "
         "else 'superseded' end"
     )
 

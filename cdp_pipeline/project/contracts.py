@@ -47,7 +47,9 @@ class Load(Declaration):
         "rewrite: newest file of each day."
     )
     key: tuple[str, ...] = Field(min_length=1, description="Natural key; may name _file, _line.")
-    updated_at: str | None = Field(default=None, description="Column that orders upserts.")
+    updated_at: str | None = Field(
+        default=None, description="Column that orders upserts; default: the latest delivery counts."
+    )
     day: str | None = Field(default=None, description="Date column by which files are rewritten.")
     days: int = Field(
         default=0,
@@ -235,9 +237,6 @@ class SourceContract(Declaration):
     @model_validator(mode="after")
     def _loads_as_it_says(self) -> Self:
         load = self.load
-        if load.mode == "upsert" and not load.updated_at:
-            message = "load mode upsert needs `updated_at:`"
-            raise MistakeError(message, "load", "mode", hint=_needs_column(self, "timestamp"))
         if (load.mode == "rewrite") != bool(load.day):
             message = "load mode rewrite, and only that, needs `day:`, a date column"
             raise MistakeError(message, "load", "mode", hint=_needs_column(self, "date"))

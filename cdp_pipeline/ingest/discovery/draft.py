@@ -24,12 +24,6 @@ from cdp_pipeline.project.column_tags import is_name_of_amount
 _MASTER_ENTITIES = frozenset({"person_records", "consents", "products", "stores"})
 """Entities of what changes: under `append` the next file's changed rows would be set aside."""
 
-_HOW_FILES_ADD_UP = Ask(
-    "replace if each file holds every row, append if rows never change; for files of changes, "
-    "upsert with the column `updated_at:` that tells the newest",
-    "replace",
-)
-
 _FEW_VALUES, _MANY_ROWS = 12, 50
 _TIMES_SEEN = 3
 _LONGEST_VALUE = 40
@@ -249,7 +243,8 @@ def _load(
     if updated is not None and key and updated.name not in key:
         return {"mode": "upsert", "key": list(key), "updated_at": updated.name}
     if len(key) == 1 and feeds and {feed.entity for feed in feeds} <= _MASTER_ENTITIES:
-        return {"mode": _HOW_FILES_ADD_UP, "key": list(key)}
+        # Right for files of changes and for whole ones, but for rows that were deleted.
+        return {"mode": "upsert", "key": list(key)}
     return {"mode": "append", "key": list(key) or ["_file", "_line"]}
 
 

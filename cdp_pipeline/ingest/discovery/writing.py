@@ -34,7 +34,8 @@ _SCOPES = frozenset({"store_id", "till_id", "occurred_at"})
 
 LOAD_MODES = (
     "append: events by key (a changed row under the same key is set aside, so that you notice);",
-    "upsert: newest row by key and `updated_at`; replace: every file is complete;",
+    "upsert: newest row by key and `updated_at`, else of the latest file;",
+    "replace: every file is complete, and what it lacks is gone;",
     "rewrite: files are sent again for some days (needs `day:`)",
 )
 

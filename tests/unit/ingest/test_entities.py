@@ -78,6 +78,24 @@ def test_upsert_keeps_the_newest_version_by_key(store: Store) -> None:
     ]
 
 
+def test_without_times_the_latest_delivery_counts(store: Store) -> None:
+    declare(store, load={"mode": "upsert", "key": ["id"]})
+    store.deliver("goods/20261118.csv", rows("1,1.00,", "2,1.00,", "3,1.00,"))
+    store.deliver("goods/20261119.csv", rows("1,2.00,", "2,2.00,", "4,1.00,"))
+    store.deliver("goods/20261120.csv", rows("2,3.00,", "1,1.00,", "2,1.00,"))
+    store.night()
+    # 1 and 2 are again what they were at first; the last line of a file is the last word.
+    kept = [("1", "1.00"), ("2", "1.00"), ("3", "1.00"), ("4", "1.00")]
+    assert products(store) == kept
+    ledger = store.ledger()
+    assert [row[:3] for row in ledger] == [
+        ("goods/20261118.csv", "loaded", 3),
+        ("goods/20261119.csv", "loaded", 3),
+        ("goods/20261120.csv", "loaded", 3),
+    ]
+    assert all(row[2] == sum(row[3:]) for row in ledger)
+
+
 def test_a_version_sent_again_does_not_win_over_a_newer_one(store: Store) -> None:
     declare(store, load={"mode": "upsert", "key": ["id"], "updated_at": "changed"})
     store.deliver("goods/20261118.csv", rows("1,1.00,2026-11-01 10:00"))

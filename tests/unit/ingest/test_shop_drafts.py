@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from cdp_pipeline.ingest.discovery.draft import Draft
-from cdp_pipeline.ingest.discovery.feeding import Ask
 from cdp_pipeline.ingest.discovery.looking import draft_sources
 from cdp_pipeline.ingest.discovery.writing import write_draft
 
@@ -55,11 +54,12 @@ def test_what_people_agreed_to_becomes_consent(tmp_path: Path) -> None:
     assert consent.columns["captured_at"] == "last_changed"
 
 
-def test_whether_files_of_people_hold_everybody_is_asked(tmp_path: Path) -> None:
+def test_of_people_the_latest_file_counts(tmp_path: Path) -> None:
     found = draft(tmp_path, "kunden.csv", PEOPLE)
-    assert isinstance(found.load["mode"], Ask)
-    assert "mode: !ask" in write_draft(found)
-    assert "mode: replace" in write_draft(found, is_trial=True)
+    assert found.load["mode"] == "upsert"
+    text = write_draft(found)
+    assert "mode: upsert" in text
+    assert "updated_at:" not in text
 
 
 def test_a_date_is_read_as_the_other_dates_of_its_file(tmp_path: Path) -> None:

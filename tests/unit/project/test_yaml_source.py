@@ -49,7 +49,7 @@ def test_a_good_contract_takes_its_name_from_the_file(tmp_path: Path) -> None:
             1,
             "feeds",
         ),
-        ("mode: append", "mode: upsert", 4, "updated_at"),
+        ("mode: append", "mode: rewrite", 4, "day"),
     ],
 )
 def test_mistakes_are_named_with_line_and_remedy(
