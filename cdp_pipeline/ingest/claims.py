@@ -40,7 +40,8 @@ def find_unclaimed(landing: Path, claimed: Collection[str]) -> list[str]:
             nobody's business.
     """
     paths = (path.relative_to(landing) for path in landing.rglob("*") if path.is_file())
-    names = (p.as_posix() for p in paths if not any(part.startswith(".") for part in p.parts))
+    shown = (p.as_posix() for p in paths if not any(part.startswith(".") for part in p.parts))
+    names = (name.encode("utf-8", "replace").decode("utf-8") for name in shown)
     return sorted(name for name in names if name not in claimed)
 
 

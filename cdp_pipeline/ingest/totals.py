@@ -78,7 +78,8 @@ def find_totals(
     Raises:
         ConfigError: A rule by which the contract excludes rows is no predicate.
     """
-    numbers = [n for n, c in contract.read_columns.items() if c.type in _NUMERIC]
+    columns, key = contract.read_columns, contract.load.key  # 1 and 2 come before 3: no sum
+    numbers = [n for n, c in columns.items() if c.type in _NUMERIC and n not in key]
     if not numbers or not _ends_in_word(path, contract.delivery.delimiter):
         return Totals()
     query = _suspects_query(contract, numbers, select)
@@ -119,7 +120,7 @@ def _suspects_query(contract: SourceContract, numbers: Sequence[str], select: st
     """Return a query with one row for each suspect and the records after it, in file order.
 
     The first row is of the records before the first suspect. Columns: the suspect's texts, its
-    numbers, the sums of the numbers of the records, and how many records there are.
+    numbers; of the records the sums of the numbers, how many fill each column, and their count.
     """
     texts = [text_name(name) for name in contract.read_columns]
     word = quote_literal(f"(?i)^({_QUALIFIED})")
@@ -131,6 +132,7 @@ def _suspects_query(contract: SourceContract, numbers: Sequence[str], select: st
         [f"any_value({text}) filter (_is_suspect)" for text in texts]
         + [f"any_value({quote_column(n)}) filter (_is_suspect)" for n in numbers]
         + [f"sum({quote_column(n)}) filter (not _is_suspect)" for n in numbers]
+        + [f"count({text}) filter (not _is_suspect)" for text in texts]
     )
     return (
         f"select {chosen}, count(*) filter (not _is_suspect) from (select *, "  # noqa: S608 - vetted
@@ -148,6 +150,7 @@ class _Adding:
         self._names, self._numbers = list(contract.read_columns), list(numbers)
         self._is_amount = [contract.columns[name].type != "integer" for name in numbers]
         self._sums = [Decimal(0)] * len(numbers)
+        self._filled = [0] * len(self._names)
         self._records = 0
         # By column, each sum at which a suspect stood, with the records up to there.
         self._before: list[dict[Decimal, int]] = [{Decimal(0): 0} for _ in numbers]
@@ -158,10 +161,10 @@ class _Adding:
         """Hold each suspect against the sums above it."""
         width, count = len(self._names), len(self._numbers)
         for row in rows:
-            own, sums = row[width : width + count], row[width + count : -1]
+            own, rest = row[width : width + count], row[width + count :]
             if any(row[:width]):  # else these are the records before the first suspect
                 self._meet(row[:width], own)
-            self._add(sums, records=row[-1])
+            self._add(rest[:count], filled=rest[count:-1], records=rest[-1])
         return Totals(self._predicate(), tuple(self._said[:_MOST_SAID]))
 
     def _meet(self, texts: tuple[str | None, ...], own: Sequence[Any]) -> None:
@@ -170,8 +173,7 @@ class _Adding:
         is_bare = len(words) == 1 and bool(_BARE.fullmatch(words[0]))
         spans = self._spans(own)
         if len(words) == 1:
-            has_gap = len(self._names) > len(self._numbers) + 1
-            is_proved = max(spans, default=0) >= (1 if is_bare or has_gap else 2)
+            is_proved = max(spans, default=0) >= (1 if is_bare or self._has_gap(texts) else 2)
         else:  # other words make a record likelier: all its numbers must be sums of several
             is_proved = len(spans) == sum(map(bool, own)) and min(spans, default=0) >= _SEVERAL
         if is_proved:
@@ -180,9 +182,17 @@ class _Adding:
         else:
             if is_bare and any(own):
                 self._said.append(f"{words[0]!r} is not the sum of the records above it: loaded")
-            self._add(own, records=1)
+            self._add(own, filled=[bool(text) for text in texts], records=1)
         for known, total in zip(self._before, self._sums, strict=True):
             known.setdefault(total, self._records)
+
+    def _has_gap(self, texts: Sequence[str | None]) -> bool:
+        """Return whether a row has no text in a column that all records fill."""
+        columns = zip(self._names, texts, self._filled, strict=True)
+        return any(
+            not text and filled == self._records and name not in self._numbers
+            for name, text, filled in columns
+        )
 
     def _hold_amounts(self, own: Sequence[Any]) -> None:
         """Warn of amounts that do not add up, though other numbers of the row do."""
@@ -203,10 +213,11 @@ class _Adding:
         ]
         return [self._records - start for start in starts if start is not None]
 
-    def _add(self, values: Sequence[Any], *, records: int) -> None:
+    def _add(self, values: Sequence[Any], *, filled: Sequence[int], records: int) -> None:
         self._sums = [
             total + Decimal(value or 0) for total, value in zip(self._sums, values, strict=True)
         ]
+        self._filled = [total + more for total, more in zip(self._filled, filled, strict=True)]
         self._records += records
 
     def _predicate(self) -> str:

@@ -86,6 +86,20 @@ def test_two_articles_of_one_price_are_records(stage: Stage) -> None:
     assert len(stage(text.encode(), make_contract(columns)).rows) == 2
 
 
+def test_articles_beside_an_empty_column_are_records(stage: Stage) -> None:
+    columns = {name: COLUMNS[name] for name in ("order_id", "day", "quantity")}
+    text = "order_id,day,quantity\nTotal A,,1\nTotal B,,1\nTotal C,,1\n"
+    assert len(stage(text.encode(), make_contract(columns)).rows) == 3
+
+
+@pytest.mark.parametrize("brand", ["Total", "Total Energies"])
+def test_numbers_of_brands_add_up_to_nothing(stage: Stage, brand: str) -> None:
+    columns = {"brand_id": {"type": "integer"}, "brand": {}, "amount": COLUMNS["amount"]}
+    text = f"brand_id,brand,amount\n1,Shell,10.00\n2,BP,11.00\n3,{brand},12.50\n"
+    outcome = stage(text.encode(), make_contract(columns))
+    assert (len(outcome.rows), outcome.notes.messages) == (3, ())
+
+
 def test_control_totals_leave_rows_of_sums_out(stage: Stage) -> None:
     control = {"from": "trailer", "pattern": r"^T,(?P<rows>\d+),(?P<amount>.+)$"}
     contract = make_contract(COLUMNS, delivery={"trailer_lines": 1, "control": control})
