@@ -11,6 +11,7 @@ from __future__ import annotations
 from calendar import day_name
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.log import get_logger
@@ -46,6 +47,7 @@ class Request:
         request_type: erasure, access, objection or restriction.
         customer_id: The person; None if nobody was found.
         status: received, verified or done.
+        received_on: Day on which it arrived, if that is told.
     """
 
     source: str
@@ -53,6 +55,7 @@ class Request:
     request_type: str
     customer_id: str | None
     status: str
+    received_on: date | None
 
     @property
     def name(self) -> tuple[str, str]:
@@ -81,7 +84,8 @@ def run(context: RunContext) -> StepResult:
     requests = open_requests(context)
     erasing = [r for r in requests if r.request_type == "erasure" and r.status in READY]
     known = [r for r in erasing if r.customer_id]
-    later = [] if not known or erases_tonight(context) else known
+    oldest = min((r.received_on for r in known if r.received_on), default=None)
+    later = [] if not known or erases_tonight(context, oldest=oldest) else known
     known = [] if later else known
     if known:
         certificates.append(_erase(context, known))
@@ -117,7 +121,8 @@ def open_requests(context: RunContext) -> list[Request]:
             return []
         rows = fetch_dicts(
             con,
-            "select source, request_id, request_type, customer_id, status "
+            "select source, request_id, request_type, customer_id, status, "
+            "cast(received_on as date) as received_on "
             "from core.privacy_requests order by source, request_id",
         )
     found = [Request(**row) for row in rows]

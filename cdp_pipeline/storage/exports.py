@@ -94,9 +94,12 @@ def copy_exports(version: Path, to: Path, keys: KeySettings) -> int:
         target.parent.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
         draft = target.with_name(f".{target.name}.part")
         draft.unlink(missing_ok=True)
-        copy_plain(path, draft, keys)
-        draft.chmod(_FILE_MODE)
-        draft.replace(target)
+        try:
+            copy_plain(path, draft, keys)
+            draft.chmod(_FILE_MODE)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)  # what was opened before a changed byte stays nowhere
     return len(found)
 
 

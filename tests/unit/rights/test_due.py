@@ -1,4 +1,4 @@
-"""A small store erases every night, a large one on one night of the week; no week is lost."""
+"""A small store erases every night, a large one on one of the week; no week and no term is lost."""
 
 from __future__ import annotations
 
@@ -51,3 +51,19 @@ def test_a_sunday_without_a_night_is_made_up_for(
     publish(context, tonight - timedelta(days=missed + 1))
     publish(context, tonight)
     assert erases_tonight(context) == erases
+
+
+def test_no_request_is_overdue_on_the_night_that_it_waits_for(make_context: MakeContext) -> None:
+    """Whenever it arrived and however late it was verified."""
+    days = make_context(SUNDAY).settings.privacy.answer_days
+    for back in range(14):
+        tonight = SUNDAY - timedelta(days=back)
+        context = make_context(tonight, privacy=LARGE)
+        publish(context, tonight - timedelta(days=1))
+        publish(context, tonight)
+        sunday = SUNDAY + timedelta(days=7 - 7 * ((back + 6) // 7))
+        for age in range(days + 3):
+            oldest = tonight - timedelta(days=age)
+            is_overdue = (sunday - oldest).days > days
+            is_sunday = tonight.isoweekday() == SUNDAY.isoweekday()
+            assert erases_tonight(context, oldest=oldest) == (is_sunday or is_overdue), oldest

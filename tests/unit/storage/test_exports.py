@@ -16,7 +16,7 @@ from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.core.keys import load_keyring, new_key
 from cdp_pipeline.core.settings import EngineSettings
-from cdp_pipeline.storage.container import SealedFileError, key_of
+from cdp_pipeline.storage.container import CHUNK, SealedFileError, key_of, seal_to
 from cdp_pipeline.storage.encryption import count_clear, look_at_exports
 from cdp_pipeline.storage.exports import (
     close_outbox,
@@ -76,6 +76,22 @@ def test_who_holds_the_key_gets_them_in_clear_and_nobody_else(
         with pytest.raises(SealedFileError, match="not among those set"):
             copy_exports(version, tmp_path / "elsewhere", wrong)
         assert not (tmp_path / "elsewhere" / "crm" / "audience.csv").exists()
+
+
+def test_a_file_that_does_not_open_to_its_end_is_given_out_not_even_in_part(
+    make_context: MakeContext, tmp_path: Path
+) -> None:
+    key = keys(new_key())
+    version = publish_night(make_context(day(0), keys=key), 3).current.resolve()
+    path = version / "exports" / "crm" / "audience.csv"
+    plain = tmp_path / "plain.csv"
+    plain.write_bytes(b"anna@example.com\n" * (3 * CHUNK // 17))
+    seal_to(plain, path, load_keyring(key).current)
+    held = path.read_bytes()
+    path.write_bytes(held[:-1] + bytes([held[-1] ^ 1]))
+    with pytest.raises(SealedFileError):
+        copy_exports(version, tmp_path / "to", key)
+    assert [file for file in (tmp_path / "to").rglob("*") if file.is_file()] == []
 
 
 def test_exports_without_a_key_are_given_out_as_they_are(make_context: MakeContext) -> None:
