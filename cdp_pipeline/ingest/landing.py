@@ -86,7 +86,8 @@ def run(context: RunContext) -> StepResult:
         history = (*_gone(known, contract, found), *(d for d in superseded if d.source == name))
         arrived = [_dated(d, context.business_date) for d in (*found, *history)]
         arrived = [d for d in arrived if d.business_date <= context.business_date]
-        decided = decide(arrived, known, replaces=contract.load.mode == "replace")
+        replaces = contract.load.mode == "replace" or contract.load.is_by_arrival
+        decided = decide(arrived, known, replaces=replaces)
         deliveries += mark_expired(decided, contract, night=context.business_date)
     unclaimed = find_unclaimed(paths.landing, claimed)
     if unclaimed and not (claimed or base):
@@ -285,8 +286,8 @@ def decide(arrived: Iterable[Delivery], known: Known, *, replaces: bool) -> list
     Args:
         arrived: Deliveries up to the business date.
         known: What earlier nights knew.
-        replaces: Every file replaces all earlier ones, so that old bytes may become news again;
-            only a repetition of the file before it is a duplicate.
+        replaces: What a file says holds against all earlier ones, so that old bytes may become
+            news again; only a repetition of the file before it is a duplicate.
     """
     decided: list[Delivery] = []
     ordered = sorted(arrived, key=lambda d: d.order)

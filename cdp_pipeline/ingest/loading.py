@@ -297,7 +297,7 @@ def _make_delivered(
         f"then {quote_literal(rule.rule)}"
         for rule in contract.exclude
     )
-    paths = ", ".join(quote_literal(str(file.rows)) for file in files)
+    paths = ", ".join(map(quote_literal, dict.fromkeys(str(file.rows) for file in files)))
     columns = ", ".join(map(quote_column, types))
     con.execute(
         f"create or replace view {view} as select {columns}, _seq, "  # noqa: S608 - vetted
@@ -342,8 +342,8 @@ def _make_fates(con: duckdb.DuckDBPyConnection, contract: SourceContract, delive
         "group by _hash having count(*) > 1"
     )
     contents = ", ".join([*key, *(quote_column(name) for name in contract.columns)])
-    is_timeless = contract.load.mode == "upsert" and not contract.load.updated_at
-    first = "_seq desc, _line desc" if is_timeless else "_seq, _line"  # said again is said last
+    # said again is said last
+    first = "_seq desc, _line desc" if contract.load.is_by_arrival else "_seq, _line"
     con.execute(
         f"create or replace table {fates} as "  # noqa: S608 - identifiers quoted
         f"with candidates as (select * from {delivered} where _excluded is null "

@@ -115,6 +115,8 @@ def make_stated(
     """Return the view of all rows by which people ever stated something, older versions too.
 
     Where rows are events they are current, repeated or taken back; then it is the current view.
+    Where what came last holds, the row that counts is the last of equal ones, but their statement
+    was made when the first of them came: so all are in it.
 
     Args:
         con: Connection on which ``make_current`` has run for the source.
@@ -126,6 +128,7 @@ def make_stated(
         ConfigError: ``deleted_when`` is no predicate over the contract's columns.
     """
     delivered, fates = (source_object(kind, contract.name) for kind in ("delivered", "fates"))
+    stated = "'kept', 'superseded'" + ", 'duplicate'" * contract.load.is_by_arrival
     if contract.load.mode not in _VERSIONED or not current.has_fates:
         return current.view
     gone = ""
@@ -139,7 +142,7 @@ def make_stated(
         f"select d.* exclude (_excluded) {without_hubs(contract)}, "
         f"_business_date as _first_date from {delivered} as d where _excluded is null {gone}"
         f"and not exists (select 1 from {fates} as f where f._seq = d._seq "
-        f"and f._line = d._line and f.fate not in ('kept', 'superseded'))"
+        f"and f._line = d._line and f.fate not in ({stated}))"
     )
     return view
 

@@ -60,6 +60,11 @@ class Load(Declaration):
         default=None, description="SQL; a current row of which it is true has been deleted."
     )
 
+    @property
+    def is_by_arrival(self) -> bool:
+        """Whether rows say nothing of their time, so that what came last holds."""
+        return self.mode == "upsert" and not self.updated_at
+
 
 class Column(Declaration):
     """One column of a delivery."""

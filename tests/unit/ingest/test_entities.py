@@ -332,6 +332,17 @@ def test_records_are_loaded_quarantined_duplicates_or_excluded(
     assert keys == sorted(set(keys))
 
 
+def test_without_times_a_file_that_returns_to_old_bytes_is_news(store: Store) -> None:
+    declare(store, load={"mode": "upsert", "key": ["id"]})
+    for day, price in ((18, 1), (19, 2), (20, 1)):
+        store.deliver(f"goods/202611{day}.csv", rows(f"1,{price}.00,"))
+    store.deliver("goods/20261120_again.csv", rows("1,3.00,"))
+    store.deliver("goods/20261120_at_last.csv", rows("1,1.00,"))
+    store.night()
+    assert products(store) == [("1", "1.00")]
+    assert [row[1:3] for row in store.ledger()] == [("loaded", 1)] * 5
+
+
 def test_a_person_record_keeps_the_day_of_its_first_delivery(store: Store) -> None:
     """Seniority among founders of an id: a change makes no record younger."""
     store.declare(

@@ -64,15 +64,16 @@ def test_what_a_newer_version_no_longer_says_was_said(store: Store) -> None:
     assert store.query("from staging.consents") == first
 
 
-def test_a_source_without_times_states_only_its_changes(store: Store) -> None:
+@pytest.mark.parametrize("mode", ["replace", "upsert"])
+def test_a_source_without_times_states_only_its_changes(store: Store, mode: str) -> None:
     feeds = [MEMBERS["feeds"][0], {**MEMBERS["feeds"][1]}]
     columns = {k: v for k, v in feeds[1]["columns"].items() if k in {"purpose", "channel"}}
     feeds[1]["columns"] = {**columns, "status": MEMBERS["feeds"][1]["columns"]["status"]}
-    load = {"mode": "replace", "key": ["id"]}
+    load = {"mode": mode, "key": ["id"]}
     store.declare("members", {**MEMBERS, "load": load, "feeds": feeds})
     for number, agreed in enumerate(("yes", "yes", "no", "no", "yes")):
         day = NIGHT - timedelta(days=4 - number)
-        store.deliver(f"members/{day:%Y%m%d}.csv", rows(f"1,{agreed},x{number},"))
+        store.deliver(f"members/{day:%Y%m%d}.csv", rows(f"1,{agreed},x,", f"2,,x{number},"))
     store.night()
     said = store.query("select status, delivered_on from staging.consents order by delivered_on")
     assert [(status, (NIGHT - on).days) for status, on in said] == [
