@@ -86,8 +86,7 @@ def run(context: RunContext) -> StepResult:
         history = (*_gone(known, contract, found), *(d for d in superseded if d.source == name))
         arrived = [_dated(d, context.business_date) for d in (*found, *history)]
         arrived = [d for d in arrived if d.business_date <= context.business_date]
-        replaces = contract.load.mode == "replace" or contract.load.is_by_arrival
-        decided = decide(arrived, known, replaces=replaces)
+        decided = decide(arrived, known, replaces=contract.load.is_latest_word)
         deliveries += mark_expired(decided, contract, night=context.business_date)
     unclaimed = find_unclaimed(paths.landing, claimed)
     if unclaimed and not (claimed or base):

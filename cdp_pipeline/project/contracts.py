@@ -65,6 +65,11 @@ class Load(Declaration):
         """Whether rows say nothing of their time, so that what came last holds."""
         return self.mode == "upsert" and not self.updated_at
 
+    @property
+    def is_latest_word(self) -> bool:
+        """Whether what a file says holds against all earlier ones."""
+        return self.mode == "replace" or self.is_by_arrival
+
 
 class Column(Declaration):
     """One column of a delivery."""
