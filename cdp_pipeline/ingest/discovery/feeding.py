@@ -31,6 +31,8 @@ _ORDER_WORDS = (
     ("shipped", ("ship", "complet", "fulfil", "deliver", "versand", "geliefert", "closed")),
 )
 """Parts of shops' words by our status of an order; any other word is taken for paid."""
+_NOT_YET = ("un", "not", "await", "pending", "ready")
+"""Beginnings of words that say what has not been done."""
 _SUBSCRIBED = frozenset({"subscribed", "unsubscribed"})
 _MAIL_WORDS = frozenset({"open", "opened", "click", "clicked", "bounce", "sent", "unsubscribe"})
 
@@ -222,7 +224,8 @@ def _status(named: Named) -> str:
     column = named.by_tag["status"]
     words: dict[str, list[str]] = {}
     for value in sorted(named.values.get(column, ())):
-        ours = next((s for s, parts in _ORDER_WORDS if any(p in value for p in parts)), "paid")
+        said = () if value.startswith(_NOT_YET) else _ORDER_WORDS
+        ours = next((s for s, parts in said if any(p in value for p in parts)), "paid")
         words.setdefault(ours, []).append("'" + value.replace("'", "''") + "'")
     whens = [
         f"when lower({column}) in ({', '.join(words[ours])}) then '{ours}'"

@@ -41,6 +41,19 @@ def test_an_order_export_feeds_orders_beside_their_lines(tmp_path: Path) -> None
     )
 
 
+def test_what_has_not_been_shipped_counts_as_paid(tmp_path: Path) -> None:
+    words = ["fulfilled", "unfulfilled", "Awaiting shipment", "fulfilled"]
+    lines = "".join(
+        f"{n // 2},2026-11-18T10:00:00+01:00,{words[n % 4]},eva@gmx.de,A{n},1,9.95,19.90\n"
+        for n in range(40)
+    )
+    head = "order_id,created_at,fulfillment_status,billing_email,line_sku,line_qty,line_total,"
+    orders, *_ = draft(tmp_path, "web_20261118.csv", f"{head}order_total\n{lines}").feeds
+    assert orders.columns["status"] == (
+        "case when lower(fulfillment_status) in ('fulfilled') then 'shipped' else 'paid' end"
+    )
+
+
 def test_what_people_agreed_to_becomes_consent(tmp_path: Path) -> None:
     found = draft(tmp_path, "kunden.csv", PEOPLE)
     (consent,) = [feed for feed in found.feeds if feed.entity == "consents"]
