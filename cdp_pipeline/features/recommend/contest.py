@@ -113,7 +113,8 @@ class ContestPlan:
     Attributes:
         minimum_customers: Fewest customers to judge; with fewer, nothing is decided.
         customers: Most customers to judge.
-        learned: Most customers to learn from: of more, an even sample takes part in the contest.
+        learned: About how many customers to learn from: of half as many again or more, an even
+            sample takes part in the contest.
         items: Fewest items of a basket that is held back.
         baskets: Fewest baskets before it.
         maximum_items: Items of the models.
