@@ -24,6 +24,7 @@ from cdp_pipeline.ingest.deliveries import Delivery, StagedFile, StagedPlaces, s
 from cdp_pipeline.ingest.entities import CONFLICTS_FILE, REFUSED_RULE
 from cdp_pipeline.ingest.landing import find_files
 from cdp_pipeline.ingest.loading import CONFLICT_RULE
+from cdp_pipeline.ingest.sealing import seal_staged
 from cdp_pipeline.ingest.staging import open_scratch, stage_delivery
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project, load_project
@@ -258,6 +259,7 @@ def replay(context: RunContext, *, source: str | None = None) -> list[Fate]:
                 rows = [row for row in before if row.source == name]
                 fates += _replay_source(context, project, project.sources[name], mine, rows)
         finally:
+            seal_staged(context)
             shutil.rmtree(paths.work, ignore_errors=True)
     return fates
 

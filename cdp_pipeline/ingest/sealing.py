@@ -37,6 +37,15 @@ def sealable_files(settings: Settings, project: Project) -> Iterator[Path]:
         for path in sorted((paths.archive / name).glob("*/[!.]*")):
             if path.is_file() and path.name not in _NOT_DELIVERED:
                 yield path
+    yield from _staged_files(paths)
+
+
+def seal_staged(context: RunContext) -> Sealing:
+    """Seal what was staged and set aside, for those who stage outside a night."""
+    return seal_files(_staged_files(DataPaths.of(context)), context.settings.keys)
+
+
+def _staged_files(paths: DataPaths) -> Iterator[Path]:
     for folder in (paths.staging, paths.quarantine):
         yield from sorted(folder.glob("*/[!.]*.parquet"))
 

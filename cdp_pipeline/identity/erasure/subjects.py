@@ -52,9 +52,9 @@ class Subject:
     values: tuple[str, ...] = ()
     names: tuple[tuple[str, str], ...] = ()
 
-    @property
+    @cached_property
     def record_names(self) -> frozenset[str]:
-        """Return the records as ``source:record_key``."""
+        """The records as ``source:record_key``."""
         return frozenset(f"{source}:{record_key}" for source, record_key in self.records)
 
     def is_mentioned(self, text: str) -> bool:

@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from cdp_pipeline.cli.app import run_app
+from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError, LockedError
+from cdp_pipeline.core.keys import new_key
 from cdp_pipeline.ingest.quarantine import REPLAY_RUN, Fate, list_findings, read_rows, replay
+from cdp_pipeline.ingest.sealing import seal_deliveries
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.encryption import look_at_deliveries
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 from tests.unit.ingest.conftest import NIGHT, Store
@@ -163,6 +169,19 @@ def test_a_replay_waits_for_no_night_and_leaves_nothing(store: Store, lenient: R
     assert not DataPaths.of(lenient).work.exists()
     with pytest.raises(ConfigError, match="no source 'ordres'"):
         replay(lenient, source="ordres")
+
+
+def test_a_replay_under_a_key_leaves_nothing_staged_in_clear(store: Store) -> None:
+    keys = KeySettings(master=SecretStr(new_key()))
+    context = replace(store.context(quarantine_stop_share=0.9, keys=keys), run_id=REPLAY_RUN)
+    declare(store)
+    store.deliver(FILE, TEXT)
+    night(store)
+    seal_deliveries(context, load_project(store.root))
+    told = fates(replay(context))
+    assert told == fates(replay(context)), "what is sealed is set aside again"
+    assert look_at_deliveries(DataPaths.of(context)).clear == 0
+    store.night(quarantine_stop_share=0.9, keys=keys)  # and the next night can read it
 
 
 def test_the_commands_print_tables_and_json(
