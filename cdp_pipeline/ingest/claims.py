@@ -31,6 +31,25 @@ def companion_patterns(contract: SourceContract) -> Iterator[str]:
         yield written.complete.marker
 
 
+def companions_among(names: Iterable[str], contract: SourceContract) -> set[str]:
+    """Return the paths of what lies beside deliveries, also of those that have gone since."""
+    found: set[str] = set()
+    patterns = list(companion_patterns(contract))
+    for name in names:
+        place = PurePosixPath(name)
+        found.update(str(place.with_name(beside(place.name, pattern))) for pattern in patterns)
+        if any(_is_left_behind(place.name, pattern) for pattern in patterns):
+            found.add(name)
+    return found
+
+
+def _is_left_behind(name: str, pattern: str) -> bool:
+    """Return whether only a delivery's marker or manifest can be called that."""
+    before, placeholder, after = pattern.partition("{name}")
+    is_framed = name.startswith(before) and name.endswith(after)
+    return bool(placeholder and (before or after)) and is_framed and name != before + after
+
+
 def find_unclaimed(landing: Path, claimed: Collection[str]) -> list[str]:
     """Return the paths below landing of files that no contract asks for, in order.
 

@@ -19,7 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from cdp_pipeline.core.context import Clock, RunContext, StepResult
 from cdp_pipeline.core.errors import OriginError
-from cdp_pipeline.ingest.claims import companion_patterns
+from cdp_pipeline.ingest.claims import companion_patterns, companions_among
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS
 from cdp_pipeline.ingest.landing import NAME_CHARACTERS
 from cdp_pipeline.ingest.origins import Entry, Origin, open_origin
@@ -152,11 +152,7 @@ def _news(visit: _Visit) -> _Look:
     found: _Look = {}
     written = visit.contract.delivery
     listed = visit.origin.find(written.path)
-    companions = {
-        str(PurePosixPath(name).with_name(beside(name, pattern)))
-        for name in listed
-        for pattern in companion_patterns(visit.contract)
-    }
+    companions = companions_among(listed, visit.contract)
     for name, entry in listed.items():
         if name in companions:
             continue

@@ -28,6 +28,11 @@ _DIGEST_CHARACTERS = 8
 _NOT_READ = ("feeds", "exclude", "join", "retention", "title", "description", "owner")
 """Parts of a contract that do not change what is read from a file."""
 
+_NOT_READ_OF_DELIVERY = {"location", "access", "complete", "expected_on", "required"}
+_NOT_READ_OF_DELIVERY |= {"minimum_rows", "maximum_rows"}
+_NOT_READ_OF_DRIFT = {"volume", "volume_factor", "nulls", "null_rise"}
+"""Held against earlier deliveries after staging: an unusual night is accepted at no cost."""
+
 PlanStatus = Literal["new", "known", "duplicate_file", "superseded", "refused", "expired"]
 
 
@@ -157,17 +162,20 @@ def planned_deliveries(context: RunContext, source: str | None = None) -> list[D
 def contract_digest(contract: SourceContract, *, business_date: date, stop_share: float) -> str:
     """Return 8 hex digits that change whenever staging would read a file differently.
 
-    What a source feeds, who owns it, where it comes from, how it adds up and how long it is kept do
-    not matter here.
+    What a source feeds, who owns it, where it comes from, when and how much of it is expected, how
+    it adds up and how long it is kept do not matter here.
     """
     read = contract.model_dump(
         mode="json",
         exclude={
             **dict.fromkeys(_NOT_READ, True),
-            "delivery": {"location", "access", "complete"},
+            "delivery": _NOT_READ_OF_DELIVERY,
+            "drift": _NOT_READ_OF_DRIFT,
         },
         exclude_defaults=True,  # so that a new key of the language does not stage all files anew
     )
+    if not read.get("drift"):
+        read.pop("drift", None)  # nothing of it is left, as if it were not declared
     text = json.dumps([read, __version__, business_date.isoformat(), stop_share], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_CHARACTERS]
 

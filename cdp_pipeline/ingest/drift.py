@@ -64,11 +64,19 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Breach:
-    """A difference from earlier deliveries and what the contract does about it."""
+    """A difference from earlier deliveries and what the contract does about it.
+
+    Attributes:
+        policy: What the contract does.
+        file_name: A file that differs.
+        text: How.
+        lenient: What to write below ``drift:`` where the difference is right.
+    """
 
     policy: HistoryPolicy
     file_name: str
     text: str
+    lenient: str
 
 
 def sample_columns(
@@ -217,6 +225,7 @@ def _volumes(
                 name,
                 f"{totals[day]} records for {day}; on {len(before)} such weekdays before it was "
                 f"{usual:g}",
+                "`volume: warn`, or a larger `volume_factor`",
             )
 
 
@@ -236,4 +245,5 @@ def _nulls(contract: SourceContract, loaded: list[tuple[Delivery, StagedFile]]) 
                     contract.drift.nulls,
                     delivery.file_name,
                     f"{name} is missing in {share:.0%} of the rows; usually in {usual:.0%}",
+                    "`nulls: warn`, or a larger `null_rise`",
                 )

@@ -193,7 +193,8 @@ def _check_volume(context: RunContext, source: _Source) -> Iterator[str]:
             raise DataQualityError(
                 f"{notes.records} records are fewer than minimum_rows, {expected.minimum_rows}",
                 where=file.delivery.file_name,
-                hint=f"Ask {source.contract.owner} whether the file is whole.",
+                hint=f"Ask {source.contract.owner} whether the file is whole; if it is, set a "
+                "smaller `minimum_rows`.",
             )
         if expected.maximum_rows is not None and notes.records > expected.maximum_rows:
             yield (
@@ -214,7 +215,8 @@ def _check_history(context: RunContext, source: _Source) -> Iterator[str]:
             raise DataQualityError(
                 breach.text,
                 where=breach.file_name,
-                hint=f"Ask {source.contract.owner}; if it is right, relax `drift:` for a night.",
+                hint=f"Ask {source.contract.owner}; if it is right, set {breach.lenient} below "
+                "`drift:` for this night and run again.",
             )
         yield f"{breach.file_name}: {breach.text}"
 

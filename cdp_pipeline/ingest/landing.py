@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, get_args
+from typing import Any
 
 import duckdb
 
@@ -23,9 +23,10 @@ from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
 from cdp_pipeline.core.keys import Keyring, load_keyring
+from cdp_pipeline.ingest.arrivals import describe_arrivals
 from cdp_pipeline.ingest.claims import (
     claimed_by,
-    companion_patterns,
+    companions_among,
     describe_unclaimed,
     find_unclaimed,
     refuse_nothing_but_unclaimed,
@@ -34,7 +35,7 @@ from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery
 from cdp_pipeline.ingest.expiring import mark_expired
 from cdp_pipeline.ingest.hashing import RefusedFileError, hash_delivery
 from cdp_pipeline.project.contracts import SourceContract
-from cdp_pipeline.project.layout import BusinessDate, Weekday, beside
+from cdp_pipeline.project.layout import BusinessDate, beside
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.storage.files import read_json, write_json
 from cdp_pipeline.storage.journal import snapshot_journals
@@ -65,8 +66,8 @@ def run(context: RunContext) -> StepResult:
     """
     paths = DataPaths.of(context)
     project = load_project(context.project_root)
-    base = find_base(paths, context.business_date)
-    unsettled = read_json(paths.unsettled)
+    night = context.business_date
+    base = find_base(paths, night)
     known, superseded = read_ledger(base, context) if base else ({}, [])
     originals = original_hashes(paths)
     deliveries: list[Delivery] = []
@@ -77,31 +78,31 @@ def run(context: RunContext) -> StepResult:
                 paths.landing,
                 contract,
                 where=_where(project, contract),
-                unsettled=unsettled.get(name, []),
+                unsettled=read_json(paths.unsettled).get(name, []),
                 originals=originals,
                 keys=context.settings.keys,
             )
         )
         claimed.update(claimed_by(found, contract))
         history = (*_gone(known, contract, found), *(d for d in superseded if d.source == name))
-        arrived = [_dated(d, context.business_date) for d in (*found, *history)]
-        arrived = [d for d in arrived if d.business_date <= context.business_date]
+        arrived = [_dated(d, night) for d in (*found, *history)]
+        arrived = [d for d in arrived if d.business_date <= night]
         decided = decide(arrived, known, replaces=contract.load.is_latest_word)
-        deliveries += mark_expired(decided, contract, night=context.business_date)
+        deliveries += mark_expired(decided, contract, night=night)
     unclaimed = find_unclaimed(paths.landing, claimed)
     if unclaimed and not (claimed or base):
         refuse_nothing_but_unclaimed(paths.landing, unclaimed, project.sources.values())
-    _require_tonight(project, deliveries, context.business_date)
+    _require_tonight(project, deliveries, night)
     built_upon = {"base": base.name if base else "", "decisions": snapshot_journals(paths)}
     plan = {
-        "business_date": context.business_date.isoformat(),
+        "business_date": night.isoformat(),
         "base_path": str(base / DATABASE_FILE) if base else None,
         "base_version": base.name if base else None,
         "deliveries": [d.as_dict() for d in sorted(deliveries, key=lambda d: (d.source, d.order))],
         "fingerprint": fingerprint(deliveries, project, context, built_upon=built_upon),
     }
     write_json(paths.plan, plan)
-    notices = _notices(deliveries, project, context.business_date, has_base=base is not None)
+    notices = describe_arrivals(deliveries, known, project, night, has_base=base is not None)
     return _report(deliveries, (*describe_unclaimed(unclaimed), *notices))
 
 
@@ -135,14 +136,10 @@ def find_files(
             hint="Give a glob below it, such as `pos_sales/*/*.csv`.",
         )
     found = [p for p in sorted(landing.glob(str(pattern))) if p.is_symlink() or not p.is_dir()]
-    companions = {
-        path.with_name(beside(path.name, named))
-        for path in found
-        for named in companion_patterns(contract)
-    }
+    companions = companions_among(map(str, found), contract)
     ring = load_keyring(keys or KeySettings())
     for path in found:
-        if path not in companions:
+        if str(path) not in companions:
             yield _describe(path, landing, contract, unsettled, originals or {}, ring)
 
 
@@ -352,26 +349,6 @@ def fingerprint(
         context.business_date.isoformat(),
     ]
     return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
-
-
-def _notices(
-    deliveries: list[Delivery], project: Project, night: date, *, has_base: bool
-) -> Iterator[str]:
-    """Yield what a person should know of the night's arrivals: refused, missing, vanished, late."""
-    for d in deliveries:
-        if d.status == "refused":
-            yield f"{d.source}: {d.file_name} is refused: {d.reason}"
-    weekday = get_args(Weekday)[night.weekday()]
-    here = {d.source for d in deliveries if d.business_date == night}
-    for name, contract in project.sources.items():
-        if weekday in contract.delivery.expected_on and name not in here:
-            yield f"{name}: nothing was delivered for {night}; ask {contract.owner}"
-    for d in deliveries:
-        if d.status == "known" and d.path is None and d.was_in_landing:
-            yield f"{d.source}: {d.file_name} has left the landing folder; its rows stay"
-    for d in deliveries:
-        if d.status == "new" and has_base and d.business_date < night:
-            yield f"{d.source}: {d.file_name} is late: it belongs to {d.business_date}"
 
 
 def _report(deliveries: list[Delivery], notices: Iterable[str]) -> StepResult:

@@ -241,14 +241,15 @@ def _run_one(context: RunContext, step: Step, outcome: NightOutcome, mode: _Mode
     try:
         result = _with_retries(context, step)
     except CdpError as error:
-        outcome.error = error
+        stopped_by = error
     except Exception as error:  # noqa: BLE001 - one of two places: a step must not hide its end
         log.get_logger(__name__).exception("step_crashed", step=step.name)
         log_file = DataPaths.of(context).run / "log.jsonl"
-        outcome.error = explain_crash(error, step=step.name, log=log_file)
+        stopped_by = explain_crash(error, step=step.name, log=log_file)
     else:
         return StepOutcome("done", mode.clock.monotonic() - began, result)
-    return StepOutcome("failed", mode.clock.monotonic() - began, error=outcome.error.as_dict())
+    outcome.error = outcome.error or stopped_by  # of two at a time, what stopped the night first
+    return StepOutcome("failed", mode.clock.monotonic() - began, error=stopped_by.as_dict())
 
 
 def _with_retries(context: RunContext, step: Step) -> StepResult:

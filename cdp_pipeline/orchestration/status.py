@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from cdp_pipeline.storage.warehouse import (
     open_published,
 )
 
+_MOST_SHOWN = 10
+
 
 @dataclass(frozen=True)
 class Status:
@@ -34,6 +37,9 @@ class Status:
         kept: Each of them, newest first: name, night, state, bytes, and a rollback's particulars.
         rows: Rows by table.
         deliveries: Records delivered, loaded, set aside, duplicate and excluded, over all files.
+        files: Files by what became of them, as in ``ops.deliveries``.
+        refused: Files that are refused and why, the latest days first.
+        arrivals: What the last run said of the files it found: late, missing, sent again, gone.
         last_run: Id, status and error of the run that ended last.
         data_docs: Pages of Great Expectations about the last run's deliveries and tables.
         idle_share: Share of the published file that holds nothing; a night that finds too much of
@@ -57,6 +63,9 @@ class Status:
     built: dict[str, str] = field(default_factory=dict)
     vaults: str = ""
     retention: str = ""
+    files: dict[str, int] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
+    arrivals: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -72,13 +81,7 @@ class Status:
             found.append(f"  personal data: {self.vaults}")
             shown = ("core.dim_customer", "core.fct_sales", "core.fct_journey")
             found += [f"  {table:<24}{self.rows.get(table, 0):>12,} rows" for table in shown]
-            if self.deliveries:
-                d = self.deliveries
-                found.append(
-                    f"deliveries {d['records']:,} records = {d['loaded']:,} loaded + "
-                    f"{d['quarantined']:,} quarantined + {d['duplicates']:,} duplicates + "
-                    f"{d['excluded']:,} excluded by rule"
-                )
+            found += self._delivery_lines()
         if self.retention:
             found.append(f"retention  {self.retention}")
         found += self._kept_lines()
@@ -86,10 +89,28 @@ class Status:
             found.append(f"last run   {self.last_run['run_id']}: {self.last_run['status']}")
             error = self.last_run.get("error")
             if error:
-                found += [f"  {error['message']}", f"  help: {error['hint']}"]
+                where = f" ({error['where']})" if error.get("where") else ""
+                found += [f"  {error['message']}{where}", f"  help: {error['hint']}"]
+        found += [f"arrivals   {text}" for text in _first(self.arrivals)]
         found += [f"built      {table}: {how}" for table, how in sorted(self.built.items())]
         found += [f"data docs  {page}" for page in self.data_docs]
         return found
+
+    def _delivery_lines(self) -> list[str]:
+        d = self.deliveries
+        if not d:
+            return []
+        files = ", ".join(f"{count:,} {status}" for status, count in self.files.items())
+        records = (
+            f"{d['records']:,} records = {d['loaded']:,} loaded + "
+            f"{d['quarantined']:,} quarantined + {d['duplicates']:,} duplicates + "
+            f"{d['excluded']:,} excluded by rule or superseded + {d['suppressed']:,} suppressed"
+        )
+        return [
+            f"deliveries {records}",
+            f"  {d['files']:,} files: {files or 'none'}",
+            *(f"  refused: {text}" for text in _first(self.refused)),
+        ]
 
     def _kept_lines(self) -> list[str]:
         if not self.kept:
@@ -136,8 +157,16 @@ def read_status(settings: Settings) -> Status:
         idle_share=measure_idle(version.path / DATABASE_FILE) if version else 0.0,
         built=_built(paths),
         retention=_retention(settings) if version else "",
+        files=_count_files(settings) if version else {},
+        refused=_refused(settings) if version else (),
+        arrivals=_arrivals(paths),
         vaults=look_at_vaults(v.path for v in published_versions(paths)).words(),
     )
+
+
+def _first(texts: Sequence[str]) -> list[str]:
+    more = len(texts) - _MOST_SHOWN
+    return [*texts[:_MOST_SHOWN], *([f"and {more:,} more"] if more > 0 else [])]
 
 
 def _data_docs(paths: DataPaths) -> list[Path]:
@@ -148,12 +177,24 @@ def _data_docs(paths: DataPaths) -> list[Path]:
     return sorted(tree.glob("quality/data_docs*/index.html"))
 
 
+def _last_steps(paths: DataPaths) -> dict[str, Any]:
+    """Return how the steps of the last run ended, by name."""
+    last = _last_run(paths.data_dir / "runs")
+    whole = read_json(paths.data_dir / "runs" / last["run_id"] / "manifest.json") if last else {}
+    steps: dict[str, Any] = whole.get("steps", {})
+    return steps
+
+
+def _arrivals(paths: DataPaths) -> tuple[str, ...]:
+    """Return what the last run said of the files it found."""
+    found = (_last_steps(paths).get("discover", {}).get("result") or {}).get("messages", ())
+    return tuple(found)
+
+
 def _built(paths: DataPaths) -> dict[str, str]:
     """Return how the incremental tables of the last run were made."""
-    last = _last_run(paths.data_dir / "runs")
-    steps = read_json(paths.data_dir / "runs" / last["run_id"] / "manifest.json") if last else {}
     found: dict[str, str] = {}
-    for step in steps.get("steps", {}).values():
+    for step in _last_steps(paths).values():
         found |= ((step.get("result") or {}).get("facts") or {}).get("incremental", {})
     return found
 
@@ -164,10 +205,28 @@ def _count_deliveries(settings: Settings) -> dict[str, int]:
             con,
             "select count(*) as files, coalesce(sum(records), 0) as records, "
             "coalesce(sum(loaded), 0) as loaded, coalesce(sum(quarantined), 0) as quarantined, "
-            "coalesce(sum(duplicates), 0) as duplicates, coalesce(sum(excluded), 0) as excluded "
-            "from ops.deliveries",
+            "coalesce(sum(duplicates), 0) as duplicates, coalesce(sum(excluded), 0) as excluded, "
+            "coalesce(sum(suppressed), 0) as suppressed from ops.deliveries",
         )
     return {name: int(value) for name, value in rows[0].items()}
+
+
+def _count_files(settings: Settings) -> dict[str, int]:
+    with open_published(settings.data_dir) as con:
+        rows = fetch_dicts(
+            con, "select status, count(*) as files from ops.deliveries group by all order by all"
+        )
+    return {row["status"]: row["files"] for row in rows}
+
+
+def _refused(settings: Settings) -> tuple[str, ...]:
+    with open_published(settings.data_dir) as con:
+        rows = fetch_dicts(
+            con,
+            "select file_name, reason from ops.deliveries where status = 'refused' "
+            "order by business_date desc, source, file_name, file_id",
+        )
+    return tuple(f"{row['file_name']}: {row['reason']}" for row in rows)
 
 
 def _retention(settings: Settings) -> str:

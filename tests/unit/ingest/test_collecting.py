@@ -174,6 +174,13 @@ def test_a_file_without_its_marker_is_not_taken(store: Store, server: Server) ->
     assert store.ledger() == [(NAME, "loaded", 2, 2, 0, 0, 0)]
 
 
+def test_a_marker_whose_file_has_gone_is_nothing_to_wait_for(store: Store, server: Server) -> None:
+    declare(store, server, complete={"by": "marker"})
+    server.put(f"{NAME}.done", b"")
+    result = collect(store, server)
+    assert (result.rows_in, result.messages) == (0, ())
+
+
 def test_a_manifest_comes_with_its_file(store: Store, server: Server) -> None:
     control = {"from": "manifest", "pattern": r"rows=(?P<rows>\d+)"}
     declare(store, server, control=control, complete={"by": "manifest"})

@@ -284,3 +284,41 @@ def test_a_file_cut_short_is_refused_and_its_re_send_accepted(store: Store) -> N
         ("loaded", 3000, 3000, 0, 0),
         ("superseded", 0, 0, 0, 0),
     ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"drift": {"volume": "warn", "volume_factor": 20, "nulls": "pass", "null_rise": 0.9}},
+        {"delivery": {"expected_on": ["sunday"], "required": True, "minimum_rows": 0}},
+    ],
+    ids=["history", "expectations"],
+)
+def test_an_unusual_night_is_accepted_without_reading_old_files_again(
+    store: Store, change: dict[str, Any]
+) -> None:
+    _declare(store, drift={"volume": "stop"}, delivery={"minimum_rows": 1})
+    old = store.deliver("goods/a_20261119.csv", "sku,price\n1,1\n")
+    thursday = NIGHT - timedelta(days=1)
+    store.night(thursday)
+    _publish(store, thursday)
+    old.unlink()
+    store.deliver("goods/b_20261120.csv", "sku,price\n2,2\n")
+    _declare(store, **change)
+    store.night()
+    assert [row[1:4] for row in store.ledger()] == [("loaded", 1, 1)] * 2
+
+
+def test_sent_again_and_the_same_bytes_again_are_told(store: Store) -> None:
+    _declare(store)
+    thursday = NIGHT - timedelta(days=1)
+    store.deliver("goods/a_20261119.csv", "sku,price\n1,1\n")
+    store.deliver("goods/b_20261119.csv", "sku,price\n2,2\n")
+    store.night(thursday)
+    _publish(store, thursday)
+    store.deliver("goods/a_20261119.csv", "sku,price\n1,3\n")
+    store.deliver("goods/again_20261120.csv", "sku,price\n2,2\n")
+    assert _arrivals(store, NIGHT) == (
+        "goods: goods/a_20261119.csv was sent again; it replaces what had its name",
+        "goods: goods/again_20261120.csv is not loaded: same bytes as goods/b_20261119.csv",
+    )

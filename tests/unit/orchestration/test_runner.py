@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -76,6 +78,30 @@ def test_a_failed_step_ends_the_night_and_resume_goes_on_there(context: RunConte
     assert outcome.status == "published"
     assert outcome.steps["discover"].status == "resumed"
     assert CALLS == ["discover", "middle", "middle", "publish", "deliver"]
+
+
+def test_of_two_steps_that_fail_the_first_is_what_stopped_the_night(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_has_failed = threading.Event()
+
+    def fail(name: str) -> StepResult:
+        if name == "second":
+            assert first_has_failed.wait(30)
+        raise DataQualityError(name, where="pos_sales", hint="Ask the store.")
+
+    def listen(_step: Step, ended: object) -> None:
+        if ended is not None:
+            first_has_failed.set()
+
+    names = ("second", "first")
+    steps = [Step(n, f"{__name__}:act", makes=(n,), stage="s", params={"name": n}) for n in names]
+    monkeypatch.setattr(runner, "nightly_graph", lambda *_a, **_k: StepGraph(steps))
+    BEHAVIOUR.update({name: partial(fail, name) for name in names})
+    outcome = run_night(context, listener=listen)
+    assert {step.status for step in outcome.steps.values()} == {"failed"}
+    assert outcome.error is not None
+    assert outcome.error.message == "first"
 
 
 def test_only_transient_errors_are_tried_again(context: RunContext) -> None:
