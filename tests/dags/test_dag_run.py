@@ -57,3 +57,4 @@ def test_dag_test_runs_the_night_to_success(
     assert version is not None
     assert version.business_date == store.dates[0]
     assert verify(version) == []
+    assert list((data / "work").iterdir()) == []  # it names people, and nothing reads it any more
