@@ -8,7 +8,6 @@ failing files are an error, since nobody else would notice.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,12 +15,12 @@ from typing import Protocol
 
 from cdp_pipeline.activation.delivery.folder import deliver_folder
 from cdp_pipeline.activation.delivery.mail import MailOutcome, read_letter, send_letter
-from cdp_pipeline.activation.files import MANIFEST
 from cdp_pipeline.activation.outbox import Ledger
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.log import get_logger
 from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.exports import MANIFEST, is_of_a_day
 from cdp_pipeline.storage.paths import DataPaths
 
 
@@ -36,7 +35,6 @@ KINDS: dict[str, Kind] = {"folder": deliver_folder}
 """Ways of delivering a folder of files, by ``kind:`` of a destination."""
 
 _LOG = get_logger(__name__)
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def run(context: RunContext) -> StepResult:
@@ -83,9 +81,7 @@ def _deliver_files(
         elif not ledger.is_settled(key):  # a run died between the delivery and its note
             ledger.note(key, "sent", kind="files", version=source.parent.parent.name)
         return False
-    newer = [
-        path.name for path in outbox.glob("*") if _DAY.fullmatch(path.name) and path.name > day
-    ]
+    newer = [path.name for path in outbox.glob("*") if is_of_a_day(path) and path.name > day]
     if newer:
         messages.append(f"{source.name}: {max(newer)} was delivered already, so {day} is not")
         return False

@@ -14,11 +14,8 @@ from typing import Any
 
 import duckdb
 
+from cdp_pipeline.storage.exports import FILE_MODE, FOLDER_MODE, MANIFEST
 from cdp_pipeline.storage.warehouse import fetch_value, quote_literal
-
-FILE_MODE = 0o640
-FOLDER_MODE = 0o750
-MANIFEST = "manifest.json"
 
 _COPY_OPTIONS = {
     "csv": "format csv, header true, delimiter ',', quote '\"', escape '\"', new_line '\\r\\n'",

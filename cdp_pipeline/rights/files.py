@@ -14,12 +14,12 @@ from typing import Any, BinaryIO
 
 import duckdb
 
-from cdp_pipeline.activation.files import MANIFEST
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.storage.at_rest import editable_file, plain_file
 from cdp_pipeline.storage.container import content_of
+from cdp_pipeline.storage.exports import MANIFEST
 from cdp_pipeline.storage.files import fsync
 from cdp_pipeline.storage.warehouse import quote_literal
 

@@ -24,12 +24,13 @@ from cdp_pipeline.storage.paths import DataPaths
 EXPORTS = "exports"
 """Folder of a version with one folder a destination."""
 
-DESTINATION_MANIFEST = "manifest.json"
+MANIFEST = "manifest.json"
 """What lies beside the files of a destination and is never sealed."""
 
+FILE_MODE = 0o640
+FOLDER_MODE = 0o750
+
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_FILE_MODE = 0o640
-_FOLDER_MODE = 0o750
 
 
 def export_files(version: Path) -> Iterator[Path]:
@@ -39,9 +40,12 @@ def export_files(version: Path) -> Iterator[Path]:
 
 def handed_over(paths: DataPaths) -> Iterator[Path]:
     """Yield the files of the outbox that hold rows of people, of every destination and day."""
-    return _lists(
-        path for path in paths.outbox.glob("*/*/[!.]*") if _DAY.fullmatch(path.parent.name)
-    )
+    return _lists(path for path in paths.outbox.glob("*/*/[!.]*") if is_of_a_day(path.parent))
+
+
+def is_of_a_day(folder: Path) -> bool:
+    """Return whether a folder of the outbox is what a destination got on one business date."""
+    return bool(_DAY.fullmatch(folder.name))
 
 
 def closed_files(paths: DataPaths) -> Iterator[Path]:
@@ -64,7 +68,7 @@ def close_outbox(paths: DataPaths, keys: KeySettings, *, night: date, days: int)
 
 def _lists(found: Iterable[Path]) -> Iterator[Path]:
     for path in sorted(found):
-        if path.name != DESTINATION_MANIFEST and path.is_file() and not path.is_symlink():
+        if path.name != MANIFEST and path.is_file() and not path.is_symlink():
             yield path
 
 
@@ -91,12 +95,12 @@ def copy_exports(version: Path, to: Path, keys: KeySettings) -> int:
     found = [path for path in sorted((version / EXPORTS).rglob("[!.]*")) if path.is_file()]
     for path in found:
         target = to / path.relative_to(version / EXPORTS)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
         draft = target.with_name(f".{target.name}.part")
         draft.unlink(missing_ok=True)
         try:
             copy_plain(path, draft, keys)
-            draft.chmod(_FILE_MODE)
+            draft.chmod(FILE_MODE)
             draft.replace(target)
         finally:
             draft.unlink(missing_ok=True)  # what was opened before a changed byte stays nowhere

@@ -11,11 +11,11 @@ import os
 import shutil
 from pathlib import Path
 
-from cdp_pipeline.activation.files import FILE_MODE, FOLDER_MODE, MANIFEST
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.errors import DeliveryError
 from cdp_pipeline.storage.at_rest import copy_plain
 from cdp_pipeline.storage.container import SealedFileError
+from cdp_pipeline.storage.exports import FILE_MODE, FOLDER_MODE, MANIFEST
 
 
 def deliver_folder(source: Path, target: Path, keys: KeySettings) -> None:

@@ -53,8 +53,7 @@ def write_draft(draft: Draft, *, is_trial: bool = False) -> str:
 
 
 def _answered(text: str, draft: Draft) -> str:
-    asks = [*draft.delivery.values(), *draft.load.values()]
-    asks += [v for f in draft.feeds for v in f.columns.values()]
+    asks = [*draft.delivery.values(), *(v for f in draft.feeds for v in f.columns.values())]
     asks += [v for part in draft.delivery.values() if isinstance(part, dict) for v in part.values()]
     asks += [Ask(*c.kind.question[1:]) for c in draft.columns if c.kind.question]
     asks += [_WHICH_ENTITY]
@@ -94,7 +93,7 @@ def _delivery(draft: Draft) -> Iterator[str]:
 
 def _load(draft: Draft) -> Iterator[str]:
     yield "load:"
-    yield f"  mode: {scalar(draft.load['mode'])}"
+    yield f"  mode: {draft.load['mode']}"
     yield from (f"  # {line}" for line in LOAD_MODES)
     twice = draft.key.repeated
     rows = "row stands" if twice == 1 else "rows stand"
