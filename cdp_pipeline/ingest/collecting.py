@@ -22,6 +22,7 @@ from cdp_pipeline.core.errors import OriginError
 from cdp_pipeline.ingest.claims import companion_patterns, companions_among
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS
 from cdp_pipeline.ingest.landing import NAME_CHARACTERS
+from cdp_pipeline.ingest.originals import INDEX
 from cdp_pipeline.ingest.origins import Entry, Origin, open_origin
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import beside
@@ -29,7 +30,6 @@ from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.files import fsync, read_json, sha256_of, write_json
 from cdp_pipeline.storage.paths import DataPaths
 
-INDEX = "index.json"
 TRIES = 3
 FROZEN_MODE = 0o440
 
@@ -211,12 +211,14 @@ def _take(visit: _Visit, entry: Entry, paths: DataPaths) -> None:
             return
         stamp = _stamp(visit, whole)
         control = visit.contract.delivery.control
+        manifest = ""
         if control and control.source == "manifest":
-            _freeze_manifest(visit, whole, paths, control.manifest)
+            manifest = _freeze_manifest(visit, whole, paths, control.manifest)
         digest = _freeze(visit, whole.name, part, paths)
     finally:
         part.unlink(missing_ok=True)
-    visit.known[whole.name] = {"stamp": stamp, "bytes": whole.size, "sha256": digest}
+    noted = {"stamp": stamp, "bytes": whole.size, "sha256": digest}
+    visit.known[whole.name] = {**noted, "manifest": manifest} if manifest else noted
     visit.taken += 1
 
 
@@ -239,12 +241,12 @@ def _fetch_whole(visit: _Visit, entry: Entry, part: Path) -> Entry | None:
     return None
 
 
-def _freeze_manifest(visit: _Visit, entry: Entry, paths: DataPaths, pattern: str) -> None:
+def _freeze_manifest(visit: _Visit, entry: Entry, paths: DataPaths, pattern: str) -> str:
+    """Keep a manifest likewise and return its hash; empty if it has gone meanwhile."""
     name = str(PurePosixPath(entry.name).with_name(beside(entry.name, pattern)))
     part = visit.archive / f".{PurePosixPath(name).name}.part"
     part.unlink(missing_ok=True)
-    if visit.origin.fetch(name, part):
-        _freeze(visit, name, part, paths)
+    return _freeze(visit, name, part, paths) if visit.origin.fetch(name, part) else ""
 
 
 def _freeze(visit: _Visit, name: str, part: Path, paths: DataPaths) -> str:

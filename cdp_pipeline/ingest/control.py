@@ -27,7 +27,8 @@ def check_control(
     con: duckdb.DuckDBPyConnection,
     contract: SourceContract,
     *,
-    path: Path,
+    name: str,
+    manifest: Path | None,
     margins: str,
     records: int,
 ) -> tuple[str, ...]:
@@ -37,7 +38,8 @@ def check_control(
         con: Connection with the views ``judged`` and ``broken`` and the table ``rejected``; rows
             set aside count, as they were delivered.
         contract: Its contract.
-        path: The delivered file.
+        name: Name of the delivered file.
+        manifest: Where its manifest should be, if the contract asks for one.
         margins: Text before and after its records.
         records: Records in it.
 
@@ -47,10 +49,12 @@ def check_control(
     control = contract.delivery.control
     if control is None:
         return ()
-    text = _text(path, control, margins)
-    differences = list(
-        _differences(con, contract, control, name=path.name, text=text, records=records)
+    text = (
+        _text_of(manifest, beside(name, control.manifest))
+        if control.source == "manifest"
+        else margins
     )
+    differences = list(_differences(con, contract, control, name=name, text=text, records=records))
     if differences and control.on_mismatch == "refuse":
         raise RefusedError(
             f"it does not add up: {'; '.join(differences)}",
@@ -61,13 +65,10 @@ def check_control(
     return tuple(f"control totals: {text}" for text in differences)
 
 
-def _text(path: Path, control: Control, margins: str) -> str:
-    if control.source != "manifest":
-        return margins
-    manifest = path.with_name(beside(path.name, control.manifest))
-    if not manifest.is_file() or manifest.is_symlink():
+def _text_of(manifest: Path | None, name: str) -> str:
+    if manifest is None or not manifest.is_file() or manifest.is_symlink():
         raise RefusedError(
-            f"its manifest {manifest.name} is not there", hint="Ask the sender.", is_final=False
+            f"its manifest {name} is not there", hint="Ask the sender.", is_final=False
         )
     with manifest.open("rb") as stream:
         return stream.read(_LARGEST_MANIFEST).decode("utf-8", "replace")

@@ -24,6 +24,7 @@ from cdp_pipeline.ingest.deliveries import Delivery, StagedFile, StagedPlaces, s
 from cdp_pipeline.ingest.entities import CONFLICTS_FILE, REFUSED_RULE
 from cdp_pipeline.ingest.landing import find_files
 from cdp_pipeline.ingest.loading import CONFLICT_RULE
+from cdp_pipeline.ingest.originals import archived_file
 from cdp_pipeline.ingest.sealing import seal_staged
 from cdp_pipeline.ingest.staging import open_scratch, stage_delivery
 from cdp_pipeline.project.contracts import SourceContract
@@ -285,8 +286,8 @@ def _replay_source(
         for name in dict.fromkeys(f.delivery.file_name for f in findings):
             mine = [f for f in findings if f.delivery.file_name == name]
             rows = [row for row in before if row.file == name]
-            now = present.get(name)
-            if now is None or now.path is None:
+            now = present.get(name) or _archived(paths, mine[0].delivery)
+            if now is None or now.status == "refused":
                 why = now.reason if now else "put the file back into the landing folder"
                 yield from _whole(mine, "gone" if now is None else "refused", why)
                 continue
@@ -298,6 +299,11 @@ def _replay_source(
                 yield from _by_key(con, contract, rows, mine, places, now.business_date)
             else:
                 yield from _by_line(con, rows, mine, notes, places)
+
+
+def _archived(paths: DataPaths, delivery: Delivery) -> Delivery | None:
+    """Return a delivery that has left landing if it can still be read."""
+    return delivery if archived_file(paths, delivery) else None
 
 
 def _whole(findings: list[Finding], outcome: str, detail: str) -> Iterator[Fate]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import duckdb
@@ -35,6 +35,7 @@ from cdp_pipeline.ingest.deliveries import (
 from cdp_pipeline.ingest.drift import look_of_values, null_shares, unknown_values
 from cdp_pipeline.ingest.judging import Judgement, judge_rows
 from cdp_pipeline.ingest.numbering import count_rules, number_rows
+from cdp_pipeline.ingest.originals import Original, open_original
 from cdp_pipeline.ingest.readers import open_reading
 from cdp_pipeline.ingest.reading import MISSING_COLUMNS, NEW_COLUMNS, Reading
 from cdp_pipeline.ingest.refusal import RefusedError
@@ -43,7 +44,6 @@ from cdp_pipeline.ingest.splitting import Split, split_rows
 from cdp_pipeline.ingest.suppressing import keep_erased_out
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import load_project
-from cdp_pipeline.storage.at_rest import plain_file
 from cdp_pipeline.storage.files import fsync, sha256_of, write_json
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import connect, fetch_value, quote_literal
@@ -128,24 +128,24 @@ def stage_delivery(
         scratch: Folder of ``open_scratch``.
 
     Raises:
-        ContractError: The file is gone or has changed since ``discover``.
+        ContractError: The file is gone, from the archive too, or has changed since ``discover``.
     """
     places = staged_places(context, delivery, contract)
     share = context.settings.quarantine_stop_share
     for table in ("reject_errors", "reject_scans"):
         con.execute(f"drop table if exists {table}")
     with (
-        plain_file(_present(delivery), context.settings.keys, scratch) as path,
+        open_original(context, delivery, contract, scratch) as original,
         ThreadPoolExecutor(1) as pool,  # hashed while it is read: both only wait for memory
     ):
-        digest = pool.submit(sha256_of, path)
+        whole = _Whole(original, pool.submit(sha256_of, original.path))
         try:
-            reading = open_reading(con, path, contract, scratch)
-            staging = _Staging(con, delivery, contract, reading, places, scratch, share, digest)
+            reading = open_reading(con, original.path, contract, scratch)
+            staging = _Staging(con, delivery, contract, reading, places, scratch, share, whole)
             day = delivery.business_date
             notes = keep_erased_out(context, con, contract, places, staging.write(), on=day)
         except RefusedError as error:
-            _require_unchanged(delivery, digest)
+            whole.require_unchanged(delivery)
             places.rows.unlink(missing_ok=True)
             notes = StagedFile(
                 "refused", records=error.records, reason=error.text, is_final=error.is_final
@@ -154,23 +154,20 @@ def stage_delivery(
     return notes
 
 
-def _present(delivery: Delivery) -> Path:
-    if delivery.path is None or not Path(delivery.path).is_file():
-        raise ContractError(
-            "a delivery that was loaded earlier is gone, and its contract has changed since",
-            where=delivery.file_name,
-            hint="Put the file back into the landing folder, or undo the change of the contract.",
-        )
-    return Path(delivery.path)
+@dataclass(frozen=True)
+class _Whole:
+    """A delivery's bytes and their hash, which is made while they are read."""
 
+    original: Original
+    digest: Future[str]
 
-def _require_unchanged(delivery: Delivery, digest: Future[str]) -> None:
-    if digest.result() != (delivery.redacted_sha256 or delivery.sha256):
-        raise ContractError(
-            "the file has changed since the night began",
-            where=delivery.file_name,
-            hint="Wait until it is written completely, then run the night again.",
-        )
+    def require_unchanged(self, delivery: Delivery) -> None:
+        if self.digest.result() not in self.original.hashes:
+            raise ContractError(
+                "the file has changed since the night began",
+                where=delivery.file_name,
+                hint="Wait until it is written completely, then run the night again.",
+            )
 
 
 @dataclass(frozen=True)
@@ -184,7 +181,7 @@ class _Staging:
     places: StagedPlaces
     scratch: Path
     stop_share: float
-    digest: Future[str]
+    whole: _Whole
 
     def write(self) -> StagedFile:
         """Judge the rows, hold them against the count, write what is fine and what is not."""
@@ -201,7 +198,7 @@ class _Staging:
             split = split_rows(
                 con, reading, self.contract, judgement, target=unproven, scratch=self.scratch
             )
-            _require_unchanged(self.delivery, self.digest)
+            self.whole.require_unchanged(self.delivery)
             notes = self._prove(split, judgement)
         except (RefusedError, ContractError):
             unproven.unlink(missing_ok=True)
@@ -225,7 +222,8 @@ class _Staging:
         said = check_control(
             con,
             self.contract,
-            path=Path(self.delivery.path or ""),
+            name=PurePosixPath(self.delivery.file_name).name,
+            manifest=self.whole.original.manifest,
             margins=reading.margins,
             records=rejected.records,
         )
