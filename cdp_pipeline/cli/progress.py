@@ -44,13 +44,14 @@ def _show_findings(outcome: NightOutcome) -> None:
 
 def show_end(outcome: NightOutcome) -> None:
     """Print how the night ended."""
-    seconds = sum(ended.seconds for ended in outcome.steps.values())
     if outcome.cleared:
         output.say(f"  deleted the work of runs that died: {', '.join(outcome.cleared)}")
     if outcome.status == "unchanged":
         output.say(f"nothing to do: {outcome.version} already holds this night")
     elif outcome.status == "published":
-        output.say(f"published {outcome.version} in {seconds:.1f} s")
+        output.say(f"published {outcome.version} in {outcome.seconds:.1f} s")
         _show_findings(outcome)
     else:
-        output.say(f"done up to the last step asked for, in {seconds:.1f} s; nothing published")
+        output.say(
+            f"done up to the last step asked for, in {outcome.seconds:.1f} s; nothing published"
+        )

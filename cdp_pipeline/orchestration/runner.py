@@ -68,6 +68,7 @@ class NightOutcome:
         steps: Outcome by step, in running order.
         error: What stopped it.
         cleared: Runs that died and cannot be resumed any more, whose work was deleted.
+        seconds: Wall time of the steps together; two run at a time, so it is not their sum.
     """
 
     context: RunContext
@@ -76,6 +77,7 @@ class NightOutcome:
     steps: dict[str, StepOutcome] = field(default_factory=dict)
     error: CdpError | None = None
     cleared: tuple[str, ...] = ()
+    seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data: the run's manifest."""
@@ -87,6 +89,7 @@ class NightOutcome:
             "version": self.version,
             "error": self.error.as_dict() if self.error else None,
             "cleared": list(self.cleared),
+            "seconds": round(self.seconds, 3),
             "steps": {
                 name: {
                     "status": outcome.status,
@@ -152,7 +155,9 @@ def run_night(
         with log.log_to_file(paths.run / "log.jsonl"):
             log.bind_run(run_id=context.run_id, business_date=context.business_date.isoformat())
             mode = _Mode(options, listener, clock or Clock())
+            began = mode.clock.monotonic()
             _run_steps(context, graph, steps, outcome, mode)
+            outcome.seconds = mode.clock.monotonic() - began
         write_json(paths.run / "manifest.json", outcome.as_dict())
         if outcome.status in {"published", "unchanged"}:
             remove_folder(paths.work)

@@ -159,9 +159,10 @@ def to_png(spec: Spec, *, scale: float = 2.0) -> bytes:
 def _with_new_root(drawing: str, label: str) -> str:
     size = re.search(r'width="([\d.]+)" height="([\d.]+)"', drawing)
     width, height = (float(part) for part in size.groups()) if size else (1.0, 1.0)
+    # Vega measured labels in its own font; in a wider one of the reader's they outgrow the drawing.
     root = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
-        f'style="max-width:{width:g}px" role="img" aria-label="{escape(label)}">'
+        f'style="max-width:{width:g}px;overflow:visible" role="img" aria-label="{escape(label)}">'
     )
     return re.sub(r"<svg [^>]*>", lambda _: root, drawing, count=1)
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.core.context import Clock, RunContext, StepResult
 from cdp_pipeline.core.errors import DataQualityError, DeliveryError
 from cdp_pipeline.orchestration import runner
 from cdp_pipeline.orchestration.graph import Step, StepGraph
@@ -62,6 +62,21 @@ def test_steps_run_in_order_and_leave_a_manifest(context: RunContext) -> None:
     manifest = json.loads((DataPaths.of(context).run / "manifest.json").read_text())
     assert set(manifest["steps"]) == {"discover", "middle", "publish", "deliver"}
     assert not DataPaths.of(context).work.exists()
+
+
+def test_a_night_lasts_from_its_first_step_to_its_last(context: RunContext) -> None:
+    class Ticking(Clock):
+        ticks = 0
+
+        def monotonic(self) -> float:
+            self.ticks += 1
+            return float(self.ticks)
+
+    clock = Ticking()
+    outcome = run_night(context, clock=clock)
+    # Each of four steps looks twice; the night looks before the first and after the last.
+    assert sum(step.seconds for step in outcome.steps.values()) == 4
+    assert outcome.seconds == clock.ticks - 1 == 9
 
 
 def test_a_failed_step_ends_the_night_and_resume_goes_on_there(context: RunContext) -> None:
