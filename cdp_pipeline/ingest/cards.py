@@ -14,6 +14,9 @@ from cdp_pipeline.storage.warehouse import quote_literal
 
 RULE = "card_number"
 MEANING = "a free text holds what looks like a payment card number"
+MASK = "[card number]"
+"""What stands for such a number in the texts that are kept."""
+
 _NUMBER = r"[2-6][0-9](?:[ ./\-\x{00a0}]?[0-9]){11,17}"
 _BOUNDED = rf"(?:^|[^0-9])({_NUMBER})(?:[^0-9]|$)"
 
@@ -77,7 +80,7 @@ _MACROS = (
     """,
     f"""
     create or replace temp macro without_card_numbers(txt) as (
-        regexp_replace(with_plain_digits(txt), {quote_literal(_NUMBER)}, '[card number]', 'g')
+        regexp_replace(with_plain_digits(txt), {quote_literal(_NUMBER)}, '{MASK}', 'g')
     )
     """,
 )

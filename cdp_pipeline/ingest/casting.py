@@ -18,7 +18,9 @@ EARLIEST, LATEST = "1900-01-01", "2199-12-31"
 """Dates outside are slips of the pen, whatever the column."""
 
 _INTEGER_DIGITS = 18
-_DECIMALS = {"integer": 0, "decimal": 2, "number": 6}
+DECIMALS = {"integer": 0, "decimal": 2, "number": 6}
+"""Most decimals of a number, by type."""
+
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _MOMENT = rf"{_DAY}[ T][0-9]{{2}}:[0-9]{{2}}(:[0-5][0-9](\.[0-9]{{1,9}})?)?"
 _OFFSET = " ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
@@ -41,18 +43,6 @@ SPREADSHEET_NUMBER = r"[0-9](\.[0-9]+)?E\+[0-9]+"
 
 BINARY_TAIL = "(0{6,15}|9{6,15})[0-9]{1,3}"
 """Last decimals of numbers that were sums of binary fractions: 3.3000000000000003 is 3.30."""
-
-MEANINGS = {
-    "text": "is a number as spreadsheets write it; its digits are lost",
-    "integer": "is not a whole number",
-    "decimal": "is not an amount with at most two decimals",
-    "number": "is not a number, or has too many decimals",
-    "boolean": "is none of the declared words for yes and no",
-    "date": "is not a date of the declared format",
-    "timestamp": "is not a date and time of the declared format, or one that clocks left out when "
-    "they went forward",
-}
-"""What is wrong with a value that could not be taken, by declared type."""
 
 
 @dataclass(frozen=True)
@@ -186,8 +176,8 @@ def _with_signs(text: str, column: Column) -> str:
 
 
 def _typed(column: Column, written: Delivery, clean: str) -> str:
-    if column.type in _DECIMALS:
-        most = _DECIMALS[column.type]
+    if column.type in DECIMALS:
+        most = DECIMALS[column.type]
         decimals = most if column.decimals is None else min(column.decimals, most)
         return _number(clean, column, written, decimals=decimals)
     if column.type == "boolean":

@@ -32,8 +32,8 @@ from cdp_pipeline.ingest.loading import (
     CurrentRows,
     LoadFile,
     make_current,
-    write_conflicts,
 )
+from cdp_pipeline.ingest.setting_aside import write_conflicts
 from cdp_pipeline.ingest.statements import STATEMENTS, keep_ledger, make_stated
 from cdp_pipeline.ingest.touched import begin_changes, note_touched
 from cdp_pipeline.privacy.actions import read_actions, write_actions

@@ -16,7 +16,6 @@ import duckdb
 from cdp_pipeline.core.types import Severity
 from cdp_pipeline.ingest import cards, repeated_keys, totals
 from cdp_pipeline.ingest.casting import (
-    MEANINGS,
     Casting,
     DeliveredText,
     cast_column,
@@ -24,6 +23,13 @@ from cdp_pipeline.ingest.casting import (
 )
 from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.reading import Reading
+from cdp_pipeline.ingest.reasons import (
+    Rule,
+    check_columns_shown,
+    describe_check,
+    describe_type,
+    in_file,
+)
 from cdp_pipeline.ingest.records import LONG_LINE
 from cdp_pipeline.ingest.rejections import BLANK_RECORD, REPEATED_HEADER, RULED_LINE
 from cdp_pipeline.ingest.rejections import MEANINGS as MEANINGS_OF_REJECTED
@@ -43,21 +49,6 @@ FREE_TEXT = "free_text"
 
 _MOST_HEADERS = 20
 """Columns that must hold their own header, so that a record counts as the header."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a row may break.
-
-    Attributes:
-        name: Shown in the quarantine and the ledger.
-        broken: SQL that is TRUE when the row breaks it.
-        meaning: Sentence for people.
-    """
-
-    name: str
-    broken: str
-    meaning: str
 
 
 @dataclass(frozen=True)
@@ -242,7 +233,12 @@ def _casting(
 
 def _type_rules(contract: SourceContract, reading: Reading) -> list[Rule]:
     return [
-        Rule(f"{name}_type", _casting(name, contract).wrong, f"{name} {MEANINGS[column.type]}")
+        Rule(
+            f"{name}_type",
+            _casting(name, contract).wrong,
+            describe_type(name, column, contract.delivery),
+            (name,),
+        )
         for name, column in contract.read_columns.items()
         if column.type != "text" or reading.traits.has_exponents
     ]
@@ -297,25 +293,33 @@ def _is_free_text(name: str, contract: SourceContract) -> bool:
 
 
 def _text_rules(contract: SourceContract, reading: Reading) -> list[Rule]:
-    texts = [text_name(name) for name in contract.read_columns]
+    names = tuple(contract.read_columns)
+    texts = [text_name(name) for name in names]
     rules: list[Rule] = []
     if reading.has_long_fields:
         length = " or ".join(f"strlen({text}) > {MAXIMUM_FIELD_BYTES}" for text in texts)
-        rules.append(Rule("field_too_long", length, "a field is longer than 64 KB"))
+        cut = f"length({{text}}) = {MAXIMUM_TEXT}"
+        rules.append(Rule("field_too_long", length, "a field is longer than 64 KB", names, cut))
     if reading.has_nul or reading.is_nested:
         mark = "chr(0)" if reading.is_nested else quote_literal(NUL_MARK)  # JSON may spell it
         nul = " or ".join(f"contains({text}, {mark})" for text in texts)
-        rules.append(Rule("nul_character", nul, "a field holds a NUL character"))
+        held = f"contains({{text}}, {mark})"
+        rules.append(Rule("nul_character", nul, "a field holds a NUL character", names, held))
     free = [text_name(name) for name in contract.read_columns if _is_free_text(name, contract)]
     if free:
         broken = " or ".join(f"has_card_number({text})" for text in free)
-        rules.append(Rule(cards.RULE, broken, cards.MEANING))
+        held = f"contains({{text}}, {quote_literal(cards.MASK)})"
+        rules.append(Rule(cards.RULE, broken, cards.MEANING, names, held))
     return rules
 
 
 def _key_rules(contract: SourceContract) -> list[Rule]:
     return [
-        Rule(f"{name}_not_null", f"{quote_column(name)} is null", f"{name} is part of the key")
+        Rule(
+            f"{name}_not_null",
+            f"{quote_column(name)} is null",
+            f"{in_file(name, contract.columns[name])} is missing, but part of the key",
+        )
         for name in contract.load.key
         if name in contract.columns and not contract.columns[name].required
     ]
@@ -324,9 +328,9 @@ def _key_rules(contract: SourceContract) -> list[Rule]:
 def _check_rule(check: Check, contract: SourceContract) -> Rule:
     types = check_columns(contract)
     where = f"{contract.name}: check {check.rule!r}"
+    meaning, shown = describe_check(check, contract), check_columns_shown(check, contract)
     if check.where:
         vetted = vet_predicate(check.where, columns=types, where=where)
         check = check.model_copy(update={"where": vetted})
     column_type = types.get(check.column or "", "varchar")
-    meaning = check.name or f"{check.column} breaks the check {check.expect}"
-    return Rule(check.rule, f"not {row_predicate(check, column_type)}", meaning)
+    return Rule(check.rule, f"not {row_predicate(check, column_type)}", meaning, shown)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import duckdb
 
-from cdp_pipeline.ingest.deliveries import PRIVATE_FILE_MODE, Delivery
+from cdp_pipeline.ingest.deliveries import Delivery
 from cdp_pipeline.project.contracts import SQL_TYPES, SourceContract
 from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.storage.warehouse import (
@@ -370,31 +370,3 @@ def _fate(contract: SourceContract, key: str) -> str:
         f"order by {newest}_seq desc, _line desc) = 1 then 'kept' "
         "else 'superseded' end"
     )
-
-
-def write_conflicts(
-    con: duckdb.DuckDBPyConnection,
-    contract: SourceContract,
-    target: Path,
-) -> None:
-    """Write the rows set aside for a conflicting key to the source's quarantine."""
-    names = [quote_column(name) for name in contract.columns]
-    raw = ", ".join(
-        f"{quote_literal(n)}, cast({q} as varchar)"
-        for n, q in zip(contract.columns, names, strict=True)
-    )
-    delivered, fates = (source_object(kind, contract.name) for kind in ("delivered", "fates"))
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-    temporary = target.with_name(f".{target.name}.tmp")
-    con.execute(
-        f"copy (select _file as file_id, _file_name as file_name, _line as line, "  # noqa: S608 - quoted
-        f"'{CONFLICT_RULE}' as rule, '{CONFLICT_RULE}' as rules, "
-        "'another row with this key was loaded before' as reason, "
-        f"cast(json_object({raw}) as varchar) as raw, _business_date as business_date "
-        f"from {delivered} inner join {fates} using (_seq, _line) "
-        f"where fate = '{CONFLICT_RULE}' "
-        f"order by _seq, _line) to {quote_literal(str(temporary))} "
-        "(format parquet, compression zstd)"
-    )
-    temporary.chmod(PRIVATE_FILE_MODE)
-    temporary.replace(target)

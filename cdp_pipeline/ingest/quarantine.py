@@ -25,6 +25,7 @@ from cdp_pipeline.ingest.entities import CONFLICTS_FILE, REFUSED_RULE
 from cdp_pipeline.ingest.landing import find_files
 from cdp_pipeline.ingest.loading import CONFLICT_RULE
 from cdp_pipeline.ingest.originals import archived_file
+from cdp_pipeline.ingest.reasons import of_any_row
 from cdp_pipeline.ingest.sealing import seal_staged
 from cdp_pipeline.ingest.staging import open_scratch, stage_delivery
 from cdp_pipeline.project.contracts import SourceContract
@@ -170,11 +171,12 @@ def _meaning(
     for path in _files(context, project.sources[delivery.source], delivery):
         with _plain(context, path) as plain:
             rows = con.execute(
-                "select min(reason) from read_parquet(?) where file_id = ? and rule = ?",
+                "select min_by(reason, length(rules)) from read_parquet(?) "
+                "where file_id = ? and rule = ?",
                 [str(plain), delivery.file_id, rule],
             ).fetchall()
         if rows and rows[0][0]:
-            return str(rows[0][0])
+            return of_any_row(str(rows[0][0]))
     return ""
 
 

@@ -58,13 +58,21 @@ MEANINGS = {
     REPEATED_HEADER: "the record is the header once more",
     BLANK_RECORD: "the record holds nothing but separators or a ruled line",
     "nul_filling": "nothing but NUL bytes, as after a crash of the sender: records may be lost",
-    "too_few_fields": "the record has fewer fields than the header",
-    "too_many_fields": "the record has more fields than the header",
-    "broken_quotes": "a quote stands where none may stand",
-    "not_utf8": "the record is not UTF-8 text, but of another encoding such as Windows-1252",
-    "line_too_long": "the record is longer than 2 MB",
-    "unreadable": "the record cannot be read",
+    "too_few_fields": "the record has fewer fields than the header: have fields with line breaks "
+    "quoted, or set `short_rows: fill` if the last may be left out",
+    "too_many_fields": "the record has more fields than the header: have fields that hold the "
+    "delimiter quoted",
+    "broken_quotes": "a quote stands where none may stand: have quotes within fields doubled, or "
+    "set `escape:`, or `quote: ''` if quotes are plain text",
+    "not_utf8": "the record is not UTF-8 text, but of another encoding: set `fallback_encoding: "
+    "cp1252` if it is Windows-1252",
+    "line_too_long": "the record is longer than 2 MB: look for a quote that never closes",
+    "unreadable": "the record cannot be taken apart: compare delimiter and quotes with the "
+    "contract",
 }
+
+_FIELDS_FOUND = r"try_cast(regexp_extract(error_message, 'Found: ([0-9]+)', 1) as integer)"
+"""How many fields DuckDB says there are: of missing ones it lists each, of others as they come."""
 
 _LOOKED_AT = 1000
 """Characters of a rejected record that tell whether it is one: DuckDB cuts long ones anywhere."""
@@ -99,9 +107,9 @@ def collect_rejected(
     stop_share: float,
     scratch: Path,
 ) -> Rejected:
-    """Make the table ``rejected`` (line, rule, text) of a delivery that has just been read.
+    """Make the table ``rejected`` (line, rule, text, fields) of a delivery that was just read.
 
-    Texts are cut at 10,000 characters.
+    Texts are cut at 10,000 characters; ``fields`` is how many there are where that is wrong.
 
     Args:
         con: Connection that read it and holds its reject tables.
@@ -114,7 +122,10 @@ def collect_rejected(
     Raises:
         RefusedError: Records are unaccounted for, or a stray quote swallowed lines.
     """
-    con.execute("create or replace temp table rejected (line bigint, rule varchar, text varchar)")
+    con.execute(
+        "create or replace temp table rejected "
+        "(line bigint, rule varchar, text varchar, fields integer)"
+    )
     has_rejects = contract.delivery.format != "parquet"
     count = _count_rejections(con, rows=rows, stop_share=stop_share) if has_rejects else 0
     if not count and reading.is_regular and rows == reading.records:
@@ -184,27 +195,34 @@ def _fill_table(
         "insert into rejected select line, "  # noqa: S608 - fixed
         f"case when regexp_full_match(text, '{RULED_LINE}') then '{BLANK_RECORD}' "
         f"when regexp_full_match(left(text, {_LOOKED_AT}), '{NUL_MARK}+') then 'nul_filling' "
-        "else rule end, text "
+        "else rule end, text, case rule when 'too_few_fields' then fewest "
+        "when 'too_many_fields' then most end "
         "from read_parquet(?) inner join (select line_byte_position as position, "
-        "trim(coalesce(min(csv_line), ''), chr(13) || chr(10)) as text from reject_errors "
+        "trim(coalesce(min(csv_line), ''), chr(13) || chr(10)) as text, "
+        f"min({_FIELDS_FOUND}) as fewest, max({_FIELDS_FOUND}) as most from reject_errors "
         "group by position) using (position)",
         [str(target)],
     )
     if reading.broken is not None:
         con.execute(
-            "insert into rejected select line + ?, 'broken_quotes', text from read_parquet(?)",
+            "insert into rejected by name "
+            "select line + ? as line, 'broken_quotes' as rule, text from read_parquet(?)",
             [reading.first_line, str(reading.broken)],
         )
 
 
 def _after_blank_lines(reading: Reading, positions: list[int]) -> Positions:
-    """Return the first byte of each record: DuckDB counts empty lines before it as part of it."""
+    """Return the first byte of each record: DuckDB counts empty lines before it as part of it.
+
+    Bytes are counted from 1 there, so that of a record of one character its end would be looked at.
+    """
     found = []
     with reading.path.open("rb") as stream:
-        for position in positions:
+        for counted in positions:
+            position = max(counted - 1, 0)
             stream.seek(position)
             while (byte := stream.read(1)) in {b"\n", b"\r"}:
-                position += 1  # noqa: PLW2901 - moves on to the record
+                position += 1
             found.append(position if byte else position - 1)
     return np.array(found, np.int64)
 

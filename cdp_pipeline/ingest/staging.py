@@ -20,10 +20,8 @@ import duckdb
 from cdp_pipeline.core.context import RunContext, StepResult, abridged
 from cdp_pipeline.core.errors import ConfigError, ContractError
 from cdp_pipeline.core.log import get_logger
-from cdp_pipeline.ingest.cards import masked
 from cdp_pipeline.ingest.control import check_control
 from cdp_pipeline.ingest.deliveries import (
-    PRIVATE_FILE_MODE,
     Delivery,
     StagedFile,
     StagedPlaces,
@@ -38,17 +36,18 @@ from cdp_pipeline.ingest.numbering import count_rules, number_rows
 from cdp_pipeline.ingest.originals import Original, open_original
 from cdp_pipeline.ingest.readers import open_reading
 from cdp_pipeline.ingest.reading import MISSING_COLUMNS, NEW_COLUMNS, Reading
+from cdp_pipeline.ingest.reasons import reasons_of
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.rejections import HARMLESS, MEANINGS, collect_rejected
+from cdp_pipeline.ingest.setting_aside import write_quarantine
 from cdp_pipeline.ingest.splitting import Split, split_rows
 from cdp_pipeline.ingest.suppressing import keep_erased_out
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.files import fsync, sha256_of, write_json
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.warehouse import connect, fetch_value, quote_literal
+from cdp_pipeline.storage.warehouse import connect, fetch_value
 
-_COPY_OPTIONS = "(format parquet, compression zstd, compression_level 1)"
 _MEND = "Mend the contract or have the file sent again."
 _log = get_logger(__name__)
 
@@ -241,7 +240,7 @@ class _Staging:
                 records=records,
             )
         if counts:
-            _write_quarantine(con, self.delivery, meanings, self.places.quarantine)
+            self._set_aside(judgement)
         found = (*reading.messages, *judgement.messages, *said)
         messages = (*found, *unknown_values(con, self.contract))
         if not records:
@@ -253,6 +252,15 @@ class _Staging:
             counts,
             messages=messages,
             null_shares=null_shares(split.null_counts, rows=accepted),
+        )
+
+    def _set_aside(self, judgement: Judgement) -> None:
+        write_quarantine(
+            self.con,
+            self.delivery,
+            reasons=reasons_of(judgement.rules, self.contract, alone=HARMLESS),
+            width=self.reading.width,
+            target=self.places.quarantine,
         )
 
     def _refuse_bad_share(
@@ -277,51 +285,6 @@ class _Staging:
             hint=hint,
             records=records,
         )
-
-
-def _write_quarantine(
-    con: duckdb.DuckDBPyConnection, delivery: Delivery, meanings: Mapping[str, str], target: Path
-) -> None:
-    con.execute(
-        "create or replace temp table meanings as "
-        "select unnest(?::varchar[]) as rule, unnest(?::varchar[]) as reason",
-        [list(meanings), list(meanings.values())],
-    )
-    _copy(
-        con,
-        f"""
-        select
-            {quote_literal(delivery.file_id)} as file_id,
-            {quote_literal(delivery.file_name)} as file_name,
-            line,
-            split_part(rules, ',', 1) as rule,
-            rules,
-            reason,
-            raw,
-            date '{delivery.business_date.isoformat()}' as business_date,
-        from (
-            select _at as line, _rules as rules, _raw as raw
-            from broken inner join broken_lines using (_row)
-            union all
-            select line, rule, cast(json_object('_text', {masked("text")}) as varchar)
-            from rejected
-        )
-        left join meanings on meanings.rule = split_part(rules, ',', 1)
-        order by line, rules, raw
-        """,  # noqa: S608 - literals quoted
-        target,
-    )
-
-
-def _copy(con: duckdb.DuckDBPyConnection, select: str, target: Path) -> None:
-    """Write a query to Parquet so that a crash leaves no half file under the final name."""
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-    temporary = target.with_name(f".{target.name}.tmp")
-    con.execute(f"copy ({select}) to {quote_literal(str(temporary))} {_COPY_OPTIONS}")
-    temporary.chmod(PRIVATE_FILE_MODE)
-    fsync(temporary)
-    temporary.replace(target)
-    fsync(target.parent)  # what the notes count must not be lost after them
 
 
 def _write_summary(

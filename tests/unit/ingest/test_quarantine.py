@@ -71,10 +71,21 @@ def test_rows_are_shown_as_they_were_delivered(store: Store, lenient: RunContext
     store.deliver(FILE, TEXT)
     night(store)
     findings = list_findings(lenient)
-    assert [(f.rule, f.rows, f.reason) for f in findings] == [
-        ("conflicting_key", 1, "another row with this key was loaded before"),
-        ("price_type", 1, "price is not an amount with at most two decimals"),
-        ("too_many_fields", 1, "the record has more fields than the header"),
+    conflict, wrong_type, too_many = findings
+    assert [(f.rule, f.rows) for f in findings] == [
+        ("conflicting_key", 1),
+        ("price_type", 1),
+        ("too_many_fields", 1),
+    ]
+    assert "another row with this key (sku) and other content" in conflict.reason
+    assert wrong_type.reason == "price is not an amount with at most 2 decimals, such as 1234.50"
+    assert "have fields that hold the delimiter quoted" in too_many.reason
+    assert "delivered" not in " ".join(f.reason for f in findings), "a list shows no values"
+    assert [r.reason.partition(" (")[2] for r in read_rows(lenient, findings)] == [
+        "delivered: 4 of 3 fields)",
+        "delivered: 'x')",
+        "sku) and other content was loaded before: lengthen `key:` if both are right, or set "
+        "`mode: upsert` if the later one is (delivered: '4')",
     ]
     rows = [(r.file, r.line, r.rule, json.loads(r.delivered)) for r in read_rows(lenient, findings)]
     assert rows == [
