@@ -76,7 +76,8 @@ class TableHeader(Declaration):
         default=None, description="Aggregates by day that outlive the rows they were counted from."
     )
     partition_by: str | None = Field(
-        default=None, description="Date column by whose months the Parquet mirror is split."
+        default=None,
+        description="Date column by whose months Parquet is split; rows lie in its order.",
     )
     columns: dict[str, TableColumn]
     checks: tuple[Check, ...] = ()
@@ -134,6 +135,16 @@ class TableHeader(Declaration):
                     hint = suggest(column, self.columns)
                     raise MistakeError(message, "sums", number, hint=hint)
         return self
+
+    @property
+    def stored_by(self) -> tuple[str, ...]:
+        """Columns in whose order rows are stored: the key, after the date that splits the table.
+
+        So the rows of a month lie together: whoever wants one, as the mirror does night after
+        night, passes over all others unread.
+        """
+        first = (self.partition_by,) if self.partition_by else ()
+        return tuple(dict.fromkeys((*first, *self.key)))
 
     def counts_people(self, column: str) -> bool:
         """Return whether a column's name says that it counts people, and no ``unit:`` denies it."""

@@ -1,8 +1,8 @@
 """The step that turns the SQL models of a layer into tables, in the order of what they read.
 
-Every table is written in the order of its key, so that two runs give the same files, and its key is
-held to be unique: a join that multiplies rows stops here. What Jinja may do belongs to
-``rendering``, checking a project without data to ``rehearsal``.
+Every table is written in one order, that of its key or first of the date that splits it, so that
+two runs give the same files, and its key is held to be unique: a join that multiplies rows stops
+here. What Jinja may do belongs to ``rendering``, checking a project without data to ``rehearsal``.
 """
 
 from __future__ import annotations
@@ -179,12 +179,12 @@ def build_model(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str) ->
 
 
 def _create_sorted(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str) -> int:
-    """Make a model's table in the order of its key and return its rows.
+    """Make a model's table in its order and return its rows.
 
     In one pass the hash tables of all joins and the sort share the memory, and not all of them can
     be spilled. Where that is too little, the rows are made first and sorted then.
     """
-    order = ", ".join(quote_column(column) for column in spec.header.key)
+    order = ", ".join(map(quote_column, spec.header.stored_by))
     body = f"select * from ({select}\n)"  # noqa: S608 - a model's own SQL
     try:
         return create_table(con, spec.full_name, f"{body} order by {order}")

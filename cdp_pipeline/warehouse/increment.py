@@ -2,7 +2,7 @@
 
 The night's file began as a copy of the published one (``storage.basis``). Rows of units that
 something has touched are taken out of it; the model's own SELECT, over the rows of those units
-alone, gives them anew, and they follow in the order of the key. Either way the table holds the same
+alone, gives them anew, and they follow in the table's order. Either way the table holds the same
 rows, and trying again ends the same. What a unit is, the header declares (``project.incremental``);
 which rows of entities have changed, ``ingest.touched`` has noted.
 """
@@ -201,7 +201,9 @@ def _replace_units(
 ) -> Increment:
     table, name = _quoted(spec.full_name), spec.full_name
     key = ", ".join(quote_column(column) for column in spec.header.key)
-    con.execute(f"create table touched.main.made as select * from ({restricted}\n) order by {key}")  # noqa: S608 - a model's own SQL
+    order = ", ".join(map(quote_column, spec.header.stored_by))
+    rows = f"select * from ({restricted}\n) order by {order}"  # noqa: S608 - a model's own SQL
+    con.execute(f"create table touched.main.made as {rows}")
     gone = _in_units(table, plan.unit, columns="rowid as row_no")
     con.execute(f"delete from {table} where rowid in (select row_no from {gone})")  # noqa: S608 - quoted
     con.execute(f"insert into {table} by name from touched.main.made")

@@ -12,18 +12,20 @@ WriteModel = Callable[..., Path]
 
 @pytest.fixture
 def write_model(project_root: Path) -> WriteModel:
-    """Return a writer of SQL models; columns of the header are those named."""
+    """Return a writer of SQL models; the header has the named columns and lines."""
 
-    def write(full_name: str, select: str, *, columns: str = "n", key: str = "n") -> Path:
+    def write(
+        full_name: str, select: str, *, columns: str = "n", key: str = "n", header: str = ""
+    ) -> Path:
         schema, name = full_name.split(".")
         listed = "".join(f"  {column}: A column\n" for column in columns.split())
-        header = (
+        whole = (
             "/*\ndescription: A model of a test\ngrain: one row per n\n"
-            f"key: [{key}]\nowner: tests\ncolumns:\n{listed}*/\n"
+            f"key: [{key}]\nowner: tests\n{header}columns:\n{listed}*/\n"
         )
         path = project_root / "sql" / schema / f"{name}.sql"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(header + select, encoding="utf-8")
+        path.write_text(whole + select, encoding="utf-8")
         return path
 
     return write

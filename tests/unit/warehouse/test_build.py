@@ -51,6 +51,20 @@ def test_rows_lie_in_the_order_of_the_key(
     assert rows == sorted(rows)
 
 
+def test_rows_of_a_table_split_by_months_lie_in_the_order_of_the_date(
+    write_model: WriteModel, make_context: MakeContext
+) -> None:
+    write_model(
+        "core.a", "select i as n, date '2026-01-01' + (i * 7 % 90)::int as d from range(99) t(i)",
+        columns="n d", header="partition_by: d\n",
+    )  # fmt: skip
+    context = make_context()
+    run(context, "core")
+    with open_build(context) as con:
+        rows = con.execute("select d, n from core.a").fetchall()
+    assert rows == sorted(rows)
+
+
 def test_a_repeated_key_stops_the_night(write_model: WriteModel, make_context: MakeContext) -> None:
     path = write_model("core.a", "select unnest([1, 1, 2]) as n")
     with pytest.raises(WarehouseError, match="3 rows but 2 different keys") as caught:
