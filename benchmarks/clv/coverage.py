@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from benchmarks.clv.bars import Bar
+from benchmarks.clv.stores import TABLE, Season, christmas_peak, even, write_store
 from cdp_pipeline.features.files.transactions import Columns
 from cdp_pipeline.features.files.value import ValueOptions
 from cdp_pipeline.orchestration.files import value_file
-from tests.unit.features.stores import TABLE, Season, christmas_peak, even, write_store
 
 FUTURE_DAYS = 180
 CUSTOMERS = 3_000

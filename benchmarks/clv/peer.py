@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 MODULES = {
-    "ours": ("duckdb", "cdp_pipeline.features.scoring"),
+    "ours": ("duckdb", "pyarrow.parquet", "cdp_pipeline.features.scoring"),
     "lifetimes": ("duckdb", "pandas", "lifetimes"),
     "pymc": ("duckdb", "pandas", "pymc_marketing.clv"),
 }
@@ -30,14 +30,14 @@ MONTHLY_DISCOUNT = 0.01
 def run_ours(file: str) -> dict[str, float]:
     """Group, fit, score with ranges, order by customer; return checksums."""
     import duckdb  # noqa: PLC0415 - one system a process
+    from pyarrow.parquet import ParquetFile  # noqa: PLC0415 - as above
 
     from cdp_pipeline.core.settings import ClvSettings  # noqa: PLC0415 - as above
     from cdp_pipeline.features.clv_fit import fit_models  # noqa: PLC0415 - as above
     from cdp_pipeline.features.scoring import score_customers  # noqa: PLC0415 - as above
 
     # As in a night, what would fill the memory lies in a file.
-    (rows,) = duckdb.execute("select count(*) from read_parquet(?)", [file]).fetchall()[0]
-    if rows > LARGEST_IN_MEMORY:
+    if ParquetFile(file).metadata.num_rows > LARGEST_IN_MEMORY:
         con = duckdb.connect(f"{file}.duckdb", config={"memory_limit": MEMORY_LIMIT})
     else:
         con = duckdb.connect()

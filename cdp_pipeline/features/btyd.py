@@ -152,7 +152,7 @@ def while_alive(
         x: Repeat purchases.
         T: Time from first purchase to the end of observation; same length as ``x``.
         ends: Lengths of the horizons.
-        has_pairs: Whether to find ``pairs`` too; otherwise they are NaN.
+        has_pairs: Whether to find ``pairs`` too, for the last of the ends; others are NaN.
     """
     xs, age = _arrays(x, T)
     if not fit.params:
@@ -208,8 +208,8 @@ def alive_table(  # noqa: PLR0913 - every horizon is an option with a default
     month_ends = month_days * np.arange(1, months + 1)
     ends = np.array([*map(float, horizons), *month_ends.tolist()])
     lengths = ends if ahead is None else ahead(ends)
-    last = while_alive(fit, pair_x, pair_age, [float(lengths[-1])])[0]
-    found = while_alive(fit, pair_x, pair_age, lengths.tolist(), has_pairs=False)
+    found = while_alive(fit, pair_x, pair_age, lengths.tolist())
+    last = found[-1]
     columns = {"x": pair_x, "T": pair_age}
     for days, part in zip(horizons, found, strict=False):
         columns |= {f"visits_{days}d": part.visits, f"active_{days}d": part.active}
@@ -269,20 +269,20 @@ def _dropout_moments(
         power = np.expm1(-rate * np.log1p(np.multiply.outer(chance, reach)))
         visits[:, rows] = blend(-np.tensordot(weight / chance, power, 1))
         if has_pairs:
-            pairs[:, rows] = blend(_mean_pairs(chance, weight, rate, reach, power))
+            pairs[-1, rows] = blend(_mean_pairs(chance, weight, rate, reach[-1], power[:, -1]))
     return visits, pairs
 
 
 def _mean_pairs(
-    chance: Vector, weight: Vector, rate: float, reach: Matrix, power: Matrix
-) -> Matrix:
+    chance: Vector, weight: Vector, rate: float, reach: Vector, power: Matrix
+) -> Vector:
     step = np.multiply.outer(chance, reach)
     # Where hardly anybody leaves the difference below is one of nearly equal numbers.
     inside = step * rate
     exact = -power - inside * (1.0 + power) / (1.0 + step)
     series = inside * step * (rate + 1.0) / 2.0 * (1.0 - 2.0 * (rate + 2.0) * step / 3.0)
     gain = np.where(inside + step < _SHALLOW, series, exact)
-    pairs: Matrix = np.tensordot(2.0 * weight * (1.0 - chance) / chance**2, gain, 1)
+    pairs: Vector = np.tensordot(2.0 * weight * (1.0 - chance) / chance**2, gain, 1)
     return pairs
 
 

@@ -32,11 +32,17 @@ select x, t_x, t_days from features.customer_purchases
 _AMOUNTS = """
 select
     x::double as x,
-    exp(round(ln(least(mean_repeat_amount, $amount_cap)::double) * 200) / 200) as mean_amount,
-    count(*)::double as customers,
-from features.customer_purchases
-where x > 0 and mean_repeat_amount > 0
-group by all
+    exp(bin / 200e0) as mean_amount,
+    customers::double as customers,
+from (
+    select
+        x,
+        round(ln(least(mean_repeat_amount, $amount_cap)::double) * 200)::integer as bin,
+        count(*) as customers,
+    from features.customer_purchases
+    where x > 0 and mean_repeat_amount > 0
+    group by all
+)
 order by x, mean_amount
 """
 

@@ -156,17 +156,18 @@ class _DropoutRows:
             block = slice(start, start + _BLOCK_ROWS)
             i, j, k = self.x_codes[block], self.age_codes[block], self.t_x_codes[block]
             weight = self.weight[block]
-            silence = log_age[j] - log_last[k]
-            exponent = rate[i]
-            odds = exponent * silence + prior[i]
+            # take() reads short indices as they are; square brackets would widen them first.
+            silence = log_age.take(j) - log_last.take(k)
+            exponent = rate.take(i)
+            odds = exponent * silence + prior.take(i)
             small = np.exp(-np.abs(odds))
             left = weight * np.where(odds > 0, 1.0, small) / (1.0 + small)
             sums += (
                 (weight * (np.log1p(small) + np.maximum(odds, 0.0))).sum(),
                 (left * silence).sum(),
-                (left * exponent * (per_age[j] - per_last[k])).sum(),
+                (left * exponent * (per_age.take(j) - per_last.take(k))).sum(),
                 left.sum(),
-                (left * per_b[i]).sum(),
+                (left * per_b.take(i)).sum(),
             )
         return _Gain(*sums.tolist())
 

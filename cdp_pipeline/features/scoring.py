@@ -7,17 +7,20 @@ fitting belongs to ``clv_fit``.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.features.btyd import alive_table, p_alive
 from cdp_pipeline.features.certainty import LEVEL
 from cdp_pipeline.features.clv_fit import ClvFit
-from cdp_pipeline.features.histories import Vector
+from cdp_pipeline.features.histories import Vector, pair_up
 from cdp_pipeline.storage.warehouse import fetch_value
 
 MONTHS = 12
@@ -67,6 +70,7 @@ purchases as (
         x,
         t_x,
         t_days,
+        x::bigint * $span::bigint + t_days as pair,
         case when x > 0 then least(mean_repeat_amount, $amount_cap)::double else 0 end as amount,
     from features.customer_purchases
 ),
@@ -74,12 +78,12 @@ chances as (
     select
         purchases.customer_id,
         {p_alive} as p_alive,
-        while_alive.* exclude (x, t_days, age, usual_spend, spend_per_amount),
+        while_alive.* exclude (pair, x, t_days, age, usual_spend, spend_per_amount),
         while_alive.usual_spend + while_alive.spend_per_amount * purchases.amount as spend,
     from purchases
     -- Left joins: without enough data the tables are empty and every forecast NULL.
     left join ahead as while_alive
-        on purchases.x = while_alive.x and purchases.t_days = while_alive.t_days
+        on purchases.pair = while_alive.pair
     left join clv_silence as silence
         on purchases.t_days - purchases.t_x = silence.days{look_up}
 ),
@@ -91,7 +95,8 @@ valued as (
 )"""
 
 _STEPS = """
-select quantile_disc(clv_12m_amount, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) from valued
+select quantile_disc(clv_12m_amount, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+from features.clv
 """
 
 # Quantiles of the gamma distribution by Wilson and Hilferty (1931), those of the normal one by
@@ -137,10 +142,14 @@ select
     clv_12m_amount,
     (value_of_buyers * {low_ratio})::decimal(18, 2) as clv_12m_low_amount,
     (value_of_buyers * {high_ratio})::decimal(18, 2) as clv_12m_high_amount,{extra}
-    {tenth}::integer as clv_tenth,
+    null::integer as clv_tenth,
     $model_status::varchar as model_status,
 from roots
-order by customer_id
+"""
+
+_DISORDER = """
+select coalesce(bool_or(customer_id < before), false)
+from (select customer_id, lag(customer_id) over () as before from features.clv)
 """
 
 _HORIZON = """
@@ -168,8 +177,11 @@ def score_customers(
         settings: Horizon and discount of the value.
         has_horizon: Also forecast visits and undiscounted amount over the value's horizon.
     """
-    tables: dict[str, Mapping[str, Vector]] = {
-        "clv_while_alive": _while_alive(fit, settings),
+    # On matrices as small as these, threads of linear algebra cost more than they save.
+    with threadpool_limits(1, "blas"):
+        ahead = _while_alive(fit, settings)
+    tables: dict[str, Mapping[str, NDArray[Any]]] = {
+        "clv_while_alive": ahead,
         "clv_silence": _silence(fit),
     }
     is_pareto = fit.purchases.model == "pareto/nbd"
@@ -195,40 +207,62 @@ def _write_scores(
     *,
     has_horizon: bool,
 ) -> None:
-    # Two passes: the tenths' borders first, as keeping every score until they are known costs more.
-    steps = fetch_value(con, chances + _STEPS, _pick_parameters(params, chances))
     parts = _range_sql()
     extra = _HORIZON.format(**parts) if has_horizon else ""
-    scores = _SCORES.format(extra=extra, tenth=_tenth_sql(steps), **parts)
-    con.execute(f"create or replace table features.clv as {chances}{scores}", params)
+    scores = _SCORES.format(extra=extra, **parts)
+    with _one_thread(con):
+        con.execute(f"create or replace table features.clv as {chances}{scores}", params)
+    # In a small store the engine may turn a join round; to look costs a quarter of sorting.
+    if fetch_value(con, _DISORDER):
+        con.execute(
+            "create or replace table features.clv as from features.clv order by customer_id"
+        )
+    # The tenths' borders are known last; to write one column afterwards costs less than two passes.
+    steps = fetch_value(con, _STEPS)
+    if steps is not None:
+        con.execute(f"update features.clv set clv_tenth = {_tenth_sql(steps)}")  # noqa: S608 - our own numbers
 
 
-def _while_alive(fit: ClvFit, settings: ClvSettings) -> dict[str, Vector]:
+@contextmanager
+def _one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Run statements in one thread: it keeps the order of customers, which several break.
+
+    Sorting what several wrote costs half as much again, and the memory of a second table.
+    """
+    threads = fetch_value(con, "select current_setting('threads')")
+    con.execute("set threads = 1")
+    try:
+        yield
+    finally:
+        con.execute(f"set threads = {threads}")
+
+
+def _while_alive(fit: ClvFit, settings: ClvSettings) -> dict[str, NDArray[Any]]:
     # Without a model there is nothing to join: every forecast is NULL.
     known = slice(None if fit.purchases.params else 0)
-    x, t_days = fit.x[known], fit.t_days[known]
-    age = fit.clock.since(t_days)
+    x, t_days, _ = pair_up(fit.x[known], fit.t_days[known])
     table = alive_table(
         fit.purchases,
         x,
-        age,
+        fit.clock.since(t_days),
         months=MONTHS,
         month_days=settings.horizon_days / MONTHS,
         monthly_discount=settings.monthly_discount_share,
         ahead=fit.clock.ahead,
     )
-    # Every day has its own age, so the age names the day.
-    ages, first = np.unique(age, return_index=True)
-    days = t_days[first][np.searchsorted(ages, table["T"])]
-    return {"t_days" if name == "T" else name: values for name, values in table.items()} | {
-        "age": table["T"],
-        "t_days": days,
-    }
+    # Every day has its own age, so both orders are the same.
+    table |= {"age": table.pop("T"), "t_days": t_days}
+    return table | {"pair": (x * _span(fit) + t_days).astype(np.int64)}
 
 
-def _silence(fit: ClvFit) -> dict[str, Vector]:
-    days = np.arange(float(fit.t_days.max(initial=0.0)) + 1.0)
-    return {"days": days, "elapsed": fit.clock.since(days)}
+def _span(fit: ClvFit) -> int:
+    """Return what makes one whole number of x and t_days, which joins faster than two."""
+    return int(fit.t_days.max(initial=0.0)) + 1
+
+
+def _silence(fit: ClvFit) -> dict[str, NDArray[Any]]:
+    days = np.arange(_span(fit))
+    return {"days": days, "elapsed": fit.clock.since(days.astype(np.float64))}
 
 
 def _alive(fit: ClvFit) -> dict[str, Vector]:
@@ -251,13 +285,9 @@ def _score_parameters(fit: ClvFit) -> dict[str, object]:
         "has_dropout": has_dropout,
         "amount_cap": fit.amount_cap,
         "model_status": fit.status,
+        "span": _span(fit),
         "tail": (1.0 - LEVEL) / 2,
     }
-
-
-def _pick_parameters(params: Mapping[str, object], sql: str) -> dict[str, object]:
-    """Return the parameters that a statement asks for: others are refused."""
-    return {name: params[name] for name in sorted(set(re.findall(r"\$(\w+)", sql)))}
 
 
 def _range_sql() -> dict[str, str]:
@@ -277,10 +307,8 @@ def _range_sql() -> dict[str, str]:
     return parts
 
 
-def _tenth_sql(steps: Sequence[object] | None) -> str:
+def _tenth_sql(steps: Sequence[object]) -> str:
     """Return SQL for how many of the steps lie below a value, counted from 1."""
-    if steps is None:
-        return "null"
     below = " ".join(
         f"when clv_12m_amount <= {step}::decimal(18, 2) then {tenth}"
         for tenth, step in enumerate(steps, start=1)

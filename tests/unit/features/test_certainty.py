@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.clv.stores import christmas_peak, even, write_store
 from cdp_pipeline.features.backtest import BacktestPlan, backtest
 from cdp_pipeline.features.btyd import fit_purchases
 from cdp_pipeline.features.certainty import (
@@ -17,7 +18,6 @@ from cdp_pipeline.features.certainty import (
     relative_variance,
     total_interval,
 )
-from tests.unit.features.stores import christmas_peak, even, write_store
 
 SEEN = Drift(0.0, 8.0, is_season_seen=True)
 

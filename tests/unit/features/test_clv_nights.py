@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import duckdb
 import pytest
 
+from benchmarks.clv.stores import write_store
 from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.features.clv import Night, forecast
 from cdp_pipeline.features.clv_tables import (
@@ -18,7 +19,6 @@ from cdp_pipeline.features.clv_tables import (
 )
 from cdp_pipeline.features.clv_versions import PREDICTION, watch_stability
 from cdp_pipeline.features.registry import Version, find_serving, write_registry
-from tests.unit.features.stores import write_store
 
 FIRST = date(2024, 6, 30)
 SETTINGS = ClvSettings(has_contest=False)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.clv.stores import TABLE, christmas_peak, write_store
 from cdp_pipeline.features.backtest import BacktestPlan, find_clock
 from cdp_pipeline.features.btyd import expected_visits
 from cdp_pipeline.features.cases import fetch_cases
 from cdp_pipeline.features.rivals import fit_cases
 from cdp_pipeline.features.seasons import WEEKS, SeasonClock, week_of_year
-from tests.unit.features.stores import TABLE, christmas_peak, write_store
 
 
 @given(st.integers(0, 400), st.integers(0, 400), st.dates(date(2001, 1, 1), date(2040, 1, 1)))

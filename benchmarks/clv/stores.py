@@ -79,15 +79,16 @@ def write_store(  # noqa: PLR0913 - what a store is made of
     con.register("drawn", {"customer": customer, "day": day, "amount": amount})
     con.execute("create schema if not exists features")
     con.execute(
-        f"create or replace table {TABLE} as select 'C' || customer as customer_id, "
-        f"(date '{start}' + day::integer)::date as purchased_on, "
+        f"create or replace table {TABLE} as select 'C' || customer as customer_id, "  # noqa: S608 - our own name
+        "($start::date + day::integer)::date as purchased_on, "
         "sum(amount::decimal(18, 2)) as net_amount, true as is_visit "
-        "from drawn group by all"
+        "from drawn group by all",
+        {"start": start},
     )
     con.unregister("drawn")
     last_day = start + timedelta(days=days - 1)
-    later = con.execute(
-        f"select count(*) from {TABLE} where purchased_on > ?", [last_day]
-    ).fetchall()[0][0]
-    con.execute(f"delete from {TABLE} where purchased_on > ?", [last_day])
+    (later,) = con.execute(
+        f"delete from {TABLE} where purchased_on > ?",  # noqa: S608 - as above
+        [last_day],
+    ).fetchall()[0]
     return Store(last_day, int(later))
