@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +12,18 @@ from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import beside
 
 _MOST_NAMED = 3
+
+_NOISE = re.compile(
+    r"(readme|licen[cs]e)(\.(txt|md|rst|html?|pdf|docx?))?|(eh)?thumbs\.db|desktop\.ini|~\$.*",
+    re.IGNORECASE,
+)
+"""What people and their machines leave in any folder: no delivery, and no news."""
+
+_BESIDE = re.compile(
+    r".*\.(done|ok|ready|complete|trigger|ctl|md5|sha1|sha256|asc|sig|part|filepart|crdownload|tmp)",
+    re.IGNORECASE,
+)
+"""What comes with a delivery or before it: told where it lies alone, but nobody's mistake."""
 
 
 def claimed_by(found: Iterable[Delivery], contract: SourceContract) -> Iterator[str]:
@@ -61,7 +74,16 @@ def find_unclaimed(landing: Path, claimed: Collection[str]) -> list[str]:
     paths = (path.relative_to(landing) for path in landing.rglob("*") if path.is_file())
     shown = (p.as_posix() for p in paths if not any(part.startswith(".") for part in p.parts))
     names = (name.encode("utf-8", "replace").decode("utf-8") for name in shown)
-    return sorted(name for name in names if name not in claimed)
+    return sorted(name for name in names if name not in claimed and not is_noise(name))
+
+
+def is_noise(name: str) -> bool:
+    """Return whether a file called that is no delivery anywhere.
+
+    >>> is_noise("orders/Thumbs.db"), is_noise("readme.txt"), is_noise("readme_20261120.csv")
+    (True, True, False)
+    """
+    return _NOISE.fullmatch(PurePosixPath(name).name) is not None
 
 
 def describe_unclaimed(names: Collection[str]) -> list[str]:
@@ -78,18 +100,26 @@ def describe_unclaimed(names: Collection[str]) -> list[str]:
     return [f"{files} to no source: {', '.join(shown)}{more}"]
 
 
-def refuse_nothing_but_unclaimed(
+def describe_nothing_yet(
     landing: Path, names: Collection[str], contracts: Iterable[SourceContract]
-) -> None:
-    """Raise, as nothing would be loaded although files are there: surely a mistake.
+) -> str:
+    """Return what to do where no file has ever been taken.
+
+    Args:
+        landing: The folder.
+        names: Files in it that no contract asks for.
+        contracts: All contracts.
 
     Raises:
-        ConfigError: Always.
+        ConfigError: There are such files that look like deliveries: surely a mistake.
     """
-    wanted = [f"{each.name} reads {each.delivery.path}" for each in contracts]
-    raise ConfigError(
-        f"nothing to load: {describe_unclaimed(names)[0]}",
-        where=str(landing),
-        hint=f"Put files where `delivery.path` of a contract finds them: {'; '.join(wanted)}. "
-        "A folder between is named by the business date, such as 2026-11-20.",
-    )
+    wanted = "; ".join(f"{each.name} reads {each.delivery.path}" for each in contracts)
+    between = "A folder between is named by the business date, such as 2026-11-20."
+    lost = [name for name in names if not _BESIDE.fullmatch(PurePosixPath(name).name)]
+    if lost:
+        raise ConfigError(
+            f"nothing to load: {describe_unclaimed(lost)[0]}",
+            where=str(landing),
+            hint=f"Put files where `delivery.path` of a contract finds them: {wanted}. {between}",
+        )
+    return f"nothing has been delivered yet: put files below {landing}, where {wanted}. {between}"

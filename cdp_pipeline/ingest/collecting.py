@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,6 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from cdp_pipeline.core.context import Clock, RunContext, StepResult
 from cdp_pipeline.core.errors import OriginError
+from cdp_pipeline.ingest.arrivals import Arrival
 from cdp_pipeline.ingest.claims import companion_patterns, companions_among
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS
 from cdp_pipeline.ingest.landing import NAME_CHARACTERS
@@ -45,7 +46,7 @@ class _Visit:
         first: Files that are new or changed, as first seen.
         known: What was fetched before, by name.
         taken: Files fetched now.
-        messages: What people should know.
+        said: What people should know.
     """
 
     contract: SourceContract
@@ -54,7 +55,7 @@ class _Visit:
     known: dict[str, Any]
     first: _Look = field(default_factory=dict)
     taken: int = 0
-    messages: list[str] = field(default_factory=list)
+    said: list[Arrival] = field(default_factory=list)
 
     @property
     def rest_seconds(self) -> int:
@@ -62,10 +63,10 @@ class _Visit:
         complete = self.contract.delivery.complete
         return complete.seconds if complete and complete.by == "stable" and self.first else 0
 
-    def say(self, name: str, text: str) -> None:
+    def say(self, name: str, text: str, kind: str = "waiting") -> None:
         """Add a message about a file."""
         printable = name.encode("utf-8", "replace").decode("utf-8")
-        self.messages.append(f"{self.contract.name}: {printable} {text}")
+        self.said.append(Arrival(self.contract.name, printable, kind, text))
 
 
 def collect(context: RunContext, *, clock: Clock | None = None) -> StepResult:
@@ -96,10 +97,12 @@ def collect(context: RunContext, *, clock: Clock | None = None) -> StepResult:
                 _take(visit, entry, paths)
             write_json(visit.archive / INDEX, visit.known)
     write_json(paths.unsettled, unsettled)
+    said = [arrival for visit in visits for arrival in visit.said]
+    write_json(paths.fetched, {"arrivals": [asdict(a) for a in said if a.kind]})
     return StepResult(
         rows_in=sum(len(visit.first) for visit in visits),
         rows_out=sum(visit.taken for visit in visits),
-        messages=(*messages, *(text for visit in visits for text in visit.messages)),
+        messages=(*messages, *(arrival.sentence for arrival in said)),
         facts={"collected": {v.contract.name: v.taken for v in visits if v.taken}},
     )
 
@@ -162,7 +165,7 @@ def _news(visit: _Visit) -> _Look:
             reason = (
                 entry.refusal or "its name has characters other than A-Z a-z 0-9 . _ - and space"
             )
-            visit.say(name, f"is refused: {reason}")
+            visit.say(name, f"is refused: {reason}", "refused")
         elif visit.known.get(name, {}).get("stamp") != _stamp(visit, entry):
             found[name] = entry
     return found
@@ -229,14 +232,14 @@ def _fetch_whole(visit: _Visit, entry: Entry, part: Path) -> Entry | None:
         try:
             was_there = visit.origin.fetch(entry.name, part)
         except OriginError as error:
-            visit.say(entry.name, f"broke off: {error.message}; it is read again")
+            visit.say(entry.name, f"broke off: {error.message}; it is read again", "")
             continue
         now = visit.origin.look(entry.name)
         if not was_there or now is None or now.refusal:
             return None
         if now == entry and part.stat().st_size == entry.size:
             return entry
-        visit.say(entry.name, "changed while it was read; it is read again")
+        visit.say(entry.name, "changed while it was read; it is read again", "")
         entry = now
     return None
 

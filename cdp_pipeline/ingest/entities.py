@@ -26,7 +26,13 @@ from cdp_pipeline.ingest.drift import compare_with_history
 from cdp_pipeline.ingest.expiring import expired_entries, is_past
 from cdp_pipeline.ingest.feeds import CONSENT_ENTITY, PERSON_ENTITY, SourceFeed, build_entity
 from cdp_pipeline.ingest.joining import feed_columns, join_sources
-from cdp_pipeline.ingest.ledger import EXPIRED, LedgerEntry, check_conservation, write_ledger
+from cdp_pipeline.ingest.ledger import (
+    EXPIRED,
+    LedgerEntry,
+    check_conservation,
+    write_arrivals,
+    write_ledger,
+)
 from cdp_pipeline.ingest.loading import (
     CONFLICT_RULE,
     CurrentRows,
@@ -41,7 +47,7 @@ from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.storage.basis import decide
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.warehouse import declare_table, open_build
+from cdp_pipeline.storage.warehouse import declare_table, open_build, read_plan
 
 CONFLICTS_FILE = "conflicting_keys.parquet"
 REFUSED_RULE = "file_refused"
@@ -102,6 +108,7 @@ def run(context: RunContext) -> StepResult:
             summary=project.table("ops.quarantine_summary"),
             night=context.business_date,
         )
+        write_arrivals(con, read_plan(context).get("arrivals", ()), project.table("ops.arrivals"))
         write_actions(con, read_actions(DataPaths.of(context)), before=context.business_date)
         declare_table(con, project.table("ops.privacy_actions"))
     return _report(entries, rows, messages)

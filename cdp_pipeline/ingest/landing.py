@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,13 +23,19 @@ from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
 from cdp_pipeline.core.keys import Keyring, load_keyring
-from cdp_pipeline.ingest.arrivals import describe_arrivals
+from cdp_pipeline.ingest.arrivals import (
+    MAY_BE_INCOMPLETE,
+    STILL_WRITTEN,
+    find_arrivals,
+    misplaced,
+)
 from cdp_pipeline.ingest.claims import (
     claimed_by,
     companions_among,
+    describe_nothing_yet,
     describe_unclaimed,
     find_unclaimed,
-    refuse_nothing_but_unclaimed,
+    is_noise,
 )
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery
 from cdp_pipeline.ingest.expiring import mark_expired
@@ -69,7 +75,7 @@ def run(context: RunContext) -> StepResult:
     night = context.business_date
     base = find_base(paths, night)
     known, superseded = read_ledger(base, context) if base else ({}, [])
-    originals = original_hashes(paths)
+    originals, unsettled = original_hashes(paths), read_json(paths.unsettled)
     deliveries: list[Delivery] = []
     claimed: set[str] = set()
     for name, contract in project.sources.items():
@@ -78,32 +84,46 @@ def run(context: RunContext) -> StepResult:
                 paths.landing,
                 contract,
                 where=_where(project, contract),
-                unsettled=read_json(paths.unsettled).get(name, []),
+                unsettled=unsettled.get(name, []),
                 originals=originals,
                 keys=context.settings.keys,
             )
         )
-        claimed.update(claimed_by(found, contract))
         history = (*_gone(known, contract, found), *(d for d in superseded if d.source == name))
+        claimed.update(claimed_by((*found, *history), contract))
         arrived = [_dated(d, night) for d in (*found, *history)]
         arrived = [d for d in arrived if d.business_date <= night]
         decided = decide(arrived, known, replaces=contract.load.is_latest_word)
         deliveries += mark_expired(decided, contract, night=night)
     unclaimed = find_unclaimed(paths.landing, claimed)
-    if unclaimed and not (claimed or base):
-        refuse_nothing_but_unclaimed(paths.landing, unclaimed, project.sources.values())
+    said = _describe_strays(paths, unclaimed, project, is_first=not (claimed or base))
     _require_tonight(project, deliveries, night)
+    arrivals = list(find_arrivals(deliveries, known, project, night, has_base=base is not None))
     built_upon = {"base": base.name if base else "", "decisions": snapshot_journals(paths)}
     plan = {
         "business_date": night.isoformat(),
         "base_path": str(base / DATABASE_FILE) if base else None,
         "base_version": base.name if base else None,
         "deliveries": [d.as_dict() for d in sorted(deliveries, key=lambda d: (d.source, d.order))],
+        "arrivals": [*_at_origin(paths), *map(asdict, (*arrivals, *misplaced(unclaimed)))],
         "fingerprint": fingerprint(deliveries, project, context, built_upon=built_upon),
     }
     write_json(paths.plan, plan)
-    notices = describe_arrivals(deliveries, known, project, night, has_base=base is not None)
-    return _report(deliveries, (*describe_unclaimed(unclaimed), *notices))
+    return _report(deliveries, (*said, *(arrival.sentence for arrival in arrivals)))
+
+
+def _describe_strays(
+    paths: DataPaths, unclaimed: list[str], project: Project, *, is_first: bool
+) -> list[str]:
+    said = describe_unclaimed(unclaimed)
+    if is_first:
+        said.append(describe_nothing_yet(paths.landing, unclaimed, project.sources.values()))
+    return said
+
+
+def _at_origin(paths: DataPaths) -> list[dict[str, Any]]:
+    """Return what was said of files that could not be fetched."""
+    return list(read_json(paths.fetched).get("arrivals", ()))
 
 
 def find_files(
@@ -139,7 +159,7 @@ def find_files(
     companions = companions_among(map(str, found), contract)
     ring = load_keyring(keys or KeySettings())
     for path in found:
-        if str(path) not in companions:
+        if str(path) not in companions and not is_noise(path.name):
             yield _describe(path, landing, contract, unsettled, originals or {}, ring)
 
 
@@ -179,18 +199,16 @@ def _check_complete(
 ) -> None:
     """Raise unless all that belongs to a file is there; what was fetched came when it was."""
     if name in unsettled:
-        raise RefusedFileError("it was still being written when the night began")
+        raise RefusedFileError(STILL_WRITTEN)
     written = contract.delivery
     if written.control and written.control.source == "manifest":
         manifest = beside(path.name, written.control.manifest)
         if not path.with_name(manifest).is_file():
-            raise RefusedFileError(
-                f"its manifest {manifest} has not arrived, so it may be incomplete"
-            )
+            raise RefusedFileError(f"its manifest {manifest} {MAY_BE_INCOMPLETE}")
     if written.location is None and written.complete and written.complete.by == "marker":
         marker = beside(path.name, written.complete.marker)
         if not path.with_name(marker).is_file():
-            raise RefusedFileError(f"its marker {marker} has not arrived, so it may be incomplete")
+            raise RefusedFileError(f"its marker {marker} {MAY_BE_INCOMPLETE}")
 
 
 def _refused(source: str, name: str, day: date, reason: str) -> Delivery:

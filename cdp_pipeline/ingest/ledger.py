@@ -103,6 +103,14 @@ def write_ledger(
     _create(con, summary, [row for entry in entries for row in _rule_rows(entry)])
 
 
+def write_arrivals(
+    con: duckdb.DuckDBPyConnection, arrivals: Iterable[Mapping[str, Any]], spec: TableSpec
+) -> None:
+    """Make ``ops.arrivals`` of what the plan says; the same of one file is said once."""
+    rows = {(a["source"], a["kind"], a["file_name"]): dict(a) for a in arrivals}
+    _create(con, spec, list(rows.values()))
+
+
 def _ledger_row(
     entry: LedgerEntry, first: Mapping[tuple[str, str, str], date], night: date
 ) -> dict[str, Any]:

@@ -19,6 +19,8 @@ _TONES = {
     "on time": "ok",
     "warning": "warn",
     "late": "warn",
+    "waiting": "warn",
+    "misplaced": "warn",
     "superseded": "mute",
     "duplicate file": "mute",
     "refused": "bad",

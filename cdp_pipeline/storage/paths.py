@@ -125,6 +125,11 @@ class DataPaths:
         return self.work / "unsettled.json"
 
     @property
+    def fetched(self) -> Path:
+        """What was said of files at their origin that were not taken when the run began (JSON)."""
+        return self.work / "fetched.json"
+
+    @property
     def decisions(self) -> Path:
         """The journals of ``stewardship`` as they were when the run began."""
         return self.work / "decisions"

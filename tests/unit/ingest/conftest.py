@@ -143,6 +143,7 @@ def store(project_root: Path, make_context: Callable[..., RunContext]) -> Store:
     shutil.copytree(REPOSITORY / "sql" / "staging", sql / "staging")
     for name in (
         "macros/business_date.sql",
+        "ops/arrivals.yml",
         "ops/deliveries.yml",
         "ops/quarantine_summary.yml",
         "ops/privacy_actions.yml",

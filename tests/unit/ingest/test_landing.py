@@ -180,6 +180,62 @@ def test_a_file_without_a_date_in_its_path_is_refused_with_the_reason(store: Sto
     assert "no business date" in result.messages[0]
 
 
+def test_what_did_not_simply_arrive_is_kept_for_the_report(store: Store) -> None:
+    declare(store, complete={"by": "marker"})
+
+    def deliver(name: str, text: str) -> Path:
+        path = store.deliver(f"goods/{name}.csv", text)
+        store.deliver(f"goods/{name}.csv.done", "")
+        return path
+
+    left = deliver("2026-11-18/left", "id\n1\n")
+    deliver("2026-11-19/again", "id\n2\n")
+    publish(store, EVE)
+    left.unlink()
+    deliver("2026-11-19/again", "id\n2\n3\n")
+    deliver("2026-11-19/late", "id\n4\n")
+    deliver("2026-11-20/copy", "id\n4\n")
+    deliver("today/undated", "id\n5\n")
+    store.deliver("goods/2026-11-20/half.csv", "id\n6\n")
+    store.deliver("gods/2026-11-20/goods.csv", "id\n7\n")
+    store.deliver("README.txt", "Put files here.")
+    store.night()
+    found = store.query("select kind, file_name from ops.arrivals where detail <> '' order by all")
+    assert found == [
+        ("gone", "goods/2026-11-18/left.csv"),
+        ("late", "goods/2026-11-19/late.csv"),
+        ("misplaced", "gods/2026-11-20/goods.csv"),
+        ("refused", "goods/today/undated.csv"),
+        ("repeated", "goods/2026-11-20/copy.csv"),
+        ("sent_again", "goods/2026-11-19/again.csv"),
+        ("waiting", "goods/2026-11-20/half.csv"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [(), ("README.md", "goods/Thumbs.db", "goods/2026-11-20/~$goods.xlsx"), ("goods/a.csv.done",)],
+)
+def test_a_first_night_without_deliveries_says_how_to_deliver(
+    store: Store, names: tuple[str, ...]
+) -> None:
+    declare(store, complete={"by": "marker"})
+    for name in names:
+        store.deliver(name, "x")
+    result = landing.run(store.context())
+    assert result.rows_in == 0
+    assert result.messages[-1].startswith("nothing has been delivered yet: put files below ")
+    assert "goods reads goods/*/*" in result.messages[-1]
+
+
+def test_a_first_night_with_deliveries_in_the_wrong_place_stops(store: Store) -> None:
+    declare(store)
+    store.deliver("README.md", "x")
+    store.deliver("gods/2026-11-20/goods.csv", "id\n1\n")
+    with pytest.raises(ConfigError, match="nothing to load: 1 file belongs to no source: gods/"):
+        landing.run(store.context())
+
+
 def test_a_required_source_must_have_delivered(store: Store) -> None:
     declare(store, required=True)
     store.deliver("goods/2026-11-19/a.csv", "id\n1\n")

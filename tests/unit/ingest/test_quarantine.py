@@ -84,8 +84,10 @@ def test_rows_are_shown_as_they_were_delivered(store: Store, lenient: RunContext
     assert [r.reason.partition(" (")[2] for r in read_rows(lenient, findings)] == [
         "delivered: 4 of 3 fields)",
         "delivered: 'x')",
-        "sku) and other content was loaded before: lengthen `key:` if both are right, or set "
-        "`mode: upsert` if the later one is (delivered: '4')",
+        (
+            "sku) and other content was loaded before: lengthen `key:` if both are right, or set "
+            "`mode: upsert` if the later one is (delivered: '4')"
+        ),
     ]
     rows = [(r.file, r.line, r.rule, json.loads(r.delivered)) for r in read_rows(lenient, findings)]
     assert rows == [
