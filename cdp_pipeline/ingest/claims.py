@@ -45,7 +45,7 @@ def companion_patterns(contract: SourceContract) -> Iterator[str]:
 
 
 def companions_among(names: Iterable[str], contract: SourceContract) -> set[str]:
-    """Return the paths of what lies beside deliveries, also of those that have gone since."""
+    """Return the paths of what is no delivery: noise, and what lies beside one or a gone one."""
     found: set[str] = set()
     patterns = list(companion_patterns(contract))
     for name in names:
@@ -53,7 +53,14 @@ def companions_among(names: Iterable[str], contract: SourceContract) -> set[str]
         found.update(str(place.with_name(beside(place.name, pattern))) for pattern in patterns)
         if any(_is_left_behind(place.name, pattern) for pattern in patterns):
             found.add(name)
+        if is_noise(name) or _is_beside(place, PurePosixPath(contract.delivery.path)):
+            found.add(name)
     return found
+
+
+def _is_beside(place: PurePosixPath, wanted: PurePosixPath) -> bool:
+    """Return whether a file speaks of another, and a glob such as `*.csv*` takes it by accident."""
+    return bool(_BESIDE.fullmatch(place.name)) and place.suffix.lower() != wanted.suffix.lower()
 
 
 def _is_left_behind(name: str, pattern: str) -> bool:
@@ -74,7 +81,20 @@ def find_unclaimed(landing: Path, claimed: Collection[str]) -> list[str]:
     paths = (path.relative_to(landing) for path in landing.rglob("*") if path.is_file())
     shown = (p.as_posix() for p in paths if not any(part.startswith(".") for part in p.parts))
     names = (name.encode("utf-8", "replace").decode("utf-8") for name in shown)
-    return sorted(name for name in names if name not in claimed and not is_noise(name))
+    stems = {_stem(name) for name in claimed}
+    return sorted(
+        name
+        for name in names
+        if name not in claimed
+        and not is_noise(name)
+        and not (_BESIDE.fullmatch(name) and _stem(name) in stems)
+    )
+
+
+def _stem(name: str) -> str:
+    """Return a path up to the first dot of its name."""
+    place = PurePosixPath(name)
+    return place.with_name(place.name.split(".")[0]).as_posix()
 
 
 def is_noise(name: str) -> bool:

@@ -35,7 +35,6 @@ from cdp_pipeline.ingest.claims import (
     describe_nothing_yet,
     describe_unclaimed,
     find_unclaimed,
-    is_noise,
 )
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery
 from cdp_pipeline.ingest.expiring import mark_expired
@@ -159,7 +158,7 @@ def find_files(
     companions = companions_among(map(str, found), contract)
     ring = load_keyring(keys or KeySettings())
     for path in found:
-        if str(path) not in companions and not is_noise(path.name):
+        if str(path) not in companions:
             yield _describe(path, landing, contract, unsettled, originals or {}, ring)
 
 

@@ -78,7 +78,7 @@ def _open_sheet(path: Path, contract: SourceContract, scratch: Path) -> Reading:
 
 
 def _open_csv(text: PlainText, contract: SourceContract, scratch: Path) -> Reading:
-    refuse_lost_records(text, contract.delivery)
+    refuse_lost_records(text, contract)
     if contract.delivery.escape:
         text, contract = _unescape(text, contract, scratch)
     written = contract.delivery

@@ -14,7 +14,7 @@ from cdp_pipeline.ingest.headers import split_fields
 from cdp_pipeline.ingest.plaintext import PlainText
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.totals import says_totals
-from cdp_pipeline.project.layout import Delivery as Format
+from cdp_pipeline.project.contracts import SourceContract
 
 _TAIL_BYTES = 1 << 16
 _DIGITS = re.compile(r"\d+")
@@ -26,17 +26,18 @@ _MOST_EMPTY = 1 / 3
 """Of the fields that records fill: a row of sums leaves most of them empty."""
 
 
-def refuse_lost_records(text: PlainText, written: Format) -> None:
+def refuse_lost_records(text: PlainText, contract: SourceContract) -> None:
     """Refuse a file that would lose records to the trailer which its contract declares.
 
     Args:
         text: The records, and what was taken off them.
-        written: How the contract says the file is written; control totals tell better, so with
-            them nothing is looked at.
+        contract: Says how the file is written; control totals tell better, so with them nothing is
+            looked at.
 
     Raises:
         RefusedError: A line of the trailer has the form of the last record.
     """
+    written = contract.delivery
     if not written.trailer_lines or written.control or not text.margins:
         return
     left_out = text.margins.split("\n")[written.skip_lines :][-written.trailer_lines :]
@@ -45,13 +46,37 @@ def refuse_lost_records(text: PlainText, written: Format) -> None:
         return
     record = split_fields(last, written.delimiter, written.quote)
     for line in left_out:
-        if _is_like(split_fields(line, written.delimiter, written.quote), record):
+        fields = split_fields(line, written.delimiter, written.quote)
+        if _is_like(fields, record):
             raise RefusedError(
                 "where the contract declares a trailer stands what looks like a record: the file "
                 "broke off, or it has no trailer",
-                hint="Have it sent again; else set `trailer_lines: 0`, or declare under `control:` "
-                "what the trailer states.",
+                hint="Have it sent again; if it has none, set `trailer_lines: 0`; if this is the "
+                f"trailer, write below `delivery:` what it states: {_control(fields, contract)}",
             )
+
+
+def _control(fields: list[str], contract: SourceContract) -> str:
+    """Return the declaration that lets a line with such fields be the trailer.
+
+    A first whole number is taken for how many records there are, the others for sums of the
+    declared amounts, in order. Of other fields nothing is shown: it may be a record after all.
+    """
+    written = contract.delivery
+    names = ["rows", *(n for n, c in contract.columns.items() if c.type in {"decimal", "number"})]
+    parts = []
+    for field in fields:
+        is_whole = field.strip().strip("+-").isdigit()
+        if _kind(field) != "number" or not names or (names[0] != "rows" and is_whole):
+            parts.append(f"[^{re.escape(written.delimiter)}]*")
+            continue
+        if not is_whole and names[0] == "rows":
+            names.pop(0)
+        name = names.pop(0) if names else ""
+        digits = r"\d+" if name == "rows" else rf"[-+\d{re.escape(written.decimal_mark)}]+"
+        parts.append(f"(?P<{name}>{digits})" if name else digits)
+    pattern = re.escape(written.delimiter).join(parts)
+    return f"`control: {{from: trailer, pattern: '^{pattern}$'}}`"
 
 
 def _is_like(fields: list[str], record: list[str]) -> bool:

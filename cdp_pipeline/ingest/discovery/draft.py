@@ -92,6 +92,9 @@ def draft_contract(
         path: Glob of its files below the landing folder.
     """
     kinds, marks = find_kinds(sample.fields)
+    grouped = find_fill_down(kinds) if sample.delivery["format"] in {"csv", "excel"} else None
+    if grouped and any(kind.tag == "quantity" for kind in kinds):
+        kinds[grouped[0]].tag = "order_id"  # whatever it is called, such as Name
     names = column_names([k.field.name for k in kinds], [k.tag for k in kinds])
     key = find_key(kinds, rows=sample.rows)
     columns = [
@@ -101,7 +104,8 @@ def draft_contract(
     key_names = tuple(columns[i].name for i in key.columns)
     draft = Draft(name, tuple(files), tried, path, sample, columns, key, notes=dict(sample.notes))
     draft.delivery = _delivery(sample, columns, marks, path)
-    _add_fill_down(draft, kinds)
+    if grouped:
+        _add_fill_down(draft, *grouped)
     _add_business_date(draft)
     draft.checks = _checks(columns)
     named = name_columns(kinds, names, key_names)
@@ -142,12 +146,8 @@ def _delivery(
     return found
 
 
-def _add_fill_down(draft: Draft, kinds: Sequence[Kind]) -> None:
+def _add_fill_down(draft: Draft, by: int, filled: Sequence[int]) -> None:
     """Say which columns stand only on the first of several lines."""
-    found = find_fill_down(kinds) if draft.sample.delivery["format"] in {"csv", "excel"} else None
-    if found is None:
-        return
-    by, filled = found
     draft.delivery["fill_down"] = {
         "by": draft.columns[by].name,
         "columns": [draft.columns[position].name for position in filled],

@@ -114,6 +114,7 @@ def name_columns(kinds: Sequence[Kind], names: Sequence[str], key: tuple[str, ..
 def propose_feeds(named: Named, *, currency: str = "") -> list[Proposal]:
     """Return the feeds that the columns suggest, money and events first."""
     makers: tuple[Callable[[Named], Proposal | None], ...] = (
+        _mailings,
         _web_events,
         lambda n: _sale_lines(n, currency),
         lambda n: _orders(n, currency),
@@ -272,6 +273,13 @@ def _mail_events(named: Named) -> Proposal | None:
         columns["campaign_id"] = named.by_tag["campaign_id"]
     note = "event_type must become sent, open, click, bounce or unsubscribe"
     return Proposal("email_events", columns, note=note)
+
+
+def _mailings(named: Named) -> Proposal | None:
+    """Return events of mailings, whatever else their columns are called: a client may be a shop."""
+    words = named.values.get(named.by_tag.get("event_type", ""), set())
+    is_mail = words and all(any(word in value for word in _MAIL_WORDS) for value in words)
+    return _mail_events(named) if is_mail else None
 
 
 def _web_events(named: Named) -> Proposal | None:

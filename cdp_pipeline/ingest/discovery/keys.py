@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from cdp_pipeline.ingest.discovery.kinds import Kind
-from cdp_pipeline.project.column_names import is_number_name, role_of
+from cdp_pipeline.project.column_names import is_number_name, plain_header, role_of
 
 _MOST_CANDIDATES = 8
 _FEW_ROWS = 20
@@ -48,6 +48,8 @@ def find_key(kinds: Sequence[Kind], *, rows: int) -> Key:
         for chosen in combinations(candidates, size):
             if not _is_sensible(chosen, candidates, kinds):
                 continue
+            if rows < _FEW_ROWS and _is_unique_by_chance(chosen, kinds):
+                continue
             if len({tuple(row[i] for i in chosen) for row in distinct}) == len(distinct):
                 few = f"; only {rows} rows were looked at" if rows < _FEW_ROWS else ""
                 return Key(tuple(sorted(chosen)), repeated, f"unique and never empty{few}")
@@ -77,6 +79,23 @@ def _is_sensible(chosen: Sequence[int], candidates: Sequence[int], kinds: Sequen
     heads = [i for i in candidates if kinds[i].tag in _HEADS]
     is_own = len(chosen) == 1 and (kinds[chosen[0]].tag not in _PREFERRED or not heads)
     return is_own or not heads or any(i in heads for i in chosen)
+
+
+def _is_unique_by_chance(chosen: Sequence[int], kinds: Sequence[Kind]) -> bool:
+    """Return whether columns name something else than rows, which a few rows show once each.
+
+    A receipt and an article have many lines; a mailing and a person together many events.
+    """
+    tags = {kind.tag for kind in kinds}
+    if len(chosen) > 1:
+        return {"event_type", "occurred_at"} <= tags
+    kind = kinds[chosen[0]]
+    if kind.tag in {"sale_id", "order_id"}:
+        return "line_no" in tags or {"sku", "quantity"} <= tags
+    if kind.tag == "sku":
+        return "quantity" in tags
+    is_own = kind.tag == "event_id" or plain_header(kind.field.name) in {"id", "event_id"}
+    return {"event_type", "occurred_at"} <= tags and not is_own
 
 
 def _candidates(kinds: Sequence[Kind], *, rows: int) -> list[int]:

@@ -228,6 +228,16 @@ def test_a_first_night_without_deliveries_says_how_to_deliver(
     assert "goods reads goods/*/*" in result.messages[-1]
 
 
+def test_a_wide_glob_takes_no_marker_checksum_or_half_upload(store: Store) -> None:
+    declare(store, path="goods/*/*.csv*")
+    for name in ("a.csv.gz", "b.csv", "b.csv.done", "b.csv.ctl", "c.csv.part", "b.csv.md5"):
+        store.deliver(f"goods/2026-11-20/{name}", "id\n1\n")
+    store.deliver("goods/2026-11-20/b.done", "")
+    assert [name[-8:] for name, _ in statuses(store)] == ["a.csv.gz", "20/b.csv"]
+    (said,) = (text for text in landing.run(store.context()).messages if "no source" in text)
+    assert said == "1 file belongs to no source: goods/2026-11-20/c.csv.part"
+
+
 def test_a_first_night_with_deliveries_in_the_wrong_place_stops(store: Store) -> None:
     declare(store)
     store.deliver("README.md", "x")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cdp_pipeline.ingest.discovery.draft import Draft
 from cdp_pipeline.ingest.discovery.looking import draft_sources
 from cdp_pipeline.ingest.discovery.writing import write_draft
@@ -88,3 +90,31 @@ def test_receipts_that_may_be_numbered_anew_are_mentioned(tmp_path: Path) -> Non
     )
     found = draft(tmp_path, "kasse.csv", "Filiale;BonNr;Datum;ArtNr;Menge;Betrag\n" + lines)
     assert "numbered anew by day, store or till, filiale, datum" in write_draft(found)
+
+
+EVENTS = (
+    "ClientID,SendID,SubscriberKey,EmailAddress,ListID,EventDate,EventType\n"
+    "7001,55,C17,ann@example.com,1,11/19/2026 6:30:00 PM,Open\n"
+)
+
+
+def test_events_of_mailings_are_no_visits_though_they_name_a_client(tmp_path: Path) -> None:
+    found = draft(tmp_path, "Opens.csv", EVENTS)
+    assert found.feeds[0].entity == "email_events"
+    assert found.feeds[0].columns["email"] == "email_address"
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        (EVENTS, ["send_id"]),
+        (EVENTS, ["send_id", "subscriber_key"]),
+        ("order_id,sku,qty,line_total,created_at\n1,A,1,9.95,2026-11-18\n", ["order_id"]),
+        ("doc,sku,qty,line_total,created_at\n1,A,1,9.95,2026-11-18\n", ["sku"]),
+    ],
+)
+def test_a_few_rows_do_not_make_a_key_of_what_names_something_else(
+    tmp_path: Path, text: str, wrong: list[str]
+) -> None:
+    found = draft(tmp_path, "export_20261118.csv", text)
+    assert [found.columns[i].name for i in found.key.columns] != wrong

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.unit.ingest.conftest import Stage, make_contract
 
@@ -76,3 +77,24 @@ def test_control_totals_tell_better(stage: Stage) -> None:
     control = {"from": "trailer", "pattern": r"^10024,(?P<rows>\d+)$"}
     contract = make_contract(COLUMNS, delivery={"trailer_lines": 1, "control": control})
     assert len(stage((HEADER + BODY + "10024,3\n").encode(), contract).rows) == 3
+
+
+@pytest.mark.parametrize("trailer", ["3;45.60", "3;45,60", "2026;3;45.60"])
+def test_the_error_says_what_to_write_for_a_trailer_that_looks_like_a_record(
+    stage: Stage, trailer: str
+) -> None:
+    mark = "," if "," in trailer else "."
+    columns = {"id": {}, "amount": {"type": "decimal"}, "note": {}}
+    body = f"id;amount;note\n1;15{mark}20;a\n2;15{mark}20;b\n3;15{mark}20;c\n{trailer}\n".encode()
+    delivery: dict[str, Any] = {"delimiter": ";", "trailer_lines": 1, "decimal_mark": mark}
+    if trailer.count(";") > 1:  # the first number need not be how many records there are
+        columns = {"id": {}, "day": {"type": "integer"}, "amount": {"type": "decimal"}, "note": {}}
+        body = body.replace(b"id;", b"id;day;").replace(b";15", b";7;15")
+    refused = stage(body, make_contract(columns, delivery=delivery)).notes.reason
+    assert "looks like a record" in refused
+    said = yaml.safe_load(refused[refused.index("`control:") :].strip("`."))
+    outcome = stage(body, make_contract(columns, delivery={**delivery, **said}))
+    if trailer.startswith("3"):
+        assert (outcome.status, len(outcome.rows)) == ("loaded", 3)
+    else:
+        assert "rows is stated as 2026, the file holds 3" in outcome.notes.reason
