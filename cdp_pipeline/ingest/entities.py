@@ -40,7 +40,7 @@ from cdp_pipeline.ingest.loading import (
     make_current,
 )
 from cdp_pipeline.ingest.setting_aside import write_conflicts
-from cdp_pipeline.ingest.statements import STATEMENTS, keep_ledger, make_stated
+from cdp_pipeline.ingest.statements import STATEMENTS, keep_ledger, make_stated, note_statements
 from cdp_pipeline.ingest.touched import begin_changes, note_touched
 from cdp_pipeline.privacy.actions import read_actions, write_actions
 from cdp_pipeline.project.contracts import SourceContract
@@ -97,7 +97,10 @@ def run(context: RunContext) -> StepResult:
             messages += said
             if entity.name == CONSENT_ENTITY:
                 rows[entity.name] = _keep_ledger(context, con, project, sources)
-            note_touched(con, entity, feeds, changes.files)
+                if not changes.reason:
+                    note_statements(con)
+            else:
+                note_touched(con, entity, feeds, changes.files)
         entries = [entry for source in sources for entry in _entries(context, source)]
         entries += expired_entries(con, _expired(sources))
         check_conservation(entries)

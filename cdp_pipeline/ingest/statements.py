@@ -14,6 +14,7 @@ from datetime import date
 
 import duckdb
 
+from cdp_pipeline.ingest.feeds import CONSENT_ENTITY
 from cdp_pipeline.ingest.loading import (
     CurrentRows,
     contract_columns,
@@ -23,6 +24,7 @@ from cdp_pipeline.ingest.loading import (
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.basis import changes_of
 from cdp_pipeline.storage.warehouse import (
     create_table,
     declare_table,
@@ -145,6 +147,22 @@ def make_stated(
         f"and f._line = d._line and f.fate not in ({stated}))"
     )
     return view
+
+
+def note_statements(con: duckdb.DuckDBPyConnection) -> None:
+    """Note which statements are new, gone or different, against the version built upon.
+
+    Args:
+        con: Connection to the build; the ledger is complete.
+    """
+    if not has_base_table(con, STATEMENTS):
+        return
+    now, before = (f"from {place}{STATEMENTS}" for place in ("", "base."))
+    con.execute(
+        f"create or replace table {changes_of(f'staging.{CONSENT_ENTITY}')} as "  # noqa: S608 - constants
+        "select distinct statement_source as source, statement_id from ("
+        f"(({now}) except ({before})) union all (({before}) except ({now})))"
+    )
 
 
 def keep_ledger(

@@ -23,6 +23,9 @@ class Trail(Declaration):
         description="An input that has a unit; or the table itself, as it was published."
     )
     by: dict[str, str] = Field(min_length=1, description="Its column, and that of the changed row.")
+    gone: tuple[str, ...] = Field(
+        default=(), description="Only published rows lead there whose values of these are gone."
+    )
 
 
 class IncrementalInput(Declaration):
@@ -32,8 +35,9 @@ class IncrementalInput(Declaration):
         default_factory=dict, description="SQL of each part; only rows of changed units are read."
     )
     columns: tuple[str, ...] = Field(
-        default=(), description="Columns whose change counts; default: all."
+        default=(), description="Columns that the model reads; default: all."
     )
+    where: str = Field(default="", description="SQL true of rows that the model reads.")
     found_in: tuple[Trail, ...] = Field(
         default=(), description="Where changed rows lead; default: to their own unit."
     )
@@ -59,6 +63,9 @@ class Incremental(Declaration):
         for name, entry in self.inputs.items():
             if entry.unit and set(entry.unit) != set(self.unit):
                 found.append(f"unit of {name} has other parts than `unit:`")
+            has_keys = name.startswith("staging.")
+            if has_keys and (entry.columns or entry.where or any(t.gone for t in entry.found_in)):
+                found.append(f"only keys of changed rows of {name} are known, nothing else")
             if not entry.unit and not entry.found_in:
                 found.append(f"a change of {name} leads nowhere: give `unit:` or `found_in:`")
             found += [

@@ -26,6 +26,7 @@ from cdp_pipeline.storage.warehouse import (
     open_build,
     quote_column,
 )
+from cdp_pipeline.warehouse.differences import forget_differences
 from cdp_pipeline.warehouse.increment import Increment, apply_changes, check_declaration
 from cdp_pipeline.warehouse.named_queries import create_query_views
 from cdp_pipeline.warehouse.rendering import Base, RenderValues, render_model
@@ -73,6 +74,8 @@ def run(context: RunContext, layer: str, *, rest: bool = False) -> StepResult:
             tuple(project.sources),
             Base(list_base_tables(con)),
         )
+        models = {name for name, spec in project.tables.items() if spec.sql is not None}
+        forget_differences(con, kept=models)
         for spec, select in plan_layer(project, layer, values, rest=rest):
             began = clock.monotonic()
             first = counted_from(project, spec, context.business_date)

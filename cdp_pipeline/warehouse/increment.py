@@ -15,23 +15,33 @@ from dataclasses import dataclass
 import duckdb
 
 from cdp_pipeline.core.errors import WarehouseError
-from cdp_pipeline.project.incremental import Incremental, IncrementalInput, Unit
+from cdp_pipeline.project.incremental import Incremental, IncrementalInput, Trail, Unit
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.basis import changes_of, has_changes, rebuild_reason
 from cdp_pipeline.storage.warehouse import (
-    describe,
     fetch_value,
     has_base_table,
     has_table,
     quote_column,
     quote_identifier,
 )
+from cdp_pipeline.warehouse.differences import (
+    IS_NOW,
+    forget_difference,
+    has_keys_only,
+    note_difference,
+    project_rows,
+    write_difference,
+)
 
 MOST_SHARE = 0.25
 """Share of the published rows in touched units above which one scan costs less."""
 
 _DATED = re.compile(r"\{\{\s*business_date")
-_UNITS = "touched.main.units"
+_READ_BY = re.compile(r"(?P<only>\w+)|coalesce\((?P<first>\w+), (?P<second>\w+)\)")
+"""Parts of a unit whose rows are found by the values of one column, or of two in turn."""
+
+_UNITS, _BEFORE, _MADE = (f"touched.main.{name}" for name in ("units", "before", "made"))
 
 
 @dataclass(frozen=True)
@@ -92,16 +102,16 @@ def apply_changes(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str) 
         WarehouseError: A key repeats.
     """
     plan = spec.header.incremental
-    if has_changes(con, spec.full_name):  # left by an earlier try of the step
-        con.execute(f"drop table {changes_of(spec.full_name)}")
+    forget_difference(con, spec.full_name)
     reason = _why_not(con, spec, plan)
     if plan is None or reason:
         return Increment(reason)
     con.execute("attach if not exists ':memory:' as touched")
     try:
         _find_units(con, spec, plan)
-        touched = max(_count(con, _of_touched_units(spec, plan)), _count(con, _UNITS))
-        whole = _count(con, f"base.{_quoted(spec.full_name)}")
+        source = f"base.{_quoted(spec.full_name)}"
+        con.execute(f"create table {_BEFORE} as from {_in_units(con, source, plan.unit)}")
+        touched, whole = max(_count(con, _BEFORE), _count(con, _UNITS)), _count(con, source)
         if touched > MOST_SHARE * whole:
             return Increment(f"{touched:,} rows or units are touched, of {whole:,} rows")
         restricted = _restrict(con, plan, select)
@@ -121,7 +131,7 @@ def _why_not(con: duckdb.DuckDBPyConnection, spec: TableSpec, plan: Incremental 
     for name in plan.inputs:
         if has_changes(con, name):
             continue
-        if name.startswith("staging."):
+        if has_keys_only(name):
             return f"which rows of {name} have changed is not known"
         if not has_base_table(con, name):
             return f"{name} is not in the version it builds upon"
@@ -140,24 +150,52 @@ def _find_units(con: duckdb.DuckDBPyConnection, spec: TableSpec, plan: Increment
             is_own = trail.table == spec.full_name
             unit = plan.unit if is_own else plan.inputs[trail.table].unit
             source = f"base.{_quoted(trail.table)}" if is_own else _quoted(trail.table)
-            joined = " and ".join(
-                f"t.{quote_column(own)} = c.{quote_column(other)}"
-                for own, other in trail.by.items()
-            )
-            found.append(
-                f"select {_parts(unit)} from (select t.* from {source} as t "  # noqa: S608 - quoted
-                f"semi join {changed} as c on {joined})"
-            )
+            rows = _led_to(con, source, _leading(changed, trail), trail)
+            found.append(f"select {_parts(unit)} from {rows}")  # noqa: S608 - quoted
     con.execute(f"create table {_UNITS} as {' union '.join(found)}")
 
 
 def _changed_rows(con: duckdb.DuckDBPyConnection, name: str, entry: IncrementalInput) -> str:
     """Return a SELECT of the rows of an input that are new, gone or different."""
-    if has_changes(con, name):
+    if has_keys_only(name):
         return f"select * from {changes_of(name)}"  # noqa: S608 - quoted
-    columns = ", ".join(map(quote_column, entry.columns or describe(con, name)))
-    now, before = (f"select {columns} from {place}{_quoted(name)}" for place in ("", "base."))  # noqa: S608 - quoted
-    return f"(({now}) except ({before})) union all (({before}) except ({now}))"
+    return project_rows(note_difference(con, name), entry.columns, entry.where)
+
+
+def _leading(changed: str, trail: Trail) -> str:
+    """Return the changed rows that a trail begins at: all, or those of which no row is left."""
+    if not trail.gone:
+        return changed
+    same = " and ".join(
+        f"n.{quote_column(name)} is not distinct from c.{quote_column(name)}" for name in trail.gone
+    )
+    return (
+        f"(select c.* from {changed} as c anti join (select * from {changed} where {IS_NOW}) as n "  # noqa: S608 - quoted
+        f"on {same} where not c.{IS_NOW})"
+    )
+
+
+def _led_to(con: duckdb.DuckDBPyConnection, source: str, changed: str, trail: Trail) -> str:
+    """Return a FROM term of the rows of a table that changed rows lead to."""
+    pairs = {quote_column(own): quote_column(other) for own, other in trail.by.items()}
+    joined = " and ".join(f"t.{own} = c.{other}" for own, other in pairs.items())
+    own, other = _telling(con, changed, pairs)
+    rows = f"(select t.* from {source} as t semi join {changed} as c on t.{own} = c.{other})"  # noqa: S608 - quoted
+    if len(pairs) == 1:
+        return rows
+    return f"(select t.* from {rows} as t semi join {changed} as c on {joined})"  # noqa: S608 - quoted
+
+
+def _telling(con: duckdb.DuckDBPyConnection, small: str, pairs: dict[str, str]) -> tuple[str, str]:
+    """Return the pair of columns that leaves the fewest rows.
+
+    DuckDB hands a join by one column down to the files, so that what cannot match is not read.
+    """
+    if len(pairs) == 1:
+        return next(iter(pairs.items()))
+    counts = ", ".join(f"count(distinct {other})" for other in pairs.values())
+    row = con.execute(f"select {counts} from {small}").fetchall()[0]  # noqa: S608 - quoted
+    return max(zip(row, pairs.items(), strict=True), key=lambda counted: int(counted[0]))[1]
 
 
 def _parts(unit: Unit) -> str:
@@ -168,18 +206,39 @@ def _part(name: str) -> str:
     return quote_column(f"unit of {name}")
 
 
-def _in_units(source: str, unit: Unit, *, columns: str = "*") -> str:
+def _in_units(con: duckdb.DuckDBPyConnection, source: str, unit: Unit) -> str:
     """Return a FROM term of the rows of a table that are in touched units."""
-    same = " and ".join(f"t.{_part(name)} is not distinct from u.{_part(name)}" for name in unit)
     parts = ", ".join(map(_part, unit))
+    narrowed = _narrow(con, f"(select *, {_parts(unit)} from {source})", unit)  # noqa: S608 - quoted
     return (
-        f"(select t.* exclude ({parts}) from (select {columns}, {_parts(unit)} from {source}) as t "  # noqa: S608 - quoted
-        f"semi join {_UNITS} as u on {same})"
+        f"(select t.* exclude ({parts}) from {narrowed} as t "  # noqa: S608 - quoted
+        f"semi join {_UNITS} as u on {_same_unit(unit)})"
     )
 
 
-def _of_touched_units(spec: TableSpec, plan: Incremental) -> str:
-    return _in_units(f"base.{_quoted(spec.full_name)}", plan.unit)
+def _narrow(con: duckdb.DuckDBPyConnection, rows: str, unit: Unit) -> str:
+    """Return rows without most of those that are in no touched unit, read by one column."""
+    read_by = {
+        _part(name): match.groupdict()
+        for name, sql in unit.items()
+        if (match := _READ_BY.fullmatch(sql))
+        and not fetch_value(con, f"select count(*) from {_UNITS} where {_part(name)} is null")  # noqa: S608 - quoted
+    }
+    if not read_by:
+        return rows
+    part, _ = _telling(con, _UNITS, {part: part for part in read_by})
+    first, second = read_by[part]["first"] or read_by[part]["only"], read_by[part]["second"]
+    found = f"select t.* from {rows} as t semi join {_UNITS} as u on t.{first} = u.{part}"  # noqa: S608 - quoted
+    if second:
+        found += (
+            f" union all select t.* from (select * from {rows} where {first} is null) as t "  # noqa: S608 - quoted
+            f"semi join {_UNITS} as u on t.{second} = u.{part}"
+        )
+    return f"({found})"
+
+
+def _same_unit(unit: Unit) -> str:
+    return " and ".join(f"t.{_part(name)} is not distinct from u.{_part(name)}" for name in unit)
 
 
 def _restrict(con: duckdb.DuckDBPyConnection, plan: Incremental, select: str) -> str:
@@ -189,11 +248,17 @@ def _restrict(con: duckdb.DuckDBPyConnection, plan: Incremental, select: str) ->
             continue
         schema = quote_column(name.split(".")[0])
         con.execute(f"create schema if not exists touched.{schema}")
-        con.execute(
-            f"create table touched.{_quoted(name)} as from {_in_units(_quoted(name), entry.unit)}"
-        )
+        rows = _in_units(con, _read(name, entry), entry.unit)
+        con.execute(f"create table touched.{_quoted(name)} as from {rows}")
         select = re.sub(rf"(?<![\w.]){re.escape(name)}(?![\w.])", f"touched.{name}", select)
     return select
+
+
+def _read(name: str, entry: IncrementalInput) -> str:
+    """Return a FROM term of what a model reads of an input."""
+    listed = ", ".join(map(quote_column, entry.columns)) or "*"
+    condition = f" where {entry.where}" if entry.where else ""
+    return f"(select {listed} from {_quoted(name)}{condition})"  # noqa: S608 - declared
 
 
 def _replace_units(
@@ -203,17 +268,13 @@ def _replace_units(
     key = ", ".join(quote_column(column) for column in spec.header.key)
     order = ", ".join(map(quote_column, spec.header.stored_by))
     rows = f"select * from ({restricted}\n) order by {order}"  # noqa: S608 - a model's own SQL
-    con.execute(f"create table touched.main.made as {rows}")
-    gone = _in_units(table, plan.unit, columns="rowid as row_no")
+    con.execute(f"create table {_MADE} as {rows}")
+    gone = _in_units(con, f"(select *, rowid as row_no from {table})", plan.unit)  # noqa: S608 - quoted
     con.execute(f"delete from {table} where rowid in (select row_no from {gone})")  # noqa: S608 - quoted
-    con.execute(f"insert into {table} by name from touched.main.made")
+    con.execute(f"insert into {table} by name from {_MADE}")
     _hold_new_keys(con, spec, key)
-    before, now = f"from {_of_touched_units(spec, plan)}", "from touched.main.made"
-    con.execute(
-        f"create or replace table {changes_of(name)} as "
-        f"(({now}) except ({before})) union all (({before}) except ({now}))"
-    )
-    return Increment(rows=_count(con, table), made=_count(con, "touched.main.made"))
+    write_difference(con, name, now=f"from {_MADE}", before=f"from {_BEFORE}")
+    return Increment(rows=_count(con, table), made=_count(con, _MADE))
 
 
 def _hold_new_keys(con: duckdb.DuckDBPyConnection, spec: TableSpec, key: str) -> None:
@@ -221,7 +282,7 @@ def _hold_new_keys(con: duckdb.DuckDBPyConnection, spec: TableSpec, key: str) ->
     twice = fetch_value(
         con,
         f"select count(*) from (select 1 from {_quoted(spec.full_name)} as t "  # noqa: S608 - quoted
-        f"semi join touched.main.made using ({key}) group by {key} having count(*) > 1)",
+        f"semi join {_MADE} using ({key}) group by {key} having count(*) > 1)",
     )
     if twice:
         raise WarehouseError(

@@ -17,6 +17,11 @@ columns:
   match_weight: log2 likelihood ratio of that link; null if it was not weighed
   linked_on: Business date of the night since which the record belongs to this person
   model_fitted_on: Business date of the fit of the model that scored the link
+incremental:  # a person
+  unit: {customer: customer_id}
+  inputs:
+    core.bridge_identity:
+      unit: {customer: customer_id}
 */
 with bridge_identity as (
     select * from core.bridge_identity

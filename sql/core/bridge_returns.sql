@@ -23,6 +23,12 @@ checks:
     column: linked_by
     values: [order_line, receipt_line, receipt_only, missing_sale, unlinked]
   - {expect: between, column: days_between, min: 0, severity: warn}
+incremental:  # a receipt or order, and what is given back of it
+  unit: {sale: "coalesce(original_sale_id, return_line_key)"}
+  inputs:
+    core.fct_sales:
+      unit:
+        sale: "case when is_return then coalesce(original_sale_id, sale_line_key) else sale_id end"
 */
 with fct_sales as (
     select * from core.fct_sales

@@ -31,24 +31,24 @@ checks:
   - {expect: between, column: retail_period, min: 1, max: 12}
   - {expect: between, column: retail_quarter, min: 1, max: 4}
 */
-with sale_lines as (
-    select * from staging.sale_lines
+with fct_sales as (
+    select * from core.fct_sales
 ),
 
-orders as (
-    select * from staging.orders
+fct_orders as (
+    select * from core.fct_orders
 ),
 
-web_events as (
-    select * from staging.web_events
+fct_web_events as (
+    select * from core.fct_web_events
 ),
 
 first_days as (
-    select min(sold_on) as first_on from sale_lines
+    select min(sold_on) as first_on from fct_sales
     union all
-    select min(ordered_on) as first_on from orders
+    select min(ordered_on) as first_on from fct_orders
     union all
-    select min(occurred_on) as first_on from web_events
+    select min(occurred_on) as first_on from fct_web_events
 ),
 
 -- A till with a broken clock must not make a calendar of a hundred years.

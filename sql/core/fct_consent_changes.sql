@@ -24,6 +24,11 @@ checks:
   - expect: "true"
     name: a_change_changes_something
     where: status is distinct from previous_status
+incremental:  # a person
+  unit: {customer: customer_id}
+  inputs:
+    core.fct_consents:
+      unit: {customer: customer_id}
 */
 with fct_consents as (
     select * from core.fct_consents

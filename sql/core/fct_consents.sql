@@ -28,6 +28,18 @@ checks:
   - {expect: not_null, column: recorded_on}
   - {expect: in_set, column: status, values: [granted, withdrawn, objected]}
   - {expect: in_set, column: channel, values: [email, sms, push, post], severity: warn}
+incremental:  # a statement
+  unit: {source: source, statement: statement_id}
+  inputs:
+    staging.consents:
+      unit: {source: source, statement: statement_id}
+    core.bridge_identity:
+      columns: [source, record_key, customer_id, linked_on]
+      found_in:
+        - {table: staging.consents, by: {person_source: source, person_record_key: record_key}}
+    identity.changes:
+      found_in:
+        - {table: staging.consents, by: {person_source: source, person_record_key: record_key}}
 */
 with consents as (
     select * from staging.consents

@@ -31,7 +31,9 @@ incremental:
       found_in:
         - table: staging.email_events
           by: {person_source: source, person_record_key: record_key}
-        - {table: core.fct_email_events, by: {customer_id: customer_id}}
+        - table: core.fct_email_events
+          by: {customer_id: customer_id}
+          gone: [source, record_key]
 */
 with email_events as (
     select * from staging.email_events

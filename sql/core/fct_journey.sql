@@ -34,10 +34,23 @@ incremental:  # a person
   unit: {customer: customer_id}
   inputs:
     core.fct_sales:
+      where: customer_id is not null and line_kind = 'product'
       unit: {customer: customer_id}
     core.fct_web_events:
+      columns:
+        - source
+        - event_id
+        - occurred_at
+        - occurred_on
+        - event_type
+        - customer_id
+        - identified_by
+        - identity_prob
+        - sku
+      where: customer_id is not null and event_type in ('product_view', 'add_to_cart', 'search')
       unit: {customer: customer_id}
     core.fct_email_events:
+      where: customer_id is not null and not is_machine and event_type in ('open', 'click')
       unit: {customer: customer_id}
     core.fct_social_events:
       unit: {customer: customer_id}

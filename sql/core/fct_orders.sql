@@ -27,6 +27,23 @@ columns:
 checks:
   - {expect: not_null, column: ordered_on}
   - {expect: not_null, column: status, severity: warn}
+incremental:  # an order number
+  unit: {order: order_id}
+  inputs:
+    staging.orders:
+      unit: {order: order_id}
+    staging.order_lines:
+      unit: {order: order_id}
+    core.fct_sales:
+      where: sale_line_key like '%:return'
+      unit: {order: sale_id}
+    core.bridge_identity:
+      columns: [source, record_key, customer_id]
+      found_in:
+        - {table: staging.orders, by: {person_source: source, person_record_key: record_key}}
+        - table: core.fct_orders
+          by: {customer_id: customer_id}
+          gone: [source, record_key]
 */
 with orders as (
     select * from staging.orders

@@ -59,7 +59,9 @@ incremental:  # a receipt or order, and what is given back of it
         - table: staging.sale_lines
           by: {person_source: source, person_record_key: record_key}
         - {table: staging.orders, by: {person_source: source, person_record_key: record_key}}
-        - {table: core.fct_sales, by: {customer_id: customer_id}}
+        - table: core.fct_sales
+          by: {customer_id: customer_id}
+          gone: [source, record_key]
 */
 with sale_lines as (
     select * from staging.sale_lines

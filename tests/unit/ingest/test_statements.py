@@ -9,8 +9,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from cdp_pipeline.ingest.statements import keep_ledger
+from cdp_pipeline.ingest.statements import STATEMENTS, keep_ledger, note_statements
 from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.basis import changes_of, decide
 from tests.unit.ingest.conftest import NIGHT, REPOSITORY, Store
 
 MEMBERS: dict[str, Any] = {
@@ -111,3 +112,26 @@ def test_the_night_that_knew_first_is_kept(con: duckdb.DuckDBPyConnection) -> No
         assert keep_ledger(con, night=night) == 2
         found = con.execute("select statement_id, recorded_on from staging.consents").fetchall()
         assert dict(found) == known
+
+
+def test_statements_that_are_new_gone_or_different_are_noted() -> None:
+    before, now = (
+        ", ".join(f"('members', '{key}', '{status}')" for key, status in said)
+        for said in (
+            [("same", "granted"), ("gone", "granted"), ("linked", "granted")],
+            [("same", "granted"), ("new", "granted"), ("linked", "withdrawn")],
+        )
+    )
+    with duckdb.connect() as con:
+        con.execute("attach ':memory:' as staging; attach ':memory:' as base")
+        decide(con, "")
+        note_statements(con)  # nothing published to compare with
+        for place, rows in ((STATEMENTS, now), (f"base.{STATEMENTS}", before)):
+            con.execute(f"create schema {place.rpartition('.')[0]}")
+            con.execute(
+                f"create table {place} as select * from (values {rows}) "
+                "as said(statement_source, statement_id, status)"
+            )
+        note_statements(con)
+        found = con.execute(f"from {changes_of('staging.consents')} order by all").fetchall()
+    assert found == [("members", key) for key in ("gone", "linked", "new")]

@@ -15,21 +15,25 @@ from cdp_pipeline.core.errors import WarehouseError
 from cdp_pipeline.core.settings import load_settings
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
-from cdp_pipeline.storage.basis import changes_of, decide
+from cdp_pipeline.storage.basis import changes_of, decide, has_changes
 from cdp_pipeline.warehouse import increment
 from cdp_pipeline.warehouse.build import bring_up_to_date, build_model, plan_layer
+from cdp_pipeline.warehouse.differences import forget_differences, note_difference
 from cdp_pipeline.warehouse.increment import apply_changes, check_declaration
 from cdp_pipeline.warehouse.rehearsal import REHEARSAL_DATE, open_rehearsal
 from cdp_pipeline.warehouse.rendering import RenderValues
 from tests.integration.store import ROOT
 
-ORDER = ("core.fct_sales", "core.fct_email_events", "core.fct_web_identifications",
-         "core.bridge_cookie", "core.fct_web_events", "core.fct_journey")  # fmt: skip
-INPUTS = ("core.bridge_identity", "identity.golden_records", "core.fct_triggers",
-          "core.fct_social_events", "core.fct_service_contacts")  # fmt: skip
+ORDER = ("core.bridge_identity_masked", "core.fct_consents", "core.fct_consent_changes",
+         "core.fct_sales", "core.fct_email_events", "core.fct_web_identifications",
+         "core.bridge_cookie", "core.bridge_returns", "core.fct_orders", "core.fct_web_events",
+         "core.fct_journey")  # fmt: skip
+INPUTS = ("core.bridge_identity", "identity.golden_records", "identity.changes",
+          "core.fct_triggers", "core.fct_social_events", "core.fct_service_contacts")  # fmt: skip
 KEYS = {"sale_lines": ("source", "sale_id", "line_no"), "orders": ("source", "order_id"),
         "order_lines": ("source", "order_id", "line_no"), "web_events": ("source", "event_id"),
-        "email_events": ("source", "event_id")}  # fmt: skip
+        "email_events": ("source", "event_id"),
+        "consents": ("source", "statement_id")}  # fmt: skip
 
 people = st.sampled_from(["R1", "R2", "R3", None])
 sales = st.sampled_from(["S1", "S2", "S3"])
@@ -73,6 +77,11 @@ ROWS = {
         person_source="people", person_record_key=people,
         event_type=st.sampled_from(["open", "click", "sent"]), is_machine=st.booleans(),
     ),
+    "consents": row(
+        source="people", statement_id=st.sampled_from(["T1", "T2", "T3", "T4"]),
+        person_source="people", person_record_key=people, purpose="marketing", channel="email",
+        status=st.sampled_from(["granted", "withdrawn"]), captured_at=moments,
+    ),
 }  # fmt: skip
 
 
@@ -84,6 +93,7 @@ class Night:
     gone: list[str]
     people: dict[str, str]
     homes: dict[str, str]
+    merged: tuple[str, ...] = ()
 
 
 nights = st.builds(
@@ -96,6 +106,7 @@ nights = st.builds(
     gone=st.lists(st.sampled_from(sorted(ROWS)), max_size=1),
     people=st.dictionaries(st.sampled_from(["R1", "R2", "R3"]), st.sampled_from(["C1", "C2"])),
     homes=st.dictionaries(st.sampled_from(["C1", "C2"]), st.sampled_from(["H1", "H2"])),
+    merged=st.lists(people.filter(bool), max_size=1).map(tuple),
 )
 
 
@@ -114,7 +125,7 @@ class Warehouse:
     def begin(self) -> None:
         for entity in KEYS:
             self.con.execute(f"delete from staging.{entity}")
-        for table in ("core.bridge_identity", "identity.golden_records"):
+        for table in ("core.bridge_identity", "identity.golden_records", "identity.changes"):
             self.con.execute(f"delete from {table}")
         for name in ORDER:
             build_model(self.con, *self.models[name])
@@ -151,6 +162,11 @@ class Warehouse:
         self.con.execute("delete from identity.golden_records")
         for customer, home in night.homes.items():
             self.insert("identity.golden_records", {"customer_id": customer, "household_id": home})
+        for record in night.merged:
+            self.insert("identity.changes", {
+                "change": "merged", "source": "people", "record_key": record,
+                "previous_customer_id": "C9", "changed_on": "2026-01-04",
+            })  # fmt: skip
 
     def insert(self, table: str, values: dict[str, Any]) -> None:
         marks = ", ".join("?" * len(values))
@@ -282,3 +298,23 @@ def test_a_declaration_that_does_not_fit_is_refused(
     with pytest.raises(WarehouseError, match=complaint):
         check_declaration(wrong, reads)
     check_declaration(spec, reads)
+
+
+def test_what_an_earlier_try_found_by_comparing_is_forgotten(warehouse: Warehouse) -> None:
+    warehouse.begin()
+    warehouse.deliver(Night([], [], {"R1": "C1"}, {}))
+    for table in ("core.bridge_identity", "core.fct_sales"):
+        note_difference(warehouse.con, table)
+    forget_differences(warehouse.con, kept={"core.fct_sales"})
+    kept = [has_changes(warehouse.con, t) for t in ("core.bridge_identity", "core.fct_sales")]
+    assert (kept, has_changes(warehouse.con, "staging.orders")) == ([False, True], True)
+
+
+def test_of_an_entity_only_the_keys_of_changed_rows_are_known(warehouse: Warehouse) -> None:
+    spec, _ = warehouse.models["core.fct_email_events"]
+    plan = spec.header.incremental
+    assert plan is not None
+    entry = plan.inputs["staging.email_events"].model_copy(update={"where": "sku is null"})
+    inputs = {**plan.inputs, "staging.email_events": entry}
+    found = plan.model_copy(update={"inputs": inputs}).mistakes(spec.full_name, frozenset(inputs))
+    assert found == ["only keys of changed rows of staging.email_events are known, nothing else"]
