@@ -1,13 +1,16 @@
 r"""CSV in which a backslash takes a quote's or a separator's meaning away, as plain CSV.
 
 ``"5\" pipe"`` becomes ``"5"" pipe"`` and ``a\,b`` becomes ``"a,b"``, line for line, so that all
-that comes after it knows one way of quoting. Records whose quotes do not close stay as they are.
+that comes after it knows one way of quoting. Before a letter or digit it is a character as any:
+``C:\temp`` is a path and ``\N`` what databases write for no value. Records whose quotes do not
+close stay as they are.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +30,7 @@ def write_unescaped(path: Path, written: Delivery, *, target: Path) -> None:
     """
     csv.field_size_limit(_MAXIMUM_FIELD)
     with path.open("rb") as source, target.open("wb") as copy:
-        lines = _Lines(iter(source))
+        lines = _Lines(iter(source), written.escape)
         records = csv.reader(
             lines,
             delimiter=written.delimiter,
@@ -54,8 +57,9 @@ def write_unescaped(path: Path, written: Delivery, *, target: Path) -> None:
 class _Lines:
     """Lines as texts; keeps what was read since it was last asked."""
 
-    def __init__(self, source: Iterator[bytes]) -> None:
+    def __init__(self, source: Iterator[bytes], escape: str) -> None:
         self.source = source
+        self.plain = re.compile(rf"({re.escape(escape)})(.)", re.DOTALL)
         self.read: list[bytes] = []
 
     def __iter__(self) -> Iterator[str]:
@@ -64,12 +68,18 @@ class _Lines:
     def __next__(self) -> str:
         line = next(self.source)
         self.read.append(line)
-        return line.decode("utf-8", "surrogateescape")
+        return self.plain.sub(_kept, line.decode("utf-8", "surrogateescape"))
 
     def take(self) -> bytes:
         """Return the lines that were read since the last call."""
         found, self.read = b"".join(self.read), []
         return found
+
+
+def _kept(found: re.Match[str]) -> str:
+    """Return an escape and what follows it so that only of marks the escape is taken away."""
+    escape, following = found.groups()
+    return f"{escape * 2}{following}" if following.isalnum() else found[0]
 
 
 def _plain(fields: list[str], written: Delivery) -> str:

@@ -10,6 +10,7 @@ import csv
 import difflib
 import fnmatch
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from cdp_pipeline.ingest.plaintext import UTF8_MARK
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.project.contracts import EACH, Column, SourceContract
 from cdp_pipeline.project.layout import Delivery
+
+_UNSEEN = re.compile("[\u200b\u2060\ufeff]")
 
 TWIN = "#"
 """Stands between a header that occurs several times and the number of the column that is meant."""
@@ -356,5 +359,12 @@ def refuse_missing(
 
 
 def plain_name(name: str) -> str:
-    """Return a column name for comparison: trimmed, single blanks, lower case."""
-    return " ".join(name.split()).casefold()
+    r"""Return a column name for comparison: trimmed, single blanks, lower case, accents composed.
+
+    Marks that nobody sees are no part of it: whoever writes a contract cannot type them.
+
+    >>> plain_name("\ufeff Pre\u0301nom\u200b ") == plain_name("Prénom")
+    True
+    """
+    shown = unicodedata.normalize("NFC", _UNSEEN.sub("", name))
+    return " ".join(shown.split()).casefold()

@@ -20,6 +20,7 @@ from typing import TextIO
 
 from cdp_pipeline.ingest.inflation import CHUNK, MAXIMUM_RATIO
 from cdp_pipeline.ingest.markup import MAXIMUM_TEXT, Start, read_markup
+from cdp_pipeline.ingest.plaintext import UTF8_MARK
 from cdp_pipeline.ingest.refusal import RefusedError
 
 MAXIMUM_SHARED_BYTES = 1 << 28
@@ -30,6 +31,7 @@ _DATE_FORMATS = frozenset({*range(14, 23), *range(27, 37), 45, 46, 47, *range(50
 _NOT_DATE = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 _ZEROS = re.compile(r"00+(-0+)*")
 _LANGUAGE_OR_ESCAPE = re.compile(r"\[\$-[^\]]*\]|[\\\"]")
+_HEAD = 512
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a day has no zone
 _EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001 - same
 _LARGEST_SERIAL = 2_958_466
@@ -71,10 +73,19 @@ def write_sheet(path: Path, target: Path, *, sheet: str, skipped: int) -> array[
             read_markup(_chunks(archive, part), start=rows.start, end=rows.end, text=rows.text)
             return rows.numbers
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
-        raise RefusedError(
-            f"it is no readable Excel workbook ({error})",
-            hint="Have it saved as .xlsx without a password, or exported as CSV.",
-        ) from error
+        raise _no_workbook(path, error) from error
+
+
+def _no_workbook(path: Path, error: Exception) -> RefusedError:
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD).lstrip(UTF8_MARK).lstrip().lower()
+    if head.startswith((b"<html", b"<!doctype", b"<table", b"<meta")):
+        what = "it is an HTML page that is called a workbook, as web programs write them"
+        return RefusedError(what, hint="Have it exported as CSV or saved as .xlsx.")
+    return RefusedError(
+        f"it is no readable Excel workbook ({error})",
+        hint="Have it saved as .xlsx without a password, or exported as CSV.",
+    )
 
 
 def _chunks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:

@@ -43,6 +43,8 @@ Read in the wrong one, a text turns into rare signs.
 _COMMON_ROWS = (0xA1, 0xA5)
 _SURE, _TIE = 0.9, 0.02
 _MANY_ZEROS = 0.2
+_FILLING = 8
+_FEWEST_BYTES = 8
 _FEW_LINES = 4
 _MOST_RUNS = 0.7
 _MOSTLY_PLAIN = 0.6
@@ -73,9 +75,11 @@ def find_charset(head: bytes) -> Charset:
     for mark, name in _MARKS:
         if head.startswith(mark):
             return Charset(name)
-    if _is_ebcdic(head[:4096]):
+    whole = head.rstrip(b"\0")  # what a crash fills up is not the other half of letters
+    start = (head if len(head) - len(whole) < _FILLING else whole)[:4096]
+    if _is_ebcdic(start):
         return Charset("cp037", "EBCDIC of a mainframe; look at letters with accents")
-    wide = _widest(head[:4096]) or _wide(head[:4096])
+    wide = _widest(start) or _wide(start)
     if wide:
         return Charset(wide, "no byte order mark; told by its zero bytes")
     if _is_utf8(head):
@@ -106,6 +110,8 @@ def _is_ebcdic(head: bytes) -> bool:
 
 def _widest(head: bytes) -> str:
     """Return UTF-32 in either order if three bytes of four are mostly zero."""
+    if len(head) < _FEWEST_BYTES:
+        return ""
     zeros = [head[at::4].count(0) * 4 >= (len(head) - 3) * _SURE for at in range(4)]
     if sum(zeros) < 3 or zeros[1:3] != [True, True]:  # noqa: PLR2004 - three of four
         return ""

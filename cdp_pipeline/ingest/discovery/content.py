@@ -93,7 +93,7 @@ def _member_names(path: Path) -> list[str]:
         filled = [name for name in names if archive.getinfo(name).file_size]
     if not filled:
         raise ConfigError("the archive holds no file", where=str(path), hint="Look at another one.")
-    return filled
+    return [name for name in filled if not is_beside_the_data(Path(name).name)] or filled
 
 
 def _member(path: Path, name: str, scratch: Path) -> Content:
