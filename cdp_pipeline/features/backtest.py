@@ -361,8 +361,9 @@ def _with_intervals(
         ):
             total, variance = float(said.sum()), variances[name]
             is_sound = total > 0 and math.isfinite(variance)
-            intervals[name] = total_interval(total, variance, drift, errors) if is_sound else None
+            intervals[name] = None
             if is_sound:
+                intervals[name] = total_interval(total, variance, drift, errors, name)
                 error = math.log((actual + 0.5) / (total + 0.5))
                 errors.insert(0, PastForecast(error, variance))
         finished.insert(0, _finish(fold, day.cases, rival, intervals))

@@ -3,8 +3,9 @@
 Three things set an outcome apart from its forecast. Customers buy at random, and parameters are
 estimates: both follow from the model. And the times change, which no model of customers knows: how
 much is measured on what happened before, in the weeks that were fitted and in the days that earlier
-forecasts looked ahead to. A store whose year swings and whose season cannot be told yet therefore
-gets a wide interval, a steady one a narrow interval.
+forecasts looked ahead to. What no day has shown yet cannot be measured: for days of the year that
+the store has not lived through the interval is wider by what seasons usually do, and higher where
+they are its first days before Christmas.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from cdp_pipeline.features.seasons import DailyVisits, SeasonClock, expected_rep
 
 LEVEL = 0.9
 
-UNKNOWN_SEASON_SD = 0.16
+UNKNOWN_SEASON_SD = {"visits": 0.06, "amount": 0.14}
 """Relative spread allowed for a season that cannot be told: of the horizon's days no year ago is
-known, or only one, from which the season was learnt."""
+known, or only one, from which the season was learnt. Baskets have a season, too."""
+
+FIRST_CHRISTMAS_SD = 0.45
+"""The same, upwards only, for a first November and December; less by the root of their share."""
 
 LEARNT_SEASON_SD = 0.05
 """Relative spread allowed for a season that was learnt from two years or more."""
@@ -34,6 +38,8 @@ _FEWEST_DEGREES = 3.0
 _OUTSIDE = 2.0
 _OUTSIDE_UNSEEN = 4.0
 _YEAR_DAYS = 365
+_MONTHS = 12
+_NOVEMBER = 10  # months are counted from 0
 _LEAST_EXPECTED = 5.0
 _LARGEST_LOG = 3.0
 _LARGEST_REACH = 30.0
@@ -46,13 +52,15 @@ class Drift:
     Attributes:
         variance: Of the logarithm of seen over expected visits, beyond chance.
         windows: Independent windows behind it.
-        is_season_seen: Whether the times of a whole year have been seen before.
+        unseen_share: Share of the horizon whose days of the year have not been seen before.
+        christmas_share: Share of it that is the store's first November and December.
         is_seasonal: Whether a season is part of the forecast.
     """
 
     variance: float
     windows: float
-    is_season_seen: bool = False
+    unseen_share: float = 0.0
+    christmas_share: float = 0.0
     is_seasonal: bool = False
 
 
@@ -133,21 +141,65 @@ def measure_drift(
     said = said_total[edges + length] - said_total[edges]
     is_sound = said >= _LEAST_EXPECTED
     seen, said = seen[is_sound], said[is_sound]
-    years = 2 if clock.is_seasonal else 1
-    is_season_seen = visits.days >= years * _YEAR_DAYS + (0 if clock.is_seasonal else horizon_days)
+    unseen = _unseen_shares(visits, horizon_days, is_seasonal=clock.is_seasonal)
     if not len(seen):
-        return Drift(0.0, 0.0, is_season_seen, clock.is_seasonal)
+        return Drift(0.0, 0.0, *unseen, clock.is_seasonal)
     log = np.log((seen + 0.5) / (said + 0.5))
     chance, windows = float((1.0 / (said + 0.5)).mean()), visits.days / length
     # What chance alone might well have done is no drift.
     strayed = float((log**2).mean()) - chance * (1.0 + math.sqrt(2.0 / windows))
-    scale = _OUTSIDE if is_season_seen else _OUTSIDE_UNSEEN
-    variance = scale * max(0.0, strayed)
-    return Drift(variance, windows, is_season_seen, clock.is_seasonal)
+    scale = _OUTSIDE_UNSEEN if unseen[0] > 0 else _OUTSIDE
+    return Drift(scale * max(0.0, strayed), windows, *unseen, clock.is_seasonal)
+
+
+def _unseen_shares(
+    visits: DailyVisits, horizon_days: int, *, is_seasonal: bool
+) -> tuple[float, float]:
+    """Return the shares of the horizon that the store has not lived through, and of its Christmas.
+
+    The first days of a history show no season: hardly anybody could come again.
+    """
+    lacking = _YEAR_DAYS + horizon_days - visits.days
+    if is_seasonal:  # its season was told from two years, or is no more than a guess
+        lacking = horizon_days if visits.days < 2 * _YEAR_DAYS else 0
+    ahead = np.arange(1, horizon_days + 1)
+    days = np.datetime64(visits.as_of, "D") + ahead
+    is_christmas = days.astype("datetime64[M]").astype(np.int64) % _MONTHS >= _NOVEMBER
+    is_first = ahead <= _YEAR_DAYS - visits.days
+    share = min(1.0, max(0.0, lacking / horizon_days))
+    return share, float((is_christmas & is_first).mean())
+
+
+def changing_times(
+    drift: Drift, past: Sequence[PastForecast], quantity: str
+) -> tuple[float, float]:
+    """Return the variance of a total's logarithm by what times have done, and by what they may do.
+
+    Args:
+        drift: How far the fitted windows strayed.
+        past: Earlier forecasts of as many days whose outcome was known.
+        quantity: ``visits`` or ``amount``.
+    """
+    excess = [min(one.error**2, _LARGEST_LOG**2) - one.variance for one in past]
+    # What is believed before anything is seen counts as one window.
+    before = LEARNT_SEASON_SD**2 if drift.is_seasonal else 0.0
+    windows = 1.0 + drift.windows + len(excess)
+    strayed = max(0.0, (before + drift.windows * drift.variance + sum(excess)) / windows)
+    return max(strayed, before / 2), UNKNOWN_SEASON_SD[quantity] ** 2 * drift.unseen_share
+
+
+def times_variance(drift: Drift, past: Sequence[PastForecast], quantity: str) -> float:
+    """Return the variance of everybody's forecasts alike that changing times add to chance."""
+    christmas = FIRST_CHRISTMAS_SD**2 * drift.christmas_share
+    return sum(changing_times(drift, past, quantity)) + christmas
 
 
 def total_interval(
-    forecast: float, model_variance: float, drift: Drift, past: Sequence[PastForecast]
+    forecast: float,
+    model_variance: float,
+    drift: Drift,
+    past: Sequence[PastForecast],
+    quantity: str = "visits",
 ) -> Interval:
     """Return the interval of a forecast total.
 
@@ -156,23 +208,22 @@ def total_interval(
         model_variance: Variance of its logarithm by chance and estimation.
         drift: How far the fitted windows strayed.
         past: Earlier forecasts of as many days whose outcome was known.
+        quantity: ``visits`` or ``amount``.
     """
-    excess = [min(one.error**2, _LARGEST_LOG**2) - one.variance for one in past]
-    # What is believed before anything is seen counts as one window.
-    before = LEARNT_SEASON_SD**2 if drift.is_seasonal else 0.0
-    if not drift.is_season_seen:
-        before = UNKNOWN_SEASON_SD**2
-    windows = 1.0 + drift.windows + len(excess)
-    strayed = max(0.0, (before + drift.windows * drift.variance + sum(excess)) / windows)
-    strayed = max(strayed, before / 2)
+    strayed, unseen = changing_times(drift, past, quantity)
     normal = float(norm.ppf(0.5 + LEVEL / 2))
-    wide = float(t.ppf(0.5 + LEVEL / 2, max(windows - 1.0, _FEWEST_DEGREES)))
-    reach = min(math.sqrt(normal**2 * model_variance + wide**2 * strayed), _LARGEST_REACH)
+    degrees = max(drift.windows + len(past), _FEWEST_DEGREES)
+    wide = float(t.ppf(0.5 + LEVEL / 2, degrees))
+    known = normal**2 * (model_variance + unseen) + wide**2 * strayed
+    christmas = normal**2 * FIRST_CHRISTMAS_SD**2 * drift.christmas_share
+    reach, rise = (
+        min(math.sqrt(squared), _LARGEST_REACH) for squared in (known, known + christmas)
+    )
     return Interval(
         low=forecast * math.exp(-reach),
-        high=forecast * math.exp(reach),
+        high=forecast * math.exp(rise),
         model_sd=math.sqrt(model_variance),
-        drift_sd=math.sqrt(strayed),
+        drift_sd=math.sqrt(strayed + unseen),
     )
 
 

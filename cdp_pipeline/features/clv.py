@@ -64,7 +64,12 @@ from cdp_pipeline.features.registry import (
 from cdp_pipeline.features.rivals import SEASONAL
 from cdp_pipeline.features.scoring import score_customers
 from cdp_pipeline.features.seasons import SeasonClock
-from cdp_pipeline.features.totals import Total, forecast_totals, nightly_questions
+from cdp_pipeline.features.totals import (
+    Total,
+    forecast_totals,
+    measure_times,
+    nightly_questions,
+)
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, open_build
@@ -182,9 +187,20 @@ def forecast(con: duckdb.DuckDBPyConnection, settings: ClvSettings, *, as_of: da
             is_tested = kept is None or not can_carry(con, TESTED)
             if is_tested or kept is None:
                 kept = backtest(con, as_of=as_of, plan=make_plan(settings))
-            score_customers(con, fit, settings)
+            _score(con, fit, kept, settings, as_of)
             return Night(fit, kept, versions, is_trained=False, is_tested=is_tested)
     return _train(con, settings, versions, as_of=as_of)
+
+
+def _score(
+    con: duckdb.DuckDBPyConnection,
+    fit: ClvFit,
+    report: BacktestReport,
+    settings: ClvSettings,
+    as_of: date,
+) -> None:
+    times = measure_times(con, fit, report, as_of=as_of, days=settings.horizon_days)
+    score_customers(con, fit, settings, times_variance=times)
 
 
 def make_plan(settings: ClvSettings) -> BacktestPlan:
@@ -209,7 +225,7 @@ def _train(
     report = backtest(con, as_of=as_of, plan=plan)
     serving = find_serving(versions, PREDICTION)
     fit = train_winner(con, settings, plan, report, as_of=as_of)
-    score_customers(con, fit, settings)
+    _score(con, fit, report, settings, as_of)
     if fit.status == "not_enough_data" and serving is None:
         return Night(fit, report, versions, is_trained=False)
     candidate = make_version(con, fit, report, as_of=as_of)
@@ -217,7 +233,7 @@ def _train(
     versions = admit(versions, candidate, judge(con, fit, earlier, report, settings))
     admitted = find_serving(versions, PREDICTION)
     if admitted is not None and admitted.version != candidate.version and earlier is not None:
-        score_customers(con, earlier, settings)
+        _score(con, earlier, report, settings, as_of)
         return Night(earlier, report, versions, is_trained=True)
     return Night(fit, report, versions, is_trained=True)
 

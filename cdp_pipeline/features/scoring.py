@@ -46,23 +46,40 @@ _LOOK_UP = """
         and purchases.t_days = known_alive.t_days"""
 
 # What depends on x and T alone is worked out on the small table. The amount of those who buy is
-# taken to be gamma-distributed with the mean and variance that the models give it.
+# taken to be gamma-distributed with the mean and variance that the models give it; changing times
+# add to the variance of those who are hardly left to chance: beyond a spread of 1 more variance
+# would draw the ends of a gamma distribution in.
 _CHANCES = """
-with ahead as (
+with models as (
     select
         *,
+        $p::double * x + $q::double as shape,
+    from clv_while_alive
+),
+chance as (
+    select
+        *,
+        greatest(
+            (shape - 1e0) / greatest(shape - 2e0, 0.25e0)
+            * (value_pairs + value_visits * (1e0 + 1e0 / $p::double))
+            * value_active / (value_visits * value_visits) - 1e0,
+            0e0
+        ) as variance,
+    from models
+),
+ahead as (
+    select
+        * exclude (variance),
         $p::double * $v::double / (shape - 1e0) as usual_spend,
         $p::double * x / (shape - 1e0) as spend_per_amount,
         discounted_visits / value_active as visits_of_buyers,
         sqrt(
             greatest(
-                (shape - 1e0) / greatest(shape - 2e0, 0.25e0)
-                * (value_pairs + value_visits * (1e0 + 1e0 / $p::double))
-                * value_active / (value_visits * value_visits) - 1e0,
-                0e0
+                variance,
+                least(variance + (variance + 1e0) * $times_variance::double, 1e0)
             )
         ) as spread,
-    from (select *, $p::double * x + $q::double as shape from clv_while_alive)
+    from chance
 ),
 purchases as (
     select
@@ -166,6 +183,7 @@ def score_customers(
     settings: ClvSettings,
     *,
     has_horizon: bool = False,
+    times_variance: float = 0.0,
 ) -> None:
     """Create ``features.clv``: one row per customer, ordered by customer_id.
 
@@ -176,6 +194,7 @@ def score_customers(
         fit: Models, with the histories of that table.
         settings: Horizon and discount of the value.
         has_horizon: Also forecast visits and undiscounted amount over the value's horizon.
+        times_variance: What changing times add to the variance of the logarithm of an amount.
     """
     # On matrices as small as these, threads of linear algebra cost more than they save.
     with threadpool_limits(1, "blas"):
@@ -194,7 +213,8 @@ def score_customers(
     try:
         for name, columns in tables.items():
             con.register(name, dict(columns))
-        _write_scores(con, chances, _score_parameters(fit), has_horizon=has_horizon)
+        params = _score_parameters(fit) | {"times_variance": times_variance}
+        _write_scores(con, chances, params, has_horizon=has_horizon)
     finally:
         for name in tables:
             con.unregister(name)

@@ -17,7 +17,13 @@ from cdp_pipeline.features.backtest import (
     sample_stride,
 )
 from cdp_pipeline.features.cases import fetch_cases, fetch_daily_visits
-from cdp_pipeline.features.certainty import Interval, PastForecast, measure_drift, total_interval
+from cdp_pipeline.features.certainty import (
+    Interval,
+    PastForecast,
+    measure_drift,
+    times_variance,
+    total_interval,
+)
 from cdp_pipeline.features.clv_fit import ClvFit
 from cdp_pipeline.features.rivals import Rival, model_variances
 from cdp_pipeline.features.seasons import LEAST_HISTORY_DAYS
@@ -100,6 +106,7 @@ def forecast_totals(
     found = []
     for question, expected in zip(questions, expected_sums, strict=True):
         days = question.horizon_days
+        quantity = "amount" if question.is_amount else "visits"
         past = report.past_amounts if question.is_amount else report.past_visits
         interval = None
         if fit.purchases.params and expected > 0:
@@ -107,20 +114,50 @@ def forecast_totals(
             nothing = cases.x * 0.0
             rival = Rival("served", nothing, nothing, None, fit.purchases, fit.clock)
             variances = model_variances(cases, rival, fit.spend)
-            variance = variances["amount" if question.is_amount else "visits"]
+            variance = variances[quantity]
             if math.isfinite(variance):
                 drift = measure_drift(visits, fit.purchases, fit.clock, days)
-                interval = total_interval(expected, variance, drift, _as_far(past, report, days))
+                past = _as_far(past, report, days)
+                interval = total_interval(expected, variance, drift, past, quantity)
         found.append(Total(question.quantity, days, expected, interval, basis))
     return found
 
 
+def measure_times(
+    con: duckdb.DuckDBPyConnection,
+    fit: ClvFit,
+    report: BacktestReport,
+    *,
+    as_of: date,
+    days: int,
+) -> float:
+    """Return how much changing times add to the variance of the logarithm of customers' amounts.
+
+    A customer who comes often is hardly left to chance; what is uncertain there is the times.
+
+    Args:
+        con: Connection that knows ``features.customer_day``.
+        fit: Models that score.
+        report: How totals turned out on past days.
+        as_of: Last day of complete data.
+        days: Days ahead.
+    """
+    visits = fetch_daily_visits(con, "features.customer_day", as_of)
+    drift = measure_drift(visits, fit.purchases, fit.clock, days)
+    return times_variance(drift, _as_far(report.past_amounts, report, days), "amount")
+
+
 def describe_season(fit: ClvFit, history_days: int) -> str:
     """Return what is known of the season, in words."""
-    if fit.clock.is_seasonal:
+    is_told = history_days >= 2 * LEAST_HISTORY_DAYS
+    if fit.clock.is_seasonal and is_told:
         return "the season of the store is part of the forecast"
+    if fit.clock.is_seasonal:
+        return "a season seen once is part of the forecast, the interval allows for another"
     if history_days < LEAST_HISTORY_DAYS:
         return "less than a year of history: no season can be known, the interval allows for one"
+    if not is_told:
+        return "less than two years of history: a season cannot be told from growth"
     return "no season that helps the forecast was found"
 
 

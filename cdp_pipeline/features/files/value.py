@@ -24,7 +24,7 @@ from cdp_pipeline.features.files.transactions import Transactions
 from cdp_pipeline.features.fitting import BtydFit, ModelName, fit_purchases
 from cdp_pipeline.features.scoring import score_customers
 from cdp_pipeline.features.spend import SpendFit, fit_spend
-from cdp_pipeline.features.totals import Question, Total, forecast_totals
+from cdp_pipeline.features.totals import Question, Total, forecast_totals, measure_times
 
 SOUND_CUSTOMERS = 500
 SHORTEST_TEST_DAYS = 28
@@ -217,8 +217,9 @@ def value_customers(
     plan = plan_backtest(read, options)
     report = backtest(con, as_of=read.as_of, plan=plan)
     fit = train_winner(con, settings, plan, report, as_of=read.as_of)
-    score_customers(con, fit, settings, has_horizon=True)
     days = options.horizon_days
+    times = measure_times(con, fit, report, as_of=read.as_of, days=days)
+    score_customers(con, fit, settings, has_horizon=True, times_variance=times)
     questions = (
         Question("visits", "expected_visits_horizon", days),
         Question("amount", "expected_amount", days, is_amount=True),

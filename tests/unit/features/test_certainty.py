@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from datetime import date
 
 import duckdb
 import numpy as np
@@ -13,13 +15,16 @@ from cdp_pipeline.features.backtest import BacktestPlan, backtest
 from cdp_pipeline.features.btyd import fit_purchases
 from cdp_pipeline.features.certainty import (
     Drift,
+    Interval,
     PastForecast,
+    measure_drift,
     parameter_variance,
     relative_variance,
     total_interval,
 )
+from cdp_pipeline.features.seasons import DailyVisits, SeasonClock
 
-SEEN = Drift(0.0, 8.0, is_season_seen=True)
+SEEN = Drift(0.0, 8.0)
 
 
 @given(
@@ -44,8 +49,34 @@ def test_a_store_that_strayed_gets_a_wider_interval() -> None:
 
 def test_an_unknown_season_widens_the_interval() -> None:
     seen = total_interval(100.0, 0.001, SEEN, [])
-    unseen = total_interval(100.0, 0.001, Drift(0.0, 2.0, is_season_seen=False), [])
-    assert unseen.high > 1.1 * seen.high
+    unseen = total_interval(100.0, 0.001, Drift(0.0, 2.0, unseen_share=1.0), [])
+    assert unseen.high > 1.05 * seen.high
+    assert unseen.low < seen.low
+
+
+def test_calm_weeks_do_not_prove_a_season_away() -> None:
+    """However long and steady the history, what it has not shown stays unknown."""
+    calm = [PastForecast(0.0, 0.001)] * 20
+    unseen = total_interval(100.0, 0.0, Drift(0.0, 50.0, unseen_share=1.0), calm, "amount")
+    assert unseen.high > 115.0
+    assert unseen.low < 87.0
+
+
+def test_a_first_christmas_raises_the_upper_end_alone() -> None:
+    """Nine months of even trade, then the end of the year; with a year behind it is no surprise."""
+
+    def interval(days: int, as_of: date) -> Interval:
+        trade = np.full(days, 20.0)
+        fit = fit_purchases([2.0, 0.0] * 50, [50.0, 0.0] * 50, [90.0, 80.0] * 50, model="nbd")
+        visits = DailyVisits(as_of, trade, trade)
+        drift = measure_drift(visits, fit, SeasonClock(as_of), 90)
+        return total_interval(100.0, 0.001, replace(drift, variance=0.0, windows=3.0), [])
+
+    spring, autumn = interval(270, date(2024, 3, 1)), interval(270, date(2024, 9, 30))
+    assert autumn.low == spring.low
+    assert autumn.high > 1.5 * spring.high
+    later = interval(700, date(2024, 9, 30))
+    assert later.high < spring.high
 
 
 def test_variance_of_parameters_matches_refitting() -> None:

@@ -214,6 +214,27 @@ def test_intervals_hold_what_customers_did(con: duckdb.DuckDBPyConnection) -> No
     assert above < 0.08
 
 
+def test_changing_times_widen_the_ranges_of_those_who_come_often(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """The mean stays; a range in which chance hardly counts is the times' own."""
+    settings = ClvSettings()
+    fit = fit_models(con, settings)
+    widths, values = [], []
+    for variance in (0.0, 0.09):
+        score_customers(con, fit, settings, times_variance=variance)
+        x, value, low, high = columns_of(
+            con, "x", "clv_12m_amount", "clv_12m_low_amount", "clv_12m_high_amount"
+        )
+        widths.append(high - low)
+        values.append(value)
+    np.testing.assert_array_equal(*values)
+    often, seldom = (np.flatnonzero(chosen & (widths[0] > 0)) for chosen in (x >= 12, x < 2))
+    wider = [float((widths[1][some] / widths[0][some]).mean()) for some in (often, seldom)]
+    assert wider[0] > 1.1
+    assert wider[1] == pytest.approx(1.0, abs=0.03)
+
+
 @pytest.mark.parametrize("customers", ["false", "customer < 200", "date = date '1997-01-01'"])
 def test_step_survives_days_with_too_little_data(
     make_context: Callable[..., RunContext],
