@@ -22,7 +22,8 @@ from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.identity.files.link import link_files
 from cdp_pipeline.identity.grouping.attach import attach_records
-from cdp_pipeline.identity.grouping.cluster import group_nodes, write_groups
+from cdp_pipeline.identity.grouping.cluster import group_nodes
+from cdp_pipeline.identity.grouping.groups import write_groups
 from cdp_pipeline.identity.grouping.linkage import components
 from cdp_pipeline.identity.scoring.design import Design, fitting_design, shipped_design
 from cdp_pipeline.identity.scoring.edges import write_edges

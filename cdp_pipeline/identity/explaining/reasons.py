@@ -21,11 +21,10 @@ from cdp_pipeline.identity.explaining.evidence import (
     weigh_all,
 )
 from cdp_pipeline.identity.grouping.attach import KEYS
+from cdp_pipeline.identity.grouping.judged import JUDGED_SAME
 from cdp_pipeline.identity.scoring.compare import birth_places
 from cdp_pipeline.identity.scoring.namesakes import KIN_BITS, SURE_PROB
 from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, has_table
-
-JUDGED_SAME = "judged same"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.identity.files.columns import Recognition
 from cdp_pipeline.identity.files.gather import drop_gathered
 from cdp_pipeline.identity.grouping.attach import attach_records
-from cdp_pipeline.identity.grouping.cluster import group_nodes, write_groups
+from cdp_pipeline.identity.grouping.cluster import group_nodes
+from cdp_pipeline.identity.grouping.groups import write_groups
 from cdp_pipeline.identity.scoring.design import Design, fitting_design
 from cdp_pipeline.identity.scoring.edges import write_links
 from cdp_pipeline.identity.scoring.model import score_pairs

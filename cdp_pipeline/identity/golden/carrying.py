@@ -35,6 +35,7 @@ with m as (
 )
 select
     m.customer_id,
+    hash(m.customer_id) as customer_hash,
     m.record_id,
     m.place,
     m.record_kind,
@@ -62,7 +63,7 @@ shared as (
     select subject, value
     from stated
     group by subject, value
-    having min(customer_id) <> max(customer_id)
+    having min(customer_hash) <> max(customer_hash)
 )
 select s.subject, s.value, s.customer_id
 from stated as s
@@ -216,12 +217,15 @@ def _is_sharing(group: FieldGroup) -> bool:
 
 
 def _stated_sql(shared: Sequence[FieldGroup]) -> str:
-    nobody = "select null::varchar as subject, null::ubigint as value, null::varchar as customer_id"
+    nobody = (
+        "select null::varchar as subject, null::ubigint as value, null::varchar as customer_id, "
+        "null::ubigint as customer_hash"
+    )
     return " union all ".join(
         [
             f"{nobody} where false",
             *(
-                f"select '{group.fields[0]}', value_{n}, customer_id "  # noqa: S608 - declared fields
+                f"select '{group.fields[0]}', value_{n}, customer_id, customer_hash "  # noqa: S608 - declared fields
                 f"from identity_customer_records where value_{n} is not null"
                 for n, group in enumerate(shared)
             ),

@@ -46,7 +46,7 @@ from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.project.survivorship import FieldGroup, SurvivorshipSpec
 from cdp_pipeline.storage.basis import rebuild_reason
-from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, open_build
+from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts
 
 MADE_TABLES = (
     "golden_records",
@@ -90,25 +90,24 @@ class Choice:
         return self.group.fields[0]
 
 
-def run(context: RunContext) -> StepResult:
+def choose_values(con: duckdb.DuckDBPyConnection, context: RunContext) -> StepResult:
     """Make ``identity.golden_records``, ``golden_sources``, ``contact_claims``, ``households``.
 
     Returns:
         Mapped person records read and golden records written.
     """
     project = load_project(context.project_root)
-    with open_build(context, is_compressed=False) as con:
-        con.execute("set variable identity_home = ?", [context.settings.locale[-2:].upper()])
-        made = build_golden_records(
-            con,
-            project.survivorship,
-            business_date=context.business_date.isoformat(),
-            memory=Memory.of(context.settings.identity),
-            is_carried=not rebuild_reason(con),
-        )
-        for name in MADE_TABLES:
-            declare_table(con, project.table(f"identity.{name}"))
-        facts = fetch_dicts(con, _FACTS)[0]
+    con.execute("set variable identity_home = ?", [context.settings.locale[-2:].upper()])
+    made = build_golden_records(
+        con,
+        project.survivorship,
+        business_date=context.business_date.isoformat(),
+        memory=Memory.of(context.settings.identity),
+        is_carried=not rebuild_reason(con),
+    )
+    for name in MADE_TABLES:
+        declare_table(con, project.table(f"identity.{name}"))
+    facts = fetch_dicts(con, _FACTS)[0]
     return StepResult(
         rows_in=facts["records"],
         rows_out=facts["customers"],

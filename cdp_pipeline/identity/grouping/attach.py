@@ -271,3 +271,29 @@ def _add_holdings(con: duckdb.DuckDBPyConnection, groups: str) -> None:
                 receipt=RECEIPT_WEIGHT,
             )
         )
+
+
+_ATTACHED_EDGES = """
+insert into identity.edges
+select
+    a.source,
+    a.record_key,
+    b.source,
+    b.record_key,
+    log2(t.match_prob / (1 - t.match_prob)),
+    null,
+    t.match_prob,
+    null,
+    'attached by ' || t.field
+from identity_attached as t
+inner join identity.records as a on a.record_id = t.evidence_id
+inner join identity.records as b on b.record_id = t.holder_id
+where t.match_prob < 1
+order by a.record_id
+"""
+
+
+def add_attached_edges(con: duckdb.DuckDBPyConnection) -> None:
+    """Add to ``identity.edges`` whom each nameless record was attached to tonight."""
+    con.execute("delete from identity.edges where pattern is null")
+    con.execute(_ATTACHED_EDGES)

@@ -61,7 +61,7 @@ with carried as (
             as changed_on
     from base.identity.redirects as o
     left join identity_retired as r on r.old_customer_id = o.customer_id
-    where o.old_customer_id not in (select customer_id from identity.customer_map)
+    where o.old_customer_id not in (select id from identity_kept_ids)
         and o.old_customer_id not in (select old_customer_id from identity_retired)
 ),
 final as (
@@ -69,7 +69,7 @@ final as (
     from identity_retired
     union all
     select old_customer_id, customer_id, changed_on from carried
-    where customer_id in (select customer_id from identity.customer_map)
+    where customer_id in (select id from identity_kept_ids)
 )
 select * from final order by old_customer_id
 """
@@ -156,7 +156,7 @@ _CARRIED_CHANGES = """
 select customer_id, change, previous_customer_id, source, record_key, {cause}, changed_on
 from base.identity.changes
 where customer_id in (
-    select customer_id from identity.customer_map
+    select id from identity_kept_ids
     union all
     select old_customer_id from identity.redirects
 )
@@ -213,9 +213,10 @@ def record_changes(
 
     Args:
         con: Build connection with ``identity.customer_map``, the temporary tables
-            ``identity_placed`` (source, record_key, customer_id, known_id: that of the version
-            before or, of a record that is back, its last one) and ``identity_dormant`` (id), and,
-            if tonight's inputs were compared with those of the version before, the temporary table
+            ``identity_kept_ids`` (id: all customers), ``identity_placed`` (source, record_key,
+            customer_id, known_id: that of the version before or, of a record that is back, its
+            last one; settled customers may lack) and ``identity_dormant`` (id), and, if tonight's
+            inputs were compared with those of the version before, the temporary table
             ``identity_record_reasons`` (source, record_key, reason, customer_id: that of the
             version before).
         business_date: The night, as YYYY-MM-DD.

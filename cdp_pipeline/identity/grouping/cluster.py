@@ -8,6 +8,8 @@ then namesakes, then the nameless records, then ids. The parts live in ``linkage
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -16,18 +18,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext, StepResult
-from cdp_pipeline.identity.grouping.attach import attach_records
+from cdp_pipeline.identity.grouping.attach import add_attached_edges, attach_records
 from cdp_pipeline.identity.grouping.bonds import Bonds
+from cdp_pipeline.identity.grouping.carried import carry_attachments, carry_groups
 from cdp_pipeline.identity.grouping.changes import recall_reasons
-from cdp_pipeline.identity.grouping.ids import assign_customers
-from cdp_pipeline.identity.grouping.increment import (
-    carry_attachments,
-    carry_groups,
-    choose_nameless,
-    touched_nodes,
-)
+from cdp_pipeline.identity.grouping.groups import write_groups
+from cdp_pipeline.identity.grouping.ids import assign_customers, recall_customers
+from cdp_pipeline.identity.grouping.increment import touched_nodes
 from cdp_pipeline.identity.grouping.judged import mark_judged, node_bonds, verify_groups
 from cdp_pipeline.identity.grouping.linkage import NEVER, average_linkage, components, cut_large
+from cdp_pipeline.identity.grouping.nameless import choose_nameless
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.identity.release.gate import ACCEPTED, HELD, Verdict, judge_night, recall_proposal
 from cdp_pipeline.identity.scoring.compare import Comparison, have_two_births, pattern_sql
@@ -46,7 +46,12 @@ from cdp_pipeline.identity.scoring.weights import (
     score_patterns,
 )
 from cdp_pipeline.identity.standard.night import read_night
-from cdp_pipeline.identity.standard.nodes import build_nodes, mention_nodes, reachable_nodes
+from cdp_pipeline.identity.standard.nodes import (
+    build_wanted_nodes,
+    mention_nodes,
+    number_nodes,
+    reachable_nodes,
+)
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
 
@@ -54,6 +59,7 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.bool_]
 Links = dict[str, npt.NDArray[Any]]
+MemberPairs = dict[str, npt.NDArray[np.float64]]
 
 AGAIN = (ACCEPTED, HELD)
 """After a night that was held, groups are formed again from all links, unless it was rejected."""
@@ -77,6 +83,12 @@ MADE_TABLES = (
 
 
 def run(context: RunContext) -> StepResult:
+    """Resolve customers alone, see ``resolve``."""
+    with open_build(context, is_compressed=False) as con:
+        return resolve(con, context)
+
+
+def resolve(con: duckdb.DuckDBPyConnection, context: RunContext) -> StepResult:
     """Make ``identity.customer_map``, ``changes`` and ``redirects``; complete ``edges``.
 
     Returns:
@@ -84,11 +96,10 @@ def run(context: RunContext) -> StepResult:
         particular (no usable evidence, or an identifier that several people hold).
     """
     project = load_project(context.project_root)
-    with open_build(context, is_compressed=False) as con:
-        verdict = _resolve(con, context, declared_design(project.linkage))
-        for name in MADE_TABLES:
-            declare_table(con, project.table(f"identity.{name}"))
-        facts = _facts(con)
+    verdict = _resolve(con, context, declared_design(project.linkage))
+    for name in MADE_TABLES:
+        declare_table(con, project.table(f"identity.{name}"))
+    facts = _facts(con)
     return StepResult(
         rows_in=facts["records"],
         rows_out=facts["mapped"],
@@ -113,7 +124,7 @@ def _resolve(con: duckdb.DuckDBPyConnection, context: RunContext, design: Design
     held = recall_proposal(con, context)
     touched = None if night.is_refit else touched_nodes(con, all_of_them=held in AGAIN)
     if touched is None:
-        build_nodes(con, columns=design.node_columns)
+        number_nodes(con)
     parameters = load_parameters(con, design.comparisons)
     labels = group_nodes(
         con,
@@ -121,14 +132,16 @@ def _resolve(con: duckdb.DuckDBPyConnection, context: RunContext, design: Design
         accept=settings.accept_prob,
         limit=settings.maximum_cluster_records,
         touched=touched,
+        has_nodes=False,
     )
-    write_groups(con, labels, accept=settings.accept_prob)
+    write_groups(con, labels, accept=settings.accept_prob, touched=touched)
+    recall_customers(con)
     if touched is not None:
         choose_nameless(con)
         carry_groups(con)
     attach_records(con, accept=settings.accept_prob, is_part=touched is not None)
     verify_groups(con)
-    _add_attached_edges(con)
+    add_attached_edges(con)
     if touched is not None:
         carry_attachments(con)
     mark_judged(con)
@@ -150,10 +163,11 @@ def group_nodes(
     accept: float,
     limit: int,
     touched: Marks | None = None,
+    has_nodes: bool = True,
 ) -> Integers:
     """Return the group of each node.
 
-    Reads ``staging.identity_links`` (node_a, node_b, log_odds, kin_bits) and ``identity_nodes``.
+    Reads ``staging.identity_links`` (node_a, node_b, log_odds, kin_bits) and ``identity_node_ids``.
     Pairs that are kin for certain make groups first; then namesakes are told apart.
 
     Args:
@@ -163,6 +177,7 @@ def group_nodes(
         limit: Largest component left whole.
         touched: Nodes to group, whole components of all links, those that compete included; the
             others come out alone. Default: all.
+        has_nodes: ``identity_nodes`` has all nodes; else those are made of which pairs are weighed.
     """
     size = int(fetch_value(con, "select count(*) from identity_node_ids"))
     bonds = node_bonds(con)
@@ -176,9 +191,8 @@ def group_nodes(
     certain, unsure = (_chosen(links, marks) for marks in (links["is_certain"], ~links["is_kin"]))
     ends = certain["node_a"], certain["node_b"]
     labels = cut_large(components(*ends, size=size), *ends, certain["log_odds"], limit=limit)
-    labels = _split_groups(
-        con, parameters, labels, _suspicious(labels, *ends), bonds, threshold=threshold
-    )
+    weigh = partial(_score_members, con, parameters, has_nodes=has_nodes)
+    labels = _split_groups(weigh, labels, _suspicious(labels, *ends), bonds, threshold=threshold)
     chosen = choose_namesakes(
         labels,
         (unsure["node_a"], unsure["node_b"]),
@@ -189,9 +203,7 @@ def group_nodes(
     )
     joined = components(*chosen, size=int(labels.max()) + 1)[labels]
     doubtful = np.isin(labels, np.concatenate(chosen)) & (np.bincount(joined)[joined] >= 3)  # noqa: PLR2004 - two have agreed
-    labels = _split_groups(
-        con, parameters, joined, np.flatnonzero(doubtful), bonds, threshold=threshold
-    )
+    labels = _split_groups(weigh, joined, np.flatnonzero(doubtful), bonds, threshold=threshold)
     return bonds.enforce(labels)
 
 
@@ -225,8 +237,7 @@ def _suspicious(labels: Integers, left: Integers, right: Integers) -> Integers:
 
 
 def _split_groups(
-    con: duckdb.DuckDBPyConnection,
-    parameters: Parameters,
+    weigh: Callable[[pa.Table], MemberPairs],
     labels: Integers,
     nodes: Integers,
     bonds: Bonds,
@@ -237,7 +248,7 @@ def _split_groups(
         return labels
     sizes = np.bincount(labels)[labels[nodes]]
     members = pa.table({"node_id": nodes, "label": labels[nodes], "size": sizes})
-    pairs = _score_members(con, parameters, members)
+    pairs = weigh(members)
     ends = (pairs[name].astype(np.int64) for name in ("node_a", "node_b"))
     pairs["log_odds"] = np.where(bonds.forbids(*ends), NEVER, pairs["log_odds"])
     labels = labels.copy()
@@ -258,12 +269,15 @@ def _split_groups(
 
 
 def _score_members(
-    con: duckdb.DuckDBPyConnection, parameters: Parameters, members: pa.Table
-) -> dict[str, npt.NDArray[np.float64]]:
+    con: duckdb.DuckDBPyConnection, parameters: Parameters, members: pa.Table, *, has_nodes: bool
+) -> MemberPairs:
     """Return all pairs inside the given groups, ordered by size, group and nodes."""
     con.register("identity_member_rows", members)
     con.execute("create or replace temp table identity_group_members as from identity_member_rows")
     con.unregister("identity_member_rows")
+    if not has_nodes:
+        con.execute(_WANTED)
+        build_wanted_nodes(con)
     con.execute(_member_pairs_sql(parameters.comparisons))
     score_patterns(con, parameters, pairs="identity_member_pairs", scored="identity_member_scores")
     correct_scores(con, parameters.comparisons, scored="identity_member_scores")
@@ -286,6 +300,14 @@ def _score_members(
     return pairs
 
 
+_WANTED = """
+create or replace temp table identity_wanted as
+select i.record_id
+from identity_node_ids as i
+semi join identity_group_members as m on m.node_id = i.node_id
+"""
+
+
 def _member_pairs_sql(comparisons: tuple[Comparison, ...]) -> str:
     return f"""
         create or replace temp table identity_member_pairs as
@@ -298,89 +320,6 @@ def _member_pairs_sql(comparisons: tuple[Comparison, ...]) -> str:
         inner join identity_nodes as l on l.node_id = x.node_id
         inner join identity_nodes as r on r.node_id = y.node_id
         """  # noqa: S608 - declared comparisons
-
-
-def write_groups(con: duckdb.DuckDBPyConnection, labels: Integers, *, accept: float) -> None:
-    """Create ``identity_groups`` (evidence_id, group_id, match_prob) from node labels.
-
-    A group's id is its smallest record. A record's probability is that of the best accepted edge
-    to another record of its group; one held by the group as a whole has the threshold itself.
-    """
-    found = con.execute("select node_id, record_id from identity_nodes").fetchnumpy()
-    nodes, records = (np.asarray(found[name], np.int64) for name in ("node_id", "record_id"))
-    links = con.execute("select node_a, node_b, log_odds from staging.identity_links").fetchnumpy()
-    best = _best_links(
-        labels,
-        np.asarray(links["node_a"], np.int64),
-        np.asarray(links["node_b"], np.int64),
-        np.asarray(links["log_odds"]),
-    )
-    rows = pa.table(
-        {
-            "evidence_id": pa.array(records, pa.int32()),
-            "group_id": pa.array(_smallest(records, labels[nodes]), pa.int32()),
-            "best": best[nodes],
-            "is_alone": np.bincount(labels)[labels[nodes]] == 1,
-        }
-    )
-    con.register("identity_group_rows", rows)
-    con.execute(_GROUPS, {"accept": accept})
-    con.unregister("identity_group_rows")
-
-
-def _smallest(values: Integers, labels: Integers) -> Integers:
-    """Return the smallest value of each row's group."""
-    order = np.argsort(-values, kind="stable")
-    smallest = np.empty(int(labels.max(initial=-1)) + 1, dtype=np.int64)
-    smallest[labels[order]] = values[order]  # of several the last, the smallest, stays
-    return smallest[labels]
-
-
-def _best_links(labels: Integers, left: Integers, right: Integers, odds: Floats) -> Floats:
-    """Return the log odds of each node's best link to another node of its group."""
-    inside = labels[left] == labels[right]
-    best = np.full(len(labels), -np.inf)
-    for ends in (left[inside], right[inside]):
-        np.maximum.at(best, ends, odds[inside])
-    return best
-
-
-_GROUPS = """
-create or replace temp table identity_groups as
-select
-    evidence_id,
-    group_id,
-    case
-        when is_alone then 1.0
-        else greatest($accept, 1 / (1 + pow(2, least(-greatest(best, -200), 200))))
-    end as match_prob
-from identity_group_rows
-order by evidence_id
-"""
-
-_ATTACHED_EDGES = """
-insert into identity.edges
-select
-    a.source,
-    a.record_key,
-    b.source,
-    b.record_key,
-    log2(t.match_prob / (1 - t.match_prob)),
-    null,
-    t.match_prob,
-    null,
-    'attached by ' || t.field
-from identity_attached as t
-inner join identity.records as a on a.record_id = t.evidence_id
-inner join identity.records as b on b.record_id = t.holder_id
-where t.match_prob < 1
-order by a.record_id
-"""
-
-
-def _add_attached_edges(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("delete from identity.edges where pattern is null")
-    con.execute(_ATTACHED_EDGES)
 
 
 def _facts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -120,67 +120,149 @@ def name_groups(con: duckdb.DuckDBPyConnection, *, prefix: str) -> None:
     )
 
 
+_BEFORE = """
+create or replace temp table identity_customers_before as
+select r.record_id, b.customer_id, b.match_prob
+from identity.records as r
+inner join base.identity.customer_map as b
+    on b.source = r.source and b.record_key = r.record_key
+"""
+
+_NOTHING_BEFORE = """
+create or replace temp table identity_customers_before (
+    record_id integer, customer_id varchar, match_prob double
+)
+"""
+
+_KNOWN = """
+create or replace temp view identity_before as
+select *, customer_id as previous_id, customer_id as reference_id
+from identity_customers_before
+"""
+
+_KNOWN_AS_PROPOSED = """
+create or replace temp view identity_before as
+select
+    r.record_id,
+    b.customer_id,
+    b.match_prob,
+    coalesce(p.customer_id, b.customer_id) as previous_id,
+    case
+        when b.customer_id is not null
+            and (p.customer_id is not null or not exists (from identity_proposed_map))
+            then coalesce(p.customer_id, b.customer_id)
+    end as reference_id
+from identity.records as r
+left join identity_customers_before as b on b.record_id = r.record_id
+left join identity_proposed_map as p on p.source = r.source and p.record_key = r.record_key
+where b.customer_id is not null or p.customer_id is not null
+"""
+# What an accepted proposal of the version before leaves to nobody was accepted too.
+
+_PLACING = """
+create or replace temp table identity_placing as
+select
+    r.record_id,
+    g.group_id,
+    g.match_prob,
+    b.customer_id as before_id,
+    b.previous_id,
+    b.reference_id
+from identity.records as r
+inner join {groups}
+left join identity_before as b on b.record_id = r.record_id
+"""
+
+_SETTLED = """
+create or replace temp table identity_settled as
+with formed as (
+    select
+        group_id,
+        min(previous_id) as id,
+        count(*) as records,
+        coalesce(min(previous_id) = max(previous_id), false) and count(previous_id) = count(*)
+            as is_whole
+    from identity_placing
+    group by group_id
+),
+whole as (
+    select any_value(group_id) as group_id, id, any_value(records) as records
+    from formed
+    where is_whole
+    group by id
+    having count(*) = 1
+),
+elsewhere as (
+    select distinct p.previous_id
+    from identity_placing as p
+    semi join (select group_id from formed where not is_whole) as f on f.group_id = p.group_id
+    where p.previous_id is not null
+)
+select group_id, id, records
+from whole
+anti join elsewhere as e on e.previous_id = id
+where not $released
+"""
+# Groups of one customer's records, all of them: nobody else can claim the id, and nothing happened.
+
 _CUSTOMER_MEMBERS = """
 create or replace temp table identity_members as
 select
-    r.record_id,
     r.source,
     r.record_key,
     r.source || '/' || r.record_key as member,
     r.first_seen_on as since,
-    g.group_id,
-    g.match_prob,
-    {before} as before_id,
-    coalesce({before}, d.id) as known_id,
-    coalesce({previous}, d.id) as previous_id
-from identity.records as r
-inner join {groups}
+    p.group_id,
+    p.before_id,
+    p.reference_id,
+    coalesce(p.before_id, d.id) as known_id,
+    coalesce(p.previous_id, d.id) as previous_id
+from identity_placing as p
+anti join identity_settled as s on s.group_id = p.group_id
+inner join identity.records as r on r.record_id = p.record_id
 left join identity_returning as d on d.member = r.source || '/' || r.record_key
-{joins}
 """
 
 _CUSTOMER_MAP = """
 create or replace table identity.customer_map as
 select
-    m.source,
-    m.record_key,
+    r.source,
+    r.record_key,
     k.id as customer_id,
-    m.match_prob,
-    m.before_id as previous_customer_id
-from identity_members as m
-inner join identity_kept_ids as k on k.group_id = m.group_id
-order by m.source, m.record_key
+    p.match_prob,
+    p.before_id as previous_customer_id
+from identity_placing as p
+inner join identity_kept_ids as k on k.group_id = p.group_id
+inner join identity.records as r on r.record_id = p.record_id
+order by p.record_id
 """
+# Records are numbered in the order of source and key.
 
 _PLACED = """
 create or replace temp table identity_placed as
-select m.source, m.record_key, k.id as customer_id, m.known_id
+select m.source, m.record_key, k.id as customer_id, m.known_id, m.reference_id
 from identity_members as m
 inner join identity_kept_ids as k on k.group_id = m.group_id
 """
 
 _LIVING = (
-    "select customer_id from identity.customer_map "
-    "union select old_customer_id from identity.redirects"
+    "select id from identity_kept_ids union all select old_customer_id from identity.redirects"
 )
 
 _NEWCOMERS = """
 select r.source || '/' || r.record_key as member
 from identity.records as r
-{known}
+anti join identity_customers_before as b on b.record_id = r.record_id
 """
 
-_BASE = """
-left join base.identity.customer_map as b on b.source = r.source and b.record_key = r.record_key
-"""
 
-_UNKNOWN = """
-anti join base.identity.customer_map as b on b.source = r.source and b.record_key = r.record_key
-"""
+def recall_customers(con: duckdb.DuckDBPyConnection) -> None:
+    """Create ``identity_customers_before`` (record_id, customer_id, match_prob).
 
-_PROPOSED = """
-left join identity_proposed_map as p on p.source = r.source and p.record_key = r.record_key
-"""
+    Grain: one row per record of tonight that belonged to a customer in the version before.
+    """
+    has_base = has_base_table(con, "identity.customer_map")
+    con.execute(_BEFORE if has_base else _NOTHING_BEFORE)
 
 
 def assign_customers(
@@ -194,9 +276,13 @@ def assign_customers(
 ) -> None:
     """Write ``identity.customer_map`` and tell what changed (``changes.record_changes``).
 
+    Leaves the temporary tables ``identity_placing`` (record_id, group_id, match_prob, ids of the
+    version before), ``identity_settled`` (group_id, id, records: customers whose records are
+    exactly those of the version before) and ``identity_placed`` (the records of all others).
+
     Args:
-        con: Build connection with the temporary table ``identity_groups`` (evidence_id,
-            group_id, match_prob).
+        con: Build connection after ``recall_customers`` with the temporary table
+            ``identity_groups`` (evidence_id, group_id, match_prob).
         business_date: The night, as YYYY-MM-DD.
         is_refitted: The model was fitted again tonight.
         is_released: Ids follow the accepted proposal in ``identity_proposed_map`` (source,
@@ -209,18 +295,13 @@ def assign_customers(
     """
     proposed = "select customer_id from identity_proposed_map" if is_released else ""
     recall_ids(con, CUSTOMERS, memory, also_used=proposed)
-    has_base = has_base_table(con, "identity.customer_map")
-    find_returning(con, _NEWCOMERS.format(known=_UNKNOWN if has_base else ""))
-    before = "b.customer_id" if has_base else "cast(null as varchar)"
-    con.execute(
-        _CUSTOMER_MEMBERS.format(
-            groups=groups,
-            before=before,
-            previous=f"coalesce(p.customer_id, {before})" if is_released else before,
-            joins=(_BASE if has_base else "") + (_PROPOSED if is_released else ""),
-        )
-    )
+    find_returning(con, _NEWCOMERS)
+    con.execute(_KNOWN_AS_PROPOSED if is_released else _KNOWN)
+    con.execute(_PLACING.format(groups=groups))
+    con.execute(_SETTLED, {"released": is_released})
+    con.execute(_CUSTOMER_MEMBERS)
     name_groups(con, prefix=CUSTOMERS.prefix)
+    con.execute("insert into identity_kept_ids select group_id, id from identity_settled")
     con.execute(_CUSTOMER_MAP)
     con.execute(_PLACED)
     record_changes(

@@ -13,11 +13,8 @@ from collections.abc import Sequence
 import duckdb
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from cdp_pipeline.identity.grouping.attach import KEYS
 from cdp_pipeline.identity.grouping.linkage import components
-from cdp_pipeline.identity.grouping.slips import find_slips
 from cdp_pipeline.identity.scoring.blocking import BlockingRule, keep_pairs, key_caps, read_blocks
 from cdp_pipeline.identity.scoring.weights import log_odds_sql
 from cdp_pipeline.identity.standard.nodes import build_keys, build_wanted_nodes, number_nodes
@@ -195,13 +192,6 @@ inner join identity_node_ids as i on i.record_id = j.evidence_id
 order by node_b
 """
 
-_GROUPED = """
-create or replace temp table identity_wanted as
-select i.record_id
-from identity_node_ids as i
-inner join identity_touched as t on t.node_id = i.node_id
-"""
-
 
 def touched_nodes(
     con: duckdb.DuckDBPyConnection, *, all_of_them: bool = False
@@ -209,7 +199,7 @@ def touched_nodes(
     """Return which nodes to group again: whole components of those that something happened to.
 
     Links that only compete for a namesake count: a new candidate takes probability from others.
-    Creates ``identity_nodes`` of them, and ``identity_touched`` (node_id).
+    Creates ``identity_node_ids``.
     """
     number_nodes(con)
     size = int(fetch_value(con, "select count(*) from identity_node_ids"))
@@ -224,156 +214,4 @@ def touched_nodes(
     seeds = con.execute("select node_id from staging.identity_touched_nodes").fetchnumpy()
     marked = np.zeros(int(labels.max(initial=-1)) + 1, dtype=bool)
     marked[labels[np.asarray(seeds["node_id"], np.int64)]] = True
-    touched = np.asarray(marked[labels] | all_of_them, dtype=np.bool_)
-    con.register("identity_touched_rows", pa.table({"node_id": np.flatnonzero(touched)}))
-    con.execute("create or replace temp table identity_touched as from identity_touched_rows")
-    con.unregister("identity_touched_rows")
-    con.execute(_GROUPED)
-    build_wanted_nodes(con)
-    return touched
-
-
-_SEED_RECORDS = """
-create or replace temp table identity_seed_values as
-with named as (
-    select r.*
-    from identity.records as r
-    semi join identity_groups as g on g.evidence_id = r.evidence_id
-),
-differing as (
-    select r.* from identity.records as r
-    semi join staging.identity_record_reasons as s
-        on s.source = r.source and s.record_key = r.record_key
-    union all
-    select r.* from identity.records as r
-    semi join staging.identity_bonds as j on j.evidence_id = r.evidence_id
-),
-before as (
-    select b.* from base.identity.records as b
-    semi join staging.identity_record_reasons as s
-        on s.source = b.source and s.record_key = b.record_key
-)
-{values}
-"""
-# Identifiers of the groups that are formed again, and of what is new or changed, as of both nights.
-
-_MORE_VALUES = """
-create or replace temp table identity_more_values as
-select distinct v.field, v.value
-from ({values}) as v
-anti join identity_seed_values as s on s.field = v.field and s.value = v.value
-"""
-
-_MEANT = """
-union
-select s.field, s.meant
-from identity_slips as s
-semi join identity_open_again as o on o.evidence_id = s.evidence_id
-"""
-
-_OPEN_AGAIN = """
-create or replace temp table identity_open_again as
-select r.*
-from identity.records as r
-where not r.is_comparable and (
-    r.is_usable and ({holds})
-    or r.evidence_id in (select evidence_id from staging.identity_bonds)
-    or r.evidence_id in (
-        select s.evidence_id
-        from identity_slips as s
-        semi join identity_seed_values as v on v.field = s.field and v.value = s.meant
-    )
-)
-"""
-
-_ATTACHABLE = """
-create or replace temp table identity_attachable as
-select * from identity_open_again
-union all
-select r.*
-from identity.records as r
-where r.is_comparable and ({holds})
-order by record_id
-"""
-
-
-def choose_nameless(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``identity_attachable``: nameless records to attach again, and who holds their values.
-
-    These are all that share an identifier with a touched group or record, or with one of them: to
-    whom they belong may have changed. Nobody outside has any of their identifiers. An identifier
-    that is one slip from another is shared as if it was that one.
-    """
-    find_slips(con)
-    parts = [_values_sql(table) for table in ("named", "differing", "before")]
-    con.execute(_SEED_RECORDS.format(values=" union ".join(parts)))
-    holds = " or ".join(
-        f"r.{key} in (select value from identity_seed_values where field = '{key}')"  # noqa: S608 - constants
-        for key in KEYS
-    )
-    while True:
-        con.execute(_OPEN_AGAIN.format(holds=holds))
-        con.execute(_MORE_VALUES.format(values=f"{_values_sql('identity_open_again')} {_MEANT}"))
-        if not fetch_value(con, "select count(*) from identity_more_values"):
-            break
-        con.execute("insert into identity_seed_values from identity_more_values")
-    con.execute(_ATTACHABLE.format(holds=holds))
-
-
-def _values_sql(table: str) -> str:
-    return " union ".join(
-        f"select '{key}' as field, {key} as value from {table} where {key} is not null"  # noqa: S608 - constants
-        for key in KEYS
-    )
-
-
-_CARRIED_GROUPS = """
-insert into identity_groups
-with kept as (
-    select r.evidence_id, r.is_comparable, m.customer_id, m.match_prob
-    from identity.records as r
-    inner join base.identity.records as b
-        on b.evidence_head = r.evidence_head and b.evidence_tail = r.evidence_tail
-        and b.record_id = b.evidence_id
-    inner join base.identity.customer_map as m
-        on m.source = b.source and m.record_key = b.record_key
-    anti join identity_groups as g on g.evidence_id = r.evidence_id
-    anti join identity_open_again as o on o.evidence_id = r.evidence_id
-    where r.record_id = r.evidence_id
-)
-select
-    evidence_id,
-    coalesce(
-        min(evidence_id) filter (is_comparable) over (partition by customer_id),
-        min(evidence_id) over (partition by customer_id)
-    ) as group_id,
-    match_prob
-from kept
-order by evidence_id
-"""
-
-_CARRIED_ATTACHMENTS = """
-insert into identity.edges
-with now as (select * from identity.records where record_id = evidence_id)
-select
-    a.source, a.record_key, b.source, b.record_key,
-    e.match_weight, null, e.match_prob, null, e.rule
-from base.identity.edges as e
-inner join base.identity.records as x on x.source = e.source_a and x.record_key = e.record_key_a
-inner join base.identity.records as y on y.source = e.source_b and y.record_key = e.record_key_b
-inner join now as a on a.evidence_head = x.evidence_head and a.evidence_tail = x.evidence_tail
-inner join now as b on b.evidence_head = y.evidence_head and b.evidence_tail = y.evidence_tail
-anti join identity_open_again as o on o.evidence_id = a.evidence_id
-where e.pattern is null
-order by a.record_id
-"""
-
-
-def carry_groups(con: duckdb.DuckDBPyConnection) -> None:
-    """Extend ``identity_groups`` by everybody whom nothing touched, as in the version before."""
-    con.execute(_CARRIED_GROUPS)
-
-
-def carry_attachments(con: duckdb.DuckDBPyConnection) -> None:
-    """Extend ``identity.edges`` by the attachments of records that were not attached again."""
-    con.execute(_CARRIED_ATTACHMENTS)
+    return np.asarray(marked[labels] | all_of_them, dtype=np.bool_)

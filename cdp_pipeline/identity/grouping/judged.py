@@ -78,9 +78,12 @@ def verify_groups(con: duckdb.DuckDBPyConnection) -> None:
         )
 
 
+JUDGED_SAME = "judged same"
+"""What ``identity.edges`` names as the rule of a pair that a steward joined."""
+
 _JUDGED_EDGES = """
 insert into identity.edges
-select a.source, a.record_key, b.source, b.record_key, null, null, 1.0, null, 'judged same'
+select a.source, a.record_key, b.source, b.record_key, null, null, 1.0, null, $rule
 from identity.judgements as j
 inner join identity.records as x on x.source = j.source_a and x.record_key = j.record_key_a
 inner join identity.records as y on y.source = j.source_b and y.record_key = j.record_key_b
@@ -112,7 +115,7 @@ def mark_judged(con: duckdb.DuckDBPyConnection) -> None:
     Edges that the model scored stay as it scored them.
     """
     if has_table(con, "identity.judgements"):
-        con.execute(_JUDGED_EDGES)
+        con.execute(_JUDGED_EDGES, {"rule": JUDGED_SAME})
         con.execute(_DECIDED)
 
 

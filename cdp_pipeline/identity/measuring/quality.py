@@ -19,12 +19,12 @@ from cdp_pipeline.identity.measuring.sampling import draw_sample
 from cdp_pipeline.identity.scoring.design import declared_design
 from cdp_pipeline.identity.scoring.weights import load_parameters
 from cdp_pipeline.project.loader import load_project
-from cdp_pipeline.storage.warehouse import declare_table, fetch_value, has_base_table, open_build
+from cdp_pipeline.storage.warehouse import declare_table, fetch_value, has_base_table
 
 MADE_TABLES = ("cluster_quality", "clerical_sample", "clerical_strata", "quality_figures")
 
 
-def run(context: RunContext) -> StepResult:
+def measure(con: duckdb.DuckDBPyConnection, context: RunContext) -> StepResult:
     """Make ``identity.cluster_quality``, the clerical sample and ``identity.quality_figures``.
 
     Returns:
@@ -33,23 +33,20 @@ def run(context: RunContext) -> StepResult:
     project = load_project(context.project_root)
     settings = context.settings.identity
     day = context.business_date.isoformat()
-    with open_build(context, is_compressed=False) as con:
-        parameters = load_parameters(con, declared_design(project.linkage).comparisons)
-        collect_members(con, parameters)
-        measure_cohesion(con, accept=settings.accept_prob)
-        draw_sample(
-            con, accept=settings.accept_prob, review=settings.review_prob, business_date=day
-        )
-        figures = [
-            *measure_accuracy(con),
-            *count_indicators(con),
-            *check_withheld(con, parameters, accept=settings.accept_prob),
-        ]
-        write_figures(con, figures, business_date=day)
-        for name in MADE_TABLES:
-            declare_table(con, project.table(f"identity.{name}"))
-        customers = int(fetch_value(con, "select count(*) from identity.cluster_quality"))
-        sampled = int(fetch_value(con, "select count(*) from identity.clerical_sample"))
+    parameters = load_parameters(con, declared_design(project.linkage).comparisons)
+    collect_members(con, parameters)
+    measure_cohesion(con, accept=settings.accept_prob)
+    draw_sample(con, accept=settings.accept_prob, review=settings.review_prob, business_date=day)
+    figures = [
+        *measure_accuracy(con),
+        *count_indicators(con),
+        *check_withheld(con, parameters, accept=settings.accept_prob),
+    ]
+    write_figures(con, figures, business_date=day)
+    for name in MADE_TABLES:
+        declare_table(con, project.table(f"identity.{name}"))
+    customers = int(fetch_value(con, "select count(*) from identity.cluster_quality"))
+    sampled = int(fetch_value(con, "select count(*) from identity.clerical_sample"))
     return StepResult(
         rows_in=customers,
         rows_out=len(figures),

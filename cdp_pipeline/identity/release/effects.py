@@ -19,23 +19,32 @@ create or replace temp table identity_known as
 select
     m.source,
     m.record_key,
-    r.customer_id as before,
+    m.reference_id as before,
     m.customer_id as now,
     coalesce(t.cause, '') = 'steward' as is_judged
-from identity.customer_map as m
-inner join identity_reference as r on r.source = m.source and r.record_key = m.record_key
+from identity_placed as m
 left join identity_tonight as t on t.source = m.source and t.record_key = m.record_key
+where m.reference_id is not null
 """
 # What stewards decided is no surprise; it does not count against the night.
 
 _LEFT = """
 create or replace temp table identity_left as
-select k.source, k.record_key, k.customer_id as before
-from identity_reference as k
-semi join identity.records as r on r.source = k.source and r.record_key = k.record_key
-anti join identity.customer_map as m on m.source = k.source and m.record_key = k.record_key
+select r.source, r.record_key, b.reference_id as before
+from identity_before as b
+anti join identity_placing as p on p.record_id = b.record_id
+inner join identity.records as r on r.record_id = b.record_id
+where b.reference_id is not null
 """
 # Records that are still delivered and would be nobody's any more.
+
+_TOTALS = """
+create or replace temp table identity_totals as
+select
+    cast((select count(*) from identity_known) + coalesce(sum(records), 0) as bigint) as records,
+    (select count(distinct before) from identity_known) + count(*) as customers
+from identity_settled
+"""
 
 _AFFECTED = """
 create or replace temp table identity_affected as
@@ -47,9 +56,7 @@ select before from identity_left
 """
 
 _METRICS = """
-with totals as (
-    select count(*) as records, count(distinct before) as customers from identity_known
-),
+with totals as (from identity_totals),
 nobodys as (select count(*) as records from identity_left),
 moves as (select * from identity_known where before <> now and not is_judged),
 merges as (
@@ -83,23 +90,31 @@ select 'largest_merge', (select coalesce(max(parts), 0) from merges), 1 from tot
 """
 
 _HOMES = """
+with lived as (
+    select k.now, g.household_id
+    from identity_known as k
+    inner join base.identity.golden_records as g on g.customer_id = k.before
+    where k.now in (select now from identity_known where before <> now and not is_judged)
+),
+shared as (
+    select household_id
+    from base.identity.golden_records
+    where household_id in (select household_id from lived)
+    group by household_id
+    having count(*) > 1
+)
 select
     'mixed_household_share' as metric,
     (
         select count(*) from (
-            select k.now
-            from identity_known as k
-            inner join (
-                select customer_id, household_id
-                from base.identity.golden_records
-                qualify count(*) over (partition by household_id) > 1
-            ) as g on g.customer_id = k.before
-            where k.now in (select now from identity_known where before <> now and not is_judged)
-            group by k.now
-            having count(distinct g.household_id) > 1
+            select now
+            from lived
+            where household_id in (select household_id from shared)
+            group by now
+            having count(distinct household_id) > 1
         )
     ) as affected,
-    (select count(distinct before) from identity_known) as of_all
+    (select customers from identity_totals) as of_all
 """
 # Two parts of one person, each alone in a household, are the ordinary case of a merge.
 
@@ -145,7 +160,7 @@ select
             and theirs.is_granted <> mine.is_granted
         where k.before in (select customer_id from identity_affected)
     ) as affected,
-    (select count(distinct before) from identity_known) as of_all
+    (select customers from identity_totals) as of_all
 """
 
 _EXPORTS = """
@@ -206,14 +221,17 @@ class Metric:
 def measure_effects(
     con: duckdb.DuckDBPyConnection, settings: IdentitySettings
 ) -> tuple[Metric, ...]:
-    """Return what the proposed ``identity.customer_map`` changes against ``identity_reference``.
+    """Return what the customers of ``ids.assign_customers`` change against those of before.
 
-    Creates ``identity_known`` (source, record_key, before, now, is_judged), ``identity_left``
-    (source, record_key, before) and ``identity_affected`` (customer_id). Effects are estimated
+    Creates ``identity_known`` (source, record_key, before, now, is_judged; without records of
+    settled customers), ``identity_left`` (source, record_key, before), ``identity_totals``
+    (records, customers: known ones, settled or not) and ``identity_affected`` (customer_id).
+    Effects are estimated
     from the version before, so far as it has the tables.
     """
     con.execute(_KNOWN)
     con.execute(_LEFT)
+    con.execute(_TOTALS)
     con.execute(_AFFECTED)
     rows = fetch_dicts(con, _METRICS)
     for table, (column, sql) in _FURTHER.items():

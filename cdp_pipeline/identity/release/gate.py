@@ -34,15 +34,6 @@ FIRST, RELEASED, ACCEPTED, HELD, REJECTED = "first", "released", "accepted", "he
 """Verdicts: nothing to compare; within all thresholds; beyond but accepted; beyond and waiting;
 beyond and rejected."""
 
-_REFERENCE = """
-create or replace temp table identity_reference as
-select m.source, m.record_key, coalesce(p.customer_id, m.customer_id) as customer_id
-from base.identity.customer_map as m
-left join identity_proposed_map as p on p.source = m.source and p.record_key = m.record_key
-where p.customer_id is not null or not exists (from identity_proposed_map)
-"""
-# What an accepted proposal of the version before leaves to nobody was accepted too.
-
 _LARGEST = """
 select
     now as customer_id,
@@ -62,14 +53,12 @@ with placed as (
         r.record_id,
         r.evidence_id,
         m.customer_id as proposed,
-        coalesce(m.match_prob, b.match_prob) as match_prob,
-        k.customer_id as known
+        coalesce(m.match_prob, k.match_prob) as match_prob,
+        k.reference_id as known
     from identity.records as r
     left join identity.customer_map as m on m.source = r.source and m.record_key = r.record_key
-    left join identity_reference as k on k.source = r.source and k.record_key = r.record_key
-    left join base.identity.customer_map as b
-        on b.source = r.source and b.record_key = r.record_key
-    where m.customer_id is not null or k.customer_id is not null
+    left join identity_before as k on k.record_id = r.record_id
+    where m.customer_id is not null or k.reference_id is not null
 ),
 homes as (
     select evidence_id, known, count(*) as records
@@ -211,7 +200,6 @@ def judge_night(con: duckdb.DuckDBPyConnection, context: RunContext) -> Verdict:
     if "customer_id" not in base_columns(con, "identity.customer_map"):
         verdict = Verdict(FIRST)
     else:
-        con.execute(_REFERENCE)
         metrics = measure_effects(con, settings)
         moved = next(metric for metric in metrics if metric.name == "moved_share")
         is_beyond = any(metric.is_exceeded for metric in metrics)

@@ -41,7 +41,6 @@ def write_edges(
         inner join identity.records as a on a.record_id = l.record_id
         inner join identity.records as b on b.record_id = r.record_id
         where s.log_odds >= log2($review / (1 - $review))
-        order by a.record_id, b.record_id
         """,  # noqa: S608 - rule names are quoted literals
         {"review": review},
     )

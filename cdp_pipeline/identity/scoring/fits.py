@@ -13,7 +13,7 @@ import duckdb
 
 from cdp_pipeline.identity.scoring.design import Design
 from cdp_pipeline.identity.standard.arrivals import USAGE_FIELDS
-from cdp_pipeline.identity.standard.extras import held_tags
+from cdp_pipeline.identity.standard.extras import held_columns, held_tags
 from cdp_pipeline.identity.standard.night import Night
 from cdp_pipeline.identity.standard.nodes import word_fields
 from cdp_pipeline.storage.warehouse import (
@@ -139,9 +139,7 @@ def fitted_design(con: duckdb.DuckDBPyConnection, declared: Design) -> Design:
 def held_evidence(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the kinds of evidence of which any record of tonight has a value."""
     columns = [name for name in describe(con, "identity.records") if name not in NO_EVIDENCE]
-    counts = ", ".join(f"count({name})" for name in columns)
-    row = con.execute(f"select {counts} from identity.records").fetchall()[0]  # noqa: S608 - own columns
-    return [name for name, count in zip(columns, row, strict=True) if count]
+    return held_columns(con, "identity.records", columns)
 
 
 def new_evidence(con: duckdb.DuckDBPyConnection) -> str:

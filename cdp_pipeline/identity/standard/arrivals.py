@@ -66,11 +66,15 @@ def stored_usage() -> str:
 
 _SHARING = """
 insert into identity_turned by name
+with sharing as ({sharing})
 select {columns}, -1 - b.record_id as record_id
 from base.identity.records as b
-semi join staging.person_records as p on p.source = b.source and p.record_key = b.record_key
-anti join identity_fresh as f on f.source = b.source and f.record_key = b.record_key
-where {shares}
+where b.record_id in (
+    select s.record_id
+    from sharing as s
+    inner join identity_delivered as d on d.old_id = s.record_id and not d.is_fresh
+)
+order by b.record_id
 """
 # Yesterday's records beside which the new ones' identifiers are judged.
 
@@ -114,7 +118,7 @@ order by field, value_hash
 """
 
 _NUMBERS = """
-create or replace temp table identity_numbers as
+create or replace table staging.identity_numbers as
 with together as (
     select
         b.record_id as old_id, null as arrived_id,
@@ -147,10 +151,10 @@ inner join firsts as f
 _RECORDS = """
 create or replace table identity.records as
 select {columns} from base.identity.records as t
-inner join identity_numbers as n on n.old_id = t.record_id
+inner join staging.identity_numbers as n on n.old_id = t.record_id
 union all
 select {columns} from identity_arrived as t
-inner join identity_numbers as n on n.arrived_id = t.record_id
+inner join staging.identity_numbers as n on n.arrived_id = t.record_id
 """
 
 _REASONS = """
@@ -172,7 +176,7 @@ with differing as (
     union all
     select b.source, b.record_key, 'removed record'
     from base.identity.records as b
-    anti join identity.records as r on r.source = b.source and r.record_key = b.record_key
+    {gone}
 )
 select d.source, d.record_key, d.reason, m.customer_id
 from differing as d
@@ -180,6 +184,9 @@ left join base.identity.customer_map as m on m.source = d.source and m.record_ke
 order by d.source, d.record_key
 """
 
+_GONE = "anti join identity.records as r on r.source = b.source and r.record_key = b.record_key"
+
+_NOT_DELIVERED = "anti join identity_delivered as d on d.old_id = b.record_id"
 
 _NO_REASONS = """
 create or replace table staging.identity_record_reasons (
@@ -203,7 +210,11 @@ def find_fresh(con: duckdb.DuckDBPyConnection, *, raw_hash: str) -> float:
 
 
 def merge_records(con: duckdb.DuckDBPyConnection) -> None:
-    """Write ``identity.records`` from ``identity_arrived`` and what is as it was."""
+    """Write ``identity.records`` from ``identity_arrived`` and what is as it was.
+
+    Leaves ``staging.identity_numbers`` (old_id: of a record that is as it was, arrived_id: of any
+    other, record_id, evidence_id: tonight's).
+    """
     numbers = {"record_id", "evidence_id"}
     columns = ", ".join(
         f"n.{name}" if name in numbers else f"t.{name}"
@@ -211,7 +222,6 @@ def merge_records(con: duckdb.DuckDBPyConnection) -> None:
     )
     con.execute(_NUMBERS)
     con.execute(_RECORDS.format(columns=columns))
-    con.execute("drop table identity_numbers; drop table identity_delivered")
 
 
 def judge_hubs(con: duckdb.DuckDBPyConnection) -> None:
@@ -227,13 +237,15 @@ def judge_hubs(con: duckdb.DuckDBPyConnection) -> None:
             for field in (*IDENTIFIERS, "birth_date")
         )
     )
-    shares = " or ".join(
-        f"b.{field} in (select value from identity_stated where field = '{field}')"  # noqa: S608 - constants
+    sharing = " union ".join(
+        "select b.record_id from base.identity.records as b "  # noqa: S608 - constants
+        f"semi join (select value from identity_stated where field = '{field}') as s "
+        f"on s.value = b.{field}"
         for field in IDENTIFIERS
     )
     columns = [name for name in describe(con, "temp.identity_turned") if name != "record_id"]
     con.execute(_KNOWN_HUBS)
-    con.execute(_SHARING.format(shares=shares, columns=", ".join(f"b.{c}" for c in columns)))
+    con.execute(_SHARING.format(sharing=sharing, columns=", ".join(f"b.{c}" for c in columns)))
     find_hubs(con)
     con.execute(_NEWLY_SHARED)
     holds = " or ".join(f"(n.field = '{field}' and n.value = t.{field})" for field in IDENTIFIERS)
@@ -266,8 +278,16 @@ def note_reasons(con: duckdb.DuckDBPyConnection, *, only_arrived: bool) -> None:
 
     Grain: one row per record that is new, says something else or is gone, with the customer it
     had. ``hub``: the record is delivered as before, but a value of it counts no more, or again.
+
+    Args:
+        con: Build connection.
+        only_arrived: Only records of ``identity_arrived`` can be new or say something else; which
+            ones were delivered is told by ``identity_delivered``.
     """
     if "evidence_head" not in base_columns(con, "identity.records"):
         con.execute(_NO_REASONS)
         return
-    con.execute(_REASONS.format(records="identity_arrived" if only_arrived else "identity.records"))
+    if only_arrived:
+        con.execute(_REASONS.format(records="identity_arrived", gone=_NOT_DELIVERED))
+    else:
+        con.execute(_REASONS.format(records="identity.records", gone=_GONE))

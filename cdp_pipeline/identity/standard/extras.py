@@ -7,6 +7,8 @@ SQL pieces for these columns are made here; ``records`` and ``nodes`` place them
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import duckdb
 
 from cdp_pipeline.project.evidence import EXTRAS
@@ -22,12 +24,22 @@ def brought_tags(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
 
 def held_tags(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     """Return the tags of which a table holds any value."""
-    tags = brought_tags(con, table)
-    if not tags:
+    return held_columns(con, table, brought_tags(con, table))
+
+
+def held_columns(con: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]) -> list[str]:
+    """Return the columns of which a table holds any value, in the order given.
+
+    The first value found is enough, and of a column without any the statistics say so: counting
+    them would read everything.
+    """
+    if not columns:
         return []
-    counts = ", ".join(f"count({tag})" for tag in tags)
-    row = con.execute(f"select {counts} from {table}").fetchall()[0]  # noqa: S608 - tags are names
-    return [tag for tag, count in zip(tags, row, strict=True) if count]
+    firsts = " union all ".join(
+        f"(select {place} from {table} where {name} is not null limit 1)"  # noqa: S608 - column names
+        for place, name in enumerate(columns)
+    )
+    return [columns[place] for (place,) in sorted(con.execute(firsts).fetchall())]
 
 
 def clean_select(brought: list[str], held: list[str]) -> str:

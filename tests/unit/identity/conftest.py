@@ -23,13 +23,7 @@ from tests.whole import join_build
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
-STAGES = (
-    "standard.records",
-    "scoring.model",
-    "grouping.cluster",
-    "golden.survivorship",
-    "measuring.quality",
-)
+STAGES = ("standard.records", "scoring.model", "people")
 
 COLUMNS = {
     "source": "varchar",

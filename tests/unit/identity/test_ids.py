@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cdp_pipeline.core.errors import IdentityError
 from cdp_pipeline.identity.grouping import ids
-from cdp_pipeline.identity.grouping.ids import assign_customers, name_groups
+from cdp_pipeline.identity.grouping.ids import assign_customers, name_groups, recall_customers
 from cdp_pipeline.identity.grouping.remembered import Memory, load_secrets
 from cdp_pipeline.storage.warehouse import fetch_dicts
 
@@ -92,6 +92,7 @@ class History:
             )
             con.execute("insert into identity_groups values (?, ?, 1)", [place, group])
         memory = memory or Memory()
+        recall_customers(con)
         assign_customers(con, business_date=day.isoformat(), memory=memory, **causes)
         found = {name: fetch_dicts(con, f"from identity.{name}") for name in TABLES}
         for name in TABLES:
@@ -313,6 +314,34 @@ def test_any_history_keeps_its_invariants(nights: list[dict[str, int]]) -> None:
 def test_a_replay_gives_the_same_history(nights: list[dict[str, int]]) -> None:
     first, second = History(), History()
     assert [first.night(groups) for groups in nights] == [second.night(groups) for groups in nights]
+
+
+NOBODY_SETTLED = """
+create or replace temp table identity_settled as
+select 0 as group_id, '' as id, 0 as records where $released and false
+"""
+
+
+@given(NIGHTS)
+@settings(max_examples=15, deadline=None)
+def test_settled_customers_are_named_as_if_everybody_was_named_anew(
+    nights: list[dict[str, int]],
+) -> None:
+    history, thorough = History(), History()
+    for groups in nights:
+        night = history.night(groups)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ids, "_SETTLED", NOBODY_SETTLED)
+            assert thorough.night(groups) == night
+        settled = history.con.execute("select id from identity_settled").fetchall()
+        assert {change["customer_id"] for change in night.changes if is_of(change, history)} & {
+            customer for (customer,) in settled
+        } == set()
+
+
+def is_of(change: dict[str, Any], history: History) -> bool:
+    """Return whether a change is of a history's last night."""
+    return bool(change["changed_on"] == date(2026, 1, 1) + timedelta(days=history.number))
 
 
 @given(st.data())

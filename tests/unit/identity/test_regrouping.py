@@ -70,7 +70,7 @@ def test_whole_components_of_competitors_group_as_in_a_full_night(
     parts = components(left, right, size=NODES)
     touched = np.isin(parts, parts[sorted(seeds)])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cluster, "_split_groups", lambda _con, _model, labels, *_, **__: labels)
+        patch.setattr(cluster, "_split_groups", lambda _weigh, labels, *_, **__: labels)
         full, part = _group(links), _group(links, touched)
     nodes = np.flatnonzero(touched).tolist()
     assert _together(full, nodes) == _together(part, nodes)

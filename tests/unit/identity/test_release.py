@@ -179,19 +179,20 @@ def test_a_record_that_would_be_nobodys_counts_as_moved() -> None:
     with duckdb.connect() as con:
         con.execute("attach ':memory:' as base; create schema identity")
         con.execute(
-            "create temp table identity_reference as select 'till' as source, unnest($1) as "
-            "record_key, unnest($2) as customer_id",
-            [["kept", "moved", "left", "gone"], ["C1", "C2", "C3", "C4"]],
+            "create table identity.records as select unnest([1, 2, 3, 4]) as record_id, "
+            "'till' as source, unnest(['kept', 'moved', 'left', 'new']) as record_key"
         )
         con.execute(
-            "create table identity.records as select 'till' as source, "
-            "unnest(['kept', 'moved', 'left', 'new']) as record_key"
+            "create temp table identity_before as select unnest([1, 2, 3]) as record_id, "
+            "unnest(['C1', 'C2', 'C3']) as reference_id"
         )
+        con.execute("create temp table identity_placing as select unnest([1, 2, 4]) as record_id")
         con.execute(
-            "create table identity.customer_map as select 'till' as source, "
+            "create temp table identity_placed as select 'till' as source, "
             "unnest(['kept', 'moved', 'new']) as record_key, "
-            "unnest(['C1', 'C1', 'C9']) as customer_id"
+            "unnest(['C1', 'C1', 'C9']) as customer_id, unnest(['C1', 'C2', null]) as reference_id"
         )
+        con.execute("create temp table identity_settled (group_id integer, records bigint)")
         con.execute(
             "create temp table identity_tonight (source varchar, record_key varchar, cause varchar)"
         )

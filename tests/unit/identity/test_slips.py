@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from cdp_pipeline.identity.grouping.attach import KEYS
-from cdp_pipeline.identity.grouping.increment import choose_nameless
+from cdp_pipeline.identity.grouping.nameless import choose_nameless
 from cdp_pipeline.identity.grouping.slips import find_slips
 
 CROWD = 60

@@ -104,6 +104,16 @@ def test_withdrawing_brings_the_scores_back(town: Town) -> None:
     assert after["loyalty:0000"] == after["shop:0000"]
 
 
+def test_a_judgement_taken_back_leaves_no_edge(town: Town) -> None:
+    judged = (
+        "select source_a, record_key_a, record_key_b from identity.edges where rule = 'judged same'"
+    )
+    town.judge("same", "shop:0002", "loyalty:0101")
+    assert len(town.read(town.night(), judged)) == 1
+    town.judge("withdraw", "J1")
+    assert town.read(town.night(day=THIRD), judged) == []
+
+
 def test_records_that_say_the_same_can_be_told_apart(town: Town) -> None:
     twin = town.people[0] | {"record_key": "copy", "source": "crm", "record_kind": "contact"}
     other = twin | {"record_key": "copy2"}

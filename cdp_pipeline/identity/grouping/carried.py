@@ -1,0 +1,131 @@
+"""Groups and attachments of an incremental night that stand as they did in the version before.
+
+A group is known again by what its records say. Nearly always the record that stands for them is
+last night's and says the same; only for the others is it looked up who said it then.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from cdp_pipeline.identity.grouping.judged import JUDGED_SAME
+
+_SAME = """
+create or replace temp table identity_same as
+select r.record_id, b.record_id as old_id
+from staging.identity_numbers as n
+inner join base.identity.records as b on b.record_id = n.old_id and b.record_id = b.evidence_id
+inner join identity.records as r
+    on r.record_id = n.record_id and r.record_id = r.evidence_id
+    and r.evidence_head = b.evidence_head and r.evidence_tail = b.evidence_tail
+"""
+
+_GROUPS = """
+insert into identity_groups
+with standing as (
+    select r.record_id, r.is_comparable, r.evidence_head, r.evidence_tail, s.old_id
+    from identity.records as r
+    left join identity_same as s on s.record_id = r.record_id
+    anti join identity_groups as g on g.evidence_id = r.record_id
+    anti join identity_open_again as o on o.evidence_id = r.record_id
+    where r.record_id = r.evidence_id
+),
+kept as (
+    select t.record_id, t.is_comparable, c.customer_id, c.match_prob
+    from standing as t
+    inner join identity_customers_before as c on c.record_id = t.record_id
+    where t.old_id is not null
+    union all
+    select t.record_id, t.is_comparable, m.customer_id, m.match_prob
+    from standing as t
+    inner join base.identity.records as b
+        on b.evidence_head = t.evidence_head and b.evidence_tail = t.evidence_tail
+        and b.record_id = b.evidence_id
+    inner join base.identity.customer_map as m
+        on m.source = b.source and m.record_key = b.record_key
+    where t.old_id is null
+),
+homes as (
+    select
+        customer_id,
+        coalesce(min(record_id) filter (is_comparable), min(record_id)) as group_id
+    from kept
+    group by customer_id
+)
+select k.record_id, h.group_id, k.match_prob
+from kept as k
+inner join homes as h on h.customer_id = k.customer_id
+order by k.record_id
+"""
+
+_OTHERS = """
+create or replace temp table identity_others as
+select b.source, b.record_key
+from base.identity.records as b
+anti join identity_same as s on s.old_id = b.record_id
+where b.record_id = b.evidence_id
+"""
+# Who stood for what they said last night and does not tonight, or says something else.
+
+_ATTACHMENTS = """
+insert into identity.edges
+with before as (
+    select * from base.identity.edges where pattern is null and rule <> '{judged}'
+),
+now as (select * from identity.records where record_id = evidence_id),
+opened as (
+    select source, record_key from now
+    where evidence_id in (select evidence_id from identity_open_again)
+),
+renamed as (
+    select
+        a.source as source_a, a.record_key as record_key_a,
+        b.source as source_b, b.record_key as record_key_b,
+        e.match_weight, e.match_prob, e.rule
+    from (
+        select e.*
+        from before as e
+        where (e.source_a, e.record_key_a) in (select source, record_key from identity_others)
+            or (e.source_b, e.record_key_b) in (select source, record_key from identity_others)
+    ) as e
+    inner join base.identity.records as x
+        on x.source = e.source_a and x.record_key = e.record_key_a
+    inner join base.identity.records as y
+        on y.source = e.source_b and y.record_key = e.record_key_b
+    inner join now as a on a.evidence_head = x.evidence_head and a.evidence_tail = x.evidence_tail
+    inner join now as b on b.evidence_head = y.evidence_head and b.evidence_tail = y.evidence_tail
+),
+standing as (
+    select
+        e.source_a, e.record_key_a, e.source_b, e.record_key_b,
+        e.match_weight, e.match_prob, e.rule
+    from before as e
+    anti join identity_others as x on x.source = e.source_a and x.record_key = e.record_key_a
+    anti join identity_others as y on y.source = e.source_b and y.record_key = e.record_key_b
+    union all
+    select * from renamed
+)
+select
+    e.source_a, e.record_key_a, e.source_b, e.record_key_b,
+    e.match_weight, null, e.match_prob, null, e.rule
+from standing as e
+anti join opened as o on o.source = e.source_a and o.record_key = e.record_key_a
+order by e.source_a, e.record_key_a
+"""
+# What a steward judged is marked anew every night.
+
+
+def carry_groups(con: duckdb.DuckDBPyConnection) -> None:
+    """Extend ``identity_groups`` by everybody whom nothing touched, as in the version before.
+
+    Creates ``identity_same`` (record_id, old_id): records that stand for what they say, tonight as
+    in the version before.
+    """
+    con.execute(_SAME)
+    con.execute(_GROUPS)
+
+
+def carry_attachments(con: duckdb.DuckDBPyConnection) -> None:
+    """Extend ``identity.edges`` by the attachments of records that were not attached again."""
+    con.execute(_OTHERS)
+    con.execute(_ATTACHMENTS.format(judged=JUDGED_SAME))
