@@ -60,57 +60,50 @@ order by k.record_id
 
 _OTHERS = """
 create or replace temp table identity_others as
-select b.source, b.record_key
-from base.identity.records as b
-anti join identity_same as s on s.old_id = b.record_id
-where b.record_id = b.evidence_id
+with gone as (
+    select b.source, b.record_key, b.evidence_head, b.evidence_tail
+    from base.identity.records as b
+    anti join identity_same as s on s.old_id = b.record_id
+    where b.record_id = b.evidence_id
+)
+select g.source, g.record_key, r.source as source_now, r.record_key as record_key_now
+from gone as g
+left join identity.records as r
+    on r.evidence_head = g.evidence_head and r.evidence_tail = g.evidence_tail
+    and r.record_id = r.evidence_id
 """
-# Who stood for what they said last night and does not tonight, or says something else.
+# Who stood last night for what somebody else stands for tonight, or nobody.
 
 _ATTACHMENTS = """
 insert into identity.edges
-with before as (
-    select * from base.identity.edges where pattern is null and rule <> '{judged}'
-),
-now as (select * from identity.records where record_id = evidence_id),
-opened as (
-    select source, record_key from now
-    where evidence_id in (select evidence_id from identity_open_again)
-),
-renamed as (
-    select
-        a.source as source_a, a.record_key as record_key_a,
-        b.source as source_b, b.record_key as record_key_b,
-        e.match_weight, e.match_prob, e.rule
-    from (
-        select e.*
-        from before as e
-        where (e.source_a, e.record_key_a) in (select source, record_key from identity_others)
-            or (e.source_b, e.record_key_b) in (select source, record_key from identity_others)
-    ) as e
-    inner join base.identity.records as x
-        on x.source = e.source_a and x.record_key = e.record_key_a
-    inner join base.identity.records as y
-        on y.source = e.source_b and y.record_key = e.record_key_b
-    inner join now as a on a.evidence_head = x.evidence_head and a.evidence_tail = x.evidence_tail
-    inner join now as b on b.evidence_head = y.evidence_head and b.evidence_tail = y.evidence_tail
+with opened as (
+    select source, record_key
+    from identity.records
+    where record_id = evidence_id
+        and evidence_id in (select evidence_id from identity_open_again)
 ),
 standing as (
     select
-        e.source_a, e.record_key_a, e.source_b, e.record_key_b,
-        e.match_weight, e.match_prob, e.rule
-    from before as e
-    anti join identity_others as x on x.source = e.source_a and x.record_key = e.record_key_a
-    anti join identity_others as y on y.source = e.source_b and y.record_key = e.record_key_b
-    union all
-    select * from renamed
+        coalesce(x.source_now, e.source_a) as source_a,
+        coalesce(x.record_key_now, e.record_key_a) as record_key_a,
+        coalesce(y.source_now, e.source_b) as source_b,
+        coalesce(y.record_key_now, e.record_key_b) as record_key_b,
+        e.match_weight,
+        e.match_prob,
+        e.rule
+    from base.identity.edges as e
+    left join identity_others as x on x.source = e.source_a and x.record_key = e.record_key_a
+    left join identity_others as y on y.source = e.source_b and y.record_key = e.record_key_b
+    where e.pattern is null
+        and e.rule <> '{judged}'
+        and (x.source is null or x.source_now is not null)
+        and (y.source is null or y.source_now is not null)
 )
 select
     e.source_a, e.record_key_a, e.source_b, e.record_key_b,
     e.match_weight, null, e.match_prob, null, e.rule
 from standing as e
 anti join opened as o on o.source = e.source_a and o.record_key = e.record_key_a
-order by e.source_a, e.record_key_a
 """
 # What a steward judged is marked anew every night.
 

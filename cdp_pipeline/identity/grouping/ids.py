@@ -234,9 +234,7 @@ select
 from identity_placing as p
 inner join identity_kept_ids as k on k.group_id = p.group_id
 inner join identity.records as r on r.record_id = p.record_id
-order by p.record_id
 """
-# Records are numbered in the order of source and key.
 
 _PLACED = """
 create or replace temp table identity_placed as

@@ -39,7 +39,7 @@ with nameless as (
 )
 select record_id, field, value
 from (select record_id, {keys} from nameless) unpivot (value for field in ({keys}))
-union
+union all
 select n.record_id, s.field, s.meant
 from identity_slips as s
 inner join nameless as n on n.evidence_id = s.evidence_id
@@ -69,6 +69,18 @@ semi join {records} as r on r.record_id = h.record_id
 anti join identity_seed_values as s on s.field = h.field and s.value = h.value
 """
 
+_HOLDERS = """
+create or replace temp table identity_holders as {holders}
+"""
+
+_HOLDER = """
+select r.record_id
+from identity.records as r
+semi join (select value from identity_seed_values where field = '{key}') as v on v.value = r.{key}
+where r.is_comparable
+"""
+# One identifier after the other: asked of all at once, every record is looked up for each of them.
+
 _OPEN_AGAIN = """
 create or replace temp table identity_open_again as
 select r.* from identity.records as r
@@ -81,7 +93,7 @@ select * from identity_open_again
 union all
 select r.*
 from identity.records as r
-where r.is_comparable and ({holds})
+semi join identity_holders as h on h.record_id = r.record_id
 order by record_id
 """
 
@@ -107,8 +119,5 @@ def choose_nameless(con: duckdb.DuckDBPyConnection) -> None:
         con.execute("insert into identity_seed_values from identity_more_values")
         con.execute(_REACHED.format(values="identity_more_values"))
     con.execute(_OPEN_AGAIN)
-    holds = " or ".join(
-        f"r.{key} in (select value from identity_seed_values where field = '{key}')"  # noqa: S608 - constants
-        for key in KEYS
-    )
-    con.execute(_ATTACHABLE.format(holds=holds))
+    con.execute(_HOLDERS.format(holders=" union ".join(_HOLDER.format(key=key) for key in KEYS)))
+    con.execute(_ATTACHABLE)
