@@ -41,7 +41,7 @@ from cdp_pipeline.ingest.loading import (
 )
 from cdp_pipeline.ingest.setting_aside import write_conflicts
 from cdp_pipeline.ingest.statements import STATEMENTS, keep_ledger, make_stated, note_statements
-from cdp_pipeline.ingest.touched import begin_changes, note_touched
+from cdp_pipeline.ingest.touched import Changes, begin_changes, note_touched
 from cdp_pipeline.privacy.actions import read_actions, write_actions
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project, load_project
@@ -89,11 +89,12 @@ def run(context: RunContext) -> StepResult:
         messages += [text for source in sources for text in _check_volume(context, source)]
         messages += [text for source in sources for text in _check_history(context, source)]
         rows: dict[str, int] = {}
+        untried = _untried(sources, changes)
         for entity in sorted(
             project.entities.values(), key=lambda e: (e.name != PERSON_ENTITY, e.name)
         ):
             feeds = _feeds_of(entity.name, sources)
-            rows[entity.name], said = build_entity(con, entity, feeds)
+            rows[entity.name], said = build_entity(con, entity, feeds, untried=untried)
             messages += said
             if entity.name == CONSENT_ENTITY:
                 rows[entity.name] = _keep_ledger(context, con, project, sources)
@@ -115,6 +116,23 @@ def run(context: RunContext) -> StepResult:
         write_actions(con, read_actions(DataPaths.of(context)), before=context.business_date)
         declare_table(con, project.table("ops.privacy_actions"))
     return _report(entries, rows, messages)
+
+
+def _untried(sources: list[_Source], changes: Changes) -> dict[str, list[int]]:
+    """Return the positions of new files of sources whose other rows were cast in an earlier night.
+
+    Where rows or files went past their time, rows that those had set aside may come forward, and
+    what is joined changes any row: then all rows count as new.
+    """
+    found = {}
+    for source in sources:
+        touched = changes.files.get(source.contract.name)
+        places = {file.rows: place for place, file in enumerate(source.files)}
+        if touched is None or not touched.is_known or touched.past or source.contract.join:
+            continue
+        if places.keys() >= set(touched.added):  # else one of them has expired
+            found[source.contract.name] = sorted(places[path] for path in touched.added)
+    return found
 
 
 def _expired(sources: list[_Source]) -> list[Delivery]:
@@ -143,7 +161,12 @@ def _feeds_of(entity: str, sources: list[_Source]) -> list[SourceFeed]:
     """Return what feeds an entity; consent is fed by everything that was ever stated."""
     return [
         SourceFeed(
-            s.contract, feed, s.stated if entity == CONSENT_ENTITY else s.view, s.where, s.columns
+            s.contract,
+            feed,
+            s.stated if entity == CONSENT_ENTITY else s.view,
+            s.where,
+            s.columns,
+            None if entity == CONSENT_ENTITY or s.contract.join else s.current.rows,
         )
         for s in sources
         for feed in s.contract.feeds

@@ -61,6 +61,7 @@ class CurrentRows:
         excluded: Rows that an exclusion names, by position of the file.
         messages: Warnings for people.
         has_fates: Whether rows were delivered, so that there is a table of their fates.
+        rows: Their number, where it follows from these; else None.
     """
 
     view: str
@@ -69,6 +70,7 @@ class CurrentRows:
     excluded: Counter[int] = field(default_factory=Counter)
     messages: tuple[str, ...] = ()
     has_fates: bool = False
+    rows: int | None = None
 
 
 def source_object(kind: str, source: str) -> str:
@@ -114,11 +116,12 @@ def make_current(
     excluded = _count_excluded(con, delivered) if contract.exclude or past else Counter()
     with _little_memory(con):
         fates = _make_fates(con, contract, delivered)
-    newest = _newest(con, contract, delivered, files, where=where)
-    _make_view(con, contract, delivered, fates=fates, newest=newest)
     rows = con.execute(
         f"select fate, _seq, count(*) from {fates} group by fate, _seq"  # noqa: S608 - plain name
     ).fetchall()
+    gone = sum(count for fate, _, count in rows if fate != "kept")
+    newest = _newest(con, contract, delivered, files, where=where)
+    _make_view(con, contract, delivered, fates=fates if gone else "", newest=newest)
     counted = {fate: Counter({s: n for f, s, n in rows if f == fate}) for fate, _, _ in rows}
     return CurrentRows(
         view,
@@ -127,7 +130,18 @@ def make_current(
         excluded=excluded,
         messages=_hub_messages(con, contract, delivered),
         has_fates=True,
+        rows=_count_current(con, contract, delivered, gone=gone),
     )
+
+
+def _count_current(
+    con: duckdb.DuckDBPyConnection, contract: SourceContract, delivered: str, *, gone: int
+) -> int | None:
+    """Return the current rows without making them, unless days, files or deletions thin them."""
+    if contract.load.mode not in {"append", "upsert"} or contract.load.deleted_when:
+        return None
+    left = f"select count(*) from {delivered} where _excluded is null"  # noqa: S608 - plain name
+    return int(fetch_value(con, left)) - gone
 
 
 def _count_excluded(con: duckdb.DuckDBPyConnection, delivered: str) -> Counter[int]:
@@ -148,13 +162,17 @@ def _make_view(
 ) -> None:
     """Make the view of current rows; ``_first_date`` is the day on which the key first came."""
     first, joined = _make_first_dates(con, contract, delivered)
+    kept = ""
+    if fates:
+        kept = (
+            f"and not exists (select 1 from {fates} as f where f._seq = d._seq "  # noqa: S608 - plain name
+            "and f._line = d._line and f.fate <> 'kept')"
+        )
     con.execute(
         f"create or replace view {source_object('current', contract.name)} as "  # noqa: S608 - plain names
         f"select d.* exclude (_excluded) {without_hubs(contract)}, "
         f"{first} as _first_date from {delivered} as d{joined} "
-        f"where _excluded is null {newest} and not exists ("
-        f"select 1 from {fates} as f where f._seq = d._seq "
-        f"and f._line = d._line and f.fate <> 'kept')"
+        f"where _excluded is null {newest} {kept}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -11,8 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError, ContractError, DataQualityError
 from cdp_pipeline.ingest import entities, landing
+from cdp_pipeline.ingest.deliveries import plain_rows, planned_deliveries, staged_places
+from cdp_pipeline.ingest.touched import Changes, TouchedFiles
+from cdp_pipeline.project.loader import Project
 from tests.unit.ingest.conftest import NIGHT, Store
 
 EVE = NIGHT - timedelta(days=1)
@@ -175,6 +180,48 @@ def test_nothing_is_rounded_silently(store: Store) -> None:
     declare(store, feeds=[{**feed, "columns": {"sku": "id", "list_price": "round(price / 3, 2)"}}])
     store.night()
     assert products(store) == [("1", "0.33")]
+
+
+@pytest.mark.parametrize(
+    ("new", "touched", "is_stopped"),
+    [
+        ("20261120.csv", {}, False),
+        ("20261119.csv", {}, True),
+        ("20261120.csv", {"past": "changed < date '2000-01-01'"}, True),
+        ("20261120.csv", {"is_known": False}, True),
+        ("20261120.csv", {"expired": Path("gone.parquet")}, True),
+    ],
+)
+def test_only_rows_that_no_earlier_night_has_cast_are_tried(
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    new: str,
+    touched: dict[str, Any],
+    is_stopped: bool,
+) -> None:
+    def begin(context: RunContext, project: Project) -> Changes:
+        entities_begin(context, project)
+        contract, more = project.sources["goods"], dict(touched)
+        added = [
+            plain_rows(context, staged_places(context, delivery, contract).rows)
+            for delivery in planned_deliveries(context, "goods")
+            if delivery.file_name.endswith(new)
+        ]
+        added += [more.pop("expired")] if "expired" in more else []
+        return Changes("", {"goods": TouchedFiles(tuple(added), **more)})
+
+    entities_begin = entities.begin_changes
+    monkeypatch.setattr(entities, "begin_changes", begin)
+    columns = {"sale_id": "id", "line_no": "'1'", "quantity": "price / 3"}
+    declare(store, feeds=[{"entity": "sale_lines", "columns": columns}])
+    store.deliver("goods/20261119.csv", rows("1,1.00,"))
+    store.deliver("goods/20261120.csv", rows("2,3.00,"))
+    if is_stopped:
+        with pytest.raises(DataQualityError, match="more decimals"):
+            store.night()
+    else:
+        assert store.night().facts["entities"]["sale_lines"] == 2
 
 
 PEOPLE: dict[str, Any] = {
