@@ -3,6 +3,7 @@
     python -m benchmarks clv --customers 100000        as without options
     make bench-clv OPTIONS="--full --write"            1 million; ours at 10 million too
     python -m benchmarks clv --stores 20               also: totals and ranges of 60 hidden futures
+    python -m benchmarks clv --uci FOLDER              also: ranges of real shops, UCI's among them
 
 Ours and lifetimes fit MBG/NBD and gamma-gamma and score every customer: P(alive), visits in 90 and
 365 days, value over twelve months (ours with a range and a tenth for each); pymc-marketing only
@@ -24,6 +25,7 @@ from typing import Any
 from benchmarks.clv.bars import Bar, accuracy_bars, cost_bars
 from benchmarks.clv.coverage import coverage_bars
 from benchmarks.clv.customers import write_customers
+from benchmarks.clv.shops import shop_bars
 from benchmarks.machine import describe_machine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +46,8 @@ def main() -> None:
     bars = [*accuracy_bars(), *cost_bars(results)]
     if options.stores:
         bars += coverage_bars(options.stores, options.seed)
+    if options.uci:
+        bars += shop_bars(options.uci)
     report = write_report(results, bars, "python -m benchmarks clv " + " ".join(sys.argv[1:]))
     print("\n" + report)
     if options.write:
@@ -60,6 +64,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="1 million; ours at 10 million too")
     parser.add_argument("--stores", type=int, default=0, help="generated stores of each kind")
     parser.add_argument("--seed", type=int, default=500, help="of the first generated store")
+    parser.add_argument("--uci", type=Path, help="daily files of UCI Online Retail")
     parser.add_argument("--pymc", type=Path, default=PYMC, help="interpreter with pymc-marketing")
     parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE.name}")
     parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
