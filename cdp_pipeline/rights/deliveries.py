@@ -7,7 +7,7 @@ rewritten is removed: what it says of others stays in the staged rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -70,9 +70,18 @@ class DeliveryCleaning:
     spellings: set[tuple[str, str]] = field(default_factory=set)
     lines: dict[str, list[int]] = field(default_factory=dict)
 
+    def add(self, notes: str, lines: Iterable[int], spellings: Iterable[tuple[str, str]]) -> None:
+        """Add what one file tells: lines of its delivery, and spellings."""
+        self.lines[notes] = sorted({*self.lines.get(notes, ()), *lines})
+        self.spellings |= set(spellings)
+
+
+Keep = Callable[[str, Sequence[int], Sequence[tuple[str, str]]], None]
+"""Writes down notes of a staged file, lines and spellings."""
+
 
 def clean_staged(
-    context: RunContext, traces: Traces, done: DeliveryCleaning, *, keep: Callable[[], None]
+    context: RunContext, traces: Traces, done: DeliveryCleaning, *, keep: Keep
 ) -> None:
     """Take people out of every staged file and every quarantine file.
 
@@ -80,7 +89,7 @@ def clean_staged(
         context: Settings and project.
         traces: The people.
         done: Gets counts, lines and spellings; what an interrupted try found may be in it.
-        keep: Writes ``done`` down; called before anything is replaced that tells it.
+        keep: Writes down what a file tells; called before it is replaced.
     """
     project, paths = load_project(context.project_root), DataPaths.of(context)
     con = connect(context.settings.engine)
@@ -123,14 +132,11 @@ def _note_suppressed(context: RunContext, notes: Path, lines: list[int]) -> None
         note_suppressed(notes, lines, left=parquet.read_metadata(plain).num_rows)
 
 
-def _prepare(
-    done: DeliveryCleaning, notes: Path, keep: Callable[[], None], found: Suppressed
-) -> None:
+def _prepare(done: DeliveryCleaning, notes: Path, keep: Keep, found: Suppressed) -> None:
     """Write down what was found in a file before it is replaced."""
     name = f"{notes.parent.name}/{notes.name}"
-    done.lines[name] = sorted({*done.lines.get(name, ()), *found.lines})
-    done.spellings |= found.spellings
-    keep()
+    done.add(name, found.lines, found.spellings)
+    keep(name, found.lines, sorted(found.spellings))
 
 
 def clean_raw(context: RunContext, searcher: Searcher | None, done: DeliveryCleaning) -> None:

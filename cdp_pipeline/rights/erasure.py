@@ -10,12 +10,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdp_pipeline.core.context import RunContext
-from cdp_pipeline.core.errors import ConfigError, PrivacyError
+from cdp_pipeline.core.errors import PrivacyError
 from cdp_pipeline.identity.erasure.journals import erase_lines
 from cdp_pipeline.identity.erasure.subjects import Subject, find_subjects
 from cdp_pipeline.identity.grouping.remembered import Memory
@@ -27,12 +28,21 @@ from cdp_pipeline.privacy.suppression import (
 )
 from cdp_pipeline.rights.deliveries import DeliveryCleaning, clean_raw, clean_staged
 from cdp_pipeline.rights.files import clean_exports, clean_tree
-from cdp_pipeline.rights.removals import CERTIFICATES, Removal, find_removals, write_removals
+from cdp_pipeline.rights.pending import (
+    PENDING,
+    Pending,
+    forget_pending,
+    next_number,
+    note_found,
+    pending_files,
+    read_pending,
+    write_pending,
+)
+from cdp_pipeline.rights.removals import CERTIFICATES, find_removals, write_removals
 from cdp_pipeline.rights.removals import FOLDER as REMOVALS
 from cdp_pipeline.rights.scan import Find, Scan, scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import (
-    Traces,
     add_words,
     find_traces,
     load_pairs,
@@ -58,7 +68,6 @@ if TYPE_CHECKING:
 
     import duckdb
 
-PENDING = "pending"
 _SHOWN_FINDS = 20
 _SPELT = {
     "email": ("email",),
@@ -84,27 +93,6 @@ class Certificate:
     path: Path
     facts: dict[str, Any]
     finds: tuple[Find, ...] = ()
-
-
-@dataclass
-class Pending:
-    """An erasure that has begun.
-
-    Attributes:
-        erasure: Its number.
-        traces: The people.
-        removals: What destinations are to be told.
-        requests: Source and number of the requests that asked for it.
-        reason: Why, as given.
-        deliveries: What was found in deliveries, which nothing tells any more once it is cleaned.
-    """
-
-    erasure: str
-    traces: Traces
-    removals: tuple[Removal, ...] = ()
-    requests: tuple[tuple[str, str], ...] = ()
-    reason: str = ""
-    deliveries: DeliveryCleaning = field(default_factory=DeliveryCleaning)
 
 
 @contextmanager
@@ -149,21 +137,30 @@ def erase_people(
     with open_resolver(context) as con:
         traces = find_traces(con, subjects)
         removals = find_removals(con, traces.customers)
-    number = _next_number(paths)
+    number = next_number(paths)
     what = f"{number}: {len(subjects)} people"
     note(context.settings, Deed("erase", what, traces.customers, reason, context.run_id))
     pending = Pending(number, traces, removals, tuple(requests), reason)
-    _keep(paths, pending)
+    write_pending(paths, pending)
     return _carry_out(context, pending)
 
 
 def resume_erasures(context: RunContext) -> list[Certificate]:
     """Finish erasures that a crash interrupted."""
     paths = DataPaths.of(context)
-    return [
-        _carry_out(context, _read_pending(path))
-        for path in sorted((paths.privacy / PENDING).glob("*.json"))
-    ]
+    return [_finish(context, paths, path) for path in pending_files(paths)]
+
+
+def _finish(context: RunContext, paths: DataPaths, path: Path) -> Certificate:
+    certificate = _certificate_of(paths, path.stem)
+    if certificate.is_file():  # it died after everything was proved
+        forget_pending(paths, path.stem)
+        return Certificate(path.stem, certificate, read_json(certificate))
+    return _carry_out(context, read_pending(path))
+
+
+def _certificate_of(paths: DataPaths, erasure: str) -> Path:
+    return paths.privacy / CERTIFICATES / f"{erasure}.json"
 
 
 def _carry_out(context: RunContext, pending: Pending) -> Certificate:
@@ -178,23 +175,27 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
         holders=pending.traces.holders,
     )
     deliveries = pending.deliveries
-    clean_staged(context, pending.traces, deliveries, keep=lambda: _keep(paths, pending))
+    clean_staged(
+        context, pending.traces, deliveries, keep=partial(note_found, paths, pending.erasure)
+    )
     traces = add_words(pending.traces, _own_spellings(context, pending))
     searcher = Searcher(traces)
     clean_raw(context, searcher, deliveries)
     judged = erase_lines(paths, traces.everybody)
     remove_leftovers(paths.versions, CLEAN_PREFIX)
     clear_leftovers(paths)
-    versions = {v.name: clean_version(context, v, traces) for v in published_versions(paths)}
+    versions = {
+        v.name: clean_version(context, v, traces, searcher) for v in published_versions(paths)
+    }
     write_removals(paths, pending.erasure, pending.removals)
     files = _clean_files(context, paths, searcher)
     keys = context.settings.keys
     scan = scan_folder(
-        context.data_dir, traces, excluded=_excluded(paths), keys=keys, scratch=paths.work
+        context.data_dir, searcher, excluded=_excluded(paths), keys=keys, scratch=paths.work
     )
     if not paths.landing.is_relative_to(context.data_dir):
         # What is broken there is no file of ours.
-        more = scan_folder(paths.landing, traces, keys=keys, scratch=paths.work)
+        more = scan_folder(paths.landing, searcher, keys=keys, scratch=paths.work)
         closed = [str(p) for p in map(paths.landing.joinpath, more.unreadable) if key_of(p)]
         scan = Scan(scan.finds + more.finds, scan.files + more.files, scan.unreadable + closed)
     _refuse_unsearched(context, paths, pending, scan)
@@ -278,10 +279,10 @@ def _certify(
             where=str(paths.privacy / PENDING / f"{pending.erasure}.json"),
             hint="Remove or mend these files, then run `cdp privacy resume`.",
         )
-    path = paths.privacy / CERTIFICATES / f"{pending.erasure}.json"
+    path = _certificate_of(paths, pending.erasure)
     paths.ensure(path.parent)
     write_json(path, facts)
-    (paths.privacy / PENDING / f"{pending.erasure}.json").unlink()
+    forget_pending(paths, pending.erasure)
     return Certificate(pending.erasure, path, facts, tuple(finds))
 
 
@@ -340,49 +341,3 @@ def _own_spellings(context: RunContext, pending: Pending) -> set[tuple[str, str]
     finally:
         con.close()
     return own
-
-
-def _next_number(paths: DataPaths) -> str:
-    taken = [
-        int(path.stem[1:])
-        for folder in (PENDING, CERTIFICATES)
-        for path in (paths.privacy / folder).glob("E*.json")
-    ]
-    return f"E{max(taken, default=0) + 1:06d}"
-
-
-def _keep(paths: DataPaths, pending: Pending) -> None:
-    folder = paths.ensure(paths.privacy / PENDING)
-    folder.chmod(0o700)
-    path = folder / f"{pending.erasure}.json"
-    write_json(
-        path,
-        {
-            "erasure": pending.erasure,
-            "traces": pending.traces.as_dict(),
-            "removals": [removal.as_dict() for removal in pending.removals],
-            "requests": pending.requests,
-            "reason": pending.reason,
-            "spellings": sorted(pending.deliveries.spellings),
-            "lines": pending.deliveries.lines,
-        },
-    )
-    path.chmod(0o600)
-
-
-def _read_pending(path: Path) -> Pending:
-    document = read_json(path)
-    if "traces" not in document:
-        raise ConfigError(
-            "is no pending erasure", where=str(path), hint="Restore or remove the file."
-        )
-    return Pending(
-        erasure=document["erasure"],
-        traces=Traces.from_dict(document["traces"]),
-        removals=tuple(Removal(**removal) for removal in document["removals"]),
-        requests=tuple((a, b) for a, b in document["requests"]),
-        reason=document["reason"],
-        deliveries=DeliveryCleaning(
-            spellings={(a, b) for a, b in document["spellings"]}, lines=document["lines"]
-        ),
-    )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from cdp_pipeline.rights.prefixes import LONGEST_PREFIX, Prefixes
+from cdp_pipeline.rights.prefixes import ALNUM, LONGEST_PREFIX, Prefixes, WordStarts
 from cdp_pipeline.rights.spellings import byte_forms
 
 Name = tuple[str, str]
 """Given and family name, in lower case."""
 
-ALNUM = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyz")
 MAILBOX = ALNUM | frozenset(b"._+-")
 _GAP = 24
 _BETWEEN = re.compile(rb"(?:<[^<>]{0,16}>\s*|[ \t,;:|\"'/\\&#\0])+")
@@ -35,6 +34,7 @@ class Names:
             for pair in sorted(set(zip(*(byte_forms(part) for part in name), strict=True))):
                 other, anchor = sorted(pair, key=lambda part: (len(part), part))
                 self._beside.setdefault(anchor, []).append((other, name))
+        self._starts = WordStarts(self._beside)
         sizes = {min(len(anchor), LONGEST_PREFIX) for anchor in self._beside} - {0}
         self._anchors = [
             Prefixes((a for a in self._beside if min(len(a), LONGEST_PREFIX) == size), size=size)
@@ -43,8 +43,11 @@ class Names:
 
     def find(self, plain: bytes) -> Iterator[tuple[int, int, Name]]:
         """Yield start, end and name of whoever is named in a text of lower-case bytes."""
+        if not self._anchors:
+            return
+        places = self._starts.places(plain)
         for anchors in self._anchors:
-            for start, anchor in anchors.candidates(plain):
+            for start, anchor in anchors.candidates(plain, places):
                 end = start + len(anchor)
                 is_followed = end < len(plain) and plain[end] in _OPENING
                 is_preceded = start > 0 and plain[start - 1] in _CLOSING

@@ -13,7 +13,7 @@ from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.privacy.readmission import Readmission, find_readmission, lift_tombstones
 from cdp_pipeline.privacy.suppression import create_normalisers, suppression_keys
 from cdp_pipeline.project.loader import load_project
-from cdp_pipeline.rights.erasure import PENDING
+from cdp_pipeline.rights.pending import pending_files
 from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import connect
@@ -27,7 +27,7 @@ def find_returning(context: RunContext, given: Sequence[str]) -> Readmission:
             begun and not ended.
     """
     paths = DataPaths.of(context)
-    pending = sorted((paths.privacy / PENDING).glob("*.json"))
+    pending = pending_files(paths)
     if pending:
         raise ConfigError(
             "an erasure has begun and not ended",

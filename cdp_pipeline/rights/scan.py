@@ -9,30 +9,27 @@ from __future__ import annotations
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.rights.columns import Piece, database_texts, parquet_texts
 from cdp_pipeline.rights.searching import SEPARATOR, Searcher
-from cdp_pipeline.rights.traces import Traces
 from cdp_pipeline.storage.at_rest import plain_file
-from cdp_pipeline.storage.cipher import read_vault_key, scan_of
+from cdp_pipeline.storage.cipher import read_vault_key
 from cdp_pipeline.storage.container import SealedFileError
-from cdp_pipeline.storage.warehouse import quote_identifier, quote_literal
 
 _BLOCK = 1 << 24
 _OVERLAP = 1 << 12
 _HEAD = 4096
-_TEXT_TYPES = ("VARCHAR", "JSON", "BLOB", "STRUCT", "MAP", "LIST", "[]")
 _DATABASES = {".duckdb", ".db"}
-_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class _UnreadableError(Exception):
 
 def scan_folder(
     root: Path,
-    traces: Traces,
+    searcher: Searcher,
     *,
     excluded: Collection[Path] = (),
     keys: KeySettings | None = None,
@@ -82,13 +79,13 @@ def scan_folder(
 
     Args:
         root: The data folder.
-        traces: What tells the people.
+        searcher: Looks for the people.
         excluded: Files and folders that are not looked at.
         keys: What opens encrypted files; one whose key is missing cannot be looked into.
         scratch: Private folder for copies of encrypted files in clear, one at a time; default: the
             system's folder of temporary files.
     """
-    searcher, scan = Searcher(traces), Scan()
+    scan = Scan()
     seen: dict[tuple[int, int, str], set[tuple[str, str]]] = {}
     keys = keys or KeySettings()
     with duckdb.connect() as con, _own_folder(scratch) as folder:
@@ -165,9 +162,10 @@ def _inside(
     """
     try:
         if path.suffix == ".parquet":
-            yield from _in_parquet(con, path, searcher, keys)
+            key = read_vault_key(path.parent.parent, keys)
+            yield from _in_pieces(parquet_texts(con, path, key), searcher)
         elif path.suffix in _DATABASES:
-            yield from _in_database(con, path, searcher)
+            yield from _in_pieces(database_texts(con, path), searcher)
         elif path.suffix in {".gz", ".zst"}:
             yield from (("inflated", kind) for kind in _in_stream(path, searcher))
         elif path.suffix in {".zip", ".xlsx"} or zipfile.is_zipfile(path):
@@ -177,6 +175,7 @@ def _inside(
         ConfigError,
         OSError,
         EOFError,
+        NotImplementedError,
         ValueError,
         zipfile.BadZipFile,
         zlib.error,
@@ -220,53 +219,18 @@ def _in_archive(path: Path, searcher: Searcher) -> Iterator[tuple[str, str]]:
                 yield from ((info.filename, kind) for kind in _in_blocks(blocks, searcher))
 
 
-def _in_parquet(
-    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, keys: KeySettings
-) -> Iterator[tuple[str, str]]:
-    relation = scan_of(con, path, read_vault_key(path.parent.parent, keys))
-    yield from _in_relation(con, relation, searcher, prefix="")
+def _in_pieces(pieces: Iterable[Piece], searcher: Searcher) -> Iterator[tuple[str, str]]:
+    """Yield column and kind of every trace in the texts of a table.
 
-
-def _in_database(
-    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher
-) -> Iterator[tuple[str, str]]:
-    con.execute(f"attach {quote_literal(str(path))} as looked_at (read_only)")
-    try:
-        tables = con.execute(
-            "select schema_name, table_name from duckdb_tables() "
-            "where database_name = 'looked_at' order by all"
-        ).fetchall()
-        for schema, table in tables:
-            relation = quote_identifier(f"looked_at.{schema}.{table}")
-            yield from _in_relation(con, relation, searcher, prefix=f"{schema}.{table}.")
-    finally:
-        con.execute("detach looked_at")
-
-
-def _in_relation(
-    con: duckdb.DuckDBPyConnection, relation: str, searcher: Searcher, *, prefix: str
-) -> Iterator[tuple[str, str]]:
-    columns = con.execute(f"describe select * from {relation}").fetchall()  # noqa: S608 - quoted
-    texts = [c[0] for c in columns if any(t in str(c[1]) for t in _TEXT_TYPES)]
-    for name in texts:
-        column = '"' + name.replace('"', '""') + '"'
-        sql = f"select distinct cast({column} as varchar) from {relation}"  # noqa: S608 - quoted
-        yield from ((f"{prefix}{name}", kind) for kind in _in_values(con, sql, searcher))
-    both = [n for n in texts if n in {"given_name", "family_name", "first_name", "last_name"}]
-    if len(both) > 1:  # a person's two names stand beside each other
-        listed = ", ".join('"' + name.replace('"', '""') + '"' for name in both)
-        sql = f"select distinct concat_ws(' ', {listed}) from {relation}"  # noqa: S608 - quoted
-        for kind in _in_values(con, sql, searcher):
-            yield f"{prefix}{'+'.join(both)}", kind
-
-
-def _in_values(con: duckdb.DuckDBPyConnection, sql: str, searcher: Searcher) -> set[str]:
-    """Return the kinds of traces in the one column of a query, without a Python text a value."""
-    found: set[str] = set()
-    with con.sql(sql).to_arrow_reader(_ROWS) as batches:
-        for batch in batches:
-            values = batch.column(0).drop_null().cast(pa.large_string())
-            together = pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)
-            joined = pc.binary_join(together, pa.scalar(SEPARATOR, pa.large_string()))
-            found |= searcher.kinds(joined[0].as_buffer().to_pybytes())
-    return found
+    They are searched together, many columns at a time; each for itself only if there is something.
+    """
+    held: list[Piece] = []
+    size = 0
+    for piece in chain(pieces, [None]):
+        if piece:
+            held.append(piece)
+            size += len(piece[1])
+        if size > _BLOCK or not piece:
+            if searcher.kinds(SEPARATOR.encode().join(text for _, text in held)):
+                yield from {(name, kind) for name, text in held for kind in searcher.kinds(text)}
+            held, size = [], 0

@@ -10,15 +10,17 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 import numpy as np
+import numpy.typing as npt
 
-from cdp_pipeline.rights.names import ALNUM, MAILBOX, Names
-from cdp_pipeline.rights.prefixes import LONGEST_PREFIX, Prefixes
+from cdp_pipeline.rights.names import MAILBOX, Names
+from cdp_pipeline.rights.prefixes import ALNUM, LONGEST_PREFIX, Places, Prefixes, WordStarts
 from cdp_pipeline.rights.spellings import byte_forms, lower_ascii
 from cdp_pipeline.rights.traces import Traces
 
 _LONGEST_PHONE = 15
 _LONG_BEGINNING = 8
 """Bytes by which longer texts are recognised: five begin the addresses of too many people."""
+_PHONE_SIZE = 7
 _WINDOW = 1 << 22
 """Bytes that are searched at a time, so that memory does not grow with the text."""
 _MARGIN = 1 << 12
@@ -27,6 +29,7 @@ _MARGIN = 1 << 12
 SEPARATOR = "\x01"
 """Stands between texts that are searched together; no trace goes over it."""
 _DIGITS = frozenset(b"0123456789")
+_IS_DIGIT = bytes(byte in _DIGITS for byte in range(256))
 _JOINER_BYTES = b" ().-/"
 _JOINERS = np.zeros(256, dtype=bool)
 _JOINERS[list(_JOINER_BYTES)] = True
@@ -48,7 +51,12 @@ class Searcher:
             Prefixes(long, size=_LONG_BEGINNING),
             Prefixes(texts - long, size=LONGEST_PREFIX),
         ]
-        self._phones = Prefixes(phone.encode() for phone in traces.phones)
+        self._starts = WordStarts(words, padded=self._numbers)
+        phones = [phone.encode() for phone in traces.phones]
+        self._phones = {
+            length: Prefixes((p for p in phones if len(p) == length), size=min(length, _PHONE_SIZE))
+            for length in sorted({len(phone) for phone in phones})
+        }
         self._names = Names(traces.names)
 
     def kinds(self, text: str | bytes) -> set[str]:
@@ -81,7 +89,8 @@ class Searcher:
         yield from (("name", start, end) for start, end, _ in self._names.find(plain))
 
     def _find_words(self, plain: bytes) -> Iterator[Span]:
-        for place, text in chain(*(texts.candidates(plain) for texts in self._texts)):
+        places = self._starts.places(plain)
+        for place, text in chain(*(texts.candidates(plain, places) for texts in self._texts)):
             start, end = place, place + len(text)
             if text in self._numbers:
                 while start and plain[start - 1 : start] == b"0":
@@ -93,14 +102,20 @@ class Searcher:
                 yield ("number" if text in self._numbers else "word"), start, end
 
     def _find_phones(self, plain: bytes) -> Iterator[Span]:
-        if not self._phones.by_prefix:
+        if not self._phones:
             return
-        kept = np.flatnonzero(~_JOINERS[np.frombuffer(plain, dtype=np.uint8)])
         squeezed = plain.translate(None, _JOINER_BYTES)
-        for place, phone in self._phones.candidates(squeezed):
-            end, start = place + len(phone), place
-            while start and squeezed[start - 1] in _DIGITS and end - start <= _LONGEST_PHONE:
-                start -= 1
-            is_number = end == len(squeezed) or squeezed[end] not in _DIGITS
-            if is_number and end - start <= _LONGEST_PHONE:
+        is_digit = np.frombuffer(squeezed.translate(_IS_DIGIT), dtype=bool)
+        ends = np.flatnonzero(is_digit & ~np.append(is_digit[1:], False)) + 1
+        kept: npt.NDArray[np.intp] | None = None
+        for length, phones in self._phones.items():
+            places = Places.of(squeezed, ends[ends >= length] - length)
+            for place, _ in phones.candidates(squeezed, places):
+                end, start = place + length, place
+                while start and squeezed[start - 1] in _DIGITS and end - start <= _LONGEST_PHONE:
+                    start -= 1
+                if end - start > _LONGEST_PHONE:
+                    continue
+                if kept is None:  # most texts hold nobody's number
+                    kept = np.flatnonzero(~_JOINERS[np.frombuffer(plain, dtype=np.uint8)])
                 yield "phone", int(kept[start]), int(kept[end - 1]) + 1

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from urllib.parse import quote
+
+_CASES = 8
+"""As written, lower, upper and title case, each composed and decomposed."""
+
+_UNQUOTED = " '-"
+_UNESCAPED = re.compile(r"[a-z0-9 '._~-]*")
+"""Texts that neither JSON nor a URL escapes."""
 
 _LOWER = bytes(b + 32 if 65 <= b <= 90 else b for b in range(256))  # noqa: PLR2004 - A to Z
 
@@ -29,6 +37,10 @@ def byte_forms(text: str) -> tuple[bytes, ...]:
         >>> len(set(byte_forms("zoe")))
         1
     """
+    if (
+        text.isascii()
+    ):  # as digests are, of which there are many: case and composition change nothing
+        return _ascii_forms(text.lower()) * _CASES
     forms = []
     for cased in (text, text.lower(), text.upper(), text.title()):
         for form in ("NFC", "NFD"):
@@ -37,9 +49,18 @@ def byte_forms(text: str) -> tuple[bytes, ...]:
                 spelt.encode("utf-8", "surrogateescape"),
                 _windows(spelt),
                 json.dumps(spelt)[1:-1].encode(),
-                quote(spelt, safe=" '-", errors="replace").encode(),
+                quote(spelt, safe=_UNQUOTED, errors="replace").encode(),
             ]
     return tuple(lower_ascii(form) for form in forms)
+
+
+def _ascii_forms(text: str) -> tuple[bytes, ...]:
+    """Return a lower-case ASCII text as it is, twice, and escaped in JSON and in a URL."""
+    plain = text.encode()
+    if _UNESCAPED.fullmatch(text):
+        return plain, plain, plain, plain
+    quoted = quote(text, safe=_UNQUOTED).encode()
+    return plain, plain, json.dumps(text)[1:-1].encode(), lower_ascii(quoted)
 
 
 def _windows(text: str) -> bytes:

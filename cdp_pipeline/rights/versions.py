@@ -78,20 +78,23 @@ class Cleaning:
     months: Months = field(default_factory=dict)
 
 
-def clean_version(context: RunContext, version: Version, traces: Traces) -> Cleaning:
+def clean_version(
+    context: RunContext, version: Version, traces: Traces, searcher: Searcher
+) -> Cleaning:
     """Put a clean copy in the place of a version that holds the people.
 
     Args:
         context: Settings and project; the erasure's date.
         version: Any published version.
         traces: The people.
+        searcher: Looks for them in files.
 
     Raises:
         PrivacyError: Turnover would change.
     """
     clean = version.path.with_name(f"{CLEAN_PREFIX}{version.name}")
     _link_tree(version.path, clean)
-    searcher, done = Searcher(traces), Cleaning()
+    done = Cleaning()
     scratch = DataPaths.of(context).work
     for folder in sorted((clean / "exports").glob("*")) if (clean / "exports").is_dir() else []:
         if folder.is_dir():

@@ -17,6 +17,7 @@ from cdp_pipeline.rights.erasure import (
 )
 from cdp_pipeline.rights.removals import FOLDER as REMOVALS
 from cdp_pipeline.rights.scan import scan_folder
+from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, find_traces
 from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.warehouse import open_whole
@@ -54,7 +55,9 @@ def anybody(store: TinyStore) -> tuple[str, Traces]:
 def left(store: TinyStore, traces: Traces) -> list[str]:
     """Return the files that still tell the person, but for what destinations must be told."""
     removals = sorted(store.paths.outbox.glob(f"*/{REMOVALS}"))
-    return [find.file for find in scan_folder(store.data, traces, excluded=removals).finds]
+    return [
+        find.file for find in scan_folder(store.data, Searcher(traces), excluded=removals).finds
+    ]
 
 
 def test_killed_anywhere_it_is_finished_and_nothing_is_left(

@@ -14,6 +14,7 @@ from cdp_pipeline.identity.erasure.subjects import find_subjects
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.rights.erasure import open_resolver
 from cdp_pipeline.rights.scan import scan_folder
+from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import find_traces
 from cdp_pipeline.storage.warehouse import connect, fetch_dicts, open_published, open_whole
 from tests.integration.store import ROOT, Store
@@ -94,10 +95,10 @@ def test_no_trace_of_people_is_in_any_file_for_analysts(store: Store, tmp_path: 
     for name in FOR_ANALYSTS:
         place = current / name
         (shutil.copytree if place.is_dir() else shutil.copy)(place, tmp_path / name)
-    found = scan_folder(tmp_path, traces)
+    found = scan_folder(tmp_path, Searcher(traces))
     assert found.files > 100
     assert [(find.file, find.place, find.kind) for find in found.finds] == []
-    assert scan_folder(current / "vault", traces).finds, "the search finds what is there"
+    assert scan_folder(current / "vault", Searcher(traces)).finds, "the search finds what is there"
 
 
 def test_the_vault_is_for_the_pipeline_alone(store: Store) -> None:

@@ -19,6 +19,7 @@ import pytest
 from cdp_pipeline.cli.app import run_app
 from cdp_pipeline.orchestration.runner import NightOutcome, run_night
 from cdp_pipeline.rights.scan import Find, scan_folder
+from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, add_words
 from tests.faults.tiny import FIRST_NIGHT, TinyStore, make_store
 
@@ -169,7 +170,7 @@ def test_nothing_of_planted_people_is_where_it_should_not_be(
     keep_said(store, "good", good, "")
     printed = capfd.readouterr()
     keep_said(store, "bad", bad, printed.out + printed.err)
-    scan = scan_folder(store.data, traces(EVERYBODY), excluded=allowed(store))
+    scan = scan_folder(store.data, Searcher(traces(EVERYBODY)), excluded=allowed(store))
     record_property("planted people", len(EVERYBODY))
     record_property("files searched", scan.files)
     record_property("traces where none should be", len(scan.finds))
@@ -183,7 +184,7 @@ def test_the_search_has_teeth(watched: tuple[TinyStore, NightOutcome, NightOutco
     paths = store.paths
 
     def finds(folder: Path, canary: Canary) -> list[Find]:
-        return scan_folder(folder, traces([canary])).finds
+        return scan_folder(folder, Searcher(traces([canary]))).finds
 
     assert finds(paths.landing, LOADED)
     assert any(finds(version / "vault", LOADED) for version in paths.versions.iterdir())

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import pytest
 from pydantic import SecretStr
 
 from cdp_pipeline.core.access_settings import KeySettings
@@ -41,7 +43,7 @@ def test_every_format_is_looked_into(tmp_path: Path) -> None:
     (tmp_path / "g.csv.gz").write_bytes(gzip.compress(TEXT.encode())[:-12])
     (tmp_path / "h.parquet").write_bytes(b"PAR1 broken")
     (tmp_path / "i.csv").write_text("id\n1\n")
-    scan = scan_folder(tmp_path, TRACES)
+    scan = scan_folder(tmp_path, Searcher(TRACES))
     assert {find.file[0] for find in scan.finds} >= set("abcdef")
     assert "i.csv" not in {find.file for find in scan.finds}
     assert {(find.file, find.place) for find in scan.finds} >= {
@@ -53,11 +55,43 @@ def test_every_format_is_looked_into(tmp_path: Path) -> None:
     assert scan.files == 9
 
 
+@pytest.mark.parametrize(
+    ("columns", "place"),
+    [
+        ("'Anna' as given_name, 'Reed' as family_name", "given_name+family_name"),
+        ("['x', 'anna.reed@example.com'] as mails, 1 as n", "mails"),
+        ("{'mail': 'anna.reed@example.com'} as person, 'a' as b", "person"),
+        ("'anna.reed@example.com' as \"mail.work\", 'a' as b", "mail.work"),
+        ("'anna.reed@example.com'::blob as mail", "mail"),
+        ("null::varchar as a, 'anna.reed@example.com' as mail", "mail"),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 130_000])
+def test_every_kind_of_column_is_looked_into(
+    tmp_path: Path, columns: str, place: str, rows: int
+) -> None:
+    """In files of one chunk and of several, of which only the last has the person."""
+    traces = replace(TRACES, names=frozenset({("anna", "reed")}))
+    others = f"select * replace (null as {_quoted(place)}) from (select {columns}), range({rows})"
+    whole = f"{others} union all by name select {columns}"
+    duckdb.sql(f"copy ({whole}) to '{tmp_path / 'a.parquet'}' (format parquet, compression zstd)")
+    with duckdb.connect(str(tmp_path / "b.duckdb")) as con:
+        con.execute(f"create table t as {whole}")
+    scan = scan_folder(tmp_path, Searcher(traces))
+    places = {(find.file, find.place) for find in scan.finds if find.place != "bytes"}
+    assert places == {("a.parquet", place), ("b.duckdb", f"main.t.{place}")}
+    assert scan.unreadable == []
+
+
+def _quoted(place: str) -> str:
+    return '"' + place.partition("+")[0] + '"'
+
+
 def test_a_file_with_two_names_is_named_by_both(tmp_path: Path) -> None:
     _parquet(tmp_path / "d.parquet")
     (tmp_path / "e.parquet").hardlink_to(tmp_path / "d.parquet")
     (tmp_path / "f.csv").hardlink_to(tmp_path / "d.parquet")  # and by its suffix it is read
-    scan = scan_folder(tmp_path, TRACES)
+    scan = scan_folder(tmp_path, Searcher(TRACES))
     assert {find.file for find in scan.finds if find.place == "mail"} == {"d.parquet", "e.parquet"}
     assert scan.files == 3
 
@@ -76,7 +110,7 @@ def test_texts_rows_and_parquet_lose_the_person_only(tmp_path: Path) -> None:
     _parquet(tmp_path / "x.parquet")
     assert clean_parquet(tmp_path / "x.parquet", searcher) == 1
     assert duckdb.sql(f"from '{tmp_path / 'x.parquet'}'").fetchall() == [("bob@example.com", 1)]
-    assert scan_folder(tmp_path, TRACES).finds == []
+    assert scan_folder(tmp_path, Searcher(TRACES)).finds == []
 
 
 def test_encrypted_exports_lose_the_person_and_stay_encrypted(tmp_path: Path) -> None:
@@ -96,10 +130,10 @@ def test_encrypted_exports_lose_the_person_and_stay_encrypted(tmp_path: Path) ->
     untouched = (folder / "other.jsonl").read_bytes()
     shared = tmp_path / "earlier.csv"
     shared.hardlink_to(folder / "list.csv")
-    assert scan_folder(folder, TRACES, keys=keys).finds
+    assert scan_folder(folder, Searcher(TRACES), keys=keys).finds
     gone = clean_exports(folder, Searcher(TRACES), keys, scratch)
     assert gone == {"list.csv": 1, "rows.parquet": 1}
-    assert scan_folder(folder, TRACES, keys=keys).finds == []
+    assert scan_folder(folder, Searcher(TRACES), keys=keys).finds == []
     assert [key_of(path) for path in sorted(folder.iterdir()) if path.suffix != ".json"] == [
         ring.current.id
     ] * 3

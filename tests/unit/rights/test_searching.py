@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp_pipeline.rights.files import clean_rows, redact_bytes
-from cdp_pipeline.rights.prefixes import Prefixes
+from cdp_pipeline.rights.prefixes import Places, Prefixes
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, add_words
 
@@ -100,7 +102,48 @@ def test_beginnings_are_found_where_a_plain_search_finds_them(
     plain = b"".join(parts)
     longer = {text for text in texts if len(text) >= size}
     expected = {(i, t) for i in range(len(plain)) for t in longer if plain.startswith(t, i)}
-    assert set(Prefixes(texts, size=size).candidates(plain)) == expected
+    everywhere = Places.of(plain, np.arange(len(plain)))
+    assert set(Prefixes(texts, size=size).candidates(plain, everywhere)) == expected
+
+
+_PIECES = [
+    "anna.reed@example.com",
+    "12345678",
+    "0",
+    "7",
+    "x",
+    " ",
+    ".",
+    "-",
+    "@",
+    "\x01",
+    "é",
+    "8E2872",
+]
+_PIECES += ["07700 900123", "900123", "+44", "8e287203ad6f93a7", "anna", "reed", ",", "%40"]
+
+
+@given(parts=st.lists(st.sampled_from(_PIECES), max_size=12))
+def test_words_and_numbers_are_found_where_a_slow_search_finds_them(parts: list[str]) -> None:
+    plain = "".join(parts).lower().encode()
+    expected = set()
+    for word in TRACES.words - TRACES.numbers:
+        before = rb"[0-9a-z._+-]" if "@" in word else rb"[0-9a-z]"
+        for found in re.finditer(
+            rb"(?<!%s)%s(?![0-9a-z])" % (before, re.escape(word.encode())), plain
+        ):
+            expected.add(("word", *found.span()))
+    for number in TRACES.numbers:
+        for found in re.finditer(rb"(?<![0-9a-z])0*%s(?![0-9a-z])" % number.encode(), plain):
+            expected.add(("number", *found.span()))
+    found_now = {span for span in Searcher(TRACES).spans(plain) if span[0] in {"word", "number"}}
+    assert found_now == expected
+    digits = re.sub(rb"[ ().\-/]", b"", plain)
+    is_called = any(
+        len(run) <= 15 and any(run.endswith(phone.encode()) for phone in TRACES.phones)
+        for run in re.findall(rb"[0-9]+", digits)
+    )
+    assert ("phone" in Searcher(TRACES).kinds(plain)) == is_called
 
 
 @given(before=st.binary(max_size=300), after=st.binary(max_size=300), number=st.integers(0, 12))

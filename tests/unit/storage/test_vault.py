@@ -15,6 +15,7 @@ from cdp_pipeline.core.errors import ConfigError, WarehouseError
 from cdp_pipeline.core.keys import load_keyring, new_key
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.rights.scan import scan_folder
+from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, add_words
 from cdp_pipeline.storage import rotation, versions
 from cdp_pipeline.storage.cipher import new_vault_key, read_vault_key, scan_of, write_encrypted
@@ -194,8 +195,8 @@ def test_the_search_of_an_erasure_looks_inside(make_context: MakeContext) -> Non
                     numbers=frozenset(), names=frozenset())  # fmt: skip
     traces = add_words(nobody, [("email", PERSON)])
     folder = DataPaths.of(context).versions
-    found = scan_folder(folder, traces, keys=context.settings.keys)
+    found = scan_folder(folder, Searcher(traces), keys=context.settings.keys)
     assert {(Path(f.file).name, f.place) for f in found.finds} == {("people.parquet", "email")}
     name = DataPaths.of(context).current.resolve().name
     closed = ("exports/crm/audience.csv", "exports/crm/same.csv", "vault/identity/people.parquet")
-    assert scan_folder(folder, traces).unreadable == [f"{name}/{path}" for path in closed]
+    assert scan_folder(folder, Searcher(traces)).unreadable == [f"{name}/{path}" for path in closed]

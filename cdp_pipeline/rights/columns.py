@@ -1,0 +1,129 @@
+"""The texts of tables, column by column: each value once, as bytes in which traces are looked for.
+
+Of Parquet files the dictionaries are read, in which each value of a chunk stands once, too. What
+pyarrow cannot take so (encrypted files, nested columns) and DuckDB's own files are asked by SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet
+
+from cdp_pipeline.rights.searching import SEPARATOR
+from cdp_pipeline.storage.cipher import VaultKey, scan_of
+from cdp_pipeline.storage.warehouse import quote_column, quote_identifier, quote_literal
+
+Piece = tuple[str, bytes]
+"""Column, and values in it with separators between them; a column may come in several pieces."""
+
+_TEXT_TYPES = ("VARCHAR", "JSON", "BLOB", "STRUCT", "MAP", "LIST", "[]")
+_NAMES = ("given_name", "family_name", "first_name", "last_name")
+_ROWS = 100_000
+
+
+def parquet_texts(
+    con: duckdb.DuckDBPyConnection, path: Path, key: VaultKey | None
+) -> Iterator[Piece]:
+    """Yield the texts of a Parquet file; a person's two names also beside each other.
+
+    Args:
+        con: Any connection.
+        path: The file.
+        key: What opens it; None if it lies in clear.
+
+    Raises:
+        duckdb.Error, OSError, ValueError: It is broken.
+    """
+    if key is not None:
+        yield from _relation_texts(con, scan_of(con, path, key), prefix="")
+        return
+    with parquet.ParquetFile(path) as file:
+        schema = file.schema_arrow
+    plain = [field.name for field in schema if _is_plain(field.type)]
+    others = [f.name for f in schema if pa.types.is_nested(f.type)]
+    if len(set(schema.names)) < len(schema) or any("." in name for name in schema.names):
+        plain, others = [], schema.names  # names by which pyarrow would not find them
+    with parquet.ParquetFile(path, read_dictionary=plain) as file:
+        for group in range(file.num_row_groups if plain else 0):
+            rows = file.read_row_group(group, columns=plain, use_threads=False)
+            for name, column in zip(rows.column_names, rows.columns, strict=True):
+                for chunk in column.chunks:
+                    yield name, _together(_distinct(chunk))
+            yield from _names_beside(rows)
+    if others:
+        yield from _relation_texts(con, scan_of(con, path, None), prefix="", only=others)
+
+
+def database_texts(con: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Piece]:
+    """Yield the texts of every table of a DuckDB file, whose columns are named with the table.
+
+    Raises:
+        duckdb.Error: It is broken.
+    """
+    con.execute(f"attach {quote_literal(str(path))} as looked_at (read_only)")
+    try:
+        tables = con.execute(
+            "select schema_name, table_name from duckdb_tables() "
+            "where database_name = 'looked_at' order by all"
+        ).fetchall()
+        for schema, table in tables:
+            relation = quote_identifier(f"looked_at.{schema}.{table}")
+            yield from _relation_texts(con, relation, prefix=f"{schema}.{table}.")
+    finally:
+        con.execute("detach looked_at")
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    kinds = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+    return kind in kinds
+
+
+def _distinct(values: pa.Array) -> pa.Array:
+    return values.dictionary if pa.types.is_dictionary(values.type) else pc.unique(values)
+
+
+def _names_beside(rows: pa.Table) -> Iterator[Piece]:
+    both = [name for name in rows.column_names if name in _NAMES]
+    if len(both) > 1:
+        kind = pa.large_string()
+        texts = [rows.column(name).combine_chunks().cast(kind) for name in both]
+        blank = pa.scalar(" ", kind)
+        beside = pc.binary_join_element_wise(*texts, blank, null_handling="skip")
+        yield "+".join(both), _together(pc.unique(beside))
+
+
+def _relation_texts(
+    con: duckdb.DuckDBPyConnection,
+    relation: str,
+    *,
+    prefix: str,
+    only: Sequence[str] | None = None,
+) -> Iterator[Piece]:
+    columns = con.execute(f"describe select * from {relation}").fetchall()  # noqa: S608 - quoted
+    texts = [
+        str(name)
+        for name, kind, *_ in columns
+        if any(text in str(kind) for text in _TEXT_TYPES) and (only is None or name in only)
+    ]
+    asked = {name: f"cast({quote_column(name)} as varchar)" for name in texts}
+    both = [name for name in texts if name in _NAMES]
+    if len(both) > 1:
+        asked["+".join(both)] = f"concat_ws(' ', {', '.join(map(quote_column, both))})"
+    for name, value in asked.items():
+        with con.sql(f"select distinct {value} from {relation}").to_arrow_reader(_ROWS) as batches:  # noqa: S608 - quoted
+            for batch in batches:
+                yield f"{prefix}{name}", _together(batch.column(0))
+
+
+def _together(values: pa.Array) -> bytes:
+    """Return values with separators between them, without a Python text a value."""
+    kind = pa.large_binary()
+    texts = values.drop_null().cast(kind)
+    whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
+    joined: bytes = pc.binary_join(whole, pa.scalar(SEPARATOR.encode(), kind))[0].as_py()
+    return joined
