@@ -53,11 +53,17 @@ def count_calls(work: Callable[[], object]) -> int:
     return int(struct.unpack_from("q", counted)[0])
 
 
-def dies_within(work: Callable[[], object], at: int) -> bool:
-    """Work in a child that dies at its n-th durable call; return whether it got to die."""
+def dies_within(work: Callable[[], object], at: int, *, names: Sequence[str] = DURABLE) -> bool:
+    """Work in a child that dies at its n-th durable call; return whether it got to die.
+
+    Args:
+        work: What is done.
+        at: Number of the call, from 1.
+        names: Functions of ``os`` whose calls count.
+    """
     child = os.fork()
     if child == 0:
-        die_at(at)
+        die_at(at, names)
         try:
             work()
         finally:

@@ -37,6 +37,7 @@ from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.runner import execute_step
 from cdp_pipeline.orchestration.steps import nightly_graph
 from cdp_pipeline.storage.files import remove_folder
+from cdp_pipeline.storage.lease import hold_lease
 from cdp_pipeline.storage.leftovers import clear_dead_work
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
@@ -112,21 +113,28 @@ def _make_task(step: Step, root: str) -> Any:  # noqa: ANN401 - Airflow's XComAr
         context = run_context(Path(root), get_current_context())
         paths = DataPaths.of(context)
         try:
-            if not step.writes_warehouse:
-                return execute_step(context, step).as_dict()
-            purpose = f"{step.name} of {context.run_id}"
-            with hold_lock(paths.lock, purpose, wait_seconds=_LOCK_WAIT_SECONDS):
-                result = execute_step(context, step).as_dict()
-                if step.name == _LAST:
-                    clear_dead_work(paths, starting=context.business_date)
-                    remove_folder(paths.work)
-                return result
+            with hold_lease(paths, step.name):
+                return _execute(context, step)
         except CdpError as error:
             if error.is_transient:
                 raise
             raise AirflowFailException(str(error)) from error
 
     return run_step()
+
+
+def _execute(context: RunContext, step: Step) -> dict[str, Any]:
+    """Run a step, under the lock of the data folder if it writes what others read."""
+    if not step.writes_warehouse:
+        return execute_step(context, step).as_dict()
+    paths = DataPaths.of(context)
+    purpose = f"{step.name} of {context.run_id}"
+    with hold_lock(paths.lock, purpose, wait_seconds=_LOCK_WAIT_SECONDS):
+        result = execute_step(context, step).as_dict()
+        if step.name == _LAST:
+            clear_dead_work(paths, starting=context.business_date)
+            remove_folder(paths.work)
+        return result
 
 
 def run_context(root: Path, airflow: Any) -> RunContext:  # noqa: ANN401 - Airflow's Context

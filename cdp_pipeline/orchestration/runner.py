@@ -22,6 +22,7 @@ from cdp_pipeline.orchestration.failures import explain_crash
 from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.steps import nightly_graph
 from cdp_pipeline.storage.files import read_json, remove_folder, write_json
+from cdp_pipeline.storage.lease import refuse_beside_living
 from cdp_pipeline.storage.leftovers import clear_dead_work, clear_leftovers
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
@@ -139,7 +140,7 @@ def run_night(
 
     Raises:
         ConfigError: Declarations are wrong; nothing was run.
-        LockedError: Another run holds the data folder.
+        LockedError: Another run holds the data folder, or another night goes on between two steps.
     """
     options = options or RunOptions()
     graph = nightly_graph(context.project_root, check=True)
@@ -148,6 +149,7 @@ def run_night(
     keep_private()
     outcome = NightOutcome(context)
     with hold_lock(paths.lock, f"night of {context.business_date}"):
+        refuse_beside_living(paths, clock=clock)
         clear_leftovers(paths)
         outcome.cleared = tuple(clear_dead_work(paths, starting=context.business_date))
         if not (options.resume or options.first):

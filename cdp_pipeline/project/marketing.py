@@ -7,12 +7,13 @@ Only what can be said without a warehouse is checked here; whether a column exis
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal, Self
+from typing import Literal, NoReturn, Self
 
 from pydantic import Field, model_validator
 
 from cdp_pipeline.core.types import Channel
 from cdp_pipeline.project.checks import Declaration
+from cdp_pipeline.project.mistakes import MistakeError, suggest
 
 NAME = "^[a-z][a-z0-9_]*$"
 
@@ -167,12 +168,25 @@ class DestinationSpec(Declaration):
             message = f"header {twice[0]!r} stands twice"
             raise ValueError(message)
         if self.has_delta and not any(field.is_identifying for field in self.fields):
-            message = (
-                "no column says whom to remove; send customer_id, email or phone, "
-                "or set `delta: false`"
-            )
-            raise ValueError(message)
+            self._refuse_nameless()
         return self
+
+    def _refuse_nameless(self) -> NoReturn:
+        """Say that no column tells whom to remove, and which of them may be a misspelt one.
+
+        Raises:
+            MistakeError: Always.
+        """
+        message = "no column says whom to remove"
+        for place, field in enumerate(self.fields):
+            meant = suggest(field.column, sorted(IDENTIFYING_COLUMNS), else_="")
+            if meant:
+                raise MistakeError(
+                    f"{message}: {field.column!r} is none", "fields", place, "column", hint=meant
+                )
+        raise MistakeError(
+            message, "fields", hint="Send customer_id, email or phone, or set `delta: false`."
+        )
 
     @property
     def gates(self) -> frozenset[tuple[str, str | None]]:

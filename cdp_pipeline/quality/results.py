@@ -27,6 +27,23 @@ SUMMARY = "summary.json"
 Stage = Literal["sources", "warehouse"]
 
 
+_BROKEN = {
+    "not_null": "have no",
+    "unique": "repeat",
+    "key": "lack or repeat",
+    "in_set": "have none of the declared values in",
+    "between": "go beyond the limits of",
+    "matches": "are not of the declared form in",
+    "length_between": "are too short or too long in",
+    "exists_in": "name what does not exist in",
+}
+_MEANINGS = {
+    Severity.STOP: "stops the night",
+    Severity.QUARANTINE: "such rows are set aside",
+    Severity.WARN: "a warning",
+}
+
+
 @dataclass(frozen=True, order=True)
 class CheckResult:
     """Outcome of one check; one row of ``ops.checks``.
@@ -60,13 +77,16 @@ class CheckResult:
 
     def describe(self) -> str:
         """Return one sentence with counts for people."""
-        text = f"{self.suite}: rule {self.rule!r} ({self.severity})"
+        columns = f"`{self.columns}`" if self.columns else ""
+        broken = _BROKEN.get(self.kind, "break the rule")
         if self.kind == "table_exists":
-            return f"{text}: declared, but not built"
-        if self.kind == "row_count_between":
-            side = "too few or too many"
-            return f"{text}: {self.evaluated_rows} rows, {self.unexpected_rows} {side}"
-        return f"{text}: {self.unexpected_rows} of {self.evaluated_rows} rows"
+            found = "it is declared, but not built"
+        elif self.kind == "row_count_between":
+            found = f"{self.evaluated_rows:,} rows, {self.unexpected_rows:,} too few or too many"
+        else:
+            found = f"{self.unexpected_rows:,} of {self.evaluated_rows:,} rows {broken} {columns}"
+        meaning = _MEANINGS[Severity(self.severity)]
+        return f"{self.suite}: {found.rstrip()} ({meaning}; rule {self.rule})"
 
 
 @dataclass(frozen=True)

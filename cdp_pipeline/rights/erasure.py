@@ -53,6 +53,7 @@ from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.container import key_of
 from cdp_pipeline.storage.exchange import remove_leftovers
 from cdp_pipeline.storage.files import read_json, write_json
+from cdp_pipeline.storage.lease import refuse_beside_living
 from cdp_pipeline.storage.leftovers import clear_leftovers
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import published_versions
@@ -131,9 +132,11 @@ def erase_people(
         requests: Source and number of the requests that asked for it.
 
     Raises:
+        LockedError: Another night goes on between two steps.
         PrivacyError: Something of them is left; it is named, and a further try goes on.
     """
     paths = DataPaths.of(context)
+    refuse_beside_living(paths)  # its work holds the people, and it would publish them again
     with open_resolver(context) as con:
         traces = find_traces(con, subjects)
         removals = find_removals(con, traces.customers)
@@ -146,9 +149,17 @@ def erase_people(
 
 
 def resume_erasures(context: RunContext) -> list[Certificate]:
-    """Finish erasures that a crash interrupted."""
+    """Finish erasures that a crash interrupted.
+
+    Raises:
+        LockedError: Another night goes on between two steps.
+        PrivacyError: Something of the people is left; it is named, and a further try goes on.
+    """
     paths = DataPaths.of(context)
-    return [_finish(context, paths, path) for path in pending_files(paths)]
+    pending = pending_files(paths)
+    if pending:
+        refuse_beside_living(paths)
+    return [_finish(context, paths, path) for path in pending]
 
 
 def _finish(context: RunContext, paths: DataPaths, path: Path) -> Certificate:

@@ -19,6 +19,7 @@ from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import LockedError
 from cdp_pipeline.storage.exchange import remove_leftovers
 from cdp_pipeline.storage.files import remove_drafts, remove_folder
+from cdp_pipeline.storage.lease import living_run
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 
@@ -52,7 +53,7 @@ def clear_dead_work(paths: DataPaths, *, starting: date | None = None) -> list[s
     """Delete the work of runs that died and cannot be resumed; return their names.
 
     Such are the runs of single commands, and nights that another overtook: a later one was
-    published, or is starting now. Only under the lock.
+    published, or is starting now. Only under the lock. A night that may still go on is not dead.
 
     Args:
         paths: The data folder and the run that asks, whose own work stays.
@@ -91,6 +92,8 @@ def own_work(context: RunContext) -> Iterator[RunContext]:
 
 
 def _is_alive(folder: Path) -> bool:
+    if living_run(folder):
+        return True
     if not (folder / _ALIVE).is_file():
         return False
     try:

@@ -22,6 +22,7 @@ from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.cipher import read_vault_key
 from cdp_pipeline.storage.history import find_lineage, find_version
+from cdp_pipeline.storage.lease import refuse_beside_living
 from cdp_pipeline.storage.leftovers import clear_dead_work
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.mirror import FOLDER, copy_table
@@ -102,6 +103,7 @@ def roll_back(
         )
     paths = DataPaths.of_settings(settings)
     with hold_lock(paths.lock, "rollback"):
+        refuse_beside_living(paths, clock=clock)
         recover(paths)
         clear_dead_work(paths)
         left, copied = _choose(paths, to)

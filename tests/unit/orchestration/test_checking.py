@@ -168,3 +168,21 @@ def test_a_destination_that_sends_an_unknown_column_is_told(copy: Path) -> None:
     (error,) = check(copy).errors
     assert (error.where or "").startswith(f"{destination}:12:")
     assert "`email`" in (error.hint or "")
+
+
+def test_a_misspelt_identifier_is_named_even_if_nothing_else_says_whom_to_remove(
+    copy: Path,
+) -> None:
+    destination = copy / "sql" / "marketing" / "destinations" / "email_newsletter.yml"
+    text = destination.read_text("utf-8")
+    kept = [
+        line.replace("column: email", "column: emial")
+        for line in text.splitlines()
+        if "column: customer_id" not in line
+    ]
+    destination.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    (error,) = check(copy).errors
+    assert "no column says whom to remove: 'emial' is none" in error.message
+    line = next(n for n, text in enumerate(kept, start=1) if "emial" in text)
+    assert (error.where or "").startswith(f"{destination}:{line}:")
+    assert error.hint == "Did you mean `email`?"

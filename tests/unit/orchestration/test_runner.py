@@ -3,16 +3,18 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from cdp_pipeline.core.context import Clock, RunContext, StepResult
-from cdp_pipeline.core.errors import DataQualityError, DeliveryError
+from cdp_pipeline.core.errors import DataQualityError, DeliveryError, LockedError
 from cdp_pipeline.orchestration import runner
 from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.runner import RunOptions, run_night
 from cdp_pipeline.storage.files import write_json
+from cdp_pipeline.storage.lease import LEASE, hold_lease
 from cdp_pipeline.storage.paths import DataPaths
 
 CALLS: list[str] = []
@@ -170,3 +172,16 @@ def test_a_night_that_was_published_before_is_still_delivered(
     outcome = run_night(context)
     assert (outcome.status, outcome.version) == ("unchanged", "000001-2026-11-20")
     assert CALLS == ["discover", "deliver"]
+
+
+def test_a_night_beside_one_that_stands_between_two_steps_is_refused(context: RunContext) -> None:
+    living = replace(context, run_id="airflow-manual")
+    with hold_lease(DataPaths.of(living), "build_core"):
+        (DataPaths.of(living).work / "cdp.duckdb").write_text("half of a night")
+    with pytest.raises(LockedError, match="airflow-manual"):
+        run_night(context)
+    assert CALLS == []
+    assert (DataPaths.of(living).work / "cdp.duckdb").is_file()
+    (DataPaths.of(living).work / LEASE).unlink()
+    assert run_night(context).status == "published"
+    assert not DataPaths.of(living).work.exists()

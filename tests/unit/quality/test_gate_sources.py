@@ -59,7 +59,7 @@ def test_a_failed_stop_rule_names_source_rule_counts_and_file(
     with pytest.raises(DataQualityError) as caught:
         run_sources(context)
     text = str(caught.value)
-    assert "tills: rule 'amount_not_null' (stop): 2 of 3 rows" in text
+    assert "tills: 2 of 3 rows have no `amount` (stops the night; rule amount_not_null)" in text
     assert str(tills) in text
     assert "summary.json" in text
     assert "data_docs/index.html" in text
@@ -73,7 +73,8 @@ def test_a_failed_warning_is_a_message_and_the_night_goes_on(
 ) -> None:
     stage_rows("('s1', 'no at sign', 1.00)")
     result = run_sources(context)
-    assert result.messages == ("tills: rule 'email_matches' (warn): 1 of 1 rows",)
+    (said,) = result.messages
+    assert said.startswith("tills: 1 of 1 rows are not of the declared form in `email` (a warning;")
     assert result.facts["failed_checks"] == 1
 
 
@@ -117,10 +118,10 @@ def test_a_short_delivery_stops_and_a_long_one_warns(
     tills.write_text(tills.read_text().replace("format: csv}", limits), encoding="utf-8")
     stage_rows(", ".join(f"('a{n}', null, 1)" for n in range(5)), file_id="f1")
     assert run_sources(context).messages == (
-        "tills: rule 'maximum_rows' (warn): 5 rows, 2 too few or too many",
+        "tills: 5 rows, 2 too few or too many (a warning; rule maximum_rows)",
     )
     stage_rows("('b1', null, 1)", file_id="f2")
-    with pytest.raises(DataQualityError, match=r"minimum_rows.*6 rows, 1 too few"):
+    with pytest.raises(DataQualityError, match=r"6 rows, 1 too few.*rule minimum_rows"):
         run_sources(context)
 
 
