@@ -77,7 +77,7 @@ class TableHeader(Declaration):
     )
     partition_by: str | None = Field(
         default=None,
-        description="Date column by whose months Parquet is split; rows lie in its order.",
+        description="Date or time by whose months Parquet is split; rows lie in its order.",
     )
     columns: dict[str, TableColumn]
     checks: tuple[Check, ...] = ()

@@ -194,28 +194,29 @@ def _write_table(
         f"sum(hash(facts)::hugeint), min({split}), max({split}) from {source} as facts "
         "group by month order by month"
     ).fetchall()
-    layout = _layout(con, source)
+    order = spec.header.stored_by if spec and column else order_of(spec)
+    layout = _layout(con, source, order if column else None)
     place.mirror.rows[name] = sum(count for _, count, *_ in found)
     months = {month: f"{count}:{total}:{layout}" for month, count, total, *_ in found}
     if not (months or column):
         months, found = {WHOLE: f"0:0:{layout}"}, [(WHOLE, 0, 0, None, None)]
     place.mirror.months[name] = months
-    order = spec.header.key if spec and column else order_of(spec)
     for month, _, _, first, last in found:
         file = _file_of(name, month)
         if _keep(place, name, month, file):
             continue
-        between = f"{split} between date '{first}' and date '{last}'"
+        between = f"{split} between '{first}' and '{last}'"
         rows = "true" if month == WHOLE else f"{split} is null" if first is None else between
         _copy(con, f"select * from {source} where {rows}", place.build / file, order)  # noqa: S608 - quoted
     if not found:  # an empty table is a table all the same
         _copy(con, f"select * from {source}", place.build / _file_of(name, NO_DATE), None)  # noqa: S608 - quoted
 
 
-def _layout(con: duckdb.DuckDBPyConnection, source: str) -> str:
-    """Return a hash of a table's columns and types, which the hash of its rows leaves out."""
+def _layout(con: duckdb.DuckDBPyConnection, source: str, order: Sequence[str] | None) -> str:
+    """Return a hash of what the hash of rows leaves out: columns, types, order within months."""
     columns = [row[:2] for row in con.execute(f"describe {source}").fetchall()]
-    return hashlib.sha256(repr(columns).encode()).hexdigest()[:8]
+    told = repr(columns) if order is None else repr((columns, order))
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
 def _file_of(name: str, month: str) -> Path:

@@ -7,6 +7,7 @@ grain: one row per statement of a source
 key: [source, statement_id]
 owner: privacy
 subject_key: customer_id
+partition_by: captured_at
 columns:
   source: Source of the statement
   statement_id: Hash of the statement; with the source it names the ledger's entry

@@ -88,11 +88,11 @@ def linked(mirror: Mirror) -> set[str]:
 
 
 ROWS: list[tuple[int, str | None, int]] = [
-    (3, "2026-10-31", 1), (1, "2026-11-01", 2), (2, "2026-11-30", 3), (4, None, 4),
+    (3, "2026-10-31", 1), (1, "2026-11-30", 2), (2, "2026-11-01", 3), (4, None, 4),
 ]  # fmt: skip
 
 
-def test_a_file_a_month_in_the_order_of_the_key(
+def test_a_file_a_month_in_the_order_of_the_date(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     mirror, _ = publish(con, ROWS, tmp_path)
@@ -100,7 +100,7 @@ def test_a_file_a_month_in_the_order_of_the_key(
     assert read(tmp_path) == sorted(ROWS, key=lambda row: row[0])
     november = tmp_path / month_folder(TABLE, "2026-11") / PART
     ids = duckdb.execute("select id from read_parquet(?)", [str(november)]).fetchall()
-    assert ids == [(1,), (2,)]
+    assert ids == [(2,), (1,)]
     assert {path.parent.name for path in tmp_path.rglob(PART)} == {
         "month=2026-10",
         "month=2026-11",
@@ -123,6 +123,36 @@ def test_only_months_that_changed_are_written(
     mirror, _ = publish(con, late, tmp_path / "3", second)
     assert linked(mirror) == set()
     assert read(tmp_path / "3") == late
+
+
+def test_months_of_moments(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    moments = ["2026-10-31 23:59:59.999999", "2026-11-01 00:00:00", "2026-11-30 23:59:59.5"]
+    con.execute(
+        f"create or replace table {TABLE} as select unnest($1::timestamp[]) as sold_on, "
+        "unnest(range(3)) as id",
+        [moments],
+    )
+    write_mirror(con, declare(), tmp_path, None)
+    found = duckdb.execute(
+        "select month, sold_on::varchar from read_parquet($1, hive_partitioning = true) order by 2",
+        [str(tmp_path / "parquet" / "core" / "sales" / "*" / PART)],
+    ).fetchall()
+    assert found == [
+        ("2026-10", moments[0]),
+        ("2026-11", moments[1]),
+        ("2026-11", moments[2]),
+    ]
+
+
+def test_a_file_of_another_order_is_written_again(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    _, first = publish(con, ROWS, tmp_path / "1")
+    tables = declare()
+    header = tables[TABLE].header.model_copy(update={"key": ("amount",)})
+    tables[TABLE] = TableSpec("core", "sales", header, tables[TABLE].path, "select 1", 1)
+    assert write_mirror(con, declare(), tmp_path / "2", first).linked != {}
+    assert write_mirror(con, tables, tmp_path / "3", first).linked == {}
 
 
 def test_a_damaged_file_or_another_engine_is_not_believed(
