@@ -130,9 +130,10 @@ def measure_drift(
     Windows that were fitted stray less than those that follow: about half as much in variance, and
     a quarter where they do not yet make up a year.
     """
+    unseen = _unseen_shares(visits, horizon_days, is_seasonal=clock.is_seasonal)
     length = min(horizon_days, visits.days // 2)
     if length < 1 or not fit.params:
-        return Drift(0.0, 0.0)
+        return Drift(0.0, 0.0, *unseen, clock.is_seasonal)
     expected = expected_repeats(visits, fit, clock)
     edges = np.arange(visits.days - length, -1, -max(1, length // 4))
     seen_total = np.concatenate(([0.0], np.cumsum(visits.repeat)))
@@ -141,7 +142,6 @@ def measure_drift(
     said = said_total[edges + length] - said_total[edges]
     is_sound = said >= _LEAST_EXPECTED
     seen, said = seen[is_sound], said[is_sound]
-    unseen = _unseen_shares(visits, horizon_days, is_seasonal=clock.is_seasonal)
     if not len(seen):
         return Drift(0.0, 0.0, *unseen, clock.is_seasonal)
     log = np.log((seen + 0.5) / (said + 0.5))
@@ -170,7 +170,7 @@ def _unseen_shares(
     return share, float((is_christmas & is_first).mean())
 
 
-def changing_times(
+def _changing_times(
     drift: Drift, past: Sequence[PastForecast], quantity: str
 ) -> tuple[float, float]:
     """Return the variance of a total's logarithm by what times have done, and by what they may do.
@@ -191,7 +191,7 @@ def changing_times(
 def times_variance(drift: Drift, past: Sequence[PastForecast], quantity: str) -> float:
     """Return the variance of everybody's forecasts alike that changing times add to chance."""
     christmas = FIRST_CHRISTMAS_SD**2 * drift.christmas_share
-    return sum(changing_times(drift, past, quantity)) + christmas
+    return sum(_changing_times(drift, past, quantity)) + christmas
 
 
 def total_interval(
@@ -210,7 +210,7 @@ def total_interval(
         past: Earlier forecasts of as many days whose outcome was known.
         quantity: ``visits`` or ``amount``.
     """
-    strayed, unseen = changing_times(drift, past, quantity)
+    strayed, unseen = _changing_times(drift, past, quantity)
     normal = float(norm.ppf(0.5 + LEVEL / 2))
     degrees = max(drift.windows + len(past), _FEWEST_DEGREES)
     wide = float(t.ppf(0.5 + LEVEL / 2, degrees))

@@ -62,6 +62,13 @@ def test_calm_weeks_do_not_prove_a_season_away() -> None:
     assert unseen.low < 87.0
 
 
+def test_a_store_of_one_day_has_seen_no_season() -> None:
+    today = date(2024, 3, 1)
+    visits = DailyVisits(today, np.array([50.0]), np.array([0.0]))
+    fit = fit_purchases([2.0, 0.0] * 50, [50.0, 0.0] * 50, [90.0, 80.0] * 50, model="nbd")
+    assert measure_drift(visits, fit, SeasonClock(today), 90).unseen_share == 1.0
+
+
 def test_a_first_christmas_raises_the_upper_end_alone() -> None:
     """Nine months of even trade, then the end of the year; with a year behind it is no surprise."""
 
