@@ -36,6 +36,7 @@ from cdp_pipeline.ingest.claims import (
     describe_unclaimed,
     find_unclaimed,
 )
+from cdp_pipeline.ingest.deciding import Known, decide
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery
 from cdp_pipeline.ingest.expiring import mark_expired
 from cdp_pipeline.ingest.hashing import RefusedFileError, hash_delivery
@@ -55,8 +56,6 @@ NAME_CHARACTERS = re.compile(r"[A-Za-z0-9._\-/ ]+")
 IMMATERIAL_SETTINGS = {"mail", "engine", "locations", "schedule", "data_dir", "landing_dir"}
 IMMATERIAL_SETTINGS |= {"keep_versions", "keep_versions_gb"}
 """Settings that decide nothing about a version's rows."""
-
-Known = dict[tuple[str, str], Delivery]
 
 
 def run(context: RunContext) -> StepResult:
@@ -291,47 +290,6 @@ def _gone(known: Known, contract: SourceContract, found: Iterable[Delivery]) -> 
             yield replace(old, status="superseded", reason=reason)
         else:
             yield old
-
-
-def decide(arrived: Iterable[Delivery], known: Known, *, replaces: bool) -> list[Delivery]:
-    """Return deliveries of one source with their status, in loading order.
-
-    Args:
-        arrived: Deliveries up to the business date.
-        known: What earlier nights knew.
-        replaces: What a file says holds against all earlier ones, so that old bytes may become
-            news again; only a repetition of the file before it is a duplicate.
-    """
-    decided: list[Delivery] = []
-    ordered = sorted(arrived, key=lambda d: d.order)
-    settled = {"refused", "superseded", "expired"}
-    # The bytes an earlier night loaded stay the original, whatever names sort before them.
-    first: dict[str, Delivery] = {}
-    if not replaces:
-        first = {d.sha256: d for d in reversed(ordered) if d.sha256 and d.status != "expired"}
-        for d in reversed(ordered):
-            old = known.get((d.source, d.file_name))
-            if old and old.sha256 == d.sha256 and old.status == "known":
-                first[d.sha256] = d
-    newest = ""
-    for d in ordered:
-        if d.status in settled:
-            decided.append(d)
-            continue
-        original = first.get(d.sha256) if not replaces else None
-        if replaces:
-            is_copy, newest = d.sha256 == newest, d.sha256
-        else:
-            is_copy = original is not d
-        old = known.get((d.source, d.file_name))
-        if is_copy:
-            reason = f"same bytes as {original.file_name if original else 'the file before it'}"
-            decided.append(replace(d, status="duplicate_file", reason=reason))
-        elif old and old.sha256 == d.sha256:
-            decided.append(replace(d, status="known", reason=""))
-        else:
-            decided.append(d)
-    return decided
 
 
 def _require_tonight(project: Project, deliveries: Iterable[Delivery], night: date) -> None:

@@ -20,6 +20,9 @@ from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 DELIVERED = " (delivered: "
 """What stands in a reason before the row's own values; what goes before is true of any such row."""
 
+MISSING = "_not_null"
+"""How rules end of columns that must have a value."""
+
 _SHOWN_CHARACTERS = 60
 _SHOWN_VALUES = 12
 _SHOWN_COLUMNS = 4
@@ -123,8 +126,9 @@ def reasons_of(
         contract: Contract of the delivery.
         alone: Rules that say it all: where a row breaks one first, the others follow from it.
     """
+    names = {rule.name for rule in rules}
     parts = [
-        f"case when list_contains(string_split(_rules, ','), {quote_literal(rule.name)}) "
+        f"case when {_is_broken(rule.name)}{_unless_wrong(rule.name, names)} "
         f"then {quote_literal(rule.meaning)} || {_delivered(rule, contract)} end"
         for rule in rules
     ]
@@ -135,6 +139,17 @@ def reasons_of(
     ]
     each = f"concat_ws('; ', {', '.join(parts)})"
     return f"case split_part(_rules, ',', 1) {' '.join(whole)} else {each} end" if whole else each
+
+
+def _is_broken(rule: str) -> str:
+    return f"list_contains(string_split(_rules, ','), {quote_literal(rule)})"
+
+
+def _unless_wrong(rule: str, names: Collection[str]) -> str:
+    """Return SQL that keeps a value from being called missing that is only not of its type."""
+    column = rule.removesuffix(MISSING)
+    wrong = f"{column}_type"
+    return f" and not {_is_broken(wrong)}" if column != rule and wrong in names else ""
 
 
 def _delivered(rule: Rule, contract: SourceContract) -> str:

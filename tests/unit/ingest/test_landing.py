@@ -109,6 +109,35 @@ def test_other_bytes_under_a_known_name_replace_the_earlier_file(store: Store) -
     assert store.query("select sku from staging.products") == [("1",), ("2",), ("3",)]
 
 
+@pytest.mark.parametrize("copy", ["a_copy.csv", "0_copy.csv"])
+def test_a_copy_of_a_file_that_was_corrected_since_stays_a_copy(store: Store, copy: str) -> None:
+    declare(store)
+    store.deliver("goods/2026-11-18/a.csv", "id\n1\n2\n")
+    publish(store, EVE - timedelta(days=1))
+    store.deliver(f"goods/2026-11-18/{copy}", "id\n1\n2\n")
+    publish(store, EVE)
+    store.deliver("goods/2026-11-18/a.csv", "id\n3\n")
+    for day in (NIGHT, NIGHT + timedelta(days=1)):
+        publish(store, day)
+        assert store.query("select sku from staging.products", day) == [("3",)]
+        found = {(name, status) for name, status, *_ in store.ledger(day)}
+        assert (f"goods/2026-11-18/{copy}", "duplicate_file") in found
+
+
+def test_a_file_that_returns_to_its_first_bytes_is_loaded_again(store: Store) -> None:
+    declare(store)
+    first, second = "id\n1\n2\n", "id\n3\n"
+    for day, text in ((2, first), (1, second)):
+        store.deliver("goods/2026-11-18/a.csv", text)
+        publish(store, NIGHT - timedelta(days=day))
+    store.deliver("goods/2026-11-18/a.csv", first)
+    publish(store, NIGHT)
+    assert store.query("select sku from staging.products") == [("1",), ("2",)]
+    store.night(NIGHT + timedelta(days=1))
+    found = store.query("select sku from staging.products", NIGHT + timedelta(days=1))
+    assert found == [("1",), ("2",)]
+
+
 def test_a_full_file_that_returns_to_old_bytes_is_news(store: Store) -> None:
     declare(store, mode="replace")
     store.deliver("goods/2026-11-17/a.csv", "id\n1\n")

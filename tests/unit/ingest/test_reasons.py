@@ -89,6 +89,14 @@ def test_a_row_that_breaks_several_rules_has_them_all(stage: Stage) -> None:
     ]
 
 
+def test_a_value_of_another_type_is_not_called_missing(stage: Stage) -> None:
+    columns = {"a": {"type": "integer", "required": True}}
+    assert reasons(stage, columns, "id,a\n1,x\n2,\n") == [
+        "a is not a whole number (delivered: 'x')",
+        "a is missing, but required",
+    ]
+
+
 def test_a_condition_is_told_with_the_values_of_its_columns(stage: Stage) -> None:
     check = {"expect": "true", "where": "paid <= total or\n  who = 'x'", "severity": "quarantine"}
     columns = {"total": {"type": "decimal"}, "paid": {"type": "decimal"}, "who": {"pii": "name"}}
