@@ -25,5 +25,7 @@ class RecommendSettings(BaseModel):
         default=200, ge=20, description="Fewest customers by whom ways to rank are compared."
     )
     refit_days: int = Field(
-        default=7, ge=0, description="Age from which ways to rank are compared again; 0: nightly."
+        default=7,
+        ge=0,
+        description="Age from which models are learned and compared again; 0: nightly.",
     )

@@ -106,7 +106,11 @@ def begin_changes(context: RunContext, project: Project) -> Changes:
     reason = "a full build was asked for" if context.is_full else basis.differs_from(base)
     if changed and not reason:
         reason = f"staged files of {', '.join(changed)} have changed or gone"
-    carried = {spec.full_name for spec in project.tables.values() if spec.header.incremental}
+    carried = {
+        spec.full_name
+        for spec in project.tables.values()
+        if spec.header.incremental or spec.header.is_carried
+    }
     for path in (paths.vault_db, paths.staging_db):
         path.unlink(missing_ok=True)
     begin_build(paths.build_db, Path(published) if published and not reason else None, carried)

@@ -88,6 +88,10 @@ class TableHeader(Declaration):
     incremental: Incremental | None = Field(
         default=None, description="How the night's changes reach the table; default: one scan."
     )
+    is_carried: bool = Field(
+        default=False,
+        description="The night begins with last night's rows; the Python step replaces some.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -119,6 +123,9 @@ class TableHeader(Declaration):
         if personal and not self.subject_key:
             message = f"column {personal[0]!r} holds personal data, so `subject_key:` is needed"
             raise ValueError(message)
+        if self.is_carried and not self.made_by:
+            message = "`is_carried` is for tables that a step makes; a model has `incremental:`"
+            raise MistakeError(message, "is_carried")
         if self.made_by:
             untyped = [name for name, column in self.columns.items() if not column.type]
             if untyped:

@@ -1,7 +1,8 @@
 /*
 description: >-
   What sells: articles and categories by the number of receipts and orders that held them in the
-  last 90 days, store by store and over all. Shown to people of whom nothing else is known.
+  90 days up to the end of last week, store by store and over all. Shown to people of whom nothing
+  else is known.
 grain: one row per store, level and rank, twenty ranks at most; store "all" is the whole house
 key: [store_id, item_kind, rank_no]
 owner: analytics
@@ -16,12 +17,27 @@ checks:
   - {expect: in_set, column: item_kind, values: [product, category]}
   - {expect: between, column: rank_no, min: 1, max: 20}
 */
-with fct_sales as (
+with sales as (
     select * from core.fct_sales
-    where
-        line_kind = 'product'
-        and not is_return
-        and is_recent(sold_on, {{ business_date }}, 90)
+    where line_kind = 'product' and not is_return and sold_on <= {{ business_date }}
+),
+
+-- Counted week by week, so that what strangers are shown does not change every night. In the first
+-- week of a store everything counts.
+last_weeks as (
+    select
+        coalesce(
+            max(sold_on) filter (where sold_on < date_trunc('week', {{ business_date }})),
+            {{ business_date }}
+        ) as ended_on
+    from sales
+),
+
+fct_sales as (
+    select sales.*
+    from sales
+    cross join last_weeks
+    where is_recent(sales.sold_on, last_weeks.ended_on, 90)
 ),
 
 dim_product as (

@@ -161,7 +161,7 @@ def make_lists(
             made = []
     if made:
         _store(log, made)
-    con.execute(_EXPLAINED.format(name=log.name, customers=log.customers))
+    con.execute(_EXPLAINED.format(name=log.name, customers=models.customers))
     return f"{log.name}_explained"
 
 
@@ -179,7 +179,7 @@ def _explain(
     """Return for each entry the bought item that speaks most for it, or -1, and who bought both."""
     because = np.full(len(best.row), -1, dtype=np.int64)
     shared = np.zeros(len(best.row), dtype=np.int64)
-    if not ranker.matrix or not models.grams or not len(best.row):
+    if not ranker.matrix or models.shared is None or not len(best.row):
         return because, shared
     matrix = models.matrices[ranker.matrix]
     history = matrix.history(batch).tocsr()
@@ -190,7 +190,7 @@ def _explain(
     bought = history.indices[cell].astype(np.int64)
     target = best.item[entry]
     speaks = history.data[cell].astype(np.float64) * matrix.weights[bought, target]
-    both = models.grams.customers[bought, target].astype(np.int64)
+    both = models.shared[bought, target].astype(np.int64)
     told = (speaks > 0) & (both >= LEAST_SHARED)
     entry, bought, speaks, both = entry[told], bought[told], speaks[told], both[told]
     order = np.lexsort((bought, -np.round(speaks, 9), entry))

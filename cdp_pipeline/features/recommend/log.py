@@ -60,6 +60,9 @@ select
 from {name}_pair
 group by item_id
 """
+_KNOWN = """
+create or replace temp table {name}_item as select item, item_id, customers, baskets from {items}
+"""
 _CUSTOMERS = """
 create or replace temp table {name}_customer as
 select row_number() over (order by customer_id) - 1 as customer, customer_id, baskets
@@ -157,7 +160,12 @@ def read_columns(
 
 
 def count_purchases(
-    con: duckdb.DuckDBPyConnection, relation: str, *, as_of: date, name: str
+    con: duckdb.DuckDBPyConnection,
+    relation: str,
+    *,
+    as_of: date,
+    name: str,
+    items: str | None = None,
 ) -> PurchaseLog:
     """Count a relation with ``customer_id``, ``item_id``, ``basket_id`` and ``bought_at``.
 
@@ -166,24 +174,27 @@ def count_purchases(
         relation: Its name; one row a line, rows without customer, item or basket do not count.
         as_of: Day from which ages are counted.
         name: Prefix of the temporary tables.
+        items: Table of items numbered and counted before (item, item_id, customers, baskets):
+            others do not count. Default: the items of the relation.
     """
     con.execute(_COUNTS.format(name=name, relation=relation, days=RECENT_DAYS), {"as_of": as_of})
-    for sql in (_ITEMS, _CUSTOMERS):
-        con.execute(sql.format(name=name, relation=relation))
-    items = read_columns(
+    numbered = _KNOWN if items else _ITEMS
+    for sql in (numbered, _CUSTOMERS):
+        con.execute(sql.format(name=name, relation=relation, items=items))
+    counted = read_columns(
         con,
         f"select item_id, customers, baskets from {name}_item order by item",  # noqa: S608 - own name
     )
     customers, baskets = con.execute(
         f"select count(*), coalesce(sum(baskets), 0)::bigint from {name}_customer"  # noqa: S608 - own name
     ).fetchall()[0]
-    shape = (int(customers), len(items["item_id"]))
+    shape = (int(customers), len(counted["item_id"]))
     return PurchaseLog(
         con=con,
         name=name,
-        items=tuple(items["item_id"].tolist()),
-        item_customers=items["customers"].astype(np.int64),
-        item_baskets=items["baskets"].astype(np.int64),
+        items=tuple(counted["item_id"].tolist()),
+        item_customers=counted["customers"].astype(np.int64),
+        item_baskets=counted["baskets"].astype(np.int64),
         all_baskets=int(baskets),
         **_read_counts(con, name, shape),
     )

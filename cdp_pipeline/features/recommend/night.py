@@ -6,14 +6,16 @@ features.basket_rules             one row per level, item and partner
 features.recommendation_backtest  one row per level, list and way to rank
 ================================  ==============================================================
 
+Models are learned once a week; between, lists are made for those for whom something has changed.
 Reading the warehouse and writing these tables belong here; how lists are made does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import duckdb
 
@@ -22,13 +24,28 @@ from cdp_pipeline.core.recommend_settings import RecommendSettings
 from cdp_pipeline.features.carrying import can_carry, carry_rows, carry_table
 from cdp_pipeline.features.clv_tables import CONTEST, add_contest
 from cdp_pipeline.features.profiling import list_refusals
-from cdp_pipeline.features.recommend import sentences
 from cdp_pipeline.features.recommend.contest import Contest, ContestPlan, hold_contests
+from cdp_pipeline.features.recommend.learned import (
+    Learned,
+    as_learned,
+    load_learned,
+    save_learned,
+)
 from cdp_pipeline.features.recommend.lists import make_lists, plan_lists
-from cdp_pipeline.features.recommend.log import count_purchases
-from cdp_pipeline.features.recommend.purchases import LEVELS, PEOPLE, read_level, read_purchases
+from cdp_pipeline.features.recommend.log import PurchaseLog, count_purchases
+from cdp_pipeline.features.recommend.purchases import (
+    LEVELS,
+    PEOPLE,
+    list_offered,
+    list_range,
+    number_people,
+    read_level,
+    read_purchases,
+)
 from cdp_pipeline.features.recommend.ranking import ListName, learn
 from cdp_pipeline.features.recommend.rules import make_rules
+from cdp_pipeline.features.recommend.shown import TABLE, add_lists, take_out
+from cdp_pipeline.features.recommend.touched import TOUCHED, find_touched
 from cdp_pipeline.features.recommend.versions import (
     PREDICTION,
     as_verdict,
@@ -49,18 +66,15 @@ from cdp_pipeline.features.registry import (
 )
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.warehouse import declare_table, fetch_value, open_build
+from cdp_pipeline.storage.versions import parse_version
+from cdp_pipeline.storage.warehouse import declare_table, fetch_value, open_build, read_plan
 
 TABLES = ("recommendations", "basket_rules", "recommendation_backtest")
 BACKTEST = "features.recommendation_backtest"
-TESTED = (BACKTEST, CONTEST)
+RULES = "features.basket_rules"
+TESTED = (BACKTEST, CONTEST, RULES)
 
 _CREATE = """
-create or replace table features.recommendations (
-    customer_id varchar, item_kind varchar, list varchar, rank_no integer, item_id varchar,
-    item_name varchar, score double, reason_kind varchar, reason_item_id varchar,
-    reason_count bigint, reason varchar, is_personal boolean
-);
 create or replace table features.basket_rules (
     item_kind varchar, item_id varchar, rank_no integer, partner_id varchar, basket_count bigint,
     confidence double, shrunk_confidence double, cosine double, lift double
@@ -74,97 +88,19 @@ create or replace table features.recommendation_backtest (
 _INSERT_BACKTEST = """
 insert into features.recommendation_backtest values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-# Everybody without a list to discover of her own gets what sells in her store.
-_LISTS = """
-insert into features.recommendations
-with names as (
-    select sku as item_id, product_name as item_name from core.dim_product
-    where $level = 'product'
-),
-personal as (
-    select
-        people.customer_id,
-        people.number,
-        made.list,
-        made.rank_no,
-        made.item_id,
-        coalesce(names.item_name, made.item_id) as item_name,
-        made.score,
-        made.reason_kind,
-        made.reason_item_id,
-        made.reason_count,
-        {reason} as reason,
-        true as is_personal,
-    from {lists} as made
-    inner join {people} as people on made.customer_id = people.number
-    left join names on made.item_id = names.item_id
-    left join names as because on made.reason_item_id = because.item_id
-    anti join {refused} as refused on people.customer_id = refused.customer_id
-),
-strangers as (
-    select
-        numbered.customer_id,
-        numbered.number,
-        coalesce(habits.favourite_store_id, people.home_store_id) as store_id,
-    from core.dim_customer as people
-    inner join {people} as numbered on people.customer_id = numbered.customer_id
-    left join features.shopping_habits as habits on people.customer_id = habits.customer_id
-    anti join (select number from personal where list = 'discover') as listed
-        on numbered.number = listed.number
-),
-placed as (
-    select
-        strangers.customer_id,
-        strangers.number,
-        coalesce(stores.store_id, 'all') as store_id,
-        stores.store_name,
-    from strangers
-    left join core.dim_store as stores
-        on strangers.store_id = stores.store_id
-        and stores.store_id in (select store_id from features.popular_items)
-),
-popular as (
-    select
-        placed.customer_id,
-        placed.number,
-        'discover' as list,
-        popular.rank_no,
-        popular.item_id,
-        popular.item_name,
-        null::double as score,
-        'popular' as reason_kind,
-        null::varchar as reason_item_id,
-        popular.receipt_count as reason_count,
-        {sells} as reason,
-        false as is_personal,
-    from placed
-    inner join features.popular_items as popular
-        on placed.store_id = popular.store_id and popular.item_kind = $level
-    where popular.rank_no <= $length
-),
-final as (
-    select * from personal
-    union all
-    select * from popular
-)
-select
-    customer_id, $level, list, rank_no, item_id, item_name, score, reason_kind, reason_item_id,
-    reason_count, reason, is_personal,
-from final
-order by number, list, rank_no
-"""
 
 
 @dataclass(frozen=True)
 class Level:
-    """Articles or categories, with the contests of their lists."""
+    """Articles or categories, with the contests of their lists and what was learned."""
 
     name: str
     contests: dict[ListName, Contest]
+    learned: Learned
 
 
 def run(context: RunContext) -> StepResult:
-    """Compare the ways to rank or recall who won; make the lists and the basket rules.
+    """Compare the ways to rank and learn, or recall both; make the lists and the basket rules.
 
     Raises:
         PrivacyError: The consent ledger is missing.
@@ -172,42 +108,98 @@ def run(context: RunContext) -> StepResult:
     """
     settings, as_of = context.settings.recommend, context.business_date
     project = load_project(context.project_root)
+    base = _find_base(context)
     with open_build(context) as con:
         con.execute(_CREATE)
         refused = list_refusals(con, as_of, project.consent)
         versions = read_tonight(con)
-        known = _recall(con, versions, settings, as_of)
-        read_purchases(con, settings, as_of=as_of)
-        levels = [
-            recommend_level(
-                con, name, settings, as_of=as_of, refused=refused, known=known.get(name)
-            )
-            for name in LEVELS
-        ]
+        known = _recall(con, versions, settings, as_of, base)
+        since = parse_version(base).business_date if base else None
+        levels, reason = make_levels(
+            con, settings, known, refused=refused, since=since, as_of=as_of
+        )
         versions = _keep(con, levels, versions, settings, as_of=as_of, is_known=bool(known))
         write_registry(con, versions)
         for table in (*(f"features.{name}" for name in TABLES), REGISTRY, CONTEST):
             declare_table(con, project.table(table))
-        rows = int(fetch_value(con, "select count(*) from features.recommendations"))
-        people = int(
-            fetch_value(con, "select count(distinct customer_id) from features.recommendations")
-        )
-    paths = DataPaths.of(context)
-    write_files(paths.ensure(paths.tree / "models"), versions)
+        rows = int(fetch_value(con, f"select count(*) from {TABLE}"))  # noqa: S608 - own name
+        people = int(fetch_value(con, f"select count(*) from {PEOPLE}"))  # noqa: S608 - own name
+    folder = DataPaths.of(context).ensure(DataPaths.of(context).tree / "models")
+    write_files(folder, versions)
+    for level in levels:
+        save_learned(_file_of(folder, level.name), level.learned)
     return StepResult(
         rows_in=people,
         rows_out=rows,
-        messages=tuple(
-            f"{level.name}, {name.replace('_', ' ')}: {contest.winner.name}; {contest.reason}."
-            for level in levels
-            for name, contest in level.contests.items()
+        messages=(
+            *(
+                f"{level.name}, {name.replace('_', ' ')}: {contest.winner.name}; {contest.reason}."
+                for level in levels
+                for name, contest in level.contests.items()
+            ),
+            f"Lists of {people:,} people made anew{f': {reason}' if reason else ''}.",
         ),
         facts={
-            f"{level.name}_{name}": contest.winner.name
-            for level in levels
-            for name, contest in level.contests.items()
+            "incremental": {TABLE: reason or f"lists of {people:,} people made anew"},
+            **{
+                f"{level.name}_{name}": contest.winner.name
+                for level in levels
+                for name, contest in level.contests.items()
+            },
         },
     )
+
+
+def make_levels(
+    con: duckdb.DuckDBPyConnection,
+    settings: RecommendSettings,
+    known: Mapping[str, Level],
+    *,
+    refused: str,
+    since: date | None,
+    as_of: date,
+) -> tuple[list[Level], str]:
+    """Bring the lists of all levels up to date; learn where nothing is known.
+
+    Args:
+        con: Connection to the build, with core and the basic features finished.
+        settings: Lengths, windows and limits.
+        known: What last night's lists followed from, by level; empty to learn anew.
+        refused: Table of who may not be profiled.
+        since: Business date of the version that the night builds upon.
+        as_of: Business date.
+
+    Returns:
+        The levels, and why the lists of everybody were made anew; empty if only some were.
+    """
+    reason = find_touched(
+        con,
+        {name: level.learned for name, level in known.items()},
+        refused=refused,
+        since=since,
+        as_of=as_of,
+        window_days=settings.window_days,
+    )
+    wanted = None if reason else TOUCHED
+    take_out(con, wanted)
+    number_people(con, wanted)
+    learned_on = next((level.learned.learned_on for level in known.values()), as_of)
+    read_purchases(con, settings, as_of=as_of, learned_on=learned_on, only_people=bool(known))
+    levels = [
+        recommend_level(con, name, settings, as_of=as_of, refused=refused, known=known.get(name))
+        for name in LEVELS
+    ]
+    return levels, reason
+
+
+def _find_base(context: RunContext) -> Path | None:
+    """Return the folder of the version that the night builds upon."""
+    path = read_plan(context).get("base_path")
+    return Path(path).parent if path else None
+
+
+def _file_of(folder: Path, level: str) -> Path:
+    return folder / f"{PREDICTION}_{level}.npz"
 
 
 def _recall(
@@ -215,13 +207,18 @@ def _recall(
     versions: Sequence[Version],
     settings: RecommendSettings,
     as_of: date,
-) -> dict[str, dict[ListName, Contest]]:
-    """Return who won by level, if that was found less than a week ago; else nothing."""
+    base: Path | None,
+) -> dict[str, Level]:
+    """Return who won and what was learned by level, if less than a week ago; else nothing."""
     serving = find_serving(versions, PREDICTION)
-    if serving is None or is_due(serving, as_of, settings.refit_days):
+    if serving is None or base is None or is_due(serving, as_of, settings.refit_days):
         return {}
-    found = {level: recall_contests(serving, level) for level in LEVELS}
-    known = {level: contests for level, contests in found.items() if contests}
+    known = {}
+    for level in LEVELS:
+        contests = recall_contests(serving, level)
+        learned = load_learned(_file_of(base / "models", level))
+        if contests and learned and learned.learned_on == serving.trained_on:
+            known[level] = Level(level, contests, learned)
     return known if len(known) == len(LEVELS) and can_carry(con, TESTED) else {}
 
 
@@ -238,7 +235,8 @@ def _keep(
     contests = {level.name: level.contests for level in levels}
     names = [prediction_of(level, name) for level, found in contests.items() for name in found]
     if is_known:
-        carry_table(con, BACKTEST)
+        for table in (BACKTEST, RULES):
+            carry_table(con, table)
         carry_rows(con, CONTEST, "prediction", names)
         return versions
     for level, found in contests.items():
@@ -258,47 +256,59 @@ def recommend_level(
     *,
     as_of: date,
     refused: str,
-    known: dict[ListName, Contest] | None = None,
+    known: Level | None = None,
 ) -> Level:
-    """Add the lists and rules of one level.
+    """Add the lists of one level and, where nothing is known, its basket rules.
 
     Args:
-        con: Connection to the build, with core and the basic features finished.
+        con: Connection on which ``read_purchases`` ran.
         level: ``product`` or ``category``.
         settings: Lengths, windows and limits.
         as_of: Business date.
         refused: Table of who may not be profiled.
-        known: Who ranks each list; None to hold the contests.
+        known: Who ranks each list and what was learned; None to hold the contests and learn.
     """
-    bought = read_level(con, level, settings, as_of=as_of)
-    name = f"recommend_{level}"
+    bought, name = read_level(con, level), f"recommend_{level}"
     if known is None:
-        plan = ContestPlan(
-            minimum_customers=settings.minimum_customers, maximum_items=settings.maximum_items
-        )
-        known = hold_contests(con, bought, as_of=as_of, plan=plan, name=f"{name}_past")
-    log = count_purchases(con, bought, as_of=as_of, name=name)
-    winners = [contest.winner for contest in known.values()]
-    models = learn(con, log, bought, maximum_items=settings.maximum_items, rankers=winners)
+        found, log = _learn_level(con, level, settings, as_of=as_of, bought=bought)
+    else:
+        found, items = known, known.learned.register(con, name)
+        log = count_purchases(con, bought, as_of=known.learned.learned_on, name=name, items=items)
     shown = plan_lists(
         log,
         length=settings.list_length,
-        offered=f"{name}_offered",
+        offered=list_offered(con, level, found.learned.in_range),
         returned=f"{name}_returned",
     )
-    lists = make_lists(log, models, known, shown)
-    words = {"people": PEOPLE, "reason": sentences.REASON, "sells": sentences.SELLS}
-    con.execute(
-        _LISTS.format(refused=refused, lists=lists, **words),
-        {"level": level, "length": settings.list_length},
+    lists = make_lists(log, found.learned.models, found.contests, shown)
+    add_lists(con, level, lists, refused=refused, length=settings.list_length)
+    return found
+
+
+def _learn_level(
+    con: duckdb.DuckDBPyConnection,
+    level: str,
+    settings: RecommendSettings,
+    *,
+    as_of: date,
+    bought: str,
+) -> tuple[Level, PurchaseLog]:
+    """Hold the contests, learn from all purchases and write the basket rules."""
+    name = f"recommend_{level}"
+    plan = ContestPlan(
+        minimum_customers=settings.minimum_customers, maximum_items=settings.maximum_items
     )
+    contests = hold_contests(con, bought, as_of=as_of, plan=plan, name=f"{name}_past")
+    log = count_purchases(con, bought, as_of=as_of, name=name)
+    winners = [contest.winner for contest in contests.values()]
+    models = learn(con, log, bought, maximum_items=settings.maximum_items, rankers=winners)
+    in_range = list_range(con, settings, as_of=as_of)
     rules = make_rules(con, bought, support=settings.rule_support, name=f"{name}_rule")
     con.execute(
-        f"insert into features.basket_rules select $level, * from {rules} "  # noqa: S608 - own name
-        "order by item_id, rank_no",
+        f"insert into {RULES} select $level, * from {rules} order by item_id, rank_no",  # noqa: S608 - own names
         {"level": level},
     )
-    return Level(level, known)
+    return Level(level, contests, as_learned(log, models, in_range, as_of)), log
 
 
 def contest_rows(level: str, contest: Contest) -> list[tuple[object, ...]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cdp_pipeline.features.recommend.alike import (
     Alike,
-    Grams,
+    Matrix,
     count_grams,
     fit_cosines,
     fit_ease,
@@ -74,16 +74,18 @@ class Models:
 
     Attributes:
         size: Items of the models, the first of the log.
+        customers: Customers of the log.
         popularity: Share of all baskets that hold each item.
         reach: Share of all customers who bought each item.
-        grams: What customers have in common; None if no model was asked for.
+        shared: Customers who bought both of two items; None if no model was asked for.
         matrices: Models by name.
     """
 
     size: int
+    customers: int
     popularity: Values
     reach: Values
-    grams: Grams | None
+    shared: NDArray[np.int32] | None
     matrices: Mapping[str, Alike]
 
 
@@ -159,19 +161,34 @@ def learn(
     size = min(len(log.items), maximum_items)
     asked = {ranker.matrix for ranker in rankers if ranker.matrix}
     grams = count_grams(log, size) if asked else None
-    popularity = log.popularity
-    none = np.zeros(size)
-    matrices: dict[str, Alike] = {}
+    weights: dict[str, Matrix] = {}
     if grams and asked & {"ease", "ease_popular"}:
-        ease, start = fit_ease(grams.weighted), _POPULARITY_WEIGHT * popularity[:size]
-        matrices["ease"] = Alike(ease, is_counted=True, popularity=none)
-        matrices["ease_popular"] = Alike(ease, is_counted=True, popularity=start)
+        weights["ease"] = fit_ease(grams.weighted)
     if "baskets" in asked:
         count_pairs(con, relation, support=_RULE_SUPPORT, name=log.name)
         pairs = read_pairs(con, name=log.name, log_name=log.name)
-        cosines = fit_cosines(pairs, log.item_baskets, size)
-        matrices["baskets"] = Alike(cosines, is_counted=False, popularity=none)
-    return Models(size, popularity, log.reach, grams, matrices)
+        weights["baskets"] = fit_cosines(pairs, log.item_baskets, size)
+    shared = grams.customers if grams else None
+    matrices = as_matrices(weights, log.popularity[:size])
+    return Models(size, log.customers, log.popularity, log.reach, shared, matrices)
+
+
+def as_matrices(weights: Mapping[str, Matrix], popularity: Values) -> dict[str, Alike]:
+    """Return the models that some weights make.
+
+    Args:
+        weights: ``ease`` and ``baskets``, or one of them, or none.
+        popularity: Share of all baskets that hold each item of the models.
+    """
+    none = np.zeros(len(popularity))
+    matrices: dict[str, Alike] = {}
+    if "ease" in weights:
+        ease, start = weights["ease"], _POPULARITY_WEIGHT * popularity
+        matrices["ease"] = Alike(ease, is_counted=True, popularity=none)
+        matrices["ease_popular"] = Alike(ease, is_counted=True, popularity=start)
+    if "baskets" in weights:
+        matrices["baskets"] = Alike(weights["baskets"], is_counted=False, popularity=none)
+    return matrices
 
 
 def rank_own(ranker: Ranker, models: Models, batch: Batch) -> Entries:

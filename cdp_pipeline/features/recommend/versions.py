@@ -1,6 +1,6 @@
 """Which way to rank serves each list, in the registry: compared once a week, recalled in between.
 
-Lists are made anew every night from all purchases; only the comparison is kept. What makes a
+What was learned of the goods on the same day is kept as a file (``learned``). What makes a
 version belongs here; the registry itself belongs to ``registry``, the comparison to ``contest``.
 """
 
