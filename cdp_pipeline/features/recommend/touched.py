@@ -23,7 +23,7 @@ from cdp_pipeline.storage.warehouse import fetch_value, has_base_table
 TOUCHED = "recommend_touched"
 """Temporary table of the customers whose lists are made anew."""
 
-MOST_SHARE = 0.25
+MOST_SHARE = 0.5
 """Share of people above which making all lists costs less."""
 
 _SALES = "core.fct_sales"
