@@ -94,7 +94,9 @@ def draft_contract(
     kinds, marks = find_kinds(sample.fields)
     grouped = find_fill_down(kinds) if sample.delivery["format"] in {"csv", "excel"} else None
     if grouped and any(kind.tag == "quantity" for kind in kinds):
-        kinds[grouped[0]].tag = "order_id"  # whatever it is called, such as Name
+        heading = kinds[grouped[0]]
+        if heading.tag not in {"order_id", "sale_id"}:
+            heading.tag = "order_id"  # whatever it is called, such as Name
     names = column_names([k.field.name for k in kinds], [k.tag for k in kinds])
     key = find_key(kinds, rows=sample.rows)
     columns = [

@@ -118,3 +118,17 @@ def test_a_few_rows_do_not_make_a_key_of_what_names_something_else(
 ) -> None:
     found = draft(tmp_path, "export_20261118.csv", text)
     assert [found.columns[i].name for i in found.key.columns] != wrong
+
+
+@pytest.mark.parametrize(
+    ("heading", "feed"), [("Name", "order_lines"), ("Receipt No", "sale_lines")]
+)
+def test_what_groups_lines_names_the_order_unless_it_says_receipt(
+    tmp_path: Path, heading: str, feed: str
+) -> None:
+    head = f"{heading},Email,Created at,Lineitem quantity,Lineitem sku,Lineitem price\n"
+    first, second = "#{n},a{n}@x.de,2026-11-18 10:0{n}:00,1,A{n},9.95\n", "#{n},,,2,B{n},1.50\n"
+    lines = "".join((first + second).format(n=n) for n in range(1, 9))
+    found = draft(tmp_path, "export_20261118.csv", head + lines)
+    assert feed in [proposal.entity for proposal in found.feeds]
+    assert found.delivery["fill_down"]["by"] == found.columns[0].name
