@@ -67,7 +67,14 @@ def _open_sheet(path: Path, contract: SourceContract, scratch: Path) -> Reading:
     """Read a sheet by way of CSV, so that everything a contract says of CSV holds for it."""
     written = contract.delivery
     target = scratch / "sheet.csv"
-    rows = write_sheet(path, target, sheet=written.sheet, skipped=written.skip_lines)
+    marks = {written.thousands_mark, *(c.thousands_mark for c in contract.columns.values())}
+    rows = write_sheet(
+        path,
+        target,
+        sheet=written.sheet,
+        skipped=written.skip_lines,
+        has_grouping_points="." in marks,
+    )
     as_csv = {"format": "csv", "encoding": "utf-8", "delimiter": ",", "quote": '"'}
     contract = contract.model_copy(update={"delivery": written.model_copy(update=as_csv)})
     text = prepare_text(target, contract.delivery, scratch)

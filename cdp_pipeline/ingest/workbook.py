@@ -32,6 +32,7 @@ _NOT_DATE = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 _ZEROS = re.compile(r"00+(-0+)*")
 _LANGUAGE_OR_ESCAPE = re.compile(r"\[\$-[^\]]*\]|[\\\"]")
 _HEAD = 512
+_GROUPED = re.compile(r"-?\d{1,3}\.\d{3}")
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a day has no zone
 _EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001 - same
 _LARGEST_SERIAL = 2_958_466
@@ -48,7 +49,9 @@ class _Book:
     epoch: datetime = _EPOCH
 
 
-def write_sheet(path: Path, target: Path, *, sheet: str, skipped: int) -> array[int]:
+def write_sheet(
+    path: Path, target: Path, *, sheet: str, skipped: int, has_grouping_points: bool = False
+) -> array[int]:
     """Write a sheet as CSV with commas and double quotes, and return the sheet row of each line.
 
     Rows without any text are left out; short rows are filled up to the width of the header.
@@ -58,6 +61,8 @@ def write_sheet(path: Path, target: Path, *, sheet: str, skipped: int) -> array[
         target: CSV file to write.
         sheet: Name of the sheet; empty for the first.
         skipped: Rows before the header.
+        has_grouping_points: Whether points group the digits of its texts: a number cell of 1.234 is
+            then written as 1.2340, which nobody takes for more than a thousand.
 
     Raises:
         RefusedError: It is no workbook, a part of it is broken or too large, or lacks the sheet.
@@ -69,7 +74,7 @@ def write_sheet(path: Path, target: Path, *, sheet: str, skipped: int) -> array[
         ):
             part = _sheet_part(archive, sheet)
             book = _read_book(archive)
-            rows = _Sheet(book, out, skipped)
+            rows = _Sheet(book, out, skipped, has_grouping_points=has_grouping_points)
             read_markup(_chunks(archive, part), start=rows.start, end=rows.end, text=rows.text)
             return rows.numbers
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
@@ -231,8 +236,11 @@ class _Styles:
 class _Sheet:
     """Writes rows as they end."""
 
-    def __init__(self, book: _Book, out: TextIO, skipped: int) -> None:
+    def __init__(
+        self, book: _Book, out: TextIO, skipped: int, *, has_grouping_points: bool
+    ) -> None:
         self.book, self.skipped = book, skipped
+        self.has_grouping_points = has_grouping_points
         self.writer = csv.writer(out, lineterminator="\n")
         self.numbers: array[int] = array("q")
         self.width = self.row = self.column = self.written = 0
@@ -298,7 +306,10 @@ class _Sheet:
             mask = self.book.zeros.get(_number(self.style), "")
             return _filled_up(int(value), mask) if mask and value >= 0 else str(int(value))
         plain = format(value, f".{_SURE_DIGITS}g")
-        return plain.upper() if "e+" in plain else _without_exponent(plain)
+        if "e+" in plain:
+            return plain.upper()
+        shown = _without_exponent(plain)
+        return f"{shown}0" if self.has_grouping_points and _GROUPED.fullmatch(shown) else shown
 
     def _write(self) -> None:
         last = max(column for column, text in self.cells.items() if text)
