@@ -151,12 +151,14 @@ def clean_raw(context: RunContext, searcher: Searcher | None, done: DeliveryClea
     held = read_redactions(paths)
     con = connect(context.settings.engine)
     try:
-        for sealed, contract, file_id in _raw_files(context, project, paths):
+        for sealed, contract, file_id, digest in _raw_files(context, project, paths):
             lines = _noted_lines(paths, contract, file_id)
+            if searcher is None and not _has_new(lines, held.get(digest)):
+                continue  # neither read nor opened: there are as many as nights
             with editable_file(sealed, context.settings.keys, paths.work) as path:
                 actual = sha256_of(path)
                 known = held.get(actual)
-                has_new = len(lines) > (known.lines if known else 0)
+                has_new = _has_new(lines, known)
                 if not (has_new or (searcher and holds_trace(con, path, searcher))):
                     continue
                 draft = path.with_name(f".{path.name}.erasing")
@@ -174,6 +176,11 @@ def clean_raw(context: RunContext, searcher: Searcher | None, done: DeliveryClea
                 done.rewritten += sha256 != actual
     finally:
         con.close()
+
+
+def _has_new(lines: frozenset[int], known: Redaction | None) -> bool:
+    """Return whether more lines of a file are noted than were taken out of it."""
+    return len(lines) > (known.lines if known else 0)
 
 
 def _redact(
@@ -203,8 +210,11 @@ def _redact(
 
 def _raw_files(
     context: RunContext, project: Project, paths: DataPaths
-) -> Iterator[tuple[Path, SourceContract, str]]:
-    """Yield every raw file with its contract and the id of the delivery that it is."""
+) -> Iterator[tuple[Path, SourceContract, str, str]]:
+    """Yield every raw file with its contract, the id of the delivery that it is, and its hash.
+
+    The hash is empty for a file of the archive, which may be encrypted.
+    """
     originals = original_hashes(paths)
     for name, contract in project.sources.items():
         where = str(project.path_of("source", name))
@@ -216,10 +226,11 @@ def _raw_files(
             keys=context.settings.keys,
         ):
             if delivery.path:
-                yield Path(delivery.path), contract, delivery.file_id
+                digest = delivery.redacted_sha256 or delivery.sha256
+                yield Path(delivery.path), contract, delivery.file_id, digest
         for path in sorted((paths.archive / name).glob("*/*")):
             if path.is_file() and path.name not in _NOT_DELIVERED:
-                yield path, contract, path.parent.name[:FILE_ID_CHARACTERS]
+                yield path, contract, path.parent.name[:FILE_ID_CHARACTERS], ""
 
 
 def _noted_lines(paths: DataPaths, contract: SourceContract, file_id: str) -> frozenset[int]:
