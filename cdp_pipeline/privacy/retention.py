@@ -20,6 +20,7 @@ from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project
 from cdp_pipeline.project.retention import SourceRetention
 from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.patching import remove_rows
 from cdp_pipeline.storage.warehouse import (
     base_columns,
     create_table,
@@ -104,7 +105,7 @@ def keep_within(con: duckdb.DuckDBPyConnection, spec: TableSpec, *, night: date)
         )
     kept_from = kept.kept_from(night)
     table, day = quote_identifier(spec.full_name), f"cast({quote_column(kept.by)} as date)"
-    con.execute(f"delete from {table} where {day} < $day", {"day": kept_from})  # noqa: S608 - quoted
+    remove_rows(con, spec.full_name, f"{day} < $day", {"day": kept_from})
     removed = 0
     if kept.by in base_columns(con, spec.full_name):
         removed = fetch_value(

@@ -15,7 +15,7 @@ with linear constraints, JASA 95 (2000); smallest count of 11: CMS cell size sup
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 
@@ -52,7 +52,11 @@ def is_small(count: object, smallest: int) -> bool:
 
 
 def withhold(
-    counts: Sequence[float], lines: Iterable[Line], *, smallest: int
+    counts: Sequence[float],
+    lines: Iterable[Line],
+    *,
+    smallest: int,
+    kept: Collection[int] = (),
 ) -> dict[int, Withheld]:
     """Return which counts to withhold, by their place.
 
@@ -60,12 +64,18 @@ def withhold(
         counts: Counts of people, none negative.
         lines: Sums that readers know, over places of whole counts. A count may stand in several.
         smallest: Smallest count that may be shown, at least 3.
+        kept: Counts that are withheld as small ones are, whatever they are; without a sum that
+            readers know they need not be.
     """
     small = {place for place, count in enumerate(counts) if is_small(count, smallest)}
     found = dict.fromkeys(sorted(small), Withheld.FEW)
     for group in _connected([line for line in lines if len(line) > 1]):
-        places = small & {place for line in group for place in line}
-        if places and not _Table(counts, group, smallest, is_marked=True).keeps(places, places):
+        inside = {place for line in group for place in line}
+        places, others = small & inside, inside.intersection(kept) - small
+        if others:
+            hidden = _hide_more(_Table(counts, group, smallest, is_marked=False), places | others)
+            found |= dict.fromkeys(sorted(hidden), Withheld.HIDDEN)
+        elif places and not _Table(counts, group, smallest, is_marked=True).keeps(places, places):
             hidden = _hide_more(_Table(counts, group, smallest, is_marked=False), places)
             found |= dict.fromkeys(sorted(hidden), Withheld.HIDDEN)
     return found

@@ -21,6 +21,7 @@ from cdp_pipeline.reporting.formats import Formatter
 from cdp_pipeline.reporting.headline import write_all, write_first
 from cdp_pipeline.reporting.mail import build_message
 from cdp_pipeline.reporting.marts import RowDict
+from cdp_pipeline.reporting.remembered import read_remembered, write_remembered
 from cdp_pipeline.reporting.views import Card, Page, Section
 from cdp_pipeline.reporting.withholding import MartReader
 from cdp_pipeline.storage.files import write_atomic
@@ -44,7 +45,10 @@ def run(context: RunContext) -> StepResult:
     environment = make_environment(project.templates)
     sizes: dict[str, int] = {}
     with open_build(context) as con:
-        reader = MartReader(con, project, smallest=formatter_of(context).smallest)
+        day, base = context.business_date.isoformat(), read_plan(context).get("base_path")
+        before = read_remembered(Path(base).parent if base else None, business_date=day)
+        smallest = formatter_of(context).smallest
+        reader = MartReader(con, project, smallest=smallest, before=before)
         for name, spec in project.reports.items():
             page = make_page(reader, spec, context)
             html = render_page(environment, page, project, context)
@@ -52,6 +56,7 @@ def run(context: RunContext) -> StepResult:
             write_atomic(folder / page.file_name, html.encode())
             write_atomic(folder / f"{name}.eml", message)
             sizes |= {page.file_name: len(html.encode()), f"{name}.eml": len(message)}
+        write_remembered(folder.parent, before, reader.remember(), business_date=day)
     return StepResult(
         rows_out=len(project.reports),
         messages=(f"{len(project.reports)} reports, each as page and as e-mail",),

@@ -22,6 +22,7 @@ from cdp_pipeline.project.reports import ReportSpec
 from cdp_pipeline.project.tables import Sum, TableHeader, TableSpec
 from cdp_pipeline.reporting.formats import is_missing
 from cdp_pipeline.reporting.marts import RowDict, read_rows
+from cdp_pipeline.reporting.remembered import CellName, Remembered, name_cell
 from cdp_pipeline.reporting.ties import Cell, Counted, find_ties
 from cdp_pipeline.storage.warehouse import has_table
 
@@ -68,13 +69,31 @@ def people_columns(reports: Iterable[ReportSpec], mart: str) -> PeopleColumns:
 class MartReader:
     """Reads rows of marts for reports, with small counts of people withheld."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, project: Project, *, smallest: int) -> None:
-        """Keep the warehouse under construction, all declarations, and the smallest count shown."""
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        project: Project,
+        *,
+        smallest: int,
+        before: Remembered | None = None,
+    ) -> None:
+        """Keep what rows are read and judged by.
+
+        Args:
+            con: Connection to the warehouse under construction.
+            project: All declarations.
+            smallest: Smallest count that may be shown.
+            before: What was withheld the night before.
+        """
         self._con = con
         self._project = project
         self._smallest = smallest
+        self._before = before or Remembered()
         self._columns = functools.cache(lambda mart: people_columns(project.reports.values(), mart))
-        self._hidden = functools.cache(self._find_hidden)
+        self._seen = functools.cache(self._read_marts)
+        self._hidden = functools.cache(
+            lambda: find_hidden_together(self._seen(), smallest=smallest, before=self._before)
+        )
 
     def rows(
         self, mart: str, *, where: str | None = None, sort: Sequence[str] = (), limit: int
@@ -86,14 +105,20 @@ class MartReader:
             return rows
         return [self._shown(row, spec) for row in rows]
 
-    def _find_hidden(self) -> dict[str, Hidden]:
+    def remember(self) -> Remembered:
+        """Return what the next night must know of what is withheld."""
+        return remember_hidden(
+            self._seen(), self._hidden(), smallest=self._smallest, before=self._before
+        )
+
+    def _read_marts(self) -> dict[str, Seen]:
         found: dict[str, Seen] = {}
         for mart in sorted({m for r in self._project.reports.values() for m in r.marts}):
             spec = self._project.table(mart)
             if self._columns(mart).counts and has_table(self._con, mart):
                 rows = read_rows(self._con, spec, limit=ALL_ROWS)
                 found[mart] = Seen(rows, spec.header, self._columns(mart))
-        return find_hidden_together(found, smallest=self._smallest)
+        return found
 
     def _shown(self, row: RowDict, spec: TableSpec) -> RowDict:
         hidden = self._hidden().get(spec.full_name, {}).get(_key(row, spec.header), {})
@@ -149,23 +174,68 @@ def find_hidden(
     return find_hidden_together(seen, smallest=smallest)[header.name]
 
 
-def find_hidden_together(marts: Mapping[str, Seen], *, smallest: int) -> dict[str, Hidden]:
+def find_hidden_together(
+    marts: Mapping[str, Seen], *, smallest: int, before: Remembered | None = None
+) -> dict[str, Hidden]:
     """Return by mart which counts are withheld from readers who see all of them side by side.
 
     Args:
         marts: Every mart that reports show, by name.
         smallest: Smallest count that may be shown.
+        before: What readers could not see the night before.
     """
     found: dict[str, Hidden] = {
         name: {_key(row, seen.header): {} for row in seen.rows} for name, seen in marts.items()
     }
     counted = {name: seen.counted() for name, seen in marts.items()}
-    for (name, number, column), mark in _withheld(counted, smallest):
+    kept = before.still(_counts(marts), smallest=smallest) if before else frozenset()
+    for (name, number, column), mark in _withheld(counted, smallest, kept):
         seen = marts[name]
         found[name][_key(seen.rows[number], seen.header)][column] = mark
     for name, seen in marts.items():
         _hide_changes(seen, found[name], smallest)
     return found
+
+
+def remember_hidden(
+    marts: Mapping[str, Seen],
+    hidden: Mapping[str, Hidden],
+    *,
+    smallest: int,
+    before: Remembered,
+) -> Remembered:
+    """Return what the night after must know of counts that are withheld.
+
+    Args:
+        marts: Every mart that reports show, by name.
+        hidden: What is withheld of them, by ``find_hidden_together``.
+        smallest: Smallest count that may be shown.
+        before: What readers could not see the night before.
+    """
+    tonight = _counts(marts)
+    kept = before.still(tonight, smallest=smallest)
+    alone = find_hidden_together(marts, smallest=smallest) if kept else hidden
+    return before.after(tonight, {*_names(marts, alone), *(_names(marts, hidden) - kept)})
+
+
+def _names(marts: Mapping[str, Seen], hidden: Mapping[str, Hidden]) -> set[CellName]:
+    return {
+        name_cell(mart, key, column)
+        for mart, rows in hidden.items()
+        for key, marks in rows.items()
+        for column in marks
+        if column in marts[mart].columns.counts
+    }
+
+
+def _counts(marts: Mapping[str, Seen]) -> dict[CellName, float]:
+    return {
+        name_cell(mart, _key(row, seen.header), column): float(row[column])
+        for mart, seen in marts.items()
+        for row in seen.rows
+        for column in seen.columns.counts
+        if not is_missing(row[column])
+    }
 
 
 def _hide_changes(seen: Seen, found: Hidden, smallest: int) -> None:
@@ -198,7 +268,9 @@ def _sums(header: TableHeader, columns: PeopleColumns) -> tuple[Sum, ...]:
     return tuple(Sum(of=(column,)) for column in sorted(columns.counts))
 
 
-def _withheld(marts: Mapping[str, Counted], smallest: int) -> Iterator[tuple[Cell, Withheld]]:
+def _withheld(
+    marts: Mapping[str, Counted], smallest: int, kept: frozenset[CellName] = frozenset()
+) -> Iterator[tuple[Cell, Withheld]]:
     """Yield every count that is withheld, with its mark."""
     cells: list[Cell] = []
     for name, mart in marts.items():
@@ -234,7 +306,13 @@ def _withheld(marts: Mapping[str, Counted], smallest: int) -> Iterator[tuple[Cel
         if min(line.values()) < 0 or sum(values[place] for place in line) >= smallest
     ]
     counts = [values[place] for place in range(len(values))]
-    marks = withhold(counts, known, smallest=smallest)
+    held = {
+        place
+        for (name, number, column), place in places.items()
+        if kept
+        and name_cell(name, [marts[name].rows[number][k] for k in marts[name].key], column) in kept
+    }
+    marks = withhold(counts, known, smallest=smallest, kept=held)
     for cell, place in places.items():
         if place in marks:
             yield cell, marks[place]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import duckdb
 
-from cdp_pipeline.storage.warehouse import describe, fetch_value, place_of
+from cdp_pipeline.storage.warehouse import describe, fetch_value, place_of, quote_identifier
 
 LARGEST_SHARE = 0.25
 """Replaced rows, as a share of last night's, from which the table is written whole."""
@@ -40,18 +40,49 @@ def write_patched(
     con.execute(f"create {kind} {place_of(con, full_name)} as {rows}")
 
 
+def remove_rows(
+    con: duckdb.DuckDBPyConnection, full_name: str, condition: str, params: dict[str, object]
+) -> None:
+    """Delete rows of ``schema.table`` that is made; one that is still a view becomes a table.
+
+    Args:
+        con: Build connection.
+        full_name: The table, ``schema.table``.
+        condition: SQL over its columns; rows stay for which it is NULL.
+        params: What the condition is given.
+    """
+    table = quote_identifier(full_name)
+    if not _is_made_as(con, full_name, "view"):
+        con.execute(f"delete from {table} where {condition}", params)  # noqa: S608 - quoted
+        return
+    if not fetch_value(con, f"select count(*) from {table} where {condition}", params):  # noqa: S608 - same
+        return  # and most nights nothing is
+    kept = f"staging.{full_name.replace('.', '_')}_kept"
+    con.execute(
+        f"create or replace table {kept} as from {table} where not coalesce({condition}, false)",
+        params,
+    )
+    clear_place(con, full_name)
+    con.execute(f"create table {quote_identifier(place_of(con, full_name))} as from {kept}")
+    con.execute(f"drop table {kept}")
+
+
 def clear_place(con: duckdb.DuckDBPyConnection, full_name: str) -> None:
     """Drop ``schema.table``, whether an earlier try of the step left it as a table or as a view."""
     for kind in ("view", "table"):
-        schema, name = full_name.split(".")
-        found = fetch_value(
-            con,
-            f"select count(*) from duckdb_{kind}s() where schema_name = $schema "  # noqa: S608 - constants
-            f"and {kind}_name = $name and database_name in ('cdp', 'vault')",
-            {"schema": schema, "name": name},
-        )
-        if found:
+        if _is_made_as(con, full_name, kind):
             con.execute(f"drop {kind} {place_of(con, full_name)}")
+
+
+def _is_made_as(con: duckdb.DuckDBPyConnection, full_name: str, kind: str) -> bool:
+    schema, name = full_name.split(".")
+    found = fetch_value(
+        con,
+        f"select count(*) from duckdb_{kind}s() where schema_name = $schema "  # noqa: S608 - constants
+        f"and {kind}_name = $name and database_name in ('cdp', 'vault')",
+        {"schema": schema, "name": name},
+    )
+    return bool(found)
 
 
 def _can_lie(con: duckdb.DuckDBPyConnection, full_name: str, gone: str, *, key: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,10 @@ from cdp_pipeline.core.keys import load_keyring, new_key
 from cdp_pipeline.ingest.sealing import sealable_files
 from cdp_pipeline.orchestration.runner import RunOptions, run_night
 from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.rights.erasure import resume_erasures
+from cdp_pipeline.rights.removals import FOLDER as REMOVALS
+from cdp_pipeline.rights.scan import scan_folder
+from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.storage.container import open_sealed
 from cdp_pipeline.storage.encryption import (
     count_clear,
@@ -21,6 +26,7 @@ from cdp_pipeline.storage.encryption import (
     look_at_vaults,
 )
 from cdp_pipeline.storage.exports import export_files, read_export
+from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.leftovers import clear_leftovers
 from cdp_pipeline.storage.rotation import Rotation, rotate_keys
 from cdp_pipeline.storage.verification import examine_version
@@ -28,7 +34,7 @@ from cdp_pipeline.storage.versions import current_version, published_versions
 from cdp_pipeline.storage.warehouse import open_whole
 from tests.dying import count_calls, dies_within
 from tests.faults.comparing import result_of
-from tests.faults.conftest import ROUNDS, TONIGHT, Undisturbed
+from tests.faults.conftest import ROUNDS, SEED, TONIGHT, Undisturbed
 from tests.faults.test_erasure_kills import anybody, erase, left
 from tests.faults.tiny import TinyStore
 
@@ -145,6 +151,42 @@ def test_an_erasure_looks_into_encrypted_files_and_leaves_nothing(keyed: Fresh) 
     assert look_at_deliveries(store.paths).encrypted == {}
     assert look_at_exports(versions).encrypted == {}
     assert left(store, traces) == []
+
+
+def test_an_erasure_killed_anywhere_is_finished_and_leaves_nothing_in_clear(
+    keyed: Fresh, record_property: Callable[[str, object], None]
+) -> None:
+    whole = keyed("whole")
+    night(whole)
+    rotate(whole)  # what was published before there was a key
+    customer, traces = anybody(whole)
+    probe = whole.copy_to(whole.root.with_name("probe"))
+    last = count_calls(partial(erase, probe, customer))
+    staged = read_json(probe.paths.privacy / "certificates" / "E000001.json")["staged_rows"]
+    assert staged > 0
+    chance = random.Random(f"{SEED}8")  # noqa: S311 - points to try, no secret
+    points = sorted({1, last, *chance.sample(range(1, last + 1), min(last, 2 * ROUNDS))})
+    record_property("kills", len(points))
+    for at in points:
+        store = whole.copy_to(whole.root.with_name(f"killed-{at}"))
+        assert dies_within(partial(erase, store, customer), at), at
+        context = store.context(TONIGHT)
+        assert len(members(store)) > 10, "readers never wait for an erasure"
+        if not resume_erasures(context) and not list(store.paths.privacy.glob("certificates/*")):
+            erase(store, customer)
+        removals = sorted(store.paths.outbox.glob(f"*/{REMOVALS}"))
+        found = scan_folder(
+            store.data, Searcher(traces), excluded=removals, keys=context.settings.keys
+        )
+        assert (found.finds, found.unreadable) == ([], []), at
+        assert look_at_deliveries(store.paths).clear == 0, at
+        assert look_at_exports(v.path for v in published_versions(store.paths)).clear == 0, at
+        assert in_clear(store, members(store)) == [], at
+        assert not list((store.data / "work").glob("*/plain/*")), at
+        assert not list((store.paths.privacy / "pending").iterdir()), at
+        version = current_version(store.paths)
+        assert version is not None
+        assert examine_version(context.settings, version).problems == [], at
 
 
 def test_a_rotation_killed_anywhere_goes_on(

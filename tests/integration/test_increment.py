@@ -23,10 +23,12 @@ pytestmark = [
 ]
 
 
-def hash_tables(version: Path) -> dict[str, tuple[int, int | None]]:
+def hash_tables(
+    version: Path, keys: KeySettings | None = None
+) -> dict[str, tuple[int, int | None]]:
     """Return rows and a hash of every table, its vault's too, whatever the order of its rows."""
     with duckdb.connect() as con:
-        attach_whole(con, version / DATABASE_FILE, "w", KeySettings())
+        attach_whole(con, version / DATABASE_FILE, "w", keys or KeySettings())
         tables = con.execute(
             "select schema_name || '.' || view_name from duckdb_views() "
             "where database_name = 'w' and not internal order by 1"

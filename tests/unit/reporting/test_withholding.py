@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,11 +13,15 @@ from hypothesis import strategies as st
 from cdp_pipeline.privacy.small_counts import Withheld, is_small
 from cdp_pipeline.project.reports import ReportSpec
 from cdp_pipeline.project.tables import Sum, TableHeader
+from cdp_pipeline.reporting.remembered import Remembered, read_remembered, write_remembered
 from cdp_pipeline.reporting.withholding import (
     MartReader,
     PeopleColumns,
+    Seen,
     find_hidden,
+    find_hidden_together,
     people_columns,
+    remember_hidden,
 )
 from cdp_pipeline.storage.warehouse import open_build
 
@@ -118,6 +123,80 @@ def test_no_small_count_is_what_the_others_leave_of_the_total(counts: list[int])
     small = [str(n) for n, count in enumerate(counts) if is_small(count, K)]
     assert set(small) <= set(found)
     assert len(found) != 1 or sum(counts) < K
+
+
+def nights(*tables: dict[str, int]) -> list[set[str]]:
+    """Return which names' counts are hidden, night after night; their total is known."""
+    before, found = Remembered(), []
+    for counts in tables:
+        seen = {"m": Seen(named("n", **counts), header("n"), PeopleColumns({"n"}))}
+        marks = find_hidden_together(seen, smallest=K, before=before)
+        before = remember_hidden(seen, marks, smallest=K, before=before)
+        found.append({str(key[0]) for key, hidden in marks["m"].items() if hidden})
+    return found
+
+
+def test_what_protected_a_small_count_is_not_shown_the_night_after() -> None:
+    """With b as it was the night before, the small one would be the rest of that night's total."""
+    before, after = {"a": 3, "b": 25, "c": 492}, {"a": 12, "b": 26, "c": 497}
+    assert nights(after) == [set()], "alone it hides nothing"
+    assert nights(before, after) == [{"a", "b"}, {"a", "b"}]
+    assert nights(before, before) == [{"a", "b"}, {"a", "b"}]
+
+
+def test_it_is_shown_again_when_it_tells_nothing_of_then() -> None:
+    grown = {"a": 14, "b": 36, "c": 492}
+    assert nights({"a": 3, "b": 25, "c": 492}, grown) == [{"a", "b"}, set()]
+    # a few more each night are as many in the end, whatever they were in between
+    drifting = [{"a": 3 + 5 * n, "b": 25 + 5 * n, "c": 492} for n in range(5)]
+    assert nights(*drifting) == [{"a", "b"}] * 4 + [set()]
+    # and what it was on the first of several such nights is not told on the way back
+    back = [{"a": 3, "b": 25, "c": 492}, {"a": 3, "b": 45, "c": 492}, {"a": 40, "b": 25, "c": 492}]
+    assert "b" in nights(*back)[2]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    counts=st.lists(st.integers(0, 60), min_size=3, max_size=7),
+    changes=st.lists(st.lists(st.integers(-K + 1, K - 1), min_size=7, max_size=7), max_size=3),
+)
+def test_no_later_night_gives_a_small_count_back(
+    counts: list[int], changes: list[list[int]]
+) -> None:
+    """Known are all totals and whatever is shown; who guesses that a count stayed is far off."""
+    tables = [{str(n): count for n, count in enumerate(counts)}]
+    for change in changes:
+        tables.append({name: max(0, tables[0][name] + change[int(name)]) for name in tables[0]})
+    hidden_by_night = nights(*tables)
+    for night, (table, hidden) in enumerate(zip(tables, hidden_by_night, strict=True)):
+        if sum(table.values()) < K:  # a total that is hidden itself
+            continue
+        for name in (n for n, count in table.items() if is_small(count, K)):
+            told = zip(tables[night:], hidden_by_night[night:], strict=True)
+            given = {
+                other
+                for later, unseen in told
+                for other in later
+                if _is_told(other, later, unseen) and abs(later[other] - table[other]) < K
+            }
+            others = [other in given for other in hidden - {name}]
+            assert not all(others), (name, tables, hidden_by_night)
+
+
+def _is_told(name: str, table: dict[str, int], hidden: set[str]) -> bool:
+    """Return whether a night tells a count, shown or as the rest of a total that is shown."""
+    return name not in hidden or (hidden == {name} and sum(table.values()) >= K)
+
+
+def test_a_night_that_is_run_again_hides_the_same(tmp_path: Path) -> None:
+    before = Remembered({("m", "a", "n"): (3, 9)})
+    after = before.after({("m", "a", "n"): 12, ("m", "b", "n"): 4}, [("m", "b", "n")])
+    assert after == Remembered({("m", "a", "n"): (3, 9), ("m", "b", "n"): (4, 4)})
+    write_remembered(tmp_path, before, after, business_date="2026-11-20")
+    assert read_remembered(tmp_path, business_date="2026-11-20") == before
+    assert read_remembered(tmp_path, business_date="2026-11-21") == after
+    assert read_remembered(None, business_date="2026-11-21") == Remembered()
+    assert after.after({}, []) == Remembered(), "rows that are gone are forgotten"
 
 
 def test_no_page_shows_a_small_count_of_people(

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.keys import new_key
 from cdp_pipeline.storage import versions
-from cdp_pipeline.storage.patching import clear_place, write_patched
+from cdp_pipeline.storage.patching import clear_place, remove_rows, write_patched
 from cdp_pipeline.storage.warehouse import fetch_value, open_build, open_whole
 from tests.unit.storage.nights import build_night, day
 
@@ -90,3 +90,36 @@ def test_its_place_is_cleared_whatever_lay_there(make_context: MakeContext) -> N
             con.execute("create table identity.people as select 2 as id")
             clear_place(con, "identity.people")
         clear_place(con, "identity.people")
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_rows_past_their_time_leave_a_table_that_is_still_a_view(
+    make_context: MakeContext, *, is_sealed: bool
+) -> None:
+    keys = {"keys": {"master": SecretStr(new_key())}} if is_sealed else {}
+    context = first_night(make_context, **keys)
+    with open_build(context) as con:
+        patch(con)
+        was = kind(con)
+        remove_rows(con, "identity.people", "id < $least", {"least": 0})
+        assert kind(con) == was, "nothing was past its time, so nothing is written"
+        for _ in ("once", "again after a failure"):
+            remove_rows(con, "identity.people", "id < $least", {"least": 5})
+            assert kind(con) == "table"
+            assert said(con) == [("new", 1), ("old", ROWS - 5)]
+    versions.run(context)
+    with open_whole(context.settings) as con:
+        assert said(con) == [("new", 1), ("old", ROWS - 5)]
+
+
+def test_rows_without_the_column_that_counts_stay(make_context: MakeContext) -> None:
+    with open_build(first_night(make_context)) as con:
+        write_patched(
+            con,
+            "identity.people",
+            key="id",
+            replaced="select 1 as id",
+            anew="select null as said, 1::bigint as id",
+        )
+        remove_rows(con, "identity.people", "said < $before", {"before": "z"})
+        assert said(con) == [(None, 1)]
