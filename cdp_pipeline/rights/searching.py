@@ -59,9 +59,14 @@ class Searcher:
         }
         self._names = Names(traces.names)
 
-    def kinds(self, text: str | bytes) -> set[str]:
-        """Return which kinds of traces a text holds."""
-        return {kind for kind, _, _ in self.spans(text)}
+    def kinds(self, text: str | bytes, *, shortest: int = 0) -> set[str]:
+        """Return which kinds of traces a text holds.
+
+        Args:
+            text: What is searched.
+            shortest: Shorter traces, in bytes, are none.
+        """
+        return {kind for kind, start, end in self.spans(text) if end - start >= shortest}
 
     def spans(self, text: str | bytes) -> Iterator[Span]:
         """Yield every trace in a text."""

@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from pydantic import SecretStr
 
 from cdp_pipeline.core.access_settings import KeySettings
@@ -85,6 +87,24 @@ def test_every_kind_of_column_is_looked_into(
 
 def _quoted(place: str) -> str:
     return '"' + place.partition("+")[0] + '"'
+
+
+def test_packed_bytes_hold_no_short_name_by_chance_and_long_ones_are_found(tmp_path: Path) -> None:
+    names = frozenset({("ka", "ng"), ("anna", "reed")})
+    searcher = Searcher(Traces(names=names))
+    for name, drawn in (("short", b"\x91|Ka Ng|\x07"), ("long", b"\x91|Anna Reed|\x07")):
+        rows = pa.table({"n": [1]}).replace_schema_metadata({"drawn": drawn})
+        parquet.write_table(rows, tmp_path / f"{name}.parquet")
+    duckdb.sql(f"copy (select 'Ka Ng' as name) to '{tmp_path / 'told.parquet'}' (format parquet)")
+    (tmp_path / "told.csv").write_text("name\nKa Ng\n")
+    (tmp_path / "told.csv.gz").write_bytes(gzip.compress(b"name\nKa Ng\n"))
+    found = {(find.file, find.place) for find in scan_folder(tmp_path, searcher).finds}
+    assert found == {
+        ("long.parquet", "bytes"),
+        ("told.parquet", "name"),
+        ("told.csv", "bytes"),
+        ("told.csv.gz", "inflated"),
+    }
 
 
 def test_a_file_with_two_names_is_named_by_both(tmp_path: Path) -> None:
