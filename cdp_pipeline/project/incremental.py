@@ -38,6 +38,11 @@ class IncrementalInput(Declaration):
         default=(), description="Columns that the model reads; default: all."
     )
     where: str = Field(default="", description="SQL true of rows that the model reads.")
+    turns: dict[str, tuple[int, ...]] = Field(
+        default_factory=dict,
+        description="By SQL of a date: the ages in days from which a row counts otherwise than the "
+        "night before; 0 is its own day.",
+    )
     found_in: tuple[Trail, ...] = Field(
         default=(), description="Where changed rows lead; default: to their own unit."
     )
@@ -66,6 +71,8 @@ class Incremental(Declaration):
             has_keys = name.startswith("staging.")
             if has_keys and (entry.columns or entry.where or any(t.gone for t in entry.found_in)):
                 found.append(f"only keys of changed rows of {name} are known, nothing else")
+            if entry.turns and not entry.unit:
+                found.append(f"`turns:` of {name} lead nowhere without `unit:`")
             if not entry.unit and not entry.found_in:
                 found.append(f"a change of {name} leads nowhere: give `unit:` or `found_in:`")
             found += [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import duckdb
 
@@ -20,14 +21,16 @@ from cdp_pipeline.project.lineage import find_tables, sort_by_lineage
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.keys import count_keys
+from cdp_pipeline.storage.versions import parse_version
 from cdp_pipeline.storage.warehouse import (
     create_table,
     declare_table,
     open_build,
     quote_column,
+    read_plan,
 )
 from cdp_pipeline.warehouse.differences import forget_differences
-from cdp_pipeline.warehouse.increment import Increment, apply_changes, check_declaration
+from cdp_pipeline.warehouse.increment import Dates, Increment, apply_changes, check_declaration
 from cdp_pipeline.warehouse.named_queries import create_query_views
 from cdp_pipeline.warehouse.rendering import Base, RenderValues, render_model
 from cdp_pipeline.warehouse.statistics import counted_from, with_earlier_days
@@ -61,6 +64,7 @@ def run(context: RunContext, layer: str, *, rest: bool = False) -> StepResult:
     """
     project = load_project(context.project_root)
     clock = Clock()
+    dates = _find_dates(context)
     rows: dict[str, int] = {}
     milliseconds: dict[str, int] = {}
     made: dict[str, str] = {}
@@ -80,7 +84,7 @@ def run(context: RunContext, layer: str, *, rest: bool = False) -> StepResult:
             began = clock.monotonic()
             first = counted_from(project, spec, context.business_date)
             whole = with_earlier_days(con, spec, select, first)
-            rows[spec.full_name], found = bring_up_to_date(con, spec, whole)
+            rows[spec.full_name], found = bring_up_to_date(con, spec, whole, dates)
             if spec.header.incremental:
                 made[spec.full_name] = found.reason or f"{found.made:,} rows made anew"
             milliseconds[spec.full_name] = round((clock.monotonic() - began) * 1000)
@@ -93,14 +97,27 @@ def run(context: RunContext, layer: str, *, rest: bool = False) -> StepResult:
     )
 
 
+def _find_dates(context: RunContext) -> Dates | None:
+    """Return the business dates of the version that the night builds upon, and of the night."""
+    base = read_plan(context).get("base_path")
+    since = parse_version(Path(base).parent).business_date if base else None
+    return (since, context.business_date) if since else None
+
+
 def _tell_views(views: Sequence[str]) -> tuple[str, ...]:
     return (f"{len(views)} named queries as views",) if views else ()
 
 
 def bring_up_to_date(
-    con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str
+    con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str, dates: Dates | None = None
 ) -> tuple[int, Increment]:
     """Make one table by the night's changes where its header says how, else in one scan.
+
+    Args:
+        con: Connection to the build.
+        spec: The table's declaration.
+        select: Its rendered SELECT.
+        dates: Business dates of the version built upon and of the night, if there is one.
 
     Returns:
         Its number of rows, and what became of the changes.
@@ -109,7 +126,7 @@ def bring_up_to_date(
         WarehouseError: DuckDB refuses it, its columns differ from its header, or its key repeats.
     """
     try:
-        found = apply_changes(con, spec, select)
+        found = apply_changes(con, spec, select, dates)
     except _OF_MACHINE as error:
         error.add_note(f"while making {spec.full_name}")
         raise

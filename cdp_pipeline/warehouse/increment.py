@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 
 import duckdb
 
@@ -44,6 +45,9 @@ _READ_BY = re.compile(r"(?P<only>\w+)|coalesce\((?P<first>\w+), (?P<second>\w+)\
 _UNITS, _BEFORE, _MADE = (f"touched.main.{name}" for name in ("units", "before", "made"))
 
 
+Dates = tuple[date, date]
+
+
 @dataclass(frozen=True)
 class Increment:
     """What became of a model's table.
@@ -73,8 +77,9 @@ def check_declaration(spec: TableSpec, reads: frozenset[str]) -> None:
     if plan is None:
         return
     found = plan.mistakes(spec.full_name, reads)
-    if _DATED.search(spec.sql or ""):
-        found.append("depends on the business date, so every row may change every night")
+    has_turns = any(entry.turns for entry in plan.inputs.values())
+    if _DATED.search(spec.sql or "") and not has_turns:
+        found.append("depends on the business date, and no input says with `turns:` at what age")
     if found:
         raise WarehouseError(
             f"{spec.full_name}: incremental: {found[0]}",
@@ -83,7 +88,9 @@ def check_declaration(spec: TableSpec, reads: frozenset[str]) -> None:
         )
 
 
-def apply_changes(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str) -> Increment:
+def apply_changes(
+    con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str, dates: Dates | None = None
+) -> Increment:
     """Make a model's table from the published one and the night's changes, where that is possible.
 
     The rows that were there before or are there now, and not both, go to the changes of the night,
@@ -93,6 +100,7 @@ def apply_changes(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str) 
         con: Connection to the build; what the model reads has been made.
         spec: The model.
         select: Its rendered SELECT.
+        dates: Business dates of the version built upon and of the night, if there is one.
 
     Returns:
         Rows, or the reason for which nothing was made.
@@ -103,12 +111,12 @@ def apply_changes(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str) 
     """
     plan = spec.header.incremental
     forget_difference(con, spec.full_name)
-    reason = _why_not(con, spec, plan)
+    reason = _why_not(con, spec, plan, dates)
     if plan is None or reason:
         return Increment(reason)
     con.execute("attach if not exists ':memory:' as touched")
     try:
-        _find_units(con, spec, plan)
+        _find_units(con, spec, plan, dates)
         source = f"base.{_quoted(spec.full_name)}"
         con.execute(f"create table {_BEFORE} as from {_in_units(con, source, plan.unit)}")
         touched, whole = max(_count(con, _BEFORE), _count(con, _UNITS)), _count(con, source)
@@ -120,10 +128,15 @@ def apply_changes(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str) 
         con.execute("detach touched")
 
 
-def _why_not(con: duckdb.DuckDBPyConnection, spec: TableSpec, plan: Incremental | None) -> str:
+def _why_not(
+    con: duckdb.DuckDBPyConnection,
+    spec: TableSpec,
+    plan: Incremental | None,
+    dates: Dates | None,
+) -> str:
     if plan is None:
         return "not declared incremental"
-    reason = rebuild_reason(con)
+    reason = rebuild_reason(con) or _why_undated(plan, dates)
     if reason:
         return reason
     if not (has_base_table(con, spec.full_name) and has_table(con, spec.full_name)):
@@ -138,12 +151,24 @@ def _why_not(con: duckdb.DuckDBPyConnection, spec: TableSpec, plan: Incremental 
     return ""
 
 
-def _find_units(con: duckdb.DuckDBPyConnection, spec: TableSpec, plan: Incremental) -> None:
-    """Make the table of units that a changed row of any input leads to."""
+def _why_undated(plan: Incremental, dates: Dates | None) -> str:
+    has_turns = any(entry.turns for entry in plan.inputs.values())
+    if has_turns and not (dates and dates[0] <= dates[1]):
+        return "of which earlier day the version is that it builds upon is not known"
+    return ""
+
+
+def _find_units(
+    con: duckdb.DuckDBPyConnection, spec: TableSpec, plan: Incremental, dates: Dates | None
+) -> None:
+    """Make the table of units that a changed row of any input leads to, or one of another age."""
     found = []
     for number, (name, entry) in enumerate(plan.inputs.items()):
         changed = f"touched.main.changed_{number}"
         con.execute(f"create table {changed} as {_changed_rows(con, name, entry)}")
+        if entry.turns and dates:
+            rows = f"{_read(name, entry)} where {_has_turned(entry, *dates)}"
+            found.append(f"select {_parts(entry.unit)} from {rows}")  # noqa: S608 - declared
         if not entry.found_in:
             found.append(f"select {_parts(entry.unit)} from {changed}")  # noqa: S608 - declared
         for trail in entry.found_in:
@@ -153,6 +178,15 @@ def _find_units(con: duckdb.DuckDBPyConnection, spec: TableSpec, plan: Increment
             rows = _led_to(con, source, _leading(changed, trail), trail)
             found.append(f"select {_parts(unit)} from {rows}")  # noqa: S608 - quoted
     con.execute(f"create table {_UNITS} as {' union '.join(found)}")
+
+
+def _has_turned(entry: IncrementalInput, before: date, today: date) -> str:
+    """Return SQL that is true of rows that have reached an age at which they count otherwise."""
+    return " or ".join(
+        f"(({day}) > date '{before}' - {age} and ({day}) <= date '{today}' - {age})"
+        for day, ages in entry.turns.items()
+        for age in ages
+    )
 
 
 def _changed_rows(con: duckdb.DuckDBPyConnection, name: str, entry: IncrementalInput) -> str:

@@ -16,6 +16,17 @@ columns:
   rank_no: 1 for the category with the most money
 checks:
   - {expect: between, column: spend_share, min: 0, max: 1}
+incremental:  # a person
+  unit: {customer: customer_id}
+  inputs:
+    core.fct_sales:
+      where: customer_id is not null and line_kind = 'product'
+      unit: {customer: customer_id}
+      turns: {sold_on: [0, 365]}
+    core.dim_product:
+      columns: [sku, category, department]
+      found_in:
+        - {table: core.fct_sales, by: {sku: sku}}
 */
 with fct_sales as (
     select * from core.fct_sales

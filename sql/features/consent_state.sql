@@ -13,6 +13,12 @@ columns:
   status: granted, withdrawn or objected; of statements of one moment the most restrictive
   captured_at: Moment of the statement (UTC)
   is_granted: Whether the newest statement grants it
+incremental:  # a person
+  unit: {customer: customer_id}
+  inputs:
+    core.fct_consents:
+      unit: {customer: customer_id}
+      turns: {business_date(captured_at): [0]}
 */
 with fct_consents as (
     select * from core.fct_consents

@@ -24,6 +24,13 @@ columns:
 checks:
   - {expect: not_null, column: net_amount}
   - {expect: "true", name: visits_have_net_above_zero, where: not is_visit or net_amount > 0}
+incremental:  # a person
+  unit: {customer: customer_id}
+  inputs:
+    core.fct_sales:
+      where: customer_id is not null and line_kind = 'product'
+      unit: {customer: customer_id}
+      turns: {sold_on: [0]}
 */
 with fct_sales as (
     select * from core.fct_sales

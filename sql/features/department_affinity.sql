@@ -14,6 +14,11 @@ columns:
   rank_no: 1 for the department with the most money
 checks:
   - {expect: between, column: spend_share, min: 0, max: 1}
+incremental:  # a person
+  unit: {customer: customer_id}
+  inputs:
+    features.category_affinity:
+      unit: {customer: customer_id}
 */
 with category_affinity as (
     select * from features.category_affinity

@@ -31,6 +31,16 @@ columns:
   favourite_weekday_name: Its name
 checks:
   - {expect: between, column: promotion_share, min: 0, max: 1, severity: warn}
+incremental:  # a person
+  unit: {customer: customer_id}
+  inputs:
+    features.customer_day:
+      unit: {customer: customer_id}
+      turns: {purchased_on: [30, 90, 365, 730]}
+    core.fct_sales:
+      where: customer_id is not null and channel = 'store' and line_kind = 'product'
+      unit: {customer: customer_id}
+      turns: {sold_on: [0, 365]}
 */
 with customer_day as (
     select * from features.customer_day

@@ -131,8 +131,6 @@ def find_touched(
     Returns:
         The reason; empty if the table has been created.
     """
-    if has_changes(con, TABLE):  # left by an earlier try of the step
-        con.execute(f"drop table {changes_of(TABLE)}")
     reason = _why_everybody(con, known, since=since, as_of=as_of)
     if reason or since is None:
         return reason
@@ -151,7 +149,6 @@ def find_touched(
     people = fetch_value(con, "select count(*) from core.dim_customer")
     if touched > MOST_SHARE * people:
         return f"{touched:,} of {people:,} people are touched"
-    con.execute(f"create table {changes_of(TABLE)} as from {TOUCHED}")
     return ""
 
 

@@ -1,0 +1,211 @@
+"""Features of people brought up to date hold the rows of one scan, whatever day it has become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from cdp_pipeline.core.errors import WarehouseError
+from cdp_pipeline.core.settings import load_settings
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.basis import decide
+from cdp_pipeline.warehouse import increment
+from cdp_pipeline.warehouse.build import bring_up_to_date, build_model, plan_layer
+from cdp_pipeline.warehouse.increment import check_declaration
+from cdp_pipeline.warehouse.rehearsal import open_rehearsal
+from cdp_pipeline.warehouse.rendering import RenderValues
+from tests.integration.store import ROOT
+
+FIRST = date(2026, 1, 4)
+MODELS = ("features.customer_day", "features.category_affinity", "features.department_affinity",
+          "features.shopping_habits", "features.consent_state")  # fmt: skip
+INPUTS = ("core.fct_sales", "core.fct_consents", "core.dim_product")
+
+people = st.sampled_from(["C1", "C2", "C3", None])
+goods = st.sampled_from(["A", "B", "D"])
+ages = st.sampled_from([-1, 0, 1, 29, 30, 31, 89, 90, 364, 365, 366, 729, 730, 731])
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a night brings: lines that come or go, goods that change, and days gone by."""
+
+    days: int = 1
+    lines: list[tuple[str | None, str, int, int, bool, str]] = field(default_factory=list)
+    gone: int = 0
+    goods: dict[str, str] = field(default_factory=dict)
+    statements: list[tuple[str, str, int]] = field(default_factory=list)
+
+
+nights = st.builds(
+    Night,
+    days=st.sampled_from([1, 1, 2, 60]),
+    lines=st.lists(
+        st.tuples(people, goods, ages, st.integers(1, 9), st.booleans(),
+                  st.sampled_from(["S1", "S2", "web"])),
+        max_size=5,
+    ),
+    gone=st.integers(0, 2),
+    goods=st.dictionaries(goods, st.sampled_from(["tea", "tools"]), max_size=1),
+    statements=st.lists(
+        st.tuples(people.filter(bool), st.sampled_from(["granted", "withdrawn"]), ages), max_size=2
+    ),
+)  # fmt: skip
+
+
+class Warehouse:
+    """The shipped feature models over a few sales, night after night."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self.con = con
+        self.project, self.settings = load_project(ROOT), load_settings(ROOT)
+        self.plan_on(FIRST)
+        for layer in ("core", "features"):
+            for spec, select in plan_layer(self.project, layer, self.values):
+                build_model(con, spec, select)
+
+    def plan_on(self, day: date) -> None:
+        self.night, self.values = day, RenderValues(day, self.settings)
+        plan = plan_layer(self.project, "features", self.values)
+        self.models = {spec.full_name: (spec, select) for spec, select in plan}
+
+    def begin(self) -> None:
+        for table in INPUTS:
+            self.con.execute(f"delete from {table}")
+        self.plan_on(FIRST)
+        self.lines = 0
+        for sku, category in (("A", "tea"), ("B", "tea"), ("D", "tools")):
+            self.insert("core.dim_product", {
+                "sku": sku, "category": category, "department": category,
+            })  # fmt: skip
+        for age in (0, 29, 30, 89, 90, 364, 365, 729, 730):
+            for name in ("C1", "C2", "C4", None):
+                self.sell(name, "A", age, 5, is_return=False, place="S1")
+        for name in MODELS:
+            build_model(self.con, *self.models[name])
+        self.publish()
+
+    def publish(self) -> None:
+        for name in (*MODELS, *INPUTS):
+            self.con.execute(f"create or replace table base.{name} as from {name}")
+
+    def sell(
+        self, name: str | None, sku: str, age: int, amount: int, *, is_return: bool, place: str
+    ) -> None:
+        self.lines += 1
+        self.insert("core.fct_sales", {
+            "source": "tills", "sale_id": f"S{self.lines}", "line_no": 1, "customer_id": name,
+            "sku": sku, "sold_on": self.night - timedelta(days=age), "line_kind": "product",
+            "net_amount": -amount if is_return else amount, "quantity": 1,
+            "is_return": is_return, "channel": "web" if place == "web" else "store",
+            "store_id": None if place == "web" else place, "discount_amount": 0,
+        })  # fmt: skip
+
+    def deliver(self, night: Night) -> None:
+        decide(self.con, "")
+        self.plan_on(self.night + timedelta(days=night.days))
+        for name, sku, age, amount, is_return, place in night.lines:
+            self.sell(name, sku, age, amount, is_return=is_return, place=place)
+        self.con.execute(
+            "delete from core.fct_sales where sale_id in "
+            "(select sale_id from core.fct_sales order by hash(sale_id) limit ?)",
+            [night.gone],
+        )
+        for sku, category in night.goods.items():
+            self.con.execute(
+                "update core.dim_product set category = ?, department = ? where sku = ?",
+                [category, category, sku],
+            )
+        for name, status, age in night.statements:
+            self.lines += 1
+            self.insert("core.fct_consents", {
+                "source": "loyalty", "statement_id": f"T{self.lines}", "customer_id": name,
+                "purpose": "marketing", "channel": "email", "status": status,
+                "captured_at": f"{self.night - timedelta(days=age)} 23:30",
+            })  # fmt: skip
+
+    def insert(self, table: str, values: dict[str, Any]) -> None:
+        marks = ", ".join("?" * len(values))
+        self.con.execute(
+            f"insert into {table} ({', '.join(values)}) values ({marks})", list(values.values())
+        )
+
+    def difference(self, name: str) -> list[tuple[Any, ...]]:
+        made, whole = f"from {name}", f"select * from ({self.models[name][1]}\n)"
+        return self.con.execute(
+            f"(({made}) except all ({whole})) union all (({whole}) except all ({made}))"
+        ).fetchall()
+
+
+@pytest.fixture(scope="module")
+def warehouse() -> Iterator[Warehouse]:
+    with (
+        open_rehearsal(load_project(ROOT), load_settings(ROOT)) as con,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(increment, "MOST_SHARE", 1000)  # a few rows are all touched
+        yield Warehouse(con)
+
+
+def differing(warehouse: Warehouse, brought: list[Night]) -> list[str]:
+    found = []
+    warehouse.begin()
+    for number, night in enumerate(brought, start=1):
+        before = warehouse.night
+        warehouse.deliver(night)
+        for name in MODELS:
+            dates = (before, warehouse.night)
+            _, made = bring_up_to_date(warehouse.con, *warehouse.models[name], dates)
+            if made.reason and not made.reason.endswith("of 0 rows"):
+                found.append(f"night {number}, {name}: {made.reason}")
+            if rows := warehouse.difference(name):
+                found.append(f"night {number}, {name}: {rows}")
+        warehouse.publish()
+    return found
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+@given(brought=st.lists(nights, min_size=2, max_size=3))
+def test_nights_end_as_a_rebuild_does(warehouse: Warehouse, brought: list[Night]) -> None:
+    assert differing(warehouse, brought) == []
+
+
+def test_who_did_nothing_changes_as_days_go_by(warehouse: Warehouse) -> None:
+    assert differing(warehouse, [Night(), Night(days=365)]) == []
+    counts = "select sum(visit_count_90d), sum(visit_count_365d) from features.shopping_habits"
+    assert warehouse.con.execute(counts).fetchall() == [(0, 0)]
+
+
+def test_without_the_day_of_the_version_one_scan_is_made(warehouse: Warehouse) -> None:
+    warehouse.begin()
+    warehouse.deliver(Night())
+    spec, select = warehouse.models["features.shopping_habits"]
+    for dates in (None, (FIRST + timedelta(days=9), FIRST)):
+        _, made = bring_up_to_date(warehouse.con, spec, select, dates)
+        assert "which earlier day" in made.reason
+
+
+def test_a_dated_model_says_at_what_age_its_inputs_turn(warehouse: Warehouse) -> None:
+    spec, _ = warehouse.models["features.category_affinity"]
+    plan = spec.header.incremental
+    assert plan is not None
+    ageless = {name: entry.model_copy(update={"turns": {}}) for name, entry in plan.inputs.items()}
+    told = plan.model_copy(update={"inputs": ageless})
+    wrong = replace(spec, header=spec.header.model_copy(update={"incremental": told}))
+    with pytest.raises(WarehouseError, match="at what age"):
+        check_declaration(wrong, frozenset(ageless))
+    lost = plan.inputs["core.fct_sales"].model_copy(update={"unit": {}})
+    found = plan.model_copy(update={"inputs": {**plan.inputs, "core.fct_sales": lost}})
+    assert "lead nowhere without `unit:`" in found.mistakes(spec.full_name, frozenset(ageless))[0]
