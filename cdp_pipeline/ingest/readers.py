@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
+from cdp_pipeline.ingest.cells import Marks
 from cdp_pipeline.ingest.drift import sample_columns
 from cdp_pipeline.ingest.escapes import plain_quote, write_unescaped
 from cdp_pipeline.ingest.headers import Header, map_header, plain_name, read_header
@@ -67,14 +68,12 @@ def _open_sheet(path: Path, contract: SourceContract, scratch: Path) -> Reading:
     """Read a sheet by way of CSV, so that everything a contract says of CSV holds for it."""
     written = contract.delivery
     target = scratch / "sheet.csv"
-    marks = {written.thousands_mark, *(c.thousands_mark for c in contract.columns.values())}
-    rows = write_sheet(
-        path,
-        target,
-        sheet=written.sheet,
-        skipped=written.skip_lines,
-        has_grouping_points="." in marks,
-    )
+    grouping = {
+        written.thousands_mark,
+        *(c.thousands_mark or "" for c in contract.columns.values()),
+    }
+    marks = Marks(written.decimal_mark, frozenset(grouping))
+    rows = write_sheet(path, target, sheet=written.sheet, skipped=written.skip_lines, marks=marks)
     as_csv = {"format": "csv", "encoding": "utf-8", "delimiter": ",", "quote": '"'}
     contract = contract.model_copy(update={"delivery": written.model_copy(update=as_csv)})
     text = prepare_text(target, contract.delivery, scratch)

@@ -1,8 +1,9 @@
 """A sheet of an Excel workbook (.xlsx) as CSV text, row by row.
 
-Numbers are written with the 15 digits that Excel shows; cells with a date format as ISO 8601;
-whole numbers with a format of zeros, such as ``00000`` of postcodes, as they are shown; formulas
-as the value that was stored with them. Source: ECMA-376, part 1, sections 18.3 and 18.8.
+Numbers are written with the 15 digits that Excel shows, and the decimal mark of the sheet's texts;
+cells with a date format as ISO 8601; whole numbers with a format of zeros, such as ``00000`` of
+postcodes, as they are shown; formulas as the value that was stored with them. Source: ECMA-376,
+part 1, sections 18.3 and 18.8.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import zlib
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from cdp_pipeline.ingest.cells import Marks, filled_up, moment, without_exponent
 from cdp_pipeline.ingest.inflation import CHUNK, MAXIMUM_RATIO
 from cdp_pipeline.ingest.markup import MAXIMUM_TEXT, Start, read_markup
 from cdp_pipeline.ingest.plaintext import UTF8_MARK
@@ -32,7 +34,6 @@ _NOT_DATE = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 _ZEROS = re.compile(r"00+(-0+)*")
 _LANGUAGE_OR_ESCAPE = re.compile(r"\[\$-[^\]]*\]|[\\\"]")
 _HEAD = 512
-_GROUPED = re.compile(r"-?\d{1,3}\.\d{3}")
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a day has no zone
 _EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001 - same
 _LARGEST_SERIAL = 2_958_466
@@ -49,8 +50,11 @@ class _Book:
     epoch: datetime = _EPOCH
 
 
+_POINTS = Marks()
+
+
 def write_sheet(
-    path: Path, target: Path, *, sheet: str, skipped: int, has_grouping_points: bool = False
+    path: Path, target: Path, *, sheet: str, skipped: int, marks: Marks = _POINTS
 ) -> array[int]:
     """Write a sheet as CSV with commas and double quotes, and return the sheet row of each line.
 
@@ -61,8 +65,7 @@ def write_sheet(
         target: CSV file to write.
         sheet: Name of the sheet; empty for the first.
         skipped: Rows before the header.
-        has_grouping_points: Whether points group the digits of its texts: a number cell of 1.234 is
-            then written as 1.2340, which nobody takes for more than a thousand.
+        marks: How its texts write numbers.
 
     Raises:
         RefusedError: It is no workbook, a part of it is broken or too large, or lacks the sheet.
@@ -74,7 +77,7 @@ def write_sheet(
         ):
             part = _sheet_part(archive, sheet)
             book = _read_book(archive)
-            rows = _Sheet(book, out, skipped, has_grouping_points=has_grouping_points)
+            rows = _Sheet(book, out, skipped, marks)
             read_markup(_chunks(archive, part), start=rows.start, end=rows.end, text=rows.text)
             return rows.numbers
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
@@ -236,11 +239,8 @@ class _Styles:
 class _Sheet:
     """Writes rows as they end."""
 
-    def __init__(
-        self, book: _Book, out: TextIO, skipped: int, *, has_grouping_points: bool
-    ) -> None:
-        self.book, self.skipped = book, skipped
-        self.has_grouping_points = has_grouping_points
+    def __init__(self, book: _Book, out: TextIO, skipped: int, marks: Marks) -> None:
+        self.book, self.skipped, self.marks = book, skipped, marks
         self.writer = csv.writer(out, lineterminator="\n")
         self.numbers: array[int] = array("q")
         self.width = self.row = self.column = self.written = 0
@@ -301,15 +301,12 @@ class _Sheet:
         except ValueError:
             return text
         if _number(self.style) in self.book.date_styles and 0 <= value < _LARGEST_SERIAL:
-            return _moment(value, self.book.epoch)
+            return moment(value, self.book.epoch)
         if value == int(value) and abs(value) < 10**_SURE_DIGITS:
             mask = self.book.zeros.get(_number(self.style), "")
-            return _filled_up(int(value), mask) if mask and value >= 0 else str(int(value))
+            return filled_up(int(value), mask) if mask and value >= 0 else str(int(value))
         plain = format(value, f".{_SURE_DIGITS}g")
-        if "e+" in plain:
-            return plain.upper()
-        shown = _without_exponent(plain)
-        return f"{shown}0" if self.has_grouping_points and _GROUPED.fullmatch(shown) else shown
+        return plain.upper() if "e+" in plain else self.marks.write(without_exponent(plain))
 
     def _write(self) -> None:
         last = max(column for column, text in self.cells.items() if text)
@@ -319,36 +316,6 @@ class _Sheet:
         wide = max(last, self.width)
         self.writer.writerow([self.cells.get(column, "") for column in range(1, wide + 1)])
         self.numbers.append(self.row)
-
-
-def _filled_up(value: int, mask: str) -> str:
-    """Return a number with the leading zeros and hyphens of its format.
-
-    >>> _filled_up(1234, "00000"), _filled_up(123456, "00000"), _filled_up(12345678, "00000-0000")
-    ('01234', '123456', '01234-5678')
-    """
-    groups = mask.split("-")
-    digits = str(value).zfill(sum(map(len, groups)))
-    shown: list[str] = []
-    for group in reversed(groups[1:]):
-        shown.insert(0, digits[-len(group) :])
-        digits = digits[: -len(group)]
-    return "-".join([digits, *shown])
-
-
-def _moment(serial: float, epoch: datetime) -> str:
-    seconds = round(serial * 86_400)
-    moment = epoch + timedelta(seconds=seconds)
-    if serial < 1:
-        return moment.strftime("%H:%M:%S")
-    return moment.strftime("%Y-%m-%d" if seconds % 86_400 == 0 else "%Y-%m-%d %H:%M:%S")
-
-
-def _without_exponent(text: str) -> str:
-    if "e-" not in text:
-        return text
-    mantissa, _, exponent = text.partition("e-")
-    return format(float(text), f".{int(exponent) + len(mantissa.replace('.', '').strip('-')) - 1}f")
 
 
 def _number(text: str | None) -> int:

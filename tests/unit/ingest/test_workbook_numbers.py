@@ -7,14 +7,25 @@ from decimal import Decimal
 from tests.unit.ingest.conftest import Stage, make_contract
 from tests.unit.ingest.workbooks import workbook
 
+WEIGHTS = {"id": {}, "weight": {"type": "number"}}
 
-def test_a_number_below_two_is_not_read_as_more_than_a_thousand(stage: Stage) -> None:
-    columns = {"id": {}, "weight": {"type": "number"}}
+
+def test_number_cells_count_beside_texts_with_commas(stage: Stage) -> None:
     delivery = {"format": "excel", "decimal_mark": ",", "thousands_mark": "."}
-    data = workbook([["id", "weight"], ["1", "1.234,5"], ["2", 1.234], ["3", 1234], ["4", "0,75"]])
-    contract = make_contract(columns, delivery=delivery)
-    outcome = stage(data, contract, name="orders.xlsx", quarantine_stop_share=0.9)
+    sheet = [["1", "1.234,5"], ["2", 1.234], ["3", 1234], ["4", "0,75"], ["5", -0.5], ["6", 1234.5]]
+    contract = make_contract(WEIGHTS, delivery=delivery)
+    outcome = stage(workbook([["id", "weight"], *sheet]), contract, name="orders.xlsx")
     found = {row["id"]: row["weight"] for row in outcome.rows}
-    assert found.pop("2", None) != Decimal(1234)
-    assert found == {"1": Decimal("1234.5"), "3": Decimal(1234), "4": Decimal("0.75")}
-    assert [row["line"] for row in outcome.aside] == [3], "it is set aside, as are all such cells"
+    shown = ["1234.5", "1.234", "1234", "0.75", "-0.5", "1234.5"]
+    assert found == {str(number): Decimal(text) for number, text in enumerate(shown, start=1)}
+    assert not outcome.aside
+
+
+def test_a_column_with_marks_of_its_own_is_set_aside_rather_than_misread(stage: Stage) -> None:
+    own = {"type": "number", "decimal_mark": ".", "thousands_mark": ","}
+    delivery = {"format": "excel", "decimal_mark": ",", "thousands_mark": "."}
+    contract = make_contract({"id": {}, "weight": own}, delivery=delivery)
+    data = workbook([["id", "weight"], ["1", "1,234.5"], ["2", 1.234]])
+    outcome = stage(data, contract, name="orders.xlsx", quarantine_stop_share=0.9)
+    assert {row["id"]: row["weight"] for row in outcome.rows} == {"1": Decimal("1234.5")}
+    assert [row["line"] for row in outcome.aside] == [3]
