@@ -293,14 +293,19 @@ def _gone(known: Known, contract: SourceContract, found: Iterable[Delivery]) -> 
 
 
 def _require_tonight(project: Project, deliveries: Iterable[Delivery], night: date) -> None:
-    tonight = {d.source for d in deliveries if d.business_date == night and d.status != "refused"}
+    tonight = [d for d in deliveries if d.business_date == night]
+    come = {d.source for d in tonight if d.status != "refused"}
     for name, contract in project.sources.items():
-        if contract.delivery.required and name not in tonight:
-            raise SourceNotReadyError(
-                f"{contract.title} has delivered nothing for {night}",
-                where=contract.delivery.path,
-                hint=f"Wait for it, ask {contract.owner}, or set `required: false`.",
-            )
+        if not contract.delivery.required or name in come:
+            continue
+        refused = next((d for d in tonight if d.source == name), None)
+        why = f" but a file that was refused: {refused.reason}" if refused else ""
+        raise SourceNotReadyError(
+            f"{contract.title} has delivered nothing for {night}{why}",
+            where=refused.file_name if refused else contract.delivery.path,
+            hint=f"{'Mend that' if refused else 'Wait for it'}, ask {contract.owner}, "
+            "or set `required: false`.",
+        )
 
 
 def fingerprint(

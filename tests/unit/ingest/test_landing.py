@@ -281,6 +281,9 @@ def test_a_required_source_must_have_delivered(store: Store) -> None:
     with pytest.raises(SourceNotReadyError, match="has delivered nothing for 2026-11-20") as caught:
         landing.run(store.context())
     assert caught.value.is_transient
+    store.deliver("goods/2026-11-20/a?.csv", "id\n2\n")
+    with pytest.raises(SourceNotReadyError, match="but a file that was refused: its name has"):
+        landing.run(store.context())
     store.deliver("goods/2026-11-20/a.csv", "id\n2\n")
     assert landing.run(store.context()).rows_out == 2
 
