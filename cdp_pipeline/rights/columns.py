@@ -1,7 +1,8 @@
 """The texts of tables, column by column: each value once, as bytes in which traces are looked for.
 
 Of Parquet files the dictionaries are read, in which each value of a chunk stands once, too. What
-pyarrow cannot take so (encrypted files, nested columns) and DuckDB's own files are asked by SQL.
+pyarrow cannot take so (encrypted files, nested columns, other types and encodings of texts) and
+DuckDB's own files are asked by SQL.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ from cdp_pipeline.storage.warehouse import quote_column, quote_identifier, quote
 Piece = tuple[str, bytes]
 """Column, and values in it with separators between them; a column may come in several pieces."""
 
-_TEXT_TYPES = ("VARCHAR", "JSON", "BLOB", "STRUCT", "MAP", "LIST", "[]")
+_TEXT_TYPES = ("VARCHAR", "JSON", "BLOB", "STRUCT", "MAP", "LIST", "[]", "ENUM")
 _NAMES = ("given_name", "family_name", "first_name", "last_name")
 _ROWS = 100_000
+_PLAIN = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+_ENCODINGS = frozenset({"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"})
+"""Of text columns whose dictionaries pyarrow reads."""
 
 
 def parquet_texts(
@@ -43,11 +47,7 @@ def parquet_texts(
         yield from _relation_texts(con, scan_of(con, path, key), prefix="")
         return
     with parquet.ParquetFile(path) as file:
-        schema = file.schema_arrow
-    plain = [field.name for field in schema if _is_plain(field.type)]
-    others = [f.name for f in schema if pa.types.is_nested(f.type)]
-    if len(set(schema.names)) < len(schema) or any("." in name for name in schema.names):
-        plain, others = [], schema.names  # names by which pyarrow would not find them
+        plain, others = _divide(file.schema_arrow, file.metadata)
     with parquet.ParquetFile(path, read_dictionary=plain) as file:
         for group in range(file.num_row_groups if plain else 0):
             rows = file.read_row_group(group, columns=plain, use_threads=False)
@@ -55,8 +55,25 @@ def parquet_texts(
                 for chunk in column.chunks:
                     yield name, _together(_distinct(chunk))
             yield from _names_beside(rows)
-    if others:
+    if others is None or others:
         yield from _relation_texts(con, scan_of(con, path, None), prefix="", only=others)
+
+
+def _divide(
+    schema: pa.Schema, metadata: parquet.FileMetaData
+) -> tuple[list[str], list[str] | None]:
+    """Return the columns whose dictionaries are read, and those that SQL reads; None is all."""
+    names = schema.names
+    if len({name.lower() for name in names}) < len(names) or any("." in name for name in names):
+        return [], None  # names by which pyarrow does not find them, or DuckDB calls them otherwise
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(metadata.num_columns)]
+    odd = {chunk.path_in_schema for chunk in chunks if not _ENCODINGS.issuperset(chunk.encodings)}
+    plain = [f.name for f in schema if f.type in _PLAIN and f.name not in odd]
+    others = [f.name for f in schema if f.name not in plain and not _holds_no_text(f.type)]
+    if {*_NAMES}.intersection(others):  # a person's two names are read in the same way
+        others += [name for name in plain if name in _NAMES]
+    return [name for name in plain if name not in others], others
 
 
 def database_texts(con: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Piece]:
@@ -78,9 +95,9 @@ def database_texts(con: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Piece
         con.execute("detach looked_at")
 
 
-def _is_plain(kind: pa.DataType) -> bool:
-    kinds = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
-    return kind in kinds
+def _holds_no_text(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_primitive, pa.types.is_decimal, pa.types.is_null)
+    return any(test(kind) for test in tests)
 
 
 def _distinct(values: pa.Array) -> pa.Array:
@@ -90,9 +107,9 @@ def _distinct(values: pa.Array) -> pa.Array:
 def _names_beside(rows: pa.Table) -> Iterator[Piece]:
     both = [name for name in rows.column_names if name in _NAMES]
     if len(both) > 1:
-        kind = pa.large_string()
+        kind = pa.large_binary()  # a text need not be UTF-8
         texts = [rows.column(name).combine_chunks().cast(kind) for name in both]
-        blank = pa.scalar(" ", kind)
+        blank = pa.scalar(b" ", kind)
         beside = pc.binary_join_element_wise(*texts, blank, null_handling="skip")
         yield "+".join(both), _together(pc.unique(beside))
 

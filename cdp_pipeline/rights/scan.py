@@ -166,15 +166,16 @@ def _inside(
     Raises:
         _UnreadableError: It is broken, as a delivery that was refused may be.
     """
+    suffix = path.suffix.lower()
     try:
-        if path.suffix == ".parquet":
+        if suffix == ".parquet":
             key = read_vault_key(path.parent.parent, keys)
             yield from _in_pieces(parquet_texts(con, path, key), searcher)
-        elif path.suffix in _DATABASES:
+        elif suffix in _DATABASES:
             yield from _in_pieces(database_texts(con, path), searcher)
-        elif path.suffix in {".gz", ".zst"}:
+        elif suffix in {".gz", ".zst"}:
             yield from (("inflated", kind) for kind in _in_stream(path, searcher))
-        elif path.suffix in {".zip", ".xlsx"} or zipfile.is_zipfile(path):
+        elif suffix in {".zip", ".xlsx"} or zipfile.is_zipfile(path):
             yield from _in_archive(path, searcher)
     except (
         duckdb.Error,
@@ -190,10 +191,11 @@ def _inside(
 
 
 def _in_bytes(path: Path, searcher: Searcher) -> set[str]:
+    suffix = path.suffix.lower()
     with path.open("rb") as stream:
-        is_text = path.suffix not in {*_DATABASES, ".parquet"}
+        is_text = suffix not in {*_DATABASES, ".parquet"}
         blocks = iter(lambda: stream.read(_BLOCK), b"")
-        shortest = _NO_CHANCE if path.suffix in _PACKED else 0
+        shortest = _NO_CHANCE if suffix in _PACKED else 0
         return _in_blocks(blocks, searcher, is_text=is_text, shortest=shortest)
 
 
@@ -212,7 +214,7 @@ def _in_blocks(
 
 
 def _in_stream(path: Path, searcher: Searcher) -> set[str]:
-    kind = "gzip" if path.suffix == ".gz" else "zstd"
+    kind = "gzip" if path.suffix.lower() == ".gz" else "zstd"
     with pa.CompressedInputStream(pa.OSFile(str(path)), kind) as stream:
         return _in_blocks(iter(lambda: bytes(stream.read(_BLOCK)), b""), searcher)
 

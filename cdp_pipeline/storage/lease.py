@@ -61,14 +61,12 @@ def hold_lease(paths: DataPaths, step: str) -> Iterator[None]:
         os.pwrite(descriptor, text, 0)  # of two at a time the last to begin is told
         os.ftruncate(descriptor, len(text))
         yield
-        os.utime(descriptor)
     except CdpError as error:
-        if error.is_transient:
-            os.utime(descriptor)
-        else:
+        if not error.is_transient:
             path.unlink(missing_ok=True)
         raise
     finally:
+        os.utime(descriptor)  # after any other error the step may be tried again, too
         os.close(descriptor)
 
 

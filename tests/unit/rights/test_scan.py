@@ -85,6 +85,58 @@ def test_every_kind_of_column_is_looked_into(
     assert scan.unreadable == []
 
 
+MAIL = "anna.reed@example.com"
+
+
+@pytest.mark.parametrize(
+    ("columns", "place"),
+    [
+        ({"mail": pa.array([MAIL]).dictionary_encode()}, "mail"),
+        ({"mail": pa.array([json.dumps({"mail": MAIL})], pa.json_())}, "mail"),
+        ({"mail": pa.array([MAIL], pa.string_view())}, "mail"),
+        ({"mail": pa.array([MAIL.encode()], pa.binary(len(MAIL)))}, "mail"),
+        ({"MAIL": pa.array(["a"]), "mail": pa.array([[MAIL]])}, "mail_1"),
+        (
+            {"given_name": pa.array(["Anna"]).dictionary_encode(), "family_name": ["Reed"]},
+            "given_name+family_name",
+        ),
+        ({"given_name": [b"\xe4", b"Anna"], "family_name": [b"a", b"Reed"]}, None),
+    ],
+)
+def test_what_other_programs_write_as_texts_is_looked_into(
+    tmp_path: Path, columns: dict[str, pa.Array], place: str | None
+) -> None:
+    traces = replace(TRACES, names=frozenset({("anna", "reed")}))
+    parquet.write_table(pa.table(columns), tmp_path / "a.parquet", compression="zstd")
+    scan = scan_folder(tmp_path, Searcher(traces))
+    assert (place or "given_name+family_name") in {find.place for find in scan.finds}
+    assert scan.unreadable == []
+
+
+def test_columns_of_one_name_are_all_looked_into(tmp_path: Path) -> None:
+    rows = pa.Table.from_arrays([pa.array(["a"]), pa.array([MAIL])], names=["mail", "mail"])
+    parquet.write_table(rows, tmp_path / "a.parquet", compression="zstd")
+    assert "mail_1" in {find.place for find in scan_folder(tmp_path, Searcher(TRACES)).finds}
+
+
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
+def test_texts_of_any_encoding_are_looked_into(tmp_path: Path, encoding: str) -> None:
+    parquet.write_table(
+        pa.table({"mail": [MAIL]}),
+        tmp_path / "a.parquet",
+        use_dictionary=False,
+        column_encoding={"mail": encoding},
+    )
+    scan = scan_folder(tmp_path, Searcher(TRACES))
+    assert "mail" in {find.place for find in scan.finds}
+    assert scan.unreadable == []
+
+
+def test_a_suffix_in_capitals_says_the_same(tmp_path: Path) -> None:
+    (tmp_path / "A.CSV.GZ").write_bytes(gzip.compress(TEXT.encode()))
+    assert {find.place for find in scan_folder(tmp_path, Searcher(TRACES)).finds} == {"inflated"}
+
+
 def _quoted(place: str) -> str:
     return '"' + place.partition("+")[0] + '"'
 

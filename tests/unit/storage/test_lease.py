@@ -111,9 +111,18 @@ def test_a_step_that_fails_for_good_gives_up_and_one_that_is_tried_again_does_no
     with pytest.raises(SourceNotReadyError), hold_lease(night, "discover"):
         raise SourceNotReadyError("late")
     assert living_run(night.work) is not None
+    with pytest.raises(MemoryError):
+        _run_out_of_memory(night)
+    assert living_run(night.work) is not None
     with pytest.raises(DataQualityError), hold_lease(night, "check_sources"):
         raise DataQualityError("too few rows")
     refuse_beside_living(other)
+
+
+def _run_out_of_memory(paths: DataPaths) -> None:
+    with hold_lease(paths, "predict"):
+        os.utime(paths.work / LEASE, (0, 0))  # it began long ago
+        raise MemoryError
 
 
 def test_nothing_is_left_of_a_night_that_ended(night: DataPaths, other: DataPaths) -> None:
