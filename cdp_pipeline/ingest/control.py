@@ -90,7 +90,7 @@ def _differences(
     for total, stated in found.groupdict().items():
         if stated is None:
             continue
-        number = _number(stated, contract.delivery)
+        number = stated_number(stated, contract.delivery)
         if number is None:
             yield f"{total} is stated as {stated!r}, which is no number"
             continue
@@ -124,7 +124,8 @@ def _counted(con: duckdb.DuckDBPyConnection, records: int, *, stated: Decimal) -
     return records - int(blank) if stated == records - int(blank) else records
 
 
-def _number(text: str, written: Delivery) -> Decimal | None:
+def stated_number(text: str, written: Delivery) -> Decimal | None:
+    """Return a total as a number; None if it is none."""
     plain = text.strip()
     if written.thousands_mark:
         plain = plain.replace(written.thousands_mark, "")

@@ -81,6 +81,8 @@ def open_original(
 
 def archived_file(paths: DataPaths, delivery: Delivery) -> Path | None:
     """Return the copy of a delivery that was fetched from a location; None if there is none."""
+    if not delivery.sha256:  # refused unread
+        return None
     folder = paths.archive / delivery.source / delivery.sha256[:FILE_ID_CHARACTERS]
     name = Path(delivery.file_name).name
     # The same bytes may have come under other names.

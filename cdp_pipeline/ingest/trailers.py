@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from cdp_pipeline.ingest.control import ROWS, stated_number
 from cdp_pipeline.ingest.headers import split_fields
 from cdp_pipeline.ingest.plaintext import PlainText
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.totals import says_totals
 from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.layout import Delivery
 
 _TAIL_BYTES = 1 << 16
 _DIGITS = re.compile(r"\d+")
@@ -52,31 +54,50 @@ def refuse_lost_records(text: PlainText, contract: SourceContract) -> None:
                 "where the contract declares a trailer stands what looks like a record: the file "
                 "broke off, or it has no trailer",
                 hint="Have it sent again; if it has none, set `trailer_lines: 0`; if this is the "
-                f"trailer, write below `delivery:` what it states: {_control(fields, contract)}",
+                f"trailer, {_advice(line, fields, contract)}",
             )
 
 
-def _control(fields: list[str], contract: SourceContract) -> str:
-    """Return the declaration that lets a line with such fields be the trailer.
+def _advice(line: str, fields: list[str], contract: SourceContract) -> str:
+    """Return what lets a line with such fields be the trailer, as words.
 
     A first whole number is taken for how many records there are, the others for sums of the
     declared amounts, in order. Of other fields nothing is shown: it may be a record after all.
     """
     written = contract.delivery
-    names = ["rows", *(n for n, c in contract.columns.items() if c.type in {"decimal", "number"})]
+    sums = iter(n for n, c in contract.columns.items() if c.type in {"decimal", "number"})
+    amount = rf"[-+\d{re.escape(written.decimal_mark + written.thousands_mark)}]+"
+    around = f"[ {re.escape(written.quote)}]*" if {" ", written.quote} & set(line) else ""
+    totals: list[str] = []
     parts = []
     for field in fields:
-        is_whole = field.strip().strip("+-").isdigit()
-        if _kind(field) != "number" or not names or (names[0] != "rows" and is_whole):
-            parts.append(f"[^{re.escape(written.delimiter)}]*")
-            continue
-        if not is_whole and names[0] == "rows":
-            names.pop(0)
-        name = names.pop(0) if names else ""
-        digits = r"\d+" if name == "rows" else rf"[-+\d{re.escape(written.decimal_mark)}]+"
-        parts.append(f"(?P<{name}>{digits})" if name else digits)
-    pattern = re.escape(written.delimiter).join(parts)
-    return f"`control: {{from: trailer, pattern: '^{pattern}$'}}`"
+        name, digits = "", r"\d+"
+        if field.strip().isdecimal():
+            name = "" if totals else ROWS
+        elif _is_sum(field.strip(), amount, written):
+            name, digits = next((n for n in sums if n != ROWS), ""), amount
+        parts.append(f"{around}(?P<{name}>{digits}){around}" if name else _other(field, written))
+        totals += [name] if name else []
+    if not totals:
+        return "ask for one that states how many records there are"
+    pattern = re.escape(written.delimiter).join(parts).replace("\\\t", r"\t").replace("'", "''")
+    said = f"`control: {{from: trailer, pattern: '^{pattern}$'}}`"
+    return f"write below `delivery:` what it states: {said}"
+
+
+def _is_sum(text: str, amount: str, written: Delivery) -> bool:
+    """Return whether a text is a number, and not a whole one."""
+    is_whole = text.lstrip("+-").isdecimal()
+    is_amount = re.fullmatch(amount, text) and stated_number(text, written) is not None
+    return bool(is_amount) and not is_whole
+
+
+def _other(field: str, written: Delivery) -> str:
+    """Return what finds a field that states nothing, as it stands in its line."""
+    separator, quote = re.escape(written.delimiter), re.escape(written.quote)
+    if written.delimiter in field:
+        return f"{quote}(?:[^{quote}]|{quote}{quote})*{quote}"
+    return f"[^{separator}]*"
 
 
 def _is_like(fields: list[str], record: list[str]) -> bool:

@@ -109,9 +109,19 @@ def test_other_bytes_under_a_known_name_replace_the_earlier_file(store: Store) -
     assert store.query("select sku from staging.products") == [("1",), ("2",), ("3",)]
 
 
-@pytest.mark.parametrize("copy", ["a_copy.csv", "0_copy.csv"])
-def test_a_copy_of_a_file_that_was_corrected_since_stays_a_copy(store: Store, copy: str) -> None:
-    declare(store)
+@pytest.mark.parametrize(
+    ("copy", "mode"),
+    [
+        ("a_copy.csv", "append"),
+        ("0_copy.csv", "append"),
+        ("a_copy.csv", "upsert"),
+        ("a_copy.csv", "replace"),
+    ],
+)
+def test_a_copy_of_a_file_that_was_corrected_since_stays_a_copy(
+    store: Store, copy: str, mode: str
+) -> None:
+    declare(store, mode=mode)
     store.deliver("goods/2026-11-18/a.csv", "id\n1\n2\n")
     publish(store, EVE - timedelta(days=1))
     store.deliver(f"goods/2026-11-18/{copy}", "id\n1\n2\n")
@@ -122,6 +132,18 @@ def test_a_copy_of_a_file_that_was_corrected_since_stays_a_copy(store: Store, co
         assert store.query("select sku from staging.products", day) == [("3",)]
         found = {(name, status) for name, status, *_ in store.ledger(day)}
         assert (f"goods/2026-11-18/{copy}", "duplicate_file") in found
+
+
+def test_parts_that_change_places_and_change_back_are_loaded(store: Store) -> None:
+    declare(store)
+    first, second = "id\n1\n", "id\n2\n"
+    contents = [(first, second), (second, first), (second, first), (first, second)]
+    for night, parts in enumerate(contents):
+        for number, text in enumerate(parts):
+            store.deliver(f"goods/2026-11-18/part{number}.csv", text)
+        day = EVE + timedelta(days=night)
+        publish(store, day)
+        assert store.query("select sku from staging.products", day) == [("1",), ("2",)]
 
 
 def test_a_file_that_returns_to_its_first_bytes_is_loaded_again(store: Store) -> None:

@@ -104,6 +104,20 @@ def test_rows_set_aside_are_replayed_from_the_archive(store: Store, outgoing: Pa
     assert (fate.line, fate.outcome) == (3, "accepted")
 
 
+def test_a_file_that_was_refused_unread_is_no_file_of_the_archive(
+    store: Store, outgoing: Path
+) -> None:
+    declare(store, outgoing, {"type": "decimal"})
+    undated = outgoing / "goods" / "today" / "goods.csv"
+    undated.parent.mkdir()
+    undated.write_text("id,price\n3,1.00\n", encoding="utf-8")
+    night(store)
+    shutil.rmtree(store.root / "data" / "landing")
+    fates = replay(replace(store.context(quarantine_stop_share=0.9), run_id=REPLAY_RUN))
+    found = {fate.file: fate.outcome for fate in fates}
+    assert found == {NAME: "set_aside", "goods/today/goods.csv": "gone"}
+
+
 def test_what_is_nowhere_any_more_stops_the_night_that_needs_it(
     store: Store, outgoing: Path
 ) -> None:

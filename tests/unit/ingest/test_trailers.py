@@ -16,6 +16,7 @@ COLUMNS: dict[str, Any] = {
     "quantity": {"type": "integer"},
     "amount": {"type": "decimal", "required": True},
 }
+GERMAN = {"delimiter": ",", "decimal_mark": ",", "thousands_mark": "."}
 HEADER = "order_id,day,name,quantity,amount\n"
 BODY = "10021,2026-11-01,Mug,1,10.50\n10022,2026-11-01,,2,-0.25\n10023,2026-11-02,Big jug,1,4.00\n"
 
@@ -98,3 +99,35 @@ def test_the_error_says_what_to_write_for_a_trailer_that_looks_like_a_record(
         assert (outcome.status, len(outcome.rows)) == ("loaded", 3)
     else:
         assert "rows is stated as 2026, the file holds 3" in outcome.notes.reason
+
+
+@pytest.mark.parametrize(
+    ("lines", "delivery"),
+    [
+        (['"1";"1.20"', '"2";"1.20"', '"2";"2.40"'], {}),
+        (['"a;1";"1.20"', '"b;2";"1.20"', '"b;2";"2.40"'], {}),
+        (["1; 1.20", "2; 1.20", "2; 2.40"], {}),
+        (["1;1.20-", "2;1.20-", "2;2.40-"], {}),
+        (["1\t1.20", "2\t1.20", "2\t2.40"], {"delimiter": "\t"}),
+        (["1;1'001.20", "2;1'001.20", "2;2'002.40"], {"thousands_mark": "'"}),
+        (['1,"1.001,20"', '2,"1.001,20"', '2,"2.002,40"'], GERMAN),
+    ],
+)
+def test_what_the_error_says_to_write_finds_the_trailer_however_it_is_written(
+    stage: Stage, lines: list[str], delivery: dict[str, Any]
+) -> None:
+    delivery = {"delimiter": ";", "trailer_lines": 1, **delivery}
+    columns = {"id": {}, "amount": {"type": "decimal"}}
+    data = "\n".join([f"id{delivery['delimiter']}amount", *lines]).encode()
+    refused = stage(data, make_contract(columns, delivery=delivery)).notes.reason
+    assert "\t" not in refused
+    said = yaml.safe_load(refused[refused.index("`control:") :].strip("`."))
+    outcome = stage(data, make_contract(columns, delivery={**delivery, **said}))
+    assert (outcome.notes.reason, len(outcome.rows)) == ("", 2)
+
+
+def test_a_trailer_that_states_nothing_gets_no_declaration(stage: Stage) -> None:
+    contract = make_contract({"id": {}, "text": {}}, delivery={"trailer_lines": 1})
+    refused = stage(b"id,text\nA1,x\nA2,y\nA3,z\n", contract).notes.reason
+    assert "control:" not in refused
+    assert "ask for one that states how many records there are" in refused
