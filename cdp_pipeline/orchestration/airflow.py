@@ -37,7 +37,7 @@ from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.runner import execute_step
 from cdp_pipeline.orchestration.steps import nightly_graph
 from cdp_pipeline.storage.files import remove_folder
-from cdp_pipeline.storage.lease import hold_lease
+from cdp_pipeline.storage.lease import GAP_SECONDS, hold_lease
 from cdp_pipeline.storage.leftovers import clear_dead_work
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
@@ -80,7 +80,13 @@ def build_nightly_dag(dag_file: str, *, documentation: str | None) -> DAG:
                 description="Build every table anew and publish, as `cdp run --full` does.",
             ),
         },
-        default_args={"retry_delay": timedelta(minutes=5), "retry_exponential_backoff": True},
+        default_args={
+            "retry_delay": timedelta(minutes=5),
+            "retry_exponential_backoff": True,
+            "max_retry_delay": timedelta(
+                seconds=GAP_SECONDS / 2
+            ),  # else the night is taken for dead
+        },
         doc_md=documentation,
         tags=["cdp"],
     )

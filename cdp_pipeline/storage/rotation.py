@@ -33,6 +33,7 @@ from cdp_pipeline.storage.container import key_of, seal_to
 from cdp_pipeline.storage.exchange import exchange
 from cdp_pipeline.storage.exports import closed_files, export_files
 from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
+from cdp_pipeline.storage.lease import refuse_beside_living
 from cdp_pipeline.storage.leftovers import ROTATING, clear_dead_work, clear_leftovers
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
@@ -69,7 +70,7 @@ def rotate_keys(settings: Settings, delivered: Iterable[Path] = ()) -> Rotation:
 
     Raises:
         ConfigError: No key is set, or the key of a version is missing: nothing of it was changed.
-        LockedError: A run holds the data folder.
+        LockedError: A run holds the data folder, or another night goes on between two steps.
     """
     ring = load_keyring(settings.keys)
     if ring.is_public:
@@ -82,6 +83,7 @@ def rotate_keys(settings: Settings, delivered: Iterable[Path] = ()) -> Rotation:
     done: dict[str, str] = {}
     kept = []
     with hold_lock(paths.lock, "key rotation"):
+        refuse_beside_living(paths)  # it reads the version it builds upon under the old key
         clear_leftovers(paths)
         clear_dead_work(paths)
         for version in published_versions(paths):

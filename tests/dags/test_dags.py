@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cdp_pipeline.orchestration.steps import nightly_graph
+from cdp_pipeline.storage.lease import GAP_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,6 +64,14 @@ def test_tasks_say_what_they_do_and_writers_share_one_slot(bag) -> None:  # type
         assert task.pool == ("cdp_warehouse" if step.writes_warehouse else "default_pool")
     assert dag.max_active_runs == 1
     assert dag.catchup is False
+
+
+def test_no_wait_before_a_further_try_is_so_long_that_the_night_counts_as_dead(bag) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001 - same
+    tried_again = [task for task in bag.dags["cdp_nightly"].tasks if task.retries]
+    assert tried_again
+    for task in tried_again:
+        longest = 2 * task.retry_delay * task.retry_exponential_backoff ** (task.retries - 1)
+        assert min(longest, task.max_retry_delay).total_seconds() < GAP_SECONDS
 
 
 def test_parsing_imports_no_engine() -> None:

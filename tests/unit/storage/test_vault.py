@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext
-from cdp_pipeline.core.errors import ConfigError, WarehouseError
+from cdp_pipeline.core.errors import ConfigError, LockedError, WarehouseError
 from cdp_pipeline.core.keys import load_keyring, new_key
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.rights.scan import scan_folder
@@ -20,6 +21,7 @@ from cdp_pipeline.rights.traces import Traces, add_words
 from cdp_pipeline.storage import rotation, versions
 from cdp_pipeline.storage.cipher import new_vault_key, read_vault_key, scan_of, write_encrypted
 from cdp_pipeline.storage.encryption import look_at_vaults
+from cdp_pipeline.storage.lease import hold_lease
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.rotation import rotate_keys
 from cdp_pipeline.storage.sealing import broken_seal
@@ -179,6 +181,17 @@ def test_a_rotation_that_dies_goes_on(
         assert broken_seal(version.manifest, load_keyring(new_only.keys)) is None
     assert look_at_vaults(v.path for v in kept).clear == ()
     assert rotate_keys(context.settings).done == {}
+
+
+def test_a_rotation_waits_for_a_night_between_two_steps(make_context: MakeContext) -> None:
+    first, second = new_key(), new_key()
+    publish(make_context, 0, keys=keys(first))
+    context = make_context(day(1), keys=keys(second, first))
+    night = replace(DataPaths.of(context), run_id="airflow-scheduled__2026-11-21")
+    with hold_lease(night, "build_core"):
+        pass
+    with pytest.raises(LockedError, match="build_core"):
+        rotate_keys(context.settings)
 
 
 def test_a_rotation_needs_a_key_and_the_old_one(make_context: MakeContext) -> None:
