@@ -45,10 +45,18 @@ union
 _TOUCHED = """
 create or replace temp table {touched} as
 with listed as (
-    select customer_id, item_kind, item_id, reason_item_id, is_personal from base.{lists}
+    select customer_id, item_kind, list, rank_no, item_id, reason_item_id, is_personal
+    from base.{lists}
 ),
 personal as (
     select distinct customer_id from listed where is_personal
+),
+-- What sells is shown on the levels on which a person has nothing of her own to discover.
+served as (
+    select customer_id from listed
+    where is_personal and list = 'discover' and rank_no = 1
+    group by customer_id
+    having count(*) = $levels
 ),
 articles as (
     select distinct sku from ({articles})
@@ -95,7 +103,7 @@ union
 select customer_id from (from stores except from stores_before)
 union
 select stores.customer_id from stores
-semi join (select customer_id from listed where not is_personal) using (customer_id)
+anti join served using (customer_id)
 where
     stores.store_id in (from popular)
     or (
@@ -142,6 +150,7 @@ def find_touched(
         "since": since,
         "as_of": as_of,
         "gone": moved["category"][1],
+        "levels": len(LEVELS),
         "window_from": learned_on - timedelta(days=window_days),
     }
     con.execute(_list_touched(refused), params)

@@ -272,6 +272,23 @@ def test_a_sale_of_a_day_to_come_counts_when_the_day_has_come() -> None:
     assert shop.lists() == in_full(shop)
 
 
+def test_who_had_nothing_to_discover_is_shown_what_begins_to_sell() -> None:
+    """C01 knows both categories, and of her store no category had been sold till then."""
+    shop = Shop()
+    insert = "insert into features.popular_items values ('S2', ?, 1, ?, ?, 4)"
+    shop.con.execute(insert, ["product", "G1", "Good G1"])
+    shop.con.execute("insert into features.shopping_habits values ('C01', 'S2')")
+    shop.bring(Night(bought=[("C01", "G0", 0, False), ("C01", "G1", 0, False)]))
+    shop.make(shop.levels)
+    assert not [row for row in shop.lists() if row[0] == "C01" and not row[-1]]
+    shop.publish()
+    shop.bring(Night())
+    shop.con.execute(insert, ["category", "odd", "odd"])
+    assert shop.make(shop.levels)[1] == ""
+    assert [row for row in shop.lists() if row[0] == "C01" and not row[-1]]
+    assert shop.lists() == in_full(shop)
+
+
 def test_what_was_learned_is_read_as_it_was_written(tmp_path: Path) -> None:
     shop = Shop()
     assert load_learned(tmp_path / "none.npz") is None
