@@ -22,22 +22,28 @@ with sales as (
     where line_kind = 'product' and not is_return and sold_on <= {{ business_date }}
 ),
 
--- Counted week by week, so that what strangers are shown does not change every night. In the first
--- week of a store everything counts.
-last_weeks as (
+-- Counted week by week, so that what strangers are shown does not change every night. Where nothing
+-- was sold till then, as in the first week of a store, this week counts at once.
+last_week as (
+    select cast(date_trunc('week', {{ business_date }}) as date) - 1 as ended_on
+),
+
+counted as (
     select
-        coalesce(
-            max(sold_on) filter (where sold_on < date_trunc('week', {{ business_date }})),
-            {{ business_date }}
-        ) as ended_on
+        case
+            when bool_or(is_recent(sales.sold_on, last_week.ended_on, 90))
+                then any_value(last_week.ended_on)
+            else {{ business_date }}
+        end as ended_on
     from sales
+    cross join last_week
 ),
 
 fct_sales as (
     select sales.*
     from sales
-    cross join last_weeks
-    where is_recent(sales.sold_on, last_weeks.ended_on, 90)
+    cross join counted
+    where is_recent(sales.sold_on, counted.ended_on, 90)
 ),
 
 dim_product as (
