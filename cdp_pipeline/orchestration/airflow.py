@@ -83,9 +83,8 @@ def build_nightly_dag(dag_file: str, *, documentation: str | None) -> DAG:
         default_args={
             "retry_delay": timedelta(minutes=5),
             "retry_exponential_backoff": True,
-            "max_retry_delay": timedelta(
-                seconds=GAP_SECONDS / 2
-            ),  # else the night is taken for dead
+            # after a longer one the night is taken for dead
+            "max_retry_delay": timedelta(seconds=GAP_SECONDS / 2),
         },
         doc_md=documentation,
         tags=["cdp"],

@@ -222,6 +222,7 @@ def _in_stream(path: Path, searcher: Searcher) -> set[str]:
 def _in_archive(path: Path, searcher: Searcher) -> Iterator[tuple[str, str]]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
+            yield from ((info.filename, kind) for kind in searcher.kinds(info.filename))
             try:
                 stream = archive.open(info)
             except (NotImplementedError, RuntimeError) as error:  # its compression; a password

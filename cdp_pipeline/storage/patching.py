@@ -62,8 +62,11 @@ def remove_rows(
         f"create or replace table {kept} as from {table} where not coalesce({condition}, false)",
         params,
     )
-    clear_place(con, full_name)
-    con.execute(f"create table {quote_identifier(place_of(con, full_name))} as from {kept}")
+    place = quote_identifier(place_of(con, full_name))
+    # both or nothing: a step that is tried again finds no view of what another one made
+    con.execute(
+        f"begin transaction; drop view {place}; create table {place} as from {kept}; commit"
+    )
     con.execute(f"drop table {kept}")
 
 

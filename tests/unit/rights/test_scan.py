@@ -150,8 +150,11 @@ def test_packed_bytes_hold_no_short_name_by_chance_and_long_ones_are_found(tmp_p
     duckdb.sql(f"copy (select 'Ka Ng' as name) to '{tmp_path / 'told.parquet'}' (format parquet)")
     (tmp_path / "told.csv").write_text("name\nKa Ng\n")
     (tmp_path / "told.csv.gz").write_bytes(gzip.compress(b"name\nKa Ng\n"))
+    with zipfile.ZipFile(tmp_path / "told.zip", "w") as archive:
+        archive.writestr("Ka Ng.txt", "of whom?")
     found = {(find.file, find.place) for find in scan_folder(tmp_path, searcher).finds}
     assert found == {
+        ("told.zip", "Ka Ng.txt"),
         ("long.parquet", "bytes"),
         ("told.parquet", "name"),
         ("told.csv", "bytes"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from pydantic import SecretStr
@@ -110,6 +110,37 @@ def test_rows_past_their_time_leave_a_table_that_is_still_a_view(
     versions.run(context)
     with open_whole(context.settings) as con:
         assert said(con) == [("new", 1), ("old", ROWS - 5)]
+
+
+class DyingConnection:
+    """Stops before its n-th statement."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, at: int) -> None:
+        self.con, self.left = con, at
+
+    def execute(self, *statement: object) -> duckdb.DuckDBPyConnection:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+        return self.con.execute(*statement)  # type: ignore[arg-type]
+
+
+def test_whoever_dies_while_rows_go_leaves_all_of_them_or_those_that_stay(
+    make_context: MakeContext,
+) -> None:
+    context = first_night(make_context)
+    kept = []
+    for at in range(1, 30):
+        with open_build(context) as con:
+            patch(con)
+            dying = cast("duckdb.DuckDBPyConnection", DyingConnection(con, at))
+            try:
+                remove_rows(dying, "identity.people", "id < $least", {"least": 5})
+            except KeyboardInterrupt:
+                kept.append(sum(count for _, count in said(con)))
+            else:
+                break
+    assert set(kept) == {ROWS, ROWS - 4}
 
 
 def test_rows_without_the_column_that_counts_stay(make_context: MakeContext) -> None:
