@@ -24,6 +24,7 @@ from cdp_pipeline.ingest.person_traces import (
     person_traces,
     trace_select,
 )
+from cdp_pipeline.ingest.reasons import of_any_row
 from cdp_pipeline.ingest.splitting import RowWriter
 from cdp_pipeline.privacy.suppression import (
     KINDS,
@@ -266,18 +267,24 @@ def _quarantine_selects(contract: SourceContract, path: Path) -> list[str]:
 def _blank_raw(
     path: Path, places: Sequence[int], prepare: Callable[[Suppressed], None] | None
 ) -> tuple[int, ...]:
-    """Replace the text of records in a quarantine file; returns lines of those not gone before."""
+    """Replace the text of records in a quarantine file; returns lines of those not gone before.
+
+    Their reasons keep what is true of any row: a name or an address may stand in any column.
+    """
     table = parquet.read_table(path)
-    place = table.schema.get_field_index("raw")
-    texts = table.column(place).to_pylist()
+    texts, reasons = (table.column(name).to_pylist() for name in ("raw", "reason"))
     fresh = [number for number in places if texts[number] != ERASED]
     for number in fresh:
-        texts[number] = ERASED
+        texts[number], reasons[number] = ERASED, of_any_row(reasons[number] or "")
     lines = tuple(table.column("line")[number].as_py() for number in fresh)
     if fresh:
         if prepare:
             prepare(Suppressed(lines=lines))
-        table = table.set_column(place, table.schema.field(place), pa.array(texts, pa.string()))
+        for name, values in (("raw", texts), ("reason", reasons)):
+            place = table.schema.get_field_index(name)
+            table = table.set_column(
+                place, table.schema.field(place), pa.array(values, pa.string())
+            )
         copy = path.with_name(f".{path.name}.erasing")
         parquet.write_table(table, copy, compression="zstd")
         copy.chmod(path.stat().st_mode & 0o777)

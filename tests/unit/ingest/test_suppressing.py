@@ -165,6 +165,21 @@ def test_nothing_of_the_person_is_kept_of_rows_set_aside(store: Store) -> None:
     assert store.query("select quarantined, suppressed from ops.deliveries") == [(2, 0)]
 
 
+def test_a_reason_keeps_nothing_that_an_erased_person_delivered(store: Store) -> None:
+    store.declare("people", PEOPLE)
+    store.deliver(
+        f"people/{NIGHT}.csv",
+        f"{HEADER}P1,Anna Reed,,,,,anna.reed@gmail.com\nP2,Bob Hill,,b@x.org,,,wrong\n"
+        + "".join(f"Q{n},Cy Moor,,c{n}@x.org,,,1\n" for n in range(30)),
+    )
+    _erase(store)
+    store.night()
+    (aside,) = DataPaths.of(store.context()).quarantine.rglob("*.parquet")
+    said = "amount is not an amount with at most 2 decimals, such as 1234.50"
+    reasons = store.query(f"select reason from '{aside}' order by line")
+    assert reasons == [(said,), (f"{said} (delivered: 'wrong')",)]
+
+
 def test_a_raw_file_loses_records_but_no_line(tmp_path: Any, project_root: Any) -> None:
     del project_root
     contract = SourceContract.model_validate({**PEOPLE, "name": "people"})
