@@ -182,6 +182,8 @@ def _typed(column: Column, written: Delivery, clean: str) -> str:
         return _number(clean, column, written, decimals=decimals)
     if column.type == "boolean":
         return _boolean(clean, column)
+    if column.format == EXCEL and (column.decimal_mark or written.decimal_mark) == ",":
+        clean = f"replace({clean}, ',', '.')"
     if column.type == "date":
         return _date(clean, column)
     if column.type == "timestamp":

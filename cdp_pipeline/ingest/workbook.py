@@ -9,6 +9,7 @@ part 1, sections 18.3 and 18.8.
 from __future__ import annotations
 
 import csv
+import math
 import re
 import zipfile
 import zlib
@@ -299,6 +300,8 @@ class _Sheet:
         try:
             value = float(text)
         except ValueError:
+            return text
+        if not math.isfinite(value):
             return text
         if _number(self.style) in self.book.date_styles and 0 <= value < _LARGEST_SERIAL:
             return moment(value, self.book.epoch)

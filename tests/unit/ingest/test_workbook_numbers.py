@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from tests.unit.ingest.conftest import Stage, make_contract
 from tests.unit.ingest.workbooks import workbook
 
@@ -29,3 +31,23 @@ def test_a_column_with_marks_of_its_own_is_set_aside_rather_than_misread(stage: 
     outcome = stage(data, contract, name="orders.xlsx", quarantine_stop_share=0.9)
     assert {row["id"]: row["weight"] for row in outcome.rows} == {"1": Decimal("1234.5")}
     assert [row["line"] for row in outcome.aside] == [3]
+
+
+def test_times_that_a_spreadsheet_counts_are_read_beside_texts_with_commas(stage: Stage) -> None:
+    contract = make_contract(
+        {"id": {}, "at": {"type": "timestamp", "format": "excel"}},
+        delivery={"format": "excel", "decimal_mark": ","},
+    )
+    data = workbook([["id", "at"], ["1", 45000.25], ["2", "45000,5"], ["3", 45000]])
+    outcome = stage(data, contract, name="orders.xlsx")
+    found = [str(row["at"]) for row in outcome.rows]
+    assert found == ["2023-03-15 06:00:00", "2023-03-15 12:00:00", "2023-03-15 00:00:00"]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_cell_that_is_no_number_is_set_aside(stage: Stage, number: float) -> None:
+    data = workbook([["id", "weight"], ["1", number], ["2", 0.5]])
+    contract = make_contract(WEIGHTS, delivery={"format": "excel"})
+    outcome = stage(data, contract, name="orders.xlsx", quarantine_stop_share=0.9)
+    assert [row["id"] for row in outcome.rows] == ["2"]
+    assert [row["rule"] for row in outcome.aside] == ["weight_type"]
