@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import IO
 
 import duckdb
 import pyarrow as pa
@@ -30,7 +31,8 @@ _BLOCK = 1 << 24
 _OVERLAP = 1 << 12
 _HEAD = 4096
 _DATABASES = {".duckdb", ".db"}
-_PACKED = {".parquet", ".gz", ".zst", ".zip", ".xlsx"}
+_ARCHIVES = {".zip", ".xlsx"}
+_PACKED = {".parquet", ".gz", ".zst", *_ARCHIVES}
 _NO_CHANCE = 8
 """Bytes of a trace that compressed bytes, which are like drawn ones, do not hold by chance.
 
@@ -175,7 +177,7 @@ def _inside(
             yield from _in_pieces(database_texts(con, path), searcher)
         elif suffix in {".gz", ".zst"}:
             yield from (("inflated", kind) for kind in _in_stream(path, searcher))
-        elif suffix in {".zip", ".xlsx"} or zipfile.is_zipfile(path):
+        elif suffix in _ARCHIVES or zipfile.is_zipfile(path):
             yield from _in_archive(path, searcher)
     except (
         duckdb.Error,
@@ -219,8 +221,8 @@ def _in_stream(path: Path, searcher: Searcher) -> set[str]:
         return _in_blocks(iter(lambda: bytes(stream.read(_BLOCK)), b""), searcher)
 
 
-def _in_archive(path: Path, searcher: Searcher) -> Iterator[tuple[str, str]]:
-    with zipfile.ZipFile(path) as archive:
+def _in_archive(file: Path | IO[bytes], searcher: Searcher) -> Iterator[tuple[str, str]]:
+    with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             yield from ((info.filename, kind) for kind in searcher.kinds(info.filename))
             try:
@@ -230,6 +232,9 @@ def _in_archive(path: Path, searcher: Searcher) -> Iterator[tuple[str, str]]:
             with stream:
                 blocks = iter(lambda s=stream: s.read(_BLOCK), b"")  # type: ignore[misc]
                 yield from ((info.filename, kind) for kind in _in_blocks(blocks, searcher))
+                if Path(info.filename).suffix.lower() in _ARCHIVES and zipfile.is_zipfile(stream):
+                    inner = _in_archive(stream, searcher)  # a workbook is an archive, too
+                    yield from ((f"{info.filename}/{place}", kind) for place, kind in inner)
 
 
 def _in_pieces(pieces: Iterable[Piece], searcher: Searcher) -> Iterator[tuple[str, str]]:

@@ -132,6 +132,18 @@ def test_texts_of_any_encoding_are_looked_into(tmp_path: Path, encoding: str) ->
     assert scan.unreadable == []
 
 
+def test_a_workbook_within_an_archive_is_looked_into(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "inner.xlsx", "w", zipfile.ZIP_DEFLATED) as workbook:
+        workbook.writestr("sheet2.xml", f"<t>{MAIL}</t>")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "inner.xlsx", "b.xlsx")
+        archive.writestr("page.xlsx", f"<p>{MAIL}</p>")  # as some programs export
+    (tmp_path / "inner.xlsx").unlink()
+    scan = scan_folder(tmp_path, Searcher(TRACES))
+    assert {find.place for find in scan.finds} >= {"b.xlsx/sheet2.xml", "page.xlsx"}
+    assert scan.unreadable == []
+
+
 def test_a_suffix_in_capitals_says_the_same(tmp_path: Path) -> None:
     (tmp_path / "A.CSV.GZ").write_bytes(gzip.compress(TEXT.encode()))
     assert {find.place for find in scan_folder(tmp_path, Searcher(TRACES)).finds} == {"inflated"}
