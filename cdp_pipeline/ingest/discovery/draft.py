@@ -95,8 +95,8 @@ def draft_contract(
     grouped = find_fill_down(kinds) if sample.delivery["format"] in {"csv", "excel"} else None
     if grouped and any(kind.tag == "quantity" for kind in kinds):
         heading = kinds[grouped[0]]
-        if heading.tag not in {"order_id", "sale_id"}:
-            heading.tag = "order_id"  # whatever it is called, such as Name
+        if heading.tag is None or heading.field.name.lower() == "name":
+            heading.tag = "order_id"  # a customer's or an article's number says what it is
     names = column_names([k.field.name for k in kinds], [k.tag for k in kinds])
     key = find_key(kinds, rows=sample.rows)
     columns = [

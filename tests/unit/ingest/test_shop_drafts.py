@@ -132,3 +132,16 @@ def test_what_groups_lines_names_the_order_unless_it_says_receipt(
     found = draft(tmp_path, "export_20261118.csv", head + lines)
     assert feed in [proposal.entity for proposal in found.feeds]
     assert found.delivery["fill_down"]["by"] == found.columns[0].name
+
+
+def test_lines_below_a_customer_make_no_order_of_the_customers_number(tmp_path: Path) -> None:
+    lines = "".join(
+        f"K{n},Ann{n},ann{n}@example.com,A{n},3\nK{n},,,B{n},4\n" for n in range(10, 40)
+    )
+    head = "Customer number,Given name,Email,SKU,Quantity\n"
+    found = draft(tmp_path, "wishes_20261118.csv", head + lines)
+    assert found.delivery["fill_down"] == {
+        "by": "customer_number",
+        "columns": ["given_name", "email"],
+    }
+    assert next(c.kind.tag for c in found.columns) == "account_id"
