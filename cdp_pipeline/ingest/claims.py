@@ -106,6 +106,15 @@ def is_noise(name: str) -> bool:
     return _NOISE.fullmatch(PurePosixPath(name).name) is not None
 
 
+def is_beside_any(name: str) -> bool:
+    """Return whether a file called that is noise, or comes with a delivery or before it.
+
+    >>> is_beside_any("sales.csv.part"), is_beside_any("Thumbs.db"), is_beside_any("sales.csv")
+    (True, True, False)
+    """
+    return is_noise(name) or _BESIDE.fullmatch(PurePosixPath(name).name) is not None
+
+
 def describe_unclaimed(names: Collection[str]) -> list[str]:
     """Return the files in a few words; nothing if there are none.
 
@@ -135,7 +144,7 @@ def describe_nothing_yet(
     """
     wanted = "; ".join(f"{each.name} reads {each.delivery.path}" for each in contracts)
     between = "A folder between is named by the business date, such as 2026-11-20."
-    lost = [name for name in names if not _BESIDE.fullmatch(PurePosixPath(name).name)]
+    lost = [name for name in names if not is_beside_any(name)]
     if lost:
         raise ConfigError(
             f"nothing to load: {describe_unclaimed(lost)[0]}",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.ingest.claims import is_beside_any
 from cdp_pipeline.ingest.inflation import (
     CHUNK,
     is_compressed,
@@ -156,8 +157,9 @@ def is_beside_the_data(name: str) -> bool:
     >>> is_beside_the_data("sales.csv.done"), is_beside_the_data("sales.csv")
     (True, False)
     """
-    patterns = ("*.done", "*.ctl", "*.md5", "*.sha256", "*.ok", "*.md", "*.pdf", "readme*", ".*")
-    return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in patterns)
+    patterns = ("*.md", "*.pdf", "readme*", ".*")
+    is_note = any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in patterns)
+    return is_note or is_beside_any(name)
 
 
 def sample_size(content: Content) -> str:

@@ -36,11 +36,6 @@ def test_files_of_no_source_are_told_and_the_others_loaded(store: Store) -> None
     )
 
 
-def test_an_empty_landing_folder_is_no_mistake(store: Store) -> None:
-    declare(store)
-    assert landing.run(store.context(NIGHT)).messages == ()
-
-
 def test_a_name_that_is_no_text_is_told_as_far_as_it_is(store: Store) -> None:
     declare(store)
     store.deliver("goods/2026-11-20/a.csv", "id\n1\n")

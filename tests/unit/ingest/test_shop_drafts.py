@@ -145,3 +145,22 @@ def test_lines_below_a_customer_make_no_order_of_the_customers_number(tmp_path: 
         "columns": ["given_name", "email"],
     }
     assert next(c.kind.tag for c in found.columns) == "account_id"
+
+
+def test_what_no_night_takes_for_a_delivery_is_none_for_a_draft(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    names = (
+        "b_20261119.csv.part",
+        "Thumbs.db",
+        "~$a.xlsx",
+        "desktop.ini",
+        "LICENSE",
+        "a.csv.ready",
+    )
+    for name in ("a_20261118.csv", *names):
+        (folder / name).write_text("id,amount\n1,2.50\n2,3.50\n", encoding="utf-8")
+    drafts = draft_sources(folder, name=None, landing=tmp_path)
+    assert [(found.files, found.path) for found in drafts] == [
+        (("a_20261118.csv",), "shop/a_*.csv*")
+    ]
