@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from cdp_pipeline.core.recommend_settings import RecommendSettings
 from cdp_pipeline.features.recommend.lists import LEAST_SHARED
 from cdp_pipeline.features.recommend.log import Numbers, PurchaseLog
 from cdp_pipeline.features.recommend.ranking import Models, as_matrices
@@ -28,6 +29,7 @@ class Learned:
 
     Attributes:
         learned_on: Business date of the training; ages of purchases are counted from it.
+        learned_by: The settings that it followed from; under others it does not hold.
         items: Names of the items, most bought first.
         item_customers: Customers of each item.
         item_baskets: Baskets with each item.
@@ -36,6 +38,7 @@ class Learned:
     """
 
     learned_on: date
+    learned_by: str
     items: tuple[str, ...]
     item_customers: Numbers
     item_baskets: Numbers
@@ -56,11 +59,17 @@ class Learned:
         return f"{name}_known"
 
 
+def settings_learned_by(settings: RecommendSettings) -> str:
+    """Return, as one text, the settings that decide what a training learns."""
+    return settings.model_dump_json(exclude={"list_length", "refit_days"})
+
+
 def as_learned(
-    log: PurchaseLog, models: Models, in_range: tuple[str, ...], learned_on: date
+    log: PurchaseLog, models: Models, in_range: tuple[str, ...], learned_on: date, learned_by: str
 ) -> Learned:
     """Return what is kept of a log and the models that were learned from it."""
-    return Learned(learned_on, log.items, log.item_customers, log.item_baskets, in_range, models)
+    counts = (log.items, log.item_customers, log.item_baskets)
+    return Learned(learned_on, learned_by, *counts, in_range, models)
 
 
 def save_learned(path: Path, learned: Learned) -> None:
@@ -73,6 +82,7 @@ def save_learned(path: Path, learned: Learned) -> None:
     one, two = np.nonzero(shared >= LEAST_SHARED)
     arrays = {
         "learned_on": np.array(learned.learned_on.isoformat()),
+        "learned_by": np.array(learned.learned_by),
         "items": np.array(learned.items, dtype=np.str_),
         "item_customers": learned.item_customers,
         "item_baskets": learned.item_baskets,
@@ -109,6 +119,7 @@ def load_learned(path: Path) -> Learned | None:
         )
         return Learned(
             learned_on=date.fromisoformat(str(file["learned_on"])),
+            learned_by=str(file["learned_by"]),
             items=tuple(file["items"].tolist()),
             item_customers=file["item_customers"],
             item_baskets=file["item_baskets"],

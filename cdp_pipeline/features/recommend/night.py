@@ -30,6 +30,7 @@ from cdp_pipeline.features.recommend.learned import (
     as_learned,
     load_learned,
     save_learned,
+    settings_learned_by,
 )
 from cdp_pipeline.features.recommend.lists import make_lists, plan_lists
 from cdp_pipeline.features.recommend.log import PurchaseLog, count_purchases
@@ -209,15 +210,15 @@ def _recall(
     as_of: date,
     base: Path | None,
 ) -> dict[str, Level]:
-    """Return who won and what was learned by level, if less than a week ago; else nothing."""
+    """Return who won and what was learned by level, lately and by these settings; else nothing."""
     serving = find_serving(versions, PREDICTION)
     if serving is None or base is None or is_due(serving, as_of, settings.refit_days):
         return {}
-    known = {}
+    known, wanted = {}, (serving.trained_on, settings_learned_by(settings))
     for level in LEVELS:
         contests = recall_contests(serving, level)
         learned = load_learned(_file_of(base / "models", level))
-        if contests and learned and learned.learned_on == serving.trained_on:
+        if contests and learned and (learned.learned_on, learned.learned_by) == wanted:
             known[level] = Level(level, contests, learned)
     return known if len(known) == len(LEVELS) and can_carry(con, TESTED) else {}
 
@@ -308,7 +309,9 @@ def _learn_level(
         f"insert into {RULES} select $level, * from {rules} order by item_id, rank_no",  # noqa: S608 - own names
         {"level": level},
     )
-    return Level(level, contests, as_learned(log, models, in_range, as_of)), log
+    return Level(
+        level, contests, as_learned(log, models, in_range, as_of, settings_learned_by(settings))
+    ), log
 
 
 def contest_rows(level: str, contest: Contest) -> list[tuple[object, ...]]:

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from cdp_pipeline.core.recommend_settings import RecommendSettings
 from cdp_pipeline.features.recommend import touched
 from cdp_pipeline.features.recommend.learned import load_learned, save_learned
-from cdp_pipeline.features.recommend.night import _CREATE, Level, make_levels
+from cdp_pipeline.features.recommend.night import _CREATE, Level, _file_of, _recall, make_levels
+from cdp_pipeline.features.recommend.versions import judge, make_version
+from cdp_pipeline.features.registry import admit
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.basis import changes_of, decide
 from cdp_pipeline.storage.warehouse import create_macros_of
@@ -302,3 +304,27 @@ def test_what_was_learned_is_read_as_it_was_written(tmp_path: Path) -> None:
         shop.levels[name] = Level(name, level.contests, found)
     before = shop.lists()
     assert in_full(shop) == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "holds"),
+    [({"list_length": 4}, True), ({"rule_support": 3}, False), ({"in_range_days": 30}, False)],
+)
+def test_what_was_learned_holds_for_the_settings_it_followed_from(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: dict[str, int],
+    holds: bool,  # noqa: FBT001 - a table
+) -> None:
+    shop = Shop()
+    contests = {name: level.contests for name, level in shop.levels.items()}
+    version = make_version(contests, SETTINGS.window_days, as_of=FIRST)
+    versions = admit((), version, judge(contests))
+    (tmp_path / "models").mkdir()
+    for name, level in shop.levels.items():
+        save_learned(_file_of(tmp_path / "models", name), level.learned)
+    monkeypatch.setattr("cdp_pipeline.features.recommend.night.can_carry", lambda *_: True)
+    tomorrow = FIRST + timedelta(days=1)
+    assert set(_recall(shop.con, versions, SETTINGS, tomorrow, tmp_path)) == set(shop.levels)
+    now = SETTINGS.model_copy(update=changed)
+    assert bool(_recall(shop.con, versions, now, tomorrow, tmp_path)) is holds
