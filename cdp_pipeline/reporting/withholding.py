@@ -306,16 +306,26 @@ def _withheld(
         if min(line.values()) < 0 or sum(values[place] for place in line) >= smallest
     ]
     counts = [values[place] for place in range(len(values))]
-    held = {
+    held = _held(marts, places, kept)
+    marks = withhold(counts, known, smallest=smallest, kept=held)
+    # nor may what is kept be shown because its whole, known the night before, is small now
+    for place in sorted(held & {place for line in lines for place in line}):
+        marks.setdefault(place, Withheld.HIDDEN)
+    for cell, place in places.items():
+        if place in marks:
+            yield cell, marks[place]
+
+
+def _held(
+    marts: Mapping[str, Counted], places: Mapping[Cell, int], kept: frozenset[CellName]
+) -> set[int]:
+    """Return the numbers of counts that stay withheld."""
+    return {
         place
         for (name, number, column), place in places.items()
         if kept
         and name_cell(name, [marts[name].rows[number][k] for k in marts[name].key], column) in kept
     }
-    marks = withhold(counts, known, smallest=smallest, kept=held)
-    for cell, place in places.items():
-        if place in marks:
-            yield cell, marks[place]
 
 
 def _places(

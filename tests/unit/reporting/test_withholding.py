@@ -144,6 +144,11 @@ def test_what_protected_a_small_count_is_not_shown_the_night_after() -> None:
     assert nights(before, before) == [{"a", "b"}, {"a", "b"}]
 
 
+def test_what_is_kept_stays_hidden_when_the_whole_becomes_small() -> None:
+    before, after = {"a": 0, "b": 1, "c": 10}, {"a": 0, "b": 0, "c": 10}
+    assert nights(before, after) == [{"b", "c"}, {"b", "c"}]
+
+
 def test_it_is_shown_again_when_it_tells_nothing_of_then() -> None:
     grown = {"a": 14, "b": 36, "c": 492}
     assert nights({"a": 3, "b": 25, "c": 492}, grown) == [{"a", "b"}, set()]
