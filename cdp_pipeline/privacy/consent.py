@@ -305,6 +305,7 @@ def permitted(
     """
     _require_ledger(con)
     purpose = purpose.strip().lower()
+    channel = channel.strip().lower() if channel else None
     text = f"{purpose}\x1f{channel}\x1f{business_date}\x1f{known_at}"
     gate = f"permitted_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     judged = _gate_sql(channel, rules)
@@ -312,7 +313,7 @@ def permitted(
         f"create or replace temp table {gate} as {judged}",
         {
             "purpose": purpose,
-            "channel": channel.strip().lower() if channel else None,
+            "channel": channel,
             "business_date": business_date,
             "known_at": known_at,
             "distrusted": list(rules.distrusted_grants),
