@@ -192,7 +192,6 @@ def add_tombstones(
     persons = defaultdict(set)
     for number, kind, value in holders:
         persons[kind, key.token(kind, value)].add(f"{erasure}-{number}")
-    paths.ensure(paths.privacy)
     added = 0
 
     def compose(held: Journal) -> list[dict[str, Any]]:

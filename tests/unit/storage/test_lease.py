@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
-from datetime import date, timedelta
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from cdp_pipeline.core.context import Clock
-from cdp_pipeline.core.errors import DataQualityError, LockedError, SourceNotReadyError
+from cdp_pipeline.core.errors import (
+    CdpError,
+    DataQualityError,
+    LockedError,
+    SourceNotReadyError,
+)
 from cdp_pipeline.storage.lease import (
     GAP_SECONDS,
     LEASE,
@@ -31,6 +39,14 @@ class LaterClock(Clock):
 
     def now(self):  # type: ignore[no-untyped-def] # noqa: ANN201 - as the real one
         return super().now() + timedelta(seconds=self.seconds)
+
+
+class FixedClock(Clock):
+    def __init__(self, timestamp: float) -> None:
+        self.timestamp = timestamp
+
+    def now(self):  # type: ignore[no-untyped-def] # noqa: ANN201 - as the real one
+        return datetime.fromtimestamp(self.timestamp, UTC)
 
 
 @pytest.fixture
@@ -132,3 +148,69 @@ def test_nothing_is_left_of_a_night_that_ended(night: DataPaths, other: DataPath
         shutil.rmtree(night.work)
     assert not night.work.exists()
     refuse_beside_living(other)
+
+
+def test_exactly_half_an_hour_may_lie_between_two_steps(night: DataPaths) -> None:
+    ended = datetime(2026, 11, 21, 1, 5, tzinfo=UTC).timestamp()
+    os.utime(night.work / LEASE, (ended, ended))
+    for waited, is_alive in ((0, True), (1800, True), (1800.5, False), (-1800.5, False)):
+        found = living_run(night.work, clock=FixedClock(ended + waited))
+        assert (found is not None) == is_alive
+
+
+def test_it_is_told_what_the_night_did_last_and_when(night: DataPaths, other: DataPaths) -> None:
+    ended = datetime(2026, 11, 21, 1, 5, tzinfo=UTC).timestamp()
+    os.utime(night.work / LEASE, (ended, ended))
+    with pytest.raises(LockedError) as caught:
+        refuse_beside_living(other, clock=FixedClock(ended + 60))
+    assert re.search(r"its step build_core ended at 01:05 UTC$", str(caught.value), re.MULTILINE)
+    with hold_lease(night, "predict"), pytest.raises(LockedError) as caught:
+        refuse_beside_living(other)
+    assert re.search(r"its step predict is running$", str(caught.value), re.MULTILINE)
+
+
+def test_the_file_is_private_and_says_its_run_and_step_alone(tmp_path: Path) -> None:
+    paths = DataPaths(tmp_path, tmp_path / "landing", "airflow-a")
+    before = os.umask(0)
+    try:
+        for step in ("a step with a long name", "short"):
+            with hold_lease(paths, step):
+                said = json.loads((paths.work / ".lease").read_bytes())
+                assert said == {"run": "airflow-a", "step": step}
+    finally:
+        os.umask(before)
+    assert (paths.work / ".lease").stat().st_mode & 0o777 == 0o600
+
+
+def _fail(paths: DataPaths, error: CdpError, meanwhile: Callable[[Path], object]) -> None:
+    with hold_lease(paths, "discover"):
+        meanwhile(paths.work / LEASE)
+        raise error
+
+
+def test_the_wait_before_a_step_is_tried_again_begins_when_it_failed(night: DataPaths) -> None:
+    with pytest.raises(SourceNotReadyError):
+        _fail(night, SourceNotReadyError("late"), lambda lease: os.utime(lease, (0, 0)))
+    assert living_run(night.work) is not None
+
+
+def test_the_failure_of_a_night_whose_work_is_gone_is_told_as_it_was(night: DataPaths) -> None:
+    with pytest.raises(DataQualityError, match="too few"):
+        _fail(night, DataQualityError("too few rows"), Path.unlink)
+
+
+def test_a_lease_that_points_elsewhere_is_none(night: DataPaths) -> None:
+    (night.work / "other").write_text("{}")
+    (night.work / LEASE).unlink()
+    (night.work / LEASE).symlink_to(night.work / "other")
+    assert living_run(night.work) is None
+
+
+@pytest.mark.parametrize("said", ["", "{}", "[]"])
+def test_a_step_that_died_before_it_said_its_name_is_waited_for(
+    night: DataPaths, said: str
+) -> None:
+    (night.work / LEASE).write_text(said)
+    found = living_run(night.work)
+    assert found is not None
+    assert (found.step, found.is_running) == ("first step", False)
