@@ -13,7 +13,7 @@ export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 .PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-clv bench-recommend bench-rfm bench-linkage bench-quality bench-night airflow lock wheel clean
 
 # Faults, integrity and security.
-.PHONY: test-faults fuzz scorecard audit coverage bench-erase
+.PHONY: test-faults fuzz scorecard audit coverage mutation bench-erase
 AUDIT  := .venv-audit
 COVER  := .venv-coverage
 
@@ -65,6 +65,9 @@ coverage: $(COVER)/.installed ## branch coverage of the unit tests, core 100 %; 
 	$(COVERAGE) run -m pytest -p no:xdist -m "not slow" $(COVERED)
 	$(COVERAGE) report --skip-covered --include="cdp_pipeline/core/*" --fail-under=100
 	$(COVERAGE) report --skip-covered
+
+mutation: $(SETUP) ## small mistakes put into critical modules: how many their tests find; MODULES="lock consent"
+	$(BIN)/python -m tests.mutation $(MODULES)
 
 $(AUDIT)/.installed: requirements/audit.txt | $(SETUP)
 	$(BIN)/python -m venv --without-pip $(AUDIT)
