@@ -35,6 +35,18 @@ MODULES = {
             f"{UNIT}/privacy/test_ledger.py",
             f"--deselect={UNIT}/privacy/test_consent.py::test_permitted_never_meets_not_granted",
         ),
+        {
+            "select 1 -> select 2": "whether a row exists is asked, not what it holds",
+            "inner join addresses on claims.owner_id = addresses.customer_id -> "
+            "left join addresses on claims.owner_id = addresses.customer_id": "rows without an "
+            "address are left out next",
+            "inner join stated_addresses as stated on judged.customer_id = stated.customer_id -> "
+            "left join stated_addresses as stated on judged.customer_id = stated.customer_id": "no "
+            "address equals one that is missing",
+            'address=personal.get(channel or "", "cast(null as varchar)"), -> '
+            "address=personal.get(channel or '~', \"cast(null as varchar)\"),": "neither is a "
+            "channel",
+        },
         words=("GATE_COLUMNS",),
     ),
     "ledger": Module("cdp_pipeline/ingest/ledger.py", (f"{UNIT}/ingest/test_conservation.py",)),

@@ -121,6 +121,36 @@ def test_of_several_refusals_of_an_inbox_the_newest_counts(con: duckdb.DuckDBPyC
     assert judge(con)["ann"] == "shared_address"
 
 
+def test_a_refusal_closes_no_other_inbox(con: duckdb.DuckDBPyConnection) -> None:
+    share(con, "email", ann="home@x.org", bob="home@x.org", cat="cat@x.org", dan="dan@x.org")
+    for name in ("ann", "dan"):
+        state(con, name, "marketing", "email", "granted", OLD)
+    for name in ("bob", "cat"):
+        state(con, name, "marketing", "email", "withdrawn", NEW)
+    assert judge(con) == {
+        "ann": "shared_address", "bob": "withdrawn", "cat": "withdrawn", "dan": "granted",
+    }  # fmt: skip
+
+
+def test_who_states_a_number_of_somebody_refuses_no_mail_for_them(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    share(con, "email", ann="ann@x.org")
+    know(con, "bob")
+    con.execute("insert into core.contact_claims values ('sms', 'bob', 'ann')")
+    state(con, "ann", "marketing", "email", "granted", OLD)
+    state(con, "bob", "marketing", "email", "withdrawn", NEW)
+    assert judge(con)["ann"] == "granted"
+
+
+@pytest.mark.parametrize("other", ["07700900124", "770090123"])
+def test_numbers_of_other_digits_are_others(con: duckdb.DuckDBPyConnection, other: str) -> None:
+    share(con, "phone", ann="07700900123", bob=other)
+    state(con, "ann", "marketing", "sms", "granted", OLD)
+    state(con, "bob", "marketing", "sms", "withdrawn", NEW)
+    assert judge(con, channel="sms")["ann"] == "granted"
+
+
 def test_a_refusal_of_an_inbox_without_a_time_outlasts_every_grant(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -173,6 +203,25 @@ def test_a_request_counts_at_once_and_in_the_past_from_its_day_on(
     state(con, "ann", "marketing", "email", "granted", OLD)
     request(con, "ann", received)
     assert answer(con, "ann", known_at=known_at)["reason"] == reason
+
+
+def test_several_requests_of_a_customer_make_one_answer(con: duckdb.DuckDBPyConnection) -> None:
+    know(con, "ann")
+    request(con, "ann")
+    request(con, "ann", DAY)
+    gate = permitted(con, purpose="marketing", channel="email", business_date=DAY, rules=RULES)
+    assert con.execute(f"select customer_id from {gate}").fetchall() == [("ann",)]
+
+
+def test_of_refusals_of_several_sources_one_without_a_time_is_named(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    know(con, "ann")
+    state(con, "ann", "marketing", "email", "withdrawn", None)
+    con.execute("update core.fct_consents set source = 'till'")
+    state(con, "ann", "marketing", "email", "withdrawn", NEW)
+    strict = ConsentRules(between_sources="most_restrictive")
+    assert answer(con, "ann", rules=strict)["source"] == "till"
 
 
 def test_what_is_known_of_nobody_blocks_nobody(con: duckdb.DuckDBPyConnection) -> None:
