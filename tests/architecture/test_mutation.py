@@ -117,6 +117,20 @@ def test_tests_that_fail_or_test_something_else_give_no_score(tmp_path: Path) ->
     assert "do not load it" in why
 
 
+@pytest.mark.parametrize(("asked", "measured"), [([], list(MODULES)), (["lock"], ["lock"])])
+def test_without_a_name_all_modules_are_measured(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str], measured: list[str]
+) -> None:
+    seen = []
+    score = mutation.Score("x", 10, (), 0, "x.py")
+    monkeypatch.setattr(sys, "argv", ["mutation", *asked])
+    monkeypatch.setattr(mutation, "copy_tree", lambda _: None)
+    monkeypatch.setattr(mutation.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(mutation, "measure", lambda name, *_: seen.append(name) or score)
+    assert mutation.main() == 0
+    assert seen == measured
+
+
 def test_modules_and_their_tests_are_there() -> None:
     for module in MODULES.values():
         places = [module.path, *(test for test in module.tests if not test.startswith("-"))]

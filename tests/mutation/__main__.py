@@ -189,12 +189,16 @@ def _run_as_it_is(folder: Path, module: Module, loaded: Path | None = None) -> N
 def main() -> int:
     """Print the table and the survivors; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
-    parser.add_argument("modules", nargs="*", default=list(MODULES), choices=list(MODULES))
+    parser.add_argument("modules", nargs="*", help=", ".join(MODULES))
+    asked = parser.parse_args().modules or list(MODULES)
+    unknown = [name for name in asked if name not in MODULES]
+    if unknown:
+        parser.error(f"there is no module {unknown[0]}, only {', '.join(MODULES)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with tempfile.TemporaryDirectory(prefix="cdp-mutation-") as made:
         folder = Path(made).resolve()
         copy_tree(folder)
-        scores = [measure(name, MODULES[name], folder) for name in parser.parse_args().modules]
+        scores = [measure(name, MODULES[name], folder) for name in asked]
     for score in scores:
         for mutant in score.survivors:
             print(mutant.diff(score.path), end="\n\n")  # noqa: T201 - its purpose
