@@ -165,8 +165,14 @@ def month_folder(full_name: str, month: str) -> Path:
 
 
 def order_of(spec: TableSpec | None) -> Sequence[str] | None:
-    """Return what to sort by: SQL models are stored in their key's order, others may not be."""
-    return spec.header.key if spec and spec.sql is None else None
+    """Return what to sort by; None for SQL models that lie so: made whole each night, in one file.
+
+    The rows that a night has made anew lie behind all others of an incremental model.
+    """
+    if spec is None:
+        return None
+    lies_so = spec.sql and not (spec.header.incremental or spec.header.partition_by)
+    return None if lies_so else spec.header.stored_by
 
 
 @dataclass(frozen=True)
@@ -194,8 +200,8 @@ def _write_table(
         f"sum(hash(facts)::hugeint), min({split}), max({split}) from {source} as facts "
         "group by month order by month"
     ).fetchall()
-    order = spec.header.stored_by if spec and column else order_of(spec)
-    layout = _layout(con, source, order if column else None)
+    order = order_of(spec)
+    layout = _layout(con, source, order)
     place.mirror.rows[name] = sum(count for _, count, *_ in found)
     months = {month: f"{count}:{total}:{layout}" for month, count, total, *_ in found}
     if not (months or column):
@@ -213,7 +219,7 @@ def _write_table(
 
 
 def _layout(con: duckdb.DuckDBPyConnection, source: str, order: Sequence[str] | None) -> str:
-    """Return a hash of what the hash of rows leaves out: columns, types, order within months."""
+    """Return a hash of what the hash of rows leaves out: columns, types, order within files."""
     columns = [row[:2] for row in con.execute(f"describe {source}").fetchall()]
     told = repr(columns) if order is None else repr((columns, order))
     return hashlib.sha256(told.encode()).hexdigest()[:8]

@@ -90,8 +90,7 @@ def test_rows_gone_by_their_own_date_leave_what_a_full_build_has(
     run(by_changes, FIRST_NIGHT)
     run(in_full, FIRST_NIGHT, is_full=True)
     built = read_status(by_changes.context(FIRST_NIGHT).settings).built
-    assert built
-    assert {how for how in built.values() if "made anew" not in how} == set()
+    assert "made anew" in built["core.fct_sales"], "so few rows that others may be built whole"
     assert removed(by_changes) > 0
     assert oldest_statement(by_changes) >= FIRST_NIGHT - timedelta(days=730)
     found, expected = tables(by_changes), tables(in_full)

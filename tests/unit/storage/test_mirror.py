@@ -108,6 +108,21 @@ def test_a_file_a_month_in_the_order_of_the_date(
     }
 
 
+def test_rows_made_anew_leave_the_bytes_of_a_full_build(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    spec = declare()[TABLE]
+    plan = {"unit": {"id": "id"}, "inputs": {"core.lines": {"unit": {"id": "id"}}}}
+    header = spec.header.model_dump() | {"partition_by": None, "incremental": plan}
+    spec = TableSpec("core", "sales", TableHeader.model_validate(header), spec.path, "select 1", 1)
+    for name, ids in (("full", (1, 2, 3)), ("changes", (1, 3, 2))):
+        con.execute(f"create or replace table {TABLE} (id integer, amount integer)")
+        con.executemany(f"insert into {TABLE} values (?, 5)", [[number] for number in ids])
+        write_mirror(con, {TABLE: spec}, tmp_path / name, None)
+    files = [tmp_path / name / "parquet/core/sales.parquet" for name in ("full", "changes")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
 def test_only_months_that_changed_are_written(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
