@@ -1,4 +1,4 @@
-"""From when to when people were in a segment: closed spells are carried, open ones are tonight's.
+"""From when to when people were in a segment: spells are carried, and end or go on tonight.
 
 Spells of people who were merged become one where they overlap or touch. Who is a member tonight is
 decided in ``membership``.
@@ -15,17 +15,19 @@ from cdp_pipeline.storage.warehouse import has_base_table
 SPELL_DAYS = 1096
 """Days for which an ended spell is kept: three years, to compare seasons with."""
 
+# A spell that was open holds at least until tonight, and may have begun before its membership: with
+# the spell of somebody who was merged.
 _CARRIED = """
     union all by name
     select
         old.segment,
         coalesce(redirects.customer_id, old.customer_id) as customer_id,
         old.entered_on,
-        old.left_on,
+        coalesce(old.left_on, cast($business_date as date)) as left_on,
         old.is_holdout,
     from base.segments.membership_history as old
     left join identity.redirects as redirects on old.customer_id = redirects.old_customer_id
-    where old.left_on > $oldest
+    where old.left_on is null or old.left_on > $oldest
 """
 
 _SPELLS = """

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cdp_pipeline.segments.spells import record_spells
@@ -82,6 +82,7 @@ nights = st.lists(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(played=nights)
+@example(played=[(1, {"A"}, None), (1, {"B"}, None), (1, {"B"}, ("A", "B")), (1, set(), None)])
 def test_spells_are_the_days_people_were_members(
     con: duckdb.DuckDBPyConnection,
     played: list[tuple[int, set[str], tuple[str, str] | None]],
