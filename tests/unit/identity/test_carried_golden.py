@@ -125,6 +125,9 @@ class Town:
             self.con.execute(
                 f"delete from base.identity.{table} where customer_id = '{customer}'{owner}"
             )
+        self.con.execute(
+            f"delete from base.identity.households where head_customer_id = '{customer}'"
+        )
 
     def night(self) -> int:
         """Make tonight's golden records both ways, note where they differ, and remember them.
