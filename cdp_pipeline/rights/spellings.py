@@ -37,9 +37,8 @@ def byte_forms(text: str) -> tuple[bytes, ...]:
         >>> len(set(byte_forms("zoe")))
         1
     """
-    if (
-        text.isascii()
-    ):  # as digests are, of which there are many: case and composition change nothing
+    # As digests are, of which there are many: case and composition change nothing.
+    if text.isascii():
         return _ascii_forms(text.lower()) * _CASES
     forms = []
     for cased in (text, text.lower(), text.upper(), text.title()):
