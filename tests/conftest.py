@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from datetime import date
@@ -45,6 +46,10 @@ time_zone = "Europe/London"
 currency = "GBP"
 locale = "en_GB"
 """
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_AIRFLOW, ignore_errors=True)
 
 
 class ByFile(LoadScopeScheduling):

@@ -47,16 +47,18 @@ known as (
     {carried}
 ),
 
--- Who is gone, by erasure or for want of records, leaves no spell behind.
+-- Who is gone, by erasure or for want of records, leaves no spell behind. One that ends tonight is
+-- carried, too: of two alike, either could come first below.
 spells as (
     select
         known.segment,
         known.customer_id,
         known.entered_on,
         coalesce(known.left_on, date '9999-12-31') as left_on,
-        known.is_holdout,
+        bool_or(known.is_holdout) as is_holdout,
     from known
     semi join features.customer_features as people on known.customer_id = people.customer_id
+    group by all
 ),
 
 reached as (

@@ -127,3 +127,19 @@ def test_spells_are_the_days_people_were_members(
             "from segments.membership_history"
         )
         before, day = day, day + timedelta(gap)
+
+
+def test_hundreds_who_leave_in_one_night_have_one_spell_each(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """A spell that ends is carried as well: the two are told apart by nothing."""
+    people = {f"P{number}" for number in range(600)}
+    start(con)
+    play_night(con, FIRST, people, people)
+    con.execute(
+        "create or replace table base.segments.membership_history as "
+        "from segments.membership_history"
+    )
+    play_night(con, FIRST + timedelta(1), set(), people)
+    rows = con.execute("from segments.membership_history").fetchall()
+    assert rows == [("s", who, FIRST, FIRST + timedelta(1), False) for who in sorted(people)]
