@@ -54,6 +54,14 @@ def test_pages_are_sound(site: dict[str, bytes]) -> None:
     assert all(b"http://" not in data and b"https://" not in data for data in site.values())
 
 
+def test_words_in_backticks_are_shown_as_code(site: dict[str, bytes]) -> None:
+    prose = "timetable.html", "tables.html", "tables/identity.clerical_sample.html"
+    for path in prose:
+        html = site[path].decode()
+        assert "`" not in PageReader(html).text, path
+        assert "<code>cdp " in html, path
+
+
 def test_the_index_is_an_array_of_what_exists(site: dict[str, bytes]) -> None:
     script = site["assets/search-index.js"].decode()
     assert "<" not in script
