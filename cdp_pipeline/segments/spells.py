@@ -97,8 +97,21 @@ select * from final order by segment, customer_id, entered_on
 """
 
 
+# A spell that somebody merged had begun before is the member's own: both tables say since when.
+_ENTERED = """
+update segments.membership as members
+set entered_on = spells.entered_on
+from segments.membership_history as spells
+where
+    spells.left_on is null
+    and members.segment = spells.segment
+    and members.customer_id = spells.customer_id
+    and members.entered_on != spells.entered_on
+"""
+
+
 def record_spells(con: duckdb.DuckDBPyConnection, business_date: date) -> None:
-    """Make ``segments.membership_history``.
+    """Make ``segments.membership_history``, and let members have entered when their spell began.
 
     Args:
         con: The build; holds tonight's ``segments.membership`` and the temporary table
@@ -110,3 +123,4 @@ def record_spells(con: duckdb.DuckDBPyConnection, business_date: date) -> None:
     oldest = business_date - timedelta(days=SPELL_DAYS)
     given = {"business_date": business_date, **({"oldest": oldest} if has_history else {})}
     con.execute(_SPELLS.format(carried=_CARRIED if has_history else ""), given)
+    con.execute(_ENTERED)

@@ -118,7 +118,10 @@ def test_spells_are_the_days_people_were_members(
         assert found == days
         for one, other in pairwise(rows):  # spells that touch are one
             assert one[1] != other[1] or one[3] < other[2]
-        assert {row[1] for row in rows if row[3] is None} == members
+        open_spells = [(row[1], row[2]) for row in rows if row[3] is None]
+        assert {person for person, _ in open_spells} == members
+        entered = con.execute("select customer_id, entered_on from segments.membership order by 1")
+        assert entered.fetchall() == open_spells
         again = rows
         record_spells(con, day)
         assert con.execute("from segments.membership_history").fetchall() == again
