@@ -195,7 +195,7 @@ def tag_of(header: str) -> str | None:
         if shorter in _LOOKUP:
             return _LOOKUP[shorter]
     role = role_of(header)
-    if role in {"other", "record_id", "source", "truth", "category"}:
+    if role in {"other", "record_id", "source", "truth", "category", "age_year"}:
         return None
     return role
 

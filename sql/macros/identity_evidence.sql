@@ -1,7 +1,7 @@
 -- Further evidence in forms that compare well; see cdp_pipeline/project/evidence.py for the tags.
 
--- Four digits of a year between 1850 and 2099; NULL without one.
+-- Four digits of a year between 1200 and 2099, as registers tell of any century; NULL without one.
 create or replace temp macro identity_year(value) as
     nullif(regexp_extract(
-        cast(value as varchar), '(?:^|[^0-9])((?:18[5-9]|19[0-9]|20[0-9])[0-9])(?:$|[^0-9])', 1
+        cast(value as varchar), '(?:^|[^0-9])((?:1[2-9]|20)[0-9]{2})(?:$|[^0-9])', 1
     ), '');

@@ -90,6 +90,20 @@ create or replace temp macro identity_letters(value) as
         )), '')
     end;
 
+-- The given name that compares well: its first word. Thi and Van before a Vietnamese name only tell
+-- women from men; Abdul Rahman and Abd al-Rahman are Abdulrahman.
+create or replace temp macro identity_first_given(letters) as
+    case
+        when not contains(letters, ' ') then letters
+        when regexp_matches(letters, '^(thi|van|abd|abd.l) ') then
+            case
+                when starts_with(letters, 'abd')
+                    then 'abdul' || regexp_extract(letters, '^abd\S* (?:.l )?(\S+)', 1)
+                else split_part(letters, ' ', 2)
+            end
+        else split_part(letters, ' ', 1)
+    end;
+
 -- Whether a comparable name is what a till types when there is none.
 create or replace temp macro identity_is_no_name(value) as
     value in (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from cdp_pipeline.project.column_names import plain_header, says_nothing
+from cdp_pipeline.project.column_names import names_a_customer, plain_header, says_nothing
 from cdp_pipeline.storage.dates import DateReading, Order, read_dates
 from cdp_pipeline.storage.tabular import ROW, Loaded
 from cdp_pipeline.storage.warehouse import quote_column
@@ -92,7 +92,7 @@ def profile_column(
 def needed_looks(name: str, role: str | None) -> Collection[str]:
     """Return what has to be looked for in a column, given the role that its name proposes."""
     if role is None:
-        return tuple(_LOOKS) if says_nothing(name) else ("email",)
+        return tuple(_LOOKS) if says_nothing(name) or names_a_customer(name) else ("email",)
     kinds = _LEAST[role][0] if role in _LEAST else ()
     return (*kinds, "blanks") if role == "full_name" else kinds
 
@@ -110,6 +110,9 @@ def role_by_values(
     """
     if profile.share(profile.email) >= _SURE:
         return "email"
+    if names_a_customer(name):
+        is_names = min(profile.share(profile.words) / _SURE, profile.share(profile.blanks) / _MOST)
+        return "full_name" if is_names >= 1 else None
     if not says_nothing(name):
         return None
     reading = read_dates(con, "link_sample", quote_column(name), order=order)
@@ -141,13 +144,14 @@ _LEAST: dict[str, tuple[tuple[str, ...], float, str]] = {
     "family_name": (("words",), _FEW, "holds no names"),
     "full_name": (("words",), _FEW, "holds no names"),
     "age": (("digits",), _MOST, "holds no numbers"),
+    "age_year": (("digits",), _MOST, "holds no numbers"),
     "birth_year": (("digits",), _MOST, "holds no numbers"),
     "birth_month": (("digits",), _MOST, "holds no numbers"),
     "birth_day": (("digits",), _MOST, "holds no numbers"),
 }
 """Shares of values that must fit a role, and what is said if they do not."""
 
-_MAY_BE_CONSTANT = frozenset({"record_id", "source", "sex", "state", "city"})
+_MAY_BE_CONSTANT = frozenset({"record_id", "source", "sex", "state", "city", "age_year"})
 
 
 def misfit(

@@ -23,7 +23,7 @@ from cdp_pipeline.identity.files.column_values import (
     role_by_values,
     sample_rows,
 )
-from cdp_pipeline.project.column_names import ROLES, is_number_name, role_of
+from cdp_pipeline.project.column_names import ROLES, delivery_role, is_number_name, role_of
 from cdp_pipeline.storage.dates import DateReading, Order, read_dates
 from cdp_pipeline.storage.tabular import ROW, Loaded
 from cdp_pipeline.storage.warehouse import quote_column
@@ -34,7 +34,7 @@ SEVERAL = frozenset({"email", "phone", "truth", "identifier", "full_name", "midd
 NUMBER_ROLES = ("account_id", "loyalty_id", "national_id", "payment_token", "identifier")
 """Roles whose values tell something only if some records share them."""
 
-EVIDENCE_ROLES = frozenset(ROLES) - {"record_id", "source", "truth", "country"}
+EVIDENCE_ROLES = frozenset(ROLES) - {"record_id", "source", "truth", "country", "age_year"}
 
 
 @dataclass(frozen=True)
@@ -128,13 +128,22 @@ def recognise(
         else:
             columns.append(_recognised(con, name, profiles[name], dates, order))
     columns = _settle_ids(con, loaded, columns, id_column)
+    columns = _settle_deliveries(con, columns)
     columns = _settle_rivals(columns)
+    if not any(c.is_used and c.role == "age" for c in columns):
+        columns = [_without_age(column) for column in columns]
     notes = tuple(
         f"{name}: {dates[name].text}"
         for name in dates
         if any(c.name == name and c.is_used and c.role == "birth_date" for c in columns)
     )
     return Recognition(loaded, tuple(columns), dates, notes)
+
+
+def _without_age(column: Column) -> Column:
+    if column.role != "age_year":
+        return column
+    return replace(column, is_used=False, why="a year without an age tells nothing of a person")
 
 
 def _check_named(loaded: Loaded, named: Mapping[str, str | None]) -> None:
@@ -236,13 +245,29 @@ def _settle_ids(
 def _natural_key(
     con: duckdb.DuckDBPyConnection, loaded: Loaded, columns: list[Column], source: str | None
 ) -> str | None:
-    """Return the first number that names every record: orders are known by order numbers."""
-    for column in columns:
+    """Return the first number that names every record: orders are known by order numbers.
+
+    What a file's first column is called does not matter, if it holds codes.
+    """
+    for place, column in enumerate(columns):
         is_number = column.role in NUMBER_ROLES or is_number_name(column.name)
+        if place == 0 and column.role is None and not is_number:
+            is_number = _holds_codes(con, column.name)
         is_full = is_number and column.role != "truth" and column.filled == 1
         if is_full and not _duplicate(con, loaded, column.name, source):
             return column.name
     return None
+
+
+def _holds_codes(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Return whether all sampled values of a column are codes such as R000123 or 17."""
+    return bool(
+        con.execute(
+            "select coalesce(bool_and(regexp_full_match(cast(v as varchar), "  # noqa: S608 - quoted
+            "'[A-Za-z]{0,6}[-_/#]?[0-9]{1,18}')), false) "
+            f"from (select trim({quote_column(name)}) as v from link_sample)"
+        ).fetchall()[0][0]
+    )
 
 
 def _as_key(columns: list[Column], name: str | None) -> list[Column]:
@@ -289,6 +314,32 @@ def _require_unique(
             where=loaded.where,
             hint="Name a column with one value a record, or leave --id out to number the rows.",
         )
+
+
+_TOLD_TOGETHER = (
+    frozenset({"full_name", "given_name", "family_name"}),
+    frozenset({"street", "street_name", "house_number", "unit"}),
+    frozenset({"city", "postcode"}),
+    frozenset({"phone"}),
+)
+"""Roles of which a delivery tells all or none."""
+
+
+def _settle_deliveries(con: duckdb.DuckDBPyConnection, columns: list[Column]) -> list[Column]:
+    """Take the recipient for the customer where a file says nothing else of her."""
+    told = {column.role for column in columns if column.is_used}
+    missing = frozenset().union(*(roles for roles in _TOLD_TOGETHER if not roles & told))
+    settled = []
+    for column in columns:
+        role = delivery_role(column.name) if column.role is None and column.filled else None
+        if role in missing:
+            profile = profile_column(con, column.name, needed_looks(column.name, role))
+            why = misfit(con, column.name, role, profile, {}, None)
+            because = "of a delivery, and the file has none of the customer's own"
+            settled.append(_column(column.name, role, profile, why or because, used=why is None))
+        else:
+            settled.append(column)
+    return settled
 
 
 def _settle_rivals(columns: list[Column]) -> list[Column]:

@@ -33,7 +33,8 @@ UNKNOWN_AGE_YEAR = 2000
 """Year that ages are counted back from when no birth date tells: only differences matter."""
 
 FEWEST_NAMESAKES = 20
-"""People in two files from which the difference of their ages is believed."""
+LEAST_AGREEING = 0.1
+"""Namesakes in two files, and their share, from which the year of the ages is believed."""
 
 _FEMALE = "'f', 'w', 'female', 'woman', 'frau', 'femme', 'weiblich', 'mujer', 'donna', 'kvinna'"
 _MALE = "'m', 'h', 'male', 'man', 'mann', 'homme', 'mannlich', 'hombre', 'uomo'"
@@ -128,52 +129,82 @@ def _birth_year(found: Recognition, age_year: int) -> str:
     name = found.first("birth_year")
     if name and not (found.first("birth_month") and found.first("birth_day")):
         return f"nullif(trim({quote_column(name)}), '')"
-    age = found.first("age")
+    age, year = found.first("age"), found.first("age_year")
     if age:
-        return f"cast({age_year} - try_cast({quote_column(age)} as integer) as varchar)"
+        counted = f"try_cast({quote_column(year)} as integer)" if year else str(age_year)
+        return f"cast({counted} - try_cast({quote_column(age)} as integer) as varchar)"
     return "cast(null as varchar)"
 
 
 def _age_years(con: duckdb.DuckDBPyConnection, files: Sequence[Recognition]) -> list[int]:
     """Return the year from which each file's ages are counted back.
 
-    A file with dates tells its own; the others are set against the first file by how much older
-    namesakes of one postcode or town are.
+    A file with dates tells its own. The others are set by their namesakes beside a file that tells
+    years of birth, or else beside the first file with ages.
     """
     years = [_age_year(con, found) for found in files]
-    first = next((number for number, found in enumerate(files) if found.used("age")), None)
-    if first is None:
-        return [year or UNKNOWN_AGE_YEAR for year in years]
-    base = years[first] or next((year for year in years if year), UNKNOWN_AGE_YEAR)
-    return [
-        year or base + (_years_between(con, files[first], found) if number != first else 0)
-        for number, (found, year) in enumerate(zip(files, years, strict=True))
-    ]
+    told = [
+        number for number, found in enumerate(files) if years[number] or _tells_years(found)
+    ] or [number for number, found in enumerate(files) if found.used("age")][:1]
+    for number, found in enumerate(files):
+        if found.used("age") and years[number] is None and number not in told:
+            years[number] = next(
+                filter(
+                    None,
+                    (
+                        _year_by_namesakes(
+                            con, files[other], found, years[other] or UNKNOWN_AGE_YEAR
+                        )
+                        for other in told
+                    ),
+                ),
+                None,
+            )
+    return [year or UNKNOWN_AGE_YEAR for year in years]
 
 
-def _years_between(con: duckdb.DuckDBPyConnection, first: Recognition, other: Recognition) -> int:
-    """Return how much older the people of another file are, or 0 if too few are in both."""
-    sides = [_namesakes(found) for found in (first, other)]
+def _tells_years(found: Recognition) -> bool:
+    return any(found.used(role) for role in ("birth_date", "birth_year", "age_year"))
+
+
+def _year_by_namesakes(
+    con: duckdb.DuckDBPyConnection, told: Recognition, aged: Recognition, told_year: int
+) -> int | None:
+    """Return the year from which one file's ages most often fit its namesakes' years of birth.
+
+    Namesakes by chance are of all ages; those who are one person agree on one year, or nearly.
+    """
+    sides = _namesakes(told, told_year), _namesakes(aged, 0)
     if not all(sides):
-        return 0
-    rows = con.execute(
-        f"select count(*), cast(median(b.age - a.age) as integer) from ({sides[0]}) as a "  # noqa: S608 - quoted
-        f"inner join ({sides[1]}) as b using (person)"
-    ).fetchall()
-    return int(rows[0][1]) if rows[0][0] >= FEWEST_NAMESAKES else 0
-
-
-def _namesakes(found: Recognition) -> str | None:
-    """Return a SELECT of (person, age) for names that stand once in a place."""
-    place = found.first("postcode") or found.first("city")
-    given, family, age = (found.first(role) for role in ("given_name", "family_name", "age"))
-    if not (place and given and family and age):
         return None
-    person = ", ".join(f"lower(trim({quote_column(c)}))" for c in (given, family, place))
+    rows = con.execute(
+        f"select t.born - a.born as year, count(*) as n from ({sides[0]}) as t "  # noqa: S608 - quoted
+        f"inner join ({sides[1]}) as a using (person) where year is not null "
+        "group by year order by n desc, year"
+    ).fetchall()
+    if not rows:
+        return None
+    best = int(rows[0][0])
+    agreeing = sum(n for year, n in rows if abs(year - best) <= 1)
+    is_believed = agreeing >= FEWEST_NAMESAKES and agreeing >= LEAST_AGREEING * sum(
+        n for _, n in rows
+    )
+    return best if is_believed else None
+
+
+def _namesakes(found: Recognition, age_year: int) -> str | None:
+    """Return a SELECT of (person, born) for full names that stand once in a file."""
+    names = [found.first(role) for role in ("given_name", "family_name")]
+    parts = [name for name in (names if all(names) else [found.first("full_name")]) if name]
+    if not parts:
+        return None
+    person = ", ".join(f"trim({quote_column(part)})" for part in parts)
+    born = (
+        f"coalesce(year({_birth_date(found)}), try_cast({_birth_year(found, age_year)} as integer))"
+    )
     return (
-        f"select concat_ws('|', {person}) as person, "  # noqa: S608 - quoted
-        f"max(try_cast({quote_column(age)} as integer)) as age from {found.loaded.table} "
-        "group by person having count(*) = 1"
+        f"select lower(strip_accents(concat_ws(' ', {person}))) as person, max({born}) as born "  # noqa: S608 - quoted
+        f"from {found.loaded.table} group by person having count(*) = 1"
     )
 
 

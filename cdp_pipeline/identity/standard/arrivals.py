@@ -44,6 +44,8 @@ with words as (
         select given_name as word from identity_clean
         union all
         select family_name from identity_clean
+        union all
+        select identity_first_given(family_name) from identity_clean
     )
     where length(word) > 1
 )

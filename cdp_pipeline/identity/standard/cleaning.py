@@ -92,7 +92,7 @@ words as (
         *,
         case
             when is_plain_given then lower(given)
-            else split_part(identity_letters(told_given), ' ', 1)
+            else identity_first_given(identity_letters(told_given))
         end as given_word,
         case when is_plain_family then lower(family) else identity_letters(told_family) end
             as family_words
@@ -136,7 +136,8 @@ select
     {extras}
     updated_at,
     first_seen_on,
-    raw_hash
+    raw_hash,
+    one_field is not null as is_from_one_field
 from named
 """
 # A lone word in one field is a family name; "" and remarks are nothing. A sort of the keys and a
@@ -144,24 +145,34 @@ from named
 
 _USAGE = """
 create or replace temp table identity_name_usage as
+with seen as (
+    select given_name as word, true as is_given, is_from_one_field
+    from identity_clean where length(given_name) > 1
+    union all
+    select family_name, false, is_from_one_field
+    from identity_clean where family_name is not null
+)
 select
     word,
-    count(*) filter (is_given) as as_given,
-    count(*) filter (not is_given) as as_family
-from (
-    select given_name as word, true as is_given from identity_clean where length(given_name) > 1
-    union all
-    select family_name, false from identity_clean where family_name is not null
-)
+    case when count(*) filter (not is_from_one_field) >= 5
+        then count(*) filter (is_given and not is_from_one_field)
+        else count(*) filter (is_given)
+    end as as_given,
+    case when count(*) filter (not is_from_one_field) >= 5
+        then count(*) filter (not is_given and not is_from_one_field)
+        else count(*) filter (not is_given)
+    end as as_family
+from seen
 group by word
 """
+# One field tells little of which name is which: peoples that put the family first are split wrong.
 
 _SWAPPED = """
 create or replace temp table identity_swapped as
 select c.record_id
 from identity_clean as c
 inner join identity_name_usage as g on g.word = c.given_name
-inner join identity_name_usage as f on f.word = c.family_name
+inner join identity_name_usage as f on f.word = identity_first_given(c.family_name)
 where g.as_family >= 5 + 5 * g.as_given and f.as_given >= 5 + 5 * f.as_family
 """
 # Both words must be far commoner in the other place; five sightings keep rare names where they are.
@@ -169,7 +180,7 @@ where g.as_family >= 5 + 5 * g.as_given and f.as_given >= 5 + 5 * f.as_family
 _TURN = """
 update identity_turned as t
 set
-    given_name = t.family_name,
+    given_name = identity_first_given(t.family_name),
     family_name = t.given_name,
     printed_given = t.printed_family,
     printed_family = t.printed_given
@@ -235,6 +246,7 @@ def clean_records(  # noqa: PLR0913 - what an incremental night and a linkage wi
     con.execute(clean, {"business_date": context.business_date, "oldest": oldest_years})
     con.execute(usage)
     con.execute(_SWAPPED)
+    con.execute("alter table temp.identity_clean drop column is_from_one_field")
     find_provider_slips(con, addresses)
     con.execute("drop table if exists temp.identity_turned")
     con.execute("alter table temp.identity_clean rename to identity_turned")

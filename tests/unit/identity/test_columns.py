@@ -54,7 +54,22 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         ("cluster", "truth"),
         ("simulant_id", "truth"),
         ("entity_id", "truth"),
+        ("GivenNm", "given_name"),
+        ("DtOfBirth", "birth_date"),
+        ("MobileNo", "phone"),
+        ("mobile telephone", "phone"),
+        ("nº tarjeta", "loyalty_id"),
+        ("teléfono móvil", "phone"),
+        ("płeć", "sex"),
+        ("fødselsdato", "birth_date"),
+        ("fæðingardagur", "birth_date"),
+        ("số điện thoại", "phone"),
+        ("手机号", "phone"),
+        ("Дата рождения", "birth_date"),
+        ("اسم العائلة", "family_name"),
         ("employer_city", "other"),
+        ("order_no", "other"),
+        ("customer", None),
         ("wages", None),
     ],
 )
@@ -86,7 +101,66 @@ def test_values_decide_where_names_do_not(con: duckdb.DuckDBPyConnection) -> Non
         },
     )
     roles = {column.name: column.role for column in found.columns if column.is_used}
-    assert roles == {"c1": "given_name", "c2": "email", "c3": "birth_date"}
+    assert roles == {
+        "c0": "record_id",
+        "c1": "given_name",
+        "c2": "email",
+        "c3": "birth_date",
+    }
+
+
+def test_the_first_column_names_the_records_if_it_holds_codes(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    names = ["anna lee", "mary stone", "robert may"]
+    codes = _recognise(con, {"pedido": ["G-1", "G-2", "G-30"], "name": names})
+    assert codes.first("record_id") == "pedido"
+    for told in (["G-1", "G-1", "G-2"], ["1.50", "2.75", "9.99"], ["north", "south", "east"]):
+        assert _recognise(con, {"pedido": told, "name": names}).first("record_id") is None
+
+
+def test_a_column_called_customer_is_what_it_holds(con: duckdb.DuckDBPyConnection) -> None:
+    named = _recognise(con, {"cliente": ["Ana Ruiz", "Luis Gil Mora", "Eva Sanz"] * 10})
+    assert named.first("full_name") == "cliente"
+    numbered = _recognise(con, {"name": ["Ana Ruiz", "Luis Gil"], "cliente": ["77", "77"]})
+    assert "cliente" not in {column.name for column in numbered.columns if column.is_used}
+
+
+def test_the_recipient_stands_for_a_customer_of_whom_nothing_else_is_told(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    delivery: dict[str, list[str | None]] = {
+        "shipping_name": ["Ana Ruiz", "Luis Gil"],
+        "ship_street": ["Calle Sol 1", "Calle Luna 2"],
+        "shipping_zip": ["28001", "28002"],
+        "email": ["ana@web.de", "luis@web.de"],
+    }
+    alone = _recognise(con, delivery)
+    assert [alone.first(role) for role in ("full_name", "street", "postcode")] == [
+        "shipping_name",
+        "ship_street",
+        "shipping_zip",
+    ]
+    billed = _recognise(
+        con,
+        {
+            **delivery,
+            "name": ["Eva Sanz", "Luis Gil"],
+            "street": ["Calle Mar 3", "Calle Luna 2"],
+            "zip": ["28003", "28002"],
+        },
+    )
+    used = {column.name for column in billed.columns if column.is_used}
+    assert used == {"email", "name", "street", "zip"}
+
+
+def test_a_year_is_of_a_person_only_beside_an_age(con: duckdb.DuckDBPyConnection) -> None:
+    people: dict[str, list[str | None]] = {
+        "name": ["Ana Ruiz", "Luis Gil"],
+        "census_year": ["1851", "1861"],
+    }
+    assert _recognise(con, people).first("age_year") is None
+    assert _recognise(con, {**people, "age": ["30", "41"]}).first("age_year") == "census_year"
 
 
 def test_the_answer_is_never_evidence_and_every_column_has_a_reason(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -229,6 +230,64 @@ def test_ages_of_two_years_are_set_against_each_other() -> None:
     rows = link_tables(people, later).parameters.to_pylist()
     same = [r for r in rows if (r["comparison"], r["level"]) == ("year of birth", "same")]
     assert same[0]["m_prob"] > 0.9
+
+
+def _born_from(name: str, born: list[int]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "full_name": [
+                f"{name}{chr(97 + n % 26)} Lee{chr(97 + n // 26)}{chr(97 + n % 7)}"
+                for n in range(len(born))
+            ],
+            "birth year": [str(year) for year in born],
+        }
+    )
+
+
+def test_ages_are_counted_back_from_the_year_that_fits_the_namesakes_years_of_birth() -> None:
+    born = [1790 + n % 50 for n in range(80)]
+    baptisms = _born_from("Anna", born)
+    census = baptisms.assign(age=[str(1851 - year) for year in born]).drop(columns="birth year")
+    rows = link_tables(census, baptisms).parameters.to_pylist()
+    same = [r for r in rows if (r["comparison"], r["level"]) == ("year of birth", "same")]
+    assert same[0]["m_prob"] > 0.9
+
+
+def test_a_column_of_years_says_when_each_age_was_told() -> None:
+    born = [1790 + n % 50 for n in range(80)]
+    once, again = _born_from("Anna", born), _born_from("Anna", born)
+    once["age"], once["census_year"] = [str(1851 - year) for year in born], "1851"
+    again["age"], again["census_year"] = [str(1861 - year) for year in born], "1861"
+    stacked = pd.concat([once, again]).drop(columns="birth year")
+    rows = link_tables(stacked).parameters.to_pylist()
+    same = [r for r in rows if (r["comparison"], r["level"]) == ("year of birth", "same")]
+    assert same[0]["m_prob"] > 0.9
+
+
+def test_namesakes_who_stayed_where_they_were_born_are_not_joined_for_that() -> None:
+    draw = random.Random(11)  # noqa: S311 - no secret
+    parts = ("hof", "ter", "wie", "pop", "dek", "lan", "rij", "sto", "gro", "kam")
+    given = [f"{a}{b}" for a in ("Jan", "Piet", "Kees", "Wim", "Dirk") for b in ("", "je", "us")]
+    families = [f"{a}{b}ma" for a in parts for b in parts]
+    towns = [f"{part}dam" for part in parts]
+    people, person = [], []
+    for number in range(1500):
+        born = draw.choice(towns)
+        town = born if draw.random() < 0.85 else draw.choice(towns)
+        name, family = draw.choice(given), draw.choice(families)
+        year = draw.randint(1790, 1840)
+        for census in (1851, 1861):
+            spelled = family.replace("a", "ae", 1) if draw.random() < 0.2 else family
+            age = census - year + draw.choice([0, 0, 0, 1])
+            people.append((name, spelled, town, born, str(age), str(census)))
+            person.append(number)
+    columns = ["first_name", "last_name", "town", "birth_place", "age", "census_year"]
+    found = link_tables(pd.DataFrame(people, columns=columns))
+    held: dict[str, set[int]] = {}
+    for entity, number in zip(found.clusters.column("entity_id").to_pylist(), person, strict=True):
+        held.setdefault(entity, set()).add(number)
+    assert sum(len(together) > 1 for together in held.values()) < 0.03 * len(held)
+    assert len(held) < 1700
 
 
 def test_a_truth_that_cannot_be_read_is_explained(tmp_path: Path) -> None:

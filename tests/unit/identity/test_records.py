@@ -73,6 +73,14 @@ def test_seven_phone_formats_are_one_number(macros: duckdb.DuckDBPyConnection, t
         ("identity_number(?)", "0071-0001", "710001"),
         ("identity_number(?)", "00710001", "710001"),
         ("identity_number(?)", "GB710001", "GB710001"),
+        ("identity_first_given(identity_letters(?))", "Thị Lan", "lan"),
+        ("identity_first_given(identity_letters(?))", "Abd al-Rahman Omar", "abdulrahman"),
+        ("identity_first_given(identity_letters(?))", "Abdul Aziz", "abdulaziz"),
+        ("identity_first_given(identity_letters(?))", "Mary Jane", "mary"),
+        ("identity_first_given(identity_letters(?))", "Van", "van"),
+        ("identity_year(?)", "1823", "1823"),
+        ("identity_year(?)", "about 1788", "1788"),
+        ("identity_year(?)", "0199", None),
         ("identity_letters(?)", "  O'Brien-JØNES  Élan ", "obrien jones elan"),
         ("identity_proper_case(?)", "O'BRIEN-JONES", "O'Brien-Jones"),
         ("identity_proper_case(?)", "McDonald", "McDonald"),
@@ -187,6 +195,24 @@ def test_names_in_the_wrong_fields_are_turned_round(store: Store) -> None:
     turned = {"record_key": "x", "given_name": "Winterbourne", "family_name": "Anna"}
     _, rows, _ = _standardise(store, [*usual, turned])
     assert (rows[-1]["given_name"], rows[-1]["family_name"]) == ("anna", "winterbourne")
+
+
+def test_family_names_that_come_first_in_one_field_are_known_from_separate_fields(
+    store: Store,
+) -> None:
+    apart: list[Person] = [
+        {"record_key": f"a{n:02d}", "given_name": given, "family_name": "Nguyễn"}
+        for n, given in enumerate(["Thị Lan", "Minh"] * 6)
+    ]
+    together: list[Person] = [
+        {"record_key": f"b{n:02d}", "full_name": name}
+        for n, name in enumerate(["Nguyễn Thị Lan", "Nguyễn Minh", "Minh Nguyễn"] * 12)
+    ]
+    _, rows, _ = _standardise(store, apart + together)
+    assert {(row["given_name"], row["family_name"]) for row in rows} == {
+        ("lan", "nguyen"),
+        ("minh", "nguyen"),
+    }
 
 
 def test_no_records_at_all_are_no_error(store: Store) -> None:
