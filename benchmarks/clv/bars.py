@@ -13,11 +13,12 @@ import numpy as np
 from scipy.special import hyp2f1
 
 from benchmarks.clv.customers import CDNOW, published
-from cdp_pipeline.features.backtest import BacktestPlan, BacktestReport, backtest
+from cdp_pipeline.features.backtest import backtest
 from cdp_pipeline.features.btyd import expected_new, expected_visits, fit_purchases, p_alive
 from cdp_pipeline.features.fitting import BtydFit
 from cdp_pipeline.features.histories import group_histories
 from cdp_pipeline.features.likelihood import DropoutLikelihood
+from cdp_pipeline.features.outcomes import BacktestPlan, BacktestReport
 from cdp_pipeline.features.spend import fit_spend
 
 Results = dict[int, dict[str, dict[str, Any]]]

@@ -110,7 +110,7 @@ def shop_bars(uci: Path) -> list[Bar]:
         share = sum(one.held[number] for one in found) / customers
         title = f"{who} within their range, real shops"
         bars.append(
-            Bar(title, f"87 to 97 % of {customers:,}", f"{share:.1%}", 0.87 <= share <= 0.97)
+            Bar(title, f"85 to 95 % of {customers:,}", f"{share:.1%}", 0.85 <= share <= 0.95)
         )
     return bars
 

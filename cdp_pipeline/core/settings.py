@@ -76,7 +76,7 @@ class ClvSettings(_Group):
     gate_total_share: float = Field(
         default=0.5, gt=0, description="Change of the total forecast that a new model may bring."
     )
-    horizon_days: int = Field(default=365, ge=30, description="Days ahead that CLV covers.")
+    horizon_days: int = Field(default=365, ge=7, description="Days ahead that CLV covers.")
     monthly_discount_share: float = Field(
         default=0.01, ge=0, lt=1, description="Discount per 30 days, as a share."
     )

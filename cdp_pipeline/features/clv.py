@@ -17,20 +17,14 @@ features.model_drift       whether inputs and scores look like those of the trai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import duckdb
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.settings import ClvSettings
-from cdp_pipeline.features.backtest import (
-    BacktestPlan,
-    BacktestReport,
-    backtest,
-    find_clock,
-    sample_stride,
-)
+from cdp_pipeline.features.backtest import backtest, find_clock, sample_stride
 from cdp_pipeline.features.carrying import can_carry
 from cdp_pipeline.features.cases import fetch_cases
 from cdp_pipeline.features.clv_fit import ClvFit, fit_models
@@ -52,6 +46,7 @@ from cdp_pipeline.features.clv_versions import (
     watch_stability,
 )
 from cdp_pipeline.features.fitting import ModelName
+from cdp_pipeline.features.outcomes import BacktestPlan, BacktestReport
 from cdp_pipeline.features.registry import (
     Version,
     admit,
@@ -254,7 +249,8 @@ def train_winner(
         cases = fetch_cases(con, plan.relation, as_of, plan.horizon_days, stride)
         clock = find_clock(con, cases, plan)
     model = next((name for name in MODELS if winner.removesuffix(SEASONAL) == name), plan.model)
-    return fit_models(con, settings, model=model, clock=clock)
+    fit = fit_models(con, settings, model=model, clock=clock)
+    return replace(fit, sharpness=report.sharpness)
 
 
 def _tell(night: Night, totals: list[Total]) -> tuple[str, ...]:
@@ -268,8 +264,9 @@ def _tell(night: Night, totals: list[Total]) -> tuple[str, ...]:
 
 def _describe_model(fit: ClvFit) -> str:
     season = ", in the time of the store's season" if fit.clock.is_seasonal else ""
+    drawn = "" if fit.sharpness.is_plain else ", drawn apart as past days ask"
     sentences = {
-        "ok": f"Forecast by {fit.purchases.model} and gamma-gamma{season}.",
+        "ok": f"Forecast by {fit.purchases.model} and gamma-gamma{season}{drawn}.",
         "nbd_fallback": "The data show no dropout to estimate: everybody counts as alive.",
         "pooled_mean": "Mean amounts hardly differ: everybody is expected to spend the same.",
         "not_enough_data": "Too few customers or repeat purchases: no forecast.",

@@ -15,6 +15,7 @@ from cdp_pipeline.features.accuracy import correlate
 from cdp_pipeline.features.fitting import BtydFit, ModelName, fit_purchases
 from cdp_pipeline.features.histories import Vector, group_histories
 from cdp_pipeline.features.seasons import SeasonClock
+from cdp_pipeline.features.sharpness import PLAIN, Sharpness
 from cdp_pipeline.features.spend import SpendFit, fit_spend
 from cdp_pipeline.storage.warehouse import fetch_value
 
@@ -67,6 +68,7 @@ class ClvFit:
         amount_cap: Largest mean amount that the spend model sees; None without amounts.
         correlation: Correlation of purchases and mean amount, which the spend model takes to be 0.
         clock: The time that the purchase model was fitted in.
+        sharpness: How far customers' forecasts are drawn apart.
     """
 
     purchases: BtydFit
@@ -78,6 +80,7 @@ class ClvFit:
     amount_cap: object
     correlation: float
     clock: SeasonClock = field(default=SeasonClock(_NO_DAY))
+    sharpness: Sharpness = PLAIN
 
     @property
     def status(self) -> ModelStatus:

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 import duckdb
 
 from cdp_pipeline.features.accuracy import Tenth
-from cdp_pipeline.features.backtest import BacktestReport, Fold, Result
 from cdp_pipeline.features.carrying import carry_rows, carry_table
 from cdp_pipeline.features.certainty import LEVEL, Interval
 from cdp_pipeline.features.contest import Verdict
 from cdp_pipeline.features.fitting import BtydFit
+from cdp_pipeline.features.outcomes import BacktestReport, Fold, Result
 from cdp_pipeline.features.spend import SpendFit
 from cdp_pipeline.features.totals import Total
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,15 +16,16 @@ import duckdb
 import numpy as np
 
 from cdp_pipeline.core.settings import ClvSettings
-from cdp_pipeline.features.backtest import BacktestReport
 from cdp_pipeline.features.btyd import expected_visits
 from cdp_pipeline.features.certainty import PastForecast
 from cdp_pipeline.features.clv_fit import ClvFit, read_histories, with_models
 from cdp_pipeline.features.contest import Verdict
 from cdp_pipeline.features.fitting import BtydFit
+from cdp_pipeline.features.outcomes import BacktestReport
 from cdp_pipeline.features.registry import Check, Version, train
 from cdp_pipeline.features.rivals import LAST_YEAR
 from cdp_pipeline.features.seasons import SeasonClock
+from cdp_pipeline.features.sharpness import Sharpness
 from cdp_pipeline.features.spend import SpendFit
 from cdp_pipeline.features.stability import compare_picture, take_picture
 from cdp_pipeline.storage.warehouse import fetch_dicts
@@ -62,6 +64,7 @@ def make_version(
         "purchases": fit.purchases.as_dict(),
         "spend": fit.spend.as_dict(),
         "season": list(fit.clock.index),
+        "sharpness": asdict(fit.sharpness),
         "correlation": fit.correlation if math.isfinite(fit.correlation) else None,
         "loss": {
             standing.entrant: round(standing.relative_loss, 6)
@@ -96,12 +99,13 @@ def recall(con: duckdb.DuckDBPyConnection, version: Version | None, as_of: date)
     purchases = version.document["purchases"]
     covariance = tuple(tuple(row) for row in purchases["covariance"])
     clock = SeasonClock(as_of, tuple(version.document["season"]))
-    return with_models(
+    fit = with_models(
         known,
         BtydFit(**purchases | {"covariance": covariance}),
         SpendFit(**version.document["spend"]),
         clock,
     )
+    return replace(fit, sharpness=Sharpness(**version.document.get("sharpness", {})))
 
 
 def recall_report(version: Version) -> BacktestReport | None:
@@ -109,17 +113,18 @@ def recall_report(version: Version) -> BacktestReport | None:
     kept = version.document.get("test")
     if kept is None:
         return None
-    past = {
-        name: tuple(PastForecast(*each) for each in kept[name])
+    past_visits, past_amounts = (
+        tuple(PastForecast(*each) for each in kept[name])
         for name in ("past_visits", "past_amounts")
-    }
+    )
     return BacktestReport(
         status=kept["status"],
         reason=kept["reason"],
         horizon_days=kept["horizon_days"],
         folds=(),
         verdict=Verdict(kept["winner"], ()),
-        **past,
+        past_visits=past_visits,
+        past_amounts=past_amounts,
     )
 
 

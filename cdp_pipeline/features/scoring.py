@@ -21,6 +21,7 @@ from cdp_pipeline.features.btyd import alive_table, p_alive
 from cdp_pipeline.features.certainty import LEVEL
 from cdp_pipeline.features.clv_fit import ClvFit
 from cdp_pipeline.features.histories import Vector, pair_up
+from cdp_pipeline.features.sharpness import scale_of
 from cdp_pipeline.storage.warehouse import fetch_value
 
 MONTHS = 12
@@ -78,7 +79,8 @@ ahead as (
                 variance,
                 least(variance + (variance + 1e0) * $times_variance::double, 1e0)
             )
-        ) as spread,
+        ) as wide_spread,
+        sqrt(variance) as own_spread,
     from chance
 ),
 purchases as (
@@ -103,13 +105,37 @@ chances as (
         on purchases.pair = while_alive.pair
     left join clv_silence as silence
         on purchases.t_days - purchases.t_x = silence.days{look_up}
-),
+),{sharpened}
 valued as (
     select
         *,
         (p_alive * discounted_visits * spend)::decimal(18, 2) as clv_12m_amount,
-    from chances
+    from {valued_from}
 )"""
+
+# The chance of a visit stays, and nobody's visits fall below it.
+_SHARPENED = """
+lifted as (
+    select
+        *,
+        greatest(
+            $lift_scale::double
+            * pow(greatest(p_alive * value_visits, 1e-9), $power::double - 1e0),
+            value_active / value_visits
+        ) as lift,
+    from chances
+),
+sharpened as (
+    select
+        * exclude (lift) replace (
+            greatest(visits_90d * lift, active_90d) as visits_90d,
+            greatest(visits_365d * lift, active_365d) as visits_365d,
+            discounted_visits * lift as discounted_visits,
+            visits_of_buyers * lift as visits_of_buyers,
+            value_visits * lift as value_visits
+        ),
+    from lifted
+),"""
 
 _STEPS = """
 select quantile_disc(clv_12m_amount, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
@@ -117,7 +143,7 @@ from features.clv
 """
 
 # Quantiles of the gamma distribution by Wilson and Hilferty (1931), those of the normal one by
-# Abramowitz and Stegun 26.2.23. Whoever is likelier than the level not to buy has 0 for a low end.
+# Abramowitz and Stegun 26.2.23. Whoever may well not buy at all has 0 for a low end.
 # Rounding by round(x, 6) would cost nine times as much.
 _SCORES = """,
 active as (
@@ -130,8 +156,10 @@ active as (
 ends as (
     select
         *,
-        -- where the ends lie among those who buy; at or below 0 they are 0
-        1e0 - $tail::double / active as high_level,
+        -- Where the ends lie among those who buy; at or below 0 they are 0. Where nothing lies
+        -- below the low end, all that may lie without lies above the high one.
+        1e0 - case when active > 1e0 - $tail::double then 1e0 else 2e0 end * $tail::double / active
+            as high_level,
         ($tail::double - 1e0 + active) / active as low_level,
     from active
 ),
@@ -140,6 +168,8 @@ tails as (
         *,
         {high_tail} as high_tail,
         {low_tail} as low_tail,
+        -- below about so far more variance would draw the end in
+        case when high_level > 0.75e0 then wide_spread else own_spread end as spread,
     from ends
 ),
 roots as (
@@ -206,14 +236,19 @@ def score_customers(
     is_pareto = fit.purchases.model == "pareto/nbd"
     if is_pareto:
         tables["clv_alive"] = _alive(fit)
+    is_sharp = bool(fit.purchases.params) and not fit.sharpness.is_plain
     chances = _CHANCES.format(
         p_alive=_LOOKED_UP if is_pareto else _ELEMENTARY,
         look_up=_LOOK_UP if is_pareto else "",
+        sharpened=_SHARPENED if is_sharp else "",
+        valued_from="sharpened" if is_sharp else "chances",
     )
     try:
         for name, columns in tables.items():
             con.register(name, dict(columns))
         params = _score_parameters(fit) | {"times_variance": times_variance}
+        if is_sharp:
+            params |= _sharpness_parameters(fit, ahead)
         _write_scores(con, chances, params, has_horizon=has_horizon)
     finally:
         for name in tables:
@@ -308,6 +343,13 @@ def _score_parameters(fit: ClvFit) -> dict[str, object]:
         "span": _span(fit),
         "tail": (1.0 - LEVEL) / 2,
     }
+
+
+def _sharpness_parameters(fit: ClvFit, ahead: Mapping[str, NDArray[Any]]) -> dict[str, object]:
+    place = np.searchsorted(ahead["pair"], (fit.x * _span(fit) + fit.t_days).astype(np.int64))
+    alive, power = p_alive(fit.purchases, *fit.measured), fit.sharpness.power
+    said, chance = (alive * ahead[name][place] for name in ("value_visits", "value_active"))
+    return {"power": power, "lift_scale": scale_of(said, chance, fit.customers, power)}
 
 
 def _range_sql() -> dict[str, str]:

@@ -12,10 +12,7 @@ from datetime import date
 
 import duckdb
 
-from cdp_pipeline.features.backtest import (
-    BacktestReport,
-    sample_stride,
-)
+from cdp_pipeline.features.backtest import sample_stride
 from cdp_pipeline.features.cases import fetch_cases, fetch_daily_visits
 from cdp_pipeline.features.certainty import (
     Interval,
@@ -25,6 +22,7 @@ from cdp_pipeline.features.certainty import (
     total_interval,
 )
 from cdp_pipeline.features.clv_fit import ClvFit
+from cdp_pipeline.features.outcomes import BacktestReport
 from cdp_pipeline.features.rivals import Rival, model_variances
 from cdp_pipeline.features.seasons import LEAST_HISTORY_DAYS
 

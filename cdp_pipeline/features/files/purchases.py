@@ -14,12 +14,8 @@ import duckdb
 
 from cdp_pipeline.core.errors import ConfigError, DataQualityError
 from cdp_pipeline.core.wording import counted
-from cdp_pipeline.features.files.transactions import (
-    LARGEST_UNREADABLE_SHARE,
-    date_sql,
-    find_column,
-    number_sql,
-)
+from cdp_pipeline.features.files.cells import customer_sql, date_sql, find_column, number_sql
+from cdp_pipeline.features.files.transactions import LARGEST_UNREADABLE_SHARE
 from cdp_pipeline.storage.dates import Order
 from cdp_pipeline.storage.tabular import ROW, Loaded, load_files
 from cdp_pipeline.storage.warehouse import fetch_dicts, quote_column
@@ -32,7 +28,7 @@ _LINES = """
 create or replace temp table file_item_lines as
 select
     {row} as line_number,
-    nullif(trim({customer}), '') as customer_id,
+    {customer} as customer_id,
     nullif(trim({item}), '') as item_id,
     {basket} as basket_id,
     ({date})::timestamp as bought_at,
@@ -189,7 +185,7 @@ def read_purchases(
 def _load_lines(
     con: duckdb.DuckDBPyConnection, loaded: Loaded, columns: ItemColumns, order: Order | None
 ) -> list[str]:
-    customer = quote_column(find_column(loaded, columns.customer, "--customer"))
+    customer = customer_sql(find_column(loaded, columns.customer, "--customer"))
     item = quote_column(find_column(loaded, columns.item, "--item"))
     notes: list[str] = []
     if columns.date:

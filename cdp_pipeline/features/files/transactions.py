@@ -6,7 +6,6 @@ cannot be read are counted and named, never guessed; too many of them refuse the
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -14,22 +13,30 @@ from pathlib import Path
 import duckdb
 
 from cdp_pipeline.core.errors import ConfigError, DataQualityError
-from cdp_pipeline.storage.dates import Order, read_dates
+from cdp_pipeline.features.files.cells import (
+    SAMPLE_ROWS,
+    customer_sql,
+    date_sql,
+    find_column,
+    number_sql,
+)
+from cdp_pipeline.storage.dates import Order
 from cdp_pipeline.storage.tabular import ROW, Loaded, load_files
 from cdp_pipeline.storage.warehouse import fetch_value, quote_column
 
 LARGEST_UNREADABLE_SHARE = 0.05
-_SAMPLE_ROWS = 100_000
 _LONGEST_GAP_DAYS = 120
 _SLIP_GAP_DAYS = 365
 _LARGEST_SLIP_SHARE = 0.01
 _LONGEST_HISTORY_DAYS = 36_525
+_COPIED_SHARE = 0.5
+
 
 _LINES = """
 create or replace temp table file_lines as
 select
     {row} as line_number,
-    nullif(trim({customer}), '') as customer_id,
+    {customer} as customer_id,
     {date} as bought_on,
     {amount} as amount,
     {part} as part,
@@ -134,6 +141,11 @@ class Transactions:
     parts: tuple[str, ...]
     notes: tuple[str, ...]
 
+    @property
+    def history_days(self) -> int:
+        """Days from the first to the last, both counted."""
+        return (self.as_of - self.first_on).days + 1
+
     def as_dict(self) -> dict[str, object]:
         """Return plain data for JSON."""
         return asdict(self)
@@ -173,7 +185,8 @@ def read_transactions(
         message = f"no transaction of a named customer up to {last}"
         raise ConfigError(message, where=loaded.where, hint="Check --customer and --as-of.")
     _refuse_centuries(f"{loaded.where}: {columns.date}", first, last)
-    notes += [*slips, *_warn_of_gaps(con, last, without, rows)]
+    notes += [*slips, *_warn_of_rows(unreadable, without, rows), *_warn_of_gaps(con, last)]
+    notes += _warn_of_copies(con, loaded)
     notes += [] if counts_free else _warn_of_free_days(con, last)
     return Transactions(
         file=path.name,
@@ -210,7 +223,7 @@ def _load_lines(
     con.execute(
         _LINES.format(
             row=ROW,
-            customer=quote_column(customer),
+            customer=customer_sql(customer),
             date=day_sql,
             amount=amount_sql,
             part=f"nullif(trim({quote_column(part)}), '')" if part else "null",
@@ -220,75 +233,6 @@ def _load_lines(
         )
     )
     return notes
-
-
-def find_column(loaded: Loaded, name: str, option: str) -> str:
-    """Return a file's own spelling of a column that an option names.
-
-    Raises:
-        ConfigError: It is not there; says which could be meant.
-    """
-    if name in loaded.columns:
-        return name
-    same = [column for column in loaded.columns if column.lower() == name.lower()]
-    if len(same) == 1:
-        return same[0]
-    lower = {column.lower(): column for column in loaded.columns}
-    near = difflib.get_close_matches(name.lower(), list(lower), 1)
-    listed = ", ".join(loaded.columns)
-    meant = f"Did you mean {lower[near[0]]!r}? " if near else ""
-    raise ConfigError(
-        f"there is no column {name!r}",
-        where=f"{loaded.where} ({option})",
-        hint=f"{meant}The file has: {listed}.",
-    )
-
-
-def date_sql(
-    con: duckdb.DuckDBPyConnection, loaded: Loaded, name: str, order: Order | None
-) -> tuple[str, list[str]]:
-    """Return SQL of type date for a column of texts, and what was assumed."""
-    column = quote_column(name)
-    step = max(1, loaded.rows // _SAMPLE_ROWS)
-    sample = f"(select * from {loaded.table} where {ROW} % {step} = 0)"  # noqa: S608 - our own names
-    iso = f"try_cast(trim({column}) as timestamp)"
-    filled = f"nullif(trim({column}), '') is not null"
-    read, asked = con.execute(
-        f"select count({iso}), count(*) filter (where {filled}) from {sample}"  # noqa: S608 - quoted
-    ).fetchall()[0]
-    if asked and read == asked:
-        return f"{iso}::date", []
-    reading = read_dates(con, sample, column, order=order)
-    if not reading.formats:
-        return f"{iso}::date", []
-    notes = []
-    if not reading.certain:
-        notes.append(
-            f"{name}: read with the {reading.order} by assumption, as no value tells day from "
-            "month; say --day-first or --month-first if it matters"
-        )
-    return reading.sql(column), notes
-
-
-def number_sql(con: duckdb.DuckDBPyConnection, loaded: Loaded, name: str) -> str:
-    """Return SQL of type decimal for a column of texts such as 1,234.50 or 1.234,50 EUR."""
-    column = quote_column(name)
-    comma, dot = con.execute(
-        f"select count(*) filter (where regexp_matches({column}, ',[0-9]{{1,2}}[^0-9]*$')), "  # noqa: S608 - quoted
-        f"count(*) filter (where regexp_matches({column}, '\\.[0-9]+([eE][-+]?[0-9]+)?[^0-9]*$')) "
-        f"from {loaded.table}"
-    ).fetchall()[0]
-    thousands, decimal = (".", ",") if comma > dot else (",", ".")
-    # The shortest road first: most files hold plain numbers.
-    kept = f"regexp_replace({column}, '[^0-9eE,.+()\\-]', '', 'g')"
-    plain = f"replace(replace({kept}, '{thousands}', ''), '{decimal}', '.')"
-    negative = f"regexp_matches(trim({column}), '^\\(.*\\)$|-$')"
-    digits = f"regexp_replace({plain}, '[()]|-$', '', 'g')"
-    return (
-        f"coalesce(try_cast({plain} as decimal(18, 4)), "
-        f"case when {negative} then -try_cast({digits} as decimal(18, 4)) end, "
-        f"try_cast(try_cast({plain} as double) as decimal(18, 4)))"
-    )
 
 
 def _refuse_unreadable(
@@ -365,10 +309,38 @@ def _count_rows(rows: int) -> str:
     return f"{rows:,} {'row lies' if rows == 1 else 'rows lie'}"
 
 
-def _warn_of_gaps(con: duckdb.DuckDBPyConnection, last: date, without: int, rows: int) -> list[str]:
+def _warn_of_rows(unreadable: int, without: int, rows: int) -> list[str]:
     notes = []
     if without:
         notes.append(f"{without:,} of {rows:,} rows name no customer and are left out")
+    if unreadable:
+        notes.append(
+            f"{unreadable:,} of {rows:,} rows have no readable date or amount and are left out"
+        )
+    return notes
+
+
+def _warn_of_copies(con: duckdb.DuckDBPyConnection, loaded: Loaded) -> list[str]:
+    """Say that most rows stand there twice, as when a file was exported or appended twice."""
+    columns = ", ".join(quote_column(column) for column in loaded.columns)
+    step = max(1, loaded.rows // SAMPLE_ROWS)
+    # By what a row holds, not by where it stands: copies are in the sample together.
+    rows, copied = con.execute(
+        "select coalesce(sum(copies), 0), coalesce(sum(copies) filter (where copies > 1), 0) "  # noqa: S608 - quoted
+        f"from (select count(*) as copies from (select hash({columns}) as row_hash "
+        f"from {loaded.table}) where row_hash % {step} = 0 group by row_hash)"
+    ).fetchall()[0]
+    if copied <= _COPIED_SHARE * rows:
+        return []
+    note = (
+        f"{copied / rows:.0%} of rows have an exact copy: if the file was exported twice, amounts "
+        "count double; remove the copies if they are no purchases"
+    )
+    return [note]
+
+
+def _warn_of_gaps(con: duckdb.DuckDBPyConnection, last: date) -> list[str]:
+    notes = []
     before = fetch_value(con, "select max(bought_on) from file_lines where bought_on < ?", [last])
     if before and (last - before).days > _LONGEST_GAP_DAYS:
         notes.append(

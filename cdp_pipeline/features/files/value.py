@@ -6,9 +6,8 @@ as plain data belong here, the page to ``value_report``.
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 import duckdb
@@ -16,12 +15,19 @@ import pyarrow as pa
 
 from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.core.wording import counted
-from cdp_pipeline.features.backtest import BacktestPlan, BacktestReport, Fold, Result, backtest
-from cdp_pipeline.features.certainty import LEVEL, Interval
+from cdp_pipeline.features.backtest import backtest
 from cdp_pipeline.features.clv import MODELS, train_winner
 from cdp_pipeline.features.clv_fit import ClvFit
 from cdp_pipeline.features.files.transactions import Transactions
+from cdp_pipeline.features.files.value_plain import (
+    describe_backtest,
+    describe_fit,
+    describe_parameters,
+    describe_total,
+    plain_number,
+)
 from cdp_pipeline.features.fitting import BtydFit, ModelName, fit_purchases
+from cdp_pipeline.features.outcomes import BacktestPlan, BacktestReport
 from cdp_pipeline.features.scoring import score_customers
 from cdp_pipeline.features.spend import SpendFit, fit_spend
 from cdp_pipeline.features.totals import Question, Total, forecast_totals, measure_times
@@ -29,6 +35,7 @@ from cdp_pipeline.features.totals import Question, Total, forecast_totals, measu
 SOUND_CUSTOMERS = 500
 SHORTEST_TEST_DAYS = 28
 _PAST_WINDOWS = 4
+_FAR = 3
 _FOLDS = 6
 
 # People who gave back all they bought are customers too, without a forecast.
@@ -171,22 +178,23 @@ class ValueResult:
             "model": self.fit.purchases.model,
             "is_seasonal": self.fit.clock.is_seasonal,
             "season": [round(worth, 4) for worth in self.fit.clock.index] or None,
+            "sharpness": asdict(self.fit.sharpness),
             "unit": "days" if unit == 1 else f"{unit} days",
-            **_describe_fit(self.fit.purchases, unit),
+            **describe_fit(self.fit.purchases, unit),
             "spend": {
                 "model": "gamma-gamma",
-                **_describe_parameters(self.fit.spend.params, self.fit.spend.se),
-                "log_likelihood": _plain(self.fit.spend.loglik),
+                **describe_parameters(self.fit.spend.params, self.fit.spend.se),
+                "log_likelihood": plain_number(self.fit.spend.loglik),
                 "customers": round(self.fit.spend.n),
                 "status": self.fit.spend.status,
-                "visits_amount_correlation": _plain(self.fit.correlation),
+                "visits_amount_correlation": plain_number(self.fit.correlation),
             },
             "raw_spend": {
-                **_describe_parameters(self.raw_spend.params, self.raw_spend.se),
-                "log_likelihood": _plain(self.raw_spend.loglik),
+                **describe_parameters(self.raw_spend.params, self.raw_spend.se),
+                "log_likelihood": plain_number(self.raw_spend.loglik),
                 "status": self.raw_spend.status,
             },
-            "models": {name: _describe_fit(fit, unit) for name, fit in self.fits.items()},
+            "models": {name: describe_fit(fit, unit) for name, fit in self.fits.items()},
             "counts": {
                 "rows": self.read.rows,
                 "used_rows": self.read.used_rows,
@@ -197,7 +205,7 @@ class ValueResult:
                 "fitted_customers": round(self.fit.purchases.n),
                 "repeat_customers": round(self.fit.spend.n),
             },
-            "totals": [_describe_total(total) for total in self.totals],
+            "totals": [describe_total(total) for total in self.totals],
             "backtest": describe_backtest(self.report),
             "notes": list(self.notes),
         }
@@ -214,6 +222,9 @@ def value_customers(
         options: What is asked.
     """
     settings = options.settings
+    if read.history_days < SHORTEST_TEST_DAYS:
+        # What was seen on a day or two would be carried on for the whole horizon.
+        settings = settings.model_copy(update={"minimum_customers": sys.maxsize})
     plan = plan_backtest(read, options)
     report = backtest(con, as_of=read.as_of, plan=plan)
     fit = train_winner(con, settings, plan, report, as_of=read.as_of)
@@ -232,7 +243,7 @@ def value_customers(
         read=read,
         options=options,
         fit=fit,
-        fits=fit_all(fit, options.minimum_customers),
+        fits=fit_all(fit, settings.minimum_customers),
         raw_spend=fit_raw_spend(con),
         report=report,
         totals=tuple(totals),
@@ -269,119 +280,37 @@ def fit_raw_spend(con: duckdb.DuckDBPyConnection) -> SpendFit:
     return fit_spend(found["x"], found["amount"])
 
 
-def describe_backtest(report: BacktestReport) -> dict[str, Any]:
-    """Return a backtest as plain data."""
-    held, asked = report.coverage
-    return {
-        "status": report.status,
-        "reason": report.reason,
-        "horizon_days": report.horizon_days,
-        "winner": report.verdict.winner if report.folds else None,
-        "beaten_by": report.verdict.beaten_by,
-        "intervals_held": held,
-        "intervals": asked,
-        "contest": [asdict(standing) for standing in report.verdict.standings],
-        "windows": [_describe_fold(fold, report.horizon_days) for fold in report.folds],
-    }
-
-
-def _describe_fold(fold: Fold, horizon_days: int) -> dict[str, Any]:
-    return {
-        "known_until": fold.cut_on.isoformat(),
-        "ends_on": (fold.cut_on + timedelta(days=horizon_days)).isoformat(),
-        "customers": fold.customers,
-        "actual_visits": round(fold.actual_visits),
-        "actual_amount": round(fold.actual_amount, 2),
-        "active_share": _plain(fold.active_share),
-        "visits_interval": _describe_interval(fold.visits_interval, fold.actual_visits),
-        "amount_interval": _describe_interval(fold.amount_interval, fold.actual_amount),
-        "forecasts": [_describe_result(result) for result in fold.results],
-        "calibration": [asdict(tenth) for tenth in fold.tenths],
-        "active_calibration": [asdict(tenth) for tenth in fold.active_tenths],
-    }
-
-
-def _describe_result(result: Result) -> dict[str, Any]:
-    figures = {
-        "predicted_visits": result.predicted_visits,
-        "predicted_amount": result.predicted_amount,
-        **asdict(result.accuracy),
-        **{f"amount_{name}": value for name, value in asdict(result.amount_accuracy).items()},
-        "active_auc": result.active_auc,
-        "active_log_loss": result.active_log_loss,
-        "active_brier": result.active_brier,
-        "loss": result.loss,
-    }
-    return {
-        "name": result.name,
-        "is_naive": result.is_naive,
-        "status": result.status,
-        **{name: _plain(value) for name, value in figures.items()},
-    }
-
-
-def _describe_interval(interval: Interval | None, actual: float) -> dict[str, Any] | None:
-    if interval is None:
-        return None
-    return {
-        "low": _plain(interval.low),
-        "high": _plain(interval.high),
-        "level": LEVEL,
-        "held": interval.holds(actual),
-    }
-
-
-def _describe_total(total: Total) -> dict[str, Any]:
-    interval = total.interval
-    return {
-        "quantity": total.quantity,
-        "horizon_days": total.horizon_days,
-        "expected": _plain(total.expected) if interval else None,
-        "low": _plain(interval.low) if interval else None,
-        "high": _plain(interval.high) if interval else None,
-        "level": LEVEL,
-        "basis": total.basis,
-    }
-
-
-def _describe_fit(fit: BtydFit, unit_days: int) -> dict[str, Any]:
-    scaled = {name: 1.0 / unit_days if name in {"alpha", "beta"} else 1.0 for name in fit.params}
-    purchases = fit.purchases_count * math.log(unit_days)
-    return {
-        **_describe_parameters(
-            {name: value * scaled[name] for name, value in fit.params.items()},
-            {name: value * scaled[name] for name, value in fit.se.items()},
-        ),
-        "log_likelihood": _plain(fit.loglik + purchases),
-        "fit_status": fit.status,
-    }
-
-
-def _describe_parameters(params: dict[str, float], errors: dict[str, float]) -> dict[str, Any]:
-    return {
-        "parameters": {name: _plain(value) for name, value in params.items()},
-        "standard_errors": {name: _plain(value) for name, value in errors.items()},
-    }
-
-
 def _notes(found: ValueResult) -> list[str]:
     notes = []
     status = found.fit.status
     buyers = round(float(found.fit.customers.sum()))
     if status == "not_enough_data":
-        least = found.options.minimum_customers
+        least, history = found.options.minimum_customers, found.read.history_days
         asked = f"{least:,} are needed" if buyers < least else "too few of them came on another day"
+        if history < SHORTEST_TEST_DAYS:
+            asked = f"within {counted(history, 'day')}, {SHORTEST_TEST_DAYS} are needed"
         notes.append(
             f"not enough data for a forecast: {counted(buyers, 'customer')} kept a purchase, "
             f"{asked}"
         )
     elif buyers < SOUND_CUSTOMERS:
         notes.append(f"{buyers:,} customers are few: below {SOUND_CUSTOMERS} figures are rough")
+    if status != "not_enough_data" and found.options.horizon_days > _FAR * found.read.history_days:
+        notes.append(
+            f"{found.options.horizon_days} days ahead are more than {_FAR} times the "
+            f"{found.read.history_days} days of history: who stays so long has not been seen yet"
+        )
     if empty := found.customers.column("visit_count").to_pylist().count(0):
         notes.append(
             f"{counted(empty, 'customer')} kept no purchase, as all was given back or cost "
             "nothing: no forecast for them"
         )
+    return [*notes, *_notes_of_model(found)]
+
+
+def _notes_of_model(found: ValueResult) -> list[str]:
+    notes = []
+    status = found.fit.status
     if status == "nbd_fallback":
         notes.append(
             "nobody can be seen to leave, so everybody counts as a customer for good; "
@@ -389,12 +318,14 @@ def _notes(found: ValueResult) -> list[str]:
         )
     if status == "pooled_mean":
         notes.append("mean amounts hardly differ: everybody is expected to spend the same")
+    if not found.fit.sharpness.is_plain:
+        notes.append(
+            "customers who come often came oftener on past days than the model says: forecasts are "
+            f"drawn apart (power {found.fit.sharpness.power:.2f}), which changed the mean error of "
+            f"a customer there by {found.fit.sharpness.error_change:+.1%}"
+        )
     if rule := found.report.verdict.beaten_by:
         notes.append(f"on past days the rule {rule} was better than every model")
     if not found.report.folds and status != "not_enough_data":
         notes.append(f"no backtest: {found.report.reason}")
     return notes
-
-
-def _plain(value: float) -> float | None:
-    return float(f"{value:.10g}") if math.isfinite(value) else None

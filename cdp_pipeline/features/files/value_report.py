@@ -12,9 +12,9 @@ from html import escape
 
 from cdp_pipeline.core.page import draw_bar, draw_figures, draw_table, write_page
 from cdp_pipeline.core.wording import counted
-from cdp_pipeline.features.backtest import BacktestReport, Fold, Result
 from cdp_pipeline.features.certainty import Interval
 from cdp_pipeline.features.files.value import ValueResult
+from cdp_pipeline.features.outcomes import BacktestReport, Fold, Result
 from cdp_pipeline.features.totals import Total
 
 _STAGES = ("active", "cooling", "at_risk", "lapsed", "lost", "prospect")

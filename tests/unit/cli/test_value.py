@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +285,71 @@ def test_amounts_of_any_currency_are_summed(
     found = answer(capsys, "clv", write(folder, rows), *COLUMNS, "--out", "v.csv")
     total = next(total for total in found["totals"] if total["quantity"] == "amount")
     assert total["expected"] > 1e12
+
+
+def steady(customers: int = 120, days: int = 300) -> list[tuple[object, object, object]]:
+    """A store whose customers come now and again, each with its own rhythm."""
+    start = date(2025, 1, 1)
+    return [
+        (f"C{n}", (start + timedelta(days=day)).isoformat(), 10 + (n * day) % 23)
+        for n in range(customers)
+        for day in range(n % 60, days, 17 + n % 40)
+    ]
+
+
+def test_the_shortest_horizon_that_may_be_asked_is_answered(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = answer(
+        capsys, "clv", write(folder, steady()), *COLUMNS, "--out", "o.csv", "--horizon", "7"
+    )
+    assert found["horizon_days"] == 7
+    assert found["totals"][0]["expected"] > 0
+
+
+def test_what_was_seen_on_two_days_is_not_carried_on_for_a_year(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows: list[tuple[object, object, object]] = [
+        (f"C{n}", f"2025-03-0{day}", 10) for n in range(300) for day in (5, 6)
+    ]
+    found = answer(capsys, "clv", write(folder, rows), *COLUMNS, "--out", "o.csv")
+    assert found["status"] == "not_enough_data"
+    assert any("within 2 days, 28 are needed" in note for note in found["notes"])
+
+
+def test_a_forecast_far_beyond_the_history_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write(folder, steady(customers=600, days=100))
+    far = answer(capsys, "clv", name, *COLUMNS, "--out", "o.csv", "--horizon", "365")
+    near = answer(capsys, "clv", name, *COLUMNS, "--out", "o.csv", "--horizon", "90")
+    assert [any("of history" in note for note in found["notes"]) for found in (far, near)] == [
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("word", ["NULL", "nan", "None", "<NA>", "  "])
+@pytest.mark.parametrize("command", ["clv", "rfm"])
+def test_what_programs_write_for_nobody_is_no_customer(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str, word: str
+) -> None:
+    rows = [*steady(), *[(word, "2025-05-05", 10)] * 30]
+    found = answer(capsys, command, write(folder, rows), *COLUMNS, "--out", "o.csv")
+    assert found["counts"]["rows_without_customer"] == 30
+    assert word not in (folder / "o.csv").read_text()
+
+
+def test_a_file_exported_twice_and_rows_left_out_are_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = steady()
+    bad = [("C1", "2025-05-05", "ten")]
+    twice, once = (
+        answer(capsys, "rfm", write(folder, some), *COLUMNS, "--out", "o.csv")["notes"]
+        for some in (rows * 2, rows + bad)
+    )
+    assert any("have an exact copy" in note for note in twice)
+    assert not any("copy" in note for note in once)
+    assert any("1 of" in note and "no readable date or amount" in note for note in once)

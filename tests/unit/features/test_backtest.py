@@ -6,7 +6,8 @@ import duckdb
 import pytest
 
 from benchmarks.clv.stores import christmas_peak, write_store
-from cdp_pipeline.features.backtest import BacktestPlan, Fold, Result, backtest
+from cdp_pipeline.features.backtest import backtest
+from cdp_pipeline.features.outcomes import BacktestPlan, Fold, Result
 
 AS_OF = date(1998, 6, 30)
 LONG = BacktestPlan(horizon_days=273, history_days=270, folds=3)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.clv.stores import christmas_peak, even, write_store
-from cdp_pipeline.features.backtest import BacktestPlan, backtest
+from cdp_pipeline.features.backtest import backtest
 from cdp_pipeline.features.btyd import fit_purchases
 from cdp_pipeline.features.certainty import (
     Drift,
@@ -22,6 +22,7 @@ from cdp_pipeline.features.certainty import (
     relative_variance,
     total_interval,
 )
+from cdp_pipeline.features.outcomes import BacktestPlan
 from cdp_pipeline.features.seasons import DailyVisits, SeasonClock
 
 SEEN = Drift(0.0, 8.0)

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.clv.stores import TABLE, christmas_peak, write_store
-from cdp_pipeline.features.backtest import BacktestPlan, find_clock
+from cdp_pipeline.features.backtest import find_clock
 from cdp_pipeline.features.btyd import expected_visits
 from cdp_pipeline.features.cases import fetch_cases
+from cdp_pipeline.features.outcomes import BacktestPlan
 from cdp_pipeline.features.rivals import fit_cases
 from cdp_pipeline.features.seasons import WEEKS, SeasonClock, week_of_year
 
