@@ -26,7 +26,7 @@ Matrix = NDArray[np.float64]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 _UNIT_NODES, _UNIT_WEIGHTS = (_NODES + 1.0) / 2.0, _WEIGHTS / 2.0
-_BLOCK_ROWS = 4_096
+_BLOCK_ROWS = 1_024
 _LARGEST_LOG = 25.0
 _DEEPEST = 45.0
 _FLAT = 1e-8
@@ -143,29 +143,39 @@ def _odds_of_having_left(
     """
     r, alpha, s, beta = shape.r, shape.alpha, shape.s, shape.beta
     rate, last, end = (r + x)[:, None], t_x[:, None], age[:, None]
-    nearest = min(alpha, beta)
+    nearest, farther = min(alpha, beta), max(alpha, beta)
     width = np.log1p((end - last) / (nearest + last))
     decay = (nearest + last) * (rate / (alpha + last) + (s + 1.0) / (beta + last)) - 1.0
     width = np.minimum(width, _DEEPEST / np.maximum(decay, 1e-9))
-    moment = (nearest + last) * np.exp(width * _UNIT_NODES) - nearest
-    rises = np.log(alpha + end) - np.log(alpha + moment)
-    fades = np.log(beta + end) - np.log(beta + moment)
-    density = rate * rises + s * fades + np.log((nearest + moment) / (beta + moment))
+    step = width * _UNIT_NODES
+    # By the choice of variable one of the two logarithms of each node is a sum, not a logarithm.
+    near = (nearest + last) * np.exp(step)
+    far = near + (farther - nearest)
+    log_near, log_far = np.log(nearest + last) + step, np.log(far)
+    by_alpha, by_beta = (near, far) if alpha <= beta else (far, near)
+    log_alpha, log_beta = (log_near, log_far) if alpha <= beta else (log_far, log_near)
+    rises, fades = np.log(alpha + end) - log_alpha, np.log(beta + end) - log_beta
+    density = rate * rises + s * fades + (log_near - log_beta)
     most = density.max(axis=1)
-    weighed = np.exp(density - most[:, None]) * _UNIT_WEIGHTS
-    total = weighed.sum(axis=1)
+    weighed = np.exp(density - most[:, None])
+    total = weighed @ _UNIT_WEIGHTS
     with np.errstate(divide="ignore"):
         odds = most + np.log(s * width[:, 0] * total)
+    weighed *= _UNIT_WEIGHTS
     weighed /= total[:, None]
     slopes = np.stack(
         (
-            (weighed * rises).sum(axis=1),
-            (weighed * rate * (1.0 / (alpha + end) - 1.0 / (alpha + moment))).sum(axis=1),
-            1.0 / s + (weighed * fades).sum(axis=1),
-            (weighed * (s / (beta + end) - (s + 1.0) / (beta + moment))).sum(axis=1),
+            _sum_rows(weighed, rises),
+            (r + x) * (1.0 / (alpha + age) - _sum_rows(weighed, 1.0 / by_alpha)),
+            1.0 / s + _sum_rows(weighed, fades),
+            s / (beta + age) - (s + 1.0) * _sum_rows(weighed, 1.0 / by_beta),
         )
     )
     return odds, slopes
+
+
+def _sum_rows(weights: Matrix, values: Matrix) -> Vector:
+    return np.asarray(np.einsum("ij,ij->i", weights, values))
 
 
 def _share(odds: Vector) -> Vector:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cdp_pipeline.features.btyd import WhileAlive, p_alive, while_alive
+from cdp_pipeline.features.btyd import WhileAlive, expected_visits, p_alive, while_alive
 from cdp_pipeline.features.cases import Cases
 from cdp_pipeline.features.certainty import parameter_variance, relative_variance
 from cdp_pipeline.features.fitting import BtydFit, ModelName, fit_purchases
@@ -164,8 +164,11 @@ def model_variances(cases: Cases, rival: Rival, spend: SpendFit) -> Mapping[str,
     clock = rival.clock
     said = forecast_moments(cases, rival.fit, clock, spend)
 
+    history = cases.measured(clock)
+    ahead = float(clock.ahead(np.array([float(cases.horizon_days)]))[0])
+
     def total(fit: BtydFit) -> float:
-        return float(forecast_moments(cases, fit, clock, spend).visits.sum())
+        return float(expected_visits(fit, *history, ahead).sum())
 
     estimation = parameter_variance(rival.fit, total)
     usable = cases.mean_amount[cases.x > 0]
