@@ -6,7 +6,7 @@ Summing scores and asking ``certainty`` how sure the sum is belong here.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -102,17 +102,19 @@ def forecast_totals(
     basis = describe_season(fit, visits.days)
     stride = sample_stride(con, relation)
     found = []
+    known: dict[int, Mapping[str, float]] = {}
     for question, expected in zip(questions, expected_sums, strict=True):
         days = question.horizon_days
         quantity = "amount" if question.is_amount else "visits"
         past = report.past_amounts if question.is_amount else report.past_visits
         interval = None
         if fit.purchases.params and expected > 0:
-            cases = fetch_cases(con, relation, as_of, days, stride)
-            nothing = cases.x * 0.0
-            rival = Rival("served", nothing, nothing, None, fit.purchases, fit.clock)
-            variances = model_variances(cases, rival, fit.spend)
-            variance = variances[quantity]
+            if days not in known:
+                cases = fetch_cases(con, relation, as_of, days, stride)
+                nothing = cases.x * 0.0
+                rival = Rival("served", nothing, nothing, None, fit.purchases, fit.clock)
+                known[days] = model_variances(cases, rival, fit.spend)
+            variance = known[days][quantity]
             if math.isfinite(variance):
                 drift = measure_drift(visits, fit.purchases, fit.clock, days)
                 past = _as_far(past, report, days)

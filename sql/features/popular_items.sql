@@ -1,8 +1,8 @@
 /*
 description: >-
   What sells: articles and categories by the number of receipts and orders that held them in the
-  90 days up to the end of last week, store by store and over all. Shown to people of whom nothing
-  else is known.
+  90 days up to the end of last week, store by store and over all; of articles those in stock, of
+  categories those with one in stock. Shown to people of whom nothing else is known.
 grain: one row per store, level and rank, twenty ranks at most; store "all" is the whole house
 key: [store_id, item_kind, rank_no]
 owner: analytics
@@ -47,8 +47,16 @@ fct_sales as (
 ),
 
 dim_product as (
-    select * from core.dim_product
-    where is_active and is_in_stock
+    select
+        *,
+        coalesce(is_active and is_in_stock, false) as is_offered
+    from core.dim_product
+),
+
+-- All its articles count for a category, or it would move with every change of stock.
+offered_categories as (
+    select distinct category from dim_product
+    where is_offered
 ),
 
 lines as (
@@ -57,7 +65,8 @@ lines as (
         fct_sales.source || ':' || fct_sales.sale_id as receipt,
         dim_product.sku,
         dim_product.product_name,
-        dim_product.category
+        dim_product.category,
+        dim_product.is_offered
     from fct_sales
     inner join dim_product on fct_sales.sku = dim_product.sku
 ),
@@ -70,15 +79,16 @@ items as (
         sku as item_id,
         product_name as item_name
     from lines
+    where is_offered
     union all
     select
-        store_id,
-        receipt,
+        lines.store_id,
+        lines.receipt,
         'category' as item_kind,
-        category as item_id,
-        category as item_name
+        lines.category as item_id,
+        lines.category as item_name
     from lines
-    where category is not null
+    inner join offered_categories on lines.category = offered_categories.category
 ),
 
 everywhere as (

@@ -180,6 +180,7 @@ def make_levels(
         since=since,
         as_of=as_of,
         window_days=settings.window_days,
+        length=settings.list_length,
     )
     wanted = None if reason else TOUCHED
     take_out(con, wanted)

@@ -72,7 +72,7 @@ stores as (
     left join features.shopping_habits as habits using (customer_id)
 ),
 popular as (
-    select distinct store_id from ({popular})
+    select distinct store_id from ({popular}) where rank_no <= $length
 )
 select customer_id from {changes} where customer_id is not null
 union
@@ -125,6 +125,7 @@ def find_touched(
     since: date | None,
     as_of: date,
     window_days: int,
+    length: int,
 ) -> str:
     """Create the temporary table ``TOUCHED``, or say why everybody's lists are made anew.
 
@@ -135,6 +136,7 @@ def find_touched(
         since: Business date of the version that the night builds upon.
         as_of: Business date.
         window_days: Days of purchases before the training that count.
+        length: Items of a list of what sells.
 
     Returns:
         The reason; empty if the table has been created.
@@ -151,6 +153,7 @@ def find_touched(
         "as_of": as_of,
         "gone": moved["category"][1],
         "levels": len(LEVELS),
+        "length": length,
         "window_from": learned_on - timedelta(days=window_days),
     }
     con.execute(_list_touched(refused), params)
