@@ -345,6 +345,8 @@ def _one_row_a_key(con: duckdb.DuckDBPyConnection, entity: TableSpec) -> tuple[i
     """Keep the fullest, then newest incoming row of each key; refuse repeated money lines."""
     name = f"staging.{entity.name}"
     key = ", ".join(map(quote_column, entity.header.key))
+    # The ledger of consent is made of its rows at once and sorts them itself.
+    order = "" if entity.name == CONSENT_ENTITY else f"order by {key}"
     # Hashes find the few keys that repeat, NULL or not; rows that only share one do no harm.
     con.execute(
         f"create or replace temp table repeated as select hash({key}) as hash, "  # noqa: S608 - quoted
@@ -352,7 +354,7 @@ def _one_row_a_key(con: duckdb.DuckDBPyConnection, entity: TableSpec) -> tuple[i
     )
     keys = int(fetch_value(con, "select count(*) from repeated"))
     if not keys:
-        return create_table(con, name, f"select * from incoming order by {key}"), []  # noqa: S608 - quoted
+        return create_table(con, name, f"select * from incoming {order}"), []  # noqa: S608 - quoted
     copies = int(fetch_value(con, "select sum(copies) from repeated"))
     if entity.name in LINE_ENTITIES:
         named = ", ".join(entity.header.key)
@@ -367,7 +369,7 @@ def _one_row_a_key(con: duckdb.DuckDBPyConnection, entity: TableSpec) -> tuple[i
         f"partition by {key} order by {_best_first(entity)}) = 1"
     )
     once = f"select * from incoming where not {repeats}"  # noqa: S608 - quoted
-    rows = create_table(con, name, f"{once} union all {best} order by {key}")
+    rows = create_table(con, name, f"{once} union all {best} {order}")
     if entity.name in {PERSON_ENTITY, CONSENT_ENTITY}:
         return rows, []
     unlike = f"select count(*) from (select distinct * from incoming where {repeats})"  # noqa: S608 - quoted

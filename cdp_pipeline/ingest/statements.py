@@ -28,6 +28,7 @@ from cdp_pipeline.storage.basis import changes_of
 from cdp_pipeline.storage.warehouse import (
     create_table,
     declare_table,
+    fetch_value,
     has_base_table,
 )
 
@@ -192,9 +193,8 @@ def keep_ledger(
         given |= {"sources": [s for s, _ in expired], "files": [f for _, f in expired]}
     first_nights = _FIRST_NIGHTS if has_base_table(con, "ops.deliveries") else _NO_NIGHTS
     sql = _LEDGER.format(first_nights=first_nights, carried=carried)
-    con.execute(f"create or replace temp table consent_ledger as {sql}", given)
-    rows = create_table(con, "staging.consents", "select * from consent_ledger")
-    con.execute("drop table consent_ledger")
+    con.execute(f"create or replace table staging.consents as {sql}", given)
+    rows = int(fetch_value(con, "select count(*) from staging.consents"))
     if spec is not None:
         create_table(con, STATEMENTS, _BY_RECORD)
         declare_table(con, spec)

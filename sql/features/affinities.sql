@@ -125,16 +125,29 @@ choices as (
     from lines
 ),
 
+-- Day by day first: counting different days of purchase afterwards is a plain count.
+days as (
+    select
+        customer_id,
+        affinity_kind,
+        affinity_value,
+        sold_on,
+        sum(net_amount) as net_amount,
+        bool_or(not is_return) as has_bought
+    from choices
+    where affinity_value is not null
+    group by customer_id, affinity_kind, affinity_value, sold_on
+),
+
 totals as (
     select
         customer_id,
         affinity_kind,
         affinity_value,
         cast(sum(net_amount) as decimal(18, 2)) as net_amount,
-        count(distinct sold_on) filter (where not is_return) as purchase_day_count,
-        max(sold_on) filter (where not is_return) as last_bought_on
-    from choices
-    where affinity_value is not null
+        count(*) filter (where has_bought) as purchase_day_count,
+        max(sold_on) filter (where has_bought) as last_bought_on
+    from days
     group by customer_id, affinity_kind, affinity_value
 ),
 
