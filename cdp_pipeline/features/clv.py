@@ -1,4 +1,4 @@
-"""The step that turns purchase histories into a forecast per customer.
+"""The part of a night that turns purchase histories into a forecast per customer.
 
 When models are trained, who serves, and which tables come of it belong here; the models themselves
 belong to ``clv_fit``, scoring to ``scoring``, the test on past days to ``backtest``.
@@ -53,7 +53,6 @@ from cdp_pipeline.features.registry import (
     find_serving,
     is_due,
     read_registry,
-    write_files,
     write_registry,
 )
 from cdp_pipeline.features.rivals import SEASONAL
@@ -66,8 +65,7 @@ from cdp_pipeline.features.totals import (
     nightly_questions,
 )
 from cdp_pipeline.project.loader import load_project
-from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, open_build
+from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts
 
 CHURN_DAYS = 90
 TABLES = (
@@ -111,8 +109,12 @@ class Night:
     is_tested: bool = True
 
 
-def run(context: RunContext) -> StepResult:
+def predict(con: duckdb.DuckDBPyConnection, context: RunContext) -> StepResult:
     """Train or recall the models, score and backtest; write the tables of this module.
+
+    Args:
+        con: Connection to the build, with the basic features finished.
+        context: The night.
 
     Raises:
         DataQualityError: ``features.customer_purchases`` holds an impossible history.
@@ -120,27 +122,24 @@ def run(context: RunContext) -> StepResult:
     """
     settings = context.settings.clv
     project = load_project(context.project_root)
-    with open_build(context) as con:
-        create_tests(con)
-        night = forecast(con, settings, as_of=context.business_date)
-        fit, report = night.fit, night.report
-        totals = forecast_totals(
-            con,
-            fit,
-            report,
-            as_of=context.business_date,
-            questions=nightly_questions(settings.horizon_days),
-        )
-        write_model(con, fit.purchases, fit.spend, correlation=fit.correlation)
-        _write_tests(con, night)
-        write_totals(con, totals)
-        write_registry(con, night.versions)
-        watch_stability(con, find_serving(night.versions, PREDICTION))
-        for name in TABLES:
-            declare_table(con, project.table(f"features.{name}"))
-        summary = fetch_dicts(con, _SUMMARY)[0]
-    paths = DataPaths.of(context)
-    write_files(paths.ensure(paths.tree / "models"), night.versions)
+    create_tests(con)
+    night = forecast(con, settings, as_of=context.business_date)
+    fit, report = night.fit, night.report
+    totals = forecast_totals(
+        con,
+        fit,
+        report,
+        as_of=context.business_date,
+        questions=nightly_questions(settings.horizon_days),
+    )
+    write_model(con, fit.purchases, fit.spend, correlation=fit.correlation)
+    _write_tests(con, night)
+    write_totals(con, totals)
+    write_registry(con, night.versions)
+    watch_stability(con, find_serving(night.versions, PREDICTION))
+    for name in TABLES:
+        declare_table(con, project.table(f"features.{name}"))
+    summary = fetch_dicts(con, _SUMMARY)[0]
     return StepResult(
         rows_in=summary["customers"],
         rows_out=summary["customers"],

@@ -1,4 +1,4 @@
-"""The step that scores propensities: learned anew once a week, recalled on the nights between.
+"""The part of a night that scores propensities: learned once a week, recalled in between.
 
 ===============================  ===============================================================
 features.propensities            one row per person and propensity: chance, rank, audience
@@ -23,7 +23,6 @@ from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.propensity_settings import PropensitySettings
 from cdp_pipeline.features.carrying import can_carry
 from cdp_pipeline.features.clv_tables import CONTEST
-from cdp_pipeline.features.profiling import list_refusals
 from cdp_pipeline.features.propensity import tables
 from cdp_pipeline.features.propensity.contest import Limits, Trial, hold_contest
 from cdp_pipeline.features.propensity.versions import (
@@ -47,14 +46,12 @@ from cdp_pipeline.features.registry import (
     is_due,
     read_tonight,
     retire,
-    write_files,
     write_registry,
 )
 from cdp_pipeline.features.stability import compare_picture
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.project.propensities import PropensitySpec
-from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.warehouse import declare_table, open_build
+from cdp_pipeline.storage.warehouse import declare_table
 
 EVENTS = "propensity_events"
 
@@ -97,30 +94,30 @@ class Served:
         )
 
 
-def run(context: RunContext) -> StepResult:
+def predict(con: duckdb.DuckDBPyConnection, context: RunContext, *, refused: str) -> StepResult:
     """Learn or recall every declared propensity and score everybody who is eligible.
 
+    Args:
+        con: Connection to the build, with core, the basic features and the value finished.
+        context: The night.
+        refused: Table of who may not be profiled.
+
     Raises:
-        PrivacyError: The consent ledger is missing.
         WarehouseError: A table differs from its header.
     """
     project = load_project(context.project_root)
     settings = context.settings.propensity
-    with open_build(context) as con:
-        tables.create_tables(con)
-        refused = list_refusals(con, context.business_date, project.consent)
-        versions = _without_dropped(read_tonight(con), list(project.propensities.values()))
-        served: list[Served] = []
-        for spec in project.propensities.values():
-            night = Night(con, settings, context.business_date, refused)
-            found, versions = night.serve(spec, versions)
-            served.append(found)
-        tables.write_models(con, [_model_row(found) for found in served])
-        write_registry(con, versions)
-        for name in (*tables.TABLES, *REDECLARED):
-            declare_table(con, project.table(name))
-    paths = DataPaths.of(context)
-    write_files(paths.ensure(paths.tree / "models"), versions)
+    tables.create_tables(con)
+    versions = _without_dropped(read_tonight(con), list(project.propensities.values()))
+    served: list[Served] = []
+    for spec in project.propensities.values():
+        night = Night(con, settings, context.business_date, refused)
+        found, versions = night.serve(spec, versions)
+        served.append(found)
+    tables.write_models(con, [_model_row(found) for found in served])
+    write_registry(con, versions)
+    for name in (*tables.TABLES, *REDECLARED):
+        declare_table(con, project.table(name))
     return StepResult(
         rows_out=sum(found.scored.people for found in served if found.scored),
         messages=tuple(found.sentence for found in served),

@@ -1,4 +1,4 @@
-"""The step that recommends: lists for everybody, basket rules and the contest behind them.
+"""The part of a night that recommends: lists, basket rules and the contest behind them.
 
 ================================  ==============================================================
 features.recommendations          one row per person, level, list and rank
@@ -23,7 +23,6 @@ from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.recommend_settings import RecommendSettings
 from cdp_pipeline.features.carrying import can_carry, carry_rows, carry_table
 from cdp_pipeline.features.clv_tables import CONTEST, add_contest
-from cdp_pipeline.features.profiling import list_refusals
 from cdp_pipeline.features.recommend.contest import Contest, ContestPlan, hold_contests
 from cdp_pipeline.features.recommend.learned import (
     Learned,
@@ -62,13 +61,12 @@ from cdp_pipeline.features.registry import (
     find_serving,
     is_due,
     read_tonight,
-    write_files,
     write_registry,
 )
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import parse_version
-from cdp_pipeline.storage.warehouse import declare_table, fetch_value, open_build, read_plan
+from cdp_pipeline.storage.warehouse import declare_table, fetch_value, read_plan
 
 TABLES = ("recommendations", "basket_rules", "recommendation_backtest")
 BACKTEST = "features.recommendation_backtest"
@@ -100,33 +98,32 @@ class Level:
     learned: Learned
 
 
-def run(context: RunContext) -> StepResult:
+def predict(con: duckdb.DuckDBPyConnection, context: RunContext, *, refused: str) -> StepResult:
     """Compare the ways to rank and learn, or recall both; make the lists and the basket rules.
 
+    Args:
+        con: Connection to the build, with core and the basic features finished.
+        context: The night.
+        refused: Table of who may not be profiled.
+
     Raises:
-        PrivacyError: The consent ledger is missing.
         WarehouseError: A table differs from its header.
     """
     settings, as_of = context.settings.recommend, context.business_date
     project = load_project(context.project_root)
     base = _find_base(context)
-    with open_build(context) as con:
-        con.execute(_CREATE)
-        refused = list_refusals(con, as_of, project.consent)
-        versions = read_tonight(con)
-        known = _recall(con, versions, settings, as_of, base)
-        since = parse_version(base).business_date if base else None
-        levels, reason = make_levels(
-            con, settings, known, refused=refused, since=since, as_of=as_of
-        )
-        versions = _keep(con, levels, versions, settings, as_of=as_of, is_known=bool(known))
-        write_registry(con, versions)
-        for table in (*(f"features.{name}" for name in TABLES), REGISTRY, CONTEST):
-            declare_table(con, project.table(table))
-        rows = int(fetch_value(con, f"select count(*) from {TABLE}"))  # noqa: S608 - own name
-        people = int(fetch_value(con, f"select count(*) from {PEOPLE}"))  # noqa: S608 - own name
+    con.execute(_CREATE)
+    versions = read_tonight(con)
+    known = _recall(con, versions, settings, as_of, base)
+    since = parse_version(base).business_date if base else None
+    levels, reason = make_levels(con, settings, known, refused=refused, since=since, as_of=as_of)
+    versions = _keep(con, levels, versions, settings, as_of=as_of, is_known=bool(known))
+    write_registry(con, versions)
+    for table in (*(f"features.{name}" for name in TABLES), REGISTRY, CONTEST):
+        declare_table(con, project.table(table))
+    rows = int(fetch_value(con, f"select count(*) from {TABLE}"))  # noqa: S608 - own name
+    people = int(fetch_value(con, f"select count(*) from {PEOPLE}"))  # noqa: S608 - own name
     folder = DataPaths.of(context).ensure(DataPaths.of(context).tree / "models")
-    write_files(folder, versions)
     for level in levels:
         save_learned(_file_of(folder, level.name), level.learned)
     return StepResult(
@@ -179,8 +176,7 @@ def make_levels(
         refused=refused,
         since=since,
         as_of=as_of,
-        window_days=settings.window_days,
-        length=settings.list_length,
+        settings=settings,
     )
     wanted = None if reason else TOUCHED
     take_out(con, wanted)

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 
 import duckdb
 
+from cdp_pipeline.core.recommend_settings import RecommendSettings
 from cdp_pipeline.features.carrying import can_carry
 from cdp_pipeline.features.recommend.learned import Learned
 from cdp_pipeline.features.recommend.purchases import LEVELS, list_offered
@@ -124,8 +125,7 @@ def find_touched(
     refused: str,
     since: date | None,
     as_of: date,
-    window_days: int,
-    length: int,
+    settings: RecommendSettings,
 ) -> str:
     """Create the temporary table ``TOUCHED``, or say why everybody's lists are made anew.
 
@@ -135,8 +135,7 @@ def find_touched(
         refused: Table of who may not be profiled.
         since: Business date of the version that the night builds upon.
         as_of: Business date.
-        window_days: Days of purchases before the training that count.
-        length: Items of a list of what sells.
+        settings: Days of purchases before the training that count, and items of a list.
 
     Returns:
         The reason; empty if the table has been created.
@@ -153,8 +152,8 @@ def find_touched(
         "as_of": as_of,
         "gone": moved["category"][1],
         "levels": len(LEVELS),
-        "length": length,
-        "window_from": learned_on - timedelta(days=window_days),
+        "length": settings.list_length,
+        "window_from": learned_on - timedelta(days=settings.window_days),
     }
     con.execute(_list_touched(refused), params)
     touched = fetch_value(con, f"select count(*) from {TOUCHED}")  # noqa: S608 - own name

@@ -15,7 +15,7 @@ import pytest
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.features.btyd import ModelName, alive_table, expected_visits, p_active, p_alive
-from cdp_pipeline.features.clv import run
+from cdp_pipeline.features.clv import predict
 from cdp_pipeline.features.clv_fit import fit_models
 from cdp_pipeline.features.scoring import score_customers
 from cdp_pipeline.features.sharpness import Sharpness
@@ -159,7 +159,8 @@ def test_step_writes_documented_tables(
     make_context: Callable[..., RunContext], project_root: Path, repository: Path
 ) -> None:
     context = prepare(make_context, project_root, repository, "true")
-    result = run(context)
+    with open_build(context) as con:
+        result = predict(con, context)
     assert (result.rows_in, result.rows_out) == (2349, 2349)
     assert result.facts["model_status"] == "ok"
     assert result.facts["scored_customers"] == 2349
@@ -278,7 +279,8 @@ def test_step_survives_days_with_too_little_data(
     customers: str,
 ) -> None:
     context = prepare(make_context, project_root, repository, customers)
-    result = run(context)
+    with open_build(context) as con:
+        result = predict(con, context)
     assert result.facts["model_status"] == "not_enough_data"
     assert result.facts["scored_customers"] == 0
     assert "No backtest" in result.messages[1]
