@@ -88,7 +88,28 @@ session_people as (
     group by source, session_id
 ),
 
--- Who is there at each moment of a session; an empty text: whoever it was has logged out.
+logouts as (
+    select distinct
+        source,
+        session_id
+    from web_events
+    where has_consent and event_type = 'logout'
+),
+
+-- Who is there changes within a session only where several people show, or somebody logs out.
+changing_sessions as (
+    select
+        session_people.source,
+        session_people.session_id
+    from session_people
+    left join logouts
+        on
+            session_people.source = logouts.source
+            and session_people.session_id = logouts.session_id
+    where session_people.people > 1 or logouts.session_id is not null
+),
+
+-- Who is there at each moment of such a session; an empty text: whoever it was has logged out.
 moments as (
     select
         web_events.source,
@@ -107,10 +128,10 @@ moments as (
             rows between unbounded preceding and current row
         ) as present_id
     from web_events
-    inner join session_people
+    inner join changing_sessions
         on
-            web_events.source = session_people.source
-            and web_events.session_id = session_people.session_id
+            web_events.source = changing_sessions.source
+            and web_events.session_id = changing_sessions.session_id
     left join identifications
         on
             web_events.source = identifications.source
