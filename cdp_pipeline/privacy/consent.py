@@ -101,26 +101,35 @@ with statements as (
         )
 ),
 
-relevant as (
+-- Words are compared before moments: a moment's day in the store's zone is the costliest to tell.
+addressed as (
     select *
     from statements
     where case
         when strictness = 0
             then purpose = $purpose
                 and channel is not distinct from $channel
-                and business_date(captured_at) <= $business_date
                 and source not in (select unnest($distrusted::varchar[]))
+        else (purpose is null or purpose = $purpose)
+            and (channel is null or channel is not distinct from $channel)
+    end
+),
+
+relevant as materialized (
+    select *
+    from addressed
+    where case
+        when strictness = 0
+            then business_date(captured_at) <= $business_date
                 and (
                     cast($lasts_days as integer) is null
                     or $business_date < business_date(captured_at) + cast($lasts_days as integer)
                 )
-        else (purpose is null or purpose = $purpose)
-            and (channel is null or channel is not distinct from $channel)
-            and (
-                recorded_on is null
-                or captured_at is null
-                or least(business_date(captured_at), recorded_on) <= $business_date
-            )
+        else (
+            recorded_on is null
+            or captured_at is null
+            or least(business_date(captured_at), recorded_on) <= $business_date
+        )
     end
 ),
 
@@ -137,12 +146,18 @@ unconfirmed as (
     group by former.customer_id, former.merged_from
 ),
 
+-- Most people made one statement, which is their last word: nothing is ranked for them.
+talkative as (
+    select customer_id from relevant group by customer_id having count(*) > 1
+),
+
 voiced as (
     select
         relevant.*,
         coalesce(unconfirmed.merged_from, '') as person_voice,
         {source_voice} as source_voice,
     from relevant
+    semi join talkative on relevant.customer_id = talkative.customer_id
     left join unconfirmed
         on relevant.customer_id = unconfirmed.customer_id
         and relevant.merged_from = unconfirmed.merged_from
@@ -174,6 +189,14 @@ ranked as (
     window same_person as (partition by customer_id)
 ),
 
+decided as (
+    select * from ranked where place = 1
+    union all by name
+    select relevant.*, 'last_word' as rule
+    from relevant
+    anti join talkative on relevant.customer_id = talkative.customer_id
+),
+
 blocked as (
     select distinct customer_id
     from core.privacy_requests
@@ -194,17 +217,17 @@ people as (
 judged as (
     select
         people.customer_id,
-        ranked.* exclude (customer_id),
+        decided.* exclude (customer_id),
         case
             when blocked.customer_id is not null then 'privacy_request'
-            when ranked.strictness = 0 then 'granted'
-            when ranked.strictness = 1 then 'unclear'
-            when ranked.strictness = 2 then 'withdrawn'
-            when ranked.strictness = 3 then 'objected'
+            when decided.strictness = 0 then 'granted'
+            when decided.strictness = 1 then 'unclear'
+            when decided.strictness = 2 then 'withdrawn'
+            when decided.strictness = 3 then 'objected'
             else 'never_asked'
         end as reason,
     from people
-    left join ranked on people.customer_id = ranked.customer_id and ranked.place = 1
+    left join decided on people.customer_id = decided.customer_id
     left join blocked on people.customer_id = blocked.customer_id
 ),
 

@@ -14,7 +14,6 @@ from cdp_pipeline.core.types import Severity
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.quality.results import CheckResult
 from cdp_pipeline.storage.keys import count_keys
-from cdp_pipeline.storage.warehouse import quote_column, quote_identifier
 
 KIND = "key"
 
@@ -34,16 +33,10 @@ def check_keys(con: duckdb.DuckDBPyConnection, specs: Iterable[TableSpec]) -> li
 
 
 def _check_key(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> list[CheckResult]:
-    columns = [quote_column(column) for column in spec.header.key]
-    table = quote_identifier(spec.full_name)
-    missing = " or ".join(f"{column} is null" for column in columns)
-    rows, incomplete = con.execute(
-        f"select count(*), count(*) filter (where {missing}) from {table}"  # noqa: S608 - quoted
-    ).fetchall()[0]
-    different = count_keys(con, spec.full_name, spec.header.key, rows=rows)
+    keys = count_keys(con, spec.full_name, spec.header.key)
     return [
-        _result(spec, "key_unique", rows, rows - different),
-        _result(spec, "key_not_null", rows, incomplete),
+        _result(spec, "key_unique", keys.rows, keys.rows - keys.different),
+        _result(spec, "key_not_null", keys.rows, keys.incomplete),
     ]
 
 

@@ -38,6 +38,8 @@ NO_DATE = "unknown"
 WHOLE = "all"
 """Stands for the month of a table that is not split."""
 
+_FORMAT = "format parquet, compression zstd, compression_level 1"
+
 Months = dict[str, dict[str, str]]
 
 
@@ -194,11 +196,13 @@ def _write_table(
     """Write the months of a table, or all of it, whose rows are new; link what is not."""
     column = spec and spec.header.partition_by
     split = quote_column(column) if column else "null::date"
-    month = f"coalesce(strftime({split}, '%Y-%m'), '{NO_DATE}')" if column else f"'{WHOLE}'"
+    month = f"coalesce(strftime(start, '%Y-%m'), '{NO_DATE}')" if column else f"'{WHOLE}'"
+    # Grouped by a number: a text for each row would cost as much as the hash of all its columns.
     found = con.execute(
-        f"select {month} as month, count(*), "  # noqa: S608 - quoted
-        f"sum(hash(facts)::hugeint), min({split}), max({split}) from {source} as facts "
-        "group by month order by month"
+        f"select {month} as month, rows, total, first, last from ("  # noqa: S608 - quoted
+        f"select date_trunc('month', {split}) as start, count(*) as rows, "
+        f"sum(hash(facts)::hugeint) as total, min({split}) as first, max({split}) as last "
+        f"from {source} as facts group by start) order by month"
     ).fetchall()
     order = order_of(spec)
     layout = _layout(con, source, order)
@@ -219,9 +223,9 @@ def _write_table(
 
 
 def _layout(con: duckdb.DuckDBPyConnection, source: str, order: Sequence[str] | None) -> str:
-    """Return a hash of what the hash of rows leaves out: columns, types, order within files."""
+    """Return a hash of what the hash of rows leaves out: columns, types, order, format of files."""
     columns = [row[:2] for row in con.execute(f"describe {source}").fetchall()]
-    told = repr(columns) if order is None else repr((columns, order))
+    told = repr((columns, order, _FORMAT))
     return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
@@ -260,9 +264,6 @@ def _copy(
     # What DuckDB knows of the whole table must not decide the bytes of one of its months.
     con.execute("set disabled_optimizers = 'statistics_propagation'")
     try:
-        con.execute(
-            f"copy ({select}{ordered}) to {quote_literal(str(target))} "
-            "(format parquet, compression zstd)"
-        )
+        con.execute(f"copy ({select}{ordered}) to {quote_literal(str(target))} ({_FORMAT})")
     finally:
         con.execute("reset disabled_optimizers")

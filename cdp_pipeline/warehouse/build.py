@@ -268,7 +268,7 @@ def _is_python(spec: TableSpec, layer: str) -> bool:
 
 
 def _hold_key(con: duckdb.DuckDBPyConnection, spec: TableSpec, count: int) -> None:
-    distinct = count_keys(con, spec.full_name, spec.header.key, rows=count)
+    distinct = count_keys(con, spec.full_name, spec.header.key).different
     if distinct != count:
         raise WarehouseError(
             f"{spec.full_name} has {count} rows but {distinct} different keys "

@@ -15,7 +15,7 @@ TABLES = """
 attach ':memory:' as staging;
 attach ':memory:' as cdp;
 use cdp;
-create schema core; create schema identity; create schema ops;
+create schema core; create schema identity; create schema ops; create schema features;
 create table ops.deliveries as from (values
     ('f1', 'loaded', 12, 7, 1, 1, 1, 2), ('f2', 'refused', 5, 0, 5, 0, 0, 0)
 ) as t(file_id, status, records, loaded, quarantined, duplicates, excluded, suppressed);
@@ -111,6 +111,21 @@ def test_everything_adds_up(con: duckdb.DuckDBPyConnection) -> None:
         (
             "update core.fct_sales set customer_id = 'C7' where sale_line_key = 'a'",
             {"core.fct_sales_names_known_people": 1},
+        ),
+        (
+            "update core.fct_sales set customer_id = 'C7' where sale_line_key in ('a', 'b')",
+            {"core.fct_sales_names_known_people": 2},
+        ),
+        (
+            """
+            create table features.spend as select 'C1' as customer_id union all select null;
+            delete from core.dim_customer
+            """,
+            {
+                "core.fct_sales_names_known_people": 3,
+                "features.spend_names_known_people": 1,
+                "customers_have_records": 1,
+            },
         ),
         ("delete from ops.contact_log where customer_id = 'C2'", {"triggers_are_logged": 1}),
         ("delete from ops.exports", {"triggers_are_logged": 1}),

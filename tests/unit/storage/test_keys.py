@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipeline.storage.keys import count_keys
+from cdp_pipeline.storage.keys import KeyCounts, count_keys
 
 PART = st.one_of(st.none(), st.text(max_size=2))
 
@@ -17,12 +17,13 @@ def test_different_keys_are_counted_exactly(rows: list[tuple[str | None, str | N
         con.execute("create table main.held (a varchar, b varchar)")
         if rows:
             con.executemany("insert into main.held values (?, ?)", rows)
-        assert count_keys(con, "main.held", ["a", "b"], rows=len(rows)) == len(set(rows))
+        counts = count_keys(con, "main.held", ["a", "b"])
+    assert counts == KeyCounts(len(rows), len(set(rows)), sum(None in row for row in rows))
 
 
-@pytest.mark.parametrize("rows", [[("a", "b")], [("a", "b"), ("a", "b")]])
+@pytest.mark.parametrize(("rows", "is_compared"), [([("a",), ("b",)], False), ([("a",)] * 2, True)])
 def test_keys_are_compared_only_where_hashes_repeat(
-    rows: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    rows: list[tuple[str]], *, is_compared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
 
@@ -32,5 +33,7 @@ def test_keys_are_compared_only_where_hashes_repeat(
 
     monkeypatch.setattr("cdp_pipeline.storage.keys.fetch_value", answer)
     with duckdb.connect() as con:
-        assert count_keys(con, "main.held", ["a"], rows=len(rows)) == 1
-    assert len(asked) == len(rows)
+        con.execute("create table main.held (a varchar)")
+        con.executemany("insert into main.held values (?)", rows)
+        assert count_keys(con, "main.held", ["a"]).different == (1 if is_compared else 2)
+    assert len(asked) == is_compared

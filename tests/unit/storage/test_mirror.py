@@ -123,6 +123,18 @@ def test_rows_made_anew_leave_the_bytes_of_a_full_build(
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_files_of_another_format_are_written_anew(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("cdp_pipeline.storage.mirror._FORMAT", "format parquet, compression snappy")
+        _, first = publish(con, ROWS, tmp_path / "1")
+    mirror, second = publish(con, ROWS, tmp_path / "2", first)
+    assert linked(mirror) == set()
+    mirror, _ = publish(con, ROWS, tmp_path / "3", second)
+    assert linked(mirror) == {"2026-10", "2026-11", NO_DATE}
+
+
 def test_only_months_that_changed_are_written(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
