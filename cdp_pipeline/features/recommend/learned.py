@@ -7,6 +7,8 @@ has changed, and all others stand. The file lies beside the registry's and trave
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,6 +23,18 @@ from cdp_pipeline.features.recommend.log import Numbers, PurchaseLog
 from cdp_pipeline.features.recommend.ranking import Models, as_matrices
 
 _WEIGHTS = ("ease", "baskets")
+
+# What reading raises when the archive, a member or what a member says of itself is damaged; each
+# member has a checksum.
+_DAMAGES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    LookupError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -100,10 +114,18 @@ def save_learned(path: Path, learned: Learned) -> None:
 
 
 def load_learned(path: Path) -> Learned | None:
-    """Return what a file holds; None without the file."""
+    """Return what a file holds; None without the file, or where it is damaged."""
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as file:
+    try:
+        return _read_learned(path)
+    except _DAMAGES:
+        return None
+
+
+def _read_learned(path: Path) -> Learned:
+    # Opened here: numpy leaves a damaged file open.
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         size, popularity = int(file["size"]), file["popularity"]
         weights = {n: file[f"weights_{n}"] for n in _WEIGHTS if f"weights_{n}" in file}
         shared = np.zeros((size, size), dtype=np.int32)

@@ -306,6 +306,24 @@ def test_what_was_learned_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert in_full(shop) == before
 
 
+def test_a_damaged_file_is_learned_anew_and_never_half_believed(tmp_path: Path) -> None:
+    """Whichever byte is wrong and wherever it ends, the file is whole or it is none."""
+    path, damaged = tmp_path / "one.npz", tmp_path / "damaged.npz"
+    save_learned(path, next(iter(Shop().levels.values())).learned)
+    whole, kept = path.read_bytes(), load_learned(path)
+    assert kept is not None
+    for place in range(0, len(whole), max(1, len(whole) // 300)):
+        wrong = bytes([whole[place] ^ 0x55])
+        for content in (whole[:place], whole[:place] + wrong + whole[place + 1 :]):
+            damaged.write_bytes(content)
+            found = load_learned(damaged)
+            assert found is None or (found.items, found.learned_by, found.in_range) == (
+                kept.items,
+                kept.learned_by,
+                kept.in_range,
+            )
+
+
 @pytest.mark.parametrize(
     ("changed", "holds"),
     [({"list_length": 4}, True), ({"rule_support": 3}, False), ({"in_range_days": 30}, False)],
