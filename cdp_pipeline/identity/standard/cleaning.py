@@ -171,11 +171,14 @@ _SWAPPED = """
 create or replace temp table identity_swapped as
 select c.record_id
 from identity_clean as c
-inner join identity_name_usage as g on g.word = c.given_name
-inner join identity_name_usage as f on f.word = identity_first_given(c.family_name)
-where g.as_family >= 5 + 5 * g.as_given and f.as_given >= 5 + 5 * f.as_family
+left join identity_name_usage as g on g.word = c.given_name
+left join identity_name_usage as f on f.word = identity_first_given(c.family_name)
+where
+    (c.given_name is null or g.as_family >= 5 + 5 * g.as_given)
+    and (f.as_given >= 5 + 5 * f.as_family or length(c.family_name) = 1)
 """
 # Both words must be far commoner in the other place; five sightings keep rare names where they are.
+# A lone word is taken for a family name, but tills write "Anna" and shops "Smith J.", too.
 
 _TURN = """
 update identity_turned as t

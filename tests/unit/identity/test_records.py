@@ -215,6 +215,24 @@ def test_family_names_that_come_first_in_one_field_are_known_from_separate_field
     }
 
 
+def test_a_lone_word_is_the_name_that_it_usually_is(store: Store) -> None:
+    usual: list[Person] = [
+        {"record_key": f"u{n:02d}", "given_name": "Anna", "family_name": "Winterbourne"}
+        for n in range(12)
+    ]
+    lone: list[Person] = [
+        {"record_key": f"x{n}", "full_name": name}
+        for n, name in enumerate(["Anna", "Winterbourne", "Quux", "Winterbourne J."])
+    ]
+    _, rows, _ = _standardise(store, usual + lone)
+    assert [(row["given_name"], row["family_name"]) for row in rows[-4:]] == [
+        ("anna", None),
+        (None, "winterbourne"),
+        (None, "quux"),
+        ("j", "winterbourne"),
+    ]
+
+
 def test_no_records_at_all_are_no_error(store: Store) -> None:
     result, rows, hubs = _standardise(store, [])
     assert (result.rows_in, rows, hubs) == (0, [], [])
