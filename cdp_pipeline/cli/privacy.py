@@ -201,6 +201,7 @@ def _show(certificate: Certificate, *, as_json: bool) -> None:
         ("quarantined records blanked", facts["quarantined_records"]),
         ("raw files rewritten", facts["raw_files_rewritten"]),
         ("raw files removed", facts["raw_files_removed"]),
+        ("stray files rewritten", facts.get("strays_rewritten", 0)),
         (f"rows in {len(facts['versions'])} versions", rows),
         ("identities recipients are told", sum(facts["removals"].values())),
         ("files searched", facts["files_looked_at"]),

@@ -23,7 +23,9 @@ Piece = tuple[str, bytes]
 """Column, and values in it with separators between them; a column may come in several pieces."""
 
 _TEXT_TYPES = ("VARCHAR", "JSON", "BLOB", "STRUCT", "MAP", "LIST", "[]", "ENUM")
-_NAMES = ("given_name", "family_name", "first_name", "last_name")
+NAME_COLUMNS = ("given_name", "family_name", "first_name", "last_name")
+"""Columns whose values beside each other are somebody's name."""
+
 _ROWS = 100_000
 _PLAIN = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
 _ENCODINGS = frozenset({"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"})
@@ -71,8 +73,8 @@ def _divide(
     odd = {chunk.path_in_schema for chunk in chunks if not _ENCODINGS.issuperset(chunk.encodings)}
     plain = [f.name for f in schema if f.type in _PLAIN and f.name not in odd]
     others = [f.name for f in schema if f.name not in plain and not _holds_no_text(f.type)]
-    if {*_NAMES}.intersection(others):  # a person's two names are read in the same way
-        others += [name for name in plain if name in _NAMES]
+    if {*NAME_COLUMNS}.intersection(others):  # a person's two names are read in the same way
+        others += [name for name in plain if name in NAME_COLUMNS]
     return [name for name in plain if name not in others], others
 
 
@@ -105,7 +107,7 @@ def _distinct(values: pa.Array) -> pa.Array:
 
 
 def _names_beside(rows: pa.Table) -> Iterator[Piece]:
-    both = [name for name in rows.column_names if name in _NAMES]
+    both = [name for name in rows.column_names if name in NAME_COLUMNS]
     if len(both) > 1:
         kind = pa.large_binary()  # a text need not be UTF-8
         texts = [rows.column(name).combine_chunks().cast(kind) for name in both]
@@ -128,7 +130,7 @@ def _relation_texts(
         if any(text in str(kind) for text in _TEXT_TYPES) and (only is None or name in only)
     ]
     asked = {name: f"cast({quote_column(name)} as varchar)" for name in texts}
-    both = [name for name in texts if name in _NAMES]
+    both = [name for name in texts if name in NAME_COLUMNS]
     if len(both) > 1:
         asked["+".join(both)] = f"concat_ws(' ', {', '.join(map(quote_column, both))})"
     for name, value in asked.items():

@@ -159,7 +159,7 @@ def clean_raw(context: RunContext, searcher: Searcher | None, done: DeliveryClea
                 actual = sha256_of(path)
                 known = held.get(actual)
                 has_new = _has_new(lines, known)
-                if not (has_new or (searcher and holds_trace(con, path, searcher))):
+                if not (has_new or (searcher and holds_trace(con, path, searcher, paths.work))):
                     continue
                 draft = path.with_name(f".{path.name}.erasing")
                 if not _redact(project, contract, path, draft, lines, searcher):

@@ -42,6 +42,7 @@ from cdp_pipeline.rights.removals import CERTIFICATES, find_removals, write_remo
 from cdp_pipeline.rights.removals import FOLDER as REMOVALS
 from cdp_pipeline.rights.scan import Find, Scan, scan_folder
 from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.rights.strays import clean_strays
 from cdp_pipeline.rights.traces import (
     add_words,
     find_traces,
@@ -200,18 +201,31 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     }
     write_removals(paths, pending.erasure, pending.removals)
     files = _clean_files(context, paths, searcher)
+    scan = _search(context, paths, searcher)
+    _refuse_unsearched(context, paths, pending, scan)
+    done = _Done(tombstones, deliveries, judged, versions, files, scan)
+    return _certify(paths, pending, _facts(context, pending, done), scan.finds)
+
+
+def _search(context: RunContext, paths: DataPaths, searcher: Searcher) -> Scan:
+    """Look everywhere, and take people out of strays among the deliveries."""
     keys = context.settings.keys
     scan = scan_folder(
         context.data_dir, searcher, excluded=_excluded(paths), keys=keys, scratch=paths.work
     )
-    if not paths.landing.is_relative_to(context.data_dir):
-        # What is broken there is no file of ours.
-        more = scan_folder(paths.landing, searcher, keys=keys, scratch=paths.work)
-        closed = [str(p) for p in map(paths.landing.joinpath, more.unreadable) if key_of(p)]
-        scan = Scan(scan.finds + more.finds, scan.files + more.files, scan.unreadable + closed)
-    _refuse_unsearched(context, paths, pending, scan)
-    done = _Done(tombstones, deliveries, judged, versions, files, scan)
-    return _certify(paths, pending, _facts(context, pending, done), scan.finds)
+    scan = clean_strays(context, context.data_dir, scan, searcher)
+    if paths.landing.is_relative_to(context.data_dir):
+        return scan
+    # What is broken there is no file of ours.
+    more = scan_folder(paths.landing, searcher, keys=keys, scratch=paths.work)
+    more = clean_strays(context, paths.landing, more, searcher)
+    closed = [str(p) for p in map(paths.landing.joinpath, more.unreadable) if key_of(p)]
+    return Scan(
+        scan.finds + more.finds,
+        scan.files + more.files,
+        scan.unreadable + closed,
+        scan.cleaned + more.cleaned,
+    )
 
 
 @dataclass(frozen=True)
@@ -252,6 +266,7 @@ def _facts(context: RunContext, pending: Pending, done: _Done) -> dict[str, Any]
             name: sum(r.destination == name for r in pending.removals)
             for name in sorted({r.destination for r in pending.removals})
         },
+        "strays_rewritten": done.scan.cleaned,
         "files_looked_at": done.scan.files,
         "files_unreadable": done.scan.unreadable,
     }

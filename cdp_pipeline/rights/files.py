@@ -16,12 +16,13 @@ import duckdb
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.keys import load_keyring
+from cdp_pipeline.rights.columns import NAME_COLUMNS
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.storage.at_rest import editable_file, plain_file
 from cdp_pipeline.storage.container import content_of
 from cdp_pipeline.storage.exports import MANIFEST
 from cdp_pipeline.storage.files import fsync
-from cdp_pipeline.storage.warehouse import quote_literal
+from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
 MARK = b"[erased]"
 
@@ -70,20 +71,25 @@ def clean_parquet(path: Path, searcher: Searcher) -> int:
     with duckdb.connect() as con:
         relation = f"read_parquet({quote_literal(str(path))})"
         columns = con.execute(f"describe select * from {relation}").fetchall()  # noqa: S608 - quoted
+        asked = [
+            f"cast({quote_column(name)} as varchar)"
+            for name, kind, *_ in columns
+            if "VARCHAR" in str(kind)
+        ]
+        both = [quote_column(str(c[0])) for c in columns if c[0] in NAME_COLUMNS]
+        asked += [f"concat_ws(' ', {', '.join(both)})"] if len(both) > 1 else []
         theirs = []
-        for name, kind in [(c[0], str(c[1])) for c in columns]:
-            if "VARCHAR" not in kind:
-                continue
-            column = '"' + name.replace('"', '""') + '"'
+        for value in asked:
             found = con.execute(
-                f"select distinct cast({column} as varchar) from {relation} where {column} is not null"  # noqa: S608, E501 - quoted
+                f"select distinct {value} from {relation} where {value} is not null"  # noqa: S608 - quoted
             ).fetchall()
-            held = [value for (value,) in found]
+            held = [text for (text,) in found]
             hits = searcher.hits(held)
-            values = [value for value, is_theirs in zip(held, hits, strict=True) if is_theirs]
-            if values:
-                listed = ", ".join(quote_literal(value) for value in values)
-                theirs.append(f"coalesce(cast({column} as varchar) in ({listed}), false)")
+            listed = [
+                quote_literal(t) for t, is_theirs in zip(held, hits, strict=True) if is_theirs
+            ]
+            if listed:
+                theirs.append(f"coalesce({value} in ({', '.join(listed)}), false)")
         if not theirs:
             return 0
         condition = " or ".join(theirs)

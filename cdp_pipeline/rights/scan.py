@@ -1,27 +1,26 @@
 """Looking for people in every file of a data folder: raw bytes, and what is packed inside them.
 
 Independent of what erases: it knows formats, not places. Bytes alone miss compressed columns, so
-Parquet and DuckDB files are read value by value, and gz, zst, zip and workbooks are unpacked.
+Parquet and DuckDB files are read value by value, and what is packed is unpacked, archives within
+archives, too.
 """
 
 from __future__ import annotations
 
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO
 
 import duckdb
-import pyarrow as pa
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.rights.columns import Piece, database_texts, parquet_texts
+from cdp_pipeline.rights.packed import ARCHIVES, BROKEN, HEAD, PACKED, Budget, kind_of, parts_of
 from cdp_pipeline.rights.searching import SEPARATOR, Searcher
 from cdp_pipeline.storage.at_rest import plain_file
 from cdp_pipeline.storage.cipher import read_vault_key
@@ -30,9 +29,6 @@ from cdp_pipeline.storage.container import SealedFileError
 _BLOCK = 1 << 24
 _OVERLAP = 1 << 12
 _HEAD = 4096
-_DATABASES = {".duckdb", ".db"}
-_ARCHIVES = {".zip", ".xlsx"}
-_PACKED = {".parquet", ".gz", ".zst", *_ARCHIVES}
 _NO_CHANCE = 8
 """Bytes of a trace that compressed bytes, which are like drawn ones, do not hold by chance.
 
@@ -64,11 +60,13 @@ class Scan:
         files: Number of files looked at.
         unreadable: Files that are broken, so that only their bytes could be looked at; each once,
             whatever names it has.
+        cleaned: Number of files in which something was found first and nothing is left.
     """
 
     finds: list[Find] = field(default_factory=list)
     files: int = 0
     unreadable: list[str] = field(default_factory=list)
+    cleaned: int = 0
 
 
 class _UnreadableError(Exception):
@@ -82,6 +80,7 @@ def scan_folder(
     excluded: Collection[Path] = (),
     keys: KeySettings | None = None,
     scratch: Path | None = None,
+    only: Collection[Path] | None = None,
 ) -> Scan:
     """Look for people in every file below a folder.
 
@@ -92,6 +91,7 @@ def scan_folder(
         keys: What opens encrypted files; one whose key is missing cannot be looked into.
         scratch: Private folder for copies of encrypted files in clear, one at a time; default: the
             system's folder of temporary files.
+        only: The files that are looked at; None for all.
     """
     scan = Scan()
     seen: dict[tuple[int, int, str], set[tuple[str, str]]] = {}
@@ -99,6 +99,8 @@ def scan_folder(
     with duckdb.connect() as con, _own_folder(scratch) as folder:
         for path in sorted(root.rglob("*")):
             if path.is_symlink() or not path.is_file():
+                continue
+            if only is not None and path not in only:
                 continue
             if any(path == other or other in path.parents for other in excluded):
                 continue
@@ -129,27 +131,39 @@ def _unseal_and_look(
     """Return what ``_look_into`` finds in a file that may be sealed."""
     try:
         with plain_file(path, keys, folder) as plain:
-            return _look_into(con, plain, searcher, keys)
+            return _look_into(con, plain, searcher, keys, folder)
     except SealedFileError:
         return set(), True
 
 
 def _look_into(
-    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, keys: KeySettings
+    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, keys: KeySettings, folder: Path
 ) -> tuple[set[tuple[str, str]], bool]:
     """Return place and kind of every trace in what a file holds, and whether it is broken."""
     found = {("bytes", kind) for kind in _in_bytes(path, searcher)}
     try:
-        found |= set(_inside(con, path, searcher, keys))
+        for find in _inside(con, path, searcher, keys, folder):
+            found.add(find)
     except _UnreadableError:
         return found, True
     return found, False
 
 
-def holds_trace(con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher) -> bool:
-    """Return whether a file holds a trace, outside or inside."""
+def holds_trace(
+    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, scratch: Path
+) -> bool:
+    """Return whether a file holds a trace, outside or inside.
+
+    Args:
+        con: Any connection.
+        path: The file.
+        searcher: Looks for the people.
+        scratch: Private folder for copies of what is packed, one at a time.
+    """
     try:
-        return any(_outside(path, searcher)) or any(_inside(con, path, searcher, KeySettings()))
+        return any(_outside(path, searcher)) or any(
+            _inside(con, path, searcher, KeySettings(), scratch)
+        )
     except _UnreadableError:
         return False
 
@@ -161,43 +175,74 @@ def _outside(path: Path, searcher: Searcher) -> Iterator[tuple[str, str]]:
 
 
 def _inside(
-    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, keys: KeySettings
+    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, keys: KeySettings, folder: Path
 ) -> Iterator[tuple[str, str]]:
     """Yield place and kind of every trace in what a file packs.
 
     Raises:
         _UnreadableError: It is broken, as a delivery that was refused may be.
     """
-    suffix = path.suffix.lower()
+    with path.open("rb") as stream:
+        kind = kind_of(stream.read(HEAD), path.name)
     try:
-        if suffix == ".parquet":
+        if kind == "parquet":
             key = read_vault_key(path.parent.parent, keys)
             yield from _in_pieces(parquet_texts(con, path, key), searcher)
-        elif suffix in _DATABASES:
+        elif kind == "duckdb":
             yield from _in_pieces(database_texts(con, path), searcher)
-        elif suffix in {".gz", ".zst"}:
-            yield from (("inflated", kind) for kind in _in_stream(path, searcher))
-        elif suffix in _ARCHIVES or zipfile.is_zipfile(path):
-            yield from _in_archive(path, searcher)
-    except (
-        duckdb.Error,
-        ConfigError,
-        OSError,
-        EOFError,
-        NotImplementedError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+        elif kind:
+            budget = Budget(path.stat().st_size)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with tempfile.TemporaryDirectory(dir=folder) as made:
+                yield from _in_parts(con, path, kind, searcher, budget, Path(made))
+    except (duckdb.Error, ConfigError, *BROKEN) as error:
         raise _UnreadableError from error
 
 
-def _in_bytes(path: Path, searcher: Searcher) -> set[str]:
-    suffix = path.suffix.lower()
+def _in_parts(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    kind: str,
+    searcher: Searcher,
+    budget: Budget,
+    folder: Path,
+) -> Iterator[tuple[str, str]]:
+    """Yield place and kind of every trace in what a file packs, and in what that packs.
+
+    Raises:
+        BROKEN: One of them cannot be unpacked.
+    """
+    copy = folder / "part"
+    for name, stream in parts_of(path, kind):
+        if kind in ARCHIVES:
+            yield from ((name, found) for found in searcher.kinds(name))
+        pieces = iter(lambda s=stream: budget.spend(bytes(s.read(_BLOCK))), b"")  # type: ignore[misc]
+        first = next(pieces, b"")
+        inner = kind_of(first[:HEAD], "")
+        if inner is None:
+            blocks = chain([first], pieces)
+            yield from ((name, found) for found in _in_blocks(blocks, searcher))
+            continue
+        with copy.open("wb") as target:
+            target.writelines(chain([first], pieces))
+        yield from ((name, found) for found in _in_bytes(copy, searcher, kind=inner))
+        below = folder / "inside"
+        below.mkdir(exist_ok=True)
+        if inner in {"parquet", "duckdb"}:
+            texts = database_texts if inner == "duckdb" else partial(parquet_texts, key=None)
+            finds = _in_pieces(texts(con, copy), searcher)
+        else:
+            finds = _in_parts(con, copy, inner, searcher, budget, below)
+        yield from ((f"{name}/{place}", found) for place, found in finds)
+
+
+def _in_bytes(path: Path, searcher: Searcher, *, kind: str | None = None) -> set[str]:
     with path.open("rb") as stream:
-        is_text = suffix not in {*_DATABASES, ".parquet"}
+        kind = kind or kind_of(stream.read(HEAD), path.name)
+        stream.seek(0)
         blocks = iter(lambda: stream.read(_BLOCK), b"")
-        shortest = _NO_CHANCE if suffix in _PACKED else 0
+        shortest = _NO_CHANCE if kind in PACKED else 0
+        is_text = kind not in {"parquet", "duckdb"}
         return _in_blocks(blocks, searcher, is_text=is_text, shortest=shortest)
 
 
@@ -213,28 +258,6 @@ def _in_blocks(
             found |= searcher.kinds(data.replace(b"\0", b""), shortest=shortest)  # UTF-16
         tail = data[-_OVERLAP:]
     return found
-
-
-def _in_stream(path: Path, searcher: Searcher) -> set[str]:
-    kind = "gzip" if path.suffix.lower() == ".gz" else "zstd"
-    with pa.CompressedInputStream(pa.OSFile(str(path)), kind) as stream:
-        return _in_blocks(iter(lambda: bytes(stream.read(_BLOCK)), b""), searcher)
-
-
-def _in_archive(file: Path | IO[bytes], searcher: Searcher) -> Iterator[tuple[str, str]]:
-    with zipfile.ZipFile(file) as archive:
-        for info in archive.infolist():
-            yield from ((info.filename, kind) for kind in searcher.kinds(info.filename))
-            try:
-                stream = archive.open(info)
-            except (NotImplementedError, RuntimeError) as error:  # its compression; a password
-                raise _UnreadableError from error
-            with stream:
-                blocks = iter(lambda s=stream: s.read(_BLOCK), b"")  # type: ignore[misc]
-                yield from ((info.filename, kind) for kind in _in_blocks(blocks, searcher))
-                if Path(info.filename).suffix.lower() in _ARCHIVES and zipfile.is_zipfile(stream):
-                    inner = _in_archive(stream, searcher)  # a workbook is an archive, too
-                    yield from ((f"{info.filename}/{place}", kind) for place, kind in inner)
 
 
 def _in_pieces(pieces: Iterable[Piece], searcher: Searcher) -> Iterator[tuple[str, str]]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
 import json
+import lzma
+import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +20,7 @@ from pydantic import SecretStr
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.keys import load_keyring, new_key
+from cdp_pipeline.rights import packed
 from cdp_pipeline.rights.files import clean_exports, clean_parquet, clean_text
 from cdp_pipeline.rights.scan import scan_folder
 from cdp_pipeline.rights.searching import Searcher
@@ -177,9 +182,10 @@ def test_packed_bytes_hold_no_short_name_by_chance_and_long_ones_are_found(tmp_p
 def test_a_file_with_two_names_is_named_by_both(tmp_path: Path) -> None:
     _parquet(tmp_path / "d.parquet")
     (tmp_path / "e.parquet").hardlink_to(tmp_path / "d.parquet")
-    (tmp_path / "f.csv").hardlink_to(tmp_path / "d.parquet")  # and by its suffix it is read
+    (tmp_path / "f.csv").hardlink_to(tmp_path / "d.parquet")  # its content, not its name, tells
     scan = scan_folder(tmp_path, Searcher(TRACES))
-    assert {find.file for find in scan.finds if find.place == "mail"} == {"d.parquet", "e.parquet"}
+    found = {find.file for find in scan.finds if find.place == "mail"}
+    assert found == {"d.parquet", "e.parquet", "f.csv"}
     assert scan.files == 3
 
 
@@ -231,3 +237,67 @@ def test_encrypted_exports_lose_the_person_and_stay_encrypted(tmp_path: Path) ->
         assert told[name]["sha256"] == content_of(folder / name, ring).sha256
         assert told[name]["members"] == members
     assert not [path for path in scratch.rglob("*") if path.is_file()]
+
+
+def _zipped(**members: bytes) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return target.getvalue()
+
+
+def _taped(content: bytes) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as tape:
+        entry = tarfile.TarInfo("members.csv")
+        entry.size = len(content)
+        tape.addfile(entry, io.BytesIO(content))
+    return target.getvalue()
+
+
+def _table() -> bytes:
+    target = io.BytesIO()
+    rows = pa.table({"mail": ["anna.reed@example.com", "bob@example.com"]})
+    parquet.write_table(rows, target, compression="zstd")
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("a.zip", _zipped(inner=_zipped(members=TEXT.encode())), "inner/members"),
+        ("b.zip", _zipped(inner=gzip.compress(TEXT.encode())), "inner/inflated"),
+        (
+            "c.zip",
+            _zipped(inner=_zipped(deep=_zipped(members=TEXT.encode()))),
+            "inner/deep/members",
+        ),
+        ("d.tar.gz", _taped(TEXT.encode()), "inflated/members.csv"),
+        ("e.csv.gz", gzip.compress(gzip.compress(TEXT.encode())), "inflated/inflated"),
+        ("f.zip", _zipped(inner=_table()), "inner/mail"),
+        ("g.csv", gzip.compress(TEXT.encode()), "inflated"),
+        ("h.bak", _zipped(members=lzma.compress(TEXT.encode())), "members/inflated"),
+        ("i.txt", bz2.compress(TEXT.encode()), "inflated"),
+    ],
+)
+def test_what_is_packed_within_something_packed_is_found(
+    tmp_path: Path, name: str, content: bytes, place: str
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / name).write_bytes(content)
+    scratch = tmp_path / "work"  # nobody has made it yet
+    scan = scan_folder(folder, Searcher(TRACES), scratch=scratch)
+    assert not any(scratch.iterdir()), "no copy stays behind"
+    assert (name, place) in {(find.file, find.place) for find in scan.finds}
+    assert scan.unreadable == []
+
+
+def test_a_bomb_is_given_up_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "_MOST_INFLATED", 1 << 20)
+    zeros = gzip.compress(bytes(1 << 24))
+    (tmp_path / "bomb.zip").write_bytes(_zipped(first=TEXT.encode(), inner=gzip.compress(zeros)))
+    scan = scan_folder(tmp_path, Searcher(TRACES))
+    assert scan.unreadable == ["bomb.zip"]
+    assert [find.place for find in scan.finds] == ["first"], "what was found before stays found"

@@ -1,0 +1,127 @@
+"""What a file packs: streams inflated, members of archives, whatever their names say.
+
+The first bytes tell what a file is. What is packed may pack more: the caller looks into each part
+again. Compressed zeros are a few bytes, so there is an end to what is inflated of one file.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+import pyarrow as pa
+
+HEAD = 512
+"""Bytes that tell what a file is."""
+
+BROKEN = (
+    *(OSError, EOFError, NotImplementedError, RuntimeError, ValueError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tarfile.TarError),
+)
+"""Errors of a file that cannot be unpacked: it is broken, needs a password, or is not known."""
+
+_MOST_INFLATED = 1 << 30
+_LARGEST_RATIO = 1000
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\xfd7zXZ\0": "xz",
+    b"PK\3\4": "zip",
+    b"PAR1\x15": "parquet",  # and the first page; a text may begin with these letters, too
+}
+_SUFFIXES = {
+    ".gz": "gzip",
+    ".zst": "zstd",
+    ".zip": "zip",
+    ".xlsx": "zip",
+    ".parquet": "parquet",
+    ".duckdb": "duckdb",
+    ".db": "duckdb",
+}
+_FURTHER_ON = {"bz2": (4, b"1AY&SY"), "tar": (257, b"ustar"), "duckdb": (8, b"DUCK")}
+_STREAMS = {"gzip", "zstd", "bz2", "xz"}
+ARCHIVES = {"zip", "tar"}
+PACKED = {*_STREAMS, *ARCHIVES, "parquet"}
+
+
+class Budget:
+    """How much may still be inflated of a file that was found on disk."""
+
+    def __init__(self, size: int) -> None:
+        """Begin with what a file of so many bytes may hold."""
+        self._left = max(_MOST_INFLATED, size * _LARGEST_RATIO)
+
+    def spend(self, data: bytes) -> bytes:
+        """Take the size of an inflated piece off and return the piece.
+
+        Raises:
+            ValueError: There is more in the file than anybody would look at.
+        """
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError("it inflates to more than a file of its size should")
+        return data
+
+
+def kind_of(head: bytes, name: str) -> str | None:
+    r"""Return what a file is by its first bytes, else by its name; None for what packs nothing.
+
+    >>> kind_of(b"PK\\3\\4....", "members.csv"), kind_of(b"a,b", "members.csv")
+    ('zip', None)
+    """
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            return kind
+    for kind, (place, magic) in _FURTHER_ON.items():
+        if head[place : place + len(magic)] == magic:
+            return kind
+    return _SUFFIXES.get(Path(name).suffix.lower())
+
+
+def parts_of(path: Path, kind: str) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield name and content of what a file packs; each is to be read before the next.
+
+    Args:
+        path: The file.
+        kind: What it is, by ``kind_of``.
+
+    Raises:
+        BROKEN: It cannot be unpacked.
+    """
+    if kind in _STREAMS:
+        with _inflated(path, kind) as stream:
+            yield "inflated", stream
+    elif kind == "zip":
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                with archive.open(info) as member:
+                    yield info.filename, member
+    elif kind == "tar":
+        with tarfile.open(path, "r:") as tape:
+            for entry in tape:
+                content = tape.extractfile(entry) if entry.isfile() else None
+                if content is not None:
+                    yield entry.name, content
+
+
+@contextmanager
+def _inflated(path: Path, kind: str) -> Iterator[IO[bytes]]:
+    if kind == "zstd":
+        with pa.CompressedInputStream(pa.OSFile(str(path)), kind) as stream:
+            yield cast("IO[bytes]", stream)
+        return
+    opened: dict[str, Callable[[Path], object]] = {
+        "gzip": gzip.open,
+        "bz2": bz2.open,
+        "xz": lzma.open,
+    }
+    with cast("IO[bytes]", opened[kind](path)) as stream:
+        yield stream

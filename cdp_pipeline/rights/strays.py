@@ -1,0 +1,180 @@
+"""Delivered files with traces that no reader of ours takes apart: strays, refused, archives within.
+
+What lies where deliveries lie without being one (a note, a backup, a file under another's name) is
+known to no contract, so that its rows cannot be told apart: the words that name a person are
+replaced, also in what it packs. The search tells which files they are; it looks at them again.
+"""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import lzma
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+import duckdb
+import pyarrow as pa
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.rights.files import clean_parquet, redact_bytes
+from cdp_pipeline.rights.packed import BROKEN, HEAD, Budget, kind_of, parts_of
+from cdp_pipeline.rights.scan import Scan, scan_folder
+from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.storage.at_rest import editable_file
+from cdp_pipeline.storage.files import fsync, sha256_of
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.redactions import Redaction, note_redactions, read_redactions
+
+_BLOCK = 1 << 24
+_WIDE = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+def clean_strays(context: RunContext, root: Path, scan: Scan, searcher: Searcher) -> Scan:
+    """Take people out of files in which a search found them, and return what it finds then.
+
+    Args:
+        context: Settings; the caller holds the lock.
+        root: The folder that was searched.
+        scan: What was found there.
+        searcher: Looks for the people.
+    """
+    paths, keys = DataPaths.of(context), context.settings.keys
+    ours = (paths.versions, paths.staging, paths.quarantine)  # what is left in them is a fault
+    cleaned = []
+    for path in sorted({root / find.file for find in scan.finds}):
+        if any(path.is_relative_to(folder) for folder in ours):
+            continue
+        with editable_file(path, keys, paths.work) as plain:
+            if _clean_stray(paths, plain, searcher):
+                cleaned.append(path)
+    if not cleaned:
+        return scan
+    again = scan_folder(root, searcher, keys=keys, scratch=paths.work, only=frozenset(cleaned))
+    names = {str(path.relative_to(root)) for path in cleaned}
+    kept = [find for find in scan.finds if find.file not in names]
+    return Scan(kept + again.finds, scan.files, scan.unreadable, len(cleaned))
+
+
+def _clean_stray(paths: DataPaths, path: Path, searcher: Searcher) -> bool:
+    """Replace the words in one file; return whether there were any and it could be written."""
+    with tempfile.TemporaryDirectory(dir=paths.ensure(paths.work)) as made:
+        draft = Path(made) / f"draft{path.suffix}"
+        try:
+            kind = _kind_of(path, path.name)
+            if not _clean(path, draft, kind, searcher, Budget(path.stat().st_size)):
+                return False
+        except (duckdb.Error, *BROKEN):  # the search names it, and a person decides
+            return False
+        beside = path.with_name(f".{path.name}.erasing")
+        shutil.copyfile(draft, beside)  # another file system may hold the deliveries
+    actual = sha256_of(path)
+    known = read_redactions(paths).get(actual) or Redaction(actual, 0)
+    note_redactions(paths, {sha256_of(beside): known})
+    beside.chmod(path.stat().st_mode & 0o777)
+    fsync(beside)
+    beside.replace(path)
+    fsync(path.parent)
+    return True
+
+
+def _kind_of(path: Path, name: str) -> str | None:
+    with path.open("rb") as stream:
+        return kind_of(stream.read(HEAD), name)
+
+
+def _clean(path: Path, target: Path, kind: str | None, searcher: Searcher, budget: Budget) -> bool:
+    """Write a file without the words and return whether there were any.
+
+    Raises:
+        BROKEN: It cannot be unpacked, or it is a database.
+    """
+    if kind == "duckdb":
+        raise ValueError("a database is not written again")
+    if kind is None:
+        data, count = _redact_text(budget.spend(path.read_bytes()), searcher)
+        target.write_bytes(data)
+        return count > 0
+    if kind == "parquet":
+        target.write_bytes(path.read_bytes())
+        return clean_parquet(target, searcher) > 0
+    changed = False
+    below = target.parent / "inside"
+    below.mkdir(exist_ok=True)
+    with _packing(kind, path, target) as add:
+        for name, stream in parts_of(path, kind):
+            part, cleaned = below / "part", below / "cleaned"
+            with part.open("wb") as copied:
+                while block := bytes(stream.read(_BLOCK)):
+                    copied.write(budget.spend(block))
+            changed |= _clean(part, cleaned, _kind_of(part, ""), searcher, budget)
+            called, count = redact_bytes(name.encode("utf-8", "surrogateescape"), searcher)
+            changed |= count > 0
+            add(name, called.decode("utf-8", "surrogateescape"), cleaned)
+    return changed
+
+
+def _redact_text(data: bytes, searcher: Searcher) -> tuple[bytes, int]:
+    """Return a text without the words, and how many went; UTF-16 stays UTF-16."""
+    encoding = _WIDE.get(data[:2])
+    if encoding is None:
+        return redact_bytes(data, searcher)
+    cleaned, count = redact_bytes(data.decode(encoding).encode(), searcher)
+    return (cleaned.decode().encode(encoding) if count else data), count
+
+
+_Add = Callable[[str, str, Path], None]
+"""Adds a part: under which name it stood, under which it stands now, and its file."""
+
+
+@contextmanager
+def _packing(kind: str, source: Path, target: Path) -> Iterator[_Add]:
+    """Open what packs the parts of a file again, as they were packed."""
+    if kind == "zip":
+        with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+
+            def add_member(name: str, called: str, part: Path) -> None:
+                entry = copy(old.getinfo(name))
+                entry.filename = called
+                new.writestr(entry, part.read_bytes(), entry.compress_type)
+
+            yield add_member
+    elif kind == "tar":
+        with tarfile.open(source, "r:") as old_tape, tarfile.open(target, "w") as tape:
+
+            def add_entry(name: str, called: str, part: Path) -> None:
+                entry = copy(old_tape.getmember(name))
+                entry.name, entry.size = called, part.stat().st_size
+                with part.open("rb") as content:
+                    tape.addfile(entry, content)
+
+            yield add_entry
+    else:
+        with _deflating(kind, target) as stream:
+
+            def add_stream(_: str, __: str, part: Path) -> None:
+                stream.write(part.read_bytes())
+
+            yield add_stream
+
+
+@contextmanager
+def _deflating(kind: str, target: Path) -> Iterator[IO[bytes]]:
+    """Open a compressed file to write; the same bytes give the same file."""
+    with target.open("wb") as raw:
+        opened: dict[str, Callable[[], object]] = {
+            "gzip": lambda: gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0),
+            "bz2": lambda: bz2.BZ2File(raw, "wb"),
+            "xz": lambda: lzma.LZMAFile(raw, "wb"),  # noqa: SIM115 - entered below
+            "zstd": lambda: pa.CompressedOutputStream(pa.PythonFile(raw, "w"), "zstd"),
+        }
+        with cast("BinaryIO", opened[kind]()) as stream:
+            yield stream

@@ -1,0 +1,160 @@
+"""Files among the deliveries that no contract takes lose a person's words, and nothing else."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.settings import load_settings
+from cdp_pipeline.rights.files import clean_parquet
+from cdp_pipeline.rights.scan import scan_folder
+from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.rights.strays import clean_strays
+from cdp_pipeline.rights.traces import Traces, add_words
+from cdp_pipeline.storage.files import sha256_of
+from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.redactions import read_redactions
+
+SEARCHER = Searcher(add_words(Traces(), [("email", "anna.reed@example.com")]))
+TEXT = b"id,mail\n1,anna.reed@example.com\n2,bob@example.com\n"
+CLEAN = b"id,mail\n1,[erased]\n2,bob@example.com\n"
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> RunContext:
+    data = tmp_path / "data"
+    (data / "landing" / "members").mkdir(parents=True)
+    settings = load_settings(Path(__file__).parents[3], data_dir=data)
+    return RunContext(date(2026, 11, 16), "test", Path(__file__).parents[3], settings)
+
+
+def _zipped(name: str, content: bytes) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("other.txt", b"of others")
+        archive.writestr(name, content)
+    return target.getvalue()
+
+
+def _taped(content: bytes) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as tape:
+        entry = tarfile.TarInfo("members.csv")
+        entry.size = len(content)
+        tape.addfile(entry, io.BytesIO(content))
+    return target.getvalue()
+
+
+def _member(data: bytes, name: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.read("other.txt") == b"of others"
+        return archive.read(name)
+
+
+def _entry(data: bytes) -> bytes:
+    with tarfile.open(fileobj=io.BytesIO(data)) as tape:
+        content = tape.extractfile("members.csv")
+        assert content
+        return content.read()
+
+
+@pytest.mark.parametrize(
+    ("name", "pack", "unpack"),
+    [
+        ("note.txt", lambda t: t, lambda d: d),
+        ("wide.csv", lambda t: t.decode().encode("utf-16"), lambda d: d.decode("utf-16").encode()),
+        (
+            "a.csv.gz",
+            lambda t: gzip.compress(gzip.compress(t)),
+            lambda d: gzip.decompress(gzip.decompress(d)),
+        ),
+        (
+            "b.zip",
+            lambda t: _zipped("i.zip", _zipped("m.csv", t)),
+            lambda d: _member(_member(d, "i.zip"), "m.csv"),
+        ),
+        ("c.tar.gz", lambda t: gzip.compress(_taped(t)), lambda d: _entry(gzip.decompress(d))),
+        ("d.bin", lzma.compress, lzma.decompress),
+        ("e.bz2", bz2.compress, bz2.decompress),
+        (
+            "f.zst",
+            lambda t: pa.compress(t, "zstd", asbytes=True),
+            lambda d: pa.input_stream(io.BytesIO(d), compression="zstd").read(),
+        ),
+    ],
+)
+def test_only_a_persons_words_go(
+    context: RunContext,
+    name: str,
+    pack: Callable[[bytes], bytes],
+    unpack: Callable[[bytes], bytes],
+) -> None:
+    landing = context.data_dir / "landing"
+    path = landing / "members" / name
+    path.write_bytes(pack(TEXT))
+    path.chmod(0o640)
+    original = sha256_of(path)
+    scan = scan_folder(landing, SEARCHER)
+    assert scan.finds
+    cleaned = clean_strays(context, landing, scan, SEARCHER)
+    assert (cleaned.finds, cleaned.cleaned) == ([], 1)
+    assert unpack(path.read_bytes()) == CLEAN
+    assert path.stat().st_mode & 0o777 == 0o640
+    noted = read_redactions(DataPaths.of(context))[sha256_of(path)]
+    assert noted.original == original, "or it would be taken for a new delivery"
+    assert [p.name for p in path.parent.iterdir()] == [name]
+
+
+def test_a_packed_table_loses_the_row(context: RunContext) -> None:
+    path = context.data_dir / "landing" / "members.zip"
+    table = io.BytesIO()
+    rows = pa.table({"mail": ["anna.reed@example.com", "bob@example.com"], "n": [1, 2]})
+    parquet.write_table(rows, table)
+    path.write_bytes(_zipped("m.parquet", table.getvalue()))
+    scan = scan_folder(path.parent, SEARCHER)
+    assert clean_strays(context, path.parent, scan, SEARCHER).finds == []
+    kept = parquet.read_table(io.BytesIO(_member(path.read_bytes(), "m.parquet")))
+    assert kept.to_pylist() == [{"mail": "bob@example.com", "n": 2}]
+
+
+def test_what_cannot_be_written_again_is_left_and_named(context: RunContext) -> None:
+    path = context.data_dir / "landing" / "members.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("m.csv", TEXT)
+        archive.writestr("broken.gz", gzip.compress(TEXT)[:-9])
+    before = path.read_bytes()
+    scan = scan_folder(path.parent, SEARCHER)
+    assert clean_strays(context, path.parent, scan, SEARCHER).finds == scan.finds != []
+    assert path.read_bytes() == before, "as a whole or not at all"
+
+
+def test_our_own_files_are_not_mended_silently(context: RunContext) -> None:
+    paths = DataPaths.of(context)
+    fault = paths.ensure(paths.versions / "000001-2026-11-16") / "note.txt"
+    fault.write_bytes(TEXT)
+    scan = scan_folder(context.data_dir, SEARCHER)
+    assert clean_strays(context, context.data_dir, scan, SEARCHER).finds == scan.finds
+    assert fault.read_bytes() == TEXT
+
+
+def test_a_table_with_nothing_but_a_name_loses_the_row(tmp_path: Path) -> None:
+    searcher = Searcher(Traces(names=frozenset({("anna", "reed")})))
+    path = tmp_path / "members.parquet"
+    rows = {"first_name": ["Anna", "Anna", "Bob"], "last_name": ["Reed", "Lane", "Reed"]}
+    parquet.write_table(pa.table(rows), path)
+    assert clean_parquet(path, searcher) == 1
+    kept = [(row["first_name"], row["last_name"]) for row in parquet.read_table(path).to_pylist()]
+    assert kept == [("Anna", "Lane"), ("Bob", "Reed")], "namesakes of one name are others"
+    assert scan_folder(tmp_path, searcher).finds == []
