@@ -16,8 +16,9 @@ from typing import Any
 import duckdb
 
 from cdp_pipeline.core.settings import Settings
-from cdp_pipeline.privacy.small_counts import is_small, withhold
+from cdp_pipeline.privacy.small_counts import is_small
 from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.reporting.segment_sizes import withhold_sizes
 from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.versions import MANIFEST_FILE
 from cdp_pipeline.storage.warehouse import (
@@ -116,7 +117,14 @@ def observe(settings: Settings, tables: Mapping[str, TableSpec]) -> Observed:
             seen.deliveries = {str(row["source"]): row for row in health}
         if "segments.definitions" in seen.types:
             defined = fetch_dicts(con, "select * from segments.definitions order by segment")
-            seen.segments = {str(row["segment"]): row for row in _without_few(defined, smallest)}
+            shown = withhold_sizes(
+                defined,
+                tables["segments.definitions"].header,
+                link.resolve(),
+                smallest=smallest,
+                night=str(manifest["business_date"]),
+            )
+            seen.segments = {str(row["segment"]): row for row in shown}
     return seen
 
 
@@ -130,13 +138,6 @@ def _read_types(
     for table, column, sql_type in rows:
         if table in tables:
             seen.types.setdefault(table, {})[column] = sql_type
-
-
-def _without_few(defined: list[dict[str, Any]], smallest: int) -> list[dict[str, Any]]:
-    """Return definitions of segments with the sizes withheld that reports withhold."""
-    sizes = [int(row["size"]) for row in defined]
-    hidden = withhold(sizes, [dict.fromkeys(range(len(sizes)), 1)], smallest=smallest)
-    return [{**row, "size": hidden.get(n, row["size"])} for n, row in enumerate(defined)]
 
 
 def _read_table(

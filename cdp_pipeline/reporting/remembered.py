@@ -31,6 +31,10 @@ class Remembered:
 
     counts: Mapping[CellName, tuple[float, float]] = field(default_factory=dict)
 
+    def __or__(self, other: Remembered) -> Remembered:
+        """Return what both remember, of counts with names of their own."""
+        return Remembered({**self.counts, **other.counts})
+
     def still(self, tonight: Mapping[CellName, float], *, smallest: int) -> frozenset[CellName]:
         """Return those that stay withheld, of tonight's counts.
 

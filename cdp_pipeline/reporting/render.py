@@ -10,6 +10,7 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cdp_pipeline.core.context import RunContext, StepResult
@@ -21,12 +22,14 @@ from cdp_pipeline.reporting.formats import Formatter
 from cdp_pipeline.reporting.headline import write_all, write_first
 from cdp_pipeline.reporting.mail import build_message
 from cdp_pipeline.reporting.marts import RowDict
-from cdp_pipeline.reporting.remembered import read_remembered, write_remembered
+from cdp_pipeline.reporting.remembered import Remembered, read_remembered, write_remembered
+from cdp_pipeline.reporting.segment_sizes import TABLE as SEGMENTS
+from cdp_pipeline.reporting.segment_sizes import remember_sizes
 from cdp_pipeline.reporting.views import Card, Page, Section
 from cdp_pipeline.reporting.withholding import MartReader
 from cdp_pipeline.storage.files import write_atomic
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.warehouse import open_build, read_plan
+from cdp_pipeline.storage.warehouse import fetch_dicts, has_table, open_build, read_plan
 
 _UNKNOWN_FINGERPRINT = "unplanned"
 
@@ -56,12 +59,24 @@ def run(context: RunContext) -> StepResult:
             write_atomic(folder / page.file_name, html.encode())
             write_atomic(folder / f"{name}.eml", message)
             sizes |= {page.file_name: len(html.encode()), f"{name}.eml": len(message)}
-        write_remembered(folder.parent, before, reader.remember(), business_date=day)
+        after = reader.remember() | _remember_segments(con, project, smallest, before)
+        write_remembered(folder.parent, before, after, business_date=day)
     return StepResult(
         rows_out=len(project.reports),
         messages=(f"{len(project.reports)} reports, each as page and as e-mail",),
         facts={"bytes": sizes},
     )
+
+
+def _remember_segments(
+    con: duckdb.DuckDBPyConnection, project: Project, smallest: int, before: Remembered
+) -> Remembered:
+    """Return what the documentation, written after the night, will have withheld of it."""
+    if not has_table(con, SEGMENTS):
+        return Remembered()
+    rows = fetch_dicts(con, f"select * from {SEGMENTS} order by segment")  # noqa: S608 - constant
+    header = project.table(SEGMENTS).header
+    return remember_sizes(rows, header, smallest=smallest, before=before)
 
 
 def make_environment(templates: Path) -> Environment:
