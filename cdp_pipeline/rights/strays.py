@@ -100,9 +100,7 @@ def _clean(path: Path, target: Path, kind: str | None, searcher: Searcher, budge
     if kind == "duckdb":
         raise ValueError("a database is not written again")
     if kind is None:
-        data, count = _redact_text(budget.spend(path.read_bytes()), searcher)
-        target.write_bytes(data)
-        return count > 0
+        return _redact_text(path, target, searcher)
     if kind == "parquet":
         target.write_bytes(path.read_bytes())
         return clean_parquet(target, searcher) > 0
@@ -122,13 +120,21 @@ def _clean(path: Path, target: Path, kind: str | None, searcher: Searcher, budge
     return changed
 
 
-def _redact_text(data: bytes, searcher: Searcher) -> tuple[bytes, int]:
-    """Return a text without the words, and how many went; UTF-16 stays UTF-16."""
-    encoding = _WIDE.get(data[:2])
-    if encoding is None:
-        return redact_bytes(data, searcher)
-    cleaned, count = redact_bytes(data.decode(encoding).encode(), searcher)
-    return (cleaned.decode().encode(encoding) if count else data), count
+def _redact_text(path: Path, target: Path, searcher: Searcher) -> bool:
+    """Write a text without the words, some lines at a time; UTF-16 stays UTF-16."""
+    with path.open("rb") as source, target.open("wb") as cleaned:
+        encoding = _WIDE.get(source.read(2))
+        source.seek(0)
+        if encoding:
+            data, count = redact_bytes(source.read().decode(encoding).encode(), searcher)
+            cleaned.write(data.decode().encode(encoding))
+            return count > 0
+        changed = False
+        while lines := source.readlines(_BLOCK):
+            data, count = redact_bytes(b"".join(lines), searcher)
+            cleaned.write(data)
+            changed |= count > 0
+    return changed
 
 
 _Add = Callable[[str, str, Path], None]

@@ -6,6 +6,7 @@ stay, and the other person keeps them. Finding the person is ``identity``'s busi
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -154,7 +155,7 @@ def add_words(traces: Traces, values: Iterable[tuple[str, str]]) -> Traces:
             for form in (digits, f"+{digits}", f"00{digits}", digits.lstrip("0"), text):
                 words |= _digests(form)
         elif kind == "email":
-            words |= {text, *_digests(text)}
+            words |= {text, *_digests(text), *_encoded(value.strip()), *_encoded(text)}
         elif kind in {"loyalty_id", "account_id", "identifier", "national_id"}:
             if len(text) >= _SHORTEST:
                 words |= {text, *_digests(text)}
@@ -204,6 +205,12 @@ def records_of_values(con: duckdb.DuckDBPyConnection, values: str) -> set[tuple[
         if name in held
     ]
     return {(str(a), str(b)) for a, b in con.execute(" union ".join(parts)).fetchall()}
+
+
+def _encoded(text: str) -> set[str]:
+    """Return a text in Base64, as links of mailings carry addresses; in lower case, unpadded."""
+    encoders = (base64.b64encode, base64.urlsafe_b64encode)
+    return {encode(text.encode()).decode().rstrip("=").lower() for encode in encoders}
 
 
 def _digests(text: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import gzip
 import io
@@ -301,3 +302,15 @@ def test_a_bomb_is_given_up_and_named(tmp_path: Path, monkeypatch: pytest.Monkey
     scan = scan_folder(tmp_path, Searcher(TRACES))
     assert scan.unreadable == ["bomb.zip"]
     assert [find.place for find in scan.finds] == ["first"], "what was found before stays found"
+
+
+@pytest.mark.parametrize("spelt", ["anna.reed@example.com", "Anna.Reed@Example.com"])
+@pytest.mark.parametrize("text", ["https://news.example/open?u={}&c=5", '{{"id": "{}"}}', "{}\n"])
+def test_an_address_in_base64_is_found_and_goes(tmp_path: Path, spelt: str, text: str) -> None:
+    traces = add_words(TRACES, [("email", spelt)])
+    path = tmp_path / "a.txt"
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        path.write_text(text.format(encode(spelt.encode()).decode()))
+        assert scan_folder(tmp_path, Searcher(traces)).finds
+        assert clean_text(path, Searcher(traces)) == 1
+        assert scan_folder(tmp_path, Searcher(traces)).finds == []
