@@ -74,7 +74,7 @@ class Budget:
 def kind_of(head: bytes, name: str) -> str | None:
     r"""Return what a file is by its first bytes, else by its name; None for what packs nothing.
 
-    >>> kind_of(b"PK\\3\\4....", "members.csv"), kind_of(b"a,b", "members.csv")
+    >>> kind_of(b"PK\3\4....", "members.csv"), kind_of(b"a,b", "members.csv")
     ('zip', None)
     """
     for magic, kind in _MAGIC.items():
