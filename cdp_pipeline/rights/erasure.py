@@ -28,6 +28,7 @@ from cdp_pipeline.privacy.suppression import (
 )
 from cdp_pipeline.rights.deliveries import DeliveryCleaning, clean_raw, clean_staged
 from cdp_pipeline.rights.files import clean_exports, clean_tree
+from cdp_pipeline.rights.packed import forget_unpacked
 from cdp_pipeline.rights.pending import (
     PENDING,
     Pending,
@@ -210,6 +211,7 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
 def _search(context: RunContext, paths: DataPaths, searcher: Searcher) -> Scan:
     """Look everywhere, and take people out of strays among the deliveries."""
     keys = context.settings.keys
+    forget_unpacked(paths.work)  # of a search that died: it is not looked at
     scan = scan_folder(
         context.data_dir, searcher, excluded=_excluded(paths), keys=keys, scratch=paths.work
     )

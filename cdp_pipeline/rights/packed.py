@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import shutil
 import tarfile
 import zipfile
 import zlib
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import IO, cast
 
 import pyarrow as pa
+
+UNPACKED = "unpacked"
+"""Folder of parts in clear, within the work of a run."""
 
 HEAD = 512
 """Bytes that tell what a file is."""
@@ -84,6 +88,28 @@ def kind_of(head: bytes, name: str) -> str | None:
         if head[place : place + len(magic)] == magic:
             return kind
     return _SUFFIXES.get(Path(name).suffix.lower())
+
+
+@contextmanager
+def unpacking(scratch: Path) -> Iterator[Path]:
+    """Give a private folder for what is unpacked; what somebody who died left there goes first.
+
+    Args:
+        scratch: The folder below which it lies.
+    """
+    folder = scratch / UNPACKED
+    forget_unpacked(scratch)
+    scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        forget_unpacked(scratch)
+
+
+def forget_unpacked(scratch: Path) -> None:
+    """Remove what somebody who died left unpacked."""
+    shutil.rmtree(scratch / UNPACKED, ignore_errors=True)
 
 
 def parts_of(path: Path, kind: str) -> Iterator[tuple[str, IO[bytes]]]:

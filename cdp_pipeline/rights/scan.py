@@ -20,7 +20,16 @@ import duckdb
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.rights.columns import Piece, database_texts, parquet_texts
-from cdp_pipeline.rights.packed import ARCHIVES, BROKEN, HEAD, PACKED, Budget, kind_of, parts_of
+from cdp_pipeline.rights.packed import (
+    ARCHIVES,
+    BROKEN,
+    HEAD,
+    PACKED,
+    Budget,
+    kind_of,
+    parts_of,
+    unpacking,
+)
 from cdp_pipeline.rights.searching import SEPARATOR, Searcher
 from cdp_pipeline.storage.at_rest import plain_file
 from cdp_pipeline.storage.cipher import read_vault_key
@@ -192,9 +201,8 @@ def _inside(
             yield from _in_pieces(database_texts(con, path), searcher)
         elif kind:
             budget = Budget(path.stat().st_size)
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.TemporaryDirectory(dir=folder) as made:
-                yield from _in_parts(con, path, kind, searcher, budget, Path(made))
+            with unpacking(folder) as made:
+                yield from _in_parts(con, path, kind, searcher, budget, made)
     except (duckdb.Error, ConfigError, *BROKEN) as error:
         raise _UnreadableError from error
 

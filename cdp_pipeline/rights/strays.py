@@ -13,7 +13,6 @@ import gzip
 import lzma
 import shutil
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.rights.files import clean_parquet, redact_bytes
-from cdp_pipeline.rights.packed import BROKEN, HEAD, Budget, kind_of, parts_of
+from cdp_pipeline.rights.packed import BROKEN, HEAD, Budget, kind_of, parts_of, unpacking
 from cdp_pipeline.rights.scan import Scan, scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.storage.at_rest import editable_file
@@ -66,8 +65,8 @@ def clean_strays(context: RunContext, root: Path, scan: Scan, searcher: Searcher
 
 def _clean_stray(paths: DataPaths, path: Path, searcher: Searcher) -> bool:
     """Replace the words in one file; return whether there were any and it could be written."""
-    with tempfile.TemporaryDirectory(dir=paths.ensure(paths.work)) as made:
-        draft = Path(made) / f"draft{path.suffix}"
+    with unpacking(paths.work) as made:
+        draft = made / f"draft{path.suffix}"
         try:
             kind = _kind_of(path, path.name)
             if not _clean(path, draft, kind, searcher, Budget(path.stat().st_size)):

@@ -314,3 +314,13 @@ def test_an_address_in_base64_is_found_and_goes(tmp_path: Path, spelt: str, text
         assert scan_folder(tmp_path, Searcher(traces)).finds
         assert clean_text(path, Searcher(traces)) == 1
         assert scan_folder(tmp_path, Searcher(traces)).finds == []
+
+
+def test_what_a_search_that_died_left_unpacked_goes(tmp_path: Path) -> None:
+    folder, scratch = tmp_path / "data", tmp_path / "work"
+    folder.mkdir()
+    (folder / "a.zip").write_bytes(_zipped(inner=gzip.compress(TEXT.encode())))
+    (scratch / packed.UNPACKED).mkdir(parents=True)
+    (scratch / packed.UNPACKED / "part").write_text(TEXT)
+    scan_folder(folder, Searcher(TRACES), scratch=scratch)
+    assert not any(scratch.iterdir())
