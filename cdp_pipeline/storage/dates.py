@@ -6,7 +6,9 @@ tell is said in the reading, so that people see what was assumed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal, TypeAlias
 
 import duckdb
@@ -44,6 +46,9 @@ _EARLIEST, _LATEST = 1500, 2100
 _CENTURY = 100
 _FEW = 0.02
 """Share of values from which a second way of writing is taken for more than slips."""
+
+_FIRST = "(from link_dates order by n desc, hash(value), value limit 1000)"
+"""Some values of every kind: a way of writing that counts, see ``_FEW``, is among them."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +116,15 @@ def read_dates(
     total = _count(con, "value is not null")
     if not total:
         return DateReading((), 0.0)
-    chosen = [(_matches(con, known), known) for known in _PLAIN]
+    matches = _matches(con)
+    chosen = [(matches[known], known) for known in _PLAIN]
     decided: list[tuple[int, int, str]] = []
     for day_first, month_first in _TIED:
-        found = _matches(con, day_first), _matches(con, month_first)
+        found = matches[day_first], matches[month_first]
         if max(found):
             decided.append((*found, day_first))
             chosen += _tied(found, (day_first, month_first), total, order)
-    words = [(_matches(con, known, "worded"), known) for known in _WORDED]
+    words = [(matches[known], known) for known in _WORDED]
     worded = sum(n for n, _ in words) > sum(n for n, _ in chosen)
     kept = sorted((found for found in (words if worded else chosen) if found[0]), reverse=True)
     kept = [(n, f) for place, (n, f) in enumerate(kept) if place == 0 or n >= _FEW * total]
@@ -152,16 +158,36 @@ def _pair_of(chosen: str) -> str | None:
     return next((pair[0] for pair in _TIED if chosen in pair), None)
 
 
-def _matches(con: duckdb.DuckDBPyConnection, form: str, column: str = "value") -> int:
-    read = f"try_strptime({column}, {quote_literal(form)})"
-    return _count(con, f"year({read}) between {_EARLIEST} and {_LATEST}")
+def _matches(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Return how many values each known format reads; 0 where it reads none of some first ones.
+
+    Almost no format fits, and which do shows soon: asking all of every value is dear.
+    """
+    columns = dict.fromkeys((*_PLAIN, *chain.from_iterable(_TIED)), "value")
+    columns |= dict.fromkeys(_WORDED, "worded")
+    reads = {
+        known: f"year(try_strptime({column}, {quote_literal(known)})) "
+        f"between {_EARLIEST} and {_LATEST}"
+        for known, column in columns.items()
+    }
+    first = _counts(con, list(reads.values()), source=_FIRST)
+    likely = {known: reads[known] for known, n in zip(reads, first, strict=True) if n}
+    counted = dict(zip(likely, _counts(con, list(likely.values())), strict=True))
+    return dict.fromkeys(reads, 0) | counted
 
 
 def _count(con: duckdb.DuckDBPyConnection, condition: str) -> int:
-    rows = con.execute(
-        f"select coalesce(sum(n), 0) from link_dates where {condition}"  # noqa: S608 - own text
-    ).fetchall()
-    return int(rows[0][0])
+    return _counts(con, [condition])[0]
+
+
+def _counts(
+    con: duckdb.DuckDBPyConnection, conditions: Sequence[str], *, source: str = "link_dates"
+) -> list[int]:
+    if not conditions:
+        return []
+    sums = ", ".join(f"coalesce(sum(n) filter ({condition}), 0)" for condition in conditions)
+    row = con.execute(f"select {sums} from {source}").fetchall()[0]  # noqa: S608 - own text
+    return [int(value) for value in row]
 
 
 def _newest(con: duckdb.DuckDBPyConnection, formats: tuple[str, ...]) -> int:

@@ -6,7 +6,6 @@ recognise the columns, run the stages of the night and return a ``LinkResult``. 
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -198,7 +197,6 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
     finally:
         con.close()
-        gc.collect()
 
 
 def _link(

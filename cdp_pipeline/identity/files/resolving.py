@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
@@ -19,6 +21,7 @@ from cdp_pipeline.identity.grouping.groups import write_groups
 from cdp_pipeline.identity.scoring.design import Design, fitting_design
 from cdp_pipeline.identity.scoring.edges import write_links
 from cdp_pipeline.identity.scoring.model import score_pairs
+from cdp_pipeline.identity.scoring.namesakes import LEAST_BITS
 from cdp_pipeline.identity.scoring.weights import load_parameters
 from cdp_pipeline.identity.standard.nodes import build_nodes
 from cdp_pipeline.identity.standard.records import standardise
@@ -67,15 +70,22 @@ def resolve(
     nodes = int(fetch_value(con, "select count(*) from identity_nodes"))
     default_cap, most_pairs = _effort(nodes)
     design = replace(fitting_design(con, design), most_pairs=most_pairs)
-    score_pairs(con, design, cap=config.cap or default_cap)
+    review = math.log2(config.review / (1 - config.review))
+    score_pairs(con, design, cap=config.cap or default_cap, least=min(review, LEAST_BITS))
     con.execute("drop table identity_pairs; drop table identity_compared")
     write_links(con, accept=config.accept)
     parameters = load_parameters(con, design.comparisons)
-    labels = group_nodes(con, parameters, accept=config.accept, limit=config.largest_entity_records)
+    labels = group_nodes(
+        con,
+        parameters,
+        accept=config.accept,
+        limit=config.largest_entity_records,
+        scored="identity_scored",
+    )
     write_groups(con, labels, accept=config.accept)
     attach_records(con, accept=config.accept)
     con.execute(_MEMBERS)
-    con.execute(_SCORED, {"review": config.review})
+    _keep_scored(con, review=review)
     con.execute(
         "drop table identity_nodes; drop table identity_scored; drop table identity.records"
     )
@@ -104,14 +114,23 @@ from identity.records as r
 left join identity_groups as g on g.evidence_id = r.evidence_id
 """
 
+
+def _keep_scored(con: duckdb.DuckDBPyConnection, *, review: float) -> None:
+    """Keep the weighed pairs that are worth a look, by the numbers of their records."""
+    numbers = con.execute("select record_id from identity_node_ids order by node_id").fetchnumpy()
+    found = con.sql(_SCORED, params={"review": review}).to_arrow_table()
+    records = numbers["record_id"]
+    sides = {"node_a": "evidence_a", "node_b": "evidence_b"}
+    for place, (node, evidence) in enumerate(sides.items()):
+        found = found.set_column(place, evidence, pa.array(records[found[node].to_numpy()]))
+    con.register("link_scored", found)
+
+
 _SCORED = """
-create or replace temp table link_scored as
 select
-    l.record_id as evidence_a, r.record_id as evidence_b,
-    1 / (1 + pow(2, least(-s.log_odds, 200))) as match_prob,
-    s.match_weight, s.household_weight, s.rule
-from identity_scored as s
-inner join identity_node_ids as l on l.node_id = s.node_a
-inner join identity_node_ids as r on r.node_id = s.node_b
-where s.log_odds >= log2($review / (1 - $review))
+    node_a, node_b,
+    1 / (1 + pow(2, least(-log_odds, 200))) as match_prob,
+    match_weight, household_weight, rule
+from identity_scored
+where log_odds >= $review
 """

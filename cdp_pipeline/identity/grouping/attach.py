@@ -58,23 +58,36 @@ create or replace temp table identity_holdings (
 )
 """
 
+_MENTIONS = """
+create or replace temp table identity_wanted_mentions (
+    field varchar, value varchar, evidence_id integer, record_kind varchar
+)
+"""
+
+_WANTED_MENTIONS = """
+insert into identity_wanted_mentions
+select '{field}', r.{field}, r.evidence_id, r.record_kind
+from identity_attachable as r
+where r.{field} in (select value from identity_wanted_values where field = '{field}')
+"""
+# All records are looked through once, not again after every pass.
+
 _GROUP_HOLDINGS = """
 insert into identity_holdings
 select
-    '{field}',
-    r.{field},
+    r.field,
+    r.value,
     g.group_id,
     sum(case
-        when '{field}' = 'loyalty_id' and r.record_kind = 'loyalty' then {registered}
-        when '{field}' = 'account_id' and r.record_kind = 'account' then {registered}
+        when r.field = 'loyalty_id' and r.record_kind = 'loyalty' then {registered}
+        when r.field = 'account_id' and r.record_kind = 'account' then {registered}
         when r.record_kind = 'receipt' then {receipt}
         else 0
     end) + max(case when r.record_kind = 'receipt' then 0 else 1 end),
     min(g.evidence_id)
-from identity_attachable as r
+from identity_wanted_mentions as r
 inner join {groups} as g on g.evidence_id = r.evidence_id
-where r.{field} in (select value from identity_wanted_values where field = '{field}')
-group by r.{field}, g.group_id
+group by r.field, r.value, g.group_id
 """
 
 _OPEN = """
@@ -241,6 +254,10 @@ def _prepare(con: duckdb.DuckDBPyConnection) -> None:
     for field in TYPED:
         con.execute(_MEANT.format(field=field))
     con.execute(_WANTED_VALUES.format(keys=", ".join(KEYS)))
+    con.execute(_MENTIONS)
+    wanted = con.execute("select distinct field from identity_wanted_values").fetchall()
+    for (field,) in sorted(wanted):
+        con.execute(_WANTED_MENTIONS.format(field=field))
     _add_holdings(con, "identity_groups")
     con.execute(
         "create or replace temp table identity_attached "
@@ -262,15 +279,9 @@ def _keep(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _add_holdings(con: duckdb.DuckDBPyConnection, groups: str) -> None:
-    for field in KEYS:
-        con.execute(
-            _GROUP_HOLDINGS.format(
-                field=field,
-                groups=groups,
-                registered=REGISTERED_WEIGHT,
-                receipt=RECEIPT_WEIGHT,
-            )
-        )
+    con.execute(
+        _GROUP_HOLDINGS.format(groups=groups, registered=REGISTERED_WEIGHT, receipt=RECEIPT_WEIGHT)
+    )
 
 
 _ATTACHED_EDGES = """

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.identity.grouping.attach import add_attached_edges, attach_records
@@ -27,27 +25,20 @@ from cdp_pipeline.identity.grouping.ids import assign_customers, recall_customer
 from cdp_pipeline.identity.grouping.increment import touched_nodes
 from cdp_pipeline.identity.grouping.judged import mark_judged, node_bonds, verify_groups
 from cdp_pipeline.identity.grouping.linkage import NEVER, average_linkage, components, cut_large
+from cdp_pipeline.identity.grouping.members import MemberPairs, Weigher
 from cdp_pipeline.identity.grouping.nameless import choose_nameless
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.identity.release.gate import ACCEPTED, HELD, Verdict, judge_night, recall_proposal
-from cdp_pipeline.identity.scoring.compare import Comparison, have_two_births, pattern_sql
 from cdp_pipeline.identity.scoring.design import Design, declared_design
-from cdp_pipeline.identity.scoring.learning import correct_scores
 from cdp_pipeline.identity.scoring.namesakes import (
     KIN_BITS,
     choose_namesakes,
     nobody_odds,
     stand_records,
 )
-from cdp_pipeline.identity.scoring.weights import (
-    Parameters,
-    frequency_select,
-    load_parameters,
-    score_patterns,
-)
+from cdp_pipeline.identity.scoring.weights import Parameters, load_parameters
 from cdp_pipeline.identity.standard.night import read_night
 from cdp_pipeline.identity.standard.nodes import (
-    build_wanted_nodes,
     mention_nodes,
     number_nodes,
     reachable_nodes,
@@ -59,17 +50,9 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.bool_]
 Links = dict[str, npt.NDArray[Any]]
-MemberPairs = dict[str, npt.NDArray[np.float64]]
 
 AGAIN = (ACCEPTED, HELD)
 """After a night that was held, groups are formed again from all links, unless it was rejected."""
-
-LOWEST_BITS = -5.0
-HIGHEST_BITS = 12.0
-"""Log odds beyond these say no more about a group: one slip must not outvote five agreements."""
-
-CONFLICT_BITS = -2.0
-"""A pair whose disagreements weigh less has no conflict: missing fields must not split a group."""
 
 MADE_TABLES = (
     "customer_map",
@@ -156,7 +139,7 @@ def _resolve(con: duckdb.DuckDBPyConnection, context: RunContext, design: Design
     return judge_night(con, context)
 
 
-def group_nodes(
+def group_nodes(  # noqa: PLR0913 - a night groups a part, a linkage knows all weights
     con: duckdb.DuckDBPyConnection,
     parameters: Parameters | None,
     *,
@@ -164,6 +147,7 @@ def group_nodes(
     limit: int,
     touched: Marks | None = None,
     has_nodes: bool = True,
+    scored: str | None = None,
 ) -> Integers:
     """Return the group of each node.
 
@@ -178,6 +162,7 @@ def group_nodes(
         touched: Nodes to group, whole components of all links, those that compete included; the
             others come out alone. Default: all.
         has_nodes: ``identity_nodes`` has all nodes; else those are made of which pairs are weighed.
+        scored: Table of weighed pairs that need no second look; see ``members.Weigher``.
     """
     size = int(fetch_value(con, "select count(*) from identity_node_ids"))
     bonds = node_bonds(con)
@@ -191,7 +176,7 @@ def group_nodes(
     certain, unsure = (_chosen(links, marks) for marks in (links["is_certain"], ~links["is_kin"]))
     ends = certain["node_a"], certain["node_b"]
     labels = cut_large(components(*ends, size=size), *ends, certain["log_odds"], limit=limit)
-    weigh = partial(_score_members, con, parameters, has_nodes=has_nodes)
+    weigh = Weigher(con, parameters, has_nodes=has_nodes, scored=scored).weigh
     labels = _split_groups(weigh, labels, _suspicious(labels, *ends), bonds, threshold=threshold)
     chosen = choose_namesakes(
         labels,
@@ -237,7 +222,7 @@ def _suspicious(labels: Integers, left: Integers, right: Integers) -> Integers:
 
 
 def _split_groups(
-    weigh: Callable[[pa.Table], MemberPairs],
+    weigh: Callable[[Integers, Integers], MemberPairs],
     labels: Integers,
     nodes: Integers,
     bonds: Bonds,
@@ -246,19 +231,16 @@ def _split_groups(
 ) -> Integers:
     if not len(nodes):
         return labels
-    sizes = np.bincount(labels)[labels[nodes]]
-    members = pa.table({"node_id": nodes, "label": labels[nodes], "size": sizes})
-    pairs = weigh(members)
-    ends = (pairs[name].astype(np.int64) for name in ("node_a", "node_b"))
-    pairs["log_odds"] = np.where(bonds.forbids(*ends), NEVER, pairs["log_odds"])
+    pairs = weigh(nodes, labels[nodes])
+    log_odds = np.where(bonds.forbids(pairs.left, pairs.right), NEVER, pairs.log_odds)
     labels = labels.copy()
     following = int(labels.max()) + 1
-    for size in np.unique(sizes):
-        chosen = pairs["size"] == size
+    for size in np.unique(pairs.sizes):
+        chosen = pairs.sizes == size
         width = int(size) * (int(size) - 1) // 2
-        left, right = (pairs[name][chosen].reshape(-1, width) for name in ("node_a", "node_b"))
+        left, right = (ends[chosen].reshape(-1, width) for ends in (pairs.left, pairs.right))
         owners = average_linkage(
-            pairs["log_odds"][chosen].reshape(-1, width), members=int(size), threshold=threshold
+            log_odds[chosen].reshape(-1, width), members=int(size), threshold=threshold
         )
         nodes_of = np.concatenate([left[:, :1], right[:, : int(size) - 1]], axis=1)
         codes = np.arange(len(owners))[:, None] * int(size) + owners
@@ -266,60 +248,6 @@ def _split_groups(
         labels[nodes_of] = following + fresh
         following += int(fresh.max()) + 1
     return labels
-
-
-def _score_members(
-    con: duckdb.DuckDBPyConnection, parameters: Parameters, members: pa.Table, *, has_nodes: bool
-) -> MemberPairs:
-    """Return all pairs inside the given groups, ordered by size, group and nodes."""
-    con.register("identity_member_rows", members)
-    con.execute("create or replace temp table identity_group_members as from identity_member_rows")
-    con.unregister("identity_member_rows")
-    if not has_nodes:
-        con.execute(_WANTED)
-        build_wanted_nodes(con)
-    con.execute(_member_pairs_sql(parameters.comparisons))
-    score_patterns(con, parameters, pairs="identity_member_pairs", scored="identity_member_scores")
-    correct_scores(con, parameters.comparisons, scored="identity_member_scores")
-    found = con.execute(
-        """
-        select
-            size, node_a, node_b,
-            greatest($low, least($high,
-                case when conflict > $conflict then greatest(log_odds, 0) else log_odds end
-            )) as log_odds,
-            pattern
-        from identity_member_scores
-        order by size, label, node_a, node_b
-        """,
-        {"low": LOWEST_BITS, "high": HIGHEST_BITS, "conflict": CONFLICT_BITS},
-    ).fetchnumpy()
-    pairs = {name: np.asarray(values) for name, values in found.items()}
-    two_births = have_two_births(pairs["pattern"].astype(np.int64), parameters.comparisons)
-    pairs["log_odds"] = np.where(two_births, NEVER, pairs["log_odds"])
-    return pairs
-
-
-_WANTED = """
-create or replace temp table identity_wanted as
-select i.record_id
-from identity_node_ids as i
-semi join identity_group_members as m on m.node_id = i.node_id
-"""
-
-
-def _member_pairs_sql(comparisons: tuple[Comparison, ...]) -> str:
-    return f"""
-        create or replace temp table identity_member_pairs as
-        select
-            x.size, x.label, x.node_id as node_a, y.node_id as node_b,
-            {pattern_sql(comparisons)} as pattern
-            {frequency_select(comparisons)}
-        from identity_group_members as x
-        inner join identity_group_members as y on x.label = y.label and x.node_id < y.node_id
-        inner join identity_nodes as l on l.node_id = x.node_id
-        inner join identity_nodes as r on r.node_id = y.node_id
-        """  # noqa: S608 - declared comparisons
 
 
 def _facts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -16,9 +16,10 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from cdp_pipeline.identity.standard.extras import held_columns
 from cdp_pipeline.project.evidence import EVIDENCE
 from cdp_pipeline.project.linkage import ComparisonSpec, Kind, LinkageSpec
-from cdp_pipeline.storage.warehouse import quote_column
+from cdp_pipeline.storage.warehouse import describe
 
 DIFFERS = "differs"
 """Name of the level that holds when no other does."""
@@ -113,12 +114,9 @@ def _compile(name: str, spec: ComparisonSpec) -> Comparison:
     )
 
 
-def held_columns(con: duckdb.DuckDBPyConnection) -> set[str]:
+def held_node_columns(con: duckdb.DuckDBPyConnection) -> set[str]:
     """Return the columns of ``identity_nodes`` in which any record has a value."""
-    columns = [row[0] for row in con.execute("describe identity_nodes").fetchall()]
-    counts = ", ".join(f"count({quote_column(column)})" for column in columns)
-    row = con.execute(f"select {counts} from identity_nodes").fetchall()[0]  # noqa: S608 - quoted
-    return {column for column, count in zip(columns, row, strict=True) if count}
+    return set(held_columns(con, "identity_nodes", list(describe(con, "identity_nodes"))))
 
 
 def used_columns(comparisons: Sequence[Comparison]) -> set[str]:

@@ -16,7 +16,7 @@ from cdp_pipeline.identity.scoring.blocking import BlockingRule, declared_rules
 from cdp_pipeline.identity.scoring.compare import (
     Comparison,
     declared_comparisons,
-    held_columns,
+    held_node_columns,
     used_columns,
 )
 from cdp_pipeline.project.expressions import vet_predicate
@@ -88,7 +88,7 @@ def fitting_design(con: duckdb.DuckDBPyConnection, design: Design) -> Design:
         con: Connection with the temporary table ``identity_nodes``.
         design: What could be compared.
     """
-    held = held_columns(con)
+    held = held_node_columns(con)
     return replace(
         design,
         comparisons=tuple(c for c in design.comparisons if held.issuperset(c.needs)),

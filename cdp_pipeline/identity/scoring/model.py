@@ -162,11 +162,19 @@ def _score_new(con: duckdb.DuckDBPyConnection, declared: Design, *, cap: int) ->
     return pairs, ""
 
 
-def score_pairs(con: duckdb.DuckDBPyConnection, design: Design, *, cap: int) -> int:
+def score_pairs(
+    con: duckdb.DuckDBPyConnection, design: Design, *, cap: int, least: float | None = None
+) -> int:
     """Fit the model on ``identity_nodes`` and weigh every candidate pair.
 
     Writes ``identity.blocking``, ``identity.model_parameters`` and the temporary table
     ``identity_scored`` (node_a, node_b, rule, pattern, match_weight, household_weight, log_odds).
+
+    Args:
+        con: Connection.
+        design: What is compared, and how pairs are proposed.
+        cap: Largest number of nodes that a key may hold.
+        least: Log odds below which a weighed pair is not kept; default: all are.
 
     Returns:
         Number of candidate pairs; without any, nothing is fitted and no parameters are stored.
@@ -178,7 +186,9 @@ def score_pairs(con: duckdb.DuckDBPyConnection, design: Design, *, cap: int) -> 
     if parameters is None:
         con.execute(_NOTHING_SCORED)
         return 0
-    score_patterns(con, parameters, pairs="identity_compared", scored="identity_scored")
+    score_patterns(
+        con, parameters, pairs="identity_compared", scored="identity_scored", least=least
+    )
     return pairs
 
 

@@ -120,7 +120,12 @@ def log_odds_sql(match: str, household: str) -> str:
 
 
 def score_patterns(
-    con: duckdb.DuckDBPyConnection, parameters: Parameters, *, pairs: str, scored: str
+    con: duckdb.DuckDBPyConnection,
+    parameters: Parameters,
+    *,
+    pairs: str,
+    scored: str,
+    least: float | None = None,
 ) -> None:
     """Create a temporary table of weights from a table of patterns.
 
@@ -128,8 +133,10 @@ def score_patterns(
         con: Connection.
         parameters: Fitted model.
         pairs: Table with ``pattern`` and the columns of ``frequency_select``.
-        scored: Name of the new table: the columns of ``pairs``, ``match_weight``,
-            ``household_weight``, ``log_odds`` and ``conflict`` (sum of negative weights).
+        scored: Name of the new table: the columns of ``pairs`` but those of frequencies,
+            ``match_weight``, ``household_weight``, ``log_odds`` and ``conflict`` (sum of negative
+            weights).
+        least: Log odds below which a pair is left out; default: all pairs.
     """
     codes = np.asarray(
         con.execute(f"select distinct pattern from {pairs} order by pattern").fetchnumpy()[  # noqa: S608 - own table name
@@ -143,12 +150,16 @@ def score_patterns(
     con.unregister("identity_pattern_rows")
     match = "".join(f" - m{p} * greatest(coalesce(f{p}, 0), {RAREST_BITS})" for p in weighted)
     household = "".join(f" - h{p} * greatest(coalesce(f{p}, 0), {RAREST_BITS})" for p in weighted)
+    names = ", ".join(f"f{p}" for p in weighted)
+    but_frequencies = f" exclude ({names})" if weighted else ""
+    # Odds are no higher than the match weight says, which is known before.
+    kept = f"where match_weight >= {least} and log_odds >= {least}" if least is not None else ""
     con.execute(
         f"""
         create or replace temp table {scored} as
         with weighed as (
             select
-                pairs.*,
+                pairs.*{but_frequencies},
                 fixed_match{match} as match_weight,
                 fixed_household{household} as household_weight,
                 conflict
@@ -157,6 +168,7 @@ def score_patterns(
         )
         select *, {log_odds_sql("match_weight", "household_weight")} as log_odds
         from weighed
+        {kept}
         """  # noqa: S608 - own table names
     )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Collection, Sequence
+from functools import cache
 from importlib import resources
 
 import duckdb
@@ -34,7 +35,7 @@ from cdp_pipeline.identity.standard.mailboxes import (
     rest_sql,
 )
 from cdp_pipeline.identity.standard.spelling import fold_sql, letter_mask, street_key_sql
-from cdp_pipeline.storage.warehouse import has_table
+from cdp_pipeline.storage.warehouse import fetch_value, has_table
 
 PARTICLES = "van|von|der|den|de|del|della|di|da|dos|du|la|le|las|los|ter|ten|bin|ibn|al|el|st"
 """Words before a family name that many families share; the name proper follows them."""
@@ -213,7 +214,7 @@ _MAILBOX_YEAR = "'(?:^|[^0-9])((?:19[2-9][0-9]|20[01][0-9])|[0-9][0-9])(?:[^0-9]
 """anna1978 and anna_78, but neither anna4 nor anna5519."""
 
 _NICKNAMES = """
-create or replace temp table identity_nicknames as
+create temp table if not exists identity_nicknames as
 with pairs as (
     select unnest($names) as name, unnest($roots) as root
 ),
@@ -310,6 +311,10 @@ order by i.node_id
 
 def mention_nodes(con: duckdb.DuckDBPyConnection) -> npt.NDArray[np.bool_]:
     """Return which of ``identity_node_ids`` are said by receipts alone: somebody in passing."""
+    receipts = "select 1 from identity.records where record_kind = 'receipt' limit 1"
+    if not con.execute(receipts).fetchall():
+        nodes = int(fetch_value(con, "select count(*) from identity_node_ids"))
+        return np.zeros(nodes, dtype=bool)
     found = con.execute(_MENTIONS).fetchnumpy()
     return np.asarray(found["is_mention"], np.bool_)
 
@@ -373,7 +378,13 @@ def _nodes_sql(held: list[str], *, ids: str, is_own_wanted: bool) -> str:
 
 
 def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``identity_nicknames``: the root names of each name, one letter each, and as bits.
+    """Create ``identity_nicknames``: the root names of each name, one letter each, and as bits."""
+    con.execute(_NICKNAMES, _nicknames())
+
+
+@cache
+def _nicknames() -> dict[str, list[str]]:
+    """Return names and their roots side by side.
 
     Source: the ``nicknames`` package, whose list is curated by hand (has_nickname relations).
     """
@@ -384,4 +395,4 @@ def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
         if row["relationship"] == "has_nickname":
             pairs.add((row["name2"], row["name1"]))
     ordered = sorted(pairs)
-    con.execute(_NICKNAMES, {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]})
+    return {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]}
