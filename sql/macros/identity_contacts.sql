@@ -1,8 +1,10 @@
 -- E-mail addresses, telephone numbers, addresses and card numbers in forms that compare well.
 
 -- Lower case address without blanks or "mailto:"; NULL unless it has the shape of one.
+-- Most addresses are written so already, which one cheap look tells.
 create or replace temp macro identity_email(value) as
     case
+        when regexp_full_match(value, '[a-z0-9._+-]+@[a-z0-9.-]+\.[a-z]{2,}') then value
         when regexp_full_match(lower(trim(value)), '[^@\s<>,;:]+@[^@\s<>,;:]+\.[a-z]{2,}')
             then lower(trim(value))
         else nullif(
@@ -36,6 +38,8 @@ create or replace temp macro identity_mailbox(email) as
 create or replace temp macro identity_phone(value) as
     case
         when regexp_full_match(value, '[0-9]{7,16}') then right(value, 9)
+        when regexp_full_match(value, '[+() .-]*([0-9][+() .-]*){7,16}')
+            then right(translate(value, '+() .-', ''), 9)
         else nullif(right(regexp_extract(
             regexp_replace(value, '[^0-9]', '', 'g'), '^[0-9]{7,16}$'), 9), '')
     end;

@@ -7,6 +7,7 @@ group is split belongs in ``linkage``, which groups are suspicious in ``cluster`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -105,7 +106,7 @@ class Weigher:
             f"select node_a, node_b, log_odds, conflict, pattern from {scored} "  # noqa: S608 - own table name
             "order by node_a, node_b"
         ).fetchnumpy()
-        self._codes = _code(found["node_a"], found["node_b"])
+        self._codes = _code(*(np.asarray(found[name], np.int64) for name in ("node_a", "node_b")))
         self._known = _weights_of(found)
 
     def _look_up(self, left: Integers, right: Integers) -> _Weights:
@@ -165,10 +166,10 @@ def _pairs_inside(nodes: Integers, labels: Integers) -> tuple[Integers, Integers
 
 def _code(left: Integers, right: Integers) -> Integers:
     """Return one number for each pair, ordered as the pairs are."""
-    return np.asarray((left.astype(np.int64) << 32) | right.astype(np.int64), np.int64)
+    return (left << 32) | right
 
 
-def _weights_of(found: dict[str, npt.NDArray[np.float64]]) -> _Weights:
+def _weights_of(found: dict[str, Any]) -> _Weights:
     return _Weights(
         np.asarray(found["log_odds"], np.float64),
         np.asarray(found["conflict"], np.float64),

@@ -233,6 +233,14 @@ def test_dates_are_read_as_they_were_written(
     assert read == DAYS
 
 
+def test_a_second_way_of_writing_is_found_among_many(con: duckdb.DuckDBPyConnection) -> None:
+    days = [date(1940, 1, 1) + timedelta(days=step) for step in range(3000)]
+    ways = ("%d.%m.%Y", *["%Y-%m-%d"] * 29)
+    written = [day.strftime(ways[place % len(ways)]) for place, day in enumerate(days)]
+    con.execute("create table t as select unnest($d) as d", {"d": written})
+    assert read_dates(con, "t", '"d"').share == 1.0
+
+
 def test_what_the_values_do_not_tell_is_said(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("create table t as select unnest(['01/02/1985', '03/04/1977']) as d")
     assert "by assumption" in read_dates(con, "t", '"d"').text
