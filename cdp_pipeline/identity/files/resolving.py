@@ -64,7 +64,6 @@ def resolve(
     drop_gathered(con, files)
     if link_only:  # copies within one source are no links
         con.execute("update identity.records set evidence_id = record_id")
-    if link_only:
         design = replace(design, sides="l.source_hash <> r.source_hash")
     build_nodes(con, columns=design.node_columns)
     nodes = int(fetch_value(con, "select count(*) from identity_nodes"))
@@ -73,23 +72,27 @@ def resolve(
     review = math.log2(config.review / (1 - config.review))
     score_pairs(con, design, cap=config.cap or default_cap, least=min(review, LEAST_BITS))
     con.execute("drop table identity_pairs; drop table identity_compared")
-    write_links(con, accept=config.accept)
-    parameters = load_parameters(con, design.comparisons)
-    labels = group_nodes(
-        con,
-        parameters,
-        accept=config.accept,
-        limit=config.largest_entity_records,
-        scored="identity_scored",
-    )
-    write_groups(con, labels, accept=config.accept)
-    attach_records(con, accept=config.accept)
+    _group(con, design, config)
     con.execute(_MEMBERS)
     _keep_scored(con, review=review)
     con.execute(
         "drop table identity_nodes; drop table identity_scored; drop table identity.records"
     )
     return design
+
+
+def _group(con: duckdb.DuckDBPyConnection, design: Design, config: LinkConfig) -> None:
+    """Create ``identity_groups`` of all records."""
+    write_links(con, accept=config.accept)
+    labels = group_nodes(
+        con,
+        load_parameters(con, design.comparisons),
+        accept=config.accept,
+        limit=config.largest_entity_records,
+        scored="identity_scored",
+    )
+    write_groups(con, labels, accept=config.accept)
+    attach_records(con, accept=config.accept)
 
 
 def _effort(nodes: int) -> tuple[int, float]:

@@ -159,8 +159,7 @@ def group_nodes(  # noqa: PLR0913 - a night groups a part, a linkage knows all w
         parameters: Fitted model; without one every node is a group.
         accept: Probability from which a link counts.
         limit: Largest component left whole.
-        touched: Nodes to group, whole components of all links, those that compete included; the
-            others come out alone. Default: all.
+        touched: Nodes to group, whole components of competitors too; others come out alone.
         has_nodes: ``identity_nodes`` has all nodes; else those are made of which pairs are weighed.
         scored: Table of weighed pairs that need no second look; see ``members.Weigher``.
     """

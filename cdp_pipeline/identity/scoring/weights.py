@@ -138,12 +138,8 @@ def score_patterns(
             weights).
         least: Log odds below which a pair is left out; default: all pairs.
     """
-    codes = np.asarray(
-        con.execute(f"select distinct pattern from {pairs} order by pattern").fetchnumpy()[  # noqa: S608 - own table name
-            "pattern"
-        ],
-        dtype=np.int64,
-    )
+    found = con.execute(f"select distinct pattern from {pairs} order by pattern").fetchnumpy()  # noqa: S608 - own table name
+    codes = np.asarray(found["pattern"], dtype=np.int64)
     table, weighted = _pattern_table(parameters, codes)
     con.register("identity_pattern_rows", table)
     con.execute("create or replace temp table identity_patterns as from identity_pattern_rows")
