@@ -134,6 +134,7 @@ create or replace temp table identity_golden_members as
 select
     c.customer_id,
     r.*,
+    o.seat,
     coalesce(p.joined_on, r.first_seen_on) as seen_on,
     c.delivered_on,
     p.title as raw_title,
@@ -150,8 +151,18 @@ select
 from identity_customer_records as c
 inner join identity.records as r on r.record_id = c.record_id
 inner join staging.person_records as p on p.rowid = c.place
+inner join identity_seats as o on o.record_id = c.record_id
 semi join identity_anew as a on a.customer_id = c.customer_id
 """
+
+_SEATS = """
+create or replace temp table identity_seats as
+select c.record_id, row_number() over (order by r.source, r.record_key) as seat
+from identity_customer_records as c
+inner join identity.records as r on r.record_id = c.record_id
+semi join identity_anew as a on a.customer_id = c.customer_id
+"""
+# Of two records that are believed alike the name decides, not the night on which they came.
 
 _PEOPLE = """
 create or replace temp table identity_people as
@@ -170,6 +181,7 @@ with stated as (
     select
         m.customer_id,
         m.record_id,
+        m.seat,
         m.source,
         {value} as value,
         {trust} as trust,
@@ -199,7 +211,7 @@ weighed as (
         on v.subject = '{subject}' and v.customer_id = s.customer_id and v.value = s.value
 )
 
-select *, row_number() over (partition by customer_id order by {order}, record_id) as place
+select *, row_number() over (partition by customer_id order by {order}, seat) as place
 from weighed
 """
 
@@ -276,6 +288,7 @@ def build_golden_records(
     is_plausible = plausible_sql(spec.plausible_age_years, business_date)
     collect_records(con, spec, is_plausible=is_plausible)
     made = choose_anew(con, is_carried=is_carried)
+    con.execute(_SEATS)
     con.execute(_MEMBERS)
     con.execute(_PEOPLE)
     verify_statements(con)

@@ -12,18 +12,20 @@ from cdp_pipeline.identity.grouping.judged import JUDGED_SAME
 
 _SAME = """
 create or replace temp table identity_same as
-select r.record_id, b.record_id as old_id
-from staging.identity_numbers as n
-inner join base.identity.records as b on b.record_id = n.old_id and b.record_id = b.evidence_id
-inner join identity.records as r
-    on r.record_id = n.record_id and r.record_id = r.evidence_id
-    and r.evidence_head = b.evidence_head and r.evidence_tail = b.evidence_tail
+select r.record_id
+from identity.records as r
+inner join base.identity.records as b
+    on b.record_id = r.record_id
+    and b.evidence_head = r.evidence_head and b.evidence_tail = r.evidence_tail
+where r.record_id = r.evidence_id and b.record_id = b.evidence_id
 """
+# A record keeps its number from night to night, so nobody's key has to be looked up.
 
 _GROUPS = """
 insert into identity_groups
 with standing as (
-    select r.record_id, r.is_comparable, r.evidence_head, r.evidence_tail, s.old_id
+    select r.record_id, r.is_comparable, r.evidence_head, r.evidence_tail,
+        s.record_id is not null as is_same
     from identity.records as r
     left join identity_same as s on s.record_id = r.record_id
     anti join identity_groups as g on g.evidence_id = r.record_id
@@ -34,7 +36,7 @@ kept as (
     select t.record_id, t.is_comparable, c.customer_id, c.match_prob
     from standing as t
     inner join identity_customers_before as c on c.record_id = t.record_id
-    where t.old_id is not null
+    where t.is_same
     union all
     select t.record_id, t.is_comparable, m.customer_id, m.match_prob
     from standing as t
@@ -43,7 +45,7 @@ kept as (
         and b.record_id = b.evidence_id
     inner join base.identity.customer_map as m
         on m.source = b.source and m.record_key = b.record_key
-    where t.old_id is null
+    where not t.is_same
 ),
 homes as (
     select
@@ -63,7 +65,7 @@ create or replace temp table identity_others as
 with gone as (
     select b.source, b.record_key, b.evidence_head, b.evidence_tail
     from base.identity.records as b
-    anti join identity_same as s on s.old_id = b.record_id
+    anti join identity_same as s on s.record_id = b.record_id
     where b.record_id = b.evidence_id
 )
 select g.source, g.record_key, r.source as source_now, r.record_key as record_key_now
@@ -111,8 +113,8 @@ anti join opened as o on o.source = e.source_a and o.record_key = e.record_key_a
 def carry_groups(con: duckdb.DuckDBPyConnection) -> None:
     """Extend ``identity_groups`` by everybody whom nothing touched, as in the version before.
 
-    Creates ``identity_same`` (record_id, old_id): records that stand for what they say, tonight as
-    in the version before.
+    Creates ``identity_same`` (record_id): records that stand for what they say, tonight as in the
+    version before.
     """
     con.execute(_SAME)
     con.execute(_GROUPS)

@@ -1,7 +1,7 @@
 """Weighed pairs as later steps read them: edges, pairs for review, links and household pairs.
 
 What a pair weighs is settled in ``model``; here it is only decided which pairs are kept where.
-Records are numbered by source and key, so their numbers order pairs as their names would.
+Of two records, the one with the smaller number stands first.
 """
 
 from __future__ import annotations

@@ -120,43 +120,74 @@ order by field, value_hash
 """
 
 _NUMBERS = """
-create or replace table staging.identity_numbers as
-with together as (
-    select
-        b.record_id as old_id, null as arrived_id,
-        b.source, b.record_key, b.evidence_head, b.evidence_tail
+create or replace temp table identity_numbers as
+with known as (
+    select b.record_id, b.source, b.record_key
     from base.identity.records as b
-    semi join (select old_id from identity_delivered where not is_fresh) as d
-        on d.old_id = b.record_id
-    anti join identity_arrived as a on a.source = b.source and a.record_key = b.record_key
-    union all
-    select null, record_id, source, record_key, evidence_head, evidence_tail
-    from identity_arrived
+    semi join (select old_id from identity_delivered where is_fresh) as d on d.old_id = b.record_id
 ),
-numbered as (
+told as (
     select
-        old_id, arrived_id, evidence_head, evidence_tail,
-        cast(row_number() over (order by source, record_key) - 1 as integer) as record_id
-    from together
-),
-firsts as (
-    select evidence_head, evidence_tail, min(record_id) as evidence_id
-    from numbered
-    group by evidence_head, evidence_tail
+        a.record_id as arrived_id, a.first_seen_on, a.source, a.record_key,
+        case when a.record_id < 0 then -1 - a.record_id else k.record_id end as record_id
+    from identity_arrived as a
+    left join known as k on k.source = a.source and k.record_key = a.record_key
 )
-select n.old_id, n.arrived_id, n.record_id, f.evidence_id
-from numbered as n
-inner join firsts as f
-    on f.evidence_head = n.evidence_head and f.evidence_tail = n.evidence_tail
+select
+    arrived_id,
+    cast(coalesce(
+        record_id,
+        (select coalesce(max(record_id), -1) from base.identity.records)
+        + row_number() over (
+            partition by record_id is null order by first_seen_on, source, record_key
+        )
+    ) as integer) as record_id
+from told
+"""
+# Whoever was there keeps the number, so that tables which name it stay as they are; what is new
+# follows behind. Numbers of records that are gone stay free until a fit numbers all anew.
+
+_LEAVING = """
+create or replace temp table identity_leaving as
+select b.record_id
+from base.identity.records as b
+anti join (select old_id from identity_delivered where not is_fresh) as d
+    on d.old_id = b.record_id
+union
+select record_id from identity_numbers
+"""
+# What of last night's records does not stay as it is. Few, where the others are many.
+
+_SHARED = """
+create or replace temp table identity_shared as
+with together as (
+    select b.record_id, b.evidence_head, b.evidence_tail
+    from base.identity.records as b
+    anti join identity_leaving as l on l.record_id = b.record_id
+    union all
+    select n.record_id, a.evidence_head, a.evidence_tail
+    from identity_arrived as a
+    inner join identity_numbers as n on n.arrived_id = a.record_id
+)
+select evidence_head, evidence_tail, min(record_id) as evidence_id
+from together
+group by evidence_head, evidence_tail
+having count(*) > 1
 """
 
 _RECORDS = """
 create or replace table identity.records as
-select {columns} from base.identity.records as t
-inner join staging.identity_numbers as n on n.old_id = t.record_id
+select {stayed}
+from base.identity.records as t
+anti join identity_leaving as l on l.record_id = t.record_id
+left join identity_shared as s
+    on s.evidence_head = t.evidence_head and s.evidence_tail = t.evidence_tail
 union all
-select {columns} from identity_arrived as t
-inner join staging.identity_numbers as n on n.arrived_id = t.record_id
+select {arrived}
+from identity_arrived as t
+inner join identity_numbers as n on n.arrived_id = t.record_id
+left join identity_shared as s
+    on s.evidence_head = t.evidence_head and s.evidence_tail = t.evidence_tail
 """
 
 _REASONS = """
@@ -214,16 +245,22 @@ def find_fresh(con: duckdb.DuckDBPyConnection, *, raw_hash: str) -> float:
 def merge_records(con: duckdb.DuckDBPyConnection) -> None:
     """Write ``identity.records`` from ``identity_arrived`` and what is as it was.
 
-    Leaves ``staging.identity_numbers`` (old_id: of a record that is as it was, arrived_id: of any
-    other, record_id, evidence_id: tonight's).
+    A record that the version before has keeps its number, whatever it says tonight.
     """
-    numbers = {"record_id", "evidence_id"}
-    columns = ", ".join(
-        f"n.{name}" if name in numbers else f"t.{name}"
-        for name in describe(con, "temp.identity_arrived")
+    names = describe(con, "temp.identity_arrived")
+    stayed = {"evidence_id": "coalesce(s.evidence_id, t.record_id) as evidence_id"}
+    arrived = {
+        "evidence_id": "coalesce(s.evidence_id, n.record_id) as evidence_id",
+        "record_id": "n.record_id",
+    }
+    for statement in (_NUMBERS, _LEAVING, _SHARED):
+        con.execute(statement)
+    con.execute(
+        _RECORDS.format(
+            stayed=", ".join(stayed.get(name, f"t.{name}") for name in names),
+            arrived=", ".join(arrived.get(name, f"t.{name}") for name in names),
+        )
     )
-    con.execute(_NUMBERS)
-    con.execute(_RECORDS.format(columns=columns))
 
 
 def judge_hubs(con: duckdb.DuckDBPyConnection) -> None:

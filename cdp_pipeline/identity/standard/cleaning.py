@@ -23,9 +23,11 @@ _NUMBERED = """
 create or replace temp table identity_numbered as
 select
     {place} as place,
-    cast(row_number() over (order by source, record_key, {place}) - 1 as integer) as record_id
+    cast(row_number() over (order by {first_seen}, source, record_key, {place}) - 1 as integer)
+        as record_id
 from {people}
 """
+# In the order in which nights number them: whoever was first stands for all who say the same.
 
 _CITIES = """
 create or replace temp table identity_cities as
@@ -234,7 +236,8 @@ def clean_records(  # noqa: PLR0913 - what an incremental night and a linkage wi
         is_kept: Whether a later night will ask what was delivered, and how names are printed.
     """
     place = "place" if "place" in describe(con, people) else "rowid"
-    con.execute(_NUMBERED.format(people=people, place=place))
+    first_seen = _first_seen(con)
+    con.execute(_NUMBERED.format(people=people, place=place, first_seen=first_seen))
     con.execute(_CITIES.format(people=people))
     clean = _CLEAN.format(
         people=people,
@@ -243,7 +246,7 @@ def clean_records(  # noqa: PLR0913 - what an incremental night and a linkage wi
         raw_hash=RAW_HASH if is_kept else "cast(null as ubigint)",
         printed_given="nullif(told_given, '')" if is_kept else "cast(null as varchar)",
         printed_family="nullif(told_family, '')" if is_kept else "cast(null as varchar)",
-        first_seen=_first_seen(con),
+        first_seen=first_seen,
         extras=clean_select(brought_tags(con, people), held_tags(con, people)),
     )
     con.execute(clean, {"business_date": context.business_date, "oldest": oldest_years})

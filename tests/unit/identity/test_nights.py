@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -335,3 +335,64 @@ def test_nights_replayed_give_the_same_ids(begin: Callable[[Path], Life], tmp_pa
             found.append({t: con.execute(f"from identity.{t}").fetchall() for t in tables})
     assert found[0] == found[1]
     assert {row[1] for row in found[0]["changes"]} >= {"created", "joined", "returned"}
+
+
+def test_records_keep_their_numbers_and_what_is_new_follows_behind(
+    begin: Callable[[Path], Life], tmp_path: Path
+) -> None:
+    life = begin(tmp_path / "nights")
+    seen = [_numbers(life.store.base)]
+    for actions in (
+        [("another record", 3), ("takes a neighbour's identity", 7), ("person is gone", 9)],
+        [("as at first", 7), ("is back", 9), ("late stranger", 1), ("is gone", 30)],
+    ):
+        for action, home in actions:
+            life.act(action, home)
+        seen.append(_numbers(life.night()))
+    for before, now in pairwise(seen):
+        assert {r: now[r] for r in now if r in before} == {r: before[r] for r in before if r in now}
+        fresh = [now[r] for r in sorted(set(now) - set(before))]
+        assert fresh == list(range(1 + max(before.values()), 1 + max(before.values()) + len(fresh)))
+    first, second, third = seen
+    gone = {first["shop", "0018"], first["loyalty", "0018"]}
+    assert gone.isdisjoint(second.values()), "a number of somebody who is gone is free"
+    assert gone.isdisjoint(third.values()), "nor has it anybody else, not even the same who is back"
+
+
+def test_who_says_the_same_has_the_number_of_the_first(
+    begin: Callable[[Path], Life], tmp_path: Path
+) -> None:
+    life = begin(tmp_path / "nights")
+    shop, later = life.rows["shop", "0010"], {"source": "aaa", "record_key": "1"}
+    life.rows["aaa", "1"] = shop | later | {"first_delivered_on": None}
+    made = [life.night()]
+    del life.rows["shop", "0010"]
+    made.append(life.night())
+    stands = []
+    for path in made:
+        with duckdb.connect(str(path), read_only=True) as con:
+            found = con.execute(
+                "select r.record_id = r.evidence_id, s.source from identity.records as r "
+                "inner join identity.records as s on s.record_id = r.evidence_id "
+                "where r.source = 'aaa'"
+            ).fetchall()
+            stands.append(found)
+            assert con.execute(_MISLED).fetchall() == [(0,)]
+    assert stands == [[(False, "shop")], [(True, "aaa")]]
+
+
+def _numbers(path: Path | None) -> dict[Record, int]:
+    with duckdb.connect(str(path), read_only=True) as con:
+        rows = con.execute("select source, record_key, record_id from identity.records").fetchall()
+    assert len({number for *_, number in rows}) == len(rows), "a number for each"
+    return {(source, key): number for source, key, number in rows}
+
+
+_MISLED = """
+select count(*)
+from (
+    select *, min(record_id) over (partition by evidence_head, evidence_tail) as first_id
+    from identity.records
+)
+where evidence_id <> first_id
+"""

@@ -203,6 +203,14 @@ def test_with_equal_evidence_a_mailbox_stays_where_it_was() -> None:
     assert rows(con, owners) == [("C9",)]
 
 
+def test_of_equal_statements_the_name_of_the_record_decides_and_not_its_number() -> None:
+    con = open_warehouse()
+    fill(con, [said("0", "C1", given_name="Ann"), said("1", "C1", given_name="Bea")])
+    con.execute("update identity.records set record_id = 9 - record_id")
+    build(con)
+    assert rows(con, "select given_name from identity.golden_records") == [("Ann",)]
+
+
 def test_trust_in_a_source_can_be_changed() -> None:
     groups = SPEC.model_dump()
     groups["trusted_as"] = {"bought": "nobody", "old_crm": "receipt"}
