@@ -7,6 +7,8 @@ relatives who have moved out do not chain families together. Ids and history are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import duckdb
 import numpy as np
 import numpy.typing as npt
@@ -94,29 +96,41 @@ def _link(
     following = int(labels.max()) + 1
     members = np.flatnonzero(suspicious[labels])
     members = members[np.argsort(labels[members], kind="stable")]
-    for size in np.unique(sizes[suspicious]):
-        groups = members[sizes[labels[members]] == size].reshape(-1, int(size))
-        owners = average_linkage(_all_scores(con, groups), members=int(size), threshold=ACCEPT_BITS)
-        codes = np.arange(len(groups))[:, None] * int(size) + owners
+    by_size = [
+        members[sizes[labels[members]] == size].reshape(-1, int(size))
+        for size in np.unique(sizes[suspicious])
+    ]
+    for groups, scores in zip(by_size, _all_scores(con, by_size), strict=True):
+        size = groups.shape[1]
+        owners = average_linkage(scores, members=size, threshold=ACCEPT_BITS)
+        codes = np.arange(len(groups))[:, None] * size + owners
         fresh = np.unique(codes, return_inverse=True)[1].reshape(codes.shape)
         split[groups] = following + fresh
         following += int(fresh.max()) + 1
     return np.unique(split, return_inverse=True)[1].astype(np.int64)
 
 
-def _all_scores(con: duckdb.DuckDBPyConnection, groups: Integers) -> Floats:
-    """Return the scores of all pairs, one row a group: (0,1), (0,2), .. (1,2)."""
-    rows, columns = np.triu_indices(groups.shape[1], 1)
-    pairs = pa.table(
-        {
-            "place_a": groups[:, rows].ravel(),
-            "place_b": groups[:, columns].ravel(),
-            "pair_no": np.arange(len(groups) * len(rows)),
-        }
+def _all_scores(con: duckdb.DuckDBPyConnection, by_size: Sequence[Integers]) -> list[Floats]:
+    """Return the scores of all pairs, one row a group: (0,1), (0,2), .. (1,2).
+
+    Args:
+        con: Build connection with the evidence.
+        by_size: Places of the members of groups, one row a group; each array has one size. All are
+            scored in one statement: its joins cost more than a few more pairs.
+    """
+    ends = [np.triu_indices(groups.shape[1], 1) for groups in by_size]
+    left, right = (
+        np.concatenate([g[:, end[side]].ravel() for g, end in zip(by_size, ends, strict=True)])
+        for side in (0, 1)
     )
+    pairs = pa.table({"place_a": left, "place_b": right, "pair_no": np.arange(len(left))})
     con.register("identity_pair_rows", pairs)
     con.execute("create or replace temp table identity_inner_pairs as from identity_pair_rows")
     con.unregister("identity_pair_rows")
     score_homes(con, pairs="identity_inner_pairs", scored="identity_inner_scores")
     found = con.execute("select bits from identity_inner_scores order by pair_no").fetchnumpy()
-    return np.asarray(found["bits"], np.float64).reshape(len(groups), len(rows))
+    bits = np.asarray(found["bits"], np.float64)
+    parts = np.split(
+        bits, np.cumsum([g.shape[0] * len(e[0]) for g, e in zip(by_size, ends, strict=True)])[:-1]
+    )
+    return [part.reshape(len(groups), -1) for groups, part in zip(by_size, parts, strict=True)]
