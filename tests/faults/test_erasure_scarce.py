@@ -1,8 +1,9 @@
-"""An erasure without disk, memory or right to write is finished later; no clock changes it."""
+"""An erasure without disk, memory or right to write, or among other work that died, is finished."""
 
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -10,9 +11,13 @@ from functools import partial
 import pytest
 
 from cdp_pipeline.rights.erasure import resume_erasures
+from cdp_pipeline.storage.rollback import roll_back
+from cdp_pipeline.storage.versions import published_versions, verify
+from tests.dying import count_calls, dies_within
 from tests.faults import limits
-from tests.faults.comparing import assert_sound, result_of
-from tests.faults.conftest import TONIGHT
+from tests.faults.comparing import assert_sound, assert_tidy, result_of
+from tests.faults.conftest import FIRST_NIGHT, ROUNDS, SEED, TONIGHT
+from tests.faults.harness import run_victim
 from tests.faults.test_erasure_kills import anybody, erase, left
 from tests.faults.tiny import TinyStore
 
@@ -77,3 +82,39 @@ def test_a_clock_that_goes_back_changes_nothing(fresh: Fresh) -> None:
     assert not fails(partial(erase, store, customer), back)
     assert left(store, traces) == []
     assert result_of(store.paths) == result_of(whole.paths)
+
+
+def test_other_work_that_dies_meanwhile_brings_nobody_back(fresh: Fresh) -> None:
+    """The erasure dies, then a rollback, then a night; whoever goes on leaves nothing."""
+    chance = random.Random(f"{SEED}11")  # noqa: S311 - points to try, no secret
+    ready = fresh("ready")
+    assert run_victim(ready, FIRST_NIGHT).status == "published"
+    customer, traces = anybody(ready)
+    assert left(ready, traces)
+
+    def back(store: TinyStore) -> None:
+        roll_back(store.context(TONIGHT).settings, reason="a mistake")
+
+    erasing = count_calls(partial(erase, _copy(ready, "counted"), customer))
+    rolling = count_calls(partial(back, _copy(ready, "rolled")))
+    for number in range(2 * ROUNDS):
+        store = _copy(ready, f"combined-{number}")
+        dies_within(partial(erase, store, customer), chance.randint(1, erasing))
+        dies_within(partial(back, store), chance.randint(1, rolling))
+        if number % 2:
+            back(store)
+        assert_sound(store.paths)
+        finish(store, customer)
+        assert left(store, traces) == [], number
+        assert_sound(store.paths)
+        assert [
+            text for version in published_versions(store.paths) for text in verify(version)
+        ] == []
+        again = run_victim(store, FIRST_NIGHT)
+        assert again.status in {"published", "unchanged"}, again.error
+        assert left(store, traces) == [], number
+        assert_tidy(store.paths)
+
+
+def _copy(store: TinyStore, name: str) -> TinyStore:
+    return store.copy_to(store.root.parent / name)
