@@ -5,9 +5,11 @@ Plain decisions over what ``landing`` found and earlier nights knew; no file is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import PurePosixPath
 
 from cdp_pipeline.ingest.deliveries import Delivery
 
@@ -80,6 +82,7 @@ def _corrected(ordered: Sequence[Delivery], ranks: Sequence[int]) -> _Originals:
 def _ranks(ordered: Sequence[Delivery], known: Known) -> list[int]:
     """Return of each delivery how likely its bytes are its own, the surest first."""
     now = {d.file_name: d.sha256 for d in ordered if d.sha256 and d.status != "superseded"}
+    twins = _twins(ordered, known)
     once: dict[str, set[str]] = {}
     for d in ordered:
         if d.status == "superseded":
@@ -89,10 +92,52 @@ def _ranks(ordered: Sequence[Delivery], known: Known) -> list[int]:
         held = now.get(d.file_name, "")
         if d.status == "superseded":  # parts that took each other's place are corrected by none
             is_exchanged = once.get(held, set()) - {d.file_name}
-            return _OTHER if held == d.sha256 or is_exchanged else _CORRECTED
+            is_own = held == d.sha256 or is_exchanged or _has_sibling(d, twins)
+            return _OTHER if is_own else _CORRECTED
         old = known.get((d.source, d.file_name))
-        if old and old.sha256 == d.sha256 and old.status == "known":
+        if old and old.sha256 == d.sha256 and old.status == "known" and not old.was_refused:
             return _LOADED
         return _RETURNED if d.file_name in once.get(d.sha256, ()) else _NEW
 
     return [rank(d) for d in ordered]
+
+
+def _twins(ordered: Sequence[Delivery], known: Known) -> dict[str, list[Delivery]]:
+    """Return by their bytes what earlier nights knew of files that hold them still."""
+    found: dict[str, list[Delivery]] = {}
+    for d in ordered:
+        old = known.get((d.source, d.file_name))
+        if d.status != "superseded" and old and old.sha256 == d.sha256:
+            found.setdefault(d.sha256, []).append(old)
+    return found
+
+
+def _has_sibling(corrected: Delivery, twins: dict[str, list[Delivery]]) -> bool:
+    """Return whether a file was sent with the bytes of another, which that other still holds.
+
+    A copy comes later, or its name is that of the first with something added; what came with the
+    first, or before it, under a name of its own has its own bytes.
+    """
+    return any(
+        bool(twin.first_seen)
+        and twin.first_seen <= corrected.first_seen
+        and not _is_named_after(twin.file_name, corrected.file_name)
+        for twin in twins.get(corrected.sha256, ())
+    )
+
+
+def _is_named_after(name: str, other: str) -> bool:
+    """Return whether one of two names is the other with something added.
+
+    >>> _is_named_after("2026-11-20/S01_copy.csv", "2026-11-20/S01.csv")
+    True
+    >>> _is_named_after("2026-11-20/S2.csv", "2026-11-20/S12.csv")
+    False
+    """
+    names = [PurePosixPath(n).name.split(".")[0] for n in (name, other)]
+    first, second = (re.sub(r"\d+", "0", n) for n in names)
+    if first == second:
+        return names[0] == names[1]
+    shorter, longer = sorted((first, second), key=len)
+    rest = iter(longer)
+    return all(letter in rest for letter in shorter)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -30,6 +30,9 @@ It is changed by hand, with the coming version of the package, when staging read
 than before: every delivery is then read again, and a night stops over one that is neither in
 landing nor in the archive. An update of the package alone reads nothing again.
 """
+
+STANDING_IN: Final = "standing_in"
+"""Key of what staging notes about a source: files that are loaded in place of refused ones."""
 
 _DIGEST_CHARACTERS = 8
 _NOT_READ = ("feeds", "exclude", "join", "retention", "title", "description", "owner")
@@ -60,6 +63,8 @@ class Delivery:
         was_in_landing: Whether an earlier night found the file; what is known and has no path now
             has left since.
         redacted_sha256: Hash of its bytes now, if erased people were taken out of it.
+        was_refused: Whether an earlier night read it and refused it.
+        first_seen: Business date of the night that found it first, as ISO 8601; empty if tonight.
     """
 
     file_id: str
@@ -73,6 +78,8 @@ class Delivery:
     reason: str = ""
     was_in_landing: bool = False
     redacted_sha256: str = ""
+    was_refused: bool = False
+    first_seen: str = ""
 
     @property
     def is_loaded(self) -> bool:
@@ -144,6 +151,33 @@ class StagedPlaces:
 
 def planned_deliveries(context: RunContext, source: str | None = None) -> list[Delivery]:
     """Return the deliveries of the run's plan, in loading order.
+
+    Of a source that has been staged, those that stand in for refused files are among the loaded.
+
+    Args:
+        context: The run.
+        source: Only this source; default: all.
+
+    Raises:
+        ConfigError: There is no plan yet.
+    """
+    found = deliveries_as_planned(context, source)
+    staged = DataPaths.of(context).staged
+    standing_in = {
+        (name, str(entry["file_name"]), str(entry["sha256"])): entry["status"]
+        for name in {d.source for d in found}
+        for entry in read_json(staged / f"{name}.json").get(STANDING_IN, ())
+    }
+    return [
+        replace(d, status=standing_in[key], reason="")
+        if (key := (d.source, d.file_name, d.sha256)) in standing_in and not d.is_loaded
+        else d
+        for d in found
+    ]
+
+
+def deliveries_as_planned(context: RunContext, source: str | None = None) -> list[Delivery]:
+    """Return the deliveries of the run's plan, whatever staging found out about them.
 
     Args:
         context: The run.

@@ -40,6 +40,7 @@ from cdp_pipeline.ingest.deciding import Known, decide
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery
 from cdp_pipeline.ingest.expiring import mark_expired
 from cdp_pipeline.ingest.hashing import RefusedFileError, hash_delivery
+from cdp_pipeline.ingest.standing_in import replaced_by
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import BusinessDate, beside
 from cdp_pipeline.project.loader import Project, load_project
@@ -251,7 +252,8 @@ def read_ledger(base: Path, context: RunContext) -> tuple[Known, list[Delivery]]
         rows = fetch_dicts(
             con,
             "select file_id, source, file_name, sha256, bytes, business_date, status, reason, "  # noqa: S608 - fixed
-            f"{was_here} as was_in_landing from base.ops.deliveries where sha256 <> '' "
+            f"{was_here} as was_in_landing, cast(first_loaded_on as varchar) as first_seen "
+            "from base.ops.deliveries where sha256 <> '' "
             "order by source, business_date, file_name, file_id",
         )
     finally:
@@ -262,9 +264,15 @@ def read_ledger(base: Path, context: RunContext) -> tuple[Known, list[Delivery]]
         old = Delivery(**{**row, "reason": row["reason"] or "", "path": None})
         if old.status == "superseded":
             superseded.append(old)
-        else:
-            keeps = old.status in {"duplicate_file", "expired"}
-            known[old.source, old.file_name] = old if keeps else replace(old, status="known")
+            continue
+        keeps = old.status in {"duplicate_file", "expired"}
+        was_refused = old.status == "refused"
+        now = old if keeps else replace(old, status="known", was_refused=was_refused)
+        other = known.get((old.source, old.file_name))
+        if other is not None:  # one was refused, and the one before it stood in
+            now, before = (now, other) if was_refused else (other, now)
+            superseded.append(replace(before, status="superseded", reason=replaced_by(now.file_id)))
+        known[now.source, now.file_name] = now
     return known, superseded
 
 
@@ -286,8 +294,7 @@ def _gone(known: Known, contract: SourceContract, found: Iterable[Delivery]) -> 
         if source != contract.name or (now and now.sha256 == old.sha256):
             continue
         if now and now.sha256:
-            reason = f"replaced by {now.file_id}, delivered under the same name"
-            yield replace(old, status="superseded", reason=reason)
+            yield replace(old, status="superseded", reason=replaced_by(now.file_id))
         else:
             yield old
 

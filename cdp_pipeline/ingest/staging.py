@@ -8,10 +8,11 @@ later (``entities``).
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,10 +23,11 @@ from cdp_pipeline.core.errors import ConfigError, ContractError
 from cdp_pipeline.core.log import get_logger
 from cdp_pipeline.ingest.control import check_control
 from cdp_pipeline.ingest.deliveries import (
+    STANDING_IN,
     Delivery,
     StagedFile,
     StagedPlaces,
-    planned_deliveries,
+    deliveries_as_planned,
     read_notes,
     rows_path,
     staged_places,
@@ -41,6 +43,7 @@ from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.rejections import HARMLESS, MEANINGS, collect_rejected
 from cdp_pipeline.ingest.setting_aside import write_quarantine
 from cdp_pipeline.ingest.splitting import Split, split_rows
+from cdp_pipeline.ingest.standing_in import find_stand_ins
 from cdp_pipeline.ingest.suppressing import keep_erased_out
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import load_project
@@ -67,8 +70,8 @@ def run(context: RunContext, *, source: str) -> StepResult:
         ConfigError: The source is not declared, or its checks are no SQL.
     """
     contract = _contract(context, source)
-    listed = [d for d in planned_deliveries(context, source) if d.is_loaded]
-    done = {d: read_notes(staged_places(context, d, contract)) for d in listed}
+    planned = deliveries_as_planned(context, source)
+    done = {d: read_notes(staged_places(context, d, contract)) for d in planned if d.is_loaded}
     pending = [d for d, n in done.items() if n is None or not (n.is_final or d.path is None)]
     if pending:
         with open_scratch(context, source) as (con, scratch):
@@ -76,11 +79,28 @@ def run(context: RunContext, *, source: str) -> StepResult:
                 notes = stage_delivery(context, delivery, contract, con=con, scratch=scratch)
                 _log.debug("delivery_staged", file_name=delivery.file_name, status=notes.status)
                 done[delivery] = notes
+    standing_in = find_stand_ins(planned, done, partial(_stage_anew, context, contract))
+    done |= {d: read_notes(staged_places(context, d, contract)) for d in standing_in}
+    messages = [f"{d.file_name}: counts in place of a file that is refused" for d in standing_in]
     staged = [(delivery, notes) for delivery, notes in done.items() if notes is not None]
-    _write_summary(context, contract, staged)
+    _write_summary(context, contract, staged, standing_in)
     _stop_if_required(contract, staged)
     _stop_on_drift(contract, staged)
-    return _report(staged)
+    return _report(staged, messages)
+
+
+def _stage_anew(
+    context: RunContext, contract: SourceContract, delivery: Delivery
+) -> StagedFile | None:
+    """Return what staging makes of a delivery that the plan leaves out; None if it is gone."""
+    notes = read_notes(staged_places(context, delivery, contract))
+    if notes is not None:
+        return notes
+    with open_scratch(context, contract.name) as (con, scratch):
+        try:
+            return stage_delivery(context, delivery, contract, con=con, scratch=scratch)
+        except ContractError:
+            return None
 
 
 def _contract(context: RunContext, source: str) -> SourceContract:
@@ -272,7 +292,8 @@ class _Staging:
         if bad <= 1 or bad <= self.stop_share * records:
             return
         rule, count = max(counts.items(), key=lambda item: (item[1], item[0]))
-        look = look_of_values(self.con, rule.removesuffix("_type")) if "_type" in rule else ""
+        column = self.contract.columns.get(name := rule.removesuffix("_type"))
+        look = look_of_values(self.con, name, kind=column.type) if column else ""
         hint = f"Most frequent: {rule} ({count}): {meanings[rule]}. "
         hint += f"Column {look}." if look else _MEND
         if rule == "not_utf8":
@@ -288,7 +309,10 @@ class _Staging:
 
 
 def _write_summary(
-    context: RunContext, contract: SourceContract, staged: list[tuple[Delivery, StagedFile]]
+    context: RunContext,
+    contract: SourceContract,
+    staged: list[tuple[Delivery, StagedFile]],
+    standing_in: Iterable[Delivery],
 ) -> None:
     """Write what the run knows of the source's deliveries, for the gate and the reports."""
     entries: list[dict[str, Any]] = []
@@ -304,7 +328,11 @@ def _write_summary(
                 "quarantine_path": str(places.quarantine) if notes.rules else None,
             }
         )
-    document = {"source": contract.name, "deliveries": entries}
+    document = {
+        "source": contract.name,
+        "deliveries": entries,
+        STANDING_IN: [d.as_dict() for d in standing_in],
+    }
     write_json(DataPaths.of(context).staged / f"{contract.name}.json", document)
 
 
@@ -334,8 +362,7 @@ def _stop_on_drift(contract: SourceContract, staged: list[tuple[Delivery, Staged
                 )
 
 
-def _report(staged: list[tuple[Delivery, StagedFile]]) -> StepResult:
-    messages: list[str] = []
+def _report(staged: list[tuple[Delivery, StagedFile]], messages: list[str]) -> StepResult:
     for delivery, notes in staged:
         if delivery.status != "new":
             continue

@@ -19,6 +19,7 @@ from cdp_pipeline.core.settings import EngineSettings
 from cdp_pipeline.ingest import entities, landing, staging
 from cdp_pipeline.ingest.deliveries import Delivery, StagedFile, staged_places
 from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.storage import versions
 from cdp_pipeline.storage.warehouse import connect, fetch_dicts, open_build
 
 NIGHT = date(2026, 11, 20)
@@ -122,6 +123,10 @@ class Store:
         for path in sorted((self.root / "expectations").glob("*.yml")):
             staging.run(context, source=path.stem)
         return entities.run(context)
+
+    def publish(self, day: date = NIGHT) -> None:
+        """Publish what the night of a day built, so that the next one goes on from it."""
+        versions.run(self.context(day))
 
     def query(self, sql: str, day: date = NIGHT) -> list[tuple[Any, ...]]:
         with open_build(self.context(day)) as con:

@@ -1,0 +1,68 @@
+"""Files that are loaded in place of one that was refused, so that no rows are lost with it.
+
+What is planned takes it that a file is sound: it replaces the one that had its name, and its copies
+count as duplicates. Only staging finds out that it is not. Then the file before it counts until a
+sound one comes; so does a copy that is not refused, such as one that lies in the folder of its day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from cdp_pipeline.ingest.deliveries import Delivery, StagedFile
+
+Stage = Callable[[Delivery], StagedFile | None]
+"""Returns what staging makes of a delivery; None if it cannot be read any more."""
+
+Staged = dict[Delivery, StagedFile | None]
+
+
+def find_stand_ins(planned: Sequence[Delivery], done: Staged, stage: Stage) -> list[Delivery]:
+    """Return the deliveries that stand in for refused ones, with the status of loaded ones.
+
+    Args:
+        planned: All deliveries of a source.
+        done: What staging noted of those that were to be loaded.
+        stage: Stages others.
+    """
+    found: list[Delivery] = []
+    for delivery, notes in done.items():
+        if notes is None or notes.status != "refused":
+            continue
+        for other in _candidates(delivery, planned):
+            tried = stage(other)
+            if tried is not None and tried.status == "loaded":
+                found.append(other)
+                break
+    return found
+
+
+def replaced_by(file_id: str) -> str:
+    """Return why a file is superseded by another."""
+    return f"replaced by {file_id}, delivered under the same name"
+
+
+def _candidates(refused: Delivery, planned: Sequence[Delivery]) -> Iterator[Delivery]:
+    """Yield what may stand in: copies of the file, then what it replaced, the latest first."""
+    for d in planned:
+        if d.status == "duplicate_file" and d.sha256 == refused.sha256 and d.path is not None:
+            yield replace(d, status="new", reason="")
+    before = _replaced(planned)
+    seen: set[str] = set()
+    at = refused
+    while at.file_id not in seen and (earlier := before.get((at.file_name, at.file_id))):
+        seen.add(at.file_id)
+        yield replace(earlier, status="known", reason="")
+        at = earlier
+
+
+def _replaced(planned: Sequence[Delivery]) -> Mapping[tuple[str, str], Delivery]:
+    """Return superseded deliveries by name and by the identity of what replaced them."""
+    return {
+        (d.file_name, other.file_id): d
+        for d in planned
+        if d.status == "superseded"
+        for other in planned
+        if other.file_name == d.file_name and d.reason == replaced_by(other.file_id)
+    }
