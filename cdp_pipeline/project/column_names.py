@@ -220,6 +220,12 @@ OTHERS = re.compile(
 )
 """Columns that speak of somebody or something else."""
 
+_OTHER_PEOPLE = re.compile(
+    r"^(spouse|partner|mother|father|guardian|parent|emergency|agent|shipping|ship|ship_to|"
+    r"delivery|recipient|gift|next_of_kin|kin|reference_person|requester|sender|from|via|author|"
+    r"cardholder|card)_(?=.)"
+)
+
 _PREFIX = re.compile(
     r"^(customer|cust|client|person|personal|people|member|contact|consumer|buyer|user|individual|"
     r"subject|patient|applicant|owner|home|primary|main|current|residential|residence|res|billing|"
@@ -309,6 +315,19 @@ def is_number_name(header: str) -> bool:
     (True, True, False)
     """
     return bool(_NUMBER_NAME.search(plain_header(header)))
+
+
+def role_of_others(header: str) -> str | None:
+    """Return the role of a column that speaks of somebody who need not be the customer.
+
+    No feed takes it for the customer's, but it is somebody's personal data all the same.
+
+    >>> role_of_others("Shipping Zip"), role_of_others("ship-city"), role_of_others("Product Name")
+    ('postcode', 'city', None)
+    """
+    name = plain_header(header)
+    bare = _OTHER_PEOPLE.sub("", name, count=1)
+    return role_of(bare) if bare != name else None
 
 
 def role_of(header: str) -> str | None:

@@ -39,8 +39,9 @@ _WORDS: dict[str, str] = {
         "description product_description produkt"
     ),
     "quantity": (
-        "quantity qty qty_sold units unit_count quantity_sold menge anzahl stueck stuck quantite "
-        "qte cantidad quantita aantal antal pieces pcs units_sold lineitem_quantity quantidade"
+        "quantity qty qty_sold units unit_count menge anzahl stueck stuck quantite "
+        "qte cantidad quantita aantal antal pieces pcs units_sold lineitem_quantity quantidade "
+        "unit_quantity quantity_sold quantity_ordered qty_ordered quantity_purchased"
     ),
     "unit_price": (
         "unit_price price price_each item_price preis einzelpreis stueckpreis prix prix_unitaire "
@@ -56,7 +57,7 @@ _WORDS: dict[str, str] = {
         "amount net_amount line_amount line_total net net_sales net_total line_net total_price "
         "betrag nettobetrag umsatz umsatz_eur montant montant_net importe importe_neto importo "
         "bedrag belopp sales sales_amount revenue value extended_price ext_price netto "
-        "line_value sum netto_umsatz valor summe"
+        "line_value sum netto_umsatz valor summe calc_total extended_amount line_sum"
     ),
     "gross_amount": "gross gross_amount gross_sales brutto bruttobetrag bruto",
     "order_amount": (
@@ -148,7 +149,13 @@ _NOTHING = frozenset({"unit", "token", "number", "index", "name_of", "code", "ke
 _CONSENT = re.compile(
     r"(^|_)(consent|opt_?in|opt_?out|accepts|agreed?|permission|newsletter|subscribed?|"
     r"unsubscribed?|einwilligung|werbung|werbeeinwilligung|werbeerlaubnis|zustimmung|marketing|"
-    r"can_receive|gdpr|consentement|consenso)(_|$)"
+    r"can_receive|gdpr|consentement|consenso|opted_?out|do_?not_?(contact|call|mail|email|sms|text)|"
+    r"werbesperre|werbewiderspruch)(_|$)"
+)
+_REFUSAL = re.compile(
+    r"(^|_)(un_?subscribed?|opt(ed)?_?out|do_?not|dont|no|not|never|without|refused?|refuses|"
+    r"declined?|suppress(ed)?|block(ed)?|blacklist(ed)?|withdrawn|revoked?|object(ed|s)?|"
+    r"abgemeldet|widersprochen|widerspruch|werbesperre|kein|keine|refus|desabonne)(_|$)"
 )
 _CHANNELS = (
     ("email", r"e_?mail|newsletter|courriel|correo"),
@@ -208,6 +215,17 @@ def consent_channel(header: str) -> str | None:
     """
     name = plain_header(header)
     return next((c for c, words in _CHANNELS if re.search(rf"(^|_)({words})(_|$)", name)), None)
+
+
+def is_refusal(header: str) -> bool:
+    """Return whether yes in a column of consent means that somebody said no.
+
+    >>> is_refusal("Unsubscribed from all email"), is_refusal("email_opt_out")
+    (True, True)
+    >>> is_refusal("accepts_marketing"), is_refusal("subscribed")
+    (False, False)
+    """
+    return bool(_REFUSAL.search(plain_header(header)))
 
 
 def says_moment(header: str) -> bool:

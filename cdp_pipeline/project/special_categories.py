@@ -61,7 +61,10 @@ _WORDS: dict[str, str] = {
         "discapacidad embaraz(o|ada) salute malattia disabilita gravidanza gezondheid ziekte"
     ),
     "genetic": "genetics? genome dna dns_analyse adn",
-    "biometric": "biometrics? biometrie fingerprints? iris_scan retina voiceprint face_id",
+    "biometric": (
+        "biometrics? biometrie (?<!card_)(?<!device_)(?<!browser_)fingerprints? iris_scan retina "
+        "voiceprint face_id"
+    ),
     "ethnic_origin": (
         "ethnicit(y|e) ethnic(_origin)? race racial skin_colou?r ethnie hautfarbe etnia raza razza "
         "origine_ethnique etniciteit afkomst"

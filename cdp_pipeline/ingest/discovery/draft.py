@@ -12,10 +12,11 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from cdp_pipeline.ingest.discovery.feeding import Ask, Proposal, name_columns, propose_feeds
+from cdp_pipeline.ingest.discovery.feeding import Ask, Proposal, propose_feeds
 from cdp_pipeline.ingest.discovery.grain import find_fill_down
 from cdp_pipeline.ingest.discovery.keys import Key, find_key
 from cdp_pipeline.ingest.discovery.kinds import Kind, Marks, find_kinds
+from cdp_pipeline.ingest.discovery.named import name_columns
 from cdp_pipeline.ingest.discovery.naming import column_names
 from cdp_pipeline.ingest.discovery.sample import Sample
 from cdp_pipeline.project.column_names import plain_header

@@ -5,11 +5,11 @@ A proposal: what an entity needs and no column gives is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from cdp_pipeline.ingest.discovery.kinds import Kind
-from cdp_pipeline.project.column_tags import consent_channel
+from cdp_pipeline.ingest.discovery.named import Named
+from cdp_pipeline.project.column_tags import consent_channel, is_refusal
 
 PERSON_TAGS = (
     "given_name", "middle_name", "family_name", "full_name", "birth_date", "birth_year", "sex",
@@ -67,50 +67,6 @@ class Proposal:
     note: str = ""
 
 
-@dataclass
-class Named:
-    """Columns by what they are about.
-
-    Attributes:
-        by_tag: Our name of the first column with a tag.
-        types: Type by our name.
-        consents: Our names of consent columns.
-        key: Our names of the key's columns.
-        values: Values in lower case by our name, of columns with few of them.
-    """
-
-    by_tag: dict[str, str]
-    types: Mapping[str, str]
-    consents: list[str] = field(default_factory=list)
-    key: tuple[str, ...] = ()
-    values: dict[str, set[str]] = field(default_factory=dict)
-
-    def has(self, *tags: str) -> bool:
-        """Return whether there is a column for each tag."""
-        return all(tag in self.by_tag for tag in tags)
-
-    def first(self, *tags: str) -> str | None:
-        """Return the first column with one of the tags."""
-        return next((self.by_tag[tag] for tag in tags if tag in self.by_tag), None)
-
-
-def name_columns(kinds: Sequence[Kind], names: Sequence[str], key: tuple[str, ...]) -> Named:
-    """Return columns by what they are about."""
-    found = Named({}, {n: k.type for n, k in zip(names, kinds, strict=True)}, key=key)
-    filled: dict[str, float] = {}
-    for kind, name in zip(kinds, names, strict=True):
-        if kind.special_category:
-            continue
-        if kind.tag == "consent":
-            found.consents.append(name)
-        elif kind.tag and not kind.is_clock and kind.field.share > filled.get(kind.tag, 0):
-            filled[kind.tag] = kind.field.share
-            found.by_tag[kind.tag] = name
-        if len(kind.field.counts) <= 12:  # noqa: PLR2004 - a vocabulary
-            found.values[name] = {value.lower() for value in kind.field.counts}
-    return found
-
-
 def propose_feeds(named: Named, *, currency: str = "") -> list[Proposal]:
     """Return the feeds that the columns suggest, money and events first."""
     makers: tuple[Callable[[Named], Proposal | None], ...] = (
@@ -153,12 +109,13 @@ def _currency(named: Named, found: str) -> str | Ask:
 
 
 def _sale_lines(named: Named, currency: str) -> Proposal | None:
-    amount = named.first("net_amount", "order_amount", "gross_amount")
+    amount = named.line_amount
+    is_of_whole = named.first("net_amount", "order_amount", "gross_amount") is not None
     sale = named.first("sale_id", "order_id")
     moment = _moment(named)
     priced = named.has("quantity", "unit_price")
     is_line = named.has("sku") or named.has("quantity")
-    if sale is None or not is_line or not (amount or priced):
+    if sale is None or not is_line or not (amount or priced or is_of_whole):
         return None
     is_order = "sale_id" not in named.by_tag and not named.has("store_id")
     columns: dict[str, str | Ask] = {
@@ -171,6 +128,8 @@ def _sale_lines(named: Named, currency: str) -> Proposal | None:
         columns["description"] = named.by_tag["product_name"]
     columns["net_amount"] = amount or (
         f"round({named.by_tag['quantity']} * {named.by_tag['unit_price']}, 2)"
+        if priced
+        else Ask("which column is the amount of a line? Those found are of whole sales", "0.00")
     )
     if is_order:
         return Proposal("order_lines", columns, note="lines of orders")
@@ -335,15 +294,17 @@ _CHANNEL = Ask(
 
 def _consent(name: str, named: Named) -> Proposal:
     channel = consent_channel(name)
+    yes, no = ("'withdrawn'", "'granted'") if is_refusal(name) else ("'granted'", "'withdrawn'")
     columns: dict[str, str | Ask] = {
         "purpose": Ask("\"'marketing'\" or \"'profiling'\": what was agreed to?", "'marketing'"),
         "channel": f"'{channel}'" if channel in {"email", "sms", "push", "post"} else _CHANNEL,
-        "status": f"case when {name} then 'granted' else 'withdrawn' end",
+        "status": f"case when {name} then {yes} else {no} end",
     }
     moment = named.by_tag.get("updated_at")
     if moment and named.types[moment] == "timestamp":
         columns["captured_at"] = moment
-    return Proposal("consents", columns, where=f"{name} is not null", note="one statement a row")
+    note = "one statement a row" + ("; yes means no here" if is_refusal(name) else "")
+    return Proposal("consents", columns, where=f"{name} is not null", note=note)
 
 
 def _subscription(named: Named) -> list[Proposal]:

@@ -18,7 +18,8 @@ _PREFERRED = (
 _HEADS = frozenset({"event_id", "sale_id", "order_id"})
 _OWN_IDS = frozenset({"event_id", "loyalty_id", "account_id", "identifier"})
 _MANY_ROWS, _NEARLY_ALL = 1_000, 0.999
-_POOR = frozenset({"amount", "free_text", "phone", "full_name", "given_name", "family_name"})
+_POOR = frozenset({"name", "address", "birth_date", "sex", "phone", "free_text"})
+"""Kinds of personal data that people share, however few of a sample do."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _candidates(kinds: Sequence[Kind], *, rows: int) -> list[int]:
         for i, kind in enumerate(kinds)
         if len(kind.field.filled) == len(kind.field.values)
         and not kind.field.is_partial
-        and kind.tag not in _POOR
+        and kind.pii not in _POOR
         and (kind.numbers is None or kind.tag in _PREFERRED)
         and kind.type != "boolean"
         and (rows >= _FEW_ROWS or _rank(kind)[0] < len(_PREFERRED))

@@ -15,9 +15,9 @@ from cdp_pipeline.ingest.casting import SPREADSHEET_NUMBER
 from cdp_pipeline.ingest.discovery.moments import Moments, look_at_counters, look_at_moments
 from cdp_pipeline.ingest.discovery.numbers import Numbers, look_at_numbers
 from cdp_pipeline.ingest.discovery.sample import Field
-from cdp_pipeline.project.column_names import is_number_name, plain_header
-from cdp_pipeline.project.column_tags import PII_OF_TAG, is_name_of_amount, says_moment, tag_of
-from cdp_pipeline.project.contracts import EACH
+from cdp_pipeline.ingest.discovery.wording import last_step, last_two, tag_of_field
+from cdp_pipeline.project.column_names import is_number_name, plain_header, role_of_others
+from cdp_pipeline.project.column_tags import PII_OF_TAG, is_name_of_amount, says_moment
 from cdp_pipeline.project.special_categories import sounds_like
 
 NULL_TOKENS = frozenset(
@@ -76,11 +76,7 @@ _MOSTLY, _NEARLY_ALL = 0.8, 0.9
 _MOST_DECIMALS = 6
 _MOST_DIGITS = 18
 
-_VAGUE = frozenset(
-    {"name", "id", "code", "number", "type", "value", "title", "status", "date", "time", "text",
-     "key", "label"}
-)  # fmt: skip
-"""Last steps of paths that say nothing without the step before."""
+_MAY_BE_EMAIL = frozenset({None, "account_id", "full_name", "street", "identifier", "loyalty_id"})
 
 FLAG = re.compile(r"^(is|has|can|accepts|opt)_|_(flag|yn|ind|opt_?in|opt_?out)$|opt_?in|consent")
 """Names of columns that say yes or no."""
@@ -129,8 +125,9 @@ class Kind:
 
     @property
     def pii(self) -> str | None:
-        """Kind of personal data."""
-        return PII_OF_TAG.get(self.tag or "")
+        """Kind of personal data, the customer's or somebody else's."""
+        others = role_of_others(last_two(self.field.name))
+        return PII_OF_TAG.get(self.tag or "") or PII_OF_TAG.get(others or "")
 
     @property
     def special_category(self) -> str | None:
@@ -197,27 +194,6 @@ def _marks(looks: Sequence[Numbers], fields: Sequence[Field]) -> Marks:
     return Marks(doubtful=doubt, shown=next(looks_so, ""))
 
 
-def _last(name: str) -> str:
-    """Return the last step of a path, which is what it is about."""
-    bare = re.sub(r"\[[^\]]*\]|#\d+$", "", name)
-    return bare.rpartition(".")[2].strip('"@') or bare
-
-
-def tag_of_field(name: str) -> str | None:
-    """Return what a header or path speaks of: its last step, or its last two.
-
-    >>> tag_of_field("customer.email"), tag_of_field("items[].sku"), tag_of_field("address.city")
-    ('email', 'sku', 'city')
-    """
-    bare = re.sub(r"\[\w+=([^\]]*)\](\.\w+)*$", r".\1", name)
-    bare = re.sub(r"\[[^\]]*\]", "", bare.replace(EACH, ""))
-    last = _last(bare)
-    if "." not in bare:
-        return tag_of(last)
-    both = tag_of("_".join(step.strip('"@') for step in bare.split(".")[-2:]))
-    return both if plain_header(last) in _VAGUE else tag_of(last) or both
-
-
 def _kind(found: Field, look: Numbers, marks: Marks) -> Kind:
     kind = Kind(found, tag_of_field(found.name))
     counts = _without_nulls(found)
@@ -241,12 +217,12 @@ def _kind(found: Field, look: Numbers, marks: Marks) -> Kind:
 
 
 def _tag_by_values(kind: Kind, values: list[str]) -> None:
-    if kind.tag in {None, "account_id", "full_name"} and _share(_EMAIL, values) > _MOSTLY:
+    if kind.tag in _MAY_BE_EMAIL and _share(_EMAIL, values) > _MOSTLY:
         kind.tag = "email"
     elif (
         kind.tag is None
         and _share(_PHONE, values) > _MOSTLY
-        and not is_number_name(_last(kind.field.name))
+        and not is_number_name(last_step(kind.field.name))
     ):
         kind.tag = "phone"
     elif kind.tag == "email" and _share(_EMAIL, values) < 0.2:  # noqa: PLR2004 - even dirty ones have some
@@ -258,7 +234,7 @@ def _share(pattern: re.Pattern[str], values: list[str]) -> float:
 
 
 def _as_identifier(kind: Kind, values: list[str], look: Numbers, _marks: Marks) -> bool:
-    name = _last(kind.field.name)
+    name = last_step(kind.field.name)
     broken = sum(bool(re.fullmatch(SPREADSHEET_NUMBER, v)) for v in values)
     if broken and (look.digits > 8 or broken * 2 < len(values)):  # noqa: PLR2004 - long numbers
         kind.note = f"{broken} values are spreadsheet numbers such as 9.9E+12: set aside"
@@ -289,7 +265,7 @@ def _as_flag(kind: Kind, values: list[str], _look: Numbers, _marks: Marks) -> bo
     words = {v.lower() for v in values}
     if not words <= {*_WORDS_OF_YES, *_WORDS_OF_NO} or len(words) > 4:  # noqa: PLR2004 - two spellings each
         return False
-    name = plain_header(_last(kind.field.name))
+    name = plain_header(last_step(kind.field.name))
     if words <= {"0", "1"} and not (FLAG.search(name) or kind.tag == "consent"):
         return False
     says = FLAG.search(name) or kind.tag == "consent" or words <= {"true", "false"}
@@ -303,7 +279,7 @@ def _as_flag(kind: Kind, values: list[str], _look: Numbers, _marks: Marks) -> bo
 
 
 def _as_moment(kind: Kind, values: list[str], look: Numbers, _marks: Marks) -> bool:
-    name = _last(kind.field.name)
+    name = last_step(kind.field.name)
     compact = look.share == 1 and all(v.replace(".", "", 1).isdigit() for v in values)
     says = says_moment(name)
     if compact and not says:
@@ -351,7 +327,7 @@ def _midnight_format(value: str) -> str:
 
 
 def _as_number(kind: Kind, _values: list[str], look: Numbers, marks: Marks) -> bool:
-    name = _last(kind.field.name)
+    name = last_step(kind.field.name)
     enough = _MOSTLY if is_name_of_amount(name) else _NEARLY_ALL
     if look.share < enough or kind.tag in {"email", "free_text", "full_name"}:
         return False
