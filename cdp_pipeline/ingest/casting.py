@@ -23,15 +23,18 @@ DECIMALS = {"integer": 0, "decimal": 2, "number": 6}
 
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _MOMENT = rf"{_DAY}[ T][0-9]{{2}}:[0-9]{{2}}(:[0-5][0-9](\.[0-9]{{1,9}})?)?"
-_OFFSET = " ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+_OFFSET = " ?(Z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)"
 _NARROW_BLANKS = "\u00a0\u202f\u2009\u2007"
-UNSEEN = "\u00a0\u200b\u2060\ufeff"
-"""No-break and zero-width marks. Joiners are none of them: they belong to letters."""
+DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Marks of writing direction, which phones and numbers carry when they are copied out of a form."""
+UNSEEN = f"\u00a0\u200b\u2060\ufeff{DIRECTIONS}"
+"""No-break, zero-width and direction marks. Joiners are none: they belong to letters."""
 
 _UNSEEN_AT_ENDS = f"^[ {UNSEEN}]*[{UNSEEN}][ {UNSEEN}]*|[ {UNSEEN}]*[{UNSEEN}][ {UNSEEN}]*$"
 _APOSTROPHES = "'\u2019"
 _MINUS = "\u2212"
-_EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1000, "epoch_us": 1}
+_EPOCHS = {"epoch": (1_000_000, 11), "epoch_ms": (1000, 14), "epoch_us": (1, 17)}
+"""Microseconds of a count since 1970, and its most digits: more would leave the calendar."""
 _SERIAL = r"[0-9]{1,6}(\.[0-9]{1,12})?"
 _FIRST_SERIAL_DAY = "1899-12-30"
 
@@ -272,6 +275,12 @@ def _timestamp(clean: str, column: Column, zone: str) -> str:
         if "%z" in column.format or "%Z" in column.format:
             return f"timezone('UTC', {parsed})"
         return _to_utc(parsed, zone)
+    with_point = _iso_moment(f"replace({clean}, ',', '.')", zone)  # ISO 8601 allows a comma, too
+    return f"case when contains({clean}, ',') then {with_point} else {_iso_moment(clean, zone)} end"
+
+
+def _iso_moment(clean: str, zone: str) -> str:
+    """Return SQL of a moment in UTC that is written as ISO 8601 has it."""
     local = _to_utc(f"try_cast({clean} as timestamp)", zone)
     # DuckDB reads +02:00 only without a blank before it and with a colon within.
     spelt = f"regexp_replace({clean}, ' ?([+-][0-9]{{2}}):?([0-9]{{2}})?$', '\\1:\\2')"
@@ -279,7 +288,7 @@ def _timestamp(clean: str, column: Column, zone: str) -> str:
     return (
         f"case when regexp_full_match({clean}, {quote_literal(_MOMENT)}) then {local} "
         f"when not regexp_full_match({clean}, {quote_literal(_MOMENT + _OFFSET)}) then null "
-        f"when ends_with({clean}, 'Z') then try_cast({clean} as timestamp) "
+        f"when right({clean}, 1) in ('Z', 'C', 'T') then try_cast({clean} as timestamp) "
         f"else timezone('UTC', try_cast({spelt} as timestamptz)) end"
     )
 
@@ -291,9 +300,14 @@ def _counted(clean: str, unit: str) -> str:
         seconds = f"cast(round(cast({value} as decimal(38, 11)) * 86400) as bigint)"
         moment = f"timestamp '{_FIRST_SERIAL_DAY}' + to_seconds({seconds})"
         return f"case when regexp_full_match({clean}, '{_SERIAL}') then {moment} end"
-    whole = f"try_cast({clean} as bigint)"
-    moment = f"make_timestamp({whole} * {_EPOCHS[unit]})"
-    return f"case when regexp_full_match({clean}, '[0-9]{{1,16}}') then {moment} end"
+    length, most = _EPOCHS[unit]
+    whole, parts = f"-?[0-9]{{1,{most}}}", f"-?[0-9]{{1,{most}}}[.][0-9]{{1,9}}"
+    micros = f"cast(round(try_cast({clean} as decimal(26, 9)) * {length}) as bigint)"
+    return (
+        f"case when regexp_full_match({clean}, '{whole}') "
+        f"then make_timestamp(try_cast({clean} as bigint) * {length}) "
+        f"when regexp_full_match({clean}, '{parts}') then make_timestamp({micros}) end"
+    )
 
 
 def _to_utc(local: str, zone: str) -> str:

@@ -46,7 +46,10 @@ _LOOKS: tuple[tuple[str, str], ...] = (
     (r"\d{4}-\d\d-\d\d[T ]\d\d:.*", "dates with a time: set `type: timestamp`"),
     (r"\d{4}-\d\d-\d\d", "dates without a time: set `type: date`"),
     (r"\d{8}", 'dates without dashes: set `format: "%Y%m%d"`'),
-    (r"\d{10}(\d{3}){0,2}", "a count since 1970: set `type: integer` and a `value:`"),
+    (
+        r"\d{10}(\d{3}){0,2}",
+        "a count since 1970: set `type: timestamp`, `format: epoch` (epoch_ms, epoch_us)",
+    ),
     (r"(?i)(true|false|yes|no|y|n|j|ja|nein|oui|non)", "words for yes and no: set `true_values:`"),
 )
 _SEMANTICS = {
@@ -126,12 +129,13 @@ def _fits(column: Column, values: Sequence[str]) -> bool:
     return fitting >= _FITTING_SHARE * len(present)
 
 
-def look_of_values(con: duckdb.DuckDBPyConnection, name: str) -> str:
+def look_of_values(con: duckdb.DuckDBPyConnection, name: str, *, kind: str) -> str:
     """Return what the values of a column look like that did not have its type; empty if unclear.
 
     Args:
         con: Connection with the view ``broken``.
         name: The column.
+        kind: The type that is declared.
     """
     rows = con.execute(
         "select json_extract_string(_raw, ?) from broken "  # noqa: S608 - fixed
@@ -140,6 +144,8 @@ def look_of_values(con: duckdb.DuckDBPyConnection, name: str) -> str:
     ).fetchall()
     values = [str(row[0]).strip() for row in rows if row[0]]
     for pattern, look in _LOOKS:
+        if look.endswith(f"`type: {kind}`"):
+            continue
         fitting = sum(bool(re.fullmatch(pattern, value)) for value in values)
         if values and fitting >= _FITTING_SHARE * len(values):
             return f"{name} holds {look}"

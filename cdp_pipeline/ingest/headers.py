@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from cdp_pipeline.ingest.casting import DIRECTIONS
 from cdp_pipeline.ingest.drift import alike_by_content
 from cdp_pipeline.ingest.plaintext import UTF8_MARK
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.project.contracts import EACH, Column, SourceContract
 from cdp_pipeline.project.layout import Delivery
 
-_UNSEEN = re.compile("[\u200b\u2060\ufeff]")
+_UNSEEN = re.compile(f"[\u00ad\u200b\u2060\ufeff{DIRECTIONS}]")
 
 TWIN = "#"
 """Stands between a header that occurs several times and the number of the column that is meant."""
@@ -324,6 +325,13 @@ def _no_header(header: Header, contract: SourceContract, wanted: set[str]) -> Re
                 f"its columns are separated by {word}",
                 hint=f"Set `delimiter: {delimiter!r}` in the contract.",
             )
+    if header.width == 1 and wanted & {
+        plain_name(f) for f in split_fields(line, written.delimiter, "")
+    }:
+        return RefusedError(
+            "each of its lines is one quoted field: it was exported twice",
+            hint="Have the first export sent as it is, not opened and saved again.",
+        )
     return RefusedError(
         "its first line has none of the declared columns, so it is no header",
         hint="Set `header: false`, or `skip_lines:` if other lines stand before it.",

@@ -21,6 +21,7 @@ from cdp_pipeline.ingest.casting import (
     cast_column,
     text_name,
 )
+from cdp_pipeline.ingest.filling import fill_computed, fill_texts
 from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.reasons import (
@@ -129,12 +130,13 @@ def _typed(reading: Reading, contract: SourceContract, *, file_id: str, business
         for name in read
     }
     typed = ", ".join(f"{c.typed} as {quote_column(name)}" for name, c in castings.items())
-    return (
-        f"select *{_computed(contract)} from ("  # noqa: S608 - vetted
+    values = (
+        f"(select *{_computed(contract)} from ("  # noqa: S608 - vetted
         f"select *, {typed}, {quote_literal(file_id)} as _file, "
         f"date '{business_date.isoformat()}' as _business_date "
-        f"from {_clean_texts(reading, contract, castings)})"
+        f"from {_clean_texts(reading, contract, castings)}))"
     )
+    return f"select * from {fill_computed(values, contract)}"  # noqa: S608 - vetted
 
 
 def _judgement(
@@ -168,22 +170,7 @@ def _clean_texts(
         else ["cast(null as bigint) as _item", "true as _is_first"]
     )
     relation = f"(select {', '.join([clean, *kept])} from {reading.relation})"  # noqa: S608 - vetted
-    filled = contract.delivery.fill_down
-    if filled is None:
-        return relation
-    together = text_name(filled.by or "")
-    marks = "*, row_number() over () as _row"
-    relation = f"(select {marks} from {relation})"  # noqa: S608 - quoted
-    if filled.starts:
-        together = "_group"
-        starts = f"count({text_name(filled.starts)}) over (order by _row)"
-        relation = f"(select *, {starts} as _group from {relation})"  # noqa: S608 - quoted
-    values = ", ".join(
-        f"coalesce({text_name(name)}, last_value({text_name(name)} ignore nulls) over ("
-        f"partition by {together} order by _row rows unbounded preceding)) as {text_name(name)}"
-        for name in filled.columns
-    )
-    return f"(select * replace ({values}) from {relation})"  # noqa: S608 - quoted
+    return fill_texts(relation, contract)
 
 
 def _computed(contract: SourceContract) -> str:

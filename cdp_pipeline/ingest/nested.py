@@ -225,6 +225,10 @@ def open_parquet(
     if _needs_json(contract):
         return _open_structs(path, contract, places, records=int(records[0][0]))
     spelled = [s for n, c in contract.read_columns.items() for s in spellings(n, c)]
+    for spelling in spelled:  # as in JSON, quotes keep the dots of a name from being steps
+        bare = plain_name(spelling.removeprefix('"').removesuffix('"'))
+        if bare != plain_name(spelling) and bare in places:
+            places[plain_name(spelling)] = places.pop(bare)
     top_level = set(places) - {plain_name(s.split(".")[0]) for s in spelled}
     for spelling in spelled:
         places.update(_nested_place(spelling, places))

@@ -42,10 +42,12 @@ MAGIC = {
     b"\xff\xd8\xff": ("a picture", "Export as CSV."),
     b"-----BEGIN PGP": ("encrypted (PGP)", "Decrypt it before it is delivered."),
     b"PAR1": ("a Parquet file", "Set `format: parquet`."),
+    b"{\\rtf": ("a text processor's document (RTF)", "Have it saved as CSV."),
 }
 """What other files begin with: what it is, and what to do."""
 
 _MARKUP = (b"<!doctype", b"<html", b"<?xml")
+_TAR_SIGN, _TAR_SIGN_AT = b"ustar", 257
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 
 
@@ -144,7 +146,9 @@ def _refuse_other_formats(head: bytes, written: Format) -> None:
     for magic, (what, hint) in MAGIC.items():
         if head.startswith(magic):
             raise RefusedError(f"it is {what}, not {written.format}", hint=hint)
-    if head.lstrip()[:9].lower().startswith(_MARKUP):
+    if head.startswith(_TAR_SIGN, _TAR_SIGN_AT):
+        raise RefusedError(f"it is a tar archive, not {written.format}", hint="Ask for .zip.")
+    if head.removeprefix(UTF8_MARK).lstrip()[:9].lower().startswith(_MARKUP):
         raise RefusedError(
             f"it is a web page or XML, not {written.format}",
             hint="Look at it: it may be an error page of the download.",
@@ -218,7 +222,7 @@ def _body(path: Path, written: Format) -> tuple[int, int]:
         if written.trailer_lines:
             stream.seek(max(start, size - _TAIL_BYTES))
             tail = stream.read()
-            kept = tail.rstrip(b"\r\n")
+            kept = tail.rstrip(b"\r\n" + _END_MARK)
             for _ in range(written.trailer_lines):
                 kept = kept[: max(kept.rfind(b"\n"), 0)].rstrip(b"\r\n")
             end = size - len(tail) + len(kept)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cdp_pipeline.ingest.casting import DECIMALS
+from cdp_pipeline.ingest.casting import DECIMALS, EARLIEST, LATEST
 from cdp_pipeline.project.checks import Check
 from cdp_pipeline.project.contracts import Column, SourceContract
 from cdp_pipeline.project.layout import Delivery
@@ -69,6 +69,7 @@ def _wanted(column: Column, written: Delivery) -> str:
         usual = "2026-11-20" if column.type == "date" else "2026-11-20 17:30:00"
         kind = "a date" if column.type == "date" else "a date and time"
         text = f"is not {kind} of the declared format, {column.format or f'such as {usual}'}"
+        text += f", or not between {EARLIEST[:4]} and {LATEST[:4]}"
         if column.type == "timestamp" and (column.time_zone or written.time_zone) != "UTC":
             text += ", or one that clocks left out when they went forward"
         return text

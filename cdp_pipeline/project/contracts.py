@@ -261,6 +261,19 @@ class SourceContract(Declaration):
         return self
 
     @model_validator(mode="after")
+    def _fills_down_what_it_can(self) -> Self:
+        filled = self.delivery.fill_down
+        if filled is None or not self.columns[anchor := filled.by or str(filled.starts)].value:
+            return self
+        read = next((name for name in filled.columns if not self.columns[name].value), None)
+        if read:
+            message = f"fill_down goes by {anchor!r}, which is computed, but {read!r} is read"
+            raise MistakeError(
+                message, "delivery", "fill_down", hint=f"Give {read!r} a `value:`, too."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_one_grain(self) -> Self:
         ways: dict[str, str] = {}
         arrays: list[tuple[Step, ...]] = []

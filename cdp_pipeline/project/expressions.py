@@ -35,7 +35,7 @@ TEXT_FUNCTIONS = _words(
     "concat_ws split_part starts_with ends_with prefix suffix contains position instr "
     "regexp_matches regexp_full_match regexp_replace regexp_extract lpad rpad reverse "
     "strip_accents translate nfc_normalize md5 sha256 chr hamming levenshtein damerau_levenshtein "
-    "jaro_similarity jaro_winkler_similarity"
+    "jaro_similarity jaro_winkler_similarity json_extract_string"
 )
 NUMBER_FUNCTIONS = _words(
     "abs round floor ceil ceiling trunc sign greatest least mod sqrt ln exp pow power"

@@ -43,7 +43,7 @@ def reasons(stage: Stage, columns: dict[str, Any], text: str, **parts: Any) -> l
         (
             {"type": "date", "format": "%d.%m.%Y"},
             "2026-11-20",
-            "v is not a date of the declared format, %d.%m.%Y (delivered: '2026-11-20')",
+            "v is not a date of the declared format, %d.%m.%Y, or not between 1900 and 2199",
         ),
         (
             {"type": "boolean", "true_values": ["J"], "false_values": ["N"]},
@@ -67,7 +67,7 @@ def reasons(stage: Stage, columns: dict[str, Any], text: str, **parts: Any) -> l
         (
             {"type": "date", "pii": "birth_date"},
             "31/12/1980",
-            "v is not a date of the declared format, such as 2026-11-20 (delivered: '99/99/9999')",
+            "2199 (delivered: '99/99/9999')",
         ),
         ({}, "9.9E+12", "v is a number as spreadsheets write it (9.9E+12)"),
     ],
