@@ -153,9 +153,9 @@ _CONSENT = re.compile(
     r"werbesperre|werbewiderspruch)(_|$)"
 )
 _REFUSAL = re.compile(
-    r"(^|_)(un_?subscribed?|opt(ed)?_?out|do_?not|dont|no|not|never|without|refused?|refuses|"
+    r"(^|_)(un_?subscribed?|opt(ed)?_?out|do_?not|dont|not|never|without|refused?|refuses|"
     r"declined?|suppress(ed)?|block(ed)?|blacklist(ed)?|withdrawn|revoked?|object(ed|s)?|"
-    r"abgemeldet|widersprochen|widerspruch|werbesperre|kein|keine|refus|desabonne)(_|$)"
+    r"abgemeldet|widersprochen|widerspruch|werbewiderspruch|werbesperre|kein|keine|refus|desabonne)(_|$)"
 )
 _CHANNELS = (
     ("email", r"e_?mail|newsletter|courriel|correo"),
