@@ -9,6 +9,9 @@ import pytest
 from cdp_pipeline.ingest.entities import CONFLICTS_FILE
 from tests.unit.ingest.conftest import Stage, Store, make_contract
 
+YEARS = ", or not between 1900 and 2199"
+USUAL = "such as 2026-11-20"
+
 
 def reasons(stage: Stage, columns: dict[str, Any], text: str, **parts: Any) -> list[str]:
     """Return the reasons of the rows that are set aside of a file whose first column is ``id``."""
@@ -43,7 +46,7 @@ def reasons(stage: Stage, columns: dict[str, Any], text: str, **parts: Any) -> l
         (
             {"type": "date", "format": "%d.%m.%Y"},
             "2026-11-20",
-            "v is not a date of the declared format, %d.%m.%Y, or not between 1900 and 2199",
+            f"v is not a date of the declared format, %d.%m.%Y{YEARS} (delivered: '2026-11-20')",
         ),
         (
             {"type": "boolean", "true_values": ["J"], "false_values": ["N"]},
@@ -67,7 +70,7 @@ def reasons(stage: Stage, columns: dict[str, Any], text: str, **parts: Any) -> l
         (
             {"type": "date", "pii": "birth_date"},
             "31/12/1980",
-            "2199 (delivered: '99/99/9999')",
+            f"v is not a date of the declared format, {USUAL}{YEARS} (delivered: '99/99/9999')",
         ),
         ({}, "9.9E+12", "v is a number as spreadsheets write it (9.9E+12)"),
     ],
