@@ -47,8 +47,12 @@ _CENTURY = 100
 _FEW = 0.02
 """Share of values from which a second way of writing is taken for more than slips."""
 
-_FIRST = "(from link_dates order by n desc, hash(value), value limit 1000)"
-"""Some values of every kind: a way of writing that counts, see ``_FEW``, is among them."""
+_FIRST = (
+    "(from link_dates "
+    "order by -ln((hash(value)::double + 1e0) / 18446744073709551617e0) / n, value limit 1000)"
+)
+"""Values drawn by chance, a value that stands there often sooner: of a way of writing that counts,
+see ``_FEW``, some are among them. The commonest ones would all be written the common way."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ def _pair_of(chosen: str) -> str | None:
 
 
 def _matches(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Return how many values each known format reads; 0 where it reads none of some first ones.
+    """Return how many values each known format reads; 0 where it reads none of some drawn ones.
 
     Almost no format fits, and which do shows soon: asking all of every value is dear.
     """

@@ -241,6 +241,24 @@ def test_a_second_way_of_writing_is_found_among_many(con: duckdb.DuckDBPyConnect
     assert read_dates(con, "t", '"d"').share == 1.0
 
 
+def test_a_rare_way_is_found_where_common_values_are_all_written_the_common_way(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    # As in any large file of people: each day of birth stands there several times.
+    con.execute(
+        """
+        create table t as
+        select strftime(date '1940-01-01' + n::integer % 4000, '%Y-%m-%d') as d,
+        from range(12000) as days(n)
+        union all
+        select strftime(date '1940-01-01' + n::integer * 2, '%d.%m.%Y') as d,
+        from range(1500) as days(n)
+        """
+    )
+    reading = read_dates(con, "t", '"d"')
+    assert (reading.formats, reading.share) == (("%Y-%m-%d", "%d.%m.%Y"), 1.0)
+
+
 def test_what_the_values_do_not_tell_is_said(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("create table t as select unnest(['01/02/1985', '03/04/1977']) as d")
     assert "by assumption" in read_dates(con, "t", '"d"').text
