@@ -100,7 +100,7 @@ ROLES: dict[str, str] = {
         "gsm_nummer simi farsimi simanumer fone telefono_movil tel_mobile numero_de_telephone "
         "numero_de_telefono numero_di_telefono numero_de_telefone dien_thoai so_dien_thoai sdt "
         "puhelin puhelinnumero matkapuhelin tlf tlf_nr telefonnr mobilnummer handynummer "
-        "numer_telefonu telefonszam cep_telefonu whatsapp handphone hp_no komorka"
+        "numer_telefonu telefonszam cep_telefonu whatsapp handphone hp_no komorka contact_nr"
     ),
     "street": (
         "street address street_address address_line address_line_1 address_line1 address1 "
@@ -160,17 +160,17 @@ ROLES: dict[str, str] = {
         "carte_client cartao cartao_fidelidade cartao_cliente pasnummer pasnr klantenpas "
         "spaarkaart kort kortnumer kortnummer kundekort kundkort kartennr carta_fedelta "
         "tessera_fedelta karta karta_lojalnosciowa so_the the_thanh_vien loyalty_card_id "
-        "bonuskort bonuskarte"
+        "bonuskort bonuskarte member_nr"
     ),
     "account_id": (
         "account_id account_number account_no account acct acct_no acct_id acct_number "
         "web_account web_account_id user_id userid username user_name login login_id "
         "customer_id customer_number customer_no cust_id cust_no customerid client_id "
-        "client_number kundennummer kundennr numero_client numero_cliente id_cliente "
+        "client_number kundennummer kundennr numero_client numero_cliente customer_nr id_cliente "
         "codice_cliente klantnummer kundnummer shopper_id profile_id klantnr klant_nr klant_id "
-        "kunden_nr kunden_id kundenr kunde_nr user_key user_no gebruiker gebruikersnaam "
-        "benutzer benutzername usuario utilisateur utente client_no client_nr codigo_cliente "
-        "cod_cliente code_client id_client id_kunde ma_kh ma_khach_hang konto kontonummer"
+        "kunden_nr kunden_id kundenr kunde_nr user_key user_no gebruiker gebruikersnaam benutzer "
+        "benutzername usuario utilisateur utente client_no client_nr codigo_cliente cod_cliente "
+        "code_client id_client id_kunde ma_kh ma_khach_hang konto kontonummer"
     ),
     "payment_token": (
         "payment_token payment_card payment_card_token token card_token pan_token card_hash "
@@ -347,15 +347,27 @@ def role_of(header: str) -> str | None:
     waiting = [name]
     while waiting:
         current = waiting.pop(0)
-        if current in _LOOKUP:
-            return _LOOKUP[current]
-        squeezed = current.replace("_", "")
-        if squeezed in _LOOKUP:
-            return _LOOKUP[squeezed]
+        role = _LOOKUP.get(current) or _LOOKUP.get(current.replace("_", ""))
+        if role and (current == name or not _misleads(name, current, role)):
+            return role
         seen.add(current)
         shorter = (_PREFIX.sub("", current, count=1), _SUFFIX.sub("", current))
-        waiting += [name for name in shorter if name and name not in seen]
+        waiting += [word for word in shorter if word and word not in seen]
     return _role_of_parts(name)
+
+
+_NUMBER_AFFIX = re.compile(r"^(no|nr|num)_|_(no|nr|num|nbr|number|nummer)$")
+_NUMBERED = re.compile("truth|phone|house_number|unit|postcode|.+_token|identifier|(?!rec).+_id")
+
+
+def _misleads(name: str, shorter: str, role: str) -> bool:
+    """Return whether a shortened name says something else: no ``region_no`` is a region."""
+    if shorter in {"nr", "number", "numero"}:  # bill_nr
+        return not re.match(r"(home|res|residen\w+|mail\w*|postal|addr\w*)_", name)
+    if re.fullmatch("(first|last|middle)_(entered|typed)", name):
+        return True
+    is_lost = _NUMBER_AFFIX.search(name) and not _NUMBER_AFFIX.search(shorter)
+    return bool(is_lost) and not _NUMBERED.fullmatch(role)
 
 
 def _role_of_parts(name: str) -> str | None:

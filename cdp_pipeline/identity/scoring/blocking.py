@@ -109,7 +109,7 @@ def propose_pairs(
     if most_pairs is not None:
         nodes = int(fetch_value(con, "select count(*) from identity_nodes"))
         costs = blocks.chosen(is_small).costs(len(rules))
-        is_dear = np.array([rule.is_wide for rule in rules]) & (costs > most_pairs * nodes)
+        is_dear = np.array([rule.is_wide for rule in rules], bool) & (costs > most_pairs * nodes)
     return keep_pairs(con, rules, blocks, is_small & ~is_dear[blocks.rules])
 
 

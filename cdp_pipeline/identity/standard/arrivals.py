@@ -145,7 +145,8 @@ select
 from told
 """
 # Whoever was there keeps the number, so that tables which name it stay as they are; what is new
-# follows behind. Numbers of records that are gone stay free until a fit numbers all anew.
+# follows behind. Numbers of records that are gone stay free until a fit numbers all anew, but for
+# the last: nothing outlives a record under its number, so who comes next may have that again.
 
 _LEAVING = """
 create or replace temp table identity_leaving as

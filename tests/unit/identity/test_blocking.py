@@ -59,6 +59,10 @@ def test_only_a_wide_rule_is_dropped_as_a_whole(con: duckdb.DuckDBPyConnection) 
     assert report["name"]["dropped_records"] == 4
 
 
+def test_without_rules_nobody_is_proposed(con: duckdb.DuckDBPyConnection) -> None:
+    assert propose_pairs(con, (), cap=10, most_pairs=1.0) == 0
+
+
 def test_rules_are_wide_when_their_keys_tell_little() -> None:
     wide = {rule.name for rule in shipped_design("files").rules if rule.is_wide}
     assert "same given name" in wide

@@ -69,6 +69,14 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         ("اسم العائلة", "family_name"),
         ("employer_city", "other"),
         ("order_no", "other"),
+        ("region_no", None),
+        ("county_number", None),
+        ("no_email", None),
+        ("bill_nr", None),
+        ("customer_nr", "account_id"),
+        ("address_number", "house_number"),
+        ("residential_number", "house_number"),
+        ("first_entered", None),
         ("customer", None),
         ("wages", None),
     ],
@@ -152,6 +160,18 @@ def test_the_recipient_stands_for_a_customer_of_whom_nothing_else_is_told(
     )
     used = {column.name for column in billed.columns if column.is_used}
     assert used == {"email", "name", "street", "zip"}
+
+
+def test_a_number_of_a_place_is_not_taken_for_the_place(con: duckdb.DuckDBPyConnection) -> None:
+    found = _recognise(
+        con,
+        {
+            "name": ["Ana Ruiz", "Luis Gil", "Eva Sanz"],
+            "county_number": ["77", "12", "12"],
+            "county": ["Polk", "Cedar", "Cedar"],
+        },
+    )
+    assert found.first("state") == "county"
 
 
 def test_a_year_is_of_a_person_only_beside_an_age(con: duckdb.DuckDBPyConnection) -> None:

@@ -290,6 +290,11 @@ def test_namesakes_who_stayed_where_they_were_born_are_not_joined_for_that() -> 
     assert len(held) < 1700
 
 
+def test_records_without_a_name_are_joined_by_what_they_hold() -> None:
+    people = pd.DataFrame({"email": [f"a{number // 2}@web.de" for number in range(60)]})
+    assert link_tables(people).counts["entities"] == 30
+
+
 def test_a_truth_that_cannot_be_read_is_explained(tmp_path: Path) -> None:
     clusters = _write(tmp_path / "c.csv", **CLUSTERS)
     truth = _write(tmp_path / "t.csv", x=list("uvwxyz"), y=list("pqrstu"), z=list("aabbcc"))
