@@ -138,6 +138,26 @@ def parts_of(path: Path, kind: str) -> Iterator[tuple[str, IO[bytes]]]:
                     yield entry.name, content
 
 
+def labels_of(path: Path, kind: str) -> Iterator[str]:
+    """Yield what an archive says beside its parts: comments, names of folders and links.
+
+    Args:
+        path: The file.
+        kind: What it is, by ``kind_of``.
+
+    Raises:
+        BROKEN: It cannot be unpacked.
+    """
+    if kind == "zip":
+        with zipfile.ZipFile(path) as archive:
+            for said in (archive.comment, *(info.comment for info in archive.infolist())):
+                yield said.decode("utf-8", "surrogateescape")
+    elif kind == "tar":
+        with tarfile.open(path, "r:") as tape:
+            for entry in tape:
+                yield from () if entry.isfile() else (entry.name, entry.linkname)
+
+
 @contextmanager
 def _inflated(path: Path, kind: str) -> Iterator[IO[bytes]]:
     if kind == "zstd":

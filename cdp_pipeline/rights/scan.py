@@ -27,6 +27,7 @@ from cdp_pipeline.rights.packed import (
     PACKED,
     Budget,
     kind_of,
+    labels_of,
     parts_of,
     unpacking,
 )
@@ -69,7 +70,8 @@ class Scan:
         files: Number of files looked at.
         unreadable: Files that are broken, so that only their bytes could be looked at; each once,
             whatever names it has.
-        cleaned: Number of files in which something was found first and nothing is left.
+        cleaned: Number of files in which something was found and that were rewritten; ``finds`` has
+            what is left in them.
     """
 
     finds: list[Find] = field(default_factory=list)
@@ -221,6 +223,8 @@ def _in_parts(
         BROKEN: One of them cannot be unpacked.
     """
     copy = folder / "part"
+    for label in labels_of(path, kind):
+        yield from (("label", found) for found in searcher.kinds(label))
     for name, stream in parts_of(path, kind):
         if kind in ARCHIVES:
             yield from ((name, found) for found in searcher.kinds(name))

@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.rights.files import clean_parquet, redact_bytes
-from cdp_pipeline.rights.packed import BROKEN, HEAD, Budget, kind_of, parts_of, unpacking
+from cdp_pipeline.rights.packed import BROKEN, HEAD, Budget, kind_of, labels_of, parts_of, unpacking
 from cdp_pipeline.rights.scan import Scan, scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.storage.at_rest import editable_file
@@ -103,20 +103,25 @@ def _clean(path: Path, target: Path, kind: str | None, searcher: Searcher, budge
     if kind == "parquet":
         target.write_bytes(path.read_bytes())
         return clean_parquet(target, searcher) > 0
-    changed = False
+    changed = any(searcher.kinds(label) for label in labels_of(path, kind))
     below = target.parent / "inside"
     below.mkdir(exist_ok=True)
-    with _packing(kind, path, target) as add:
+    with _packing(kind, path, target, searcher) as add:
         for name, stream in parts_of(path, kind):
             part, cleaned = below / "part", below / "cleaned"
             with part.open("wb") as copied:
                 while block := bytes(stream.read(_BLOCK)):
                     copied.write(budget.spend(block))
             changed |= _clean(part, cleaned, _kind_of(part, ""), searcher, budget)
-            called, count = redact_bytes(name.encode("utf-8", "surrogateescape"), searcher)
-            changed |= count > 0
-            add(name, called.decode("utf-8", "surrogateescape"), cleaned)
+            called = _redact_label(name, searcher)
+            changed |= called != name
+            add(name, called, cleaned)
     return changed
+
+
+def _redact_label(text: str, searcher: Searcher) -> str:
+    data, _ = redact_bytes(text.encode("utf-8", "surrogateescape"), searcher)
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _redact_text(path: Path, target: Path, searcher: Searcher) -> bool:
@@ -141,27 +146,37 @@ _Add = Callable[[str, str, Path], None]
 
 
 @contextmanager
-def _packing(kind: str, source: Path, target: Path) -> Iterator[_Add]:
+def _packing(kind: str, source: Path, target: Path, searcher: Searcher) -> Iterator[_Add]:
     """Open what packs the parts of a file again, as they were packed."""
     if kind == "zip":
         with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+            new.comment = redact_bytes(old.comment, searcher)[0]
 
             def add_member(name: str, called: str, part: Path) -> None:
                 entry = copy(old.getinfo(name))
-                entry.filename = called
+                entry.filename, entry.comment = called, redact_bytes(entry.comment, searcher)[0]
                 new.writestr(entry, part.read_bytes(), entry.compress_type)
 
             yield add_member
     elif kind == "tar":
         with tarfile.open(source, "r:") as old_tape, tarfile.open(target, "w") as tape:
+            links = [copy(entry) for entry in old_tape if not entry.isfile()]
 
             def add_entry(name: str, called: str, part: Path) -> None:
                 entry = copy(old_tape.getmember(name))
                 entry.name, entry.size = called, part.stat().st_size
+                # What is said beside the header goes before it, names included; all is whole now.
+                entry.pax_headers, entry.type = {}, tarfile.REGTYPE
                 with part.open("rb") as content:
                     tape.addfile(entry, content)
 
             yield add_entry
+            for link in links:  # and folders: what they lead to stands before them
+                link.name, link.linkname = (
+                    _redact_label(text, searcher) for text in (link.name, link.linkname)
+                )
+                link.pax_headers = {}
+                tape.addfile(link)
     else:
         with _deflating(kind, target) as stream:
 

@@ -129,6 +129,57 @@ def test_a_packed_table_loses_the_row(context: RunContext) -> None:
     assert kept.to_pylist() == [{"mail": "bob@example.com", "n": 2}]
 
 
+def test_names_and_links_of_a_tape_lose_the_words_and_stay(context: RunContext) -> None:
+    path = context.data_dir / "landing" / "members.tar"
+    links = [("folder of anna.reed@example.com", tarfile.DIRTYPE, "")]
+    links += [("link", tarfile.SYMTYPE, "note.txt"), ("again", tarfile.LNKTYPE, "note.txt")]
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tape:
+        for name, kind, target in links[:1]:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, target
+            tape.addfile(entry)
+        for name, content in [("K\u00e4ufer/anna.reed@example.com.csv", TEXT), ("note.txt", b"ok")]:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime = len(content), 1.5
+            tape.addfile(entry, io.BytesIO(content))
+        for name, kind, target in links[1:]:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, target
+            tape.addfile(entry)
+    scan = scan_folder(path.parent, SEARCHER)
+    assert clean_strays(context, path.parent, scan, SEARCHER).finds == []
+    assert b"anna" not in path.read_bytes().lower()
+    with tarfile.open(path) as tape:
+        names = {entry.name: entry.linkname for entry in tape}
+        again = tape.extractfile("again")
+        assert again is not None
+        assert again.read() == b"ok"
+    assert names == {
+        "K\u00e4ufer/[erased].csv": "",
+        "note.txt": "",
+        "folder of [erased]": "",
+        "link": "note.txt",
+        "again": "note.txt",
+    }
+
+
+def test_comments_of_an_archive_lose_the_words(context: RunContext) -> None:
+    path = context.data_dir / "landing" / "members.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("a.txt", "b.txt"):
+            entry = zipfile.ZipInfo(name)
+            entry.comment = b"by anna.reed@example.com"  # letters of the next record follow it
+            archive.writestr(entry, b"of others")
+        archive.comment = b"sent by anna.reed@example.com on Monday"
+    scan = scan_folder(path.parent, SEARCHER)
+    assert {find.place for find in scan.finds} >= {"label"}
+    assert clean_strays(context, path.parent, scan, SEARCHER).finds == []
+    with zipfile.ZipFile(path) as archive:
+        assert archive.comment == b"sent by [erased] on Monday"
+        assert [info.comment for info in archive.infolist()] == [b"by [erased]"] * 2
+        assert archive.read("b.txt") == b"of others"
+
+
 def test_what_cannot_be_written_again_is_left_and_named(context: RunContext) -> None:
     path = context.data_dir / "landing" / "members.zip"
     with zipfile.ZipFile(path, "w") as archive:
