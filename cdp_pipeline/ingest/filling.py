@@ -12,7 +12,11 @@ from collections.abc import Callable, Sequence
 
 from cdp_pipeline.ingest.casting import text_name
 from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.layout import FillDown
 from cdp_pipeline.storage.warehouse import quote_column
+
+_GROUP = "_group"
+"""Number of the line that started the group a row is of."""
 
 
 def fill_texts(relation: str, contract: SourceContract) -> str:
@@ -27,6 +31,8 @@ def fill_texts(relation: str, contract: SourceContract) -> str:
     if filled is None:
         return relation
     relation = f"(select *, row_number() over () as _row from {relation})"  # noqa: S608 - vetted
+    if not contract.columns[_anchor(filled)].value:
+        relation = _grouped(relation, filled, text_name)
     names = [name for name in filled.columns if not contract.columns[name].value]
     return _filled(relation, contract, names, text_name) if names else relation
 
@@ -40,7 +46,23 @@ def fill_computed(relation: str, contract: SourceContract) -> str:
     """
     filled = contract.delivery.fill_down
     names = [n for n in filled.columns if contract.columns[n].value] if filled else []
-    return _filled(relation, contract, names, quote_column) if names else relation
+    if filled is None or not names:
+        return relation
+    if contract.columns[_anchor(filled)].value:
+        relation = _grouped(relation, filled, quote_column)
+    return _filled(relation, contract, names, quote_column)
+
+
+def _anchor(filled: FillDown) -> str:
+    return filled.by or str(filled.starts)
+
+
+def _grouped(relation: str, filled: FillDown, spell: Callable[[str], str]) -> str:
+    """Number the groups that a column starts, before that column is filled down itself."""
+    if not filled.starts:
+        return relation
+    starts = f"count({spell(filled.starts)}) over (order by _row)"
+    return f"(select *, {starts} as {_GROUP} from {relation})"  # noqa: S608 - quoted
 
 
 def _filled(
@@ -49,13 +71,10 @@ def _filled(
     filled = contract.delivery.fill_down
     if filled is None:
         return relation
-    anchor = filled.by or str(filled.starts)
-    together = quote_column(anchor) if contract.columns[anchor].value else text_name(anchor)
-    group = "_group_of_values" if spell is quote_column else "_group_of_texts"
-    if filled.starts:
-        starts = f"count({together}) over (order by _row)"
-        relation = f"(select *, {starts} as {group} from {relation})"  # noqa: S608 - quoted
-        together = group
+    together = _GROUP
+    if filled.by:
+        is_computed = contract.columns[filled.by].value
+        together = quote_column(filled.by) if is_computed else text_name(filled.by)
     values = ", ".join(
         f"coalesce({spell(name)}, last_value({spell(name)} ignore nulls) over ("
         f"partition by {together} order by _row rows unbounded preceding)) as {spell(name)}"

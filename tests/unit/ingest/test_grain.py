@@ -116,6 +116,22 @@ def test_a_header_on_the_first_line_only_is_filled_down(stage: Stage, fill: dict
         assert (rows[3]["total"], rows[3]["_line"]) == (Decimal(30), 5)
 
 
+def test_what_starts_a_group_is_filled_beside_computed_columns(stage: Stage) -> None:
+    contract = make_contract(
+        {
+            "head": {},
+            "kind": {},
+            "text": {},
+            "number": {"value": "case when kind = 'H' then text end"},
+        },
+        load={"mode": "append", "key": ["_file", "_line"]},
+        delivery={"fill_down": {"starts": "head", "columns": ["head", "number"]}},
+    )
+    rows = stage(b"head,kind,text\nA,H,7\n,L,x\n,L,y\nB,H,8\n,L,z\n", contract).rows
+    found = [(row["head"], row["number"]) for row in rows]
+    assert found == [("A", "7")] * 3 + [("B", "8")] * 2
+
+
 def test_lines_of_an_order_whose_header_is_bad_are_set_aside_with_it(stage: Stage) -> None:
     contract = make_contract(
         {"name": {}, "total": {"type": "decimal", "required": True}},
