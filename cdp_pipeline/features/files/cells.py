@@ -84,13 +84,20 @@ def number_sql(con: duckdb.DuckDBPyConnection, loaded: Loaded, name: str) -> str
         f"from {loaded.table}"
     ).fetchall()[0]
     thousands, decimal = (".", ",") if comma > dot else (",", ".")
-    # The shortest road first: most files hold plain numbers.
-    kept = f"regexp_replace({column}, '[^0-9eE,.+()\\-]', '', 'g')"
+    # The shortest road first: most files hold plain numbers. An E that belongs to no exponent, as
+    # that of EUR, stands in the way only where the rest could not be read.
+    bare = f"regexp_replace({column}, '(^|[^0-9.,])[eE]+|[eE]+([^-+0-9]|$)', '\\1\\2', 'g')"
+    roads = [road for text in (column, bare) for road in _roads_to_number(text, thousands, decimal)]
+    return f"coalesce({', '.join(roads)})"
+
+
+def _roads_to_number(text: str, thousands: str, decimal: str) -> tuple[str, ...]:
+    kept = f"regexp_replace({text}, '[^0-9eE,.+()\\-]', '', 'g')"
     plain = f"replace(replace({kept}, '{thousands}', ''), '{decimal}', '.')"
-    negative = f"regexp_matches(trim({column}), '^\\(.*\\)$|-$')"
+    negative = f"regexp_matches(trim({text}), '^\\(.*\\)$|-$')"
     digits = f"regexp_replace({plain}, '[()]|-$', '', 'g')"
     return (
-        f"coalesce(try_cast({plain} as decimal(18, 4)), "
-        f"case when {negative} then -try_cast({digits} as decimal(18, 4)) end, "
-        f"try_cast(try_cast({plain} as double) as decimal(18, 4)))"
+        f"try_cast({plain} as decimal(18, 4))",
+        f"case when {negative} then -try_cast({digits} as decimal(18, 4)) end",
+        f"try_cast(try_cast({plain} as double) as decimal(18, 4))",
     )
