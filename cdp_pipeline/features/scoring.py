@@ -21,7 +21,7 @@ from cdp_pipeline.features.btyd import alive_table, p_alive
 from cdp_pipeline.features.certainty import LEVEL
 from cdp_pipeline.features.clv_fit import ClvFit
 from cdp_pipeline.features.histories import Vector, pair_up
-from cdp_pipeline.features.sharpness import scale_of
+from cdp_pipeline.features.sharpness import find_lift
 from cdp_pipeline.storage.warehouse import fetch_value
 
 MONTHS = 12
@@ -113,14 +113,15 @@ valued as (
     from {valued_from}
 )"""
 
-# The chance of a visit stays, and nobody's visits fall below it.
+# The chance of a visit stays, and nobody's visits fall below it. Within fewer days a customer's
+# share of the visits is another: each number of days keeps its own total.
 _SHARPENED = """
 lifted as (
     select
         *,
         greatest(
             $lift_scale::double
-            * pow(greatest(p_alive * value_visits, 1e-9), $power::double - 1e0),
+            * pow(greatest(p_alive * value_visits, $least_visits::double), $power::double - 1e0),
             value_active / value_visits
         ) as lift,
     from chances
@@ -128,8 +129,8 @@ lifted as (
 sharpened as (
     select
         * exclude (lift) replace (
-            greatest(visits_90d * lift, active_90d) as visits_90d,
-            greatest(visits_365d * lift, active_365d) as visits_365d,
+            greatest(visits_90d * lift * $scale_90d::double, active_90d) as visits_90d,
+            greatest(visits_365d * lift * $scale_365d::double, active_365d) as visits_365d,
             discounted_visits * lift as discounted_visits,
             visits_of_buyers * lift as visits_of_buyers,
             value_visits * lift as value_visits
@@ -345,11 +346,10 @@ def _score_parameters(fit: ClvFit) -> dict[str, object]:
     }
 
 
-def _sharpness_parameters(fit: ClvFit, ahead: Mapping[str, NDArray[Any]]) -> dict[str, object]:
+def _sharpness_parameters(fit: ClvFit, ahead: Mapping[str, NDArray[Any]]) -> dict[str, float]:
     place = np.searchsorted(ahead["pair"], (fit.x * _span(fit) + fit.t_days).astype(np.int64))
-    alive, power = p_alive(fit.purchases, *fit.measured), fit.sharpness.power
-    said, chance = (alive * ahead[name][place] for name in ("value_visits", "value_active"))
-    return {"power": power, "lift_scale": scale_of(said, chance, fit.customers, power)}
+    alive = p_alive(fit.purchases, *fit.measured)
+    return find_lift(alive, ahead, place, fit.customers, fit.sharpness.power)
 
 
 def _range_sql() -> dict[str, str]:

@@ -11,10 +11,12 @@ come.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cdp_pipeline.features.histories import Vector
 
@@ -32,7 +34,7 @@ class Sharpness:
     """A power for forecasts, and what it was worth.
 
     Attributes:
-        power: Each forecast is raised to it, the total kept; 1 leaves all as they are.
+        power: Each forecast is raised to it, the total of visits kept; 1 leaves all as they are.
         error_change: What it did to the mean error of a customer's visits on past days that it was
             not learnt on, as a share; below 0 is better.
     """
@@ -120,11 +122,54 @@ def scale_of(said: Vector, chance: Vector, count: Vector, power: float) -> float
         count: Customers behind each.
         power: As learnt.
     """
-    wanted, raised, scale = float((said * count).sum()), _raise(said, power), 1.0
+    return keep_total(_raise(said, power), said, chance, count)
+
+
+def keep_total(raised: Vector, said: Vector, chance: Vector, count: Vector) -> float:
+    """Return what other forecasts are multiplied by to have the total of those that were said.
+
+    Args:
+        raised: The other forecasts.
+        said: Forecast visits; same length.
+        chance: Chance of a visit, below which none may fall; same length.
+        count: Customers behind each.
+    """
+    wanted, scale = float((said * count).sum()), 1.0
     for _ in range(_ROUNDS):
         total = float((np.maximum(scale * raised, chance) * count).sum())
         scale *= wanted / total if total > 0 else 1.0
     return scale
+
+
+def find_lift(
+    alive: Vector,
+    ahead: Mapping[str, NDArray[Any]],
+    place: NDArray[np.int64],
+    count: Vector,
+    power: float,
+) -> dict[str, float]:
+    """Return the parameters by which SQL draws forecasts apart, see ``scoring``.
+
+    The power applies to visits within the horizon of the value; visits within 90 and 365 days are
+    multiplied by as much, and then each have a factor that keeps their own total.
+
+    Args:
+        alive: Chance of being alive, by history.
+        ahead: Visits and chances of a visit while alive: ``value_visits``, ``value_active``,
+            ``visits_90d``, ``active_90d``, ``visits_365d``, ``active_365d``.
+        place: Row in ``ahead`` of each history.
+        count: Customers with the history.
+        power: As learnt.
+    """
+    said, chance = (alive * ahead[name][place] for name in ("value_visits", "value_active"))
+    scale = scale_of(said, chance, count, power)
+    floor = (ahead["value_active"] / ahead["value_visits"])[place]
+    lift = np.maximum(scale * np.maximum(said, _LEAST_VISITS) ** (power - 1.0), floor)
+    found = {"power": power, "lift_scale": scale, "least_visits": _LEAST_VISITS}
+    for days in ("90d", "365d"):
+        visits, active = (alive * ahead[f"{name}_{days}"][place] for name in ("visits", "active"))
+        found[f"scale_{days}"] = keep_total(visits * lift, visits, active, count)
+    return found
 
 
 def _raise(said: Vector, power: float) -> Vector:

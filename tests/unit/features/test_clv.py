@@ -263,9 +263,10 @@ def test_drawn_apart_scores_keep_total_and_chances(
         drawn = replace(fit, sharpness=Sharpness(power))
         score_customers(con, drawn, settings, has_horizon=True)
         scores.append(columns_of(con, *names))
-    (quarter, *_, plain), (same, visits, chance, drawn_apart) = scores
+    (quarter, expected, _, plain), (same, visits, chance, drawn_apart) = scores
     np.testing.assert_array_equal(quarter, same)
     assert drawn_apart.sum() == pytest.approx(plain.sum(), rel=1e-3)
+    assert visits.sum() == pytest.approx(expected.sum(), rel=1e-3)
     assert drawn_apart.max() > 1.1 * plain.max()
     assert (drawn_apart >= chance - 2e-6).all()
     assert (visits >= same - 2e-6).all()
