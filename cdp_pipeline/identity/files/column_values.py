@@ -6,7 +6,7 @@ Only values are judged here; names are judged in ``project.column_names``, and b
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -189,3 +189,32 @@ def refine_role(name: str, role: str, profile: Profile) -> str:
     ):
         return "family_name"
     return role
+
+
+def year_misfit(
+    con: duckdb.DuckDBPyConnection, loaded: Loaded, used: Mapping[str, str]
+) -> str | None:
+    """Return why a column of years does not say when ages were told, or None.
+
+    Where namesakes do not grow older with the years, a year is that of an order, say, and the age
+    the one that the customer has by now.
+
+    Args:
+        con: Connection with the file's table.
+        loaded: The file.
+        used: Columns by role, among them ``age_year``.
+    """
+    if "age" not in used:
+        return "a year without an age tells nothing of a person"
+    names = [used[role] for role in ("full_name", "given_name", "family_name") if role in used]
+    if not names:
+        return None
+    person = ", ".join(f"lower(trim({quote_column(name)}))" for name in names)
+    age, year = (f"try_cast({quote_column(used[r])} as integer)" for r in ("age", "age_year"))
+    same, older = con.execute(
+        "select count(*) filter (ages = 0), "  # noqa: S608 - quoted
+        "count(*) filter (ages > 0 and abs(ages - years) <= 1) "
+        f"from (select max({age}) - min({age}) as ages, max({year}) - min({year}) as years "
+        f"from {loaded.table} where {age} is not null group by {person} having years > 0)"
+    ).fetchall()[0]
+    return "namesakes are of one age in several years" if same > older else None

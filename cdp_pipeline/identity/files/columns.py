@@ -8,7 +8,7 @@ evidence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
@@ -22,6 +22,7 @@ from cdp_pipeline.identity.files.column_values import (
     refine_role,
     role_by_values,
     sample_rows,
+    year_misfit,
 )
 from cdp_pipeline.project.column_names import ROLES, delivery_role, is_number_name, role_of
 from cdp_pipeline.storage.dates import DateReading, Order, read_dates
@@ -130,8 +131,7 @@ def recognise(
     columns = _settle_ids(con, loaded, columns, id_column)
     columns = _settle_deliveries(con, columns)
     columns = _settle_rivals(columns)
-    if not any(c.is_used and c.role == "age" for c in columns):
-        columns = [_without_age(column) for column in columns]
+    columns = _settle_years(con, loaded, columns, assigned)
     notes = tuple(
         f"{name}: {dates[name].text}"
         for name in dates
@@ -140,10 +140,14 @@ def recognise(
     return Recognition(loaded, tuple(columns), dates, notes)
 
 
-def _without_age(column: Column) -> Column:
-    if column.role != "age_year":
-        return column
-    return replace(column, is_used=False, why="a year without an age tells nothing of a person")
+def _settle_years(
+    con: duckdb.DuckDBPyConnection, loaded: Loaded, columns: list[Column], given: Collection[str]
+) -> list[Column]:
+    """Leave out years in which no age was told, unless people say that they were."""
+    used = {column.role: column.name for column in columns if column.is_used and column.role}
+    year = used.get("age_year")
+    why = year_misfit(con, loaded, used) if year and year not in given else None
+    return [replace(c, is_used=False, why=why) if why and c.name == year else c for c in columns]
 
 
 def _check_named(loaded: Loaded, named: Mapping[str, str | None]) -> None:

@@ -183,6 +183,19 @@ def test_a_year_is_of_a_person_only_beside_an_age(con: duckdb.DuckDBPyConnection
     assert _recognise(con, {**people, "age": ["30", "41"]}).first("age_year") == "census_year"
 
 
+def test_a_year_in_which_nobody_grows_older_is_that_of_an_order(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    people: dict[str, list[str | None]] = {
+        "name": ["Ana Ruiz", "Luis Gil", "Ana Ruiz", "Luis Gil"],
+        "year": ["2022", "2022", "2024", "2025"],
+    }
+    ordered = _recognise(con, {**people, "age": ["30", "41", "30", "41"]})
+    assert (ordered.first("age"), ordered.first("age_year")) == ("age", None)
+    asked = _recognise(con, {**people, "age": ["30", "41", "32", "44"]})
+    assert asked.first("age_year") == "year"
+
+
 def test_the_answer_is_never_evidence_and_every_column_has_a_reason(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
