@@ -388,7 +388,7 @@ def delivery_role(header: str) -> str | None:
     """
     name = plain_header(header)
     bare = _DELIVERY.sub("", name)
-    return role_of(bare) if bare and bare != name else None
+    return None if bare in {"", name, "nr", "number", "numero"} else role_of(bare)
 
 
 def names_a_customer(header: str) -> bool:

@@ -37,6 +37,7 @@ class Profile:
     given: int
     sexes: int
     blanks: int
+    firms: int
 
     def share(self, count: int) -> float:
         """Return a count as a share of the filled values."""
@@ -65,6 +66,10 @@ _LOOKS = {
             || '|mujer|uomo|donna|unknown|divers'
     )""",
     "blanks": "contains(v, ' ')",
+    "firms": r"""regexp_matches(
+        lower(v),
+        ' (gmbh|ag|kg|ohg|ug|e[.]? ?v|ltd|limited|llc|inc|corp|plc|sarl|sas|bv|nv|srl|spa)[.]?$'
+    )""",
 }
 """SQL of what a value ``v`` may look like."""
 
@@ -111,8 +116,7 @@ def role_by_values(
     if profile.share(profile.email) >= _SURE:
         return "email"
     if names_a_customer(name):
-        is_names = min(profile.share(profile.words) / _SURE, profile.share(profile.blanks) / _MOST)
-        return "full_name" if is_names >= 1 else None
+        return "full_name" if _holds_people(profile) else None
     if not says_nothing(name):
         return None
     reading = read_dates(con, "link_sample", quote_column(name), order=order)
@@ -122,6 +126,12 @@ def role_by_values(
     if profile.share(profile.phone) >= _SURE:
         return "phone"
     return _name_by_values(profile)
+
+
+def _holds_people(profile: Profile) -> bool:
+    """Return whether values are names of people: a firm's would hide who is named beside it."""
+    is_names = min(profile.share(profile.words) / _SURE, profile.share(profile.blanks) / _MOST)
+    return is_names >= 1 and profile.share(profile.firms) < _MOST
 
 
 def _name_by_values(profile: Profile) -> str | None:

@@ -130,6 +130,9 @@ def test_the_first_column_names_the_records_if_it_holds_codes(
 def test_a_column_called_customer_is_what_it_holds(con: duckdb.DuckDBPyConnection) -> None:
     named = _recognise(con, {"cliente": ["Ana Ruiz", "Luis Gil Mora", "Eva Sanz"] * 10})
     assert named.first("full_name") == "cliente"
+    firms: list[str | None] = ["Huber GmbH", "Autohaus Weber KG", "Foo Trading Ltd."]
+    works = _recognise(con, {"Kunde": firms, "Name": ["Ana Ruiz", "Luis Gil", "Eva Sanz"]})
+    assert works.used("full_name") == ["Name"]
     numbered = _recognise(con, {"name": ["Ana Ruiz", "Luis Gil"], "cliente": ["77", "77"]})
     assert "cliente" not in {column.name for column in numbered.columns if column.is_used}
 
@@ -141,6 +144,7 @@ def test_the_recipient_stands_for_a_customer_of_whom_nothing_else_is_told(
         "shipping_name": ["Ana Ruiz", "Luis Gil"],
         "ship_street": ["Calle Sol 1", "Calle Luna 2"],
         "shipping_zip": ["28001", "28002"],
+        "shipping_number": ["77", "77"],
         "email": ["ana@web.de", "luis@web.de"],
     }
     alone = _recognise(con, delivery)
@@ -149,6 +153,7 @@ def test_the_recipient_stands_for_a_customer_of_whom_nothing_else_is_told(
         "ship_street",
         "shipping_zip",
     ]
+    assert alone.first("house_number") is None
     billed = _recognise(
         con,
         {
