@@ -269,8 +269,8 @@ def read_ledger(base: Path, context: RunContext) -> tuple[Known, list[Delivery]]
         was_refused = old.status == "refused"
         now = old if keeps else replace(old, status="known", was_refused=was_refused)
         other = known.get((old.source, old.file_name))
-        if other is not None:  # one was refused, and the one before it stood in
-            now, before = (now, other) if was_refused else (other, now)
+        if other is not None:  # one was refused, or a copy of such, and the one before it stood in
+            now, before = (now, other) if keeps or was_refused else (other, now)
             superseded.append(replace(before, status="superseded", reason=replaced_by(now.file_id)))
         known[now.source, now.file_name] = now
     return known, superseded

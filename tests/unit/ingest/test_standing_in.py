@@ -32,7 +32,8 @@ CONTRACT = {
 
 
 def rows(*skus: str, day: date = NIGHT) -> bytes:
-    text = "id,sku,sold_on\n" + "".join(f"{n},{sku},{day}\n" for n, sku in enumerate(skus))
+    lines = [f"{n},{sku},{day}\n" for n, sku in enumerate(skus) if sku]
+    text = "id,sku,sold_on\n" + "".join(lines)
     return gzip.compress(text.encode(), mtime=0)
 
 
@@ -102,3 +103,38 @@ def test_a_broken_file_and_its_copies_are_refused_night_after_night(store: Store
             "duplicate_file",
             "refused",
         ]
+
+
+@pytest.mark.parametrize("broken", [b"", rows("d")[:-12], gzip.compress(b"foo\n1\n")])
+def test_equal_broken_files_take_the_rows_of_none(store: Store, broken: bytes) -> None:
+    store.declare("orders", CONTRACT)
+    for n, name in enumerate("abc"):
+        store.deliver(f"orders/{NIGHT}/{name}.csv.gz", rows(*[""] * n, name))
+    held = []
+    for n in range(5):
+        day = NIGHT + timedelta(n)
+        for name in {1: "abc", 3: "a"}.get(n, ""):
+            data = rows("", "", "", "z") if n == 3 else broken
+            store.deliver(f"orders/{NIGHT}/{name}.csv.gz", data)
+        store.night(day)
+        store.publish(day)
+        said = statuses(store, day)
+        held.append((skus(store, day), said[f"{NIGHT}/b.csv.gz"][0], said[f"{NIGHT}/c.csv.gz"]))
+    assert [rows for rows, _, _ in held] == [["a", "b", "c"]] * 3 + [["b", "c", "z"]] * 2
+    assert [said for _, said, _ in held] == ["loaded", *["duplicate_file"] * 2, *["loaded"] * 2]
+    assert [said for _, _, said in held[1:]] == [["duplicate_file", "loaded"]] * 4
+
+
+def test_what_was_refused_elsewhere_before_is_refused_here(store: Store) -> None:
+    store.declare("orders", CONTRACT)
+    sent = [{"a": b"", "b": rows("b")}, {"a": rows("", "a")}, {"b": b""}, {}, {"b": rows("d")}]
+    held = []
+    for n, files in enumerate(sent):
+        day = NIGHT + timedelta(n)
+        for name, data in files.items():
+            store.deliver(f"orders/{NIGHT}/{name}.csv.gz", data)
+        store.night(day)
+        store.publish(day)
+        assert statuses(store, day)
+        held.append(skus(store, day))
+    assert held == [["b"], ["a", "b"], ["a", "b"], ["a", "b"], ["a", "d"]]
