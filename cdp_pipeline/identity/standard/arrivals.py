@@ -189,7 +189,9 @@ from identity_arrived as t
 inner join identity_numbers as n on n.arrived_id = t.record_id
 left join identity_shared as s
     on s.evidence_head = t.evidence_head and s.evidence_tail = t.evidence_tail
+order by record_id
 """
+# As in a full night: threads would leave the rows in another order every time.
 
 _REASONS = """
 create or replace table staging.identity_record_reasons as

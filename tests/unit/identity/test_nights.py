@@ -384,7 +384,9 @@ def test_who_says_the_same_has_the_number_of_the_first(
 def _numbers(path: Path | None) -> dict[Record, int]:
     with duckdb.connect(str(path), read_only=True) as con:
         rows = con.execute("select source, record_key, record_id from identity.records").fetchall()
-    assert len({number for *_, number in rows}) == len(rows), "a number for each"
+    numbers = [number for *_, number in rows]
+    assert len(set(numbers)) == len(rows), "a number for each"
+    assert numbers == sorted(numbers), "one order of rows, whatever the threads did"
     return {(source, key): number for source, key, number in rows}
 
 
