@@ -281,6 +281,7 @@ def _table() -> bytes:
         ("h.bak", _zipped(members=lzma.compress(TEXT.encode())), "members/inflated"),
         ("i.txt", bz2.compress(TEXT.encode()), "inflated"),
     ],
+    ids=lambda given: given if isinstance(given, str) else "packed",
 )
 def test_what_is_packed_within_something_packed_is_found(
     tmp_path: Path, name: str, content: bytes, place: str
