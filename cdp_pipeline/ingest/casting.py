@@ -288,7 +288,8 @@ def _iso_moment(clean: str, zone: str) -> str:
     return (
         f"case when regexp_full_match({clean}, {quote_literal(_MOMENT)}) then {local} "
         f"when not regexp_full_match({clean}, {quote_literal(_MOMENT + _OFFSET)}) then null "
-        f"when right({clean}, 1) in ('Z', 'C', 'T') then try_cast({clean} as timestamp) "
+        f"when right({clean}, 1) in ('Z', 'C', 'T') "
+        f"then try_cast(rtrim({clean}, ' ZUTCGM') as timestamp) "
         f"else timezone('UTC', try_cast({spelt} as timestamptz)) end"
     )
 

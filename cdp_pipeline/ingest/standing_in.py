@@ -72,10 +72,9 @@ def _earlier(refused: Delivery, before: Mapping[tuple[str, str], Delivery]) -> I
 
 def _replaced(planned: Sequence[Delivery]) -> Mapping[tuple[str, str], Delivery]:
     """Return superseded deliveries by name and by the identity of what replaced them."""
+    by_reason = {(d.file_name, replaced_by(d.file_id)): d.file_id for d in planned}
     return {
-        (d.file_name, other.file_id): d
+        (d.file_name, by_reason[why]): d
         for d in planned
-        if d.status == "superseded"
-        for other in planned
-        if other.file_name == d.file_name and d.reason == replaced_by(other.file_id)
+        if d.status == "superseded" and (why := (d.file_name, d.reason)) in by_reason
     }

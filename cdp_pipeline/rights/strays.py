@@ -101,7 +101,7 @@ def _clean(path: Path, target: Path, kind: str | None, searcher: Searcher, budge
     if kind is None:
         return _redact_text(path, target, searcher)
     if kind == "parquet":
-        target.write_bytes(path.read_bytes())
+        shutil.copyfile(path, target)
         return clean_parquet(target, searcher) > 0
     changed = any(searcher.kinds(label) for label in labels_of(path, kind))
     below = target.parent / "inside"

@@ -148,18 +148,9 @@ def _age_years(con: duckdb.DuckDBPyConnection, files: Sequence[Recognition]) -> 
     ] or [number for number, found in enumerate(files) if found.used("age")][:1]
     for number, found in enumerate(files):
         if found.used("age") and years[number] is None and number not in told:
-            years[number] = next(
-                filter(
-                    None,
-                    (
-                        _year_by_namesakes(
-                            con, files[other], found, years[other] or UNKNOWN_AGE_YEAR
-                        )
-                        for other in told
-                    ),
-                ),
-                None,
-            )
+            beside = ((files[other], years[other] or UNKNOWN_AGE_YEAR) for other in told)
+            fitting = (_year_by_namesakes(con, other, found, year) for other, year in beside)
+            years[number] = next(filter(None, fitting), None)
     return [year or UNKNOWN_AGE_YEAR for year in years]
 
 

@@ -8,7 +8,6 @@ import gzip
 import io
 import json
 import lzma
-import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from cdp_pipeline.rights.scan import scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, add_words
 from cdp_pipeline.storage.container import content_of, key_of, seal_to
+from tests.packing import taped, zipped
 
 TRACES = add_words(Traces(), [("email", "anna.reed@example.com")])
 TEXT = "id,mail\n1,anna.reed@example.com\n2,bob@example.com\n"
@@ -240,23 +240,6 @@ def test_encrypted_exports_lose_the_person_and_stay_encrypted(tmp_path: Path) ->
     assert not [path for path in scratch.rglob("*") if path.is_file()]
 
 
-def _zipped(**members: bytes) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return target.getvalue()
-
-
-def _taped(content: bytes) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as tape:
-        entry = tarfile.TarInfo("members.csv")
-        entry.size = len(content)
-        tape.addfile(entry, io.BytesIO(content))
-    return target.getvalue()
-
-
 def _table() -> bytes:
     target = io.BytesIO()
     rows = pa.table({"mail": ["anna.reed@example.com", "bob@example.com"]})
@@ -267,18 +250,18 @@ def _table() -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "place"),
     [
-        ("a.zip", _zipped(inner=_zipped(members=TEXT.encode())), "inner/members"),
-        ("b.zip", _zipped(inner=gzip.compress(TEXT.encode())), "inner/inflated"),
+        ("a.zip", zipped({"inner": zipped({"members": TEXT.encode()})}), "inner/members"),
+        ("b.zip", zipped({"inner": gzip.compress(TEXT.encode())}), "inner/inflated"),
         (
             "c.zip",
-            _zipped(inner=_zipped(deep=_zipped(members=TEXT.encode()))),
+            zipped({"inner": zipped({"deep": zipped({"members": TEXT.encode()})})}),
             "inner/deep/members",
         ),
-        ("d.tar.gz", _taped(TEXT.encode()), "inflated/members.csv"),
+        ("d.tar.gz", gzip.compress(taped("members.csv", TEXT.encode())), "inflated/members.csv"),
         ("e.csv.gz", gzip.compress(gzip.compress(TEXT.encode())), "inflated/inflated"),
-        ("f.zip", _zipped(inner=_table()), "inner/mail"),
+        ("f.zip", zipped({"inner": _table()}), "inner/mail"),
         ("g.csv", gzip.compress(TEXT.encode()), "inflated"),
-        ("h.bak", _zipped(members=lzma.compress(TEXT.encode())), "members/inflated"),
+        ("h.bak", zipped({"members": lzma.compress(TEXT.encode())}), "members/inflated"),
         ("i.txt", bz2.compress(TEXT.encode()), "inflated"),
     ],
     ids=lambda given: given if isinstance(given, str) else "packed",
@@ -299,7 +282,9 @@ def test_what_is_packed_within_something_packed_is_found(
 def test_a_bomb_is_given_up_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed, "_MOST_INFLATED", 1 << 20)
     zeros = gzip.compress(bytes(1 << 24))
-    (tmp_path / "bomb.zip").write_bytes(_zipped(first=TEXT.encode(), inner=gzip.compress(zeros)))
+    (tmp_path / "bomb.zip").write_bytes(
+        zipped({"first": TEXT.encode(), "inner": gzip.compress(zeros)})
+    )
     scan = scan_folder(tmp_path, Searcher(TRACES))
     assert scan.unreadable == ["bomb.zip"]
     assert [find.place for find in scan.finds] == ["first"], "what was found before stays found"
@@ -320,7 +305,7 @@ def test_an_address_in_base64_is_found_and_goes(tmp_path: Path, spelt: str, text
 def test_what_a_search_that_died_left_unpacked_goes(tmp_path: Path) -> None:
     folder, scratch = tmp_path / "data", tmp_path / "work"
     folder.mkdir()
-    (folder / "a.zip").write_bytes(_zipped(inner=gzip.compress(TEXT.encode())))
+    (folder / "a.zip").write_bytes(zipped({"inner": gzip.compress(TEXT.encode())}))
     (scratch / packed.UNPACKED).mkdir(parents=True)
     (scratch / packed.UNPACKED / "part").write_text(TEXT)
     scan_folder(folder, Searcher(TRACES), scratch=scratch)

@@ -26,6 +26,7 @@ from cdp_pipeline.rights.traces import Traces, add_words
 from cdp_pipeline.storage.files import sha256_of
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.redactions import read_redactions
+from tests.packing import taped, zipped
 
 SEARCHER = Searcher(add_words(Traces(), [("email", "anna.reed@example.com")]))
 TEXT = b"id,mail\n1,anna.reed@example.com\n2,bob@example.com\n"
@@ -41,20 +42,7 @@ def context(tmp_path: Path) -> RunContext:
 
 
 def _zipped(name: str, content: bytes) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("other.txt", b"of others")
-        archive.writestr(name, content)
-    return target.getvalue()
-
-
-def _taped(content: bytes) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as tape:
-        entry = tarfile.TarInfo("members.csv")
-        entry.size = len(content)
-        tape.addfile(entry, io.BytesIO(content))
-    return target.getvalue()
+    return zipped({"other.txt": b"of others", name: content})
 
 
 def _member(data: bytes, name: str) -> bytes:
@@ -85,7 +73,11 @@ def _entry(data: bytes) -> bytes:
             lambda t: _zipped("i.zip", _zipped("m.csv", t)),
             lambda d: _member(_member(d, "i.zip"), "m.csv"),
         ),
-        ("c.tar.gz", lambda t: gzip.compress(_taped(t)), lambda d: _entry(gzip.decompress(d))),
+        (
+            "c.tar.gz",
+            lambda t: gzip.compress(taped("members.csv", t)),
+            lambda d: _entry(gzip.decompress(d)),
+        ),
         ("d.bin", lzma.compress, lzma.decompress),
         ("e.bz2", bz2.compress, bz2.decompress),
         (
