@@ -13,6 +13,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -140,11 +141,11 @@ def _ending(line: str) -> str:
 
 
 def _records(
-    lines: Iterator[str], wanted: Collection[int], quote: str
+    lines: Iterator[str], wanted: Collection[int], quote: str, escape: str
 ) -> Iterator[tuple[list[str], bool]]:
     """Yield lines, those of a wanted record together, and whether they are one.
 
-    Quotes that are open go on into the next line.
+    Quotes that are open go on into the next line, and so does a line whose end is escaped.
     """
     number = 0
     for line in lines:
@@ -152,12 +153,21 @@ def _records(
         if number not in wanted:
             yield [line], False
             continue
-        record, quotes = [line], line.count(quote) if quote else 0
-        while quotes % 2 and (more := next(lines, "")):
+        record, (quotes, goes_on) = [line], _open_marks(line, quote, escape)
+        while (quotes % 2 or goes_on) and (more := next(lines, "")):
             record.append(more)
             number += 1
-            quotes += more.count(quote)
+            further, goes_on = _open_marks(more, quote, escape)
+            quotes += further
         yield record, True
+
+
+def _open_marks(line: str, quote: str, escape: str) -> tuple[int, bool]:
+    """Return how many quotes a line has, escaped ones aside, and whether its end is escaped."""
+    if not escape:
+        return line.count(quote) if quote else 0, False
+    bare = re.sub(rf"{re.escape(escape)}.", "", line.replace("\r\n", "\n"), flags=re.DOTALL)
+    return bare.count(quote) if quote else 0, not bare.endswith(("\n", "\r"))
 
 
 def _redact_table(
@@ -167,7 +177,7 @@ def _redact_table(
     head = list(islice(lines, delivery.skip_lines + 1))
     personal = _personal_places(head, contract) if is_detaching else set()
     quote = delivery.quote if delivery.multiline else ""
-    for record, is_theirs in _records(chain(head, lines), wanted, quote):
+    for record, is_theirs in _records(chain(head, lines), wanted, quote, delivery.escape):
         text = "".join(record)
         if is_theirs and is_detaching and text.strip():
             fields = _parse(text, delivery.delimiter, delivery.quote)

@@ -16,6 +16,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from cdp_pipeline.ingest import totals
+from cdp_pipeline.ingest.escapes import plain_quote
 from cdp_pipeline.ingest.line_numbers import (
     LineNumbers,
     Walk,
@@ -230,6 +231,7 @@ def _after_blank_lines(reading: Reading, positions: list[int]) -> Positions:
 def _locate(reading: Reading, written: Delivery, *, expected: int, scratch: Path) -> LineNumbers:
     """Return the line of each record; by the exact count if the fast one does not add up."""
     quote = written.quote if written.format in {"csv", "excel"} else ""
+    quote = plain_quote(written) if written.escape else quote
     target = scratch / "records.lines"
     found = locate_records(
         reading.path,

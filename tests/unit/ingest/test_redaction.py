@@ -85,6 +85,17 @@ def test_a_record_goes_with_the_lines_that_its_quotes_hold(tmp_path: Path) -> No
     assert data == b"id,name\n\n\n\n2,Bob\n\n"
 
 
+def test_a_record_goes_with_its_escaped_line_ends_and_no_further(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_bytes(b'id,name\n1,"Zo\\" one"\n2,Bo\\\r\n two\r\n3,Anna\n')
+    delivery = {"path": "people/*.csv", "format": "csv", "escape": "\\"}
+    contract = SourceContract.model_validate({**PEOPLE, "delivery": delivery})
+    assert redacted(path, contract, [2], detach=False) == (
+        b"id,name\n\n2,Bo\\\r\n two\r\n3,Anna\n"
+    )
+    assert redacted(path, contract, [3], detach=False) == b"id,name\n\n\r\n\r\n3,Anna\n"
+
+
 def test_records_that_cannot_be_rewritten_are_refused_and_not_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "people.jsonl"
     path.write_text('{"id": "1"}\n{"id": "2", "name": "Bob"},{"id": "3"}\n')
