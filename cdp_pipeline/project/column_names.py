@@ -305,7 +305,7 @@ def says_nothing(header: str) -> bool:
     return bool(_BLANK.match(plain_header(header)))
 
 
-_NUMBER_NAME = re.compile(r"(^|_)(id|ids|no|nr|num|number|key|code|ref|reference|nummer)$")
+_NUMBER_NAME = re.compile(r"(^|_)(ids?|no|nr|num(ber)?|key|code|ref|reference|nummer)$|^record_id_")
 
 
 def is_number_name(header: str) -> bool:

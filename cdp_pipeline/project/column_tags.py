@@ -21,7 +21,8 @@ _WORDS: dict[str, str] = {
     "order_id": (
         "order order_id order_no order_number orderid order_nr order_num bestellnummer bestell_nr "
         "bestellung auftrag auftragsnummer auftrag_nr commande numero_commande pedido "
-        "numero_pedido ordine bestelnummer ordernummer web_order_id order_ref order_reference"
+        "numero_pedido ordine bestelnummer ordernummer web_order_id order_ref order_reference "
+        "increment_id"
     ),
     "line_no": (
         "line line_no line_number line_nr line_id lineno item_no item_number item_seq seq sequence "
@@ -57,7 +58,8 @@ _WORDS: dict[str, str] = {
         "amount net_amount line_amount line_total net net_sales net_total line_net total_price "
         "betrag nettobetrag umsatz umsatz_eur montant montant_net importe importe_neto importo "
         "bedrag belopp sales sales_amount revenue value extended_price ext_price netto "
-        "line_value sum netto_umsatz valor summe calc_total extended_amount line_sum"
+        "line_value sum netto_umsatz valor summe calc_total extended_amount line_sum row_total "
+        "price_total"
     ),
     "gross_amount": "gross gross_amount gross_sales brutto bruttobetrag bruto",
     "order_amount": (

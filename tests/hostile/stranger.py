@@ -134,7 +134,7 @@ TEXTS = {
         5, "6.50", texts=("1", "1", "1", "2", "2"),
     ),
     "line_ends_and_tabs_behind_backslashes": Case(  # as databases and web analytics write tables
-        b"id\tamount\ttext\n1\t1.50\tone\\\n two\\\tthree\n2\t2.00\t\\N\n3\t1.00\t5\" C:\\temp\n",
+        b'id\tamount\ttext\n1\t1.50\tone\\\n two\\\tthree\n2\t2.00\t\\N\n3\t1.00\t5" C:\\temp\n',
         '{format: csv, delimiter: "\\t", quote: "", escape: "\\\\", null_values: ["", "\\\\N"]}',
         WITH_TEXT, 3, "4.50", texts=("one\n two\tthree", None, '5" C:\\temp'),
     ),

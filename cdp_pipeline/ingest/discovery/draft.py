@@ -9,15 +9,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
-from cdp_pipeline.ingest.discovery.feeding import Ask, Proposal, propose_feeds
+from cdp_pipeline.ingest.discovery.asking import Ask
+from cdp_pipeline.ingest.discovery.feeding import Proposal, propose_feeds
 from cdp_pipeline.ingest.discovery.grain import find_fill_down
 from cdp_pipeline.ingest.discovery.keys import Key, find_key
 from cdp_pipeline.ingest.discovery.kinds import Kind, Marks, find_kinds
 from cdp_pipeline.ingest.discovery.named import name_columns
 from cdp_pipeline.ingest.discovery.naming import column_names
+from cdp_pipeline.ingest.discovery.neighbours import settle
+from cdp_pipeline.ingest.discovery.numbers import number_of
 from cdp_pipeline.ingest.discovery.sample import Sample
 from cdp_pipeline.project.column_names import plain_header
 from cdp_pipeline.project.column_tags import is_name_of_amount
@@ -92,26 +95,28 @@ def draft_contract(
         tried: The file on which the draft is tried.
         path: Glob of its files below the landing folder.
     """
-    kinds, marks = find_kinds(sample.fields)
+    kinds, marks = find_kinds(sample.fields, of=str(sample.delivery.get("records", "")))
+    settle(kinds)
     grouped = find_fill_down(kinds) if sample.delivery["format"] in {"csv", "excel"} else None
     if grouped and any(kind.tag == "quantity" for kind in kinds):
         heading = kinds[grouped[0]]
-        if heading.tag is None or heading.field.name.lower() == "name":
+        is_told = any(kind.tag in {"order_id", "sale_id"} for kind in kinds)
+        if (heading.tag is None and not is_told) or heading.field.name.lower() == "name":
             heading.tag = "order_id"  # a customer's or an article's number says what it is
     names = column_names([k.field.name for k in kinds], [k.tag for k in kinds])
-    key = find_key(kinds, rows=sample.rows)
+    key = find_key(kinds, rows=sample.rows, parts=sample.parts)
     columns = [
         Drafted(n, k, is_key=i in key.columns)
         for i, (n, k) in enumerate(zip(names, kinds, strict=True))
     ]
-    key_names = tuple(columns[i].name for i in key.columns)
+    key_names = (*(columns[i].name for i in key.columns), *(["_item"] if key.has_part else []))
     draft = Draft(name, tuple(files), tried, path, sample, columns, key, notes=dict(sample.notes))
     draft.delivery = _delivery(sample, columns, marks, path)
     if grouped:
         _add_fill_down(draft, *grouped)
     _add_business_date(draft)
     draft.checks = _checks(columns)
-    named = name_columns(kinds, names, key_names)
+    named = name_columns(kinds, names, key_names, of_heads=grouped[1] if grouped else ())
     draft.feeds = propose_feeds(named, currency=_currency(kinds))
     draft.load = _load(columns, key_names, draft.feeds)
     if not draft.feeds:
@@ -210,7 +215,7 @@ def _stated(text: str, rows: int, sums: dict[str, Decimal], used: set[str]) -> s
     if text.isdigit() and int(text) == rows and "rows" not in used:
         return "rows"
     for name, total in sums.items():
-        if name not in used and total and total in {_decimal(text, "."), _decimal(text, ",")}:
+        if name not in used and total and total in {number_of(text, "."), number_of(text, ",")}:
             return name
     return ""
 
@@ -220,21 +225,11 @@ def _sum(column: Drafted) -> Decimal | None:
     mark = (look.decimal_mark if look else "") or "."
     total = Decimal(0)
     for value in column.kind.field.filled:
-        number = _decimal(re.sub(r"[^\d.,()+\-]", "", value), mark)
+        number = number_of(value, mark)
         if number is None:
             return None
         total += number
     return total
-
-
-def _decimal(text: str, mark: str) -> Decimal | None:
-    is_negative = text.startswith(("(", "-")) or text.endswith("-")
-    bare = re.sub(r"[()+\-' ]", "", text).replace("." if mark == "," else ",", "")
-    try:
-        number = Decimal(bare.replace(",", "."))
-    except InvalidOperation:
-        return None
-    return -number if is_negative else number
 
 
 def _load(
@@ -297,12 +292,7 @@ def bounds(column: Drafted) -> tuple[Decimal, Decimal] | None:
     if look is None or column.kind.type not in {"integer", "decimal", "number"}:
         return None
     mark = look.decimal_mark or "."
-    numbers = [
-        n
-        for value in column.kind.field.counts
-        if (n := _decimal(re.sub(r"[^\d.,()+\-]", "", value.replace("\u2212", "-")), mark))
-        is not None
-    ]
+    numbers = [n for value in column.kind.field.counts if (n := number_of(value, mark)) is not None]
     return (min(numbers), max(numbers)) if numbers else None
 
 

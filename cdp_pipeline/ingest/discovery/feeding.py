@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.named import Named
 from cdp_pipeline.project.column_tags import consent_channel, is_refusal
 
@@ -35,19 +36,6 @@ _NOT_YET = ("un", "not", "await", "pending", "ready")
 """Beginnings of words that say what has not been done."""
 _SUBSCRIBED = frozenset({"subscribed", "unsubscribed"})
 _MAIL_WORDS = frozenset({"open", "opened", "click", "clicked", "bounce", "sent", "unsubscribe"})
-
-
-@dataclass
-class Ask:
-    """A value that only people can give.
-
-    Attributes:
-        question: What is asked.
-        provisional: Answer under which the draft is tried.
-    """
-
-    question: str
-    provisional: object
 
 
 @dataclass
@@ -96,6 +84,8 @@ def propose_feeds(named: Named, *, currency: str = "") -> list[Proposal]:
 
 def _key_or_line(named: Named, *taken: str) -> str:
     line = named.by_tag.get("line_no")
+    if line is None and "_item" in named.key:
+        return "coalesce(_item, 0)"
     rest = [column for column in named.key if column not in taken and not column.startswith("_")]
     return line or (rest[0] if len(rest) == 1 else "_file || '-' || _line")
 
@@ -109,13 +99,11 @@ def _currency(named: Named, found: str) -> str | Ask:
 
 
 def _sale_lines(named: Named, currency: str) -> Proposal | None:
-    amount = named.line_amount
     is_of_whole = named.first("net_amount", "order_amount", "gross_amount") is not None
     sale = named.first("sale_id", "order_id")
     moment = _moment(named)
-    priced = named.has("quantity", "unit_price")
     is_line = named.has("sku") or named.has("quantity")
-    if sale is None or not is_line or not (amount or priced or is_of_whole):
+    if sale is None or not is_line or not (named.line_amount or is_of_whole):
         return None
     is_order = "sale_id" not in named.by_tag and not named.has("store_id")
     columns: dict[str, str | Ask] = {
@@ -126,10 +114,8 @@ def _sale_lines(named: Named, currency: str) -> Proposal | None:
     columns.update({tag: named.by_tag[tag] for tag in taken if tag in named.by_tag})
     if "product_name" in named.by_tag:
         columns["description"] = named.by_tag["product_name"]
-    columns["net_amount"] = amount or (
-        f"round({named.by_tag['quantity']} * {named.by_tag['unit_price']}, 2)"
-        if priced
-        else Ask("which column is the amount of a line? Those found are of whole sales", "0.00")
+    columns["net_amount"] = named.line_amount or Ask(
+        "which column is the amount of a line? Those found are of whole sales", "0.00"
     )
     if is_order:
         return Proposal("order_lines", columns, note="lines of orders")
@@ -244,9 +230,7 @@ def _mailings(named: Named) -> Proposal | None:
 def _web_events(named: Named) -> Proposal | None:
     if not named.has("cookie_id") and not named.has("session_id"):
         return None
-    columns: dict[str, str | Ask] = {
-        "event_id": named.by_tag.get("event_id", "_file || '-' || _line")
-    }
+    columns: dict[str, str | Ask] = {"event_id": _event_id(named)}
     for tag in ("event_type", "cookie_id", "session_id", "url", "sku", "order_id", "device"):
         if tag in named.by_tag:
             columns[tag] = named.by_tag[tag]
@@ -256,6 +240,12 @@ def _web_events(named: Named) -> Proposal | None:
         "SQL that is true where the visitor agreed to analytics, or false", "false"
     )
     return Proposal("web_events", columns, note="visits of the web site")
+
+
+def _event_id(named: Named) -> str:
+    """Return what tells events apart: of one with several parts, each row is one."""
+    event = named.by_tag.get("event_id", "_file || '-' || _line")
+    return f"{event} || '-' || coalesce(_item, 0)" if {event, "_item"} == {*named.key} else event
 
 
 _KINDS_OF_RECORDS = {

@@ -69,9 +69,21 @@ def find_fill_down(kinds: Sequence[Kind]) -> tuple[int, list[int]] | None:
         filled = [
             i for i, other in enumerate(kinds) if i != position and _is_first_only(kind, other)
         ]
-        if len(filled) >= _LEAST_COLUMNS and (best is None or len(filled) > len(best[1])):
+        is_more = len(filled) >= _LEAST_COLUMNS and (best is None or len(filled) > len(best[1]))
+        if is_more and not _is_summed_up(kind, kinds):
             best = (position, filled)
     return best
+
+
+def _is_summed_up(by: Kind, kinds: Sequence[Kind]) -> bool:
+    """Return whether the lines are one group, whose first line is a record of another kind.
+
+    A settlement begins with a line of its total, which has nothing that its other lines have.
+    """
+    if len(by.field.counts) > 1:
+        return False
+    later = [kind for kind in kinds if any(text.strip() for text in kind.field.values[1:])]
+    return sum(bool(kind.field.values[0].strip()) for kind in later) * 2 < len(later)
 
 
 def _is_first_only(by: Kind, other: Kind) -> bool:

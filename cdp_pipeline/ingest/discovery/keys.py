@@ -30,22 +30,33 @@ class Key:
         columns: Positions of the columns; none if nothing names a row.
         repeated: Rows that stand more than once, word for word.
         note: How sure it is.
+        has_part: Whether the number of the part of a record, ``_item``, belongs to it.
     """
 
     columns: tuple[int, ...]
     repeated: int
     note: str
+    has_part: bool = False
 
 
-def find_key(kinds: Sequence[Kind], *, rows: int) -> Key:
-    """Return the columns that name a row of the sample."""
-    whole = list(zip(*(kind.field.values for kind in kinds), strict=True))
+def find_key(kinds: Sequence[Kind], *, rows: int, parts: Sequence[int] = ()) -> Key:
+    """Return the columns that name a row of the sample.
+
+    Args:
+        kinds: What the columns are.
+        rows: Rows of the sample.
+        parts: Which part of its record each row is, where records become several rows.
+    """
+    columns = [kind.field.values for kind in kinds]
+    whole = list(zip(*columns, *([parts] if parts else []), strict=True))  # parts alike are two
     distinct = list(dict.fromkeys(whole))
     repeated = rows - len(distinct)
     candidates = _candidates(kinds, rows=rows)
     for size in (1, 2, 3):
         if size > 1 and (nearly := _nearly_unique(candidates, kinds, len(distinct), repeated)):
             return nearly
+        if size > 1 and (of_part := _unique_by_part(candidates, kinds, parts, repeated)):
+            return of_part
         for chosen in combinations(candidates, size):
             if not _is_sensible(chosen, candidates, kinds):
                 continue
@@ -66,6 +77,20 @@ def _nearly_unique(
         if kinds[i].tag in _OWN_IDS and rows >= _MANY_ROWS and values >= _NEARLY_ALL * rows:
             said = f"{rows - values:,} rows repeat it with other content and would be set aside"
             return Key((i,), repeated, said)
+    return None
+
+
+def _unique_by_part(
+    candidates: Sequence[int], kinds: Sequence[Kind], parts: Sequence[int], repeated: int
+) -> Key | None:
+    """Return an id that stands on every part of its record and on nothing else."""
+    if not parts or any(kinds[i].tag == "line_no" for i in candidates):
+        return None
+    for i in candidates:
+        is_id = kinds[i].tag in _HEADS or is_number_name(kinds[i].field.name)
+        named = list(zip(kinds[i].field.values, parts, strict=True))
+        if is_id and len(set(named)) == len(named):
+            return Key((i,), repeated, "unique with the number of the part", has_part=True)
     return None
 
 
@@ -109,6 +134,7 @@ def _candidates(kinds: Sequence[Kind], *, rows: int) -> list[int]:
         and kind.pii not in _POOR
         and (kind.numbers is None or kind.tag in _PREFERRED)
         and kind.type != "boolean"
+        and not kind.is_clock
         and (rows >= _FEW_ROWS or _rank(kind)[0] < len(_PREFERRED))
     ]
     return sorted(fit, key=lambda i: (*_rank(kinds[i]), i))[:_MOST_CANDIDATES]

@@ -41,13 +41,14 @@ NULL_TOKENS = frozenset(
         r"none",
         r"(null)",
         r"(blank)",
+        r"(No value)",
         r"NIL",
         r"nil",
     ]
 )
 """Texts that often mean no value."""
 
-_SURE_NULLS = frozenset(["NULL", r"\N", "#N/A", "N/A", "n/a", "(null)", "(blank)"])
+_SURE_NULLS = frozenset(["NULL", r"\N", "#N/A", "N/A", "n/a", "(null)", "(blank)", "(No value)"])
 _NULLS_OF_NAMES = _SURE_NULLS - {"NULL"}
 _NO_DATES = frozenset(
     {"0000-00-00", "0000-00-00 00:00:00", "1900-01-01", "1900-01-01 00:00:00",
@@ -70,7 +71,7 @@ _IDENTIFIERS = frozenset(
      "house_number", "promotion_id", "campaign_id", "unit"}
 )  # fmt: skip
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
-_PHONE = re.compile(r"'?(\+|00)[\d ()./-]{7,20}")
+_PHONE = re.compile(r"'?(\+|00[1-9](?=(\D*\d){8}))[\d ()./-]{7,20}")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?")
 _MOSTLY, _NEARLY_ALL = 0.8, 0.9
 _MOST_DECIMALS = 6
@@ -135,35 +136,17 @@ class Kind:
         return sounds_like(self.field.name)
 
 
-def find_kinds(fields: Sequence[Field]) -> tuple[list[Kind], Marks]:
-    """Return what the columns are, and how the file writes numbers."""
+def find_kinds(fields: Sequence[Field], *, of: str = "") -> tuple[list[Kind], Marks]:
+    """Return what the columns are, and how the file writes numbers.
+
+    Args:
+        fields: The columns.
+        of: Place of nested records, which may say what a record is.
+    """
     looks = [look_at_numbers(_without_nulls(f)) for f in fields]
     marks = _marks(looks, fields)
-    kinds = [_kind(f, look, marks) for f, look in zip(fields, looks, strict=True)]
-    _settle_days(kinds)
+    kinds = [_kind(f, look, marks, of) for f, look in zip(fields, looks, strict=True)]
     return kinds, marks
-
-
-def _settle_days(kinds: Sequence[Kind]) -> None:
-    """Read days and months in the order that another column of the file, written alike, shows."""
-    shown = {_day_of(str(kind.keys["format"])) for kind in kinds if "format" in kind.keys}
-    for kind in kinds:
-        if kind.moments is None or kind.question is None or kind.question[0] != "format":
-            continue
-        fits = [written for written in kind.moments.formats if _day_of(written) in shown]
-        if len(fits) == 1:
-            kind.question = None
-            kind.keys["format"] = fits[0]
-            kind.note = "day and month in the order of the file's other dates"
-
-
-def _day_of(written: str) -> str:
-    """Return the part of a format that stands for the day.
-
-    >>> _day_of("%d.%m.%Y %H:%M"), _day_of("%m/%d/%YT%H:%M:%S")
-    ('%d.%m.%Y', '%m/%d/%Y')
-    """
-    return re.split(r"[ T]*%[HI]", written)[0]
 
 
 def _without_nulls(found: Field) -> dict[str, int]:
@@ -194,8 +177,8 @@ def _marks(looks: Sequence[Numbers], fields: Sequence[Field]) -> Marks:
     return Marks(doubtful=doubt, shown=next(looks_so, ""))
 
 
-def _kind(found: Field, look: Numbers, marks: Marks) -> Kind:
-    kind = Kind(found, tag_of_field(found.name))
+def _kind(found: Field, look: Numbers, marks: Marks, of: str) -> Kind:
+    kind = Kind(found, tag_of_field(found.name, of=of))
     counts = _without_nulls(found)
     values = list(counts)
     nulls = [v for v in found.counts if v in NULL_TOKENS | _NO_DATES]
@@ -282,7 +265,7 @@ def _as_moment(kind: Kind, values: list[str], look: Numbers, _marks: Marks) -> b
     name = last_step(kind.field.name)
     compact = look.share == 1 and all(v.replace(".", "", 1).isdigit() for v in values)
     says = says_moment(name)
-    if compact and not says:
+    if compact and not says and not _are_days(values):
         return False
     if _share(_CLOCK, values) > _NEARLY_ALL:
         kind.is_clock, kind.note = True, "time of day, without the day"
@@ -315,6 +298,15 @@ def _as_moment(kind: Kind, values: list[str], look: Numbers, _marks: Marks) -> b
     return True
 
 
+def _are_days(values: list[str]) -> bool:
+    """Return whether numbers are days such as 20261120, as hardly any others are by chance."""
+    near = ("19", "20")
+    return len(values) > 1 and all(
+        len(v) == len("20261120") and v.startswith(near) and look_at_moments({v: 1}).formats
+        for v in values
+    )
+
+
 def _is_telling(value: str) -> bool:
     numbers = re.findall(r"\d+", value)
     return len(numbers) > 1 and numbers[0] != numbers[1]
@@ -338,6 +330,8 @@ def _as_number(kind: Kind, _values: list[str], look: Numbers, marks: Marks) -> b
         kind.note = f"numbers with {decimals} decimals, more than a number may have: kept as text"
         return True
     kind.numbers = look
+    if doubt and doubt == marks.decimal:
+        kind.numbers = dataclasses.replace(look, decimal_mark=doubt)
     is_money = is_name_of_amount(name) or bool(look.currency)
     kind.type = "integer"
     if decimals or is_money or look.decimal_mark:

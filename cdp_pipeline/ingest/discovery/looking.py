@@ -199,7 +199,7 @@ def _glob(paths: Sequence[Path], name: str, landing: Path) -> str:
     """Return the glob of the files: as they lie in the landing folder, or as they should."""
     pattern = file_pattern(sorted({path.name for path in paths}))
     if pattern.endswith((".gz", ".zst")) or not pattern.endswith(ZIP_SUFFIX):
-        pattern = pattern.removesuffix(".gz").removesuffix(".zst") + "*"
+        pattern = pattern.removesuffix(".gz").removesuffix(".zst").rstrip("*") + "*"
     place = paths[-1].absolute().parent
     if place.is_relative_to(landing.absolute()):
         parts = place.relative_to(landing.absolute()).parts
@@ -226,7 +226,14 @@ def _merged(samples: Sequence[Sample]) -> Sample:
         looked_at=f"{last.looked_at}, and {len(samples) - 1} more",
         is_whole=False,
         margins=(),
+        parts=_parts(samples),
     )
+
+
+def _parts(samples: Sequence[Sample]) -> tuple[int, ...]:
+    if not any(sample.parts for sample in samples):
+        return ()
+    return tuple(n for sample in samples for n in sample.parts or [1] * sample.rows)
 
 
 def _joined(name: str, key: str, samples: Sequence[Sample]) -> Field:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cdp_pipeline.ingest.discovery.amounts import amount_of_line
+from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.kinds import Kind
+from cdp_pipeline.ingest.discovery.wording import last_step
+from cdp_pipeline.project.column_names import plain_header
 
-_EACH_ELEMENT = "[]"
-"""Stands in the path of a column that an array within a record gives a value for each row."""
+_NEARLY_AS_FULL = 0.8
+_VARIED = frozenset({"email", "phone", "account_id", "loyalty_id", "event_type"})
+"""What tells people and events apart; a column that always says the same may be the shop's own."""
+_CUSTOMERS = re.compile(
+    r"(id_|code_|codigo_|codice_|numero_)?(customer|cust|client|kunde|kund|klant)"
+)
 
 
 @dataclass
@@ -17,12 +25,12 @@ class Named:
     """Columns by what they are about.
 
     Attributes:
-        by_tag: Our name of the first column with a tag.
+        by_tag: Our name of the column that fits a tag best.
         types: Type by our name.
         consents: Our names of consent columns.
         key: Our names of the key's columns.
         values: Values in lower case by our name, of columns with few of them.
-        line_amount: Our name of the column with the amount of a line.
+        line_amount: SQL of the amount of a line, or the question what it is.
     """
 
     by_tag: dict[str, str]
@@ -30,7 +38,7 @@ class Named:
     consents: list[str] = field(default_factory=list)
     key: tuple[str, ...] = ()
     values: dict[str, set[str]] = field(default_factory=dict)
-    line_amount: str | None = None
+    line_amount: str | Ask | None = None
 
     def has(self, *tags: str) -> bool:
         """Return whether there is a column for each tag."""
@@ -41,51 +49,45 @@ class Named:
         return next((self.by_tag[tag] for tag in tags if tag in self.by_tag), None)
 
 
-def name_columns(kinds: Sequence[Kind], names: Sequence[str], key: tuple[str, ...]) -> Named:
-    """Return columns by what they are about."""
+def name_columns(
+    kinds: Sequence[Kind], names: Sequence[str], key: tuple[str, ...], *, of_heads: Sequence[int]
+) -> Named:
+    """Return columns by what they are about.
+
+    Args:
+        kinds: What the columns are.
+        names: Our names of them.
+        key: Our names of the key's columns.
+        of_heads: Positions of columns that only the first line of a sale fills.
+    """
     found = Named({}, {n: k.type for n, k in zip(names, kinds, strict=True)}, key=key)
-    filled: dict[str, float] = {}
+    by_tag: dict[str, list[tuple[Kind, str]]] = {}
     for kind, name in zip(kinds, names, strict=True):
         if kind.special_category:
             continue
         if kind.tag == "consent":
             found.consents.append(name)
-        elif kind.tag and not kind.is_clock and kind.field.share > filled.get(kind.tag, 0):
-            filled[kind.tag] = kind.field.share
-            found.by_tag[kind.tag] = name
+        elif kind.tag and not kind.is_clock and kind.field.filled:
+            by_tag.setdefault(kind.tag, []).append((kind, name))
         if len(kind.field.counts) <= 12:  # noqa: PLR2004 - a vocabulary
             found.values[name] = {value.lower() for value in kind.field.counts}
-    found.line_amount = _line_amount(kinds, names, found)
+    for tag, candidates in by_tag.items():
+        most = max(kind.field.share for kind, _ in candidates)
+        found.by_tag[tag] = max(candidates, key=lambda one: _fitness(one[0], tag, most))[1]
+    by_name = dict(zip(names, kinds, strict=True))
+    whole = {names[position] for position in of_heads}
+    found.line_amount = amount_of_line(by_name, found.by_tag, of_heads=whole)
     return found
 
 
-def _line_amount(kinds: Sequence[Kind], names: Sequence[str], named: Named) -> str | None:
-    """Return the column with the amount of a line, not that of the whole sale on each of its lines.
+def _fitness(kind: Kind, tag: str, most: float) -> tuple[bool, bool, float]:
+    """Return how well a column stands for its tag: what it is called, then how often it is filled.
 
-    A total that is repeated would be counted once a line. Where every sale has one line, nothing
-    tells the two apart.
+    Of a customer's number and a user's, the user may be the one who sold.
     """
-    sale = named.first("sale_id", "order_id")
-    if sale is None:
-        return None
-    sales = kinds[names.index(sale)].field.values
-    is_of_array = any(_EACH_ELEMENT in kind.field.name for kind in kinds)
-    for tag in ("net_amount", "order_amount", "gross_amount"):
-        of_lines = [
-            name
-            for kind, name in zip(kinds, names, strict=True)
-            if kind.tag == tag
-            and (_EACH_ELEMENT in kind.field.name or not is_of_array)
-            and (is_of_array or not _is_of_the_whole(kind.field.values, sales))
-        ]
-        if of_lines:
-            return max(of_lines, key=lambda name: (name == named.by_tag[tag], name))
-    return None
-
-
-def _is_of_the_whole(values: Sequence[str], sales: Sequence[str]) -> bool:
-    """Return whether all lines of each sale say the same, and there are sales of several lines."""
-    lines = Counter(sales)
-    several = {sale for sale, count in lines.items() if count > 1}
-    said = {(sale, value) for sale, value in zip(sales, values, strict=True) if sale in several}
-    return len(several) > 1 and len(said) == len(several)
+    name = plain_header(last_step(kind.field.name))
+    is_called_so = name == tag and kind.field.share >= _NEARLY_AS_FULL * most
+    if tag == "account_id":
+        is_called_so = bool(_CUSTOMERS.match(name))
+    is_varied = tag not in _VARIED or len(kind.field.counts) > 1
+    return is_varied, is_called_so, kind.field.share

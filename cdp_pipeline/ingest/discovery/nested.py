@@ -28,7 +28,8 @@ def look_at_records(found: Records, content: Content) -> Sample:
     is_xml = found.format == "xml"
     arrays = _arrays(found.records, is_xml=is_xml)
     chosen = max(arrays, key=lambda p: (arrays[p], -p.count(".")), default="")
-    rows = [row for record in found.records for row in _rows(record, chosen, is_xml=is_xml)]
+    cut = [list(_rows(record, chosen, is_xml=is_xml)) for record in found.records]
+    rows = [row for parts in cut for row in parts]
     names = list(dict.fromkeys(name for row in rows for name in row))
     fields = tuple(
         Field(
@@ -55,6 +56,7 @@ def look_at_records(found: Records, content: Content) -> Sample:
         looked_at=sample_size(content) if found.is_whole else some,
         is_whole=found.is_whole,
         notes=notes,
+        parts=tuple(n for parts in cut for n, _ in enumerate(parts, 1)) if chosen else (),
     )
 
 

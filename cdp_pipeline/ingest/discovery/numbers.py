@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 from cdp_pipeline.ingest.casting import BINARY_TAIL
 
@@ -173,3 +174,23 @@ def _read_groups(text: str) -> tuple[str, str, str, str, bool] | None:
     group = " " if group and group in _BLANKS else group
     group = "'" if group in _APOSTROPHES else group
     return re.sub(r"\D", "", whole), mark, after, group, False
+
+
+def number_of(text: str, mark: str) -> Decimal | None:
+    """Return the number that a text stands for, or None.
+
+    Args:
+        text: A number with any signs of currency and marks between thousands.
+        mark: What stands before its decimals.
+
+    >>> number_of("1.234,50- EUR", ","), number_of("(\u00a312.00)", "."), number_of("n/a", ".")
+    (Decimal('-1234.50'), Decimal('-12.00'), None)
+    """
+    text = re.sub(r"[^\d.,()+\-]", "", text.replace("\u2212", "-"))
+    is_negative = text.startswith(("(", "-")) or text.endswith("-")
+    bare = re.sub(r"[()+\-]", "", text).replace("." if mark == "," else ",", "")
+    try:
+        number = Decimal(bare.replace(",", "."))
+    except InvalidOperation:
+        return None
+    return -number if is_negative else number

@@ -59,6 +59,7 @@ class Sample:
         header: The first record, if it names columns.
         totals: Header of a column that only rows of sums among the records leave empty; such rows
             are not in ``fields``.
+        parts: Which part of its record each row is, where an array makes rows; else none.
     """
 
     delivery: dict[str, object]
@@ -71,6 +72,7 @@ class Sample:
     margins: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
     totals: str = ""
+    parts: tuple[int, ...] = ()
 
     @property
     def rows(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cdp_pipeline.project.column_names import plain_header
-from cdp_pipeline.project.column_tags import tag_of
+from cdp_pipeline.project.column_tags import PII_OF_TAG, tag_of
 from cdp_pipeline.project.contracts import EACH
 
 _VAGUE = frozenset(
@@ -41,15 +41,43 @@ def _without_brackets(name: str) -> str:
     return re.sub(r"\[[^\]]*\]", "", bare.replace(EACH, ""))
 
 
-def tag_of_field(name: str) -> str | None:
+_FILLERS = frozenset({"details", "detail", "info", "data", "attributes", "fields", "record"})
+"""Steps between what somebody is and what is said of them: ``billing_details.name``."""
+
+
+def _whose(name: str) -> str:
+    """Return a path without what stands between somebody and what is said of them.
+
+    >>> _whose("billing_details.name"), _whose("customer.info.name")
+    ('billing.name', 'customer.name')
+    """
+    steps = [re.sub(r"_(details?|info|data)$", "", step) for step in name.split(".")]
+    return ".".join([step for step in steps[:-1] if step not in _FILLERS] + steps[-1:])
+
+
+_CONTAINERS = frozenset({"item", "record", "row", "result", "entry", "value", "element", "object"})
+_THINGS = frozenset({"product", "article", "sku", "store", "shop", "company", "brand", "category"})
+
+
+def tag_of_field(name: str, *, of: str = "") -> str | None:
     """Return what a header or path speaks of: its last step, or its last two.
+
+    Args:
+        name: The header or path.
+        of: Place of the records, such as ``data.products``: what a record is.
 
     >>> tag_of_field("customer.email"), tag_of_field("items[].sku"), tag_of_field("address.city")
     ('email', 'sku', 'city')
+    >>> tag_of_field("name"), tag_of_field("name", of="Product"), tag_of_field("id", of="orders")
+    ('full_name', 'product_name', 'order_id')
     """
     bare = _without_brackets(name)
     last = last_step(bare)
+    is_vague = plain_header(last) in _VAGUE
     if "." not in bare:
-        return tag_of(last)
-    both = tag_of(last_two(name))
-    return both if plain_header(last) in _VAGUE else tag_of(last) or both
+        thing = plain_header(of.rpartition(".")[2]).removesuffix("s")
+        told = tag_of(f"{thing}_{last}") if is_vague and thing not in _CONTAINERS | {""} else None
+        found = told or tag_of(last)
+        return None if thing in _THINGS and found in PII_OF_TAG else found
+    both = tag_of(last_two(name)) or tag_of(last_two(_whose(bare)))
+    return both if is_vague else tag_of(last) or both

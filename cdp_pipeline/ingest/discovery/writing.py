@@ -13,8 +13,9 @@ from decimal import Decimal
 import yaml
 
 from cdp_pipeline.ingest.casting import UNSEEN
+from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.draft import Draft, Drafted, bounds, vocabulary
-from cdp_pipeline.ingest.discovery.feeding import Ask, Proposal
+from cdp_pipeline.ingest.discovery.feeding import Proposal
 from cdp_pipeline.ingest.discovery.sample import Sample
 from cdp_pipeline.project.yaml_source import ASK
 

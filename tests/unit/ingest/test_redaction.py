@@ -90,9 +90,7 @@ def test_a_record_goes_with_its_escaped_line_ends_and_no_further(tmp_path: Path)
     path.write_bytes(b'id,name\n1,"Zo\\" one"\n2,Bo\\\r\n two\r\n3,Anna\n')
     delivery = {"path": "people/*.csv", "format": "csv", "escape": "\\"}
     contract = SourceContract.model_validate({**PEOPLE, "delivery": delivery})
-    assert redacted(path, contract, [2], detach=False) == (
-        b"id,name\n\n2,Bo\\\r\n two\r\n3,Anna\n"
-    )
+    assert redacted(path, contract, [2], detach=False) == (b"id,name\n\n2,Bo\\\r\n two\r\n3,Anna\n")
     assert redacted(path, contract, [3], detach=False) == b"id,name\n\n\r\n\r\n3,Anna\n"
 
 

@@ -1,0 +1,132 @@
+"""The amount of a line: the column that holds it, or what it is made of, as rows bear out.
+
+A column may hold the amount of a line, of the whole sale, before or after a discount; a price may
+be that of one unit or of all. Arithmetic over the sampled rows tells; where it does not, people are
+asked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+
+from cdp_pipeline.ingest.discovery.asking import Ask
+from cdp_pipeline.ingest.discovery.kinds import Kind
+from cdp_pipeline.ingest.discovery.numbers import number_of
+
+_EACH_ELEMENT = "[]"
+"""Stands in the path of a column that an array within a record gives a value for each row."""
+
+_TAGS = ("net_amount", "order_amount", "gross_amount")
+_CENT = Decimal("0.01")
+_LEAST_ROWS = 3
+_NEARLY_ALL = 0.99
+
+
+def amount_of_line(
+    kinds: Mapping[str, Kind], by_tag: Mapping[str, str], *, of_heads: Collection[str]
+) -> str | Ask | None:
+    """Return SQL of the amount of a line, a question, or None if no column tells.
+
+    Args:
+        kinds: What the columns are, by our name.
+        by_tag: Our name of the column with a tag.
+        of_heads: Columns that only the first line of a sale fills: they are of the whole sale.
+    """
+    column = _column_of_lines(kinds, by_tag, of_heads)
+    count, price, discount = (
+        by_tag.get(tag) for tag in ("quantity", "unit_price", "discount_amount")
+    )
+    if column is None and (count is None or price is None):
+        return None
+    if discount in of_heads:
+        discount = None
+    rows = {n: _numbers(kinds[n]) for n in {column, count, price, discount} if n is not None}
+    if column is not None:
+        if count is None or price is None or discount is None:
+            return column
+        return _after_discount(column, discount, rows[column], rows[count], rows[price], rows)
+    return _of_prices(str(count), str(price), discount, rows)
+
+
+def _column_of_lines(
+    kinds: Mapping[str, Kind], by_tag: Mapping[str, str], of_heads: Collection[str]
+) -> str | None:
+    """Return the column with the amount of a line, not that of the whole sale on each of its lines.
+
+    A total that is repeated would be counted once a line. Where every sale has one line, nothing
+    tells the two apart.
+    """
+    sale = by_tag.get("sale_id") or by_tag.get("order_id")
+    if sale is None:
+        return None
+    sales = kinds[sale].field.values
+    is_of_array = any(_EACH_ELEMENT in kind.field.name for kind in kinds.values())
+    for tag in _TAGS:
+        of_lines = [
+            name
+            for name, kind in kinds.items()
+            if kind.tag == tag
+            and name not in of_heads
+            and (_EACH_ELEMENT in kind.field.name or not is_of_array)
+            and (is_of_array or not _is_of_the_whole(kind.field.values, sales))
+        ]
+        if of_lines:
+            return max(of_lines, key=lambda name: (name == by_tag[tag], name))
+    return None
+
+
+def _is_of_the_whole(values: Sequence[str], sales: Sequence[str]) -> bool:
+    """Return whether all lines of each sale say the same, and there are sales of several lines."""
+    lines = Counter(sales)
+    several = {sale for sale, count in lines.items() if count > 1}
+    said = {(sale, value) for sale, value in zip(sales, values, strict=True) if sale in several}
+    return len(several) > 1 and len(said) == len(several)
+
+
+def _numbers(kind: Kind) -> list[Decimal | None]:
+    mark = (kind.numbers.decimal_mark if kind.numbers else "") or "."
+    known = {text: number_of(text, mark) for text in set(kind.field.values)}
+    return [known[text] for text in kind.field.values]
+
+
+def _after_discount(
+    column: str,
+    discount: str,
+    amounts: Sequence[Decimal | None],
+    counts: Sequence[Decimal | None],
+    prices: Sequence[Decimal | None],
+    rows: Mapping[str, Sequence[Decimal | None]],
+) -> str:
+    """Return an amount less its discount if it is what the units cost before it."""
+    whole = [
+        (amount, count * price, cut)
+        for amount, count, price, cut in zip(amounts, counts, prices, rows[discount], strict=True)
+        if amount is not None and count is not None and price is not None and cut
+    ]
+    before = sum(abs(amount - priced) <= _CENT for amount, priced, _ in whole)
+    if len(whole) < _LEAST_ROWS or before < _NEARLY_ALL * len(whole):
+        return column
+    is_taken_off = sum((cut > 0) == (amount > 0) for amount, _, cut in whole) * 2 > len(whole)
+    return f"{column} {'-' if is_taken_off else '+'} coalesce({discount}, 0)"
+
+
+def _of_prices(
+    count: str, price: str, discount: str | None, rows: Mapping[str, Sequence[Decimal | None]]
+) -> str | Ask:
+    """Return units times price, or a question where that may be wrong."""
+    product = f"round({count} * {price}, 2)"
+    pairs = list(zip(rows[count], rows[price], strict=True))
+    if any(number is not None and cost is not None and number < 0 > cost for number, cost in pairs):
+        return Ask(
+            f"is {price} the amount of the whole line, or of one unit? It is negative where "
+            f"{count} is; write {price}, or round({count} * abs({price}), 2)",
+            f"round({count} * abs({price}), 2)",
+        )
+    if discount is not None and any(rows[discount]):
+        return Ask(
+            f"is {price} before or after {discount}? Write {product} - {discount}, or {product}",
+            product,
+        )
+    return product

@@ -1,0 +1,182 @@
+"""Drafts of what tills, shops, payment firms and mailers export take columns for what they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cdp_pipeline.ingest.discovery.asking import Ask
+from cdp_pipeline.ingest.discovery.draft import Draft
+from cdp_pipeline.ingest.discovery.looking import draft_sources
+from cdp_pipeline.ingest.discovery.writing import write_draft
+
+
+def draft(folder: Path, name: str, text: str) -> Draft:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    (found,) = draft_sources(path, name=None, landing=folder)
+    return found
+
+
+def fed(found: Draft, entity: str) -> dict[str, str | Ask]:
+    (feed,) = (feed for feed in found.feeds if feed.entity == entity)
+    return feed.columns
+
+
+def table(header: str, row: str, rows: int = 24) -> str:
+    """Return a CSV whose rows are a pattern of ``n`` (row), ``m`` (every other) and ``d`` (day)."""
+    lines = [row.format(n=n, m=n // 2, d=1 + n % 28, z=n % 5) for n in range(rows)]
+    return "\n".join([header, *lines, ""])
+
+
+def test_an_amount_on_the_first_line_only_is_of_the_whole_order(tmp_path: Path) -> None:
+    lines = "".join(
+        f"#{n},paid,{n}9.00,web\n#{n},,,\n".replace("\n", f",S{n},2,{n}.50,0.10\n")
+        for n in range(1, 12)
+    )
+    head = "Name,Financial Status,Subtotal,Location,Lineitem sku,Lineitem quantity,Lineitem price"
+    found = draft(tmp_path, "orders.csv", f"{head},Lineitem discount\n{lines}")
+    assert "subtotal" in found.delivery["fill_down"]["columns"]  # type: ignore[index]
+    amount = fed(found, "sale_lines")["net_amount"]
+    assert isinstance(amount, Ask)
+    assert "before or after lineitem_discount" in amount.question
+
+
+def test_a_price_that_is_negative_on_returns_may_be_of_the_line(tmp_path: Path) -> None:
+    sold = table("item,price,order,quantity,s_store_id", "A{n},{n}.50,O{m},2,7")
+    found = draft(tmp_path, "sales.csv", sold + "A1,-3.00,O99,-2,7\n")
+    amount = fed(found, "order_lines")["net_amount"]
+    assert isinstance(amount, Ask)
+    assert "or round(quantity * abs(price), 2)" in amount.question
+
+
+@pytest.mark.parametrize(
+    ("amount", "discount", "expected"),
+    [
+        ("0.00", "1.50", "row_total - coalesce(discount_amount, 0)"),
+        ("0.00", "-1.50", "row_total + coalesce(discount_amount, 0)"),
+        ("8.50", "1.50", "row_total"),
+    ],
+)
+def test_an_amount_before_its_discount_is_taken_less_it(
+    tmp_path: Path, amount: str, discount: str, expected: str
+) -> None:
+    head = "receipt_no,store_id,sku,quantity,price,discount_amount,row_total"
+    text = table(head, f"R{{m}},7,A{{n}},10,{{n}}1.00,{discount},{{n}}1{amount}")
+    assert fed(draft(tmp_path, "sales.csv", text), "sale_lines")["net_amount"] == expected
+
+
+def test_of_columns_alike_that_called_so_and_that_of_customers_is_taken(tmp_path: Path) -> None:
+    head = "sale_id,outlet_id,user_id,customer_id,shop email,buyer email,product_id,sku,quantity"
+    row = "S{m},7,u1,{n},shop@example.com,c{n}@example.com,0a6f-{n},0{n},1"
+    found = draft(tmp_path, "sales.csv", table(f"{head},amount", f"{row},2.50"))
+    assert fed(found, "sale_lines")["sku"] == "sku"
+    person = fed(found, "person_records")
+    assert (person["account_id"], person["email"]) == ("customer_id", "buyer_email")
+
+
+def test_the_total_above_a_settlement_is_no_order_of_its_lines(tmp_path: Path) -> None:
+    head = "settlement-id\tend-date\ttotal-amount\torder-id\tamount\torder-item-code\tsku\tquantity"
+    lines = "".join(f"123\t\t\t302-{n // 2}\t1.50\t5{n}\tA{n}\t1\n" for n in range(24))
+    found = draft(tmp_path, "settled.txt", f"{head}\n123\t2026-11-20\t36.00\t\t\t\t\t\n{lines}")
+    assert "fill_down" not in found.delivery
+    columns = fed(found, "order_lines")
+    assert (columns["order_id"], columns["sku"]) == ("order_id", "sku")
+
+
+def test_numbers_filled_up_with_zeros_are_no_phones(tmp_path: Path) -> None:
+    head = "WERKS;FKDAT;MATNR;VBELN;KONTAKT"
+    row = "0007;202611{d:02d};00000000000000{n:04d};00900000{n:02d};0049 30 12345{n:02d}"
+    found = draft(tmp_path, "fakt.csv", table(head, row))
+    kinds = {column.name: column.kind for column in found.columns}
+    assert {name: kind.pii for name, kind in kinds.items() if kind.pii} == {"kontakt": "phone"}
+    assert (kinds["fkdat"].type, kinds["fkdat"].keys["format"]) == ("date", "%Y%m%d")
+    assert kinds["vbeln"].type == "text"
+
+
+def test_a_number_in_doubt_has_the_bounds_it_is_read_with(tmp_path: Path) -> None:
+    text = table("bon;menge;betrag", "B{n};2,000;{n},50")
+    found = draft(tmp_path, "bons.csv", text)
+    (bounds,) = (check for check in found.checks if check["name"] == "menge_as_seen")
+    assert (str(bounds["min"]), str(bounds["max"])) == ("2.000", "2.000")
+
+
+def test_a_name_below_somebodys_details_is_shown_nowhere(tmp_path: Path) -> None:
+    names = ["Zoë Müller", "Ana Gómez"]
+    charges = [
+        {"id": f"ch_{n}", "amount": n, "billing_details": {"name": names[n % 2]}} for n in range(60)
+    ]
+    text = write_draft(draft(tmp_path, "charges.json", json.dumps({"data": charges})))
+    assert "pii: name" in text
+    assert not any(name in text for name in names)
+
+
+def test_what_a_product_is_called_is_no_persons_name(tmp_path: Path) -> None:
+    reviews = "".join(
+        f"<Product><Name>Coat {n}</Name><ExternalId>{n}</ExternalId><Review><DisplayName>Eva {n}"
+        f"</DisplayName><UserEmail>c{n}@example.com</UserEmail></Review></Product>"
+        for n in range(24)
+    )
+    person = fed(draft(tmp_path, "reviews.xml", f"<Feed>{reviews}</Feed>"), "person_records")
+    assert person["full_name"] == "display_name"
+    assert "identifier" not in person
+
+
+def test_parts_of_an_event_are_known_by_their_number(tmp_path: Path) -> None:
+    events = "".join(
+        json.dumps(
+            {
+                "messageId": f"m{n}",
+                "type": "track",
+                "event": ["Order Completed", "Product Viewed"][n % 2],
+                "anonymousId": f"a{n % 7}",
+                "timestamp": f"2026-11-20T10:{n:02d}:00Z",
+                "products": [{"sku": "A1", "price": 2.5}] * (1 + n % 2),
+            }
+        )
+        + "\n"
+        for n in range(24)
+    )
+    found = draft(tmp_path, "1763596800000.a.1-0.jsonl", events)
+    assert found.load["key"] == ["message_id", "_item"]
+    columns = fed(found, "web_events")
+    assert columns["event_id"] == "message_id || '-' || coalesce(_item, 0)"
+    assert columns["event_type"] == "event"
+
+
+def test_an_items_number_beside_its_article_is_its_line(tmp_path: Path) -> None:
+    orders = [
+        {
+            "increment_id": f"{n:09d}",
+            "state": "complete",
+            "customer_email": f"c{n}@example.com",
+            "created_at": "2026-11-20T10:00:00Z",
+            "items": [
+                {"item_id": 10 * n + i, "sku": f"A{i}", "qty_ordered": 1, "row_total": 2.5}
+                for i in range(2)
+            ],
+        }
+        for n in range(24)
+    ]
+    found = draft(tmp_path, "orders.json", json.dumps({"items": orders}))
+    assert found.load["key"] == ["increment_id", "item_id"]
+    lines = fed(found, "order_lines")
+    assert (lines["line_no"], lines["sku"], lines["net_amount"]) == ("item_id", "sku", "row_total")
+    assert "state" not in fed(found, "person_records")
+
+
+def test_a_time_of_day_names_no_row_and_a_record_id_does(tmp_path: Path) -> None:
+    sold = draft(tmp_path, "t.csv", table("Date,Time,Amount", "2026-11-20,10:{n:02d}:00,1.50"))
+    assert sold.load["key"] == ["_file", "_line"]
+    people = table("Record ID - Contact,Email,Company", "1510{n:02d},c{z}@example.com,(No value)")
+    found = draft(tmp_path, "contacts.csv", people)
+    assert found.load["key"] == ["record_id_contact"]
+    (company,) = (column for column in found.columns if column.name == "company")
+    assert company.kind.note == "only (No value)"
+
+
+def test_codes_below_item_are_articles(tmp_path: Path) -> None:
+    text = table("order,item,quantity,amount,store", "O{m},00{n},1,2.50,7")
+    assert fed(draft(tmp_path, "sales.csv", text), "sale_lines")["sku"] == "item"
