@@ -28,6 +28,11 @@ NUMBERS = frozenset(
 )
 """Numbers that other programs have written as 7700900123.0."""
 
+CLEANED = frozenset(
+    {"given_name", "family_name", "full_name", "email", "phone", "loyalty_id", "street", "postcode"}
+)
+"""Texts that ``standardise`` trims and empties itself: doing it here as well would be dear."""
+
 ADDRESS_TAGS = ("street", "postcode", "house_number", "street_name", "town", "zip")
 UNKNOWN_AGE_YEAR = 2000
 """Year that ages are counted back from when no birth date tells: only differences matter."""
@@ -101,7 +106,10 @@ def _select(found: Recognition, apart: bool, age_year: int, *, first_place: int)
 
 
 def _text(found: Recognition, role: str) -> str:
-    columns = [_value(name, role) for name in found.used(role)]
+    names = found.used(role)
+    if len(names) == 1 and role in CLEANED:
+        return _delivered(names[0], role)
+    columns = [_value(name, role) for name in names]
     if not columns:
         return "cast(null as varchar)"
     return columns[0] if len(columns) == 1 else f"coalesce({', '.join(columns)})"
@@ -112,6 +120,14 @@ def _value(name: str, role: str) -> str:
     if role not in NUMBERS:
         return text
     return f"case when ends_with({text}, '.0') then left({text}, -2) else {text} end"
+
+
+def _delivered(name: str, role: str) -> str:
+    """Return SQL of a value as the file has it, blanks and all."""
+    text = quote_column(name)
+    if role not in NUMBERS:
+        return text
+    return f"case when contains({text}, '.0') then {_value(name, role)} else {text} end"
 
 
 def _birth_date(found: Recognition) -> str:
@@ -228,9 +244,7 @@ def _address(found: Recognition, apart: bool) -> dict[str, str]:  # noqa: FBT001
     }
     line = named.get("street") or named.get("street_name")
     if not apart:
-        parts = [named[role] for role in ("street", "unit") if role in named]
-        joined = f"nullif(concat_ws(' ', {', '.join(parts)}), '')" if parts else null
-        return {**columns, "street": joined, "postcode": named.get("postcode", null)}
+        return {**columns, "street": _street(found), "postcode": _text(found, "postcode")}
     columns["town"] = named.get("city", null)
     columns["zip"] = named.get("postcode", null)
     if line:
@@ -244,3 +258,11 @@ def _address(found: Recognition, apart: bool) -> dict[str, str]:  # noqa: FBT001
     elif "house_number" in named:
         columns["house_number"] = named["house_number"]
     return columns
+
+
+def _street(found: Recognition) -> str:
+    unit = found.first("unit")
+    if unit is None:
+        return _text(found, "street")
+    parts = [_value(name, "street") for name in (found.first("street"), unit) if name]
+    return f"nullif(concat_ws(' ', {', '.join(parts)}), '')"

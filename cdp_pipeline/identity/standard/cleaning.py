@@ -89,16 +89,17 @@ split as (
         end as told_family
     from parted
 ),
-words as (
+lettered as (
     select
         *,
-        case
-            when is_plain_given then lower(given)
-            else identity_first_given(identity_letters(told_given))
-        end as given_word,
+        case when is_plain_given then lower(given) else identity_letters(told_given) end
+            as given_words,
         case when is_plain_family then lower(family) else identity_letters(told_family) end
             as family_words
     from split
+),
+words as (
+    select *, identity_first_given(given_words) as given_word from lettered
 ),
 named as (
     select
