@@ -18,6 +18,7 @@ from pathlib import Path
 import duckdb
 
 from cdp_pipeline.ingest.deliveries import Delivery
+from cdp_pipeline.ingest.same_keys import find_candidates
 from cdp_pipeline.project.contracts import SQL_TYPES, SourceContract
 from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.storage.warehouse import (
@@ -347,25 +348,22 @@ def _little_memory(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def _make_fates(con: duckdb.DuckDBPyConnection, contract: SourceContract, delivered: str) -> str:
     """Make the table of rows whose key stands more than once: kept, duplicate, superseded, ..."""
-    fates, repeated = (source_object(kind, contract.name) for kind in ("fates", "repeated"))
+    fates, places = (source_object(kind, contract.name) for kind in ("fates", "candidates"))
     key = [quote_column(name) for name in contract.load.key]
     if contract.load.mode in {"replace", "rewrite"}:
         key.append("_seq")
     is_unique = {"_file", "_line"} <= set(contract.load.key)
     listed = ", ".join(key)
-    # Hashes take a fraction of the memory; rows that only share one fall apart again below.
-    con.execute(
-        f"create or replace table {repeated} as select hash({listed}) as _hash "  # noqa: S608 - quoted
-        f"from {delivered} where _excluded is null {'and false' if is_unique else ''} "
-        "group by _hash having count(*) > 1"
-    )
+    keyed = "_excluded is null and false" if is_unique else "_excluded is null"
+    counted = f"(select * from {delivered} where {keyed})"  # noqa: S608 - plain names
+    find_candidates(con, counted, key=listed, table=places)
     contents = ", ".join([*key, *(quote_column(name) for name in contract.columns)])
     # said again is said last
     first = "_seq desc, _line desc" if contract.load.is_by_arrival else "_seq, _line"
     con.execute(
         f"create or replace table {fates} as "  # noqa: S608 - identifiers quoted
-        f"with candidates as (select * from {delivered} where _excluded is null "
-        f"and hash({listed}) in (select _hash from {repeated})), ranked as (select *, "
+        f"with candidates as (select * from {delivered} semi join {places} using (_seq, _line)), "
+        "ranked as (select *, "
         f"row_number() over (partition by {contents} order by {first}) as repetition, "
         f"row_number() over (partition by {listed} order by _seq, _line) as place "
         "from candidates), "
