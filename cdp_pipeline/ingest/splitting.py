@@ -8,6 +8,7 @@ refused, and the caller gives it its final name.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -165,18 +166,23 @@ class _Stream:
 
 
 class RowWriter:
-    """Parquet in row groups of equal size, whatever the batches; private, and whole or absent."""
+    """Parquet in row groups of equal size, whatever the batches; private, and whole or absent.
+
+    A group is written while the rows of the next one are gathered.
+    """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         """Open a file for rows of a schema."""
         self._path, self._schema = path, schema
         self._held: list[pa.RecordBatch] = []
         self._rows = 0
+        self._pending: Future[None] | None = None
 
     def __enter__(self) -> Self:
         """Begin the file."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._writer = parquet.ParquetWriter(self._path, self._schema, **_WRITING)
+        self._pool = ThreadPoolExecutor(1)
         self._path.chmod(PRIVATE_FILE_MODE)
         return self
 
@@ -187,11 +193,17 @@ class RowWriter:
         trace: TracebackType | None,
     ) -> None:
         """Write what is left, or remove the file if something went wrong."""
-        if kind is None:
-            self._flush(self._rows)
-        self._writer.close()
-        if kind is not None:
-            self._path.unlink(missing_ok=True)
+        is_whole = False
+        try:
+            if kind is None:
+                self._flush(self._rows)
+                self._await_group()
+                is_whole = True
+        finally:
+            self._pool.shutdown()
+            self._writer.close()
+            if not is_whole:
+                self._path.unlink(missing_ok=True)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add rows."""
@@ -204,10 +216,19 @@ class RowWriter:
         if not count:
             return
         held = pa.Table.from_batches(self._held, self._schema)
-        # One chunk: page breaks within a group must not depend on the batches either.
-        self._writer.write_table(held.slice(0, count).combine_chunks(), row_group_size=GROUP_ROWS)
+        self._await_group()
+        self._pending = self._pool.submit(self._write_group, held.slice(0, count))
         self._held = held.slice(count).to_batches()
         self._rows -= count
+
+    def _write_group(self, rows: pa.Table) -> None:
+        # One chunk: page breaks within a group must not depend on the batches either.
+        self._writer.write_table(rows.combine_chunks(), row_group_size=GROUP_ROWS)
+
+    def _await_group(self) -> None:
+        """Wait for the group before; what went wrong with it is raised here."""
+        if self._pending is not None:
+            self._pending.result()
 
 
 @dataclass

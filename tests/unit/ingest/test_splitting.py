@@ -90,3 +90,22 @@ def test_a_file_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         fail_within(RowWriter(path, pa.schema([("n", pa.int64())])))
     assert not path.exists()
+
+
+def test_what_goes_wrong_while_a_group_is_written_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        message = "no space left on device"
+        raise OSError(message)
+
+    def write_three() -> None:
+        with RowWriter(path, schema) as writer:
+            writer.write(pa.record_batch([[1, 2, 3]], schema=schema))
+
+    path, schema = tmp_path / "rows.parquet", pa.schema([("n", pa.int64())])
+    monkeypatch.setattr(splitting, "GROUP_ROWS", 2)
+    monkeypatch.setattr(splitting.parquet.ParquetWriter, "write_table", full)
+    with pytest.raises(OSError, match="no space left"):
+        write_three()
+    assert not path.exists()
