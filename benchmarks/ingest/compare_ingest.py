@@ -111,7 +111,7 @@ def run_one(system: str, source: Path, *, memory_limit: str) -> dict[str, Any] |
 
 
 def _median(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    costs = ("cpu", "wall", "peak_megabytes")
+    costs = ("cpu", "wall", "others", "peak_megabytes")
     middle = {name: statistics.median(one[name] for one in found) for name in costs}
     phases = {
         phase: {

@@ -13,6 +13,8 @@ from benchmarks.machine import describe_machine
 MOST_TIMES_BARE = 2.0
 MOST_MEGABYTES = 2000
 BARE = "duckdb"
+_QUIET_CORES = 0.1
+"""Cores that other programs may keep busy before the page says so."""
 PACKAGES = ("duckdb", "pyarrow", "polars", "pandas")
 TITLES = {
     OURS: "**the night's landing**",
@@ -35,7 +37,7 @@ def write_report(
     for size, found in results.items():
         truth = truths[size]
         title = f"### {truth.bytes / 1e6:,.0f} MB, {truth.lines:,} lines"
-        parts += ["", title, "", *_table(found, truth)]
+        parts += ["", title, "", *_table(found, truth), *_other_work(found)]
         if OURS in found:
             parts += ["", *_phases(found[OURS])]
             bars += _bars(found, truth)
@@ -68,6 +70,15 @@ def _table(found: Found, truth: Truth) -> list[str]:
             f"{one['written_megabytes']:,.0f} |"
         )
     return lines
+
+
+def _other_work(found: Found) -> list[str]:
+    """Return a sentence on what else the machine did, if it did anything."""
+    cores = {name: one["others"] / one["wall"] for name, one in found.items()}
+    if max(cores.values()) < _QUIET_CORES:
+        return []
+    shown = ", ".join(f"{busy:.1f} beside {TITLES[name]}" for name, busy in cores.items())
+    return ["", f"Other programs kept cores busy meanwhile, so that wall times are long: {shown}."]
 
 
 def _plus(one: dict[str, Any], more: dict[str, float]) -> dict[str, Any]:

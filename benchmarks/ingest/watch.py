@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,14 +22,16 @@ class Watch:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Count what happens inside, of all threads, as part of the phase."""
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, cpu, busy = time.perf_counter(), time.process_time(), _busy_seconds()
         yield
-        spent = self.phases.setdefault(name, {"wall": 0.0, "cpu": 0.0})
+        spent = self.phases.setdefault(name, {"wall": 0.0, "cpu": 0.0, "others": 0.0})
+        own = time.process_time() - cpu
         spent["wall"] += time.perf_counter() - wall
-        spent["cpu"] += time.process_time() - cpu
+        spent["cpu"] += own
+        spent["others"] += max(0.0, _busy_seconds() - busy - own)
 
     def total(self, kind: str) -> float:
-        """Return CPU or wall seconds of all phases that count."""
+        """Return CPU, wall or other programs' CPU seconds of all phases that count."""
         return sum(spent[kind] for name, spent in self.phases.items() if name != EXTRA)
 
 
@@ -42,3 +45,11 @@ def peak_megabytes() -> float:
             return int(line.split()[1]) / 1024
     message = "the kernel tells no VmHWM"
     raise RuntimeError(message)
+
+
+def _busy_seconds() -> float:
+    """Return the CPU seconds that all programs of the machine have taken since it was started."""
+    user, nice, system, _idle, _waiting, *interrupts = (
+        int(ticks) for ticks in Path("/proc/stat").read_text(encoding="utf-8").split()[1:8]
+    )
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")

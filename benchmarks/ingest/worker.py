@@ -39,6 +39,7 @@ def main() -> None:
         "system": options.system,
         "cpu": watch.total("cpu"),
         "wall": watch.total("wall"),
+        "others": watch.total("others"),
         "peak_megabytes": peak_megabytes(),
         "phases": watch.phases,
         "written_megabytes": target.stat().st_size / 1e6,
