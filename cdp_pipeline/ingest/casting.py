@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Self
 
+from cdp_pipeline.ingest.local_time import to_utc
 from cdp_pipeline.project.contracts import Column
 from cdp_pipeline.project.layout import Delivery
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal
@@ -72,13 +74,39 @@ class Casting:
 
     Attributes:
         clean: Its text, NULL where it means no value; over the raw text.
-        typed: Its value, NULL where the text does not have the type; over the clean text.
+        parsed: What DuckDB's own cast makes of it, which may be wrong; over the clean text. Empty
+            if the value is made without.
+        typed: Its value, NULL where the text does not have the type; over the two before.
         wrong: TRUE if there is a text that cannot be its value; over the clean text and the value.
     """
 
     clean: str
+    parsed: str
     typed: str
     wrong: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """SQL that names what is made of a column."""
+
+    clean: str
+    parsed: str
+    value: str
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        """Return the names of a column."""
+        return cls(text_name(name), quote_column(f"_parsed_{name}"), quote_column(name))
+
+    @property
+    def is_canonical(self) -> str:
+        """SQL that is TRUE if the text is what the parsed value is written as.
+
+        Such a text holds its value and nothing else: to find that out is cheaper than an
+        expression, and most texts are of this kind.
+        """
+        return f"cast({self.parsed} as varchar) = {self.clean}"
 
 
 def text_name(name: str) -> str:
@@ -91,8 +119,7 @@ def cast_column(
     written: Delivery,
     *,
     text: DeliveredText,
-    clean: str,
-    value: str,
+    names: Names,
     is_key: bool = False,
 ) -> Casting:
     """Return the SQL that cleans and casts one column.
@@ -104,13 +131,13 @@ def cast_column(
         written: How the delivery is written.
         is_key: Whether it names records, so that blanks at its ends are no part of it.
         text: The delivered text.
-        clean: SQL by which ``typed`` and ``wrong`` refer to the clean text.
-        value: SQL by which ``wrong`` refers to the value.
+        names: How what is made of it is referred to.
     """
     return Casting(
         clean=_clean(column, written, _without_unseen(text), is_key=is_key),
-        typed=_typed(column, written, clean),
-        wrong=_wrong(column, clean, value),
+        parsed=_parsed(column, written, names.clean),
+        typed=_typed(column, written, names),
+        wrong=_wrong(column, names.clean, names.value),
     )
 
 
@@ -144,16 +171,23 @@ def _clean(column: Column, written: Delivery, delivered: DeliveredText, *, is_ke
     tokens = sorted({*written.null_values, *column.null_values})
     named = ", ".join(quote_literal(token) for token in tokens)
     if column.type != "text":
+        if text == delivered.sql and _is_null_if_empty(tokens, written, delivered):
+            return text
         return f"case when {text} in ({named}) then null else {text} end" if tokens else text
     # Texts stay as delivered; only those that are all blanks count as empty. Trimming is dear, so
     # it is kept for texts that begin with a blank, or where a token may stand between blanks.
     if tokens in ([], [""]):
-        if written.format == "csv" and not delivered.is_padded:
-            return text  # DuckDB reads an empty field as NULL
+        if _is_null_if_empty(tokens, written, delivered):
+            return text
         is_blank = f"{text} = '' or (starts_with({text}, ' ') and {delivered.trimmed} = '')"
     else:
         is_blank = f"{delivered.trimmed} in ({named})"
     return f"case when {is_blank} then null else {text} end" if tokens else text
+
+
+def _is_null_if_empty(tokens: list[str], written: Delivery, delivered: DeliveredText) -> bool:
+    """Return whether no text needs to become NULL: DuckDB reads an empty field as one."""
+    return tokens in ([], [""]) and written.format == "csv" and not delivered.is_padded
 
 
 def _plain_number(delivered: DeliveredText, *, is_stripped: bool) -> str:
@@ -178,20 +212,42 @@ def _with_signs(text: str, column: Column) -> str:
     return text
 
 
-def _typed(column: Column, written: Delivery, clean: str) -> str:
+def _parsed(column: Column, written: Delivery, clean: str) -> str:
+    """Return SQL of what DuckDB's cast or the declared format makes of a text."""
+    if column.type in DECIMALS:
+        kind = _parsed_number(column, written)
+        return f"try_cast({clean} as {kind})" if kind else ""
+    if column.type not in {"date", "timestamp"}:
+        return ""
+    if column.format == EXCEL and (column.decimal_mark or written.decimal_mark) == ",":
+        clean = f"replace({clean}, ',', '.')"
+    if column.format == EXCEL or column.format in _EPOCHS:
+        return _counted(clean, str(column.format))
+    if column.format:
+        return f"try_strptime({clean}, {quote_literal(column.format)})"
+    return f"try_cast({clean} as {column.type})"
+
+
+def _parsed_number(column: Column, written: Delivery) -> str:
+    """Return the DuckDB type that most texts of a number are canonical for; empty if none is."""
+    if column.type != "decimal":
+        return "bigint"
+    is_plain = (column.decimal_mark or written.decimal_mark) == "."
+    return column.sql_type if is_plain and column.decimals in {None, DECIMALS["decimal"]} else ""
+
+
+def _typed(column: Column, written: Delivery, names: Names) -> str:
     if column.type in DECIMALS:
         most = DECIMALS[column.type]
         decimals = most if column.decimals is None else min(column.decimals, most)
-        return _number(clean, column, written, decimals=decimals)
+        return _number(names, column, written, decimals=decimals)
     if column.type == "boolean":
-        return _boolean(clean, column)
-    if column.format == EXCEL and (column.decimal_mark or written.decimal_mark) == ",":
-        clean = f"replace({clean}, ',', '.')"
+        return _boolean(names.clean, column)
     if column.type == "date":
-        return _date(clean, column)
+        return _date(names, column)
     if column.type == "timestamp":
-        return _timestamp(clean, column, column.time_zone or written.time_zone)
-    return clean
+        return _timestamp(names, column, column.time_zone or written.time_zone)
+    return names.clean
 
 
 def _wrong(column: Column, clean: str, value: str) -> str:
@@ -204,8 +260,9 @@ def _wrong(column: Column, clean: str, value: str) -> str:
     return wrong
 
 
-def _number(clean: str, column: Column, written: Delivery, *, decimals: int) -> str:
+def _number(names: Names, column: Column, written: Delivery, *, decimals: int) -> str:
     """Return SQL of a plain number, or of one with its sign behind or in brackets."""
+    clean = names.clean
     decimal_mark = column.decimal_mark or written.decimal_mark
     thousands = written.thousands_mark if column.thousands_mark is None else column.thousands_mark
     mark = re.escape(decimal_mark)
@@ -236,8 +293,14 @@ def _number(clean: str, column: Column, written: Delivery, *, decimals: int) -> 
     bare = f"translate({plain}, '()- {_NARROW_BLANKS}', '')"
     binary = f"[+-]?{whole}{mark}[0-9]{{0,{decimals}}}{BINARY_TAIL}"
     tail = f"or regexp_full_match({clean}, {quote_literal(binary)}) " if decimals else ""
+    canonical = ""
+    if _parsed_number(column, written):
+        is_short = f"strlen({clean}) <= {_INTEGER_DIGITS}"
+        value = f"try_cast({names.parsed} as {kind})"
+        canonical = f"when {names.is_canonical} and {is_short} then {value} "
     return (
-        f"case when regexp_full_match({clean}, {signed}) {tail}then try_cast({plain} as {kind}) "
+        f"case {canonical}"
+        f"when regexp_full_match({clean}, {signed}) {tail}then try_cast({plain} as {kind}) "
         f"when regexp_full_match({clean}, {odd}) then -try_cast({bare} as {kind}) end"
     )
 
@@ -253,40 +316,43 @@ def _boolean(clean: str, column: Column) -> str:
     )
 
 
-def _date(clean: str, column: Column) -> str:
-    if column.format == EXCEL or column.format in _EPOCHS:
-        return f"cast({_counted(clean, str(column.format))} as date)"
+def _date(names: Names, column: Column) -> str:
     if column.format:
-        return f"cast(try_strptime({clean}, {quote_literal(column.format)}) as date)"
+        return f"cast({names.parsed} as date)"
+    in_calendar = f"{names.parsed} between date '{EARLIEST}' and date '{LATEST}'"
     return (
-        f"case when regexp_full_match({clean}, {quote_literal(_DAY)}) "
-        f"then try_cast({clean} as date) end"
+        f"case when {names.is_canonical} and {in_calendar} then {names.parsed} "
+        f"when regexp_full_match({names.clean}, {quote_literal(_DAY)}) then {names.parsed} end"
     )
 
 
-def _timestamp(clean: str, column: Column, zone: str) -> str:
+def _timestamp(names: Names, column: Column, zone: str) -> str:
     """Return SQL of a moment in UTC: an offset in the text wins over the declared zone."""
-    if column.format == EXCEL:
-        return _to_utc(_counted(clean, EXCEL), zone)
+    clean, parsed = names.clean, names.parsed
     if column.format in _EPOCHS:
-        return _counted(clean, column.format)
+        return parsed
+    if column.format and ("%z" in column.format or "%Z" in column.format):
+        return f"timezone('UTC', {parsed})"
     if column.format:
-        parsed = f"try_strptime({clean}, {quote_literal(column.format)})"
-        if "%z" in column.format or "%Z" in column.format:
-            return f"timezone('UTC', {parsed})"
-        return _to_utc(parsed, zone)
-    with_point = _iso_moment(f"replace({clean}, ',', '.')", zone)  # ISO 8601 allows a comma, too
-    return f"case when contains({clean}, ',') then {with_point} else {_iso_moment(clean, zone)} end"
+        return to_utc(parsed, zone)
+    in_calendar = f"{parsed} between timestamp '{EARLIEST}' and timestamp '{LATEST}'"
+    comma = f"replace({clean}, ',', '.')"  # ISO 8601 allows one, too
+    return (
+        f"case when {names.is_canonical} and {in_calendar} then {to_utc(parsed, zone)} "
+        f"when contains({clean}, ',') "
+        f"then {_iso_moment(comma, f'try_cast({comma} as timestamp)', zone)} "
+        f"else {_iso_moment(clean, parsed, zone)} end"
+    )
 
 
-def _iso_moment(clean: str, zone: str) -> str:
+def _iso_moment(clean: str, parsed: str, zone: str) -> str:
     """Return SQL of a moment in UTC that is written as ISO 8601 has it."""
-    local = _to_utc(f"try_cast({clean} as timestamp)", zone)
     # DuckDB reads +02:00 only without a blank before it and with a colon within.
     spelt = f"regexp_replace({clean}, ' ?([+-][0-9]{{2}}):?([0-9]{{2}})?$', '\\1:\\2')"
     spelt = f"regexp_replace({spelt}, ':$', ':00')"
     return (
-        f"case when regexp_full_match({clean}, {quote_literal(_MOMENT)}) then {local} "
+        f"case when regexp_full_match({clean}, {quote_literal(_MOMENT)}) "
+        f"then {to_utc(parsed, zone)} "
         f"when not regexp_full_match({clean}, {quote_literal(_MOMENT + _OFFSET)}) then null "
         f"when right({clean}, 1) in ('Z', 'C', 'T') "
         f"then try_cast(rtrim({clean}, ' ZUTCGM') as timestamp) "
@@ -309,18 +375,3 @@ def _counted(clean: str, unit: str) -> str:
         f"then make_timestamp(try_cast({clean} as bigint) * {length}) "
         f"when regexp_full_match({clean}, '{parts}') then make_timestamp({micros}) end"
     )
-
-
-def _to_utc(local: str, zone: str) -> str:
-    """Return SQL of a local time in UTC, or NULL where clocks that went forward left it out.
-
-    DuckDB moves such a time on by an hour; only from UTC and back is it seen. A midnight stays what
-    it is written for, the day's first moment: some zones change their clocks then. Of an hour that
-    comes twice the second one is taken.
-    """
-    if zone == "UTC":
-        return local
-    there = quote_literal(zone)
-    moment = f"timezone({there}, {local})"
-    is_there = f"timezone({there}, {moment}) = {local} or {local} = date_trunc('day', {local})"
-    return f"case when {is_there} then timezone('UTC', {moment}) end"

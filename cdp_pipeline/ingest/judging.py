@@ -18,10 +18,12 @@ from cdp_pipeline.ingest import cards, repeated_keys, totals
 from cdp_pipeline.ingest.casting import (
     Casting,
     DeliveredText,
+    Names,
     cast_column,
     text_name,
 )
 from cdp_pipeline.ingest.filling import fill_computed, fill_texts
+from cdp_pipeline.ingest.local_time import create_clock_macros
 from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.reasons import (
@@ -101,6 +103,7 @@ def judge_rows(
         ConfigError: A check of the contract is not a predicate.
     """
     cards.create_card_macros(con)
+    create_clock_macros(con, contract, around=business_date)
     typed = _typed(reading, contract, file_id=file_id, business_date=business_date)
     is_table = _is_table(contract, reading)
     sums = find_totals(con, reading.path, contract, select=typed) if is_table else Totals()
@@ -130,11 +133,15 @@ def _typed(reading: Reading, contract: SourceContract, *, file_id: str, business
         for name in read
     }
     typed = ", ".join(f"{c.typed} as {quote_column(name)}" for name, c in castings.items())
+    # A level of its own: within a CASE, DuckDB would parse a text wherever its value is named.
+    parsed = "".join(
+        f", {c.parsed} as {Names.of(name).parsed}" for name, c in castings.items() if c.parsed
+    )
     values = (
         f"(select *{_computed(contract)} from ("  # noqa: S608 - vetted
         f"select *, {typed}, {quote_literal(file_id)} as _file, "
         f"date '{business_date.isoformat()}' as _business_date "
-        f"from {_clean_texts(reading, contract, castings)}))"
+        f"from (select *{parsed} from {_clean_texts(reading, contract, castings)})))"
     )
     return f"select * from {fill_computed(values, contract)}"  # noqa: S608 - vetted
 
@@ -212,8 +219,7 @@ def _casting(
         contract.columns[name],
         contract.delivery,
         text=DeliveredText(raw, is_padded=is_padded),
-        clean=text_name(name),
-        value=quote_column(name),
+        names=Names.of(name),
         is_key=name in contract.load.key,
     )
 
@@ -254,7 +260,8 @@ def _blank_record(contract: SourceContract, reading: Reading) -> Rule:
     texts = ", ".join(text_name(name) for name in contract.read_columns)
     first = text_name(next(iter(contract.read_columns)))
     ruled = f"regexp_full_match(concat_ws('', {texts}), '{RULED_LINE}')"
-    is_ruled = f"case when starts_with({first}, '--') then {ruled} else false end"
+    # Texts in this range begin with two dashes; to ask so is cheaper than ``starts_with``.
+    is_ruled = f"case when {first} >= '--' and {first} < '-.' then {ruled} else false end"
     blank = f"coalesce({texts}) is null or {is_ruled}" if _is_table(contract, reading) else "false"
     return Rule(BLANK_RECORD, blank, MEANINGS_OF_REJECTED[BLANK_RECORD])
 

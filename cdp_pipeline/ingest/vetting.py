@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from cdp_pipeline.core.errors import CdpError, CombinedConfigError, ConfigError
 from cdp_pipeline.core.types import Severity
-from cdp_pipeline.ingest.casting import DeliveredText, cast_column
+from cdp_pipeline.ingest.casting import DeliveredText, Names, cast_column
 from cdp_pipeline.ingest.feeds import IDENTIFYING, PERSON_ENTITY
 from cdp_pipeline.ingest.joining import feed_columns
 from cdp_pipeline.ingest.judging import check_columns, read_types
@@ -152,8 +152,8 @@ class _Vetting:
                 hint="Set `type: date` or `type: timestamp`.",
             )
         text, written = DeliveredText("''"), self.contract.delivery
-        casting = cast_column(column, written, text=text, clean="''", value="''")
-        problem = refusal_of(casting.typed)
+        casting = cast_column(column, written, text=text, names=Names("''", "''", "''"))
+        problem = refusal_of(casting.parsed)
         if problem:
             raise ConfigError(
                 f"`format: {column.format}` is no format of a date: {problem}",
