@@ -23,6 +23,7 @@ from cdp_pipeline.features.accuracy import (
     measure,
     rank_probability,
 )
+from cdp_pipeline.features.baskets import read_baskets
 from cdp_pipeline.features.cases import (
     LARGEST_SAMPLE,
     Cases,
@@ -49,12 +50,19 @@ from cdp_pipeline.features.rivals import (
     fit_cases,
     model_variances,
 )
-from cdp_pipeline.features.seasons import LEAST_HISTORY_DAYS, SeasonClock, find_season
+from cdp_pipeline.features.seasons import (
+    LEAST_HISTORY_DAYS,
+    SeasonClock,
+    Spans,
+    find_closures,
+    find_season,
+)
 from cdp_pipeline.features.sharpness import find_sharpness
 from cdp_pipeline.features.spend import SpendFit
 
 _TOLD_APART_DAYS = 2 * LEAST_HISTORY_DAYS
 _DOUBT = 0.1
+_LEAST_OPEN_SHARE = 0.5
 
 
 @dataclass
@@ -71,7 +79,8 @@ def backtest(con: duckdb.DuckDBPyConnection, *, as_of: date, plan: BacktestPlan)
     """Return how each way to forecast would have done on past days, and who should serve.
 
     The first fold looks ahead to ``as_of``, the next to one horizon before, and so on; a fold
-    counts when enough history lies before its day and enough customers had bought by then.
+    counts when enough history lies before its day, enough customers had bought by then and the
+    store was open for most of what it looks ahead to.
 
     Args:
         con: Connection that knows the plan's table.
@@ -123,15 +132,24 @@ def _has_season(name: str, plan: BacktestPlan) -> bool:
     return name == plan.model or (name.endswith(SEASONAL) and name != "nbd" + SEASONAL)
 
 
-def find_clock(con: duckdb.DuckDBPyConnection, cases: Cases, plan: BacktestPlan) -> SeasonClock:
-    """Return the season's clock as it could be known on a past day."""
-    plain = SeasonClock(cases.cut_on)
+def find_clock(
+    con: duckdb.DuckDBPyConnection, cases: Cases, plan: BacktestPlan, closed: Spans = ()
+) -> SeasonClock:
+    """Return the season's clock as it could be known on a past day.
+
+    Args:
+        con: Connection that knows the plan's table.
+        cases: Customers as they were known on that day.
+        plan: What is tested.
+        closed: Days on which the store was closed, later ones too: they are no season.
+    """
+    plain = SeasonClock(cases.cut_on, closed=closed)
     if not plan.is_seasonal or not cases.customers:
         return plain
     if cases.first_ago.max() + 1 < LEAST_HISTORY_DAYS:
         return plain
     visits = fetch_daily_visits(con, plan.relation, cases.cut_on)
-    return find_season(visits, lambda clock: fit_cases(cases, plan.model, clock))
+    return find_season(visits, lambda clock: fit_cases(cases, plan.model, clock), closed)
 
 
 def sample_stride(con: duckdb.DuckDBPyConnection, relation: str) -> int:
@@ -143,16 +161,23 @@ def _run_days(
     con: duckdb.DuckDBPyConnection, as_of: date, plan: BacktestPlan, first: date
 ) -> Iterator[_Day]:
     stride = sample_stride(con, plan.relation)
+    closed = find_closures(fetch_daily_visits(con, plan.relation, as_of))
+    horizon = np.array([float(plan.horizon_days)])
     for number in range(1, plan.folds + 1):
         cut_on = as_of - timedelta(days=number * plan.horizon_days)
         if (cut_on - first).days < plan.history_days:
             return
+        plain = SeasonClock(cut_on, closed=closed)
+        if plain.ahead(horizon)[0] < _LEAST_OPEN_SHARE * plan.horizon_days:
+            continue  # nothing could be right
         cases = fetch_cases(con, plan.relation, cut_on, plan.horizon_days, stride)
         if cases.customers < plan.minimum_customers:
             return
-        clock = find_clock(con, cases, plan)
-        clocks = [SeasonClock(cut_on), *([clock] if clock.is_seasonal else [])]
-        day = _Day(number, cases, fit_case_spend(cases))
+        clock = find_clock(con, cases, plan, closed)
+        clocks = [plain, *([clock] if clock.is_seasonal else [])]
+        baskets = read_baskets(con, plan.relation, cut_on, plan.horizon_days)
+        spend = replace(fit_case_spend(cases), scale=baskets.scale)
+        day = _Day(number, cases, spend)
         rivals = (*enter_models(cases, plan.models, clocks, day.spend), *enter_rules(cases))
         day.rivals = {rival.name: rival for rival in rivals}
         if plan.model not in day.rivals:

@@ -30,6 +30,7 @@ with days as (
         customer_id,
         purchased_on,
         net_amount,
+        purchased_on > $cut_on::date as is_later,
         is_visit and purchased_on <= $cut_on::date as is_known_visit,
         is_visit and purchased_on > $cut_on::date as is_later_visit,
     from {relation}
@@ -56,9 +57,9 @@ histories as (
         sum(net_amount) filter (where is_known_visit) as known_amount,
         arg_min(net_amount, purchased_on) filter (where is_known_visit) as first_amount,
         sum(net_amount) filter (
-            where is_known_visit and purchased_on > $cut_on::date - $horizon_days::integer
+            where not is_later and purchased_on > $cut_on::date - $horizon_days::integer
         ) as recent_amount,
-        sum(net_amount) filter (where is_later_visit) as actual_amount,
+        sum(net_amount) filter (where is_later) as actual_amount,
     from days
     group by customer_id
     having
@@ -117,9 +118,9 @@ class Cases:
         recent_visits: Visits within the last ``horizon_days``.
         last_year_visits: Visits in the same days a year before the horizon.
         mean_amount: Mean amount of the repeat visits, capped; 0 without one.
-        recent_amount: Amount of ``recent_visits``.
+        recent_amount: Amount of these days, less what was given back.
         actual_visits: Visits within the horizon.
-        actual_amount: Amount of them.
+        actual_amount: Amount within the horizon, less what was given back.
     """
 
     cut_on: date

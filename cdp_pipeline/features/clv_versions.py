@@ -64,6 +64,7 @@ def make_version(
         "purchases": fit.purchases.as_dict(),
         "spend": fit.spend.as_dict(),
         "season": list(fit.clock.index),
+        "closed": [[day.isoformat() for day in span] for span in fit.clock.closed],
         "sharpness": asdict(fit.sharpness),
         "correlation": fit.correlation if math.isfinite(fit.correlation) else None,
         "loss": {
@@ -98,7 +99,11 @@ def recall(con: duckdb.DuckDBPyConnection, version: Version | None, as_of: date)
     known = read_histories(con)
     purchases = version.document["purchases"]
     covariance = tuple(tuple(row) for row in purchases["covariance"])
-    clock = SeasonClock(as_of, tuple(version.document["season"]))
+    closed = tuple(
+        (date.fromisoformat(first), date.fromisoformat(last))
+        for first, last in version.document.get("closed", [])
+    )
+    clock = SeasonClock(as_of, tuple(version.document["season"]), closed)
     fit = with_models(
         known,
         BtydFit(**purchases | {"covariance": covariance}),

@@ -71,8 +71,8 @@ chance as (
 ahead as (
     select
         * exclude (variance),
-        $p::double * $v::double / (shape - 1e0) as usual_spend,
-        $p::double * x / (shape - 1e0) as spend_per_amount,
+        $spend_scale::double * $p::double * $v::double / (shape - 1e0) as usual_spend,
+        $spend_scale::double * $p::double * x / (shape - 1e0) as spend_per_amount,
         discounted_visits / value_active as visits_of_buyers,
         sqrt(
             greatest(
@@ -341,6 +341,7 @@ def _score_parameters(fit: ClvFit) -> dict[str, object]:
         "has_dropout": has_dropout,
         "amount_cap": fit.amount_cap,
         "model_status": fit.status,
+        "spend_scale": fit.spend.scale,
         "span": _span(fit),
         "tail": (1.0 - LEVEL) / 2,
     }

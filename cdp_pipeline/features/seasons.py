@@ -7,13 +7,15 @@ and translating days into that time belong here.
 
 The index compares the repeat visits of each week of the year with those that the model expects of
 the customers known by then, so that neither growth nor the loss of customers passes for a season.
+
+While the store is closed the clock stands still: nobody who did not come then stayed away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -33,8 +35,14 @@ _LEAST_GAIN = 3.0
 _HALF = 0.5
 _STEPS = np.array([0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0])
 _NUGGETS = np.array([0.0, 1e-3, 4e-3, 0.015, 0.06])
+_SHORTEST_CLOSURE_DAYS = 14
+_BEFORE_DAYS = 28
+_LACKING_VISITS = 30.0
+_LARGEST_CLOSED_SHARE = 1 / 3
 
 Refit = Callable[["SeasonClock"], BtydFit]
+Spans = tuple[tuple[date, date], ...]
+"""First and last day of each of several spans of days."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +53,12 @@ class SeasonClock:
         as_of: Last day of the history.
         index: What a day of each of the 52 weeks of the year is worth, 1 on average; empty where
             all days are worth the same.
+        closed: Days on which the store was closed, which are worth nothing.
     """
 
     as_of: date
     index: tuple[float, ...] = ()
+    closed: Spans = ()
 
     @property
     def is_seasonal(self) -> bool:
@@ -57,24 +67,29 @@ class SeasonClock:
 
     def since(self, days_ago: Vector) -> Vector:
         """Return the time from the end of each day, so many days ago, to the end of ``as_of``."""
-        if not self.index or not len(days_ago):
+        if not (self.index or self.closed) or not len(days_ago):
             return days_ago
         return self._elapsed(days_ago, -1)
 
     def ahead(self, days: Vector) -> Vector:
         """Return the time from the end of ``as_of`` to so many days later."""
-        if not self.index or not len(days):
+        if not (self.index or self.closed) or not len(days):
             return days
         return self._elapsed(days, 1)
 
     def at(self, as_of: date) -> SeasonClock:
         """Return the same clock with another last day."""
-        return SeasonClock(as_of, self.index)
+        return SeasonClock(as_of, self.index, self.closed)
 
     def _elapsed(self, days: Vector, direction: int) -> Vector:
         most = int(np.ceil(days.max()))
         offsets = np.arange(1, most + 1) if direction > 0 else np.arange(0, -most, -1)
-        worth = np.asarray(self.index)[week_of_year(self.as_of, offsets)]
+        worth = np.ones(most)
+        if self.index:
+            worth = np.asarray(self.index)[week_of_year(self.as_of, offsets)]
+        for first, last in self.closed:
+            from_first, to_last = ((day - self.as_of).days for day in (first, last))
+            worth[(offsets >= from_first) & (offsets <= to_last)] = 0.0
         total = np.concatenate(([0.0], np.cumsum(worth)))
         elapsed: Vector = np.interp(days, np.arange(most + 1), total)
         return elapsed
@@ -128,14 +143,38 @@ def expected_repeats(visits: DailyVisits, fit: BtydFit, clock: SeasonClock) -> V
     return expected
 
 
-def find_season(visits: DailyVisits, refit: Refit) -> SeasonClock:
+def find_closures(visits: DailyVisits) -> Spans:
+    """Return the spans of two weeks and more without a visit in which many had been due.
+
+    Due is what had come in the four weeks before. Where such spans make up more than a third of all
+    days they are how the store keeps its books or its season, not closures.
+    """
+    totals = visits.first + visits.repeat
+    busy = np.flatnonzero(totals > 0)
+    ends = np.append(busy, visits.days)[1:]
+    spans = []
+    for last_open, reopened in zip(busy.tolist(), ends.tolist(), strict=True):
+        days = reopened - last_open - 1
+        if days < _SHORTEST_CLOSURE_DAYS or last_open + 1 < _BEFORE_DAYS:
+            continue
+        usual = float(totals[last_open + 1 - _BEFORE_DAYS : last_open + 1].mean())
+        if usual * days >= _LACKING_VISITS:
+            ago = visits.days - 1 - last_open - 1, visits.days - reopened
+            first, last = (visits.as_of - timedelta(days=each) for each in ago)
+            spans.append((first, last))
+    closed = sum((last - first).days + 1 for first, last in spans)
+    return tuple(spans) if closed <= _LARGEST_CLOSED_SHARE * visits.days else ()
+
+
+def find_season(visits: DailyVisits, refit: Refit, closed: Spans = ()) -> SeasonClock:
     """Return the clock of the store; the plain one where no season can be told from chance.
 
     Args:
         visits: The store's days.
         refit: Fits the purchase model to the histories measured by a clock.
+        closed: Days on which the store was closed.
     """
-    clock = SeasonClock(visits.as_of)
+    clock = plain = SeasonClock(visits.as_of, closed=closed)
     if visits.days < LEAST_HISTORY_DAYS:
         return clock
     logs = np.zeros(WEEKS)
@@ -145,17 +184,17 @@ def find_season(visits: DailyVisits, refit: Refit) -> SeasonClock:
     for _ in range(_ROUNDS):
         fit = refit(clock)
         if fit.status == "not_enough_data":
-            return SeasonClock(visits.as_of)
+            return plain
         expected = expected_repeats(visits, fit, clock)[first_day:]
         by_week = np.bincount(weeks, expected, WEEKS)
         ratio = np.log((seen + _HALF) / (by_week + _HALF))
         smooth = _smooth(np.asarray(logs + ratio), np.asarray(1.0 / (seen + _HALF)))
         if smooth is None:
-            return SeasonClock(visits.as_of)
+            return plain
         logs = smooth
         index = np.exp(logs)
         index /= index.mean()
-        clock = SeasonClock(visits.as_of, tuple(index.tolist()))
+        clock = SeasonClock(visits.as_of, tuple(index.tolist()), closed)
     return clock
 
 

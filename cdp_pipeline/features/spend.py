@@ -49,6 +49,7 @@ class SpendFit:
         converged: Whether the model reached its maximum; False after any fallback.
         status: ``ok``; ``pooled_mean`` when customers do not differ measurably, so that everybody
             is expected to spend the common mean; ``not_enough_data`` when predictions are NaN.
+        scale: What expected amounts are multiplied by, see ``baskets``.
     """
 
     params: dict[str, float]
@@ -58,6 +59,7 @@ class SpendFit:
     rows: int
     converged: bool
     status: SpendStatus
+    scale: float = 1.0
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -112,7 +114,7 @@ def expected_spend(fit: SpendFit, x: ArrayLike, mean_value: ArrayLike) -> Vector
         return np.full(purchases.shape, np.nan)
     own = np.where(purchases > 0, np.asarray(mean_value, dtype=np.float64), 0.0)
     p, q, v = (fit.params[name] for name in PARAMETER_NAMES)
-    expected: Vector = p * (v + purchases * own) / (p * purchases + q - 1.0)
+    expected: Vector = fit.scale * p * (v + purchases * own) / (p * purchases + q - 1.0)
     return expected
 
 
@@ -128,7 +130,7 @@ def squared_spend(fit: SpendFit, x: ArrayLike, mean_value: ArrayLike) -> Vector:
     own = np.where(purchases > 0, np.asarray(mean_value, dtype=np.float64), 0.0)
     p, q, v = (fit.params[name] for name in PARAMETER_NAMES)
     shape = q + p * purchases
-    scale = p * (v + purchases * own)
+    scale = fit.scale * p * (v + purchases * own)
     squared: Vector = scale**2 / ((shape - 1.0) * np.maximum(shape - 2.0, _LEAST_MARGIN))
     return squared
 

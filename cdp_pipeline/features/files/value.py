@@ -178,6 +178,7 @@ class ValueResult:
             "model": self.fit.purchases.model,
             "is_seasonal": self.fit.clock.is_seasonal,
             "season": [round(worth, 4) for worth in self.fit.clock.index] or None,
+            "closed": [[day.isoformat() for day in span] for span in self.fit.clock.closed],
             "sharpness": asdict(self.fit.sharpness),
             "unit": "days" if unit == 1 else f"{unit} days",
             **describe_fit(self.fit.purchases, unit),
@@ -187,6 +188,7 @@ class ValueResult:
                 "log_likelihood": plain_number(self.fit.spend.loglik),
                 "customers": round(self.fit.spend.n),
                 "status": self.fit.spend.status,
+                "scale": self.fit.spend.scale,
                 "visits_amount_correlation": plain_number(self.fit.correlation),
             },
             "raw_spend": {
@@ -318,6 +320,10 @@ def _notes_of_model(found: ValueResult) -> list[str]:
         )
     if status == "pooled_mean":
         notes.append("mean amounts hardly differ: everybody is expected to spend the same")
+    notes += [
+        f"nobody came from {first} to {last}: the store counts as closed, nobody as lost by it"
+        for first, last in found.fit.clock.closed
+    ]
     if not found.fit.sharpness.is_plain:
         notes.append(
             "customers who come often came oftener on past days than the model says: forecasts are "

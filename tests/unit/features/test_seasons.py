@@ -11,10 +11,16 @@ from hypothesis import strategies as st
 from benchmarks.clv.stores import TABLE, christmas_peak, write_store
 from cdp_pipeline.features.backtest import find_clock
 from cdp_pipeline.features.btyd import expected_visits
-from cdp_pipeline.features.cases import fetch_cases
+from cdp_pipeline.features.cases import fetch_cases, fetch_daily_visits
 from cdp_pipeline.features.outcomes import BacktestPlan
 from cdp_pipeline.features.rivals import fit_cases
-from cdp_pipeline.features.seasons import WEEKS, SeasonClock, week_of_year
+from cdp_pipeline.features.seasons import (
+    WEEKS,
+    DailyVisits,
+    SeasonClock,
+    find_closures,
+    week_of_year,
+)
 
 
 @given(st.integers(0, 400), st.integers(0, 400), st.dates(date(2001, 1, 1), date(2040, 1, 1)))
@@ -66,3 +72,43 @@ def test_less_than_a_year_gives_no_season() -> None:
     store = write_store(con, seed=10, days=300, season=christmas_peak)
     cases = fetch_cases(con, TABLE, store.last_day, 90)
     assert not find_clock(con, cases, BacktestPlan()).is_seasonal
+
+
+@pytest.mark.parametrize("known_after_days", [0, 60])
+def test_nobody_counts_as_lost_by_a_closure(known_after_days: int) -> None:
+    """Closed for three months before the last day, or until two months ago."""
+    con = duckdb.connect()
+    store = write_store(con, seed=11, days=500, customers=3_000)
+    last_open = store.last_day - timedelta(days=known_after_days)
+    con.execute(
+        f"update {TABLE} set purchased_on = purchased_on + 90 where purchased_on > ?",
+        [last_open],
+    )
+    today = store.last_day + timedelta(days=90)
+    cases = fetch_cases(con, TABLE, today, 180)
+    closed = find_closures(fetch_daily_visits(con, TABLE, today))
+    assert closed == ((last_open + timedelta(days=1), last_open + timedelta(days=90)),)
+    forecasts = []
+    for clock in (SeasonClock(today), SeasonClock(today, closed=closed)):
+        fit = fit_cases(cases, "mbg/nbd", clock)
+        end = float(clock.ahead(np.array([180.0]))[0])
+        forecasts.append(float(expected_visits(fit, *cases.measured(clock), end).sum()))
+    wrong, right = (abs(forecast / store.future_visits - 1.0) for forecast in forecasts)
+    assert right < 0.08
+    assert right < wrong
+
+
+def test_a_store_that_books_once_a_month_is_never_closed() -> None:
+    totals = np.zeros(400)
+    totals[::30] = 500.0
+    visits = DailyVisits(date(2026, 1, 1), totals, totals)
+    assert find_closures(visits) == ()
+
+
+def test_few_visits_fewer_days_and_a_store_that_runs_dry_are_no_closure() -> None:
+    day, none = date(2026, 1, 1), np.zeros(200)
+    quiet = np.where(np.arange(200) < 140, np.arange(200) % 5 == 0, 0.0)
+    dwindling = np.where(np.arange(200) < 170, np.floor(8 * 0.97 ** np.arange(200)), 0.0)
+    short = np.where((np.arange(200) < 100) | (np.arange(200) > 112), 20.0, 0.0)
+    for totals in (quiet, dwindling, short, none):
+        assert find_closures(DailyVisits(day, totals, none)) == ()
