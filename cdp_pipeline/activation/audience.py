@@ -110,12 +110,14 @@ class ReachFinder:
         business_date: Day as of which grants count.
         rules: Which of several statements holds.
         known: What was found, by purposes and channel.
+        judged: Table of the consent gate, by the one purpose and channel it was asked for.
     """
 
     con: duckdb.DuckDBPyConnection
     business_date: date
     rules: ConsentRules
     known: dict[tuple[frozenset[tuple[str, str | None]], str], Reach] = field(default_factory=dict)
+    judged: dict[tuple[str, str | None], str] = field(default_factory=dict)
 
     def find(self, *, purposes: Iterable[tuple[str, str | None]], channel: str) -> Reach:
         """Ask consent for each purpose and look up the address; all purposes must permit.
@@ -134,16 +136,7 @@ class ReachFinder:
 
     def _make(self, purposes: frozenset[tuple[str, str | None]], channel: str) -> Reach:
         wanted = tuple(sorted(purposes, key=str))
-        gates = tuple(
-            permitted(
-                self.con,
-                purpose=purpose,
-                channel=asked,
-                business_date=self.business_date,
-                rules=self.rules,
-            )
-            for purpose, asked in wanted
-        )
+        gates = tuple(self._judge(*asked) for asked in wanted)
         union = " union all ".join(
             f"select customer_id, is_permitted from {gate}"  # noqa: S608 - names made by the gate
             for gate in gates
@@ -154,6 +147,19 @@ class ReachFinder:
             _REACH.format(table=reach.table, gates=union, address=address, gate_count=len(gates))
         )
         return reach
+
+    def _judge(self, purpose: str, channel: str | None) -> str:
+        """Return the gate's table for a purpose; several destinations ask for the same."""
+        asked = purpose, channel
+        if asked not in self.judged:
+            self.judged[asked] = permitted(
+                self.con,
+                purpose=purpose,
+                channel=channel,
+                business_date=self.business_date,
+                rules=self.rules,
+            )
+        return self.judged[asked]
 
 
 def choose_members(

@@ -29,7 +29,7 @@ from cdp_pipeline.quality.docs import (
     build_site,
     describe_site,
 )
-from cdp_pipeline.quality.keys import check_keys
+from cdp_pipeline.quality.keys import check_keys, check_uniqueness, is_uniqueness
 from cdp_pipeline.quality.reconcile import reconcile
 from cdp_pipeline.quality.results import FOLDER, SUMMARY, CheckResult, summarise, write_results
 from cdp_pipeline.quality.staged import StagedRows, read_staged
@@ -39,7 +39,6 @@ from cdp_pipeline.storage.warehouse import (
     attach_whole,
     connect,
     create_macros,
-    has_table,
     quote_identifier,
     quote_literal,
     read_plan,
@@ -117,9 +116,12 @@ def run_warehouse(context: RunContext) -> StepResult:
     ):
         attach_finished(con, context)
         create_macros(con, context)
-        made = [spec for spec in project.tables.values() if has_table(con, spec.full_name)]
-        results += [_absent(s) for s in project.tables.values() if s not in made]
+        there = _list_made(con)
+        made = [spec for spec in project.tables.values() if spec.full_name in there]
+        results += [_absent(s) for s in project.tables.values() if s.full_name not in there]
         results += check_keys(con, made)
+        for spec in made:
+            results += check_uniqueness(con, spec, filter(is_uniqueness, _beside_key(spec)))
         plans = [plan for spec in made for plan in _plan_table(checkpoints, spec)]
         results += checkpoints.run(plans, stage="warehouse")
         before = paths.current / FOLDER / WAREHOUSE_SITE
@@ -144,6 +146,18 @@ def attach_finished(con: duckdb.DuckDBPyConnection, context: RunContext) -> None
         if path.is_file():
             con.execute(f"attach {quote_literal(str(path))} as {name} (read_only)")
     use_catalogs(con)
+
+
+def _list_made(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Return ``schema.table`` of everything in the finished warehouse and its vault."""
+    rows = con.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() "
+        "where database_name in ($cdp, $vault) union all "
+        "select schema_name || '.' || view_name from duckdb_views() "
+        "where database_name in ($cdp, $vault)",
+        {"cdp": "cdp", "vault": VAULT},
+    ).fetchall()
+    return frozenset(name for (name,) in rows)
 
 
 def _plan_source(
@@ -214,12 +228,17 @@ def _check_volume(contract: SourceContract, rows: StagedRows) -> list[CheckResul
 
 
 def _plan_table(checkpoints: Checkpoints, spec: TableSpec) -> list[Plan]:
-    """Return the declared checks of a table; nothing if there are none beside its key."""
-    checks = [check for check in spec.header.checks if not _repeats_key(check, spec)]
+    """Return the declared checks that Great Expectations runs on a table; nothing without any."""
+    checks = [check for check in _beside_key(spec) if not is_uniqueness(check)]
     if not checks:
         return []
     source = f"from {quote_identifier(spec.full_name)}"
     return [(checkpoints.look_at(spec.full_name, source, where=str(spec.path)), checks)]
+
+
+def _beside_key(spec: TableSpec) -> list[Check]:
+    """Return the declared checks that say more than what every key is held to anyway."""
+    return [check for check in spec.header.checks if not _repeats_key(check, spec)]
 
 
 def _repeats_key(check: Check, spec: TableSpec) -> bool:

@@ -1,7 +1,8 @@
-"""Keys of finished tables: unique and never NULL, whatever else a header declares.
+"""What is unique in finished tables: their keys, never NULL either, and what headers declare so.
 
 Every table has a key, so this is plain SQL, one statement a table: the same through Great
-Expectations costs a suite of Python work for each of them. Declared checks are its own.
+Expectations costs a suite of Python work for each of them, and a group for every row where a hash
+tells as much. Other declared checks are its own.
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ from collections.abc import Iterable
 import duckdb
 
 from cdp_pipeline.core.types import Severity
+from cdp_pipeline.project.checks import Check
+from cdp_pipeline.project.predicates import unique_columns
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.quality.results import CheckResult
-from cdp_pipeline.storage.keys import count_keys
+from cdp_pipeline.quality.suites import Subject
+from cdp_pipeline.storage.keys import count_keys, count_repeating
+from cdp_pipeline.storage.warehouse import describe
 
 KIND = "key"
 
@@ -29,6 +34,45 @@ def check_keys(con: duckdb.DuckDBPyConnection, specs: Iterable[TableSpec]) -> li
     for spec in specs:
         if spec.header.key:
             results += _check_key(con, spec)
+    return results
+
+
+def is_uniqueness(check: Check) -> bool:
+    """Return whether a declared check is that no row shares its values with another one."""
+    return check.expect == "unique" and check.mostly == 1
+
+
+def check_uniqueness(
+    con: duckdb.DuckDBPyConnection, spec: TableSpec, checks: Iterable[Check]
+) -> list[CheckResult]:
+    """Return a result per declared check of uniqueness; rows that miss a value are left out.
+
+    Args:
+        con: As for ``check_keys``.
+        spec: A table that exists.
+        checks: Those of its checks for which ``is_uniqueness`` holds.
+
+    Raises:
+        ConfigError: A check names a column that the table lacks.
+    """
+    results: list[CheckResult] = []
+    subject = Subject(spec.full_name, "", describe(con, spec.full_name), str(spec.path))
+    for check in checks:
+        columns = [subject.column_of(check, name)[0] for name in unique_columns(check)]
+        rows, repeating = count_repeating(con, spec.full_name, columns)
+        results.append(
+            CheckResult(
+                suite=spec.full_name,
+                rule=check.rule,
+                stage="warehouse",
+                kind=check.expect,
+                columns=", ".join(columns),
+                severity=check.severity,
+                success=repeating == 0,
+                evaluated_rows=rows,
+                unexpected_rows=repeating,
+            )
+        )
     return results
 
 

@@ -71,14 +71,15 @@ def find_unknown_people(con: duckdb.DuckDBPyConnection) -> list[CheckResult]:
     ).fetchall()
     if not tables:
         return []
-    # All tables at once and each person once a table: who is known is laid out one time.
+    # All tables at once, so that who is known is laid out one time. To look somebody up for each
+    # row costs less than to bring the rows of each person together first.
     named = " union all ".join(
-        f"select {literal(table)} as place, customer_id, count(*) as rows "  # noqa: S608 - quoted
-        f"from {quote_identifier(table)} where customer_id is not null group by customer_id"
+        f"select {literal(table)} as place, customer_id from {quote_identifier(table)} "  # noqa: S608 - quoted
+        "where customer_id is not null"
         for (table,) in tables
     )
     counts = con.execute(
-        "select place, sum(rows), sum(rows) filter (where people.customer_id is null) "  # noqa: S608 - quoted
+        "select place, count(*), count(*) filter (where people.customer_id is null) "  # noqa: S608 - quoted
         f"from ({named}) as named "
         f"left join (select distinct customer_id from {quote_identifier(_PEOPLE)}) as people "
         "on named.customer_id = people.customer_id group by place"

@@ -17,7 +17,6 @@ from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.warehouse import (
     describe,
     fetch_dicts,
-    has_table,
     quote_column,
     quote_identifier,
 )
@@ -46,15 +45,16 @@ def read_rows(
         WarehouseError: The mart has not been built.
         ConfigError: ``where`` is not a predicate over the mart's columns.
     """
-    if not has_table(con, spec.full_name):
+    try:
+        columns = {name: kind.lower() for name, kind in describe(con, spec.full_name).items()}
+    except duckdb.CatalogException as error:
         raise WarehouseError(
             f"{spec.full_name} has not been built",
             where=str(spec.path),
             hint="Run the step build_marts before the reports.",
-        )
+        ) from error
     condition = ""
     if where:
-        columns = {name: kind.lower() for name, kind in describe(con, spec.full_name).items()}
         condition = f"where {vet_predicate(where, columns=columns, where=spec.full_name)}"
     table = quote_identifier(spec.full_name)
     order = ", ".join(_order([*sort, *spec.header.key])) or "all"

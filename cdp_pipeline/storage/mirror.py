@@ -38,7 +38,12 @@ NO_DATE = "unknown"
 WHOLE = "all"
 """Stands for the month of a table that is not split."""
 
-_FORMAT = "format parquet, compression zstd, compression_level 1"
+FORMAT = "format parquet, compression zstd, compression_level 1, dictionary_size_limit 4000"
+"""How DuckDB writes the files of a version.
+
+A dictionary of more values than that, such as ids, makes no file smaller, but to collect it costs
+much of the writing; so does a higher level.
+"""
 
 Months = dict[str, dict[str, str]]
 
@@ -225,7 +230,7 @@ def _write_table(
 def _layout(con: duckdb.DuckDBPyConnection, source: str, order: Sequence[str] | None) -> str:
     """Return a hash of what the hash of rows leaves out: columns, types, order, format of files."""
     columns = [row[:2] for row in con.execute(f"describe {source}").fetchall()]
-    told = repr((columns, order, _FORMAT))
+    told = repr((columns, order, FORMAT))
     return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
@@ -264,6 +269,6 @@ def _copy(
     # What DuckDB knows of the whole table must not decide the bytes of one of its months.
     con.execute("set disabled_optimizers = 'statistics_propagation'")
     try:
-        con.execute(f"copy ({select}{ordered}) to {quote_literal(str(target))} ({_FORMAT})")
+        con.execute(f"copy ({select}{ordered}) to {quote_literal(str(target))} ({FORMAT})")
     finally:
         con.execute("reset disabled_optimizers")

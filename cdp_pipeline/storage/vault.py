@@ -16,7 +16,7 @@ import duckdb
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.cipher import VaultKey, new_vault_key, write_encrypted
-from cdp_pipeline.storage.mirror import order_of
+from cdp_pipeline.storage.mirror import FORMAT, order_of
 from cdp_pipeline.storage.warehouse import (
     VAULT,
     fetch_value,
@@ -113,6 +113,5 @@ def write_personal(
         write_encrypted(con.sql(f"{select}{ordered}").to_arrow_reader(BATCH), path, key)
         return
     con.execute(
-        f"copy ({select}{ordered}) to {quote_literal(str(path))} "
-        "(format parquet, compression zstd, use_tmp_file false)"
+        f"copy ({select}{ordered}) to {quote_literal(str(path))} ({FORMAT}, use_tmp_file false)"
     )

@@ -36,6 +36,7 @@ owner: analytics
 columns: {source: Source, line_no: Line, person_id: Buyer}
 checks:
   - {expect: exists_in, column: person_id, table: core.dim_person.person_id, name: buyer}
+  - {expect: unique, columns: [source, person_id], name: one_visit}
 */
 select * from staging.sale_lines
 """
@@ -88,6 +89,7 @@ def test_a_sound_warehouse_passes_and_is_not_written_to(context: RunContext, bui
         ("core.dim_person", "key_unique"),
         ("core.fct_visits", "key_unique"),
         ("core.fct_visits", "buyer"),
+        ("core.fct_visits", "one_visit"),
         ("reconciliation", "money_is_conserved"),
     } <= rules
 
@@ -104,6 +106,10 @@ def test_a_sound_warehouse_passes_and_is_not_written_to(context: RunContext, bui
         (
             "insert into core.fct_visits values ('web', '9', 'C9')",
             "1 of 4 rows name what does not exist in `person_id`",
+        ),
+        (
+            "insert into core.fct_visits values ('tills', '9', 'C1'), ('tills', '8', null)",
+            "2 of 5 rows repeat `source, person_id` (stops the night; rule one_visit)",
         ),
         ("drop table core.fct_visits", "it is declared, but not built"),
     ],

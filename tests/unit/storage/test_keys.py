@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipeline.storage.keys import KeyCounts, count_keys
+from cdp_pipeline.storage.keys import KeyCounts, count_keys, count_repeating
 
 PART = st.one_of(st.none(), st.text(max_size=2))
 
@@ -19,6 +19,20 @@ def test_different_keys_are_counted_exactly(rows: list[tuple[str | None, str | N
             con.executemany("insert into main.held values (?, ?)", rows)
         counts = count_keys(con, "main.held", ["a", "b"])
     assert counts == KeyCounts(len(rows), len(set(rows)), sum(None in row for row in rows))
+
+
+@settings(deadline=None)
+@given(rows=st.lists(st.tuples(PART, PART), max_size=30))
+def test_rows_that_share_their_values_are_counted_exactly(
+    rows: list[tuple[str | None, str | None]],
+) -> None:
+    with duckdb.connect() as con:
+        con.execute("create table main.held (a varchar, b varchar)")
+        if rows:
+            con.executemany("insert into main.held values (?, ?)", rows)
+        found = count_repeating(con, "main.held", ["a", "b"])
+    repeating = [row for row in rows if None not in row and rows.count(row) > 1]
+    assert found == (len(rows), len(repeating))
 
 
 @pytest.mark.parametrize(("rows", "is_compared"), [([("a",), ("b",)], False), ([("a",)] * 2, True)])

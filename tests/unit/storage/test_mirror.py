@@ -127,7 +127,7 @@ def test_files_of_another_format_are_written_anew(
     con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("cdp_pipeline.storage.mirror._FORMAT", "format parquet, compression snappy")
+        patch.setattr("cdp_pipeline.storage.mirror.FORMAT", "format parquet, compression snappy")
         _, first = publish(con, ROWS, tmp_path / "1")
     mirror, second = publish(con, ROWS, tmp_path / "2", first)
     assert linked(mirror) == set()
