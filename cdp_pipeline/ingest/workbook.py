@@ -38,6 +38,7 @@ _HEAD = 512
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a day has no zone
 _EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001 - same
 _LARGEST_SERIAL = 2_958_466
+_LOOKED_AT = 20
 _SURE_DIGITS = 15
 
 
@@ -59,7 +60,9 @@ def write_sheet(
 ) -> array[int]:
     """Write a sheet as CSV with commas and double quotes, and return the sheet row of each line.
 
-    Rows without any text are left out; short rows are filled up to the width of the header.
+    Rows without any text are left out; short rows are filled up to the width of the header. It is
+    that of the records where most of the first ones are wider, as below merged cells: cells keep
+    their columns, so that what stands there moves nothing.
 
     Args:
         path: The workbook.
@@ -80,6 +83,7 @@ def write_sheet(
             book = _read_book(archive)
             rows = _Sheet(book, out, skipped, marks)
             read_markup(_chunks(archive, part), start=rows.start, end=rows.end, text=rows.text)
+            rows.settle()
             return rows.numbers
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         raise _no_workbook(path, error) from error
@@ -246,6 +250,7 @@ class _Sheet:
         self.numbers: array[int] = array("q")
         self.width = self.row = self.column = self.written = 0
         self.cells: dict[int, str] = {}
+        self.held: list[dict[int, str]] | None = []
         self.kind = self.style = ""
         self.pieces: list[str] = []
         self.is_value = self.is_formula = False
@@ -312,13 +317,31 @@ class _Sheet:
         return plain.upper() if "e+" in plain else self.marks.write(without_exponent(plain))
 
     def _write(self) -> None:
-        last = max(column for column, text in self.cells.items() if text)
         self.written += 1
-        if self.written == self.skipped + 1:
-            self.width = last
-        wide = max(last, self.width)
-        self.writer.writerow([self.cells.get(column, "") for column in range(1, wide + 1)])
         self.numbers.append(self.row)
+        if self.written <= self.skipped or self.held is None:
+            self._write_cells(self.cells)
+            return
+        self.held.append(self.cells)
+        if len(self.held) > _LOOKED_AT:
+            self.settle()
+
+    def settle(self) -> None:
+        """Write the header and the first records, now that their widths are known."""
+        rows, self.held = self.held or [], None
+        if rows:
+            widths = sorted(map(_width, rows[1:]))
+            self.width = max([_width(rows[0]), *widths[(len(widths) - 1) // 2 :][:1]])
+        for cells in rows:
+            self._write_cells(cells)
+
+    def _write_cells(self, cells: Mapping[int, str]) -> None:
+        wide = max(_width(cells), self.width)
+        self.writer.writerow([cells.get(column, "") for column in range(1, wide + 1)])
+
+
+def _width(cells: Mapping[int, str]) -> int:
+    return max(column for column, text in cells.items() if text)
 
 
 def _number(text: str | None) -> int:

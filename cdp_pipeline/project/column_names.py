@@ -223,7 +223,7 @@ OTHERS = re.compile(
 _OTHER_PEOPLE = re.compile(
     r"^(spouse|partner|mother|father|guardian|parent|emergency|agent|shipping|ship|ship_to|"
     r"delivery|recipient|gift|next_of_kin|kin|reference_person|requester|sender|from|via|author|"
-    r"cardholder|card)_(?=.)"
+    r"cardholder|card|staff|employee|cashier|operator|seller|sales_?person|clerk)_(?=.)"
 )
 
 _PREFIX = re.compile(

@@ -22,7 +22,7 @@ _WORDS: dict[str, str] = {
         "order order_id order_no order_number orderid order_nr order_num bestellnummer bestell_nr "
         "bestellung auftrag auftragsnummer auftrag_nr commande numero_commande pedido "
         "numero_pedido ordine bestelnummer ordernummer web_order_id order_ref order_reference "
-        "increment_id"
+        "increment_id auftragsnr"
     ),
     "line_no": (
         "line line_no line_number line_nr line_id lineno item_no item_number item_seq seq sequence "
@@ -59,7 +59,7 @@ _WORDS: dict[str, str] = {
         "betrag nettobetrag umsatz umsatz_eur montant montant_net importe importe_neto importo "
         "bedrag belopp sales sales_amount revenue value extended_price ext_price netto "
         "line_value sum netto_umsatz valor summe calc_total extended_amount line_sum row_total "
-        "price_total"
+        "price_total gesamtpreis positionsbetrag zeilenbetrag"
     ),
     "gross_amount": "gross gross_amount gross_sales brutto bruttobetrag bruto",
     "order_amount": (
@@ -112,6 +112,7 @@ _WORDS: dict[str, str] = {
         "event_timestamp eventdate sold_at sale_date sale_time transaction_date transaction_time "
         "trans_date till_time order_date order_time ordered_at purchase_date invoice_date datum "
         "uhrzeit zeit zeitpunkt zeitstempel kaufdatum belegdatum bestelldatum verkaufsdatum "
+        "auftragsdatum rechnungsdatum "
         "date_heure "
         "fecha fecha_hora hora heure date_achat date_vente data data_ora ora tijd tidspunkt dato "
         "business_date businessdate paid_at send_time sent_at created created_at create_date "
@@ -166,6 +167,10 @@ _CHANNELS = (
     ("post", r"post|postal|letter|brief|catalogue|mailing"),
     ("phone", r"phone|call|telephone|telefon"),
 )
+_KINDS_OF_AMOUNTS = re.compile(
+    r"_(in_)?(brutto|netto|gross|net|(incl|inkl|excl|exkl|inc|ex)_\w+|eur|euro|usd|gbp|chf)$"
+)
+_SHARES = re.compile(r"%|(^|_)(percent|percentage|prozent|pct|rate)(_|$)")
 _PARTS = re.compile(r"^(li|lineitem|line_item|line|item|order|sale|transaction|product|articles?)_")
 
 PII_OF_TAG: dict[str, str] = {
@@ -194,13 +199,18 @@ def tag_of(header: str) -> str | None:
     ('sku', 'quantity', 'email', None)
     >>> tag_of("accepts_marketing"), tag_of("email_opt_in"), tag_of("Billing Zip")
     ('consent', 'consent', 'postcode')
+    >>> tag_of("Einzelpreis (brutto)"), tag_of("Amount in EUR"), tag_of("Rabatt %")
+    ('unit_price', 'net_amount', None)
     """
     name = plain_header(header)
+    if _SHARES.search(f"%{name}" if "%" in header else name):
+        return None
     if name in _LOOKUP or name in _NOTHING:
         return _LOOKUP.get(name)
     if _CONSENT.search(name):
         return "consent"
-    for shorter in (name.replace("_", ""), _PARTS.sub("", name)):
+    bare = _KINDS_OF_AMOUNTS.sub("", name)
+    for shorter in (name.replace("_", ""), _PARTS.sub("", name), bare):
         if shorter in _LOOKUP:
             return _LOOKUP[shorter]
     role = role_of(header)

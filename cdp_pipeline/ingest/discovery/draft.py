@@ -14,7 +14,7 @@ from pathlib import Path
 
 from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.feeding import Proposal, propose_feeds
-from cdp_pipeline.ingest.discovery.grain import find_fill_down
+from cdp_pipeline.ingest.discovery.grain import find_fill_down, find_leading
 from cdp_pipeline.ingest.discovery.keys import Key, find_key
 from cdp_pipeline.ingest.discovery.kinds import Kind, Marks, find_kinds
 from cdp_pipeline.ingest.discovery.named import name_columns
@@ -97,7 +97,9 @@ def draft_contract(
     """
     kinds, marks = find_kinds(sample.fields, of=str(sample.delivery.get("records", "")))
     settle(kinds)
-    grouped = find_fill_down(kinds) if sample.delivery["format"] in {"csv", "excel"} else None
+    is_table = sample.delivery["format"] in {"csv", "excel"}
+    grouped = find_fill_down(kinds) if is_table else None
+    leading = find_leading(kinds) if is_table and not grouped else []
     if grouped and any(kind.tag == "quantity" for kind in kinds):
         heading = kinds[grouped[0]]
         is_told = any(kind.tag in {"order_id", "sale_id"} for kind in kinds)
@@ -113,10 +115,12 @@ def draft_contract(
     draft = Draft(name, tuple(files), tried, path, sample, columns, key, notes=dict(sample.notes))
     draft.delivery = _delivery(sample, columns, marks, path)
     if grouped:
-        _add_fill_down(draft, *grouped)
+        _add_fill_down(draft, grouped[0], grouped[1], way="by")
+    elif leading:
+        _add_fill_down(draft, leading[0], leading, way="starts")
     _add_business_date(draft)
     draft.checks = _checks(columns)
-    named = name_columns(kinds, names, key_names, of_heads=grouped[1] if grouped else ())
+    named = name_columns(kinds, names, key_names, of_heads=grouped[1] if grouped else leading)
     draft.feeds = propose_feeds(named, currency=_currency(kinds))
     draft.load = _load(columns, key_names, draft.feeds)
     if not draft.feeds:
@@ -154,10 +158,10 @@ def _delivery(
     return found
 
 
-def _add_fill_down(draft: Draft, by: int, filled: Sequence[int]) -> None:
+def _add_fill_down(draft: Draft, anchor: int, filled: Sequence[int], *, way: str) -> None:
     """Say which columns stand only on the first of several lines."""
     draft.delivery["fill_down"] = {
-        "by": draft.columns[by].name,
+        way: draft.columns[anchor].name,
         "columns": [draft.columns[position].name for position in filled],
     }
     draft.notes["fill_down"] = "only the first line of each has these"

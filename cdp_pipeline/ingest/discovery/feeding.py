@@ -101,7 +101,6 @@ def _currency(named: Named, found: str) -> str | Ask:
 def _sale_lines(named: Named, currency: str) -> Proposal | None:
     is_of_whole = named.first("net_amount", "order_amount", "gross_amount") is not None
     sale = named.first("sale_id", "order_id")
-    moment = _moment(named)
     is_line = named.has("sku") or named.has("quantity")
     if sale is None or not is_line or not (named.line_amount or is_of_whole):
         return None
@@ -119,8 +118,7 @@ def _sale_lines(named: Named, currency: str) -> Proposal | None:
     )
     if is_order:
         return Proposal("order_lines", columns, note="lines of orders")
-    if moment:
-        columns["sold_at"] = moment
+    columns |= _when(named, "sold")
     columns["currency"] = _currency(named, currency)
     return Proposal("sale_lines", columns, note="lines of receipts; returns must be negative")
 
@@ -130,6 +128,16 @@ def _moment(named: Named) -> str | None:
     if name is None or named.types[name] == "timestamp":
         return name
     return f"cast({name} as timestamp)" if named.types[name] == "date" else None
+
+
+def _when(named: Named, what: str) -> dict[str, str | Ask]:
+    """Return when something was; a day without its time is the store's day, whatever its zone."""
+    moment = _moment(named)
+    if moment is None:
+        return {}
+    day = named.by_tag["occurred_at"]
+    is_day = {f"{what}_on": day} if named.types[day] == "date" else {}
+    return {f"{what}_at": moment, **is_day}
 
 
 def _orders(named: Named, currency: str) -> Proposal | None:
@@ -154,8 +162,7 @@ def _orders_of_lines(named: Named, currency: str) -> Proposal:
 def _heading(named: Named, currency: str) -> dict[str, str | Ask]:
     """Return what an order has beside its number and amount."""
     columns: dict[str, str | Ask] = {}
-    if moment := _moment(named):
-        columns["ordered_at"] = moment
+    columns |= _when(named, "ordered")
     for tag in ("status", "channel", "shipping_amount", "promotion_id", "updated_at"):
         if tag in named.by_tag and named.types[named.by_tag[tag]] != "date":
             columns[tag] = named.by_tag[tag]
@@ -212,8 +219,7 @@ def _mail_events(named: Named) -> Proposal | None:
         "event_type": f"lower({kind})",
         "email": named.by_tag["email"],
     }
-    if moment := _moment(named):
-        columns["occurred_at"] = moment
+    columns |= _when(named, "occurred")
     if "campaign_id" in named.by_tag:
         columns["campaign_id"] = named.by_tag["campaign_id"]
     note = "event_type must become sent, open, click, bounce or unsubscribe"
@@ -234,8 +240,7 @@ def _web_events(named: Named) -> Proposal | None:
     for tag in ("event_type", "cookie_id", "session_id", "url", "sku", "order_id", "device"):
         if tag in named.by_tag:
             columns[tag] = named.by_tag[tag]
-    if moment := _moment(named):
-        columns["occurred_at"] = moment
+    columns |= _when(named, "occurred")
     columns["has_consent"] = Ask(
         "SQL that is true where the visitor agreed to analytics, or false", "false"
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from cdp_pipeline.ingest.discovery.kinds import Kind
 from cdp_pipeline.ingest.headers import plain_name
@@ -17,8 +17,11 @@ from cdp_pipeline.project.contracts import EACH
 
 _NUMBERED = re.compile(r"(.*?)(\d{1,3})(\D*)")
 _PARTS = re.compile(r"(^|[ _.])(line|item|lineitem|product|sku|article|artikel|produkt|pos)[ _.]?")
+_HEADS_OF_GROUPS = frozenset(
+    {"store_id", "store_name", "occurred_at", "sale_id", "order_id", "till_id", "department"}
+)
 _LEAST_COLUMNS = 2
-_MOSTLY = 0.6
+_MOSTLY, _NEARLY_ALL = 0.6, 0.9
 
 
 def unfold(
@@ -98,3 +101,23 @@ def _is_first_only(by: Kind, other: Kind) -> bool:
     if not several or any(any(group[1:]) for group in several):
         return False
     return sum(bool(group[0]) for group in several) >= _MOSTLY * len(several)
+
+
+def find_leading(kinds: Sequence[Kind]) -> list[int]:
+    """Return the first columns if only the first line of a group fills them, as merged cells do.
+
+    Each group begins with the first of them; the others may begin smaller groups within.
+    """
+    lines = len(kinds[0].field.values) if kinds else 0
+    found: list[int] = []
+    for position, kind in enumerate(kinds):
+        is_sparse = 0 < len(kind.field.filled) <= _MOSTLY * lines
+        if not is_sparse or kind.tag not in _HEADS_OF_GROUPS or not kind.field.values[0].strip():
+            break
+        found.append(position)
+    filled = [{n for n, v in enumerate(kinds[i].field.values) if v.strip()} for i in found]
+    is_nested = all(outer <= inner for outer, inner in pairwise(filled))
+    has_lines = any(
+        kind.field.share >= _NEARLY_ALL and kind.numbers for kind in kinds[len(found) :]
+    )
+    return found if is_nested and has_lines else []

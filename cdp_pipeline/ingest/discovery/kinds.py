@@ -187,6 +187,8 @@ def _kind(found: Field, look: Numbers, marks: Marks, of: str) -> Kind:
         kind.note = "always empty" if not nulls else f"only {', '.join(nulls)}"
         return kind
     _tag_by_values(kind, values)
+    if kind.tag in _IDENTIFIERS and look.share == 1 and set(look.strip) - {"'"}:
+        kind.tag = None  # what was paid by card is nobody's card
     for judge in (_as_formula, _as_identifier, _as_flag, _as_moment, _as_number):
         if judge(kind, values, look, marks):
             break

@@ -83,11 +83,14 @@ def name_columns(
 def _fitness(kind: Kind, tag: str, most: float) -> tuple[bool, bool, float]:
     """Return how well a column stands for its tag: what it is called, then how often it is filled.
 
-    Of a customer's number and a user's, the user may be the one who sold.
+    Of a customer's number and a user's, the user may be the one who sold. A moment tells more than
+    a day.
     """
     name = plain_header(last_step(kind.field.name))
     is_called_so = name == tag and kind.field.share >= _NEARLY_AS_FULL * most
     if tag == "account_id":
         is_called_so = bool(_CUSTOMERS.match(name))
+    if tag == "occurred_at":
+        is_called_so = kind.type == "timestamp" and kind.field.share >= _NEARLY_AS_FULL * most
     is_varied = tag not in _VARIED or len(kind.field.counts) > 1
     return is_varied, is_called_so, kind.field.share

@@ -17,15 +17,27 @@ _STATES_OF_ORDERS = re.compile(
     r"new|open|pending.*|processing|complete[d]?|closed|cancel[l]?ed|holded|on.?hold|paid|shipped|"
     r"delivered|returned|refunded|.*payment.*|failed|draft"
 )
+_SELLERS = re.compile(
+    "(staff|employee|cashier|operator|seller|sales_?(person|rep)|clerk|kassierer)_"
+)
+_OF_SALES = frozenset({"sale_id", "order_id", "net_amount", "gross_amount"})
+_KNOWN_BY = frozenset({"loyalty_id", "account_id", "payment_token", "identifier", "national_id"})
 _CODE = re.compile(r"(?=.*\d)[\w./-]+")
 _MOSTLY = 0.9
 
 
 def settle(kinds: Sequence[Kind]) -> None:
-    """Change what columns are taken for, where others of their file tell better."""
+    """Change what columns are taken for, where others of their file tell better.
+
+    Who sold is not who bought.
+    """
     _settle_days(kinds)
     _settle_items(kinds)
+    is_sold = any(kind.tag in _OF_SALES for kind in kinds)
     for kind in kinds:
+        name = plain_header(last_step(kind.field.name))
+        if is_sold and kind.tag in _KNOWN_BY and _SELLERS.match(name):
+            kind.tag = None
         words = [word.lower() for word in kind.field.counts]
         if kind.tag == "state" and words and all(map(_STATES_OF_ORDERS.fullmatch, words)):
             kind.tag = None

@@ -46,9 +46,11 @@ def look_at_text(content: Content) -> Sample:
     dialect = find_dialect(text, tail, is_whole=content.is_whole)
     if dialect.width == 1 and _is_fixed_width(text):
         raise ConfigError(
-            "its columns have a fixed width and no separator, which no contract can say",
+            "its columns have a fixed width and no separator: nothing tells where they end",
             where=str(content.path),
-            hint="Ask for the export with a separator (CSV), or convert it on arrival.",
+            hint="Ask for the export with a separator (CSV), or declare its lines as one column "
+            'and cut that: `header: false`, `delimiter: "\\x1f"`, `quote: ""`, `line: {}` and '
+            '`receipt_no: {value: "trim(substr(line, 1, 6))"}`.',
         )
     delivery: dict[str, object] = {"format": "csv"}
     if charset.name != "utf-8":

@@ -63,7 +63,7 @@ def test_lines_of_utf8_among_others_keep_the_file_from_being_read_as_cp1252() ->
         (
             codecs.BOM_UTF8 + b"ID    NAME    QTY\nA1    Ann      1\nA2    Tom      2\n",
             "o.txt",
-            "fixed",
+            "fixed width",
         ),
     ],
 )

@@ -180,3 +180,55 @@ def test_a_time_of_day_names_no_row_and_a_record_id_does(tmp_path: Path) -> None
 def test_codes_below_item_are_articles(tmp_path: Path) -> None:
     text = table("order,item,quantity,amount,store", "O{m},00{n},1,2.50,7")
     assert fed(draft(tmp_path, "sales.csv", text), "sale_lines")["sku"] == "item"
+
+
+def test_a_day_without_its_time_is_the_stores_wherever_it_is(tmp_path: Path) -> None:
+    text = table(
+        "receipt_no,store_id,date,sku,quantity,amount", "R{m},7,2026-11-{d:02d},A{n},1,{n}.50"
+    )
+    columns = fed(draft(tmp_path, "sales.csv", text), "sale_lines")
+    assert (columns["sold_at"], columns["sold_on"]) == ("cast(date as timestamp)", "date")
+
+
+def test_a_moment_is_taken_rather_than_its_day(tmp_path: Path) -> None:
+    head = "event_date,event_timestamp,event_name,user_pseudo_id,session_id"
+    text = table(head, "202611{d:02d},17634672000000{n:02d},page_view,{n}.17,s{m}")
+    columns = fed(draft(tmp_path, "events.csv", text), "web_events")
+    assert columns["occurred_at"] == "event_timestamp"
+    assert "occurred_on" not in columns
+
+
+def test_neither_paid_amounts_nor_staff_are_who_bought(tmp_path: Path) -> None:
+    head = "Payment ID,Card,Net Sales,Staff Name,Staff ID,Cashier Number,PAN"
+    found = draft(
+        tmp_path, "paid.csv", table(head, "P{n},$1{n}.50,$1{n}.50,Jana {z},T{z},9{z},4{n}")
+    )
+    kinds = {column.name: column.kind for column in found.columns}
+    assert kinds["card"].type == "decimal"
+    assert kinds["staff_name"].pii == "name"
+    assert not any(feed.columns.keys() & {"loyalty_id", "identifier"} for feed in found.feeds)
+
+
+def test_shares_are_no_amounts_and_words_in_brackets_say_which(tmp_path: Path) -> None:
+    head = "Auftragsnr.;Pos.;Artikel-Nr.;Menge;Einzelpreis (brutto);Rabatt %;Gesamtpreis (brutto)"
+    text = table(head, "{m:05d};{n};A{n};2;{n},50;10;{n},90")
+    columns = fed(draft(tmp_path, "auftraege.csv", text), "order_lines")
+    assert columns["unit_price"] == "einzelpreis_brutto"
+    assert columns["net_amount"] == "gesamtpreis_brutto"
+    assert "discount_amount" not in columns
+
+
+def test_what_merged_cells_leave_empty_is_filled_down(tmp_path: Path) -> None:
+    lines = ""
+    for n in range(36):
+        store = f"S{n // 12}" if n % 12 == 0 else ""
+        day = f"2026-11-0{1 + n % 12 // 3}" if n % 3 == 0 else ""
+        lines += f"{store},{day},B{n},A{n},{n}.50\n"
+    found = draft(tmp_path, "day.csv", f"store,date,receipt_no,sku,amount\n{lines}")
+    assert found.delivery["fill_down"] == {"starts": "store", "columns": ["store", "date"]}
+
+
+def test_a_key_is_rather_an_id_than_a_moment_that_differs_by_chance(tmp_path: Path) -> None:
+    lines = "".join(f"2026-11-20 10:{n:02d}:00\tc6ef-{n:04d}\tshop\n" for n in range(40))
+    found = draft(tmp_path, "part-00000.tsv", lines)
+    assert found.load["key"] == ["column_2"]

@@ -51,3 +51,29 @@ def test_a_cell_that_is_no_number_is_set_aside(stage: Stage, number: float) -> N
     outcome = stage(data, contract, name="orders.xlsx", quarantine_stop_share=0.9)
     assert [row["id"] for row in outcome.rows] == ["2"]
     assert [row["rule"] for row in outcome.aside] == ["weight_type"]
+
+
+def test_records_wider_than_a_merged_header_are_read(stage: Stage) -> None:
+    head = ["store", "day", "id", "amount"]
+    rows = [["S1", "1.", "a", 1.5, 9], [None, None, "b", 2, 9], [None, "2.", "c", 3, 9]]
+    contract = make_contract(
+        {"store": {}, "day": {}, "id": {}, "amount": {"type": "decimal"}},
+        delivery={
+            "format": "excel",
+            "fill_down": {"starts": "store", "columns": ["store", "day"]},
+        },
+        load={"mode": "append", "key": ["id"]},
+    )
+    outcome = stage(workbook([head, *rows]), contract, name="orders.xlsx")
+    found = [(row["store"], row["day"], row["id"], str(row["amount"])) for row in outcome.rows]
+    assert found == [
+        ("S1", "1.", "a", "1.50"),
+        ("S1", "1.", "b", "2.00"),
+        ("S1", "2.", "c", "3.00"),
+    ]
+    assert not outcome.aside
+    stray = [[*row[:4], *([9] if row[2] == "c" else [])] for row in rows]
+    outcome = stage(
+        workbook([head, *stray]), contract, name="orders.xlsx", quarantine_stop_share=0.9
+    )
+    assert [row["rule"] for row in outcome.aside] == ["too_many_fields"]
