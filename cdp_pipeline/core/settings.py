@@ -194,7 +194,9 @@ class Settings(BaseSettings):
     store_name: str = Field(default="The Store", description="Name printed on reports.")
     time_zone: str = Field(default="UTC", description="IANA zone of the business day.")
     currency: str = Field(default="GBP", pattern="^[A-Z]{3}$", description="ISO 4217 code.")
-    locale: str = Field(default="en_GB", description="Number and date style of reports.")
+    locale: str = Field(
+        default="en_GB", description="Style of numbers and order of dates in reports."
+    )
     data_dir: Path = Field(default=Path("data"), description="Everything a run writes.")
     landing_dir: Path | None = Field(
         default=None, description="Where deliveries arrive; default: data_dir/landing."

@@ -1,6 +1,7 @@
-"""Values to text: money, percent, counts and dates in the reader's locale, through babel.
+"""Values to text: money, percent and counts in the reader's locale, dates in its English.
 
-Every number that a reader sees passes here. Which counts of people are hidden is decided in
+Every number that a reader sees passes here. The words around them are English, so the names of
+months and weekdays are, too; ``babel`` knows both. Which counts of people are hidden is decided in
 ``withholding``; here is how that is written. No layout belongs here.
 """
 
@@ -14,7 +15,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal
 
-from babel import Locale
+from babel import Locale, localedata
 from babel.dates import format_date, format_skeleton
 from babel.numbers import (
     format_compact_currency,
@@ -91,17 +92,23 @@ class Formatter:
             "change": lambda v: self.delta(v).phrase,
             "decimal": lambda v: format_decimal(v, "#,##0.00", locale=self.locale),
             "date": self._date,
-            "date_long": lambda v: str(format_date(v, "full", locale=self.locale)),
-            "weekday": lambda v: str(format_date(v, "EEEE", locale=self.locale)),
-            "month": lambda v: str(format_skeleton("yMMM", v, locale=self.locale)),
+            "date_long": lambda v: str(format_date(v, "full", locale=self._english)),
+            "weekday": lambda v: str(format_date(v, "EEEE", locale=self._english)),
+            "month": lambda v: str(format_skeleton("yMMM", v, locale=self._english)),
             "days": lambda v: f"{self._count(v)} {'day' if v == 1 else 'days'}",
             "bytes": self._bytes,
         }
 
+    @cached_property
+    def _english(self) -> str:
+        """English of the locale's country, which says whether the month or the day comes first."""
+        country = Locale.parse(self.locale).territory
+        return next(name for name in (f"en_{country}", "en_001") if localedata.exists(name))
+
     @property
     def language(self) -> str:
-        """Value of the page's ``lang`` attribute, for example ``en-GB``."""
-        return self.locale.replace("_", "-")
+        """Value of the page's ``lang`` attribute, for example ``en-GB``: what its words are in."""
+        return self._english.replace("_", "-")
 
     @property
     def few(self) -> str:
@@ -200,7 +207,7 @@ class Formatter:
         return text.replace("-", MINUS)
 
     def _date(self, value: date) -> str:
-        text: str = format_skeleton("MMMd", value, locale=self.locale)
+        text: str = format_skeleton("MMMd", value, locale=self._english)
         return text
 
     def _bytes(self, value: float) -> str:

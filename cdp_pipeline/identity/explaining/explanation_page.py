@@ -102,7 +102,7 @@ def write_page(
         found: What to show.
         path: File to write.
         project: Its templates and brand are used.
-        settings: Store name and locale.
+        settings: Store name.
     """
     write_atomic(path, render_page(found, project=project, settings=settings).encode())
 
@@ -122,7 +122,6 @@ def render_page(
     is_pair = isinstance(found, PairExplanation)
     return environment.get_template(TEMPLATE).render(
         store=settings.store_name,
-        language=settings.locale.partition("_")[0],
         brand=project.brand,
         pair=found if is_pair else None,
         customer=None if is_pair else found,

@@ -25,8 +25,8 @@ GERMAN = Formatter("de_DE", "EUR")
         (45123, "money_short", "£45,123", "45.123\xa0€"),
         (0.0712, "share", "7.1%", "7,1\xa0%"),
         (12345, "count", "12,345", "12.345"),
-        (date(2026, 11, 18), "weekday", "Wednesday", "Mittwoch"),
-        (date(2026, 11, 18), "date", "18 Nov", "18. Nov."),
+        (date(2026, 11, 18), "weekday", "Wednesday", "Wednesday"),
+        (date(2026, 11, 18), "date", "18 Nov", "18 Nov"),
         (1, "days", "1 day", "1 day"),
         (57_000, "bytes", "57 kB", "57 kB"),
         (0.072, "change", "up 7.2%", "up 7,2\xa0%"),
@@ -36,6 +36,22 @@ GERMAN = Formatter("de_DE", "EUR")
 def test_values_follow_the_locale(value: object, form: str, british: str, german: str) -> None:
     assert BRITISH.write(value, form) == british
     assert GERMAN.write(value, form) == german
+
+
+@pytest.mark.parametrize(
+    ("locale", "day", "language"),
+    [
+        ("en_US", "Wednesday, November 18, 2026", "en-US"),
+        ("de_DE", "Wednesday, 18 November 2026", "en-DE"),
+        ("ja_JP", "Wednesday, 18 November 2026", "en-001"),  # no English of Japan in CLDR
+    ],
+)
+def test_dates_are_in_the_language_of_the_words_around_them(
+    locale: str, day: str, language: str
+) -> None:
+    formatter = Formatter(locale, "EUR")
+    assert formatter.write(date(2026, 11, 18), "date_long") == day
+    assert formatter.language == language
 
 
 @pytest.mark.parametrize("value", [None, float("nan")])
