@@ -15,34 +15,52 @@ columns:
 with records as (
     select
         source,
-        record_key
+        count(*) as record_count
     from identity.records
+    group by source
 ),
 
-customer_map as (
-    select * from identity.customer_map
+-- A record of nobody is in no map: records are counted by themselves, not one by one.
+people_of_source as (
+    select
+        source,
+        customer_id,
+        count(*) as record_count
+    from identity.customer_map
+    where customer_id is not null
+    group by source, customer_id
 ),
 
 people as (
     select
         customer_id,
-        count(distinct source) as source_count
-    from customer_map
+        count(*) as source_count
+    from people_of_source
     group by customer_id
+),
+
+matched as (
+    select
+        people_of_source.source,
+        count(*) as person_count,
+        cast(
+            coalesce(sum(people_of_source.record_count) filter (where people.source_count > 1), 0)
+            as bigint
+        ) as matched_count
+    from people_of_source
+    inner join people on people_of_source.customer_id = people.customer_id
+    group by people_of_source.source
 ),
 
 final as (
     select
         records.source,
-        count(*) as record_count,
-        count(distinct people.customer_id) as person_count,
-        count(*) filter (where people.source_count > 1) as matched_count,
-        count(*) filter (where people.source_count > 1) / count(*) as matched_share
+        records.record_count,
+        coalesce(matched.person_count, 0) as person_count,
+        coalesce(matched.matched_count, 0) as matched_count,
+        coalesce(matched.matched_count, 0) / records.record_count as matched_share
     from records
-    left join customer_map
-        on records.source = customer_map.source and records.record_key = customer_map.record_key
-    left join people on customer_map.customer_id = people.customer_id
-    group by records.source
+    left join matched on records.source = matched.source
 )
 
 select * from final

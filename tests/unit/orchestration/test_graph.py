@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import json
+
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError
@@ -41,3 +44,16 @@ def test_a_part_is_selected_by_name() -> None:
     assert [s.name for s in graph.select(last="b")] == ["a", "b"]
     with pytest.raises(ConfigError, match="Known: a, b, c"):
         graph.select(first="d")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_is_searched_for_as_before_once_a_step_is_loaded(*, enabled: bool) -> None:
+    was = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        assert Step("load", "json:loads", makes=("x",), stage="s").load() is json.loads
+        with pytest.raises(ModuleNotFoundError):
+            Step("no", "no_such_module:run", makes=("y",), stage="s").load()
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was else gc.disable)()
