@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
@@ -99,12 +100,14 @@ def suppress_staged(
         return Suppressed()
     staged = _relation(rows)
     hits = _hits(con, traces, staged, known)
+    # The file is read once: what the condition costs does not grow with the personal columns.
+    con.execute(f"create or replace temp table suppressed_rows as from {staged} where {hits}")
     found = con.execute(
-        f"select file_row_number, _line, _item from {staged} where {hits} order by all"  # noqa: S608 - own SQL
+        "select file_row_number, _line, _item from suppressed_rows order by all"
     ).fetchall()
     if not found:
         return Suppressed()
-    spellings = _spellings(con, contract, staged, hits) if known else frozenset()
+    spellings = _spellings(con, contract) if known else frozenset()
     # Several rows of one record count up, so that their number is no line of the file.
     lines = {line for _, line, _ in found}
     if any(item is not None for _, _, item in found):
@@ -155,12 +158,12 @@ def _hits(
 
 
 def _spellings(
-    con: duckdb.DuckDBPyConnection, contract: SourceContract, staged: str, hits: str
+    con: duckdb.DuckDBPyConnection, contract: SourceContract
 ) -> frozenset[tuple[str, str]]:
     """Return the personal values of the rows, as they are written there."""
     parts = [
         f"select {quote_literal(column.pii)} as kind, cast({quote_column(name)} as varchar) as value "  # noqa: S608, E501 - quoted
-        f"from {staged} where ({hits}) and {quote_column(name)} is not null"
+        f"from suppressed_rows where {quote_column(name)} is not null"
         for name, column in contract.columns.items()
         if column.pii and column.pii != "free_text"
     ]
@@ -182,7 +185,7 @@ def _rewrite(
     gone = pa.array(sorted(places), pa.int64())
     with RowWriter(copy, schema) as writer:
         for batch in source.iter_batches():
-            numbers = pa.array(range(start, start + batch.num_rows), pa.int64())
+            numbers = pa.array(np.arange(start, start + batch.num_rows, dtype=np.int64))
             start += batch.num_rows
             is_theirs = pa.compute.is_in(numbers, value_set=gone)
             if is_detaching:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from cdp_pipeline.rights.prefixes import ALNUM, LONGEST_PREFIX, Prefixes, WordStarts
+import numpy as np
+
+from cdp_pipeline.rights.prefixes import ALNUM, Prefixes, WordStarts
 from cdp_pipeline.rights.spellings import byte_forms
 
 Name = tuple[str, str]
@@ -15,6 +17,12 @@ MAILBOX = ALNUM | frozenset(b"._+-")
 _GAP = 24
 _BETWEEN = re.compile(rb"(?:<[^<>]{0,16}>\s*|[ \t,;:|\"'/\\&#\0])+")
 """What may stand between two names of one person: the end of a line only in HTML."""
+
+_WHOLE = 8
+"""Names that are shorter are told by all their letters, and by what stands behind them."""
+
+_JOINED = np.array([byte in ALNUM | {ord("@")} for byte in range(256)])
+"""What makes a name a part of a longer word or of an address if it stands behind it."""
 
 _OPENING = frozenset(b"< \t,;:|\"'/\\&#\0")
 _CLOSING = _OPENING - {ord("<")} | frozenset(b">\n\r\v\f")
@@ -35,19 +43,20 @@ class Names:
                 other, anchor = sorted(pair, key=lambda part: (len(part), part))
                 self._beside.setdefault(anchor, []).append((other, name))
         self._starts = WordStarts(self._beside)
-        sizes = {min(len(anchor), LONGEST_PREFIX) for anchor in self._beside} - {0}
-        self._anchors = [
-            Prefixes((a for a in self._beside if min(len(a), LONGEST_PREFIX) == size), size=size)
+        sizes = {min(len(anchor), _WHOLE) for anchor in self._beside} - {0}
+        self._anchors = {
+            size: Prefixes((a for a in self._beside if min(len(a), _WHOLE) == size), size=size)
             for size in sorted(sizes)
-        ]
+        }
 
     def find(self, plain: bytes) -> Iterator[tuple[int, int, Name]]:
         """Yield start, end and name of whoever is named in a text of lower-case bytes."""
         if not self._anchors:
             return
         places = self._starts.places(plain)
-        for anchors in self._anchors:
-            for start, anchor in anchors.candidates(plain, places):
+        for size, anchors in self._anchors.items():
+            ended = places.not_before(size, _JOINED) if size < _WHOLE else places
+            for start, anchor in anchors.candidates(plain, ended):
                 end = start + len(anchor)
                 is_followed = end < len(plain) and plain[end] in _OPENING
                 is_preceded = start > 0 and plain[start - 1] in _CLOSING
@@ -79,5 +88,5 @@ def _before(plain: bytes, other: bytes, start: int) -> tuple[int, int] | None:
 def _stands_alone(plain: bytes, start: int, end: int) -> bool:
     """Return whether a name is no part of a longer word or of an address."""
     return (start == 0 or plain[start - 1] not in MAILBOX) and (
-        end >= len(plain) or plain[end] not in ALNUM | {ord("@")}
+        end >= len(plain) or not _JOINED[plain[end]]
     )

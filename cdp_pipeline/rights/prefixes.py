@@ -22,7 +22,8 @@ _SMALLEST_TABLE, _LARGEST_TABLE = 12, 20
 _SPARSE = 4
 """Bits more than the texts need, so that one place in sixteen is looked at in vain."""
 
-_AFTER = 2
+_AFTER, _INNER = 2, 4
+_BEGINNING = 0b11
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -45,13 +46,45 @@ class Places:
         read = np.ndarray((len(data),), dtype="<u8", buffer=padded, strides=(1,))
         return cls(offsets, read[offsets])
 
+    def not_before(self, size: int, refused: npt.NDArray[np.bool_]) -> Places:
+        """Return the places at which no refused byte stands behind the first ``size`` ones.
+
+        Args:
+            size: Bytes of a text, less than eight.
+            refused: For each byte whether it may not follow.
+        """
+        following = (self.beginnings >> np.uint64(8 * size)) & np.uint64(0xFF)
+        kept = np.flatnonzero(~refused[following])
+        return Places(self.offsets[kept], self.beginnings[kept])
+
+
+def runs_of(marks: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+    """Return the bits that each mark shares with all of the ``size - 1`` that follow it.
+
+    Args:
+        marks: A mark for each byte.
+        size: At least one.
+
+    Returns:
+        ``size - 1`` marks less than there are bytes.
+
+    Examples:
+        >>> runs_of(np.array([1, 1, 3, 1, 0, 1], np.uint8), 3).tolist()
+        [1, 1, 0, 0]
+    """
+    run, length = marks, 1
+    while length < size:
+        step = min(length, size - length)
+        run, length = run[:-step] & run[step:], length + step
+    return run
+
 
 ALNUM = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyz")
 _ZERO = ord("0")
 
 
 class WordStarts:
-    """Tells where in a text words begin that begin with certain bytes."""
+    """Tells where in a text words may begin, by the bytes that stand there and shortly after."""
 
     def __init__(self, words: Iterable[bytes], *, padded: Iterable[bytes] = ()) -> None:
         """Note the first bytes of what is looked for.
@@ -60,22 +93,31 @@ class WordStarts:
             words: What begins where neither letter nor digit stands before.
             padded: Numbers, which may also have zeros before them.
         """
-        first, first_padded = ({text[0] for text in texts if text} for texts in (words, padded))
-        # two bits tell what may stand after a byte, and the next two what it may begin
+        held = {text for text in words if text}, {text for text in padded if text}
+        first, first_padded = ({text[0] for text in texts} for texts in held)
+        every = held[0] | held[1]
+        self._size = min((len(text) for text in every), default=1)
+        self._size = min(self._size, LONGEST_PREFIX)
+        inner = {byte for text in every for byte in text[: self._size]}
+        # two bits tell what may stand after a byte, two what it may begin, one whether any of the
+        # words has it among its first: of numbers, dates and packed bytes that leaves little
         self._marks = bytes(
             (byte not in ALNUM)
             | (byte == _ZERO) << 1
             | (byte in first | first_padded) << _AFTER
             | (byte in first_padded) << _AFTER + 1
+            | (byte in inner) << _INNER
             for byte in range(256)
         )
 
     def places(self, plain: bytes) -> Places:
         """Return where they may begin in lower-case bytes."""
         marks = np.frombuffer(plain.translate(self._marks), dtype=np.uint8)
-        starts = marks >> _AFTER
-        starts[1:] &= marks[:-1]
-        return Places.of(plain, np.flatnonzero(starts.astype(bool)))
+        count = max(0, len(marks) - self._size + 1)
+        starts = (marks[:count] >> _AFTER) & _BEGINNING
+        starts[1:] &= marks[: max(0, count - 1)]
+        runs = runs_of(marks, self._size)[:count] >> _INNER
+        return Places.of(plain, np.flatnonzero(starts.astype(bool) & runs.astype(bool)))
 
 
 class Prefixes:

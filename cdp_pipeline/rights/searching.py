@@ -13,7 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cdp_pipeline.rights.names import MAILBOX, Names
-from cdp_pipeline.rights.prefixes import ALNUM, LONGEST_PREFIX, Places, Prefixes, WordStarts
+from cdp_pipeline.rights.prefixes import (
+    ALNUM,
+    LONGEST_PREFIX,
+    Places,
+    Prefixes,
+    WordStarts,
+    runs_of,
+)
 from cdp_pipeline.rights.spellings import byte_forms, lower_ascii
 from cdp_pipeline.rights.traces import Traces
 
@@ -110,8 +117,11 @@ class Searcher:
         if not self._phones:
             return
         squeezed = plain.translate(None, _JOINER_BYTES)
-        is_digit = np.frombuffer(squeezed.translate(_IS_DIGIT), dtype=bool)
-        ends = np.flatnonzero(is_digit & ~np.append(is_digit[1:], False)) + 1
+        is_digit = np.frombuffer(squeezed.translate(_IS_DIGIT), dtype=np.uint8)
+        shortest = min(self._phones)  # what has fewer digits than that is none
+        runs = runs_of(is_digit, shortest)
+        goes_on = np.append(is_digit[shortest:], np.uint8(0))[: len(runs)]
+        ends = np.flatnonzero(runs > goes_on) + shortest
         kept: npt.NDArray[np.intp] | None = None
         for length, phones in self._phones.items():
             places = Places.of(squeezed, ends[ends >= length] - length)

@@ -144,6 +144,7 @@ def _clean_database(
             target = clean / DATABASE_FILE
             options = f"storage_version '{STORAGE_VERSION}'"
             con.execute(f"attach {quote_literal(str(target))} as clean ({options})")
+            con.execute("reset force_compression")
             con.execute("copy from database cdp to clean")
             con.execute("checkpoint clean")
             done.months = _write_parquet(con, project, clean, sorted(done.rows.keys() - personal))
@@ -167,6 +168,9 @@ def _lay_out_copies(
     lay_out_vault(con, version.path / VAULT, "kept", keys)
     # Bytes are copied, not tables: what is erased here stays behind when the clean file is written.
     shutil.copyfile(version.path / DATABASE_FILE, clean / ".scratch.duckdb.cdp")
+    # What lives for minutes is neither compressed nor made tidy in the end.
+    con.execute("set force_compression = 'uncompressed'")
+    con.execute("pragma disable_checkpoint_on_shutdown")
     for catalog in ("cdp", VAULT):
         scratch = quote_literal(str(clean / f".scratch.duckdb.{catalog}"))
         con.execute(f"attach {scratch} as {catalog} (storage_version '{STORAGE_VERSION}')")
