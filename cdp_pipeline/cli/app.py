@@ -21,6 +21,7 @@ from cdp_pipeline.core.settings import (
     load_settings,
     project_from_environment,
 )
+from cdp_pipeline.core.unseen import find_unseen
 
 app = typer.Typer(
     name="cdp",
@@ -76,7 +77,27 @@ OPTIONS = Globals()
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why you look; kept in the audit log.")]
+
+def vet_reason(text: str) -> str:
+    """Return a reason that is kept and shown to others.
+
+    Raises:
+        ConfigError: It holds characters that are not shown, or bytes that are no UTF-8.
+    """
+    found = find_unseen(text)
+    if found:
+        raise ConfigError(
+            f"the reason holds a character that is not shown: {found}",
+            where="--reason",
+            hint="Write it without, in UTF-8.",
+        )
+    return text
+
+
+ReasonOption = Annotated[
+    str,
+    typer.Option("--reason", callback=vet_reason, help="Why you look; kept in the audit log."),
+]
 PERSON = "Customer id, source:record_key, e-mail, phone, card or account."
 """How a person can be named."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+from cdp_pipeline.cli.app import OPTIONS, JsonOption, app, vet_reason
 from cdp_pipeline.core.context import Clock, operating_user
 from cdp_pipeline.storage.paths import DataPaths
 
@@ -39,7 +39,9 @@ MEASURES = {
 """What each metric of the gate counts, in the order of the report."""
 
 RunArgument = Annotated[str, typer.Argument(help="Run, such as night-2026-11-20.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept with the decision.")]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", callback=vet_reason, help="Why; kept with the decision.")
+]
 
 
 @identity.command(epilog="Example: cdp identity status --json")

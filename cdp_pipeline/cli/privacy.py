@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.cli.app import OPTIONS, PERSON, JsonOption, ReasonOption, app
+from cdp_pipeline.cli.app import OPTIONS, PERSON, JsonOption, ReasonOption, app, vet_reason
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.storage.paths import DataPaths
@@ -31,7 +31,9 @@ def erase(
         typer.Argument(help=PERSON),
     ],
     *,
-    reason: Annotated[str, typer.Option("--reason", help="Why; without personal data.")] = "",
+    reason: Annotated[
+        str, typer.Option("--reason", callback=vet_reason, help="Why; without personal data.")
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -83,7 +85,10 @@ def readmit(
         typer.Option("--from", formats=["%Y-%m-%d"], help="Day of the first new delivery."),
     ],
     reason: Annotated[
-        str, typer.Option("--reason", help="Why it is lawful; without personal data.")
+        str,
+        typer.Option(
+            "--reason", callback=vet_reason, help="Why it is lawful; without personal data."
+        ),
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+from cdp_pipeline.cli.app import OPTIONS, JsonOption, app, vet_reason
 from cdp_pipeline.core.context import Clock, operating_user
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.storage.paths import DataPaths
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from cdp_pipeline.identity.stewardship.review import ReviewPair
 
 ReasonOption = Annotated[
-    str, typer.Option("--reason", help="Why, in a few words; kept with the judgement.")
+    str,
+    typer.Option(
+        "--reason", callback=vet_reason, help="Why, in a few words; kept with the judgement."
+    ),
 ]
 WHEN = "in force from the next night on (or tonight, if `cdp run` runs last night again)"
 

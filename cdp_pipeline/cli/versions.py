@@ -7,13 +7,15 @@ from typing import Annotated
 import typer
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+from cdp_pipeline.cli.app import OPTIONS, JsonOption, app, vet_reason
 
 
 @app.command(epilog='Example: cdp rollback --to 2026-11-19 --reason "tills of store 4 sent twice"')
 def rollback(
     *,
-    reason: Annotated[str, typer.Option("--reason", help="Why; kept with your name.")],
+    reason: Annotated[
+        str, typer.Option("--reason", callback=vet_reason, help="Why; kept with your name.")
+    ],
     to: Annotated[
         str | None,
         typer.Option("--to", help="Date or name of a version; default: the night before."),

@@ -11,6 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from cdp_pipeline.core.unseen import OneLine
+
 WRITTEN_NOWHERE = frozenset({"master", "password", "secret"})
 """Fields whose value may not stand in ``pyproject.toml``."""
 
@@ -40,18 +42,18 @@ class KeySettings(_Group):
 class MailSettings(_Group):
     """Mail server for reports; without a host, only the .eml file is written."""
 
-    host: str | None = Field(default=None, description="SMTP host name.")
+    host: OneLine | None = Field(default=None, description="SMTP host name.")
     port: int = Field(default=587, ge=1, le=65535, description="SMTP port.")
     user: str | None = Field(default=None, description="Login name.")
     password: SecretStr | None = Field(default=None, description="Login password.")
     security: Literal["none", "starttls", "tls"] = Field(
         default="starttls", description="Transport security."
     )
-    sender: str = Field(default="cdp@localhost", description="Address in From.")
-    recipients: dict[str, list[str]] = Field(
+    sender: OneLine = Field(default="cdp@localhost", description="Address in From.")
+    recipients: dict[str, list[OneLine]] = Field(
         default_factory=dict, description="Group name to addresses; reports name groups."
     )
-    allowed_domains: list[str] = Field(
+    allowed_domains: list[OneLine] = Field(
         default_factory=list, description="Domains reports may go to; empty allows all."
     )
     timeout_seconds: int = Field(default=30, ge=1, description="Wait for the server, in seconds.")

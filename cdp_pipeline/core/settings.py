@@ -34,6 +34,7 @@ from cdp_pipeline.core.machine import choose_memory_limit
 from cdp_pipeline.core.privacy_settings import PrivacySettings
 from cdp_pipeline.core.propensity_settings import PropensitySettings
 from cdp_pipeline.core.recommend_settings import RecommendSettings
+from cdp_pipeline.core.unseen import OneLine
 
 PROJECT_FILE = "pyproject.toml"
 _CLI_ONLY = {"CDP_PROJECT"}
@@ -191,7 +192,7 @@ class Settings(BaseSettings):
         env_prefix="CDP_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
-    store_name: str = Field(default="The Store", description="Name printed on reports.")
+    store_name: OneLine = Field(default="The Store", description="Name printed on reports.")
     time_zone: str = Field(default="UTC", description="IANA zone of the business day.")
     currency: str = Field(default="GBP", pattern="^[A-Z]{3}$", description="ISO 4217 code.")
     locale: str = Field(

@@ -87,12 +87,18 @@ class OfferSpec(Declaration):
     )
 
 
+_ACTIVE = r"\x00-\x20=+\-@\p{Z}\p{Cf}\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}"
+"""What begins a formula, or stands unseen before it: as ``activation.dialects`` has it."""
+
+_HEADER = rf'^[^"\\{_ACTIVE}][^"\\\x00-\x1f]*$'
+
+
 class DestinationField(Declaration):
     """One column of an exported file."""
 
     column: str = Field(description="Column of the export relation.")
     header: str = Field(
-        min_length=1, pattern=r'^[^"\\\x00-\x1f]+$', description="Header that the receiver expects."
+        pattern=_HEADER, description="Header that the receiver expects; none begins a formula."
     )
     hash: Literal["none", "google", "meta"] = Field(
         default="none", description="Normalise and hash by the receiver's rules."

@@ -2,13 +2,14 @@
 
 Duplicate keys, unknown keys, wrong types and files over 1 MB are refused with ``file:line:column``
 and, for misspelt keys, the key that was probably meant. So is ``!ask a question``, which stands
-where `cdp new` could not know an answer. What a declaration means is decided by the models that
+where `cdp new` could not know an answer, and text with characters that nobody sees (of control, of
+direction, half of a pair) or without end. What a declaration means is decided by the models that
 are passed in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,12 +17,19 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from cdp_pipeline.core.errors import CombinedConfigError, ConfigError
+from cdp_pipeline.core.unseen import find_unseen
 from cdp_pipeline.project.mistakes import explain_invalid
 from cdp_pipeline.project.positions import Positions
 
 MAXIMUM_BYTES = 1_000_000
 ASK = "!ask"
 """Tag of a value that nobody has declared yet; its text is the question."""
+
+LONGEST_TEXT = 20_000
+"""Characters of one text; longer ones are no description, name or query."""
+
+_VERBATIM = frozenset({"delimiter", "quote", "escape", "split", "strip", "pattern", "null_values"})
+"""Keys whose texts are bytes of deliveries, of which some are not shown."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -108,6 +116,7 @@ def parse_model(
     try:
         node = yaml.compose(text, Loader=_StrictLoader)
         positions = Positions(path, node, first_line)
+        _refuse_unseen(node, path, first_line)
         _refuse_questions(node, path, first_line)
         document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - derives from SafeLoader
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -146,7 +155,32 @@ def _refuse_questions(root: yaml.Node | None, path: Path, first_line: int) -> No
 
 
 def _questions(root: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
-    found = []
+    return [(dotted, node) for dotted, node in _nodes(root) if node.tag == ASK]
+
+
+def _refuse_unseen(root: yaml.Node | None, path: Path, first_line: int) -> None:
+    """Refuse texts that do not show what they are, or that are no texts for people.
+
+    Raises:
+        ConfigError: The first of them.
+    """
+    for dotted, node in _nodes(root):
+        if not isinstance(node, yaml.ScalarNode):
+            continue
+        found = None if _VERBATIM.intersection(dotted.split(".")) else find_unseen(node.value)
+        is_long = len(node.value) > LONGEST_TEXT
+        if not (found or is_long):
+            continue
+        what = f"a character that is not shown: {found}" if found else "more than anybody reads"
+        raise ConfigError(
+            f"{'a text' if found else f'a text of {len(node.value):,} characters'} holds {what}",
+            where=f"{path}:{node.start_mark.line + first_line}:{node.start_mark.column + 1}",
+            hint="Remove the character." if found else f"Keep to {LONGEST_TEXT:,} characters.",
+        )
+
+
+def _nodes(root: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
+    """Yield each node of a document once, keys included, in order, with its dotted place."""
     waiting: list[tuple[str, yaml.Node]] = [("", root)] if root else []
     seen: set[int] = set()
     while waiting:
@@ -154,13 +188,13 @@ def _questions(root: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
         if id(node) in seen:
             continue
         seen.add(id(node))
-        if node.tag == ASK:
-            found.append((dotted, node))
-        elif isinstance(node, yaml.MappingNode):
-            waiting += [(f"{dotted}.{k.value}".lstrip("."), v) for k, v in reversed(node.value)]
+        yield dotted, node
+        if isinstance(node, yaml.MappingNode):
+            for key, value in reversed(node.value):
+                place = f"{dotted}.{key.value}".lstrip(".")
+                waiting += [(place, value), (place, key)]
         elif isinstance(node, yaml.SequenceNode):
             waiting += [(f"{dotted}.{i}", v) for i, v in reversed([*enumerate(node.value)])]
-    return found
 
 
 def _explain_syntax(error: Exception, path: Path, offset: int) -> ConfigError:

@@ -18,6 +18,7 @@ import css_inline
 from jinja2 import Environment
 
 from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.unseen import LONGEST_LINE
 from cdp_pipeline.project.loader import Project
 from cdp_pipeline.reporting.formats import Formatter
 from cdp_pipeline.reporting.views import Card, Figure, Page
@@ -99,4 +100,5 @@ def _tidy(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
