@@ -85,4 +85,13 @@ MODULES = {
             "added = 0 -> added = 1": "it is counted whenever lines are added",
         },
     ),
+    "versions": Module(
+        "cdp_pipeline/storage/versions.py",
+        (f"{UNIT}/storage/test_version_details.py", f"{UNIT}/storage/test_versions.py"),
+        {
+            "_NEW_LINK = \".current.new\" -> _NEW_LINK = '.current.new~'": "it has this name for a "
+            "moment only",
+            'con.execute("checkpoint cdp") -> pass': "the connection is closed next, which does it",
+        },
+    ),
 }

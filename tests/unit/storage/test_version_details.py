@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.storage import versions
 from cdp_pipeline.storage.audit import AuditLog
 from cdp_pipeline.storage.files import sha256_of
@@ -208,6 +209,26 @@ def test_folders_within_folders_are_gathered_empty_ones_too(make_context: MakeCo
     assert (paths.current / "quality" / "docs" / "static" / "page.css").read_text() == "p {}"
     assert (paths.current / "reports" / "none").is_dir()
     assert (deep / "page.css").stat().st_nlink == 2  # the run's folder stays whole
+
+
+def test_a_night_that_was_overtaken_is_refused(make_context: MakeContext) -> None:
+    publish_night(make_context(DAY + timedelta(days=1)), 5)
+    context = make_context(DAY)
+    paths = DataPaths.of(context)
+    (paths.work).mkdir(parents=True)
+    paths.plan.write_text(json.dumps({"fingerprint": "f"}))
+    paths.build_db.touch()  # it was built before the later one was published
+    with pytest.raises(ConfigError, match="lies before"):
+        versions.run(context)
+    assert names(paths) == ["000001-2026-11-21"]
+
+
+def test_a_publication_clears_up_after_one_that_died(make_context: MakeContext) -> None:
+    context = make_context(DAY)
+    paths = build_night(context, 3)
+    (paths.versions / ".build-000009-2026-11-01" / "vault").mkdir(parents=True)
+    versions.run(context)
+    assert names(paths) == [FIRST]
 
 
 def test_the_next_night_counts_on(folder: DataPaths) -> None:
