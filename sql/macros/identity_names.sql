@@ -36,13 +36,19 @@ create or replace temp macro identity_untitle(value) as
             '([\s,]+(?i:jr|sr|junior|senior|ii|iii|iv|esq|phd|obe|mbe|cbe)\b\.?)+\s*$', '')), '')
     end;
 
--- One field split: "SMITH, Anna", "Anna Smith", "Mr Jan van der Berg"; a lone word: family name.
+-- One field split: "SMITH, Anna", "Anna Smith", "Mr Jan van der Berg"; a lone word, and what begins
+-- as "van der Berg" does: family name.
 create or replace temp macro identity_split_name(value) as
     case
         when contains(identity_untitle(value), ',') then struct_pack(
             given := identity_untitle(trim(split_part(identity_untitle(value), ',', 2))),
             family := identity_untitle(trim(split_part(identity_untitle(value), ',', 1)))
         )
+        when regexp_matches(
+            identity_untitle(value),
+            '^(?i:van|von|de|del|di|da)\s+((?i:der|den|de|het|la|las|los|dem|van|von)\s+)+\S+$'
+                || '|^(?i:van|von)\s.*\s(?i:van|von|de|der|den)\s'
+        ) then struct_pack(given := cast(null as varchar), family := identity_untitle(value))
         when contains(identity_untitle(value), ' ') then regexp_extract(
             identity_untitle(value),
             '^(.+?)\s+((?:(?i:van|von|de|del|della|di|da|dos|du|la|le|der|den|ter|ten|bin|ibn|al'
@@ -110,6 +116,13 @@ create or replace temp macro identity_is_no_name(value) as
         'unknown', 'none', 'n a', 'no name', 'noname', 'anonymous', 'customer',
         'test', 'testing', 'test customer', 'test test', 'test user', 'test account', 'xxx',
         'tbc', 'cash customer', 'null'
+    );
+
+-- Whether a comparable family name is what is left of one that was cut: Anna van der.
+create or replace temp macro identity_is_cut_family(value) as
+    value in (
+        'van', 'von', 'der', 'den', 'de', 'del', 'van der', 'van den', 'van de', 'von der', 'de la',
+        'de los'
     );
 
 -- A name as it is printed: all-capital and all-small names get capitals at the starts of words.

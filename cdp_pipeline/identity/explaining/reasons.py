@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
 
 from cdp_pipeline.identity.explaining.bridges import Link
 from cdp_pipeline.identity.explaining.evidence import (
@@ -23,7 +24,8 @@ from cdp_pipeline.identity.explaining.evidence import (
 from cdp_pipeline.identity.grouping.attach import KEYS
 from cdp_pipeline.identity.grouping.judged import JUDGED_SAME
 from cdp_pipeline.identity.scoring.compare import birth_places
-from cdp_pipeline.identity.scoring.namesakes import KIN_BITS, SURE_PROB
+from cdp_pipeline.identity.scoring.namesakes import REACHED_KIN_BITS, SURE_PROB, are_kin
+from cdp_pipeline.identity.standard.reach import REACHED_BY
 from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, has_table
 
 
@@ -81,8 +83,13 @@ def find_reason(
         return _attachment(left, right, path, is_same=is_same)
     if is_same:
         return _joined(path, match_prob=match_prob, accept=accept)
-    is_kin = weighed is None or weighed.kin_bits >= KIN_BITS
+    is_kin = weighed is None or _are_kin(weighed.kin_bits, left, right)
     return _apart(con, left, right, match_prob=match_prob, accept=accept, is_kin=is_kin)
+
+
+def _are_kin(kin_bits: float, left: Record, right: Record) -> bool:
+    ends = (np.array([any(record.get(tag) for tag in REACHED_BY)]) for record in (left, right))
+    return bool(are_kin(np.array([kin_bits]), *ends)[0])
 
 
 def _nobody(record: Record) -> str:
@@ -230,7 +237,7 @@ def _namesake(con: duckdb.DuckDBPyConnection, left: Record, right: Record) -> Re
     rivals = fetch_value(
         con,
         _RIVALS,
-        {"left": left["customer_id"], "right": right["customer_id"], "kin": KIN_BITS},
+        {"left": left["customer_id"], "right": right["customer_id"], "kin": REACHED_KIN_BITS},
     )
     others = (
         f"{rivals} other customer{'s' if rivals > 1 else ''} may be meant as well, and all share "

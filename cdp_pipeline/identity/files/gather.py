@@ -12,11 +12,9 @@ from collections.abc import Sequence
 import duckdb
 
 from cdp_pipeline.identity.files.columns import Recognition
+from cdp_pipeline.identity.standard.reach import UNTOLD
 from cdp_pipeline.storage.tabular import ROW
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal
-
-KIND = "record"
-"""All records of files are equal: none is another's profile."""
 
 TEXTS = (
     "given_name", "family_name", "full_name", "middle_name", "email", "phone", "loyalty_id",
@@ -92,7 +90,7 @@ def _select(found: Recognition, apart: bool, age_year: int, *, first_place: int)
         if source
         else quote_literal(found.loaded.source),
         "record_key": key,
-        "record_kind": quote_literal(KIND),
+        "record_kind": quote_literal(UNTOLD),
         **{tag: _text(found, tag) for tag in TEXTS},
         "birth_date": _birth_date(found),
         "birth_year": _birth_year(found, age_year),

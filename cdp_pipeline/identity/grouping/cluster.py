@@ -31,18 +31,15 @@ from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.identity.release.gate import ACCEPTED, HELD, Verdict, judge_night, recall_proposal
 from cdp_pipeline.identity.scoring.design import Design, declared_design
 from cdp_pipeline.identity.scoring.namesakes import (
-    KIN_BITS,
+    are_kin,
     choose_namesakes,
     nobody_odds,
     stand_records,
 )
 from cdp_pipeline.identity.scoring.weights import Parameters, load_parameters
 from cdp_pipeline.identity.standard.night import read_night
-from cdp_pipeline.identity.standard.nodes import (
-    mention_nodes,
-    number_nodes,
-    reachable_nodes,
-)
+from cdp_pipeline.identity.standard.nodes import number_nodes
+from cdp_pipeline.identity.standard.reach import mention_nodes, reachable_nodes
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
 
@@ -168,7 +165,7 @@ def group_nodes(  # noqa: PLR0913 - a night groups a part, a linkage knows all w
     if parameters is None or not size:
         return bonds.enforce(np.arange(size, dtype=np.int64))
     threshold = math.log2(accept / (1 - accept))
-    links, is_reachable = _read_links(con, bonds, threshold), reachable_nodes(con)
+    links, is_reachable = _read_links(con, bonds, threshold)
     nobody = nobody_odds(links["node_a"], links["node_b"], links["is_certain"], is_reachable)
     if touched is not None:
         links = _chosen(links, touched[links["node_a"]])
@@ -191,8 +188,13 @@ def group_nodes(  # noqa: PLR0913 - a night groups a part, a linkage knows all w
     return bonds.enforce(labels)
 
 
-def _read_links(con: duckdb.DuckDBPyConnection, bonds: Bonds, threshold: float) -> Links:
-    """Return the links that nobody has forbidden; those of kin that count are certain."""
+def _read_links(
+    con: duckdb.DuckDBPyConnection, bonds: Bonds, threshold: float
+) -> tuple[Links, Marks]:
+    """Return the links that nobody has forbidden, and which nodes can be reached.
+
+    Links of kin that count are certain.
+    """
     found = con.execute(
         "select node_a, node_b, log_odds, kin_bits from staging.identity_links "
         "order by node_a, node_b"
@@ -201,10 +203,12 @@ def _read_links(con: duckdb.DuckDBPyConnection, bonds: Bonds, threshold: float) 
         "node_a": np.asarray(found["node_a"], np.int64),
         "node_b": np.asarray(found["node_b"], np.int64),
         "log_odds": np.asarray(found["log_odds"]),
-        "is_kin": np.asarray(found["kin_bits"]) >= KIN_BITS,
     }
+    is_reachable = reachable_nodes(con)
+    ends = is_reachable[links["node_a"]], is_reachable[links["node_b"]]
+    links["is_kin"] = are_kin(np.asarray(found["kin_bits"]), *ends)
     links["is_certain"] = links["is_kin"] & (links["log_odds"] >= threshold)
-    return _chosen(links, ~bonds.forbids(links["node_a"], links["node_b"]))
+    return _chosen(links, ~bonds.forbids(links["node_a"], links["node_b"])), is_reachable
 
 
 def _chosen(links: Links, marks: Marks) -> Links:

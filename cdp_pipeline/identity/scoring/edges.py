@@ -10,7 +10,7 @@ import duckdb
 
 from cdp_pipeline.identity.scoring.blocking import rule_rows
 from cdp_pipeline.identity.scoring.design import Design
-from cdp_pipeline.identity.scoring.namesakes import KIN_BITS, LEAST_BITS
+from cdp_pipeline.identity.scoring.namesakes import LEAST_BITS, REACHED_KIN_BITS
 
 HOUSEHOLD_PROB = 0.5
 """Pairs that are members of one household rather than strangers or one person."""
@@ -51,7 +51,7 @@ def write_edges(
 
 def write_links(con: duckdb.DuckDBPyConnection, *, accept: float) -> None:
     """Write ``staging.identity_links``: the pairs that clustering reads."""
-    con.execute(_LINKS, {"accept": accept, "least": LEAST_BITS, "kin": KIN_BITS})
+    con.execute(_LINKS, {"accept": accept, "least": LEAST_BITS, "kin": REACHED_KIN_BITS})
 
 
 _REVIEW = """

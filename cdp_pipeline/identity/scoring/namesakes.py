@@ -22,14 +22,18 @@ KIN_BITS = 5.6
 """log2 odds of being kin, one person or one household, from which a pair is not two strangers:
 a risk of 2 %. Names alone never get there, unless they are very rare."""
 
+REACHED_KIN_BITS = 7.0
+"""The same where both records can be reached, as the one would get the other's mail: .8 %."""
+
 SURE_PROB = 0.9
 """Probability from which a namesake is taken for the person when both can be reached: strangers
 made one cost nine times as much as a person left in two, as the one gets the other's mail. A mere
 name on a receipt can get nobody's."""
 
-EVEN_PROB = 0.7
-"""Probability from which a mere name is taken for a person. From one half on it would be likelier
-right than wrong, but whoever is taken wrongly is a stranger, often of another household."""
+EVEN_PROB = 0.6
+"""Probability from which a mere name is taken for a person, or two lone receipts for one shopper's.
+From one half on it would be likelier right than wrong, but whoever is taken wrongly is a stranger,
+often of another household."""
 
 LONE_ODDS = 0.3
 """Least odds that a receipt which gives a name and a way to reach somebody that nobody else has is
@@ -48,6 +52,17 @@ LEAST_BITS = -6.0
 MOST_KNOWN = 0.95
 """Share of records with a partner above which a mere name may still be nobody's: slips hide some
 partners from it, and whoever gives no more than a name is not quite like the others."""
+
+
+def are_kin(kin_bits: Floats, left: Marks, right: Marks) -> Marks:
+    """Return which pairs are not two strangers.
+
+    Args:
+        kin_bits: log2 odds of being one person or one household.
+        left: Whether one record can be reached.
+        right: Whether the other can.
+    """
+    return np.asarray(kin_bits >= np.where(left & right, REACHED_KIN_BITS, KIN_BITS))
 
 
 def nobody_odds(left: Integers, right: Integers, is_certain: Marks, is_reachable: Marks) -> float:
@@ -123,8 +138,9 @@ def choose_namesakes(
         1 + np.maximum(claims[rank, asks], claims[rank, asked]),
         np.where(rank == NAME, nobody, max(nobody, LONE_ODDS)) + claims[above, asks],
     )
-    sure = np.where(rank > NAME, max(accept, SURE_PROB), max(accept, EVEN_PROB))
-    chosen = odds / others >= sure
+    is_dear = (rank > NAME) & (standing[asked] == PERSON)
+    sure = np.where(is_dear, SURE_PROB, EVEN_PROB)
+    chosen = odds / others >= np.maximum(sure, accept)
     return low[chosen].astype(np.int64), high[chosen].astype(np.int64)
 
 

@@ -16,12 +16,9 @@ from functools import cache
 from importlib import resources
 
 import duckdb
-import numpy as np
-import numpy.typing as npt
 
 from cdp_pipeline.identity.standard.extras import (
     birth_year_sql,
-    brought_tags,
     held_tags,
     node_joins,
     node_select,
@@ -35,7 +32,7 @@ from cdp_pipeline.identity.standard.mailboxes import (
     rest_sql,
 )
 from cdp_pipeline.identity.standard.spelling import fold_sql, letter_mask, street_key_sql
-from cdp_pipeline.storage.warehouse import fetch_value, has_table
+from cdp_pipeline.storage.warehouse import has_table
 
 PARTICLES = "van|von|der|den|de|del|della|di|da|dos|du|la|le|las|los|ter|ten|bin|ibn|al|el|st"
 """Words before a family name that many families share; the name proper follows them."""
@@ -283,50 +280,6 @@ def build_keys(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
 def number_nodes(con: duckdb.DuckDBPyConnection) -> None:
     """Create ``identity_node_ids`` (record_id, node_id): one node for records that say the same."""
     con.execute(_NODE_IDS)
-
-
-def reachable_nodes(con: duckdb.DuckDBPyConnection) -> npt.NDArray[np.bool_]:
-    """Return which of ``identity_node_ids`` hold where or by what to reach somebody.
-
-    The others are a name, with a birth date at most.
-    """
-    parts = "".join(
-        f", r.{tag}" for tag in brought_tags(con, "identity.records") if tag == "street_name"
-    )
-    found = con.execute(_REACHABLE.format(parts=parts)).fetchnumpy()
-    return np.asarray(found["is_reachable"], np.bool_)
-
-
-_REACHABLE = """
-select
-    coalesce(
-        r.email, r.phone, r.street, r.loyalty_id, r.account_id, r.payment_token, r.national_id,
-        r.identifier{parts}
-    ) is not null as is_reachable
-from identity_node_ids as i
-inner join identity.records as r on r.record_id = i.record_id
-order by i.node_id
-"""
-
-
-def mention_nodes(con: duckdb.DuckDBPyConnection) -> npt.NDArray[np.bool_]:
-    """Return which of ``identity_node_ids`` are said by receipts alone: somebody in passing."""
-    receipts = "select 1 from identity.records where record_kind = 'receipt' limit 1"
-    if not con.execute(receipts).fetchall():
-        nodes = int(fetch_value(con, "select count(*) from identity_node_ids"))
-        return np.zeros(nodes, dtype=bool)
-    found = con.execute(_MENTIONS).fetchnumpy()
-    return np.asarray(found["is_mention"], np.bool_)
-
-
-_MENTIONS = """
-select p.evidence_id is null as is_mention
-from identity_node_ids as i
-left join (
-    select distinct evidence_id from identity.records where record_kind <> 'receipt'
-) as p on p.evidence_id = i.record_id
-order by i.node_id
-"""
 
 
 def word_fields(held: Sequence[str]) -> tuple[str, ...]:

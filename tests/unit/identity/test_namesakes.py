@@ -6,7 +6,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp_pipeline.identity.scoring.namesakes import choose_namesakes, nobody_odds, stand_records
+from cdp_pipeline.identity.scoring.namesakes import (
+    are_kin,
+    choose_namesakes,
+    nobody_odds,
+    stand_records,
+)
 
 
 def _choose(
@@ -34,7 +39,7 @@ def _choose(
 
 def test_one_candidate_is_taken_at_its_word() -> None:
     assert _choose([0, 1], [(0, 1, 2.0)]) == {(0, 1)}
-    assert _choose([0, 1], [(0, 1, 1.0)]) == set(), "a stranger in one of three"
+    assert _choose([0, 1], [(0, 1, 0.5)]) == set(), "a stranger in two of five"
 
 
 def test_several_candidates_share_one_probability() -> None:
@@ -110,6 +115,18 @@ def test_a_lone_receipt_competes_for_a_mere_name() -> None:
     pairs = [(0, 1, 2.0), (1, 2, 2.0)]
     assert _choose([0, 1, 2], pairs[:1], [0, 2], mentions=[2]) == {(0, 1)}
     assert _choose([0, 1, 2], pairs, [0, 2], mentions=[2]) == set()
+
+
+def test_two_lone_receipts_are_one_shoppers_sooner_than_a_receipt_is_a_persons() -> None:
+    pair = [(0, 1, 2.0)]
+    assert _choose([0, 1], pair, [0, 1], mentions=[0, 1]) == {(0, 1)}
+    assert _choose([0, 1], pair, [0, 1], mentions=[0]) == set()
+
+
+def test_two_who_can_be_reached_are_kin_on_better_evidence_than_a_mere_name_is() -> None:
+    bits, both, one = np.full(2, 6.0), np.array([True, True]), np.array([True, False])
+    assert are_kin(bits, both, one).tolist() == [False, True]
+    assert are_kin(bits + 2, both, one).all()
 
 
 def test_the_odds_of_being_nobody_come_from_records_that_can_be_reached() -> None:

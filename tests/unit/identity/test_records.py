@@ -21,6 +21,9 @@ if TYPE_CHECKING:
         ("*VIP* Anna Smith", "Anna", "Smith"),
         ("Anna Smith (deceased)", "Anna", "Smith"),
         ("Mr. Jan van der Berg", "Jan", "van der Berg"),
+        ("VAN DER NOOT", None, "VAN DER NOOT"),
+        ("van Kuijc van Malsen", None, "van Kuijc van Malsen"),
+        ("Van Morrison", "Van", "Morrison"),
         ("Smith, Mrs Anna Jr", "Anna", "Smith"),
         ("Dr Mary Jane O'Brien-Jones III", "Mary Jane", "O'Brien-Jones"),
         ("Smith", None, "Smith"),
@@ -131,6 +134,24 @@ def test_placeholders_are_no_evidence(store: Store) -> None:
         ("email", "placeholder"),
         ("phone", "placeholder"),
     ]
+
+
+def test_who_tries_a_form_holds_no_card(store: Store) -> None:
+    """The card is a customer's; hers would be the tester's receipts, too."""
+    test = {"given_name": "TEST", "family_name": "CUSTOMER", "loyalty_id": "0071000019"}
+    real = {"given_name": "Tess", "family_name": "Testa", "loyalty_id": "0071000027"}
+    _, rows, _ = _standardise(store, [{"record_key": "1", **test}, {"record_key": "2", **real}])
+    assert [row["loyalty_id"] for row in rows] == [None, "71000027"]
+    assert [row["is_usable"] for row in rows] == [False, True]
+
+
+def test_a_family_name_that_was_cut_is_none(store: Store) -> None:
+    people = [
+        {"record_key": key, "given_name": "Pim", "family_name": family}
+        for key, family in (("1", "VAN"), ("2", "van der"), ("3", "van der Ven"))
+    ]
+    _, rows, _ = _standardise(store, people)
+    assert [row["family_name"] for row in rows] == [None, None, "van der ven"]
 
 
 def test_a_card_scanned_for_strangers_is_a_hub_and_a_good_customers_is_not(store: Store) -> None:

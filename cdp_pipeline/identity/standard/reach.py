@@ -1,0 +1,87 @@
+"""Which records somebody can be reached by, and which only mention somebody in passing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from cdp_pipeline.identity.standard.extras import brought_tags
+from cdp_pipeline.storage.warehouse import fetch_value
+
+Marks = npt.NDArray[np.bool_]
+
+REACHED_BY = (
+    "email", "phone", "street", "loyalty_id", "account_id", "payment_token", "national_id",
+    "identifier", "street_name",
+)  # fmt: skip
+"""Where or by what to reach somebody; the last only where addresses come in parts."""
+
+SAYS_MORE = ("street", "loyalty_id", "account_id", "national_id", "street_name")
+"""What nobody gives in passing."""
+
+RECEIPT = "receipt"
+UNTOLD = "record"
+"""Kind of a record that is told in passing, and of one of which no kind is known."""
+
+
+def reachable_nodes(con: duckdb.DuckDBPyConnection) -> Marks:
+    """Return which of ``identity_node_ids`` hold where or by what to reach somebody.
+
+    The others are a name, with a birth date at most.
+    """
+    found = con.execute(_REACHABLE.format(held=_held(con, REACHED_BY))).fetchnumpy()
+    return np.asarray(found["is_reachable"], np.bool_)
+
+
+def _held(con: duckdb.DuckDBPyConnection, tags: Sequence[str]) -> str:
+    """Return the columns of these tags; the part of an address only where it was brought."""
+    brought = brought_tags(con, "identity.records")
+    return ", ".join(f"r.{tag}" for tag in tags if tag != "street_name" or tag in brought)
+
+
+_REACHABLE = """
+select coalesce({held}) is not null as is_reachable
+from identity_node_ids as i
+inner join identity.records as r on r.record_id = i.record_id
+order by i.node_id
+"""
+
+
+def mention_nodes(con: duckdb.DuckDBPyConnection) -> Marks:
+    """Return which of ``identity_node_ids`` are said in passing alone: by receipts.
+
+    Of records of files nobody knows the kind: those that say little are counted as mentions, with
+    neither birth date nor street nor card, and a mailbox or a number, not both.
+    """
+    kinds = con.execute(
+        "select distinct record_kind from identity.records where record_kind in (?, ?)",
+        [RECEIPT, UNTOLD],
+    ).fetchall()
+    if not kinds:
+        nodes = int(fetch_value(con, "select count(*) from identity_node_ids"))
+        return np.zeros(nodes, dtype=bool)
+    thin = _THIN.format(held=_held(con, SAYS_MORE))
+    found = con.execute(_MENTIONS if (RECEIPT,) in kinds else thin).fetchnumpy()
+    return np.asarray(found["is_mention"], np.bool_)
+
+
+_MENTIONS = """
+select p.evidence_id is null as is_mention
+from identity_node_ids as i
+left join (
+    select distinct evidence_id from identity.records where record_kind <> 'receipt'
+) as p on p.evidence_id = i.record_id
+order by i.node_id
+"""
+
+_THIN = """
+select
+    coalesce({held}) is null
+    and r.birth_date is null and (r.email is null or r.phone is null) as is_mention
+from identity_node_ids as i
+inner join identity.records as r on r.record_id = i.record_id
+order by i.node_id
+"""
