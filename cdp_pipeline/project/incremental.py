@@ -43,6 +43,11 @@ class IncrementalInput(Declaration):
         description="By SQL of a date: the ages in days from which a row counts otherwise than the "
         "night before; 0 is its own day.",
     )
+    changes_with: str = Field(
+        default="",
+        description="Another input, of which the step that makes it notes every row of a unit "
+        "whenever this one has changed there.",
+    )
     found_in: tuple[Trail, ...] = Field(
         default=(), description="Where changed rows lead; default: to their own unit."
     )
@@ -73,7 +78,8 @@ class Incremental(Declaration):
                 found.append(f"only keys of changed rows of {name} are known, nothing else")
             if entry.turns and not entry.unit:
                 found.append(f"`turns:` of {name} lead nowhere without `unit:`")
-            if not entry.unit and not entry.found_in:
+            found += self._mistaken_leader(name, entry)
+            if not (entry.unit or entry.found_in or entry.changes_with):
                 found.append(f"a change of {name} leads nowhere: give `unit:` or `found_in:`")
             found += [
                 f"{name} leads to {trail.table}, which has no unit"
@@ -82,3 +88,18 @@ class Incremental(Declaration):
                 and not (trail.table in self.inputs and self.inputs[trail.table].unit)
             ]
         return found
+
+    @property
+    def leaders(self) -> frozenset[str]:
+        """Inputs with which others change: their changed rows must have been noted."""
+        return frozenset(entry.changes_with for entry in self.inputs.values()) - {""}
+
+    def _mistaken_leader(self, name: str, entry: IncrementalInput) -> list[str]:
+        leader = self.inputs.get(entry.changes_with)
+        if not entry.changes_with:
+            return []
+        if entry.found_in or entry.turns:
+            return [f"{name} changes with {entry.changes_with}, so it leads nowhere by itself"]
+        if leader is None or leader.changes_with or leader.columns or leader.where:
+            return [f"{name} changes with {entry.changes_with}, which is no input noted whole"]
+        return []

@@ -2,14 +2,22 @@
 
 Personal tables are published as Parquet, and reading that costs a fraction of writing a table. So
 such a table is a view until it is published: rows of the version before, without those that are
-replaced, and the new ones, which lie in ``staging``. Which rows these are is up to the caller.
+replaced, and the new ones, which lie in ``staging``. Which rows these are is up to the caller; for
+models that read the table, the difference to last night's is among them (``differences``).
 """
 
 from __future__ import annotations
 
 import duckdb
 
-from cdp_pipeline.storage.warehouse import describe, fetch_value, place_of, quote_identifier
+from cdp_pipeline.storage.differences import forget_difference, is_made_as, patch_of
+from cdp_pipeline.storage.warehouse import (
+    describe,
+    fetch_value,
+    place_of,
+    quote_column,
+    quote_identifier,
+)
 
 LARGEST_SHARE = 0.25
 """Replaced rows, as a share of last night's, from which the table is written whole."""
@@ -23,20 +31,20 @@ def write_patched(
     Args:
         con: Build connection; the version before has the table.
         full_name: The table, ``schema.table``.
-        key: Column by which rows are replaced.
+        key: Column by which rows are replaced, or several with commas between; never null.
         replaced: SELECT of the keys whose rows do not stay.
         anew: SELECT of the new rows, with all columns.
     """
-    gone, new = (f"staging.{full_name.replace('.', '_')}_{what}" for what in ("gone", "new"))
+    gone, new = patch_of(full_name)
     con.execute(f"create or replace table {gone} as select distinct {key} from ({replaced})")  # noqa: S608 - own names
     con.execute(f"create or replace table {new} as {anew}")
-    columns = ", ".join(describe(con, new))
+    columns = ", ".join(map(quote_column, describe(con, new)))
     rows = (
         f"select {columns} from base.{full_name} anti join {gone} using ({key}) "  # noqa: S608 - own names
         f"union all select {columns} from {new}"
     )
     clear_place(con, full_name)
-    kind = "view" if _can_lie(con, full_name, gone, key=key) else "table"
+    kind = "view" if _can_lie(con, full_name, gone) else "table"
     con.execute(f"create {kind} {place_of(con, full_name)} as {rows}")
 
 
@@ -52,7 +60,8 @@ def remove_rows(
         params: What the condition is given.
     """
     table = quote_identifier(full_name)
-    if not _is_made_as(con, full_name, "view"):
+    forget_difference(con, full_name)
+    if not is_made_as(con, full_name, "view"):
         con.execute(f"delete from {table} where {condition}", params)  # noqa: S608 - quoted
         return
     if not fetch_value(con, f"select count(*) from {table} where {condition}", params):  # noqa: S608 - same
@@ -71,24 +80,17 @@ def remove_rows(
 
 
 def clear_place(con: duckdb.DuckDBPyConnection, full_name: str) -> None:
-    """Drop ``schema.table``, whether an earlier try of the step left it as a table or as a view."""
+    """Drop ``schema.table``, whether an earlier try of the step left it as a table or as a view.
+
+    What was noted of its changes goes with it.
+    """
+    forget_difference(con, full_name)
     for kind in ("view", "table"):
-        if _is_made_as(con, full_name, kind):
+        if is_made_as(con, full_name, kind):
             con.execute(f"drop {kind} {place_of(con, full_name)}")
 
 
-def _is_made_as(con: duckdb.DuckDBPyConnection, full_name: str, kind: str) -> bool:
-    schema, name = full_name.split(".")
-    found = fetch_value(
-        con,
-        f"select count(*) from duckdb_{kind}s() where schema_name = $schema "  # noqa: S608 - constants
-        f"and {kind}_name = $name and database_name in ('cdp', 'vault')",
-        {"schema": schema, "name": name},
-    )
-    return bool(found)
-
-
-def _can_lie(con: duckdb.DuckDBPyConnection, full_name: str, gone: str, *, key: str) -> bool:
+def _can_lie(con: duckdb.DuckDBPyConnection, full_name: str, gone: str) -> bool:
     """Return whether last night's rows are read where they lie: most of them stay, and in clear."""
     schema, name = full_name.split(".")
     is_sealed = fetch_value(
@@ -97,8 +99,8 @@ def _can_lie(con: duckdb.DuckDBPyConnection, full_name: str, gone: str, *, key: 
         "and schema_name = $schema and view_name = $name and contains(sql, 'encryption_config')",
         {"schema": schema, "name": name},
     )
-    before, after = (
+    before, replaced = (
         int(fetch_value(con, f"select count(*) from {rows}"))  # noqa: S608 - own names
-        for rows in (f"base.{full_name}", f"base.{full_name} anti join {gone} using ({key})")
+        for rows in (f"base.{full_name}", gone)
     )
-    return not is_sealed and after >= (1 - LARGEST_SHARE) * before
+    return not is_sealed and replaced <= LARGEST_SHARE * before

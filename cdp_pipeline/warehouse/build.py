@@ -20,7 +20,9 @@ from cdp_pipeline.privacy.retention import apply_retention
 from cdp_pipeline.project.lineage import find_tables, sort_by_lineage
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.differences import forget_differences
 from cdp_pipeline.storage.keys import count_keys
+from cdp_pipeline.storage.patching import clear_place
 from cdp_pipeline.storage.versions import parse_version
 from cdp_pipeline.storage.warehouse import (
     create_table,
@@ -29,7 +31,6 @@ from cdp_pipeline.storage.warehouse import (
     quote_column,
     read_plan,
 )
-from cdp_pipeline.warehouse.differences import forget_differences
 from cdp_pipeline.warehouse.increment import Dates, Increment, apply_changes, check_declaration
 from cdp_pipeline.warehouse.named_queries import create_query_views
 from cdp_pipeline.warehouse.rendering import Base, RenderValues, render_model
@@ -206,6 +207,8 @@ def _create_sorted(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str)
     """
     order = ", ".join(map(quote_column, spec.header.stored_by))
     body = f"select * from ({select}\n)"  # noqa: S608 - a model's own SQL
+    if spec.is_personal:
+        clear_place(con, spec.full_name)
     try:
         return create_table(con, spec.full_name, f"{body} order by {order}")
     except duckdb.OutOfMemoryException:

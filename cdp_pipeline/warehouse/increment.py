@@ -2,9 +2,10 @@
 
 The night's file began as a copy of the published one (``storage.basis``). Rows of units that
 something has touched are taken out of it; the model's own SELECT, over the rows of those units
-alone, gives them anew, and they follow in the table's order. Either way the table holds the same
-rows, and trying again ends the same. What a unit is, the header declares (``project.incremental``);
-which rows of entities have changed, ``ingest.touched`` has noted.
+alone, gives them anew, and they follow in the table's order. A personal table lies in no such
+file: its published rows are read where they are (``storage.patching``). Either way the table holds
+the same rows, and trying again ends the same. What a unit is, the header declares
+(``project.incremental``); which rows of entities have changed, ``ingest.touched`` has noted.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ from cdp_pipeline.core.errors import WarehouseError
 from cdp_pipeline.project.incremental import Incremental, IncrementalInput, Trail, Unit
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.basis import changes_of, has_changes, rebuild_reason
-from cdp_pipeline.storage.warehouse import (
-    fetch_value,
-    has_base_table,
-    has_table,
-    quote_column,
-    quote_identifier,
-)
-from cdp_pipeline.warehouse.differences import (
+from cdp_pipeline.storage.differences import (
     IS_NOW,
     forget_difference,
     has_keys_only,
     note_difference,
     project_rows,
     write_difference,
+)
+from cdp_pipeline.storage.patching import write_patched
+from cdp_pipeline.storage.warehouse import (
+    fetch_value,
+    has_base_table,
+    has_table,
+    quote_column,
+    quote_identifier,
 )
 
 MOST_SHARE = 0.25
@@ -139,12 +141,13 @@ def _why_not(
     reason = rebuild_reason(con) or _why_undated(plan, dates)
     if reason:
         return reason
-    if not (has_base_table(con, spec.full_name) and has_table(con, spec.full_name)):
+    is_carried = spec.is_personal or has_table(con, spec.full_name)
+    if not (has_base_table(con, spec.full_name) and is_carried):
         return "not in the version it builds upon"
-    for name in plan.inputs:
-        if has_changes(con, name):
+    for name, entry in plan.inputs.items():
+        if has_changes(con, name) or entry.changes_with:
             continue
-        if has_keys_only(name):
+        if has_keys_only(name) or name in plan.leaders:
             return f"which rows of {name} have changed is not known"
         if not has_base_table(con, name):
             return f"{name} is not in the version it builds upon"
@@ -164,6 +167,8 @@ def _find_units(
     """Make the table of units that a changed row of any input leads to, or one of another age."""
     found = []
     for number, (name, entry) in enumerate(plan.inputs.items()):
+        if entry.changes_with:
+            continue
         changed = f"touched.main.changed_{number}"
         con.execute(f"create table {changed} as {_changed_rows(con, name, entry)}")
         if entry.turns and dates:
@@ -303,9 +308,12 @@ def _replace_units(
     order = ", ".join(map(quote_column, spec.header.stored_by))
     rows = f"select * from ({restricted}\n) order by {order}"  # noqa: S608 - a model's own SQL
     con.execute(f"create table {_MADE} as {rows}")
-    gone = _in_units(con, f"(select *, rowid as row_no from {table})", plan.unit)  # noqa: S608 - quoted
-    con.execute(f"delete from {table} where rowid in (select row_no from {gone})")  # noqa: S608 - quoted
-    con.execute(f"insert into {table} by name from {_MADE}")
+    if spec.is_personal:
+        write_patched(con, name, key=key, replaced=f"from {_BEFORE}", anew=f"from {_MADE}")
+    else:
+        gone = _in_units(con, f"(select *, rowid as row_no from {table})", plan.unit)  # noqa: S608 - quoted
+        con.execute(f"delete from {table} where rowid in (select row_no from {gone})")  # noqa: S608 - quoted
+        con.execute(f"insert into {table} by name from {_MADE}")
     _hold_new_keys(con, spec, key)
     write_difference(con, name, now=f"from {_MADE}", before=f"from {_BEFORE}")
     return Increment(rows=_count(con, table), made=_count(con, _MADE))

@@ -25,6 +25,20 @@ checks:
   - {expect: not_null, column: customer_id}
   - {expect: between, column: match_prob, min: 0, max: 1}
   - {expect: not_null, column: linked_by}
+incremental:  # a person: resolve_customers notes all records of those with whom anything happened
+  unit: {customer: customer_id}
+  inputs:
+    identity.customer_map:
+      unit: {customer: customer_id}
+    identity.changes:
+      unit: {customer: customer_id}
+      changes_with: identity.customer_map
+    identity.edges:
+      changes_with: identity.customer_map
+    identity.records:
+      changes_with: identity.customer_map
+    identity.model_fit:
+      changes_with: identity.customer_map
 */
 with customer_map as (
     select * from identity.customer_map
@@ -110,11 +124,13 @@ links as (
 -- Records that say the same share one record's evidence and have no link of their own.
 copies as (
     select
-        records.source,
-        records.record_key,
+        customer_map.source,
+        customer_map.record_key,
         firsts.source as other_source,
         firsts.record_key as other_record_key
-    from records
+    from customer_map
+    inner join records
+        on customer_map.source = records.source and customer_map.record_key = records.record_key
     inner join records as firsts on records.evidence_id = firsts.record_id
     where records.record_id <> records.evidence_id
 ),

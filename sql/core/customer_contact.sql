@@ -23,6 +23,11 @@ columns:
   account_id: {description: Web account, pii: identifier}
 checks:
   - {expect: not_null, column: customer_id}
+incremental:
+  unit: {customer: customer_id}
+  inputs:
+    identity.golden_records:
+      unit: {customer: customer_id}
 */
 with golden_records as (
     select * from identity.golden_records

@@ -28,7 +28,15 @@ from cdp_pipeline.identity.grouping.linkage import NEVER, average_linkage, compo
 from cdp_pipeline.identity.grouping.members import MemberPairs, Weigher
 from cdp_pipeline.identity.grouping.nameless import choose_nameless
 from cdp_pipeline.identity.grouping.remembered import Memory
-from cdp_pipeline.identity.release.gate import ACCEPTED, HELD, Verdict, judge_night, recall_proposal
+from cdp_pipeline.identity.grouping.touched import forget_touched, note_regrouped, note_touched
+from cdp_pipeline.identity.release.gate import (
+    ACCEPTED,
+    HELD,
+    RELEASED,
+    Verdict,
+    judge_night,
+    recall_proposal,
+)
 from cdp_pipeline.identity.scoring.design import Design, declared_design
 from cdp_pipeline.identity.scoring.namesakes import (
     are_kin,
@@ -103,6 +111,7 @@ def _resolve(con: duckdb.DuckDBPyConnection, context: RunContext, design: Design
     night = read_night(con, today=context.business_date)
     held = recall_proposal(con, context)
     touched = None if night.is_refit else touched_nodes(con, all_of_them=held in AGAIN)
+    forget_touched(con)
     if touched is None:
         number_nodes(con)
     parameters = load_parameters(con, design.comparisons)
@@ -118,6 +127,7 @@ def _resolve(con: duckdb.DuckDBPyConnection, context: RunContext, design: Design
     recall_customers(con)
     if touched is not None:
         choose_nameless(con)
+        note_regrouped(con)
         carry_groups(con)
     attach_records(con, accept=settings.accept_prob, is_part=touched is not None)
     verify_groups(con)
@@ -133,7 +143,10 @@ def _resolve(con: duckdb.DuckDBPyConnection, context: RunContext, design: Design
         is_released=held == ACCEPTED,
         memory=Memory.of(settings),
     )
-    return judge_night(con, context)
+    verdict = judge_night(con, context)
+    if touched is not None and verdict.name == RELEASED:
+        note_touched(con)
+    return verdict
 
 
 def group_nodes(  # noqa: PLR0913 - a night groups a part, a linkage knows all weights

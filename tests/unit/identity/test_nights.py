@@ -24,11 +24,17 @@ from hypothesis import strategies as st
 
 from cdp_pipeline.identity.grouping.changes import CAUSES
 from cdp_pipeline.identity.stewardship.judgements import read_judgements, record_judgements
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.basis import decide
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.warehouse import fetch_dicts
+from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
+from cdp_pipeline.warehouse import increment
+from cdp_pipeline.warehouse.build import bring_up_to_date
+from tests.unit.identity.conftest import REPOSITORY
 from tests.whole import join_build
 
 if TYPE_CHECKING:
+    from cdp_pipeline.core.context import RunContext
     from tests.unit.identity.conftest import Person, Store, Village
 
 pytest.importorskip("recordlinkage")
@@ -37,6 +43,10 @@ FIRST = date(2026, 11, 20)
 STAGES = ("standard.records", "scoring.model", "grouping.cluster")
 LEAST_F1 = 0.99
 """Pairwise, between nights of a small store and its rebuild, which fits the model anew."""
+
+BRIDGE = load_project(REPOSITORY).table("core.bridge_identity")
+FOLLOWED: Counter[str] = Counter()
+"""Nights by the reason for which the bridge was built in one scan; empty if it followed."""
 
 Record = tuple[str, str]
 
@@ -151,9 +161,24 @@ class Life:
 def run(store: Store, people: Iterable[Person], day: date) -> Path:
     """Run the stages that decide who is who; people without golden records are enough here."""
     context = store.stage([dict(person) for person in people], day=day)
+    with open_build(context) as con:
+        decide(con, "")
     for stage in STAGES:
         import_module(f"cdp_pipeline.identity.{stage}").run(context)
+    follow_bridge(context)
     return join_build(DataPaths.of(context))
+
+
+def follow_bridge(context: RunContext) -> None:
+    """Bring ``core.bridge_identity`` up to date, which ends as one scan would make it."""
+    with open_build(context) as con, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(increment, "MOST_SHARE", 1000)
+        con.execute(f"set variable personal_tables = ['{BRIDGE.full_name}']")
+        _, made = bring_up_to_date(con, BRIDGE, str(BRIDGE.sql))
+        FOLLOWED[made.reason] += 1
+        now, whole = f"from {BRIDGE.full_name}", f"select * from ({BRIDGE.sql}\n)"
+        wrong = f"(({now}) except all ({whole})) union all (({whole}) except all ({now}))"
+        assert con.execute(wrong).fetchall() == []
 
 
 @dataclass
@@ -357,6 +382,16 @@ def test_records_keep_their_numbers_and_what_is_new_follows_behind(
     gone = {first["shop", "0018"], first["loyalty", "0018"]}
     assert gone.isdisjoint(second.values()), "a number of somebody who is gone is free"
     assert gone.isdisjoint(third.values()), "nor has it anybody else, not even the same who is back"
+
+
+def test_the_bridge_follows_what_happened(begin: Callable[[Path], Life], tmp_path: Path) -> None:
+    life = begin(tmp_path / "nights")
+    life.night()
+    for action, home in (("another record", 3), ("is gone", 5), ("judged same", 7)):
+        life.act(action, home)
+    followed = FOLLOWED[""]
+    life.night()
+    assert FOLLOWED[""] == followed + 1, FOLLOWED
 
 
 def test_who_says_the_same_has_the_number_of_the_first(

@@ -11,6 +11,8 @@ from pydantic import SecretStr
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.keys import new_key
 from cdp_pipeline.storage import versions
+from cdp_pipeline.storage.basis import decide, has_changes
+from cdp_pipeline.storage.differences import note_difference
 from cdp_pipeline.storage.patching import clear_place, remove_rows, write_patched
 from cdp_pipeline.storage.warehouse import fetch_value, open_build, open_whole
 from tests.unit.storage.nights import build_night, day
@@ -80,6 +82,32 @@ def test_a_table_is_written_where_reading_would_cost_more(
         patch(con, replaced=replaced)
         assert kind(con) == "table"
         assert said(con) == [("new", 2), ("old", ROWS - replaced)]
+
+
+@pytest.mark.parametrize("replaced", [2, ROWS // 2], ids=["few", "many"])
+def test_what_differs_is_found_among_replaced_and_new_rows(
+    make_context: MakeContext, replaced: int
+) -> None:
+    with open_build(first_night(make_context)) as con:
+        decide(con, "")
+        patch(con, replaced=replaced)
+        noted = con.execute(
+            f'select id, said, "is now" from {note_difference(con, "identity.people")} order by all'
+        ).fetchall()
+        old = [(number, "old", False) for number in range(replaced)]
+        assert noted == sorted([*old, (1, "new", True), (99, "new", True)])
+        clear_place(con, "identity.people")
+        assert not has_changes(con, "identity.people")
+
+
+def test_what_was_noted_is_forgotten_once_rows_go(make_context: MakeContext) -> None:
+    with open_build(first_night(make_context)) as con:
+        decide(con, "")
+        patch(con)
+        note_difference(con, "identity.people")
+        remove_rows(con, "identity.people", "id < $least", {"least": 5})
+        rows = f"select count(*) from {note_difference(con, 'identity.people')}"
+        assert fetch_value(con, rows) == 5 + 1
 
 
 def test_its_place_is_cleared_whatever_lay_there(make_context: MakeContext) -> None:

@@ -16,9 +16,9 @@ from cdp_pipeline.core.settings import load_settings
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.basis import changes_of, decide, has_changes
+from cdp_pipeline.storage.differences import forget_differences, note_difference
 from cdp_pipeline.warehouse import increment
 from cdp_pipeline.warehouse.build import bring_up_to_date, build_model, plan_layer
-from cdp_pipeline.warehouse.differences import forget_differences, note_difference
 from cdp_pipeline.warehouse.increment import apply_changes, check_declaration
 from cdp_pipeline.warehouse.rehearsal import REHEARSAL_DATE, open_rehearsal
 from cdp_pipeline.warehouse.rendering import RenderValues
@@ -27,7 +27,7 @@ from tests.integration.store import ROOT
 ORDER = ("core.bridge_identity_masked", "core.fct_consents", "core.fct_consent_changes",
          "core.fct_sales", "core.fct_email_events", "core.fct_web_identifications",
          "core.bridge_cookie", "core.bridge_returns", "core.fct_orders", "core.fct_web_events",
-         "core.fct_journey")  # fmt: skip
+         "core.fct_journey", "core.customer_contact")  # fmt: skip
 INPUTS = ("core.bridge_identity", "identity.golden_records", "identity.changes",
           "core.fct_triggers", "core.fct_social_events", "core.fct_service_contacts")  # fmt: skip
 KEYS = {"sale_lines": ("source", "sale_id", "line_no"), "orders": ("source", "order_id"),
@@ -298,6 +298,37 @@ def test_a_declaration_that_does_not_fit_is_refused(
     with pytest.raises(WarehouseError, match=complaint):
         check_declaration(wrong, reads)
     check_declaration(spec, reads)
+
+
+def test_what_changes_with_another_input_needs_that_one_noted(warehouse: Warehouse) -> None:
+    spec, select = warehouse.models["core.bridge_identity"]
+    warehouse.con.execute(
+        "create or replace table base.core.bridge_identity as from core.bridge_identity"
+    )
+    decide(warehouse.con, "")
+    reason = apply_changes(warehouse.con, spec, select).reason
+    assert reason == "which rows of identity.customer_map have changed is not known"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"changes_with": "identity.redirects"}, "which is no input noted whole"),
+        ({"changes_with": "identity.edges"}, "which is no input noted whole"),
+        ({"turns": {"changed_on": [0]}}, "so it leads nowhere by itself"),
+    ],
+)
+def test_what_an_input_changes_with_is_checked(
+    warehouse: Warehouse, change: dict[str, Any], complaint: str
+) -> None:
+    spec, _ = warehouse.models["core.bridge_identity"]
+    plan = spec.header.incremental
+    assert plan is not None
+    assert plan.mistakes(spec.full_name, frozenset(plan.inputs)) == []
+    entry = plan.inputs["identity.changes"].model_copy(update=change)
+    wrong = plan.model_copy(update={"inputs": {**plan.inputs, "identity.changes": entry}})
+    (found,) = wrong.mistakes(spec.full_name, frozenset(plan.inputs))
+    assert complaint in found
 
 
 def test_what_an_earlier_try_found_by_comparing_is_forgotten(warehouse: Warehouse) -> None:

@@ -1,7 +1,7 @@
 """Which rows of a table differ from the published version: new, gone or with another content.
 
-A model that is brought up to date notes it itself; of any other table it is found by comparing it
-with the published one, once a night however many models ask. Which entity rows have changed,
+Whoever brings a table up to date notes it on the way; of any other table it is found by comparing
+it with the published one, once a night however many models ask. Which entity rows have changed,
 ``ingest.touched`` notes: there, only their keys are known.
 """
 
@@ -12,12 +12,14 @@ from collections.abc import Collection, Iterable
 import duckdb
 
 from cdp_pipeline.storage.basis import CHANGES, changes_of, has_changes
-from cdp_pipeline.storage.warehouse import quote_column, quote_identifier
+from cdp_pipeline.storage.warehouse import describe, fetch_value, quote_column, quote_identifier
 
 IS_NOW = '"is now"'
 """Column of changed rows: whether tonight has the row; else the published version had it."""
 
 _OF_ENTITIES = "staging."
+_COMPARED = "found by comparing"
+"""Comment on changed rows that nobody noted on the way."""
 
 
 def has_keys_only(table: str) -> bool:
@@ -34,16 +36,53 @@ def note_difference(con: duckdb.DuckDBPyConnection, table: str) -> str:
     """
     if not has_changes(con, table):
         name = quote_identifier(table)
-        write_difference(con, table, now=f"from {name}", before=f"from base.{name}")
+        rows = f"select {', '.join(map(quote_column, describe(con, table)))} from"
+        now, before = f"{rows} {name}", f"{rows} base.{name}"
+        if is_made_as(con, table, "view"):  # of last night's rows and new ones: others are the same
+            gone, new = patch_of(table)
+            key = ", ".join(map(quote_column, describe(con, gone)))
+            now, before = f"{rows} {new}", f"{before} semi join {gone} using ({key})"
+        write_difference(con, table, now=now, before=before)
+        con.execute(f"comment on table {changes_of(table)} is '{_COMPARED}'")
     return changes_of(table)
+
+
+def patch_of(table: str) -> tuple[str, str]:
+    """Return where the keys of replaced rows and the new rows of a table lie (``patching``)."""
+    place = f"staging.{table.replace('.', '_')}"
+    return f"{place}_gone", f"{place}_new"
+
+
+def is_made_as(con: duckdb.DuckDBPyConnection, table: str, kind: str) -> bool:
+    """Return whether tonight's build has ``schema.table`` as a ``view`` or as a ``table``."""
+    schema, name = table.split(".")
+    found = fetch_value(
+        con,
+        f"select count(*) from duckdb_{kind}s() where schema_name = $schema "  # noqa: S608 - constants
+        f"and {kind}_name = $name and database_name in ('cdp', 'vault')",
+        {"schema": schema, "name": name},
+    )
+    return bool(found)
 
 
 def write_difference(con: duckdb.DuckDBPyConnection, table: str, *, now: str, before: str) -> None:
     """Note the rows of a table that stand in one of two queries and not in the other."""
     made, lost = f"({now}) except ({before})", f"({before}) except ({now})"
+    note_rows(con, table, now=made, before=lost)
+
+
+def note_rows(con: duckdb.DuckDBPyConnection, table: str, *, now: str, before: str) -> None:
+    """Note which rows of a table may have changed: all that differ, and perhaps others.
+
+    Args:
+        con: Connection to the build.
+        table: The table.
+        now: SELECT of rows that tonight has, with all columns.
+        before: SELECT of rows that the published version had.
+    """
     con.execute(
-        f"create or replace table {changes_of(table)} as select *, true as {IS_NOW} from ({made}) "  # noqa: S608 - quoted
-        f"union all select *, false as {IS_NOW} from ({lost})"
+        f"create or replace table {changes_of(table)} as select *, true as {IS_NOW} from ({now}) "  # noqa: S608 - quoted
+        f"union all by name select *, false as {IS_NOW} from ({before})"
     )
 
 
@@ -60,19 +99,15 @@ def forget_differences(con: duckdb.DuckDBPyConnection, *, kept: Collection[str])
         con: Connection to the build.
         kept: Models, which forget their own when they are made.
     """
-    for table in _noted(con):
-        if not (has_keys_only(table) or table in kept):
-            con.execute(f"drop table {changes_of(table)}")
-
-
-def _noted(con: duckdb.DuckDBPyConnection) -> Iterable[str]:
     catalog, schema = CHANGES.split(".")
-    rows = con.execute(
-        "select table_name from duckdb_tables() where database_name = ? and schema_name = ? "
-        "and contains(table_name, '.')",
-        [catalog, schema],
+    found = con.execute(
+        "select table_name from duckdb_tables() "
+        "where database_name = ? and schema_name = ? and comment = ?",
+        [catalog, schema, _COMPARED],
     ).fetchall()
-    return [name for (name,) in rows]
+    for (table,) in found:
+        if table not in kept:
+            con.execute(f"drop table {changes_of(table)}")
 
 
 def project_rows(source: str, columns: Iterable[str], where: str) -> str:
