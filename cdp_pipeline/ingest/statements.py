@@ -25,6 +25,7 @@ from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.basis import changes_of
+from cdp_pipeline.storage.keys import count_keys
 from cdp_pipeline.storage.warehouse import (
     create_table,
     declare_table,
@@ -49,6 +50,17 @@ with delivered as (
 
 -- A source that gives no time says the same every night: only a change is a statement.
 compared as (
+    {compared}
+)
+
+select * exclude (is_repeated) from compared
+where not is_repeated and delivered_on >= cast($kept_from as date)
+{once}
+order by source, statement_id
+"""
+
+_ALL_TIMED = "select *, false as is_repeated from delivered"
+_SOME_UNTIMED = """
     select
         *,
         captured_at is null and person_record_key is not null and status is not distinct from
@@ -58,15 +70,30 @@ compared as (
                 order by delivered_on asc, file_id asc, file_line asc
             ) as is_repeated,
     from delivered
-)
-
-select * exclude (is_repeated) from compared
-where not is_repeated and delivered_on >= cast($kept_from as date)
+"""
+_ONCE = """
 qualify row_number() over (
     partition by source, statement_id order by delivered_on asc, file_id asc, file_line asc
 ) = 1
-order by source, statement_id
 """
+# Sorting all statements costs more than making them: only where it can matter.
+
+_DIFFERENT = f"""
+create or replace table {changes_of(f"staging.{CONSENT_ENTITY}")} as
+select
+    coalesce(now.source, before.source) as source,
+    coalesce(now.statement_id, before.statement_id) as statement_id
+from (
+    select statement_source as source, statement_id, hash(n) as said
+    from {STATEMENTS} as n
+) as now
+full join (
+    select statement_source as source, statement_id, hash(b) as said
+    from base.{STATEMENTS} as b
+) as before
+    on before.source = now.source and before.statement_id = now.statement_id
+where now.said is distinct from before.said
+"""  # noqa: S608 - constants
 
 _SAID = "purpose, channel, status, captured_at, legal_basis, wording_version, file_id, file_line"
 _CARRIED = f"""
@@ -158,12 +185,7 @@ def note_statements(con: duckdb.DuckDBPyConnection) -> None:
     """
     if not has_base_table(con, STATEMENTS):
         return
-    now, before = (f"from {place}{STATEMENTS}" for place in ("", "base."))
-    con.execute(
-        f"create or replace table {changes_of(f'staging.{CONSENT_ENTITY}')} as "  # noqa: S608 - constants
-        "select distinct statement_source as source, statement_id from ("
-        f"(({now}) except ({before})) union all (({before}) except ({now})))"
-    )
+    con.execute(_DIFFERENT)
 
 
 def keep_ledger(
@@ -192,10 +214,24 @@ def keep_ledger(
         carried = _CARRIED
         given |= {"sources": [s for s, _ in expired], "files": [f for _, f in expired]}
     first_nights = _FIRST_NIGHTS if has_base_table(con, "ops.deliveries") else _NO_NIGHTS
-    sql = _LEDGER.format(first_nights=first_nights, carried=carried)
+    sql = _LEDGER.format(
+        first_nights=first_nights,
+        carried=carried,
+        compared=_SOME_UNTIMED if carried or not _are_all_timed(con) else _ALL_TIMED,
+        once=_ONCE if carried or not _is_each_once(con) else "",
+    )
     con.execute(f"create or replace table staging.consents as {sql}", given)
     rows = int(fetch_value(con, "select count(*) from staging.consents"))
     if spec is not None:
         create_table(con, STATEMENTS, _BY_RECORD)
         declare_table(con, spec)
     return rows
+
+
+def _are_all_timed(con: duckdb.DuckDBPyConnection) -> bool:
+    return not fetch_value(con, "select count(*) from staging.consents where captured_at is null")
+
+
+def _is_each_once(con: duckdb.DuckDBPyConnection) -> bool:
+    keys = count_keys(con, "staging.consents", ("source", "statement_id"))
+    return keys.rows == keys.different
