@@ -43,6 +43,12 @@ class IncrementalInput(Declaration):
         description="By SQL of a date: the ages in days from which a row counts otherwise than the "
         "night before; 0 is its own day.",
     )
+    anniversaries: tuple[str, ...] = Field(
+        default=(), description="SQL of dates whose full years up to the business date count."
+    )
+    is_whole: bool = Field(
+        default=False, description="A changed row of it may change all rows: then one scan."
+    )
     changes_with: str = Field(
         default="",
         description="Another input, of which the step that makes it notes every row of a unit "
@@ -51,6 +57,11 @@ class IncrementalInput(Declaration):
     found_in: tuple[Trail, ...] = Field(
         default=(), description="Where changed rows lead; default: to their own unit."
     )
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether its rows may count otherwise because days have gone by."""
+        return bool(self.turns or self.anniversaries)
 
 
 class Incremental(Declaration):
@@ -76,10 +87,10 @@ class Incremental(Declaration):
             has_keys = name.startswith("staging.")
             if has_keys and (entry.columns or entry.where or any(t.gone for t in entry.found_in)):
                 found.append(f"only keys of changed rows of {name} are known, nothing else")
-            if entry.turns and not entry.unit:
+            if entry.is_dated and not entry.unit:
                 found.append(f"`turns:` of {name} lead nowhere without `unit:`")
             found += self._mistaken_leader(name, entry)
-            if not (entry.unit or entry.found_in or entry.changes_with):
+            if not (entry.unit or entry.found_in or entry.changes_with or entry.is_whole):
                 found.append(f"a change of {name} leads nowhere: give `unit:` or `found_in:`")
             found += [
                 f"{name} leads to {trail.table}, which has no unit"
@@ -98,7 +109,7 @@ class Incremental(Declaration):
         leader = self.inputs.get(entry.changes_with)
         if not entry.changes_with:
             return []
-        if entry.found_in or entry.turns:
+        if entry.found_in or entry.is_dated or entry.is_whole:
             return [f"{name} changes with {entry.changes_with}, so it leads nowhere by itself"]
         if leader is None or leader.changes_with or leader.columns or leader.where:
             return [f"{name} changes with {entry.changes_with}, which is no input noted whole"]

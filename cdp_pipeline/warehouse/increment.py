@@ -79,9 +79,12 @@ def check_declaration(spec: TableSpec, reads: frozenset[str]) -> None:
     if plan is None:
         return
     found = plan.mistakes(spec.full_name, reads)
-    has_turns = any(entry.turns for entry in plan.inputs.values())
+    has_turns = any(entry.is_dated for entry in plan.inputs.values())
     if _DATED.search(spec.sql or "") and not has_turns:
-        found.append("depends on the business date, and no input says with `turns:` at what age")
+        found.append(
+            "depends on the business date, and no input says with `turns:` at what age, or with "
+            "`anniversaries:` of what dates the years count"
+        )
     if found:
         raise WarehouseError(
             f"{spec.full_name}: incremental: {found[0]}",
@@ -118,6 +121,9 @@ def apply_changes(
         return Increment(reason)
     con.execute("attach if not exists ':memory:' as touched")
     try:
+        changed = _whole_input(con, plan)
+        if changed:
+            return Increment(f"rows of {changed} have changed, which may change all")
         _find_units(con, spec, plan, dates)
         source = f"base.{_quoted(spec.full_name)}"
         con.execute(f"create table {_BEFORE} as from {_in_units(con, source, plan.unit)}")
@@ -155,9 +161,18 @@ def _why_not(
 
 
 def _why_undated(plan: Incremental, dates: Dates | None) -> str:
-    has_turns = any(entry.turns for entry in plan.inputs.values())
+    has_turns = any(entry.is_dated for entry in plan.inputs.values())
     if has_turns and not (dates and dates[0] <= dates[1]):
         return "of which earlier day the version is that it builds upon is not known"
+    return ""
+
+
+def _whole_input(con: duckdb.DuckDBPyConnection, plan: Incremental) -> str:
+    """Return the first input that has changed of which any change may change all; or nothing."""
+    for name, entry in plan.inputs.items():
+        rows = f"({_changed_rows(con, name, entry)})" if entry.is_whole else ""
+        if rows and _count(con, rows):
+            return name
     return ""
 
 
@@ -167,11 +182,11 @@ def _find_units(
     """Make the table of units that a changed row of any input leads to, or one of another age."""
     found = []
     for number, (name, entry) in enumerate(plan.inputs.items()):
-        if entry.changes_with:
+        if entry.changes_with or entry.is_whole:
             continue
         changed = f"touched.main.changed_{number}"
         con.execute(f"create table {changed} as {_changed_rows(con, name, entry)}")
-        if entry.turns and dates:
+        if entry.is_dated and dates:
             rows = f"{_read(name, entry)} where {_has_turned(entry, *dates)}"
             found.append(f"select {_parts(entry.unit)} from {rows}")  # noqa: S608 - declared
         if not entry.found_in:
@@ -187,11 +202,16 @@ def _find_units(
 
 def _has_turned(entry: IncrementalInput, before: date, today: date) -> str:
     """Return SQL that is true of rows that have reached an age at which they count otherwise."""
-    return " or ".join(
+    turned = [
         f"(({day}) > date '{before}' - {age} and ({day}) <= date '{today}' - {age})"
         for day, ages in entry.turns.items()
         for age in ages
-    )
+    ]
+    turned += [
+        f"date_sub('year', {day}, date '{before}') <> date_sub('year', {day}, date '{today}')"
+        for day in entry.anniversaries
+    ]
+    return " or ".join(turned)
 
 
 def _changed_rows(con: duckdb.DuckDBPyConnection, name: str, entry: IncrementalInput) -> str:

@@ -31,6 +31,24 @@ columns:
 checks:
   - {expect: not_null, column: customer_id}
   - {expect: between, column: age_years, min: 0, max: 120, severity: warn}
+incremental:  # a person
+  unit: {customer: customer_id}
+  inputs:
+    identity.golden_records:
+      unit: {customer: customer_id}
+      anniversaries: [birth_date]
+    identity.households:
+      columns: [household_id, head_customer_id, member_count]
+      found_in:
+        - {table: identity.golden_records, by: {household_id: household_id}}
+    core.dim_store:
+      columns: [store_id, postcode_area, city, is_open]
+      is_whole: true
+    core.fct_sales:
+      unit: {customer: customer_id}
+      columns: [customer_id, channel, store_id, sold_on]
+      where: customer_id is not null
+      turns: {sold_on: [0]}
 */
 with golden_records as (
     select * from identity.golden_records

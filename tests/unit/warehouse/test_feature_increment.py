@@ -24,9 +24,11 @@ from cdp_pipeline.warehouse.rendering import RenderValues
 from tests.integration.store import ROOT
 
 FIRST = date(2026, 1, 4)
-MODELS = ("features.customer_day", "features.category_affinity", "features.department_affinity",
-          "features.shopping_habits", "features.consent_state")  # fmt: skip
-INPUTS = ("core.fct_sales", "core.fct_consents", "core.dim_product")
+MODELS = ("core.dim_customer", "features.customer_day", "features.category_affinity",
+          "features.department_affinity", "features.shopping_habits",
+          "features.consent_state")  # fmt: skip
+INPUTS = ("core.fct_sales", "core.fct_consents", "core.dim_product", "core.dim_store",
+          "identity.golden_records", "identity.households")  # fmt: skip
 
 people = st.sampled_from(["C1", "C2", "C3", None])
 goods = st.sampled_from(["A", "B", "D"])
@@ -42,6 +44,8 @@ class Night:
     gone: int = 0
     goods: dict[str, str] = field(default_factory=dict)
     statements: list[tuple[str, str, int]] = field(default_factory=list)
+    known: dict[str, tuple[str, int, str | None]] = field(default_factory=dict)
+    heads: dict[str, str] = field(default_factory=dict)
 
 
 nights = st.builds(
@@ -57,6 +61,12 @@ nights = st.builds(
     statements=st.lists(
         st.tuples(people.filter(bool), st.sampled_from(["granted", "withdrawn"]), ages), max_size=2
     ),
+    known=st.dictionaries(
+        people.filter(bool),
+        st.tuples(st.sampled_from(["H1", "H2"]), ages, st.sampled_from(["S1", None])),
+        max_size=2,
+    ),
+    heads=st.dictionaries(st.sampled_from(["H1", "H2"]), people.filter(bool), max_size=1),
 )  # fmt: skip
 
 
@@ -73,7 +83,11 @@ class Warehouse:
 
     def plan_on(self, day: date) -> None:
         self.night, self.values = day, RenderValues(day, self.settings)
-        plan = plan_layer(self.project, "features", self.values)
+        plan = [
+            model
+            for layer in ("core", "features")
+            for model in plan_layer(self.project, layer, self.values)
+        ]
         self.models = {spec.full_name: (spec, select) for spec, select in plan}
 
     def begin(self) -> None:
@@ -85,6 +99,15 @@ class Warehouse:
             self.insert("core.dim_product", {
                 "sku": sku, "category": category, "department": category,
             })  # fmt: skip
+        for store in ("S1", "S2"):
+            self.insert("core.dim_store", {
+                "store_id": store, "city": "York", "is_open": True, "postcode_area": "YO",
+            })  # fmt: skip
+        for number, name in enumerate(("C1", "C2", "C4")):
+            self.know(name, "H1", number, None)
+            self.insert("identity.households", {
+                "household_id": f"H{number}", "head_customer_id": name, "member_count": number,
+            })  # fmt: skip
         for age in (0, 29, 30, 89, 90, 364, 365, 729, 730):
             for name in ("C1", "C2", "C4", None):
                 self.sell(name, "A", age, 5, is_return=False, place="S1")
@@ -95,6 +118,14 @@ class Warehouse:
     def publish(self) -> None:
         for name in (*MODELS, *INPUTS):
             self.con.execute(f"create or replace table base.{name} as from {name}")
+
+    def know(self, name: str, home: str, days: int, store: str | None) -> None:
+        """Know a person born some days after a tenth of February in a leap year."""
+        self.con.execute("delete from identity.golden_records where customer_id = ?", [name])
+        self.insert("identity.golden_records", {
+            "customer_id": name, "household_id": home, "home_store_id": store, "city": "York",
+            "birth_date": date(1980, 2, 10) + timedelta(days=days), "postcode": "YO1 1AA",
+        })  # fmt: skip
 
     def sell(
         self, name: str | None, sku: str, age: int, amount: int, *, is_return: bool, place: str
@@ -122,6 +153,13 @@ class Warehouse:
             self.con.execute(
                 "update core.dim_product set category = ?, department = ? where sku = ?",
                 [category, category, sku],
+            )
+        for name, (home, days, store) in night.known.items():
+            self.know(name, home, days, store)
+        for home, head in night.heads.items():
+            self.con.execute(
+                "update identity.households set head_customer_id = ? where household_id = ?",
+                [head, home],
             )
         for name, status, age in night.statements:
             self.lines += 1
@@ -186,6 +224,36 @@ def test_who_did_nothing_changes_as_days_go_by(warehouse: Warehouse) -> None:
     assert differing(warehouse, [Night(), Night(days=365)]) == []
     counts = "select sum(visit_count_90d), sum(visit_count_365d) from features.shopping_habits"
     assert warehouse.con.execute(counts).fetchall() == [(0, 0)]
+
+
+def test_years_pass_on_their_day(warehouse: Warehouse) -> None:
+    warehouse.begin()
+    warehouse.know("C1", "H1", 19, None)  # on the last day of a leap year's February
+    warehouse.publish()
+    spec = "core.dim_customer"
+    build_model(warehouse.con, *warehouse.models[spec])
+    ages = []
+    for days in (54, 1, 1, 365, 366):
+        warehouse.publish()
+        before = warehouse.night
+        warehouse.deliver(Night(days=days))
+        dates = (before, warehouse.night)
+        _, made = bring_up_to_date(warehouse.con, *warehouse.models[spec], dates)
+        assert (made.reason, warehouse.difference(spec)) == ("", [])
+        ages += warehouse.con.execute(
+            "select age_years from core.dim_customer where customer_id = 'C1'"
+        ).fetchall()
+    assert [age for (age,) in ages] == [45, 46, 46, 47, 48]
+
+
+def test_a_changed_store_makes_all_anew(warehouse: Warehouse) -> None:
+    warehouse.begin()
+    warehouse.deliver(Night())
+    warehouse.con.execute("update core.dim_store set is_open = false where store_id = 'S2'")
+    spec, select = warehouse.models["core.dim_customer"]
+    _, made = bring_up_to_date(warehouse.con, spec, select, (FIRST, warehouse.night))
+    assert made.reason == "rows of core.dim_store have changed, which may change all"
+    assert warehouse.difference("core.dim_customer") == []
 
 
 def test_without_the_day_of_the_version_one_scan_is_made(warehouse: Warehouse) -> None:
