@@ -43,6 +43,9 @@ _FIRST_SERIAL_DAY = "1899-12-30"
 EXCEL = "excel"
 """Format of dates as spreadsheets count them."""
 
+COUNTED = frozenset({*_EPOCHS, EXCEL})
+"""Formats of moments that are counted, rather than written."""
+
 SPREADSHEET_NUMBER = r"[0-9](\.[0-9]+)?E\+[0-9]+"
 """What a spreadsheet makes of a long identifier; its digits are lost."""
 

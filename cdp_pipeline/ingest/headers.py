@@ -259,13 +259,10 @@ def map_names(
             (lacking if column.optional else missing).append(name)
     ignored = [plain_name(pattern) for pattern in contract.ignore]
     taken = {*positions.values(), *(i for parts in repeated.values() for i in parts.values())}
-    unknown = tuple(
-        name
-        for index, name in enumerate(names)
-        if index not in taken and not any(fnmatch.fnmatchcase(name, p) for p in ignored)
-    )
-    if missing:
-        refuse_missing(missing, unknown, contract, sample)
+    left = [name for index, name in enumerate(names) if index not in taken and name not in ignored]
+    unknown = tuple(n for n in left if not any(fnmatch.fnmatchcase(n, p) for p in ignored))
+    if missing:  # a column that `ignore: ["*"]` takes may be one of them under another name
+        refuse_missing(missing, left, contract, sample)
     return ColumnMap(positions, unknown, tuple(lacking), repeated)
 
 
@@ -363,7 +360,19 @@ def refuse_missing(
             if alike:
                 hints.append(f"{alike!r} holds what {name} should. Add it to `aliases:`.")
     hint = " ".join(hints) or "Set `optional: true` if files may lack them."
-    raise RefusedError(f"columns are missing: {', '.join(missing)}", hint=hint)
+    said = {name: called(name, contract.columns[name]) for name in missing}
+    lost = ", ".join(f"{name} ({headers})" if headers else name for name, headers in said.items())
+    raise RefusedError(f"columns are missing: {lost}", hint=hint)
+
+
+def called(name: str, column: Column | None) -> str:
+    """Return what the sender calls a column; empty if it is our name.
+
+    >>> called("price", Column(**{"from": "Preis", "aliases": ("Betrag",)})), called("price", None)
+    ("'Preis' or 'Betrag'", '')
+    """
+    headers = [column.source, *column.aliases] if column and column.source else []
+    return "" if headers == [name] else " or ".join(repr(header) for header in headers)
 
 
 def plain_name(name: str) -> str:

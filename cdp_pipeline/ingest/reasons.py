@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cdp_pipeline.ingest.casting import DECIMALS, EARLIEST, LATEST
+from cdp_pipeline.ingest.headers import called
 from cdp_pipeline.project.checks import Check
 from cdp_pipeline.project.contracts import Column, SourceContract
 from cdp_pipeline.project.layout import Delivery
@@ -55,8 +56,8 @@ def describe_type(name: str, column: Column, written: Delivery) -> str:
 
 def in_file(name: str, column: Column | None) -> str:
     """Return a column's name, and what the sender calls it if that differs."""
-    header = column.source if column else None
-    return f"{name} ({header!r} in the file)" if header and header != name else name
+    headers = called(name, column)
+    return f"{name} ({headers} in the file)" if headers else name
 
 
 def _wanted(column: Column, written: Delivery) -> str:

@@ -5,6 +5,7 @@ The same vetting happens again where expressions are used; nothing is read or ma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +14,7 @@ from typing import TypeVar
 
 from cdp_pipeline.core.errors import CdpError, CombinedConfigError, ConfigError
 from cdp_pipeline.core.types import Severity
-from cdp_pipeline.ingest.casting import DeliveredText, Names, cast_column
+from cdp_pipeline.ingest.casting import COUNTED, DeliveredText, Names, cast_column
 from cdp_pipeline.ingest.feeds import IDENTIFYING, PERSON_ENTITY
 from cdp_pipeline.ingest.joining import feed_columns
 from cdp_pipeline.ingest.judging import check_columns, read_types
@@ -151,6 +152,12 @@ class _Vetting:
                 where=place,
                 hint="Set `type: date` or `type: timestamp`.",
             )
+        if "%" not in column.format and column.format not in COUNTED:
+            raise ConfigError(
+                f"`format: {column.format}` has no % before its letters, so that no date fits it",
+                where=place,
+                hint=f"Did you mean `{_as_strptime(column.format)}`?",
+            )
         text, written = DeliveredText("''"), self.contract.delivery
         casting = cast_column(column, written, text=text, names=Names("''", "''", "''"))
         problem = refusal_of(casting.parsed)
@@ -206,6 +213,28 @@ class _Vetting:
                         hint=f"Add `{name}:` to its columns.",
                     )
                 )
+
+
+_SPREADSHEET_LETTERS = {
+    "yyyy": "%Y", "yy": "%y", "mm": "%m", "dd": "%d", "hh": "%H", "ss": "%S", "aaaa": "%Y",
+    "jjjj": "%Y", "tt": "%d",
+}  # fmt: skip
+
+
+def _as_strptime(text: str) -> str:
+    """Return a format of dates as strptime spells it, for one as spreadsheets and Java do.
+
+    >>> _as_strptime("dd.MM.yyyy HH:mm:ss"), _as_strptime("TT.MM.JJJJ"), _as_strptime("D/M/YY")
+    ('%d.%m.%Y %H:%M:%S', '%d.%m.%Y', '%d/%m/%y')
+    """
+    found, hours = "", False
+    for part in re.findall(r"([A-Za-z])(\1*)|(.)", text):
+        letters = (part[0] + part[1]).lower()
+        letters = letters * 2 if len(letters) == 1 else letters
+        minutes = letters == "mm" and hours
+        found += part[2] or ("%M" if minutes else _SPREADSHEET_LETTERS.get(letters, part[0]))
+        hours = hours or letters == "hh"
+    return found
 
 
 def _vet_check(check: Check, columns: Mapping[str, str], place: Callable[..., str]) -> None:

@@ -13,7 +13,7 @@ import difflib
 import json
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -174,7 +174,7 @@ def _vet_once(
                 where=where,
                 hint="Use a DuckDB type such as decimal(18,2).",
             )
-    tree = _parse(sql, where=where)
+    tree = _parse(sql, where=where, columns=columns)
     known = {name.lower(): sql_type for name, sql_type in columns.items()}
     for node in _walk(tree):
         _check_node(node, known, sql=sql, where=where)
@@ -183,8 +183,8 @@ def _vet_once(
     return f"({sql.strip()}\n)", _bind(sql, known, where=where, cast_to=cast_to)
 
 
-def _parse(sql: str, *, where: str) -> Node:
-    """Return the tree of the one expression in a text."""
+def _parse(sql: str, *, where: str, columns: Iterable[str] = ()) -> Node:
+    """Return the tree of the one expression in a text; columns may be called like words of SQL."""
     if len(sql) > MAXIMUM_CHARACTERS:
         raise ConfigError(
             f"expression has {len(sql)} characters; {MAXIMUM_CHARACTERS} are allowed",
@@ -197,7 +197,8 @@ def _parse(sql: str, *, where: str) -> Node:
         raise ConfigError(
             f"`{_short(sql)}` is not one SQL expression: {problem}",
             where=where,
-            hint="Write a single condition or value; no `;`, no `select`, brackets in pairs.",
+            hint=_quoting(sql, columns)
+            or "Write a single condition or value; no `;`, no `select`, brackets in pairs.",
         )
     select = bare["statements"][0]["node"]
     is_single = (
@@ -219,6 +220,17 @@ def _parse(sql: str, *, where: str) -> Node:
         )
     tree: Node = select["select_list"][0]
     return tree
+
+
+def _quoting(sql: str, columns: Iterable[str]) -> str:
+    """Return how a column that is called like a word of SQL is written; empty if none is."""
+    bare = re.sub(r"'[^']*'|\"[^\"]*\"", " ", sql).lower()
+    rows = sandbox().execute(
+        "select keyword_name from duckdb_keywords() where keyword_category = 'reserved'"
+    )
+    words = {word for (word,) in rows.fetchall()} & {name.lower() for name in columns}
+    used = next((word for word in re.findall(r"\w+", bare) if word in words), "")
+    return f"`{used}` is a word of SQL: as a column it is written '\"{used}\"'." if used else ""
 
 
 def _serialise(statement: str) -> Node:

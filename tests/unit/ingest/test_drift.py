@@ -43,6 +43,16 @@ def test_a_renamed_column_is_suggested_by_name_or_content(
     assert suggestion in outcome.notes.reason
 
 
+def test_a_renamed_column_is_suggested_though_all_others_are_ignored(stage: Stage) -> None:
+    columns = {"id": {}, "price": {"from": "Preis", "aliases": ["Betrag"], "type": "decimal"}}
+    contract = make_contract(columns, ignore=["*"])
+    outcome = stage(b"id,Verkaufspreis,state\n1,2.50,paid\n", contract)
+    assert "columns are missing: price ('Preis' or 'Betrag')" in outcome.notes.reason
+    assert "'verkaufspreis' holds what price should" in outcome.notes.reason
+    bad = stage(b"id,Betrag\n1,2.50\n2,x\n", contract, quarantine_stop_share=0.9)
+    assert bad.aside[0]["reason"].startswith("price ('Preis' or 'Betrag' in the file) is not")
+
+
 def test_a_new_name_is_never_guessed_between_two(stage: Stage) -> None:
     outcome = stage(
         b"id,x,y,day,state\n1,a@x.com,b@x.com,2026-11-20,paid\n", make_contract(COLUMNS)

@@ -47,6 +47,27 @@ def test_a_mistake_is_found_before_any_data(parts: dict[str, Any], message: str)
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("dd.MM.yyyy HH:mm", "%d.%m.%Y %H:%M"), ("TT.MM.JJJJ", "%d.%m.%Y"), ("M/d/yy", "%m/%d/%y")],
+)
+def test_a_format_of_spreadsheets_is_answered_with_ours(written: str, meant: str) -> None:
+    columns = {"id": {}, "d": {"type": "timestamp", "format": written}}
+    contract = make_contract(columns, feeds=[{"entity": "products", "columns": {"sku": "id"}}])
+    with pytest.raises(ConfigError, match="no % before its letters") as caught:
+        vet_contract(contract, load_project(REPOSITORY).entities, where="goods.yml")
+    assert caught.value.hint == f"Did you mean `{meant}`?"
+
+
+@pytest.mark.parametrize("sql", ["order", "'W' || order", "coalesce(order, 'order')"])
+def test_a_column_called_like_a_word_of_sql_is_told_to_be_quoted(sql: str) -> None:
+    feeds = [{"entity": "products", "columns": {"sku": sql}}]
+    contract = make_contract({"order": {}, "id": {}}, feeds=feeds)
+    with pytest.raises(ConfigError, match="not one SQL expression") as caught:
+        vet_contract(contract, load_project(REPOSITORY).entities, where="goods.yml")
+    assert caught.value.hint == ("`order` is a word of SQL: as a column it is written '\"order\"'.")
+
+
 def test_the_shipped_project_is_sound() -> None:
     assert vet_contracts(load_project(REPOSITORY)) > 200
 
