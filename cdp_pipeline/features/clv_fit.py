@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal
 from typing import Literal
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
 from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.features.accuracy import correlate
@@ -17,40 +19,21 @@ from cdp_pipeline.features.histories import Vector, group_histories
 from cdp_pipeline.features.seasons import SeasonClock
 from cdp_pipeline.features.sharpness import PLAIN, Sharpness
 from cdp_pipeline.features.spend import SpendFit, fit_spend
-from cdp_pipeline.storage.warehouse import fetch_value
 
 ModelStatus = Literal["ok", "nbd_fallback", "pooled_mean", "not_enough_data"]
 
 CAPPED_SHARE = 0.999
 _NO_DAY = date(2000, 1, 1)
 
+_BINS_PER_LOG = 200
+
 _HISTORIES = """
-select x, t_x, t_days from features.customer_purchases
-"""
-
-# Mean amounts are binned to half a per cent: as many rows as bins, and no floating-point sum whose
-# order could differ from run to run.
-_AMOUNTS = """
 select
-    x::double as x,
-    exp(bin / 200e0) as mean_amount,
-    customers::double as customers,
-from (
-    select
-        x,
-        round(ln(least(mean_repeat_amount, $amount_cap)::double) * 200)::integer as bin,
-        count(*) as customers,
-    from features.customer_purchases
-    where x > 0 and mean_repeat_amount > 0
-    group by all
-)
-order by x, mean_amount
-"""
-
-_AMOUNT_CAP = """
-select quantile_disc(mean_repeat_amount, $share::double)
+    x,
+    t_x,
+    t_days,
+    coalesce(mean_repeat_amount, 0)::double as mean_amount,
 from features.customer_purchases
-where x > 0 and mean_repeat_amount > 0
 """
 
 
@@ -77,7 +60,7 @@ class ClvFit:
     t_x: Vector
     t_days: Vector
     customers: Vector
-    amount_cap: object
+    amount_cap: Decimal | None
     correlation: float
     clock: SeasonClock = field(default=SeasonClock(_NO_DAY))
     sharpness: Sharpness = PLAIN
@@ -123,16 +106,15 @@ def fit_models(
         clock: Time to fit in; default: calendar days.
     """
     clock = clock or SeasonClock(_NO_DAY)
-    known = read_histories(con)
-    amounts = _fetch(con, _AMOUNTS, {"amount_cap": known.amount_cap})
+    known, x, amounts = _read(con)
     columns = [*measure_histories(clock, known.x, known.t_x, known.t_days), known.customers]
-    values = [amounts[name] for name in ("x", "mean_amount", "customers")]
+    values = _bin_amounts(x, amounts, known.amount_cap)
     if known.customers.sum() < settings.minimum_customers:
         columns, values = [column[:0] for column in columns], [column[:0] for column in values]
-    x, last, age, customers = columns
+    visits, last, age, customers = columns
     return replace(
         known,
-        purchases=fit_purchases(x, last, age, customers, model=model or settings.model),
+        purchases=fit_purchases(visits, last, age, customers, model=model or settings.model),
         spend=fit_spend(*values),
         correlation=correlate(*values) if len(values[0]) else math.nan,
         clock=clock,
@@ -141,20 +123,31 @@ def fit_models(
 
 def read_histories(con: duckdb.DuckDBPyConnection) -> ClvFit:
     """Return the histories of ``features.customer_purchases`` without any model."""
-    columns = con.execute(_HISTORIES).fetchnumpy()
+    return _read(con)[0]
+
+
+def _read(con: duckdb.DuckDBPyConnection) -> tuple[ClvFit, NDArray[np.int64], Vector]:
+    """Return the histories; and repeat visits and mean amount of all who have both above 0."""
+    columns = {
+        name: np.asarray(each) for name, each in con.execute(_HISTORIES).fetchnumpy().items()
+    }
     # Sorting whole numbers costs less than half of grouping them in SQL.
     histories = group_histories(columns["x"], columns["t_x"], columns["t_days"])
     nothing = np.empty(0)
-    return ClvFit(
+    amounts = np.asarray(columns["mean_amount"], dtype=np.float64)
+    is_usable = (columns["x"] > 0) & (amounts > 0)
+    amounts = amounts[is_usable]
+    known = ClvFit(
         purchases=fit_purchases(nothing, nothing, nothing),
         spend=fit_spend(nothing, nothing),
         x=histories.x,
         t_x=histories.t_x,
         t_days=histories.age,
         customers=histories.count,
-        amount_cap=fetch_value(con, _AMOUNT_CAP, {"share": CAPPED_SHARE}),
+        amount_cap=_find_cap(amounts),
         correlation=math.nan,
     )
+    return known, columns["x"][is_usable].astype(np.int64), amounts
 
 
 def with_models(fit: ClvFit, purchases: BtydFit, spend: SpendFit, clock: SeasonClock) -> ClvFit:
@@ -162,8 +155,26 @@ def with_models(fit: ClvFit, purchases: BtydFit, spend: SpendFit, clock: SeasonC
     return replace(fit, purchases=purchases, spend=spend, clock=clock)
 
 
-def _fetch(
-    con: duckdb.DuckDBPyConnection, sql: str, params: dict[str, object] | None = None
-) -> dict[str, Vector]:
-    columns = con.execute(sql, params).fetchnumpy()
-    return {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
+def _find_cap(amounts: Vector) -> Decimal | None:
+    """Return the amount that all but a thousandth do not exceed; it is one of them."""
+    if not len(amounts):
+        return None
+    place = max(math.ceil(CAPPED_SHARE * len(amounts)) - 1, 0)
+    return Decimal(f"{np.partition(amounts, place)[place]:.2f}")
+
+
+def _bin_amounts(x: NDArray[np.int64], amounts: Vector, cap: Decimal | None) -> list[Vector]:
+    """Return visits, mean amount and customers, the amounts capped and binned to half a per cent.
+
+    As many rows as bins, ordered by both, and whole numbers counted: the order of customers is
+    nothing.
+    """
+    if cap is None:
+        return [np.empty(0)] * 3
+    bins = np.rint(np.log(np.minimum(amounts, float(cap))) * _BINS_PER_LOG)
+    steps = bins.astype(np.int64)
+    least = int(steps.min())
+    size = int(steps.max()) - least + 1
+    keys, customers = np.unique(x * size + (steps - least), return_counts=True)
+    mean_amount = np.exp((keys % size + least) / _BINS_PER_LOG)
+    return [(keys // size).astype(np.float64), mean_amount, customers.astype(np.float64)]
