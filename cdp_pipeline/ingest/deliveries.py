@@ -40,7 +40,7 @@ _NOT_READ = ("feeds", "exclude", "join", "retention", "title", "description", "o
 
 _NOT_READ_OF_DELIVERY = {"location", "access", "complete", "expected_on", "required"}
 _NOT_READ_OF_DELIVERY |= {"minimum_rows", "maximum_rows"}
-_NOT_READ_OF_DRIFT = {"volume", "volume_factor", "nulls", "null_rise"}
+_NOT_READ_OF_DRIFT = {"volume", "volume_factor", "nulls", "null_rise", "shapes"}
 """Held against earlier deliveries after staging: an unusual night is accepted at no cost."""
 
 PlanStatus = Literal["new", "known", "duplicate_file", "superseded", "refused", "expired"]
@@ -108,6 +108,7 @@ class StagedFile:
         reason: Why the file was refused.
         messages: Warnings for people; no personal data.
         null_shares: Share of missing values by column; empty for small files.
+        shapes: Figures on the values of each column (``shapes``); of columns with few none.
         is_final: Whether staging again would give the same; not if a manifest was wrong or late.
         suppressed: Rows about erased people, taken out.
         erased_lines: Lines of the delivery that name an erased person.
@@ -120,6 +121,7 @@ class StagedFile:
     reason: str = ""
     messages: tuple[str, ...] = ()
     null_shares: dict[str, float] = field(default_factory=dict)
+    shapes: dict[str, dict[str, float]] = field(default_factory=dict)
     is_final: bool = True
     suppressed: int = 0
     erased_lines: tuple[int, ...] = ()

@@ -19,6 +19,7 @@ from statistics import median
 import duckdb
 
 from cdp_pipeline.ingest.deliveries import Delivery, StagedFile
+from cdp_pipeline.ingest.shapes import compare_shapes
 from cdp_pipeline.project.contracts import Column, SourceContract
 from cdp_pipeline.project.drift import HistoryPolicy
 from cdp_pipeline.project.layout import Delivery as Layout
@@ -204,6 +205,8 @@ def compare_with_history(
     found = list(_volumes(contract, loaded)) if contract.drift.volume != "pass" else []
     if contract.drift.nulls != "pass":
         found += _nulls(contract, loaded)
+    if contract.drift.shapes != "pass":
+        found += _shapes(contract, loaded)
     return found
 
 
@@ -253,3 +256,15 @@ def _nulls(contract: SourceContract, loaded: list[tuple[Delivery, StagedFile]]) 
                     f"{name} is missing in {share:.0%} of the rows; usually in {usual:.0%}",
                     "`nulls: warn`, or a larger `null_rise`",
                 )
+
+
+def _shapes(
+    contract: SourceContract, loaded: list[tuple[Delivery, StagedFile]]
+) -> Iterator[Breach]:
+    """Hold what the values of each new file look like against earlier files."""
+    earlier = [n.shapes for d, n in loaded if d.status != "new" and n.shapes][-_LATEST:]
+    for delivery, notes in loaded:
+        if delivery.status == "new":
+            said = compare_shapes(contract, notes.shapes, earlier, least=MINIMUM_HISTORY)
+            for text in said:
+                yield Breach(contract.drift.shapes, delivery.file_name, text, "`shapes: warn`")

@@ -24,6 +24,7 @@ from cdp_pipeline.ingest.judging import Judgement
 from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.records import Positions
 from cdp_pipeline.ingest.refusal import RefusedError, is_of_machine
+from cdp_pipeline.ingest.shapes import SAMPLE_ROWS
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.storage.warehouse import first_line, quote_column, quote_literal
 
@@ -60,6 +61,7 @@ class Split:
         base: ``_line`` of the first row, which counts up from there, broken rows included.
         aside: Parquet file of the broken rows, shown by the view ``broken``.
         null_counts: Missing values by column, over the accepted rows.
+        sample: The first accepted rows.
     """
 
     rows: int
@@ -69,6 +71,7 @@ class Split:
     base: int
     aside: Path
     null_counts: dict[str, int]
+    sample: pa.Table
 
 
 def split_rows(
@@ -112,7 +115,7 @@ def split_rows(
             hint="Look for keys that stand twice in one record.",
             records=reading.rows,
         )
-    return split.outcome(target, scratch / _ASIDE)
+    return split.outcome(target, scratch / _ASIDE, split.accepted_schema(stream.schema))
 
 
 def _show(
@@ -242,6 +245,7 @@ class _Splitting:
     read: int = 0
     accepted: int = 0
     null_counts: dict[str, int] = field(default_factory=dict)
+    sample: list[pa.RecordBatch] = field(default_factory=list)
 
     @property
     def base(self) -> int:
@@ -284,6 +288,7 @@ class _Splitting:
             aside.write(pa.record_batch([*places, *columns], schema=schema))
         self.accepted += batch.num_rows - len(broken)
         whole = self._complete(batch, first)
+        self._keep_sample(whole, is_fine)
         if len(broken) * _FEW_BROKEN > batch.num_rows:
             fine.write(whole.filter(is_fine))
             return
@@ -292,6 +297,13 @@ class _Splitting:
         for begin, end in zip([0, *(broken + 1).tolist()], ends, strict=True):
             if end > begin:
                 fine.write(whole.slice(begin, end - begin))
+
+    def _keep_sample(self, whole: pa.RecordBatch, is_fine: pa.BooleanArray) -> None:
+        """Keep the first accepted rows, copied, so that they do not hold the batch."""
+        wanted = SAMPLE_ROWS - sum(kept.num_rows for kept in self.sample)
+        if wanted > 0:
+            fine = np.flatnonzero(is_fine.to_numpy(zero_copy_only=False))
+            self.sample.append(whole.take(pa.array(fine[:wanted])))
 
     def _count_nulls(self, batch: pa.RecordBatch, sign: int) -> None:
         for name in self.contract.columns:
@@ -326,7 +338,7 @@ class _Splitting:
             schema=self.accepted_schema(batch.schema),
         )
 
-    def outcome(self, target: Path, aside: Path) -> Split:
+    def outcome(self, target: Path, aside: Path, schema: pa.Schema) -> Split:
         """Return the counts of the whole delivery."""
         return Split(
             rows=self.rows,
@@ -336,4 +348,5 @@ class _Splitting:
             base=self.base,
             aside=aside,
             null_counts=self.null_counts,
+            sample=pa.Table.from_batches(self.sample, schema),
         )

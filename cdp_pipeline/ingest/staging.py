@@ -42,6 +42,7 @@ from cdp_pipeline.ingest.reasons import reasons_of
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.rejections import HARMLESS, MEANINGS, collect_rejected
 from cdp_pipeline.ingest.setting_aside import write_quarantine
+from cdp_pipeline.ingest.shapes import find_shapes
 from cdp_pipeline.ingest.splitting import Split, split_rows
 from cdp_pipeline.ingest.standing_in import find_stand_ins
 from cdp_pipeline.ingest.suppressing import keep_erased_out
@@ -272,6 +273,9 @@ class _Staging:
             counts,
             messages=messages,
             null_shares=null_shares(split.null_counts, rows=accepted),
+            shapes=find_shapes(
+                split.sample, self.contract, business_date=self.delivery.business_date
+            ),
         )
 
     def _set_aside(self, judgement: Judgement) -> None:

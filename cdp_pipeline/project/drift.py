@@ -38,3 +38,7 @@ class Drift(Declaration):
     null_rise: float = Field(
         default=0.3, gt=0, le=1, description="Rise of that share that counts as change."
     )
+    shapes: HistoryPolicy = Field(
+        default="warn",
+        description="Columns that change places; units and ways of writing that do.",
+    )
