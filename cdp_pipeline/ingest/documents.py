@@ -256,8 +256,10 @@ class JsonReader:
         while True:
             try:
                 value, end = self.scan(self.text, self.at)
-            except (ValueError, RecursionError) as error:
-                if isinstance(error, RecursionError) or not self._more():
+            except RecursionError:
+                self.fail("a value is nested too deep to be read")
+            except ValueError:
+                if not self._more():
                     self.fail("a value cannot be read or ends too early")
                 continue
             # A number may go on in the part that has not been read yet.

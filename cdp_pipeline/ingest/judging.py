@@ -77,7 +77,7 @@ class Judgement:
 _NOT_A_RECORD = Rule(
     "not_a_record",
     "_text is not null and not _is_twofold",
-    "the record is no JSON object, or is longer than 2 MB",
+    "the record is no JSON object, is longer than 2 MB or nested too deep to be read",
 )
 _TWOFOLD = Rule(repeated_keys.RULE, "_is_twofold", repeated_keys.MEANING)
 

@@ -98,13 +98,18 @@ def run(context: RunContext) -> StepResult:
     said = _describe_strays(paths, unclaimed, project, is_first=not (claimed or base))
     _require_tonight(project, deliveries, night)
     arrivals = list(find_arrivals(deliveries, known, project, night, has_base=base is not None))
-    built_upon = {"base": base.name if base else "", "decisions": snapshot_journals(paths)}
+    strays = misplaced(unclaimed)
+    built_upon = {
+        "base": base.name if base else "",
+        "decisions": snapshot_journals(paths),
+        "misplaced": [stray.file_name for stray in strays],  # the night tells of them
+    }
     plan = {
         "business_date": night.isoformat(),
         "base_path": str(base / DATABASE_FILE) if base else None,
         "base_version": base.name if base else None,
         "deliveries": [d.as_dict() for d in sorted(deliveries, key=lambda d: (d.source, d.order))],
-        "arrivals": [*_at_origin(paths), *map(asdict, (*arrivals, *misplaced(unclaimed)))],
+        "arrivals": [*_at_origin(paths), *map(asdict, (*arrivals, *strays))],
         "fingerprint": fingerprint(deliveries, project, context, built_upon=built_upon),
     }
     write_json(paths.plan, plan)
@@ -325,7 +330,8 @@ def fingerprint(
     """Return a hash of everything that decides the night's result.
 
     Names, bytes and dates of the deliveries, all declarations, the package, the settings that
-    matter, what is built upon (the version before, people's decisions) and the business date.
+    matter, what is built upon (the version before, people's decisions), the names of files that no
+    contract asks for, and the business date.
     """
     material = [
         sorted((d.source, d.file_name, d.sha256, d.business_date.isoformat()) for d in deliveries),

@@ -7,7 +7,8 @@ serves the sheets of workbooks.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
@@ -76,12 +77,34 @@ def _refuse_entity(*_: object) -> int:
     )
 
 
+@dataclass
+class _Element:
+    """An open element of a record.
+
+    Attributes:
+        name: Its name.
+        content: Its attributes and child elements so far.
+        pieces: Its text so far, and that of its children where they stand in it.
+        has_text: Whether some of it is its own.
+    """
+
+    name: str
+    content: dict[str, Any]
+    pieces: list[str | list[Any]] = field(default_factory=list)
+    has_text: bool = False
+
+
 class _Records:
-    """Collects the elements of one name; everything outside them is passed over."""
+    """Collects the elements of one name; everything outside them is passed over.
+
+    An element with text of its own has all the text in it, as a reader of the document sees it:
+    that of ``<note>Call <b>Ann</b> back</note>`` is "Call Ann back". An empty element, such as a
+    line break, keeps the words around it apart.
+    """
 
     def __init__(self, record: str, documents: Documents, stream: BinaryIO) -> None:
         self.record, self.documents, self.stream = record, documents, stream
-        self.open: list[tuple[str, dict[str, Any], list[str]]] = []
+        self.open: list[_Element] = []
         self.depth = self.line = self.size = 0
 
     def start(self, name: str, attributes: Mapping[str, str], line: int) -> None:
@@ -94,22 +117,29 @@ class _Records:
             self.size, self.line = 0, line
         self._grow(sum(len(k) + len(v) for k, v in attributes.items()) + len(name))
         content: dict[str, Any] = {f"@{_local(k)}": v for k, v in attributes.items()}
-        self.open.append((name, content, []))
+        self.open.append(_Element(name, content))
 
     def text(self, text: str) -> None:
         if self.open:
             self._grow(len(text))
-            self.open[-1][2].append(text)
+            self.open[-1].pieces.append(text)
+            self.open[-1].has_text = self.open[-1].has_text or not text.isspace()
 
     def end(self, _: str) -> None:
         self.depth -= 1
         if not self.open:
             return
-        name, content, texts = self.open.pop()
-        if text := "".join(texts).strip():
+        element = self.open.pop()
+        content = element.content
+        if element.has_text:
+            text = "".join(_flat(element.pieces)).strip()
+            if any(isinstance(piece, list) for piece in element.pieces):
+                self._grow(len(text))  # the texts within are held once more
             content[XML_TEXT] = text
         if self.open:
-            self.open[-1][1].setdefault(name, []).append(content)
+            around = self.open[-1]
+            around.content.setdefault(element.name, []).append(content)
+            around.pieces.append(element.pieces or " ")
             return
         self.documents.add(
             self.stream, json.dumps(content, ensure_ascii=False), content, line=self.line
@@ -122,6 +152,14 @@ class _Records:
                 f"one {self.record} holds more than {MAXIMUM_TEXT >> 20} MB of text",
                 hint="Set `records:` to the element of one record.",
             )
+
+
+def _flat(pieces: Iterable[str | list[Any]]) -> Iterator[str]:
+    for piece in pieces:
+        if isinstance(piece, str):
+            yield piece
+        else:
+            yield from _flat(piece)
 
 
 def markup_to_documents(chunks: Iterable[bytes], documents: Documents, *, record: str) -> None:

@@ -84,7 +84,7 @@ def _characters(text: str) -> str:
     """Return the kinds of characters of a text, each once.
 
     >>> _characters("tok_a87FF"), _characters("O'Brien")
-    ("9Aa_", "'Aa")
+    ('9A_a', "'Aa")
     """
     kinds = {
         "9" if c.isdigit() else "A" if c.isupper() else "a" if c.isalpha() else c for c in set(text)

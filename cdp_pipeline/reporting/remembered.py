@@ -70,8 +70,11 @@ def name_cell(mart: str, key: Iterable[object], column: str) -> CellName:
 
     >>> name_cell("marts.m", ("Leeds", 3), "customer_count")
     ('marts.m', 'Leeds|3', 'customer_count')
+    >>> name_cell("marts.m", ("a|b", "c"), "n") == name_cell("marts.m", ("a", "b|c"), "n")
+    False
     """
-    return mart, "|".join(map(str, key)), column
+    parts = (str(part).replace("\\", "\\\\").replace("|", "\\|") for part in key)
+    return mart, "|".join(parts), column
 
 
 def read_remembered(version: Path | None, *, business_date: str) -> Remembered:

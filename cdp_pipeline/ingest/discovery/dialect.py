@@ -35,7 +35,9 @@ _TRAILER = re.compile(
 _COUNT = re.compile(r"\W*\d+ (rows?|records?|lines?|zeilen)\b|[-=_*#]{3,}", re.IGNORECASE)
 _STRANGE = re.compile(r"[;|\t^~¦§\x01\x1f]|(?<![\d ]),(?! )|::")
 _NUMBER = re.compile(r"[-+(]?[\d.,' \u00a0\u202f]*\d[)-]?")
-_WRAPPED = r"(?:^|{d})'[^'\n]*'(?={d}|$)"
+_WRAPPED = r"(?:^|{d})'((?:[^']|'')*)'(?={d}|$)"
+_LONGEST_WRAPPED = 2000
+"""Characters between two single quotes that may be those of one field."""
 _SURE = 0.95
 
 Record = tuple[int, list[str]]
@@ -94,9 +96,17 @@ def _candidates(text: str) -> Iterator[Dialect]:
                 yield Dialect(delimiter, escape="\\")
             if '"' in text:
                 yield Dialect(delimiter, quote="")
-            pattern = _WRAPPED.format(d=re.escape(delimiter))
-            if len(re.findall(pattern, text, re.MULTILINE)) >= 2:  # noqa: PLR2004 - once is chance
+            if _is_wrapped(text, delimiter):
                 yield Dialect(delimiter, quote="'")
+
+
+def _is_wrapped(text: str, delimiter: str) -> bool:
+    """Return whether fields stand in single quotes: two do, or one that needs them."""
+    pattern = _WRAPPED.format(d=re.escape(delimiter))
+    fields: list[str] = re.findall(pattern, text, re.MULTILINE)
+    found = [inner for inner in fields if len(inner) <= _LONGEST_WRAPPED]
+    needed = sum(delimiter in inner or "\n" in inner for inner in found)
+    return len(found) > 1 or needed > 0
 
 
 def _score(text: str, dialect: Dialect) -> tuple[float, int]:

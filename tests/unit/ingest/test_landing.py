@@ -198,7 +198,12 @@ def test_the_fingerprint_follows_deliveries_and_settings_that_matter(store: Stor
     assert judged != first
     assert fingerprint() == judged
     store.deliver("goods/2026-11-20/b.csv", "id\n2\n")
-    assert fingerprint() not in {first, judged}
+    second = fingerprint()
+    assert second not in {first, judged}
+    stray = store.deliver("elsewhere/c.csv", "id\n3\n")  # nobody asks for it: the night says so
+    assert fingerprint() not in {first, judged, second}
+    stray.unlink()
+    assert fingerprint() == second
 
 
 def test_links_pipes_and_odd_names_are_refused_and_not_opened(store: Store, tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_what_is_set_aside_names_the_line_of_its_record(stage: Stage) -> None:
         (b'[{"id": "1"},, ]', "cannot be read"),
         (b'{"id": "1"}', "holds no array at its root"),
         (b'[{"id": "\xff"}]', "not UTF-8"),
-        (b"[" * 100_000, "cannot be read"),
+        (b"[" * 100_000, "nested too deep"),
         (b"", "holds no array"),
         (b"\x00\x01\x02", "holds no array"),
     ],
@@ -435,3 +435,41 @@ def test_a_single_record_may_hold_a_list(stage: Stage) -> None:
     contract = make_contract({"id": {}, "tags": {}}, delivery={"format": "jsonl"})
     outcome = stage(b'{"id": "A1", "tags": ["new", "vip"]}\n', contract, name="orders.jsonl")
     assert [row["tags"] for row in outcome.rows] == ['["new","vip"]']
+
+
+def test_mixed_text_of_an_element_is_read_whole(stage: Stage) -> None:
+    data = (
+        b"<List><Item><id>1</id><note>Call <b>Ann <i>Lee</i></b> back</note>"
+        b"<street>12 High St<br/>Flat 3</street><sum>\n <net>5</net>\n <tax>1</tax>\n</sum>"
+        b"</Item></List>"
+    )
+    columns = {
+        "id": {},
+        "note": {},
+        "name": {"from": "note.b"},
+        "street": {},
+        "sum": {},
+        "net": {"from": "sum.net"},
+    }
+    contract = make_contract(columns, delivery={"format": "xml", "records": "Item"})
+    (row,) = stage(data, contract, name="orders.xml").rows
+    assert [row[name] for name in columns] == [
+        "1", "Call Ann Lee back", "Ann Lee", "12 High St Flat 3", None, "5",
+    ]  # fmt: skip
+
+
+def test_mixed_text_within_mixed_text_has_a_limit(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdp_pipeline.ingest.markup.MAXIMUM_TEXT", 1 << 20)
+    data = b"<L><R><id>1</id>" + b"<a>x" * 60 + b"y" * 50_000 + b"</a>" * 60 + b"</R></L>"
+    contract = make_contract({"id": {}}, delivery={"format": "xml", "records": "R"}, ignore=["a"])
+    outcome = stage(data, contract, name="orders.xml")
+    assert "one R holds more than 1 MB of text" in outcome.notes.reason
+
+
+def test_a_json_value_nested_too_deep_is_called_that(stage: Stage) -> None:
+    data = b'[{"id": "1", "email": ' + b"[" * 20_000 + b"]" * 20_000 + b"}]"
+    contract = make_contract({"id": {}, "email": {}}, delivery={"format": "json"})
+    outcome = stage(data, contract, name="orders.json")
+    assert "a value is nested too deep to be read (line 1)" in outcome.notes.reason

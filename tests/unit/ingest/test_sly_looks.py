@@ -75,3 +75,30 @@ def test_records_of_a_wide_separator_are_counted_exactly(tmp_path: Path) -> None
     path.write_text('1||"a\n||b"||2\n\n2||c||3\n')
     found = locate_exactly(path, start=0, delimiter="||", quote='"')
     assert [line for block in found for line in block.tolist()] == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("'Brien, O'", "Brien, O"),
+        ("'O''Brien, Ann'", "O'Brien, Ann"),
+        ("'two\nlines'", "two\nlines"),
+    ],
+)
+def test_one_field_that_needs_single_quotes_tells_of_them(
+    stage: Stage, tmp_path: Path, field: str, value: str
+) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(f"id,name,note\n1,{field},a\n2,Smith,b\n3,Jones,it's c\n")
+    delivery = _delivery(path)
+    assert delivery["quote"] == "'"
+    written = {"quote": delivery["quote"], "multiline": delivery.get("multiline", True)}
+    contract = make_contract({"id": {}, "name": {}, "note": {}}, delivery=written)
+    rows = stage(path.read_bytes(), contract).rows
+    assert [row["name"] for row in rows] == [value, "Smith", "Jones"]
+
+
+@pytest.mark.parametrize("field", ["'tis", "rock 'n' roll", "'0012", "5'", "'"])
+def test_apostrophes_are_no_quotes(field: str) -> None:
+    text = f"id,name,note\n1,x,{field}\n2,Smith,b\n3,Jones,b\n"
+    assert find_dialect(text, text, is_whole=True).quote == '"'
