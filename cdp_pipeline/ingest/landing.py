@@ -26,6 +26,7 @@ from cdp_pipeline.core.keys import Keyring, load_keyring
 from cdp_pipeline.ingest.arrivals import (
     MAY_BE_INCOMPLETE,
     STILL_WRITTEN,
+    Arrival,
     find_arrivals,
     misplaced,
 )
@@ -95,34 +96,39 @@ def run(context: RunContext) -> StepResult:
         decided = decide(arrived, known, replaces=contract.load.is_latest_word)
         deliveries += mark_expired(decided, contract, night=night)
     unclaimed = find_unclaimed(paths.landing, claimed)
-    said = _describe_strays(paths, unclaimed, project, is_first=not (claimed or base))
+    said, strays = _describe_strays(paths, unclaimed, project, is_first=not (claimed or base))
     _require_tonight(project, deliveries, night)
     arrivals = list(find_arrivals(deliveries, known, project, night, has_base=base is not None))
-    strays = misplaced(unclaimed)
-    built_upon = {
-        "base": base.name if base else "",
-        "decisions": snapshot_journals(paths),
-        "misplaced": [stray.file_name for stray in strays],  # the night tells of them
-    }
+    upon = _built_upon(paths, base, strays)
     plan = {
         "business_date": night.isoformat(),
         "base_path": str(base / DATABASE_FILE) if base else None,
         "base_version": base.name if base else None,
         "deliveries": [d.as_dict() for d in sorted(deliveries, key=lambda d: (d.source, d.order))],
         "arrivals": [*_at_origin(paths), *map(asdict, (*arrivals, *strays))],
-        "fingerprint": fingerprint(deliveries, project, context, built_upon=built_upon),
+        "fingerprint": fingerprint(deliveries, project, context, built_upon=upon),
     }
     write_json(paths.plan, plan)
     return _report(deliveries, (*said, *(arrival.sentence for arrival in arrivals)))
 
 
+def _built_upon(paths: DataPaths, base: Path | None, strays: Iterable[Arrival]) -> dict[str, Any]:
+    """Return what a night's result follows from beside deliveries: it tells of strays, too."""
+    return {
+        "base": base.name if base else "",
+        "decisions": snapshot_journals(paths),
+        "misplaced": [stray.file_name for stray in strays],
+    }
+
+
 def _describe_strays(
     paths: DataPaths, unclaimed: list[str], project: Project, *, is_first: bool
-) -> list[str]:
+) -> tuple[list[str], list[Arrival]]:
+    """Return what is said of files that no contract asks for, in all and one by one."""
     said = describe_unclaimed(unclaimed)
     if is_first:
         said.append(describe_nothing_yet(paths.landing, unclaimed, project.sources.values()))
-    return said
+    return said, misplaced(unclaimed)
 
 
 def _at_origin(paths: DataPaths) -> list[dict[str, Any]]:
