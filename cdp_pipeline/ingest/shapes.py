@@ -153,7 +153,7 @@ def _scalar_says(one: float, other: float, own: Range, its: Range, key: str) -> 
     gap = max(own[0], its[0]) - min(own[1], its[1])
     largest = max(map(abs, (*own, *its)))
     least = _LEAST_GAPS.get(key, _LEAST_SHARE_OF_MIDDLE * largest)
-    if gap < least or gap < (own[1] - own[0]) + (its[1] - its[0]):
+    if gap <= 0 or gap < least or gap < (own[1] - own[0]) + (its[1] - its[0]):
         return None
     return _off(one, its) <= gap / 4 and _off(other, own) <= gap / 4
 

@@ -30,6 +30,8 @@ COLUMNS: dict[str, Any] = {
     "price": {"type": "decimal"},
     "amount": {"type": "decimal"},
     "points": {"type": "integer"},
+    "discount": {"type": "decimal"},
+    "returned": {"type": "integer"},
 }
 FIRST = ("Anna", "Tom", "Ida", "Zoe", "Ben", "Mia", "Lea", "Max", "Eva", "Jan", "Ole", "Paul")
 LAST = ("Hartmann", "Ferguson", "Castellano", "MacDonald", "O'Sullivan", "Lindqvist", "Robertson")
@@ -55,6 +57,8 @@ def person(rng: random.Random, day: date) -> dict[str, Any]:
         "price": price,
         "amount": price * rng.randint(2, 9),
         "points": rng.randint(0, 5_000),
+        "discount": Decimal(rng.random() < 0.1),  # mostly nought, as the next one
+        "returned": int(rng.random() < 0.1),
     }
 
 
