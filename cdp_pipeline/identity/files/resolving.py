@@ -63,7 +63,7 @@ def resolve(
     standardise(con, context, oldest_years=OLDEST_YEARS, is_kept=False)
     drop_gathered(con, files)
     if link_only:  # copies within one source are no links
-        con.execute("update identity.records set evidence_id = record_id")
+        con.execute("update identity.record_rows set evidence_id = record_id")
         design = replace(design, sides="l.source_hash <> r.source_hash")
     build_nodes(con, columns=design.node_columns)
     nodes = int(fetch_value(con, "select count(*) from identity_nodes"))
@@ -76,7 +76,8 @@ def resolve(
     con.execute(_MEMBERS)
     _keep_scored(con, review=review)
     con.execute(
-        "drop table identity_nodes; drop table identity_scored; drop table identity.records"
+        "drop table identity_nodes; drop table identity_scored; "
+        "drop view identity.records; drop table identity.record_rows"
     )
     return design
 

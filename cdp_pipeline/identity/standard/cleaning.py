@@ -6,10 +6,17 @@ in the wrong place, a mistyped provider), belong here.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import duckdb
 
 from cdp_pipeline.core.context import RunContext
-from cdp_pipeline.identity.standard.extras import brought_tags, clean_select, held_tags
+from cdp_pipeline.identity.standard.extras import (
+    brought_tags,
+    clean_select,
+    held_columns,
+    held_tags,
+)
 from cdp_pipeline.identity.standard.providers import find_provider_slips
 from cdp_pipeline.storage.warehouse import describe
 
@@ -18,6 +25,16 @@ OLDEST_AGE_YEARS = 120
 
 RAW_HASH = "hash(*columns(lambda c: c not in ('delivered_on', 'first_delivered_on')))"
 """SQL of a delivered row's hash: the day of its delivery is no news."""
+
+Empty: TypeAlias = dict[str, str]
+"""Columns without any value, and their types."""
+
+_OF_NIGHTS = {
+    "printed_given": "varchar",
+    "printed_family": "varchar",
+    "first_seen_on": "date",
+    "raw_hash": "ubigint",
+}
 
 _NUMBERED = """
 create or replace temp table identity_numbered as
@@ -37,6 +54,8 @@ from (select distinct city from {people} where city is not null)
 
 _CLEAN = """
 create or replace temp table identity_clean as
+select * {but_empty}
+from (
 with delivered as (
     select
         {place} as place,
@@ -114,8 +133,8 @@ select
     source,
     record_key,
     record_kind,
-    {printed_given} as printed_given,
-    {printed_family} as printed_family,
+    nullif(told_given, '') as printed_given,
+    nullif(told_family, '') as printed_family,
     case when not is_nobody and not identity_is_no_name(given_word) then nullif(given_word, '')
     end as given_name,
     case
@@ -145,6 +164,7 @@ select
     raw_hash,
     one_field is not null as is_from_one_field
 from named
+)
 """
 # A lone word in one field is a family name; "" and remarks are nothing. A sort of the keys and a
 # join cost half of a sort of whole rows. googlemail.com keeps its name until providers are counted.
@@ -188,18 +208,19 @@ where
 # A lone word is taken for a family name, but tills write "Anna" and shops "Smith J.", too.
 
 _TURN = """
-update identity_turned as t
+update {rows} as t
 set
     given_name = identity_first_given(t.family_name),
-    family_name = t.given_name,
-    printed_given = t.printed_family,
-    printed_family = t.printed_given
+    family_name = t.given_name
+    {printed}
 from identity_swapped as s
 where s.record_id = t.record_id
 """
 
+_PRINTED = ", printed_given = t.printed_family, printed_family = t.printed_given"
+
 _MAILBOXES = """
-update identity_turned as t
+update {rows} as t
 set email = m.mailbox
 from (
     select
@@ -208,13 +229,41 @@ from (
             when p.meant is null then c.email
             else split_part(c.email, '@', 1) || '@' || p.meant
         end) as mailbox
-    from identity_turned as c
+    from {rows} as c
     left join identity_provider_slips as p on p.name = split_part(c.email, '@', 2)
     where (contains(c.email, '@googlemail.com') or p.meant is not null)
         and mailbox <> c.email
 ) as m
 where m.record_id = t.record_id
 """
+
+
+def empty_columns(con: duckdb.DuckDBPyConnection) -> Empty:
+    """Return the columns of ``identity.records`` that a linkage without nights need not have.
+
+    Those that tell a later night what was delivered and how names are printed, and those for which
+    no row of ``staging.person_records`` has a value. Half of all columns may be among them, and
+    each would be written and read twice.
+    """
+    people = "staging.person_records"
+    texts = {"sex", "city", "account_id", "payment_token", *brought_tags(con, people)}
+    held = set(held_columns(con, people, sorted({*texts, "updated_at"})))
+    return {
+        **dict.fromkeys(sorted(texts - held), "varchar"),
+        **({} if "updated_at" in held else {"updated_at": "timestamp"}),
+        **_OF_NIGHTS,
+    }
+
+
+def but_empty(empty: Empty | None) -> str:
+    """Return SQL that leaves columns out of a ``*``."""
+    return f"exclude ({', '.join(empty)})" if empty else ""
+
+
+def with_empty(table: str, empty: Empty) -> str:
+    """Return a SELECT of a table with its empty columns."""
+    nothing = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in empty.items())
+    return f"select *, {nothing} from {table}"  # noqa: S608 - own columns
 
 
 def clean_records(  # noqa: PLR0913 - what an incremental night and a linkage without one do otherwise
@@ -225,7 +274,7 @@ def clean_records(  # noqa: PLR0913 - what an incremental night and a linkage wi
     usage: str = _USAGE,
     addresses: str = "identity_clean",
     oldest_years: int = OLDEST_AGE_YEARS,
-    is_kept: bool = True,
+    empty: Empty | None = None,
 ) -> None:
     """Create the temporary ``identity_turned``: fields cleaned and split, names in their places.
 
@@ -238,7 +287,8 @@ def clean_records(  # noqa: PLR0913 - what an incremental night and a linkage wi
         usage: Statement that creates ``identity_name_usage`` (word, as_given, as_family).
         addresses: Table of the e-mail addresses that show which providers there are.
         oldest_years: Years before the night from which birth dates are believed.
-        is_kept: Whether a later night will ask what was delivered, and how names are printed.
+        empty: Columns to leave out (see ``empty_columns``): ``identity_turned`` is then a view that
+            has them upon ``identity_clean``. Default: none, and a table.
     """
     place = "place" if "place" in describe(con, people) else "rowid"
     first_seen = _first_seen(con)
@@ -248,9 +298,8 @@ def clean_records(  # noqa: PLR0913 - what an incremental night and a linkage wi
         people=people,
         place=place,
         but_place="exclude (place)" if place == "place" else "",
-        raw_hash=RAW_HASH if is_kept else "cast(null as ubigint)",
-        printed_given="nullif(told_given, '')" if is_kept else "cast(null as varchar)",
-        printed_family="nullif(told_family, '')" if is_kept else "cast(null as varchar)",
+        but_empty=but_empty(empty),
+        raw_hash=RAW_HASH,
         first_seen=first_seen,
         extras=clean_select(brought_tags(con, people), held_tags(con, people)),
     )
@@ -259,12 +308,22 @@ def clean_records(  # noqa: PLR0913 - what an incremental night and a linkage wi
     con.execute(_SWAPPED)
     con.execute("alter table temp.identity_clean drop column is_from_one_field")
     find_provider_slips(con, addresses)
-    con.execute("drop table if exists temp.identity_turned")
-    con.execute("alter table temp.identity_clean rename to identity_turned")
-    con.execute(_TURN)
-    con.execute(_MAILBOXES)
+    _mend(con, empty)
     for name in ("cities", "swapped", "provider_slips"):
         con.execute(f"drop table temp.identity_{name}")
+
+
+def _mend(con: duckdb.DuckDBPyConnection, empty: Empty | None) -> None:
+    """Create ``identity_turned``: names turned round, mailboxes at the provider that is meant."""
+    if empty:
+        rows = "identity_clean"
+        con.execute(f"create or replace temp view identity_turned as {with_empty(rows, empty)}")
+    else:
+        rows = "identity_turned"
+        con.execute("drop table if exists temp.identity_turned")
+        con.execute("alter table temp.identity_clean rename to identity_turned")
+    con.execute(_TURN.format(rows=rows, printed="" if empty else _PRINTED))
+    con.execute(_MAILBOXES.format(rows=rows))
 
 
 def _first_seen(con: duckdb.DuckDBPyConnection) -> str:

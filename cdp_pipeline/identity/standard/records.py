@@ -15,7 +15,11 @@ from cdp_pipeline.identity.standard import arrivals
 from cdp_pipeline.identity.standard.cleaning import (
     OLDEST_AGE_YEARS,
     RAW_HASH,
+    Empty,
+    but_empty,
     clean_records,
+    empty_columns,
+    with_empty,
 )
 from cdp_pipeline.identity.standard.extras import brought_tags
 from cdp_pipeline.identity.standard.hubs import IDENTIFIERS, find_hubs
@@ -67,6 +71,8 @@ from marked
 
 _RECORDS = """
 create or replace {target} as
+select * {but_empty}
+from (
 with shared as (
     select evidence_head, evidence_tail, min(record_id) as evidence_id
     from identity_prints
@@ -94,9 +100,12 @@ inner join identity_prints as p on p.record_id = t.record_id
 left join shared as s
     on s.evidence_head = p.evidence_head and s.evidence_tail = p.evidence_tail
 {known}
+)
 {order}
 """
 # Fingerprints are worked out in a narrow table: the wide one is written once.
+
+_ROWS = "identity.record_rows"
 
 _KNOWN = (
     "left join base.identity.records as b on b.source = t.source and b.record_key = t.record_key"
@@ -164,12 +173,14 @@ def standardise(
         con: Connection with ``staging.person_records``.
         context: Its business date is the day after the last birth date that is believed.
         oldest_years: Years before that day from which birth dates are believed.
-        is_kept: Whether the tables are published, and so have one order of rows.
+        is_kept: Whether the tables are published, and so have one order of rows. Else
+            ``identity.records`` is a view upon ``identity.record_rows``.
     """
-    clean_records(con, context, oldest_years=oldest_years, is_kept=is_kept)
+    empty = None if is_kept else empty_columns(con)
+    clean_records(con, context, oldest_years=oldest_years, empty=empty)
     con.execute("create or replace table staging.identity_name_usage as from identity_name_usage")
     find_hubs(con)
-    fingerprint_records(con, is_ordered=is_kept)
+    fingerprint_records(con, empty=empty)
 
 
 def _refresh(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
@@ -191,27 +202,43 @@ def fingerprint_records(
     con: duckdb.DuckDBPyConnection,
     *,
     target: str = "table identity.records",
-    is_ordered: bool = True,
+    empty: Empty | None = None,
 ) -> None:
-    """Create the records from ``identity_turned`` without the values of ``identity_hub_values``."""
-    _empty_hubs(con)
+    """Create the records from ``identity_turned`` without the values of ``identity_hub_values``.
+
+    Args:
+        con: Connection.
+        target: What is created, in the order of the records.
+        empty: Columns to leave out: ``identity.records`` is then a view that has them upon
+            ``identity.record_rows``, in no order.
+    """
+    _empty_hubs(con, "identity_clean" if empty else "identity_turned")
     extras = "".join(f", {tag}" for tag in brought_tags(con, "staging.person_records"))
     con.execute(_PRINTS.format(extras=extras))
     is_known = "first_seen_on" in base_columns(con, "identity.records")
-    first_seen = "coalesce(b.first_seen_on, t.first_seen_on)" if is_known else "t.first_seen_on"
-    known = _KNOWN if is_known else ""
-    order = "order by t.record_id" if is_ordered else ""
-    con.execute(_RECORDS.format(target=target, first_seen=first_seen, known=known, order=order))
-    con.execute("drop table temp.identity_turned; drop table temp.identity_prints")
+    records = _RECORDS.format(
+        target=f"table {_ROWS}" if empty else target,
+        but_empty=but_empty(empty),
+        first_seen="coalesce(b.first_seen_on, t.first_seen_on)" if is_known else "t.first_seen_on",
+        known=_KNOWN if is_known else "",
+        order="" if empty else "order by record_id",
+    )
+    con.execute(records)
+    if empty:
+        con.execute(f"create or replace view identity.records as {with_empty(_ROWS, empty)}")
+        con.execute("drop view temp.identity_turned; drop table temp.identity_clean")
+    else:
+        con.execute("drop table temp.identity_turned")
+    con.execute("drop table temp.identity_prints")
 
 
-def _empty_hubs(con: duckdb.DuckDBPyConnection) -> None:
-    """Empty hub values in ``identity_turned``, so that no later stage can lean on them."""
+def _empty_hubs(con: duckdb.DuckDBPyConnection, rows: str) -> None:
+    """Empty hub values in a table, so that no later stage can lean on them."""
     found = con.execute("select distinct field from identity_hub_values order by field").fetchall()
     types = {**dict.fromkeys(IDENTIFIERS, "varchar"), "birth_date": "date"}
     for (field,) in found:
         con.execute(
-            f"update identity_turned set {field} = null where {field} in "  # noqa: S608 - fixed column names
+            f"update {rows} set {field} = null where {field} in "  # noqa: S608 - fixed column names
             f"(select try_cast(value as {types[field]}) from identity_hub_values "
             f"where field = '{field}')"
         )
