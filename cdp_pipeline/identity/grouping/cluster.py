@@ -47,7 +47,7 @@ from cdp_pipeline.identity.scoring.namesakes import (
 from cdp_pipeline.identity.scoring.weights import Parameters, load_parameters
 from cdp_pipeline.identity.standard.night import read_night
 from cdp_pipeline.identity.standard.nodes import number_nodes
-from cdp_pipeline.identity.standard.reach import mention_nodes, reachable_nodes
+from cdp_pipeline.identity.standard.reach import mailed_nodes, mention_nodes, reachable_nodes
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
 
@@ -218,7 +218,8 @@ def _read_links(
         "log_odds": np.asarray(found["log_odds"]),
     }
     is_reachable = reachable_nodes(con)
-    ends = is_reachable[links["node_a"]], is_reachable[links["node_b"]]
+    is_mailed = mailed_nodes(con, is_reachable)
+    ends = is_mailed[links["node_a"]], is_mailed[links["node_b"]]
     links["is_kin"] = are_kin(np.asarray(found["kin_bits"]), *ends)
     links["is_certain"] = links["is_kin"] & (links["log_odds"] >= threshold)
     return _chosen(links, ~bonds.forbids(links["node_a"], links["node_b"])), is_reachable

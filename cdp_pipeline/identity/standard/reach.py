@@ -36,6 +36,19 @@ def reachable_nodes(con: duckdb.DuckDBPyConnection) -> Marks:
     return np.asarray(found["is_reachable"], np.bool_)
 
 
+def mailed_nodes(con: duckdb.DuckDBPyConnection, is_reachable: Marks) -> Marks:
+    """Return which of the nodes that can be reached hold more than an address in parts.
+
+    Addresses in parts are those of a census or a register: nobody there gets another's mail, and
+    who moves house leaves nothing of them.
+    """
+    if "street_name" not in brought_tags(con, "identity.records"):
+        return is_reachable
+    held = _held(con, [tag for tag in REACHED_BY if tag != "street_name"])
+    found = con.execute(_REACHABLE.format(held=held)).fetchnumpy()
+    return np.asarray(found["is_reachable"], np.bool_)
+
+
 def _held(con: duckdb.DuckDBPyConnection, tags: Sequence[str]) -> str:
     """Return the columns of these tags; the part of an address only where it was brought."""
     brought = brought_tags(con, "identity.records")
