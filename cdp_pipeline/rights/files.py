@@ -27,7 +27,7 @@ from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 MARK = b"[erased]"
 
 _BATCH = 1 << 24
-"""Characters of records that are held at a time."""
+"""Characters of records, or bytes of texts, that are held at a time."""
 _ROWS = {".csv", ".jsonl"}
 _TEXTS = {
     *(".html", ".htm", ".eml", ".json", ".jsonl", ".csv", ".log", ".txt", ".md", ".js", ".xml"),
@@ -37,10 +37,24 @@ _TEXTS = {
 
 def clean_text(path: Path, searcher: Searcher) -> int:
     """Replace every word that names a person in a text file and return how many went."""
-    cleaned, count = redact_bytes(path.read_bytes(), searcher)
-    if count:
-        _replace(path, cleaned)
-    return count
+    with path.open("rb") as source:
+        if not any(searcher.kinds(text) for text in text_batches(source)):
+            return 0
+    gone = 0
+    with path.open("rb") as source, _replacing(path) as stream:
+        for text in text_batches(source):
+            cleaned, count = redact_bytes(text, searcher)
+            stream.write(cleaned)
+            gone += count
+    return gone
+
+
+def text_batches(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a text, many at a time; a name over two lines of markup stays together."""
+    while lines := stream.readlines(_BATCH):
+        while lines[-1].rstrip().endswith(b">") and (more := stream.readline()):
+            lines.append(more)
+        yield b"".join(lines)
 
 
 def redact_bytes(data: bytes, searcher: Searcher) -> tuple[bytes, int]:

@@ -56,6 +56,13 @@ ARCHIVES = {"zip", "tar"}
 PACKED = {*_STREAMS, *ARCHIVES, "parquet"}
 
 
+_GZIP_HEADER, _GZIP_FLAGS = 10, 3
+_GZIP_EXTRA, _GZIP_NAME, _GZIP_COMMENT = 1 << 2, 1 << 3, 1 << 4
+_LONGEST_LABEL = 1 << 16
+_ZIP_END = (1 << 16) + 22
+"""Bytes at the end of a zip file in which its directory's end stands, by its format."""
+
+
 class Budget:
     """How much may still be inflated of a file that was found on disk."""
 
@@ -88,6 +95,21 @@ def kind_of(head: bytes, name: str) -> str | None:
         if head[place : place + len(magic)] == magic:
             return kind
     return _SUFFIXES.get(Path(name).suffix.lower())
+
+
+def kind_of_file(path: Path, name: str) -> str | None:
+    """Return what a file is; archives may stand behind a program that extracts them.
+
+    Args:
+        path: The file.
+        name: What it is called.
+    """
+    with path.open("rb") as stream:
+        kind = kind_of(stream.read(HEAD), name)
+        if kind is None:
+            stream.seek(max(0, path.stat().st_size - _ZIP_END))
+            kind = "zip" if b"PK\5\6" in stream.read() and zipfile.is_zipfile(path) else None
+    return kind
 
 
 @contextmanager
@@ -139,7 +161,7 @@ def parts_of(path: Path, kind: str) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def labels_of(path: Path, kind: str) -> Iterator[str]:
-    """Yield what an archive says beside its parts: comments, names of folders and links.
+    """Yield what a file says beside its parts: comments, names of folders and links, a stub.
 
     Args:
         path: The file.
@@ -150,12 +172,37 @@ def labels_of(path: Path, kind: str) -> Iterator[str]:
     """
     if kind == "zip":
         with zipfile.ZipFile(path) as archive:
-            for said in (archive.comment, *(info.comment for info in archive.infolist())):
-                yield said.decode("utf-8", "surrogateescape")
+            comments = (archive.comment, *(info.comment for info in archive.infolist()))
+        for said in (*comments, stub_of(path)):
+            yield said.decode("utf-8", "surrogateescape")
+    elif kind == "gzip":
+        for said in _gzip_labels(path):
+            yield said.decode("utf-8", "surrogateescape")
     elif kind == "tar":
         with tarfile.open(path, "r:") as tape:
             for entry in tape:
                 yield from () if entry.isfile() else (entry.name, entry.linkname)
+
+
+def stub_of(path: Path) -> bytes:
+    """Return what stands before the members of a zip file: the program that extracts them."""
+    with zipfile.ZipFile(path) as archive, path.open("rb") as stream:
+        first = min((info.header_offset for info in archive.infolist()), default=0)
+        stub = stream.read(first)
+    return b"" if stub.startswith(b"PK\3\4") else stub  # a member that was deleted is no program
+
+
+def _gzip_labels(path: Path) -> Iterator[bytes]:
+    """Yield the name of the file and the comment that a gzip header tells (RFC 1952)."""
+    with path.open("rb") as stream:
+        head = stream.read(_GZIP_HEADER)
+        flags = head[_GZIP_FLAGS] if len(head) == _GZIP_HEADER else 0
+        if flags & _GZIP_EXTRA:
+            stream.seek(int.from_bytes(stream.read(2), "little"), 1)
+        told = stream.read(_LONGEST_LABEL)
+    for _ in range(bool(flags & _GZIP_NAME) + bool(flags & _GZIP_COMMENT)):
+        said, _, told = told.partition(b"\0")
+        yield said
 
 
 @contextmanager

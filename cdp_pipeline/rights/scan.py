@@ -27,6 +27,7 @@ from cdp_pipeline.rights.packed import (
     PACKED,
     Budget,
     kind_of,
+    kind_of_file,
     labels_of,
     parts_of,
     unpacking,
@@ -193,8 +194,7 @@ def _inside(
     Raises:
         _UnreadableError: It is broken, as a delivery that was refused may be.
     """
-    with path.open("rb") as stream:
-        kind = kind_of(stream.read(HEAD), path.name)
+    kind = kind_of_file(path, path.name)
     try:
         if kind == "parquet":
             key = read_vault_key(path.parent.parent, keys)
@@ -249,9 +249,8 @@ def _in_parts(
 
 
 def _in_bytes(path: Path, searcher: Searcher, *, kind: str | None = None) -> set[str]:
+    kind = kind or kind_of_file(path, path.name)
     with path.open("rb") as stream:
-        kind = kind or kind_of(stream.read(HEAD), path.name)
-        stream.seek(0)
         blocks = iter(lambda: stream.read(_BLOCK), b"")
         shortest = _NO_CHANCE if kind in PACKED else 0
         is_text = kind not in {"parquet", "duckdb"}

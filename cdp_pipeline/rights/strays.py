@@ -24,8 +24,16 @@ import duckdb
 import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext
-from cdp_pipeline.rights.files import clean_parquet, redact_bytes
-from cdp_pipeline.rights.packed import BROKEN, HEAD, Budget, kind_of, labels_of, parts_of, unpacking
+from cdp_pipeline.rights.files import clean_parquet, redact_bytes, text_batches
+from cdp_pipeline.rights.packed import (
+    BROKEN,
+    Budget,
+    kind_of_file,
+    labels_of,
+    parts_of,
+    stub_of,
+    unpacking,
+)
 from cdp_pipeline.rights.scan import Scan, scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.storage.at_rest import editable_file
@@ -68,7 +76,7 @@ def _clean_stray(paths: DataPaths, path: Path, searcher: Searcher) -> bool:
     with unpacking(paths.work) as made:
         draft = made / f"draft{path.suffix}"
         try:
-            kind = _kind_of(path, path.name)
+            kind = kind_of_file(path, path.name)
             if not _clean(path, draft, kind, searcher, Budget(path.stat().st_size)):
                 return False
         except (duckdb.Error, *BROKEN):  # the search names it, and a person decides
@@ -83,11 +91,6 @@ def _clean_stray(paths: DataPaths, path: Path, searcher: Searcher) -> bool:
     beside.replace(path)
     fsync(path.parent)
     return True
-
-
-def _kind_of(path: Path, name: str) -> str | None:
-    with path.open("rb") as stream:
-        return kind_of(stream.read(HEAD), name)
 
 
 def _clean(path: Path, target: Path, kind: str | None, searcher: Searcher, budget: Budget) -> bool:
@@ -112,7 +115,7 @@ def _clean(path: Path, target: Path, kind: str | None, searcher: Searcher, budge
             with part.open("wb") as copied:
                 while block := bytes(stream.read(_BLOCK)):
                     copied.write(budget.spend(block))
-            changed |= _clean(part, cleaned, _kind_of(part, ""), searcher, budget)
+            changed |= _clean(part, cleaned, kind_of_file(part, ""), searcher, budget)
             called = _redact_label(name, searcher)
             changed |= called != name
             add(name, called, cleaned)
@@ -134,8 +137,8 @@ def _redact_text(path: Path, target: Path, searcher: Searcher) -> bool:
             cleaned.write(data.decode().encode(encoding))
             return count > 0
         changed = False
-        while lines := source.readlines(_BLOCK):
-            data, count = redact_bytes(b"".join(lines), searcher)
+        for text in text_batches(source):
+            data, count = redact_bytes(text, searcher)
             cleaned.write(data)
             changed |= count > 0
     return changed
@@ -149,7 +152,11 @@ _Add = Callable[[str, str, Path], None]
 def _packing(kind: str, source: Path, target: Path, searcher: Searcher) -> Iterator[_Add]:
     """Open what packs the parts of a file again, as they were packed."""
     if kind == "zip":
-        with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        with (
+            zipfile.ZipFile(source) as old,
+            target.open("wb") as raw,
+            zipfile.ZipFile(_behind(raw, stub_of(source), searcher), "w") as new,
+        ):
             new.comment = redact_bytes(old.comment, searcher)[0]
 
             def add_member(name: str, called: str, part: Path) -> None:
@@ -184,6 +191,12 @@ def _packing(kind: str, source: Path, target: Path, searcher: Searcher) -> Itera
                 stream.write(part.read_bytes())
 
             yield add_stream
+
+
+def _behind(raw: BinaryIO, stub: bytes, searcher: Searcher) -> BinaryIO:
+    """Write what stands before an archive, without the words, and return the open file."""
+    raw.write(redact_bytes(stub, searcher)[0])
+    return raw
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from pyarrow import parquet
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import load_settings
-from cdp_pipeline.rights.files import clean_parquet
+from cdp_pipeline.rights import files
+from cdp_pipeline.rights.files import clean_parquet, clean_text
 from cdp_pipeline.rights.scan import scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.strays import clean_strays
@@ -170,6 +171,84 @@ def test_comments_of_an_archive_lose_the_words(context: RunContext) -> None:
         assert archive.comment == b"sent by [erased] on Monday"
         assert [info.comment for info in archive.infolist()] == [b"by [erased]"] * 2
         assert archive.read("b.txt") == b"of others"
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["by itself", "on a tape"])
+def test_the_header_of_a_gz_file_loses_the_name(context: RunContext, *, inside: bool) -> None:
+    """RFC 1952: flags, time and system; then a name and a comment, each ended by zero."""
+    header = b"\x1f\x8b\x08\x1c" + bytes(4) + b"\0\x03" + b"\4\0more"
+    body = gzip.compress(b"of others", mtime=0)[10:]
+    data = header + b"anna.reed@example.com.csv\0" + b"for anna.reed@example.com\0" + body
+    assert gzip.decompress(data) == b"of others"
+    path = context.data_dir / "landing" / ("a.tar" if inside else "a.csv.gz")
+    path.write_bytes(taped("a.gz", data) if inside else data)
+    scan = scan_folder(path.parent, SEARCHER)
+    assert ("label" in {find.place.split("/")[-1] for find in scan.finds}) is True
+    assert clean_strays(context, path.parent, scan, SEARCHER).finds == []
+    assert b"anna" not in path.read_bytes()
+    if not inside:
+        assert gzip.decompress(path.read_bytes()) == b"of others"
+
+
+@pytest.mark.parametrize(
+    "stub", [b"MZ" + bytes(range(256)) * 9, b"#!/bin/sh\n# anna.reed@example.com\n"]
+)
+def test_an_archive_behind_its_program_is_opened_and_stays_behind_it(
+    context: RunContext, stub: bytes
+) -> None:
+    path = context.data_dir / "landing" / "members.exe"
+    with path.open("wb") as raw:
+        raw.write(stub)
+        with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("members.csv", TEXT * 20)
+    scan = scan_folder(path.parent, SEARCHER)
+    assert "members.csv" in {find.place for find in scan.finds}
+    assert clean_strays(context, path.parent, scan, SEARCHER).finds == []
+    assert path.read_bytes().startswith(stub.replace(b"anna.reed@example.com", b"[erased]"))
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("members.csv") == CLEAN * 20
+        assert archive.testzip() is None
+
+
+def test_what_a_deleted_member_left_behind_goes(context: RunContext) -> None:
+    path = context.data_dir / "landing" / "members.zip"
+    gone = zipped({"gone.csv": TEXT})[:60]
+    with path.open("wb") as raw:
+        raw.write(gone)
+        with zipfile.ZipFile(raw, "w") as archive:
+            archive.writestr("kept.csv", TEXT)
+    scan = scan_folder(path.parent, SEARCHER)
+    assert clean_strays(context, path.parent, scan, SEARCHER).finds == []
+    assert not path.read_bytes().startswith(gone[:40])
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == ["kept.csv"]
+        assert archive.read("kept.csv") == CLEAN
+
+
+def test_a_text_is_taken_apart_by_lines_but_not_within_a_row_of_markup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_BATCH", 64)
+    searcher = Searcher(
+        add_words(Traces(names=frozenset({("anna", "reed")})), [("email", "anna.reed@example.com")])
+    )
+    page = tmp_path / "page.html"
+    row = b"<td>Anna</td>\n<td>Reed</td>\n<td>bought boots</td>\n"
+    page.write_bytes(b"<p>others</p>\n" * 4 + b"<table>\n" + row * 9 + b"</table>\n")
+    page.chmod(0o640)
+    log = tmp_path / "night.log"
+    log.write_bytes(b"read 1,234 rows\n" * 50 + TEXT + b"read 9 rows\n" * 50)
+    untouched = tmp_path / "other.log"
+    untouched.write_bytes(b"read 1,234 rows\n" * 50)
+    inode = untouched.stat().st_ino
+    assert clean_text(page, searcher) == 9
+    assert clean_text(log, searcher) == 1
+    assert clean_text(untouched, searcher) == 0
+    assert page.read_bytes().count(b"[erased]") == 9
+    assert b"Reed" not in page.read_bytes()
+    assert page.stat().st_mode & 0o777 == 0o640
+    assert log.read_bytes() == b"read 1,234 rows\n" * 50 + CLEAN + b"read 9 rows\n" * 50
+    assert untouched.stat().st_ino == inode
 
 
 def test_what_cannot_be_written_again_is_left_and_named(context: RunContext) -> None:
