@@ -93,7 +93,8 @@ def backtest(con: duckdb.DuckDBPyConnection, *, as_of: date, plan: BacktestPlan)
     if not days:
         reason = (
             f"a backtest needs {plan.history_days + plan.horizon_days} days of purchases by "
-            f"{plan.minimum_customers} customers or more; the first purchase is of {first}"
+            f"{plan.minimum_customers} customers or more, not followed by a closure; the first "
+            f"purchase is of {first}"
             if first
             else "no purchase has been seen"
         )
@@ -163,6 +164,7 @@ def _run_days(
     stride = sample_stride(con, plan.relation)
     closed = find_closures(fetch_daily_visits(con, plan.relation, as_of))
     horizon = np.array([float(plan.horizon_days)])
+    judged = 0
     for number in range(1, plan.folds + 1):
         cut_on = as_of - timedelta(days=number * plan.horizon_days)
         if (cut_on - first).days < plan.history_days:
@@ -177,7 +179,8 @@ def _run_days(
         clocks = [plain, *([clock] if clock.is_seasonal else [])]
         baskets = read_baskets(con, plan.relation, cut_on, plan.horizon_days)
         spend = replace(fit_case_spend(cases), scale=baskets.scale)
-        day = _Day(number, cases, spend)
+        judged += 1
+        day = _Day(judged, cases, spend)
         rivals = (*enter_models(cases, plan.models, clocks, day.spend), *enter_rules(cases))
         day.rivals = {rival.name: rival for rival in rivals}
         if plan.model not in day.rivals:
@@ -252,7 +255,8 @@ def _with_intervals(
             intervals[name] = None
             if is_sound:
                 intervals[name] = total_interval(total, variance, drift, errors, name)
-                error = math.log((actual + 0.5) / (total + 0.5))
+                # More may be given back than bought: how much more has no logarithm.
+                error = math.log((max(actual, 0.0) + 0.5) / (total + 0.5))
                 errors.insert(0, PastForecast(error, variance))
         finished.insert(0, _finish(fold, day.cases, rival, intervals))
     return BacktestReport(

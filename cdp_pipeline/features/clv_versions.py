@@ -17,6 +17,7 @@ import numpy as np
 
 from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.features.btyd import expected_visits
+from cdp_pipeline.features.cases import fetch_daily_visits
 from cdp_pipeline.features.certainty import PastForecast
 from cdp_pipeline.features.clv_fit import ClvFit, read_histories, with_models
 from cdp_pipeline.features.contest import Verdict
@@ -24,7 +25,7 @@ from cdp_pipeline.features.fitting import BtydFit
 from cdp_pipeline.features.outcomes import BacktestReport
 from cdp_pipeline.features.registry import Check, Version, train
 from cdp_pipeline.features.rivals import LAST_YEAR
-from cdp_pipeline.features.seasons import SeasonClock
+from cdp_pipeline.features.seasons import SeasonClock, find_closures
 from cdp_pipeline.features.sharpness import Sharpness
 from cdp_pipeline.features.spend import SpendFit
 from cdp_pipeline.features.stability import compare_picture, take_picture
@@ -93,16 +94,17 @@ def make_version(
 
 
 def recall(con: duckdb.DuckDBPyConnection, version: Version | None, as_of: date) -> ClvFit | None:
-    """Return tonight's histories under the models of a version; None if it holds none."""
+    """Return tonight's histories under the models of a version; None if it holds none.
+
+    Which days the store was closed is read anew.
+    """
     if version is None or not version.document["purchases"]["params"]:
         return None
     known = read_histories(con)
     purchases = version.document["purchases"]
     covariance = tuple(tuple(row) for row in purchases["covariance"])
-    closed = tuple(
-        (date.fromisoformat(first), date.fromisoformat(last))
-        for first, last in version.document.get("closed", [])
-    )
+    # A closure may have begun since, or late files may have shown that it was none.
+    closed = find_closures(fetch_daily_visits(con, "features.customer_day", as_of))
     clock = SeasonClock(as_of, tuple(version.document["season"]), closed)
     fit = with_models(
         known,

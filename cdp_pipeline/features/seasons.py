@@ -39,6 +39,9 @@ _SHORTEST_CLOSURE_DAYS = 14
 _BEFORE_DAYS = 28
 _LACKING_VISITS = 30.0
 _LARGEST_CLOSED_SHARE = 1 / 3
+_CLOSED_WORTH = 1e-6
+"""Next to nothing, but more: who came in such days after all (what they bought then was given back
+or told of later) has come on different days."""
 
 Refit = Callable[["SeasonClock"], BtydFit]
 Spans = tuple[tuple[date, date], ...]
@@ -53,7 +56,7 @@ class SeasonClock:
         as_of: Last day of the history.
         index: What a day of each of the 52 weeks of the year is worth, 1 on average; empty where
             all days are worth the same.
-        closed: Days on which the store was closed, which are worth nothing.
+        closed: Days on which the store was closed, which are worth next to nothing.
     """
 
     as_of: date
@@ -89,7 +92,7 @@ class SeasonClock:
             worth = np.asarray(self.index)[week_of_year(self.as_of, offsets)]
         for first, last in self.closed:
             from_first, to_last = ((day - self.as_of).days for day in (first, last))
-            worth[(offsets >= from_first) & (offsets <= to_last)] = 0.0
+            worth[(offsets >= from_first) & (offsets <= to_last)] = _CLOSED_WORTH
         total = np.concatenate(([0.0], np.cumsum(worth)))
         elapsed: Vector = np.interp(days, np.arange(most + 1), total)
         return elapsed

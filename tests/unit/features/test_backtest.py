@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import duckdb
 import pytest
 
-from benchmarks.clv.stores import christmas_peak, write_store
+from benchmarks.clv.stores import TABLE, christmas_peak, write_store
 from cdp_pipeline.features.backtest import backtest
 from cdp_pipeline.features.outcomes import BacktestPlan, Fold, Result
 
@@ -161,3 +161,35 @@ def test_whoever_gave_everything_back_is_left_out(cdnow_days: duckdb.DuckDBPyCon
         "('cancelled', date '1997-03-02', -500.00, false)"
     )
     assert backtest(cdnow_days, as_of=AS_OF, plan=LONG) == before
+
+
+def test_more_may_be_given_back_within_the_days_looked_ahead_to_than_is_bought() -> None:
+    con = duckdb.connect()
+    last_day = write_store(con, seed=3, days=400, customers=800).last_day
+    cut_on = last_day - timedelta(days=90)
+    con.execute(f"update {TABLE} set net_amount = 1 where purchased_on > ?", [cut_on])
+    con.execute(
+        f"insert into {TABLE} select customer_id, ?, -0.4 * sum(net_amount), false from {TABLE} "
+        "where purchased_on <= ? group by all",
+        [last_day, cut_on],
+    )
+    report = backtest(con, as_of=last_day, plan=BacktestPlan())
+    assert report.folds[0].actual_amount < 0
+    assert all(fold.amount_interval for fold in report.folds)
+
+
+def test_past_days_that_look_ahead_to_a_closure_are_passed_over() -> None:
+    """What was bought in it was given back, so that the store counts as closed all the same."""
+    con = duckdb.connect()
+    last_day = write_store(con, seed=3, days=400, customers=800).last_day
+    con.execute(f"delete from {TABLE} where purchased_on > ?", [last_day - timedelta(days=60)])
+    con.execute(
+        f"delete from {TABLE} where purchased_on > ? and purchased_on <= ?",
+        [last_day - timedelta(days=200), last_day - timedelta(days=175)],
+    )
+    rows = [("test", 190, 10, True), ("test", 185, 10, True), ("test", 70, -20, False)]
+    for customer, ago, amount, is_visit in rows:
+        day = last_day - timedelta(days=ago)
+        con.execute(f"insert into {TABLE} values (?, ?, ?, ?)", [customer, day, amount, is_visit])
+    folds = backtest(con, as_of=last_day, plan=BacktestPlan(minimum_customers=100)).folds
+    assert [(fold.fold, (last_day - fold.cut_on).days) for fold in folds] == [(1, 180), (2, 270)]

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 import duckdb
 import pytest
 
-from benchmarks.clv.stores import write_store
+from benchmarks.clv.stores import TABLE, write_store
 from cdp_pipeline.core.settings import ClvSettings
-from cdp_pipeline.features.clv import Night, forecast
+from cdp_pipeline.features.clv import Night, describe_closures, forecast
 from cdp_pipeline.features.clv_tables import (
     TESTED,
     add_contest,
@@ -147,3 +147,23 @@ def test_customers_unlike_those_of_the_training_are_seen(
         "select quantity from features.model_drift where status = 'drifted' order by quantity"
     ).fetchall()
     assert ("mean amount",) in drifted
+
+
+def test_closures_are_known_the_night_they_show_and_forgotten_when_files_come_late(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    missing = [FIRST - timedelta(days=20), FIRST + timedelta(days=2)]
+    con.execute(f"create table late as from {TABLE} where purchased_on between ? and ?", missing)
+    con.execute(f"delete from {TABLE} where purchased_on between ? and ?", missing)
+    first, _ = night(con, FIRST)
+    assert first.fit.clock.closed == ((missing[0], FIRST),)
+    (sentence,) = describe_closures(first.fit)
+    assert sentence.startswith("Nobody came from 2024-06-10 to 2024-06-30: the store counts as")
+    second, _ = night(con, FIRST + timedelta(days=1))
+    assert not second.is_trained
+    assert second.fit.clock.closed == ((missing[0], FIRST + timedelta(days=1)),)
+    con.execute(f"insert into {TABLE} from late")
+    third, _ = night(con, FIRST + timedelta(days=2))
+    assert not third.is_trained
+    assert third.fit.clock.closed == ()
+    assert all(row[3] is not None for row in scores(con))
