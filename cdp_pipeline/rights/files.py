@@ -7,6 +7,7 @@ do. A file is replaced as a whole, so that hard links to it elsewhere keep what 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,10 @@ MARK = b"[erased]"
 
 _BATCH = 1 << 24
 """Characters of records, or bytes of texts, that are held at a time."""
+_LAST = 64
+"""Bytes that tell whether a text goes on: more than may stand between two names (``names``)."""
+_IN_MARKUP = re.compile(rb"(?:<[^<>]{0,16}|>\s*)\Z")
+"""The end of lines behind which a name may still go on: in a tag, or behind one."""
 _ROWS = {".csv", ".jsonl"}
 _TEXTS = {
     *(".html", ".htm", ".eml", ".json", ".jsonl", ".csv", ".log", ".txt", ".md", ".js", ".xml"),
@@ -52,8 +57,10 @@ def clean_text(path: Path, searcher: Searcher) -> int:
 def text_batches(stream: BinaryIO) -> Iterator[bytes]:
     """Yield the lines of a text, many at a time; a name over two lines of markup stays together."""
     while lines := stream.readlines(_BATCH):
-        while lines[-1].rstrip().endswith(b">") and (more := stream.readline()):
+        end = b"".join(lines[-_LAST:])[-_LAST:]
+        while _IN_MARKUP.search(end) and (more := stream.readline()):
             lines.append(more)
+            end = (end + more)[-_LAST:]
         yield b"".join(lines)
 
 

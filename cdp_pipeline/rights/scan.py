@@ -231,13 +231,16 @@ def _in_parts(
         pieces = iter(lambda s=stream: budget.spend(bytes(s.read(_BLOCK))), b"")  # type: ignore[misc]
         first = next(pieces, b"")
         inner = kind_of(first[:HEAD], "")
-        if inner is None:
+        if inner is None and b"\0" not in first:  # a text, behind which no archive stands
             blocks = chain([first], pieces)
             yield from ((name, found) for found in _in_blocks(blocks, searcher))
             continue
         with copy.open("wb") as target:
             target.writelines(chain([first], pieces))
+        inner = inner or kind_of_file(copy, "")
         yield from ((name, found) for found in _in_bytes(copy, searcher, kind=inner))
+        if inner is None:
+            continue
         below = folder / "inside"
         below.mkdir(exist_ok=True)
         if inner in {"parquet", "duckdb"}:

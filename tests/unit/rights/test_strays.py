@@ -210,6 +210,21 @@ def test_an_archive_behind_its_program_is_opened_and_stays_behind_it(
         assert archive.testzip() is None
 
 
+@pytest.mark.parametrize("stub", [b"MZ" + bytes(range(256)) * 9, b"#!/usr/bin/env python3\n"])
+def test_an_archive_behind_its_program_is_opened_within_another_file(
+    context: RunContext, stub: bytes
+) -> None:
+    path = context.data_dir / "landing" / "members.zip"
+    within = stub + zipped({"members.csv": TEXT * 20})
+    path.write_bytes(zipped({"setup.exe": within, "other.txt": b"of others", "b": b"\0" * 9}))
+    scan = scan_folder(path.parent, SEARCHER)
+    assert {find.place for find in scan.finds} == {"setup.exe/members.csv"}
+    assert clean_strays(context, path.parent, scan, SEARCHER).finds == []
+    inner = io.BytesIO(_member(path.read_bytes(), "setup.exe"))
+    with zipfile.ZipFile(inner) as archive:
+        assert archive.read("members.csv") == CLEAN * 20
+
+
 def test_what_a_deleted_member_left_behind_goes(context: RunContext) -> None:
     path = context.data_dir / "landing" / "members.zip"
     gone = zipped({"gone.csv": TEXT})[:60]
@@ -249,6 +264,22 @@ def test_a_text_is_taken_apart_by_lines_but_not_within_a_row_of_markup(
     assert page.stat().st_mode & 0o777 == 0o640
     assert log.read_bytes() == b"read 1,234 rows\n" * 50 + CLEAN + b"read 9 rows\n" * 50
     assert untouched.stat().st_ino == inode
+
+
+@pytest.mark.parametrize(
+    "between", [b"</td>\n\n<td>", b"</td>\n  \n\n  <td>", b"<b\nid=x>", b"<br\n/>\n"]
+)
+def test_a_name_over_several_lines_of_markup_stays_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, between: bytes
+) -> None:
+    monkeypatch.setattr(files, "_BATCH", 1)
+    page = tmp_path / "page.html"
+    others = b"1 < 2\n\n" + b"read 9 rows\n" * 9
+    page.write_bytes(others + b"Anna" + between + b"Reed</td>\nrest\n")
+    searcher = Searcher(Traces(names=frozenset({("anna", "reed")})))
+    assert clean_text(page, searcher) == 1
+    assert b"Reed" not in page.read_bytes()
+    assert page.read_bytes().endswith(b"[erased]</td>\nrest\n")
 
 
 def test_what_cannot_be_written_again_is_left_and_named(context: RunContext) -> None:
