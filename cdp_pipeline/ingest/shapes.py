@@ -30,6 +30,8 @@ _LEAST_GAPS = {_LENGTH: 0.5, _DISTINCT: 0.2}
 _LEAST_SHARE_OF_MIDDLE = 0.2
 _OTHER, _SAME = 0.8, 0.3
 """Distances of two mixes of characters, from 0 to 1, that count as another one and as the same."""
+_STEADY = 0.5
+"""Distance from what is usual that most files of a column keep within, unless it is free text."""
 _TIMES = 20
 """Times larger or smaller than any before that no ordinary night makes a middle value."""
 _TRIMMED_FROM = 6
@@ -109,11 +111,14 @@ def compare_shapes(
         if name in contract.columns
     }
     names = [name for name, shapes in known.items() if len(shapes) >= least]
+    usual = {name: _usual_mix(known[name]) for name in names if _family(contract, name) == "text"}
     swapped: set[str] = set()
     for place, one in enumerate(names):
         for other in names[place + 1 :]:
             if _family(contract, one) == _family(contract, other) and _is_swapped(
-                now[one], now[other], known[one], known[other]
+                (now[one], now[other]),
+                (known[one], known[other]),
+                (usual.get(one), usual.get(other)),
             ):
                 swapped |= {one, other}
                 yield (
@@ -126,7 +131,7 @@ def compare_shapes(
         if _family(contract, name) == "number":
             yield from _changed_unit(name, now[name], known[name])
         elif _family(contract, name) == "text":
-            yield from _changed_writing(name, now[name], known[name])
+            yield from _changed_writing(name, now[name], known[name], usual[name])
 
 
 def _family(contract: SourceContract, name: str) -> str:
@@ -135,16 +140,18 @@ def _family(contract: SourceContract, name: str) -> str:
 
 
 def _is_swapped(
-    one: Shape, other: Shape, before_one: Sequence[Shape], before_other: Sequence[Shape]
+    now: tuple[Shape, Shape],
+    before: tuple[Sequence[Shape], Sequence[Shape]],
+    usual: tuple[Shape | None, Shape | None],
 ) -> bool:
     """Return whether something says that two columns changed places, and nothing that not."""
+    one, other = now
     said = [
-        _scalar_says(one[key], other[key], _range(before_one, key), _range(before_other, key), key)
+        _scalar_says(one[key], other[key], _range(before[0], key), _range(before[1], key), key)
         for key in (_MIDDLE, _LENGTH, _DISTINCT)
         if key in one and key in other
     ]
-    if _LENGTH in one:
-        said.append(_mix_says(one, other, _mean_mix(before_one), _mean_mix(before_other)))
+    said.append(_mix_says(one, other, *usual))
     return True in said and False not in said
 
 
@@ -158,8 +165,8 @@ def _scalar_says(one: float, other: float, own: Range, its: Range, key: str) -> 
     return _off(one, its) <= gap / 4 and _off(other, own) <= gap / 4
 
 
-def _mix_says(one: Shape, other: Shape, own: Shape, its: Shape) -> bool | None:
-    if _apart(own, its) < _OTHER:
+def _mix_says(one: Shape, other: Shape, own: Shape | None, its: Shape | None) -> bool | None:
+    if own is None or its is None or _apart(own, its) < _OTHER:
         return None
     return _apart(_mix(one), its) <= _SAME and _apart(_mix(other), own) <= _SAME
 
@@ -174,12 +181,14 @@ def _changed_unit(name: str, now: Shape, before: Sequence[Shape]) -> Iterator[st
         )
 
 
-def _changed_writing(name: str, now: Shape, before: Sequence[Shape]) -> Iterator[str]:
+def _changed_writing(
+    name: str, now: Shape, before: Sequence[Shape], usual: Shape | None
+) -> Iterator[str]:
     mix = _mix(now)
-    if all(_apart(mix, _mix(shape)) >= _OTHER for shape in before):
+    if usual is not None and all(_apart(mix, _mix(shape)) >= _OTHER for shape in before):
         yield (
             f"{name} is mostly written in {_told(mix)}; in {len(before)} files before it was in "
-            f"{_told(_mean_mix(before))}: look whether another column stands in its place"
+            f"{_told(usual)}: look whether another column stands in its place"
         )
 
 
@@ -208,10 +217,12 @@ def _mix(shape: Shape) -> dict[str, float]:
     return {key[start:]: share for key, share in shape.items() if key.startswith(_CHARACTERS)}
 
 
-def _mean_mix(shapes: Sequence[Shape]) -> dict[str, float]:
+def _usual_mix(shapes: Sequence[Shape]) -> dict[str, float] | None:
+    """Return the mix of earlier files; None if they are unlike each other, as of free text."""
     mixes = [_mix(shape) for shape in shapes]
     kinds = sorted({kind for mix in mixes for kind in mix})
-    return {kind: median(mix.get(kind, 0.0) for mix in mixes) for kind in kinds}
+    usual = {kind: median(mix.get(kind, 0.0) for mix in mixes) for kind in kinds}
+    return usual if median(_apart(mix, usual) for mix in mixes) <= _STEADY else None
 
 
 def _apart(one: Shape, other: Shape) -> float:

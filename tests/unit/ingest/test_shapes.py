@@ -120,6 +120,25 @@ def test_another_unit_and_another_writing_are_told_without_a_value() -> None:
     assert "store_id is mostly written in digits; in 8 files before it was in digits, cap" in said
 
 
+def remark(rng: random.Random) -> str:
+    marks = rng.sample(".,;:!?-()'&/%+", rng.randint(2, 6))
+    return "".join(f"{rng.choice(FIRST)}{rng.choice((' 5', '', ' x'))}{mark}" for mark in marks)
+
+
+def with_remarks(seed: int, change: Change = dict, rows: int = 40) -> dict[str, dict[str, float]]:
+    rng = random.Random(seed)  # noqa: S311 - a test
+    return shapes_of(seed, lambda row: change({**row, "last_name": remark(rng)}), rows)
+
+
+def test_free_text_is_written_otherwise_every_night() -> None:
+    before = [with_remarks(seed) for seed in range(8)]
+    for seed in range(100, 150):
+        assert not list(compare_shapes(CONTRACT, with_remarks(seed), before, least=4))
+    swapped = with_remarks(100, swap("last_name", "store_id"))
+    (said,) = compare_shapes(CONTRACT, swapped, before, least=4)
+    assert said.startswith("last_name holds what store_id held")
+
+
 def test_nothing_is_said_of_few_files_or_few_values() -> None:
     changed = shapes_of(100, swap("email", "phone"))
     assert not list(compare_shapes(CONTRACT, changed, BEFORE[:3], least=4))
