@@ -36,6 +36,15 @@ def find_unseen(text: str) -> str | None:
     return f"{number} ({name})" if name else number
 
 
+def show_unseen(text: str) -> str:
+    r"""Return a text with the number of each character that is not shown in its place.
+
+    >>> show_unseen("a\u202eb\x85")
+    'a\\u202Eb\\u0085'
+    """
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04X}", text)
+
+
 def one_line(text: str) -> str:
     """Return a text that stands in a line of its own, such as a header of a mail.
 

@@ -28,8 +28,11 @@ ASK = "!ask"
 LONGEST_TEXT = 20_000
 """Characters of one text; longer ones are no description, name or query."""
 
-_VERBATIM = frozenset({"delimiter", "quote", "escape", "split", "strip", "pattern", "null_values"})
-"""Keys whose texts are bytes of deliveries, of which some are not shown."""
+_VERBATIM = frozenset(
+    {"delimiter", "quote", "escape", "split", "strip", "pattern", "from", "aliases"}
+    | {"values", "null_values", "true_values", "false_values"}
+)
+"""Keys whose text, or list of texts, is bytes of deliveries, of which some are not shown."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -167,7 +170,9 @@ def _refuse_unseen(root: yaml.Node | None, path: Path, first_line: int) -> None:
     for dotted, node in _nodes(root):
         if not isinstance(node, yaml.ScalarNode):
             continue
-        found = None if _VERBATIM.intersection(dotted.split(".")) else find_unseen(node.value)
+        *_, above, key = ("", *dotted.split("."))
+        key = above if key.isdigit() else key
+        found = None if key in _VERBATIM else find_unseen(node.value)
         is_long = len(node.value) > LONGEST_TEXT
         if not (found or is_long):
             continue

@@ -66,7 +66,10 @@ def test_half_a_character_is_refused(project_root: Path) -> None:
         load_project(project_root)
 
 
-@pytest.mark.parametrize("text", ['{"a\\e": b}', '["a\\e"]', '{a: {b: ["\\u202E"]}}'])
+@pytest.mark.parametrize(
+    "text",
+    ['{"a\\e": b}', '["a\\e"]', '{a: {b: ["\\u202E"]}}', '{quote: {title: "\\u202E"}}'],
+)
 def test_keys_and_lists_are_looked_at_too(project_root: Path, text: str) -> None:
     path = project_root / "sql" / "glossary.yml"
     path.parent.mkdir(exist_ok=True)

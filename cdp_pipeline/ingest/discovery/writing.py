@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import yaml
 
+from cdp_pipeline.core.unseen import show_unseen
 from cdp_pipeline.ingest.casting import UNSEEN
 from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.draft import Draft, Drafted, bounds, vocabulary
@@ -49,7 +50,9 @@ def write_draft(draft: Draft, *, is_trial: bool = False) -> str:
         is_trial: Whether provisional answers stand in place of questions.
     """
     parts = (_head, _delivery, _load, _columns, _tail)
-    text = "\n".join(line for part in parts for line in part(draft))
+    # Comments tell what stands in the delivery, whatever that is.
+    lines = (show_unseen(line).replace("\n", " ") for part in parts for line in part(draft))
+    text = "\n".join(lines)
     return _answered(text, draft) if is_trial else text
 
 

@@ -7,18 +7,24 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cdp_pipeline.core.unseen import find_unseen
 from cdp_pipeline.ingest.discovery.dialect import find_dialect
 from cdp_pipeline.ingest.discovery.looking import draft_sources
 from cdp_pipeline.ingest.discovery.moments import look_at_moments
 from cdp_pipeline.ingest.discovery.writing import write_draft
 from cdp_pipeline.ingest.records import locate_exactly
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.yaml_source import parse_model
 from tests.unit.ingest.conftest import Stage, make_contract
 from tests.unit.ingest.workbooks import workbook
 
 
+def _draft(path: Path) -> str:
+    return write_draft(draft_sources(path, name="orders", landing=path.parent / "landing")[0])
+
+
 def _delivery(path: Path) -> dict[str, object]:
-    draft = write_draft(draft_sources(path, name="orders", landing=path.parent / "landing")[0])
-    delivery: dict[str, object] = yaml.safe_load(draft.replace("!ask", ""))["delivery"]
+    delivery: dict[str, object] = yaml.safe_load(_draft(path).replace("!ask", ""))["delivery"]
     return delivery
 
 
@@ -102,3 +108,20 @@ def test_one_field_that_needs_single_quotes_tells_of_them(
 def test_apostrophes_are_no_quotes(field: str) -> None:
     text = f"id,name,note\n1,x,{field}\n2,Smith,b\n3,Jones,b\n"
     assert find_dialect(text, text, is_whole=True).quote == '"'
+
+
+def test_what_is_not_shown_in_a_delivery_can_be_drafted_and_declared(tmp_path: Path) -> None:
+    states = ["ne\u2066w", "paid\x07", "old\x9b", '"two\nlines"']
+    rows = [f"{number},{states[number % 4]},2.50" for number in range(60)]
+    path = tmp_path / "orders.csv"
+    path.write_text("\n".join(["order_no,status,amo\x1funt", *rows, ""]), encoding="utf-8")
+    draft = _draft(path)
+    assert find_unseen(draft) is None
+    assert "# ne\\u2066w, old\\u009B, paid\\u0007, two lines" in draft
+    contract = tmp_path / "orders.yml"
+    contract.write_text(draft.replace("!ask", ""), encoding="utf-8")
+    found = parse_model(SourceContract, contract.read_text("utf-8"), path=contract, name="orders")
+    assert {check.column: check.values for check in found.checks}["status"] == (
+        "ne\u2066w", "old\x9b", "paid\x07", "two\nlines",
+    )  # fmt: skip
+    assert "amo\x1funt" in [column.source for column in found.columns.values()]
