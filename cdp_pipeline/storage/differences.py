@@ -7,7 +7,7 @@ it with the published one, once a night however many models ask. Which entity ro
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import duckdb
 
@@ -45,8 +45,9 @@ def note_difference(con: duckdb.DuckDBPyConnection, table: str) -> str:
             before = f"select {columns} from base.{name} semi join {gone} using ({key})"  # noqa: S608 - quoted
             write_difference(con, table, now=now, before=before)
         else:
+            row = _hash_of(describe(con, table))
             now, before = (
-                _lacking(columns, *ends)
+                _lacking(columns, row, *ends)
                 for ends in ((name, f"base.{name}"), (f"base.{name}", name))
             )
             note_rows(con, table, now=now, before=before)
@@ -54,14 +55,25 @@ def note_difference(con: duckdb.DuckDBPyConnection, table: str) -> str:
     return changes_of(table)
 
 
-def _lacking(columns: str, table: str, other: str) -> str:
+def _hash_of(columns: Mapping[str, str]) -> str:
+    """Return SQL of a row's hash; to that of DuckDB, [], [NULL] and NULL are one value."""
+    told = [quote_column(name) for name in columns]
+    told += [
+        f"cast({quote_column(name)} as varchar)"
+        for name, kind in columns.items()
+        if any(mark in kind for mark in "[(") and not kind.startswith("DECIMAL")
+    ]
+    return f"hash({', '.join(told)})"
+
+
+def _lacking(columns: str, row: str, table: str, other: str) -> str:
     """Return a SELECT of the rows of a table that another one lacks.
 
     Rows are told by 64-bit hashes, which costs a third of comparing them.
     """
     return (
-        f"select {columns} from (select {columns}, hash({columns}) as {_HASH} from {table}) "  # noqa: S608 - quoted
-        f"anti join (select hash({columns}) as {_HASH} from {other}) using ({_HASH})"
+        f"select {columns} from (select {columns}, {row} as {_HASH} from {table}) "  # noqa: S608 - quoted
+        f"anti join (select {row} as {_HASH} from {other}) using ({_HASH})"
     )
 
 

@@ -12,7 +12,7 @@ from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.keys import new_key
 from cdp_pipeline.storage import versions
 from cdp_pipeline.storage.basis import decide, has_changes
-from cdp_pipeline.storage.differences import note_difference
+from cdp_pipeline.storage.differences import forget_difference, note_difference
 from cdp_pipeline.storage.patching import clear_place, remove_rows, write_patched
 from cdp_pipeline.storage.warehouse import fetch_value, open_build, open_whole
 from tests.unit.storage.nights import build_night, day
@@ -182,3 +182,31 @@ def test_rows_without_the_column_that_counts_stay(make_context: MakeContext) -> 
         )
         remove_rows(con, "identity.people", "said < $before", {"before": "z"})
         assert said(con) == [(None, 1)]
+
+
+@pytest.mark.parametrize(
+    ("kind_of_value", "values"),
+    [
+        ("varchar", ["null", "''", "'a'", "'NULL'"]),
+        ("varchar[]", ["null", "[]", "[null]", "['']", "['NULL']", "['a', 'b']", "['a, b']"]),
+        ("struct(a integer)", ["null", "{'a': null}", "{'a': 0}"]),
+        ("map(varchar, integer)", ["null", "map {}", "map {'a': null}"]),
+        ("decimal(9, 2)", ["null", "0", "0.01"]),
+    ],
+)
+def test_any_other_value_is_a_difference(
+    make_context: MakeContext, kind_of_value: str, values: list[str]
+) -> None:
+    with open_build(first_night(make_context)) as con:
+        decide(con, "")
+        for before in values:
+            for now in values:
+                for place, value in (("base.core", before), ("core", now)):
+                    con.execute(f"create schema if not exists {place}")
+                    con.execute(
+                        f"create or replace table {place}.things as "
+                        f"select 1 as id, {value}::{kind_of_value} as told"
+                    )
+                rows = f"select count(*) from {note_difference(con, 'core.things')}"
+                assert fetch_value(con, rows) == (0 if before == now else 2), (before, now)
+                forget_difference(con, "core.things")
