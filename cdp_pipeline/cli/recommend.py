@@ -80,7 +80,7 @@ def _show(found: RecommendResult, out: Path, page: Path) -> None:
     output.write(
         f"{read.file}: {read.used_rows:,} of {counted(read.rows, 'row')}, "
         f"{counted(read.customers, 'customer')}, {counted(read.items, 'item')}, "
-        f"{counted(read.baskets, 'basket')} up to {read.as_of}"
+        f"{counted(read.baskets, 'basket')} {read.until}".rstrip()
     )
     for note in read.notes:
         output.write(f"note: {note}")

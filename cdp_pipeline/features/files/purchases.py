@@ -114,7 +114,8 @@ class Purchases:
         customers: Customers.
         items: Items.
         baskets: Baskets.
-        as_of: Last day that counts.
+        as_of: Last day that counts; of no calendar unless ``is_dated``.
+        is_dated: Whether the file says when; else rows count in its order.
         notes: What people should know of the reading.
     """
 
@@ -129,11 +130,17 @@ class Purchases:
     items: int
     baskets: int
     as_of: date
+    is_dated: bool
     notes: tuple[str, ...]
+
+    @property
+    def until(self) -> str:
+        """Up to which day purchases count, in words; empty without days."""
+        return f"up to {self.as_of}" if self.is_dated else ""
 
     def as_dict(self) -> dict[str, object]:
         """Return plain data for JSON."""
-        return asdict(self)
+        return asdict(self) | {"as_of": self.as_of if self.is_dated else None}
 
 
 def read_purchases(
@@ -178,6 +185,7 @@ def read_purchases(
         **{name: counts[name] for name in _SHOWN_COUNTS},
         **used,
         as_of=last,
+        is_dated=columns.date is not None,
         notes=tuple(notes),
     )
 

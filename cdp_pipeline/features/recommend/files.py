@@ -26,7 +26,10 @@ from cdp_pipeline.storage.dates import Order
 from cdp_pipeline.storage.warehouse import connect, fetch_dicts
 
 _LISTS = """
-with made as (select * from {lists}),
+with made as (
+    select * replace (case when $is_dated::boolean then last_bought_at end as last_bought_at)
+    from {lists}
+),
 because as (select null::varchar as item_id, null::varchar as item_name limit 0)
 select
     made.customer_id,
@@ -125,9 +128,10 @@ def recommend_file(
         models = learn(con, log, TABLE, maximum_items=options.maximum_items)
         shown = plan_lists(log, length=options.length, returned="file_returned")
         lists = make_lists(log, models, contests, shown)
+        listed = _LISTS.format(lists=lists, reason=sentences.REASON)
         return RecommendResult(
             read=read,
-            lists=con.sql(_LISTS.format(lists=lists, reason=sentences.REASON)).to_arrow_table(),
+            lists=con.sql(listed, params={"is_dated": read.is_dated}).to_arrow_table(),
             rules=_rules(con, options.support),
             popular=_popular(log, options.length),
             contests=contests,

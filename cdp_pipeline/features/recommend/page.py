@@ -28,7 +28,7 @@ def render_recommendations(found: RecommendResult) -> str:
         f"<h1>What {counted(read.customers, 'customer')} will want next</h1>",
         (
             f'<p class="soft">{escape(read.file)}: {read.used_rows:,} of '
-            f"{counted(read.rows, 'row')}, up to {read.as_of}.</p>"
+            f"{counted(read.rows, 'row')}{read.until and f', {read.until}'}.</p>"
         ),
         draw_figures(
             [

@@ -8,7 +8,7 @@ case made.reason_kind
     when 'own_habit' then
         'Bought in ' || made.reason_count || ' of ' || made.reason_of_count
         || case when made.reason_of_count = 1 then ' basket' else ' baskets' end
-        || ', last on ' || strftime(made.last_bought_at, '%Y-%m-%d')
+        || coalesce(', last on ' || strftime(made.last_bought_at, '%Y-%m-%d'), '')
     when 'bought_with' then
         'Bought with ' || coalesce(because.item_name, made.reason_item_id) || ': '
         || made.reason_count || ' of ' || made.reason_of_count

@@ -77,13 +77,18 @@ def test_a_file_gets_lists_a_page_and_a_document(
 def test_dates_and_baskets_may_be_missing(
     sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "lists.parquet"
-    code, text, _ = call(
-        capsys, "recommend", str(sales), "--customer", "who", "--item", "what", "--out", str(out)
-    )
+    """Rows then have an order, but no day that could be shown."""
+    out = tmp_path / "lists.csv"
+    asked = ["recommend", str(sales), "--customer", "who", "--item", "what", "--out", str(out)]
+    code, text, _ = call(capsys, *asked)
     assert code == 0
     assert "order of the file" in text
-    assert out.is_file()
+    lists = out.read_text(encoding="utf-8")
+    assert "Bought in" in lists
+    shown = text + lists + out.with_suffix(".html").read_text(encoding="utf-8")
+    assert "2000-01" not in shown
+    code, text, _ = call(capsys, *asked, "--json")
+    assert json.loads(text)["read"]["as_of"] is None
 
 
 @pytest.mark.parametrize(
