@@ -13,6 +13,7 @@ _CASES = 8
 _UNQUOTED = " '-"
 _UNESCAPED = re.compile(r"[a-z0-9 '._~-]*")
 """Texts that neither JSON nor a URL escapes."""
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 _LOWER = bytes(b + 32 if 65 <= b <= 90 else b for b in range(256))  # noqa: PLR2004 - A to Z
 
@@ -26,7 +27,8 @@ def byte_forms(text: str) -> tuple[bytes, ...]:
     r"""Return the forms of a text in lower-case bytes; the same count and order for every text.
 
     Letters beyond ASCII have an upper case of their own, are composed or not, and are written as
-    UTF-8, as Windows-1252 (which UTF-16 without its zeros is alike), or escaped in JSON or a URL.
+    UTF-8, as Windows-1252 (which UTF-16 without its zeros is alike), or escaped in JSON, in a URL,
+    in HTML by their numbers or in a mail (quoted-printable).
 
     Args:
         text: A name, an address, any word.
@@ -49,17 +51,23 @@ def byte_forms(text: str) -> tuple[bytes, ...]:
                 _windows(spelt),
                 json.dumps(spelt)[1:-1].encode(),
                 quote(spelt, safe=_UNQUOTED, errors="replace").encode(),
+                spelt.encode("ascii", "xmlcharrefreplace"),
+                _BEYOND_ASCII.sub(_in_mail, spelt.encode("utf-8", "surrogateescape")),
             ]
     return tuple(lower_ascii(form) for form in forms)
 
 
 def _ascii_forms(text: str) -> tuple[bytes, ...]:
-    """Return a lower-case ASCII text as it is, twice, and escaped in JSON and in a URL."""
+    """Return a lower-case ASCII text in the six forms: only JSON and URLs escape any of it."""
     plain = text.encode()
     if _UNESCAPED.fullmatch(text):
-        return plain, plain, plain, plain
+        return (plain,) * 6
     quoted = quote(text, safe=_UNQUOTED).encode()
-    return plain, plain, json.dumps(text)[1:-1].encode(), lower_ascii(quoted)
+    return plain, plain, json.dumps(text)[1:-1].encode(), lower_ascii(quoted), plain, plain
+
+
+def _in_mail(byte: re.Match[bytes]) -> bytes:
+    return b"=%02x" % byte[0][0]
 
 
 def _windows(text: str) -> bytes:

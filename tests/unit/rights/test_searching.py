@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import quopri
 import re
 import unicodedata
 from collections.abc import Callable
@@ -81,6 +82,9 @@ def test_letters_beyond_ascii_are_found_as_they_are_written(
     searcher = Searcher(Traces(names=frozenset({name})))
     assert searcher.kinds(f"<p>{text}</p>") == {"name"}
     assert searcher.kinds(json.dumps({"name": text})) == {"name"}
+    assert searcher.kinds(f"<p>{text}</p>".encode("ascii", "xmlcharrefreplace")) == {"name"}
+    mail = quopri.encodestring(f"Dear {text}!".encode()).replace(b"=\n", b"")
+    assert searcher.kinds(mail) == {"name"}
     if form == "NFC" and text.isprintable() and max(text) < "ā":
         assert searcher.kinds(text.encode("cp1252")) == {"name"}
 
