@@ -37,7 +37,8 @@ create or replace temp macro identity_untitle(value) as
     end;
 
 -- One field split: "SMITH, Anna", "Anna Smith", "Mr Jan van der Berg"; a lone word, and what begins
--- as "van der Berg" does: family name.
+-- as "van der Berg" or "de la Cruz" does: family name. Di and Del are given names of people called
+-- van der Berg.
 create or replace temp macro identity_split_name(value) as
     case
         when contains(identity_untitle(value), ',') then struct_pack(
@@ -46,7 +47,8 @@ create or replace temp macro identity_split_name(value) as
         )
         when regexp_matches(
             identity_untitle(value),
-            '^(?i:van|von|de|del|di|da)\s+((?i:der|den|de|het|la|las|los|dem|van|von)\s+)+\S+$'
+            '^(?i:van|von)\s+((?i:der|den|de|het|la|dem)\s+)+\S+$'
+                || '|^(?i:de)\s+(?i:la|las|los)\s+\S+$'
                 || '|^(?i:van|von)\s.*\s(?i:van|von|de|der|den)\s'
         ) then struct_pack(given := cast(null as varchar), family := identity_untitle(value))
         when contains(identity_untitle(value), ' ') then regexp_extract(

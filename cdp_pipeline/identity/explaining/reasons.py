@@ -24,7 +24,12 @@ from cdp_pipeline.identity.explaining.evidence import (
 from cdp_pipeline.identity.grouping.attach import KEYS
 from cdp_pipeline.identity.grouping.judged import JUDGED_SAME
 from cdp_pipeline.identity.scoring.compare import birth_places
-from cdp_pipeline.identity.scoring.namesakes import REACHED_KIN_BITS, SURE_PROB, are_kin
+from cdp_pipeline.identity.scoring.namesakes import (
+    EVEN_PROB,
+    REACHED_KIN_BITS,
+    SURE_PROB,
+    are_kin,
+)
 from cdp_pipeline.identity.standard.reach import REACHED_BY
 from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, has_table
 
@@ -250,7 +255,8 @@ def _namesake(con: duckdb.DuckDBPyConnection, left: Record, right: Record) -> Re
         by="namesake",
         text="Their own evidence would join them, but hardly more than the name agrees, so they "
         f"may be two people of one name: {others}. A namesake is taken for the person only from a "
-        f"probability of {SURE_PROB:.2f}.",
+        f"probability of {SURE_PROB:.2f}; a mere name, or a lone receipt for another's, from "
+        f"{EVEN_PROB:.2f}.",
     )
 
 

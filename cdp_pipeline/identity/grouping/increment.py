@@ -18,6 +18,7 @@ from cdp_pipeline.identity.grouping.linkage import components
 from cdp_pipeline.identity.scoring.blocking import BlockingRule, keep_pairs, key_caps, read_blocks
 from cdp_pipeline.identity.scoring.weights import log_odds_sql
 from cdp_pipeline.identity.standard.nodes import build_keys, build_wanted_nodes, number_nodes
+from cdp_pipeline.identity.standard.reach import RECEIPT
 from cdp_pipeline.storage.warehouse import fetch_value
 
 Integers = npt.NDArray[np.int64]
@@ -93,8 +94,24 @@ from identity_carried_pairs
 where node_x is not null and node_y is not null
 """
 
+_STATED = """
+select evidence_head, evidence_tail, count_if(record_kind <> '{receipt}') = 0 as is_mention
+from {records}
+semi join said using (evidence_head, evidence_tail)
+group by evidence_head, evidence_tail
+"""
+
 _TOUCHED_NODES = """
 create or replace table staging.identity_touched_nodes as
+with said as (
+    select evidence_head, evidence_tail from identity.records
+    semi join staging.identity_record_reasons using (source, record_key)
+    union
+    select evidence_head, evidence_tail from base.identity.records
+    semi join staging.identity_record_reasons using (source, record_key)
+),
+stated as ({stated}),
+stated_before as ({stated_before})
 select i.node_id
 from identity_new_nodes as n
 inner join identity_node_ids as i on i.record_id = n.record_id
@@ -112,9 +129,17 @@ from staging.identity_record_reasons as s
 inner join identity.records as r on r.source = s.source and r.record_key = s.record_key
 inner join identity_node_ids as i on i.record_id = r.evidence_id
 where s.reason = 'steward'
+union
+select i.node_id
+from stated as s
+inner join stated_before as b using (evidence_head, evidence_tail)
+inner join identity.records as r using (evidence_head, evidence_tail)
+inner join identity_node_ids as i on i.record_id = r.record_id
+where s.is_mention <> b.is_mention
 order by 1
 """
-# New evidence, what lost a pair to evidence that is gone, and whoever was judged.
+# New evidence, what lost a pair to evidence that is gone, whoever was judged, and whom receipts
+# alone had mentioned and an account states now, or the other way round: they have other namesakes.
 
 _KEPT = """
 create or replace table identity.scored_pairs as
@@ -177,7 +202,11 @@ def join_scored(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(_CARRIED_PAIRS)
     log_odds = log_odds_sql("match_weight", "household_weight")
     con.execute(_JOINED.format(log_odds=log_odds))
-    con.execute(_TOUCHED_NODES)
+    stated, stated_before = (
+        _STATED.format(receipt=RECEIPT, records=records)
+        for records in ("identity.records", "base.identity.records")
+    )
+    con.execute(_TOUCHED_NODES.format(stated=stated, stated_before=stated_before))
 
 
 def keep_scored(con: duckdb.DuckDBPyConnection) -> None:

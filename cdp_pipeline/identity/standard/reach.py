@@ -67,7 +67,8 @@ def mention_nodes(con: duckdb.DuckDBPyConnection) -> Marks:
     """Return which of ``identity_node_ids`` are said in passing alone: by receipts.
 
     Of records of files nobody knows the kind: those that say little are counted as mentions, with
-    neither birth date nor street nor card, and a mailbox or a number, not both.
+    neither birth date nor street nor card, and a mailbox or a number, not both. Where no record
+    says more, as in a list of names and mailboxes, all are people.
     """
     kinds = con.execute(
         "select distinct record_kind from identity.records where record_kind in (?, ?)",
@@ -76,9 +77,11 @@ def mention_nodes(con: duckdb.DuckDBPyConnection) -> Marks:
     if not kinds:
         nodes = int(fetch_value(con, "select count(*) from identity_node_ids"))
         return np.zeros(nodes, dtype=bool)
+    is_told = (RECEIPT,) in kinds
     thin = _THIN.format(held=_held(con, SAYS_MORE))
-    found = con.execute(_MENTIONS if (RECEIPT,) in kinds else thin).fetchnumpy()
-    return np.asarray(found["is_mention"], np.bool_)
+    found = con.execute(_MENTIONS if is_told else thin).fetchnumpy()
+    is_mention = np.asarray(found["is_mention"], np.bool_)
+    return is_mention if is_told else is_mention & ~is_mention.all()
 
 
 _MENTIONS = """

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cdp_pipeline.identity.scoring import model
+from cdp_pipeline.identity.standard import records
+from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
+
 if TYPE_CHECKING:
-    from tests.unit.identity.conftest import Query, Store, Village
+    from tests.unit.identity.conftest import Person, Query, Store, Village
 
 pytest.importorskip("recordlinkage")
 
@@ -29,6 +33,15 @@ TABLES = (
     "household_changes",
     "household_redirects",
 )
+
+TOUCHED = """
+select r.record_key
+from staging.identity_touched_nodes as t
+inner join (
+    select row_number() over (order by record_id) - 1 as node_id, record_key
+    from identity.records where is_comparable and record_id = evidence_id
+) as r using (node_id)
+"""
 
 
 def test_families_stay_apart_and_profiles_come_together(village: Village, read: Query) -> None:
@@ -118,3 +131,20 @@ def test_the_second_night_keeps_ids_and_says_what_is_new(village: Village, read:
     ]
     homes = "select customer_id, household_id from identity.golden_records"
     assert set(read(village.made, homes)) <= set(read(second, homes))
+
+
+def test_who_was_mentioned_and_is_an_account_now_is_grouped_again(
+    store: Store, families: list[Person]
+) -> None:
+    """Nobody says anything new, but a person competes otherwise for a name than a receipt does."""
+    words = {"given_name": "Quentin", "family_name": "Vane", "email": "q.vane@web.de"}
+    receipt = words | {"source": "till", "record_kind": "receipt", "record_key": "t1"}
+    store.night([*families, receipt], day=date(2026, 11, 20))
+    account = {"source": "shop", "record_kind": "account", "record_key": "s1"}
+    for says, touched in ((receipt | {"record_key": "t2"}, []), (words | account, ["t1"])):
+        context = store.stage([*families, receipt, says], day=date(2026, 11, 21))
+        for stage in (records, model):
+            stage.run(context)
+        with open_build(context) as con:
+            found = fetch_dicts(con, TOUCHED)
+        assert [row["record_key"] for row in found] == touched
