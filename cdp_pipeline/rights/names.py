@@ -15,8 +15,11 @@ Name = tuple[str, str]
 
 MAILBOX = ALNUM | frozenset(b"._+-")
 _GAP = 24
-_BETWEEN = re.compile(rb"(?:<[^<>]{0,16}>\s*|[ \t,;:|\"'/\\&#\0])+")
-"""What may stand between two names of one person: the end of a line only in HTML."""
+_BETWEEN = re.compile(rb"(?:<[^<>]{0,16}>\s*|&(?:nbsp|#160);|\xc2?\xa0|[ \t,;:|\"'/\\&#\0+])+")
+"""What may stand between two names of one person: the end of a line only in HTML.
+
+Blanks may be such at which no line is broken, and a plus in a URL.
+"""
 
 _WHOLE = 8
 """Names that are shorter are told by all their letters, and by what stands behind them."""
@@ -24,8 +27,8 @@ _WHOLE = 8
 _JOINED = np.array([byte in ALNUM | {ord("@")} for byte in range(256)])
 """What makes a name a part of a longer word or of an address if it stands behind it."""
 
-_OPENING = frozenset(b"< \t,;:|\"'/\\&#\0")
-_CLOSING = _OPENING - {ord("<")} | frozenset(b">\n\r\v\f")
+_OPENING = frozenset(b"< \t,;:|\"'/\\&#\0+\xc2\xa0")
+_CLOSING = _OPENING - frozenset(b"<\xc2") | frozenset(b">\n\r\v\f")
 """What that may begin and end with."""
 
 

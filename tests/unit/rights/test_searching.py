@@ -44,6 +44,10 @@ SPELLINGS = [
     "anna</td><td>reed",
     'anna","reed',
     "Anna|Reed",
+    "Anna\N{NO-BREAK SPACE}Reed",
+    "Reed&nbsp;Anna",
+    "anna&#160;reed",
+    "Anna+Reed",
 ]
 OTHERS = [
     "joanna.reed@example.com",
@@ -55,6 +59,9 @@ OTHERS = [
     "123456789",
     "x12345678",
     "susanna reed",
+    "anna+reed@example.org",
+    "joe+anna+reed",
+    "anna\N{LATIN SMALL LETTER A WITH GRAVE} reed",
     "anna reedham",
     "anna likes a reed",
     "c0a0b8732cd3faa7af",
