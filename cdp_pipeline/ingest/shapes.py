@@ -32,6 +32,7 @@ _OTHER, _SAME = 0.8, 0.3
 """Distances of two mixes of characters, from 0 to 1, that count as another one and as the same."""
 _STEADY = 0.5
 """Distance from what is usual that most files of a column keep within, unless it is free text."""
+_KEPT_DIGITS = 3
 _TIMES = 20
 """Times larger or smaller than any before that no ordinary night makes a middle value."""
 _TRIMMED_FROM = 6
@@ -68,7 +69,8 @@ def _shape(values: Sequence[Any], column: Column, business_date: date) -> dict[s
     if column.type == "boolean":
         return {_MIDDLE: round(fmean(values), 4)}
     if column.type in _NUMBERS:
-        return {_MIDDLE: round(float(median(values)), 4)}
+        # The middle one of an odd count is somebody's: a number that names a person must not stay.
+        return {_MIDDLE: float(f"{median(values):.{_KEPT_DIGITS}g}")}
     kinds = Counter(_characters(value) for value in values)
     shares = {
         f"{_CHARACTERS}{kind}": round(n / len(values), 4)

@@ -139,6 +139,13 @@ def test_free_text_is_written_otherwise_every_night() -> None:
     assert said.startswith("last_name holds what store_id held")
 
 
+def test_no_number_that_names_a_person_is_kept() -> None:
+    contract = make_contract({"phone": {"type": "integer", "pii": "phone"}})
+    numbers = pa.table({"phone": [447_700_900_000 + n for n in range(121, 142)]})
+    (shape,) = find_shapes(numbers, contract, business_date=NIGHT).values()
+    assert shape == {"middle": 448_000_000_000.0}
+
+
 def test_nothing_is_said_of_few_files_or_few_values() -> None:
     changed = shapes_of(100, swap("email", "phone"))
     assert not list(compare_shapes(CONTRACT, changed, BEFORE[:3], least=4))
