@@ -122,10 +122,10 @@ def write_model(
     """Create ``features.clv_model``.
 
     Grain: one row per part (``purchases``, ``spend``) and quantity: ``customers``, ``histories``,
-    ``log_likelihood``, each parameter by name, and ``visits_amount_correlation`` for spend.
-    Ordering: purchases first, quantities as listed.
+    ``log_likelihood``, each parameter by name, and for spend ``visits_amount_correlation`` and
+    ``amount_scale``. Ordering: purchases first, quantities as listed.
     """
-    spend_extra = {"visits_amount_correlation": correlation}
+    spend_extra = {"visits_amount_correlation": correlation, "amount_scale": spend.scale}
     rows = [
         *_model_rows("purchases", purchases.model, purchases, {}),
         *_model_rows("spend", "gamma-gamma", spend, spend_extra),

@@ -324,6 +324,13 @@ def _notes_of_model(found: ValueResult) -> list[str]:
         f"nobody came from {first} to {last}: the store counts as closed, nobody as lost by it"
         for first, last in found.fit.clock.closed
     ]
+    more = found.fit.spend.scale - 1.0
+    if round(more, 2):
+        notes.append(
+            f"forecast amounts are {abs(more):.0%} {'above' if more > 0 else 'below'} what visits "
+            "are usually worth, by what is given back on later days and by the baskets of the "
+            "days ahead a year ago"
+        )
     if not found.fit.sharpness.is_plain:
         notes.append(
             "customers who come often came oftener on past days than the model says: forecasts are "

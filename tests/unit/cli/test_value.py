@@ -330,6 +330,27 @@ def test_a_forecast_far_beyond_the_history_says_so(
     ]
 
 
+def test_what_is_given_back_later_and_a_closure_are_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = date(2025, 1, 1)
+    rows: list[tuple[object, object, object]] = [
+        (f"C{n}", first + timedelta(days=day), 10)
+        for n in range(150)
+        for day in range(n % 9, 300, 9 + n % 5)
+        if not 100 <= day < 130
+    ]
+    returned = [(who, day + timedelta(days=1), -2) for who, day, _ in rows[::2]]  # type: ignore[operator]
+    closed = {first + timedelta(days=day) for day in range(100, 130)}
+    rows += [row for row in returned if row[1] not in closed]
+    found = answer(capsys, "clv", write(folder, rows), *COLUMNS, "--out", "o.csv")
+    notes = "; ".join(found["notes"])
+    assert found["closed"] == [["2025-04-11", "2025-05-10"]]
+    assert "nobody came from 2025-04-11 to 2025-05-10: the store counts as closed" in notes
+    assert found["spend"]["scale"] == pytest.approx(0.9, abs=0.02)
+    assert "forecast amounts are 10% below what visits are usually worth" in notes
+
+
 @pytest.mark.parametrize("word", ["NULL", "nan", "None", "<NA>", "  "])
 @pytest.mark.parametrize("command", ["clv", "rfm"])
 def test_what_programs_write_for_nobody_is_no_customer(
