@@ -21,6 +21,9 @@ _BETWEEN = re.compile(rb"(?:<[^<>]{0,16}>\s*|&(?:nbsp|#160);|\xc2?\xa0|[ \t,;:|\
 Blanks may be such at which no line is broken, and a plus in a URL.
 """
 
+_URL_BLANK = b"   "
+"""What a blank of a URL is read as: as long, so that places stay, and without a digit."""
+
 _WHOLE = 8
 """Names that are shorter are told by all their letters, and by what stands behind them."""
 
@@ -42,7 +45,9 @@ class Names:
         """Prepare the search."""
         self._beside: dict[bytes, list[tuple[bytes, Name]]] = {}
         for name in sorted(names):
-            for pair in sorted(set(zip(*(byte_forms(part) for part in name), strict=True))):
+            pairs = set(zip(*(byte_forms(part) for part in name), strict=True))
+            pairs |= {(a.replace(b" ", _URL_BLANK), b.replace(b" ", _URL_BLANK)) for a, b in pairs}
+            for pair in sorted(pairs):
                 other, anchor = sorted(pair, key=lambda part: (len(part), part))
                 self._beside.setdefault(anchor, []).append((other, name))
         self._starts = WordStarts(self._beside)
@@ -56,6 +61,9 @@ class Names:
         """Yield start, end and name of whoever is named in a text of lower-case bytes."""
         if not self._anchors:
             return
+        plain = plain.replace(
+            b"%20", b"   "
+        )  # as long, so that places stay; the nought is no letter
         places = self._starts.places(plain)
         for size, anchors in self._anchors.items():
             ended = places.not_before(size, _JOINED) if size < _WHOLE else places

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from html.entities import codepoint2name
 from urllib.parse import quote
 
 _CASES = 8
@@ -13,6 +14,7 @@ _CASES = 8
 _UNQUOTED = " '-"
 _UNESCAPED = re.compile(r"[a-z0-9 '._~-]*")
 """Texts that neither JSON nor a URL escapes."""
+_ENTITIES = {code: f"&{name};" for code, name in codepoint2name.items() if not chr(code).isascii()}
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 _LOWER = bytes(b + 32 if 65 <= b <= 90 else b for b in range(256))  # noqa: PLR2004 - A to Z
@@ -28,7 +30,7 @@ def byte_forms(text: str) -> tuple[bytes, ...]:
 
     Letters beyond ASCII have an upper case of their own, are composed or not, and are written as
     UTF-8, as Windows-1252 (which UTF-16 without its zeros is alike), or escaped in JSON, in a URL,
-    in HTML by their numbers or in a mail (quoted-printable).
+    in HTML by their numbers or names, or in a mail (quoted-printable).
 
     Args:
         text: A name, an address, any word.
@@ -52,18 +54,19 @@ def byte_forms(text: str) -> tuple[bytes, ...]:
                 json.dumps(spelt)[1:-1].encode(),
                 quote(spelt, safe=_UNQUOTED, errors="replace").encode(),
                 spelt.encode("ascii", "xmlcharrefreplace"),
+                spelt.translate(_ENTITIES).encode("ascii", "xmlcharrefreplace"),
                 _BEYOND_ASCII.sub(_in_mail, spelt.encode("utf-8", "surrogateescape")),
             ]
     return tuple(lower_ascii(form) for form in forms)
 
 
 def _ascii_forms(text: str) -> tuple[bytes, ...]:
-    """Return a lower-case ASCII text in the six forms: only JSON and URLs escape any of it."""
+    """Return a lower-case ASCII text in the seven forms: only JSON and URLs escape any of it."""
     plain = text.encode()
     if _UNESCAPED.fullmatch(text):
-        return (plain,) * 6
+        return (plain,) * 7
     quoted = quote(text, safe=_UNQUOTED).encode()
-    return plain, plain, json.dumps(text)[1:-1].encode(), lower_ascii(quoted), plain, plain
+    return plain, plain, json.dumps(text)[1:-1].encode(), lower_ascii(quoted), plain, plain, plain
 
 
 def _in_mail(byte: re.Match[bytes]) -> bytes:

@@ -7,8 +7,10 @@ import quopri
 import re
 import unicodedata
 from collections.abc import Callable
+from html.entities import codepoint2name
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -48,6 +50,8 @@ SPELLINGS = [
     "Reed&nbsp;Anna",
     "anna&#160;reed",
     "Anna+Reed",
+    "/search?q=anna%20reed",
+    "Reed,%20Anna",
 ]
 OTHERS = [
     "joanna.reed@example.com",
@@ -79,6 +83,9 @@ def test_others_are_not(text: str) -> None:
     assert not Searcher(TRACES).kinds(text)
 
 
+NAMED_LETTERS = {code: f"&{name};" for code, name in codepoint2name.items() if code > 127}
+
+
 @pytest.mark.parametrize("name", [("zoë", "åkerström"), ("josé", "nuñez garcía"), ("李", "小龙")])
 @pytest.mark.parametrize("case", [str.lower, str.upper, str.title])
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -89,7 +96,9 @@ def test_letters_beyond_ascii_are_found_as_they_are_written(
     searcher = Searcher(Traces(names=frozenset({name})))
     assert searcher.kinds(f"<p>{text}</p>") == {"name"}
     assert searcher.kinds(json.dumps({"name": text})) == {"name"}
-    assert searcher.kinds(f"<p>{text}</p>".encode("ascii", "xmlcharrefreplace")) == {"name"}
+    for page in (text, text.translate(NAMED_LETTERS)):
+        assert searcher.kinds(f"<p>{page}</p>".encode("ascii", "xmlcharrefreplace")) == {"name"}
+    assert searcher.kinds(f"/search?q={quote(text, safe=',')}") == {"name"}
     mail = quopri.encodestring(f"Dear {text}!".encode()).replace(b"=\n", b"")
     assert searcher.kinds(mail) == {"name"}
     if form == "NFC" and text.isprintable() and max(text) < "ā":
