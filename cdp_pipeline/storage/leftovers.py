@@ -2,7 +2,7 @@
 
 Half-written files and copies hold what people were told of or erased from, so none may stay until
 its own command is run again. That holds for the work of a night too, unless it can be resumed.
-What a dead publication left is ``versions``' business.
+Versions that a dead publication finished without making them current are ``versions``' business.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from cdp_pipeline.storage.paths import DataPaths
 
 ROTATING = ".rotate-"
 """What names of versions begin with whose vault is being encrypted again."""
+GATHERING = ".build-"
+"""What names of versions begin with while their files are gathered."""
 SHOWING = "**/.*.link"
 """Names in landing of what was fetched, until they are whole; other hidden names are not ours."""
 
@@ -35,16 +37,17 @@ _ALIVE = ".lock"
 
 
 def clear_leftovers(paths: DataPaths) -> int:
-    """Delete drafts of files and folders, and what a dead key rotation left; return how many.
+    """Delete drafts of files, folders and versions, and what a dead rotation left; return how many.
 
     Only under the lock: what a living process works with looks the same.
     """
     found = remove_drafts(paths.written)
     found += remove_drafts([paths.data_dir, paths.warehouse, paths.data_dir / "work"], ".*")
     found += remove_drafts([paths.landing], SHOWING)
-    found += len(list(paths.versions.glob(f"{ROTATING}*")))
     found += paths.rotation.is_dir()
-    remove_leftovers(paths.versions, ROTATING)
+    for unfinished in (ROTATING, GATHERING):
+        found += len(list(paths.versions.glob(f"{unfinished}*")))
+        remove_leftovers(paths.versions, unfinished)
     shutil.rmtree(paths.rotation, ignore_errors=True)
     return found
 

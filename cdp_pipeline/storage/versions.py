@@ -33,7 +33,7 @@ from cdp_pipeline.storage.files import (
     sha256_of,
     write_json,
 )
-from cdp_pipeline.storage.leftovers import clear_leftovers
+from cdp_pipeline.storage.leftovers import GATHERING, clear_leftovers
 from cdp_pipeline.storage.mirror import Earlier, Mirror, write_mirror
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import seal
@@ -50,7 +50,6 @@ MANIFEST_FILE = "MANIFEST.json"
 FEWEST_KEPT = 2
 """Versions that no bound of size removes: the current one, and one to roll back to."""
 
-_BUILD_PREFIX = ".build-"
 _NEW_LINK = ".current.new"
 
 
@@ -182,7 +181,7 @@ def next_build(paths: DataPaths, business_date: date) -> tuple[str, Path]:
     current = current_version(paths)
     sequence = current.sequence + 1 if current else 1
     name = f"{sequence:06d}-{business_date.isoformat()}"
-    return name, paths.versions / f"{_BUILD_PREFIX}{name}"
+    return name, paths.versions / f"{GATHERING}{name}"
 
 
 def publish_build(
@@ -244,14 +243,15 @@ def recover(paths: DataPaths) -> int:
     paths.ensure(paths.versions)
     cleared = clear_leftovers(paths)
     current = current_version(paths)
-    leftovers = list(paths.versions.glob(f"{_BUILD_PREFIX}*"))
-    for path in paths.versions.iterdir():
-        is_version = not path.name.startswith(".")
-        if is_version and (current is None or parse_version(path).sequence > current.sequence):
-            leftovers.append(path)
-    for path in leftovers:
+    unseen = [
+        path
+        for path in paths.versions.iterdir()
+        if not path.name.startswith(".")
+        and (current is None or parse_version(path).sequence > current.sequence)
+    ]
+    for path in unseen:
         shutil.rmtree(path)
-    return cleared + len(leftovers)
+    return cleared + len(unseen)
 
 
 def drop_old(paths: DataPaths, *, keep: int, keep_gb: float | None = None) -> int:

@@ -56,6 +56,18 @@ def test_folders_links_and_names_that_never_became_whole_go(tmp_path: Path) -> N
     assert others.exists()  # another program is still writing it
 
 
+def test_a_version_whose_gathering_died_goes_with_whatever_runs_next(tmp_path: Path) -> None:
+    paths = DataPaths(tmp_path / "data", tmp_path / "landing")
+    gathered = paths.versions / ".build-000003-2026-11-20"
+    whole = paths.versions / "000002-2026-11-20"
+    for folder in (gathered, whole):
+        (folder / "vault").mkdir(parents=True)
+        (folder / "vault" / "customer.parquet").write_bytes(b"anna@example.com")
+    assert clear_leftovers(paths) == 1
+    assert whole.is_dir()
+    assert not gathered.exists()
+
+
 def test_an_empty_data_folder_has_none(tmp_path: Path) -> None:
     assert clear_leftovers(DataPaths(tmp_path, tmp_path / "landing")) == 0
 
