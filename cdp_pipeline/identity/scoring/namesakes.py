@@ -33,8 +33,7 @@ name on a receipt can get nobody's."""
 EVEN_PROB = 0.6
 """Probability from which a mere name is taken for a person, or two lone receipts for one shopper's.
 From one half on it would be likelier right than wrong, but whoever is taken wrongly is a stranger,
-often of another household. Of the pairs that .7 would leave apart in the ``retail`` benchmark six
-in seven are one person; in ``store`` there are hardly any."""
+often of another household."""
 
 LONE_ODDS = 0.3
 """Least odds that a receipt which gives a name and a way to reach somebody that nobody else has is
