@@ -58,7 +58,7 @@ from cdp_pipeline.features.registry import (
 )
 from cdp_pipeline.features.rivals import SEASONAL
 from cdp_pipeline.features.scoring import score_customers
-from cdp_pipeline.features.seasons import SeasonClock, find_closures
+from cdp_pipeline.features.seasons import SeasonClock, describe_closures, find_closures
 from cdp_pipeline.features.totals import (
     Total,
     forecast_totals,
@@ -259,7 +259,7 @@ def train_winner(
 def _tell(night: Night, totals: list[Total]) -> tuple[str, ...]:
     return (
         _describe_model(night.fit),
-        *describe_closures(night.fit),
+        *(f"{closure.capitalize()}." for closure in describe_closures(night.fit.clock.closed)),
         _describe_backtest(night),
         *_describe_totals(totals),
         *_describe_gate(night),
@@ -276,14 +276,6 @@ def _describe_model(fit: ClvFit) -> str:
         "not_enough_data": "Too few customers or repeat purchases: no forecast.",
     }
     return sentences[fit.status]
-
-
-def describe_closures(fit: ClvFit) -> list[str]:
-    """Return a sentence for each span of days on which the store was closed."""
-    return [
-        f"Nobody came from {first} to {last}: the store counts as closed, nobody as lost by it."
-        for first, last in fit.clock.closed
-    ]
 
 
 def _describe_backtest(night: Night) -> str:

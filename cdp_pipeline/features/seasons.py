@@ -169,6 +169,14 @@ def find_closures(visits: DailyVisits) -> Spans:
     return tuple(spans) if closed <= _LARGEST_CLOSED_SHARE * visits.days else ()
 
 
+def describe_closures(closed: Spans) -> list[str]:
+    """Return a sentence for each span of days on which the store was closed."""
+    return [
+        f"nobody came from {first} to {last}: the store counts as closed, nobody as lost by it"
+        for first, last in closed
+    ]
+
+
 def find_season(visits: DailyVisits, refit: Refit, closed: Spans = ()) -> SeasonClock:
     """Return the clock of the store; the plain one where no season can be told from chance.
 

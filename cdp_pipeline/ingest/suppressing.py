@@ -108,6 +108,7 @@ def suppress_staged(
     if not found:
         return Suppressed()
     spellings = _spellings(con, contract) if known else frozenset()
+    con.execute("drop table suppressed_rows")
     # Several rows of one record count up, so that their number is no line of the file.
     lines = {line for _, line, _ in found}
     if any(item is not None for _, _, item in found):

@@ -71,8 +71,7 @@ def find_unknown_people(con: duckdb.DuckDBPyConnection) -> list[CheckResult]:
     ).fetchall()
     if not tables:
         return []
-    # All tables at once, so that who is known is laid out one time. To look somebody up for each
-    # row costs less than to bring the rows of each person together first.
+    # All tables at once, so that who is known is laid out one time.
     named = " union all ".join(
         f"select {literal(table)} as place, customer_id from {quote_identifier(table)} "  # noqa: S608 - quoted
         "where customer_id is not null"

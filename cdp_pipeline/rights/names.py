@@ -61,9 +61,7 @@ class Names:
         """Yield start, end and name of whoever is named in a text of lower-case bytes."""
         if not self._anchors:
             return
-        plain = plain.replace(
-            b"%20", b"   "
-        )  # as long, so that places stay; the nought is no letter
+        plain = plain.replace(b"%20", _URL_BLANK)
         places = self._starts.places(plain)
         for size, anchors in self._anchors.items():
             ended = places.not_before(size, _JOINED) if size < _WHOLE else places

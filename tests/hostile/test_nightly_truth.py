@@ -17,6 +17,7 @@ from typing import Final
 
 import pytest
 
+from tests.hostile.happenings import Arrival, assert_conserved, happen
 from tests.hostile.test_damaged_nights import HEADER, STORES, Chain, Row, written
 from tests.unit.ingest.conftest import REPOSITORY, Store
 
@@ -25,23 +26,6 @@ CLOCKS_GO_BACK = datetime(2026, 10, 25, 2)  # noqa: DTZ001 - the wall clock of t
 MANIFEST = "'^(?P<rows>\\d+);(?P<line_amount>-?[\\d.]+)$'"
 AFTER: Final = 7
 """Nights after the last damage, on which what is late comes."""
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """What happens to a file on a night.
-
-    Attributes:
-        name: Its name below landing.
-        data: Its bytes; None if it goes.
-        counts: The rows that count of it from then on; None if those of the night before do.
-        manifest: Bytes of its manifest; None if there is none.
-    """
-
-    name: str
-    data: bytes | None
-    counts: list[Row] | None
-    manifest: bytes | None = None
 
 
 @dataclass
@@ -64,7 +48,7 @@ class Sender:
     name: str
     rows: list[Row]
     others: list[tuple[str, list[Row]]]
-    events: dict[date, list[Arrival]] = field(default_factory=lambda: defaultdict(list))
+    events: dict[date, list[Arrival[Row]]] = field(default_factory=lambda: defaultdict(list))
 
     def send(
         self,
@@ -80,7 +64,7 @@ class Sender:
         arrival = Arrival(name or self.name, data, counts, said)
         self.events[self.night + timedelta(after)].append(arrival)
 
-    def add(self, arrival: Arrival, *, after: int = 0) -> None:
+    def add(self, arrival: Arrival[Row], *, after: int = 0) -> None:
         self.events[self.night + timedelta(after)].append(arrival)
 
     def send_all(self, *, after: int = 0, name: str = "") -> None:
@@ -271,10 +255,10 @@ DAMAGES: tuple[Callable[[Sender], None], ...] = (
 )
 
 
-def planned(seed: int) -> dict[date, list[Arrival]]:
+def planned(seed: int) -> dict[date, list[Arrival[Row]]]:
     """Return what happens on each night: one store in trouble, the others not."""
     chain = Chain(random.Random(seed))  # noqa: S311 - data of a test
-    events: dict[date, list[Arrival]] = defaultdict(list)
+    events: dict[date, list[Arrival[Row]]] = defaultdict(list)
     for n, damage in enumerate(DAMAGES):
         night = FIRST_NIGHT + timedelta(n)
         others: list[tuple[str, list[Row]]] = []
@@ -286,18 +270,6 @@ def planned(seed: int) -> dict[date, list[Arrival]]:
             (damage if store == STORES[n % len(STORES)] else undamaged)(sender)
             others = [*others, (name, rows)]
     return events
-
-
-def happen(store: Store, arrival: Arrival) -> None:
-    path = store.root / "data" / "landing" / arrival.name
-    beside = path.with_name(path.name + ".ctl")
-    if arrival.data is None:
-        path.unlink()
-        beside.unlink(missing_ok=True)
-        return
-    store.deliver(arrival.name, arrival.data)
-    if arrival.manifest is not None:
-        beside.write_bytes(arrival.manifest)
 
 
 def takings(counts: dict[str, list[Row]]) -> dict[tuple[str, date], Decimal]:
@@ -335,7 +307,5 @@ def test_each_night_holds_what_has_come_so_far(store: Store) -> None:
             night,
         )
         assert {(s, day): amount for s, day, amount in found} == takings(counts), night
-        for _, status, records, loaded, aside, duplicates, excluded in store.ledger(night):
-            assert status != "loaded" or records == loaded + aside + duplicates + excluded
-            assert status == "loaded" or loaded == 0
+        assert_conserved(store, night)
     assert not events

@@ -29,6 +29,7 @@ from cdp_pipeline.features.files.value_plain import (
 from cdp_pipeline.features.fitting import BtydFit, ModelName, fit_purchases
 from cdp_pipeline.features.outcomes import BacktestPlan, BacktestReport
 from cdp_pipeline.features.scoring import score_customers
+from cdp_pipeline.features.seasons import describe_closures
 from cdp_pipeline.features.spend import SpendFit, fit_spend
 from cdp_pipeline.features.totals import Question, Total, forecast_totals, measure_times
 
@@ -320,10 +321,7 @@ def _notes_of_model(found: ValueResult) -> list[str]:
         )
     if status == "pooled_mean":
         notes.append("mean amounts hardly differ: everybody is expected to spend the same")
-    notes += [
-        f"nobody came from {first} to {last}: the store counts as closed, nobody as lost by it"
-        for first, last in found.fit.clock.closed
-    ]
+    notes += describe_closures(found.fit.clock.closed)
     more = found.fit.spend.scale - 1.0
     if round(more, 2):
         notes.append(

@@ -30,7 +30,7 @@ from cdp_pipeline.identity.scoring.namesakes import (
     SURE_PROB,
     are_kin,
 )
-from cdp_pipeline.identity.standard.reach import REACHED_BY
+from cdp_pipeline.identity.standard.reach import MAILED_BY
 from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, has_table
 
 
@@ -93,7 +93,7 @@ def find_reason(
 
 
 def _are_kin(kin_bits: float, left: Record, right: Record) -> bool:
-    ends = (np.array([any(record.get(tag) for tag in REACHED_BY)]) for record in (left, right))
+    ends = (np.array([any(record.get(tag) for tag in MAILED_BY)]) for record in (left, right))
     return bool(are_kin(np.array([kin_bits]), *ends)[0])
 
 

@@ -13,10 +13,13 @@ from cdp_pipeline.storage.warehouse import fetch_value
 
 Marks = npt.NDArray[np.bool_]
 
-REACHED_BY = (
+MAILED_BY = (
     "email", "phone", "street", "loyalty_id", "account_id", "payment_token", "national_id",
-    "identifier", "street_name",
+    "identifier",
 )  # fmt: skip
+"""Where or by what to reach somebody who could get another's mail."""
+
+REACHED_BY = (*MAILED_BY, "street_name")
 """Where or by what to reach somebody; the last only where addresses come in parts."""
 
 SAYS_MORE = ("street", "loyalty_id", "account_id", "national_id", "street_name")
@@ -32,8 +35,7 @@ def reachable_nodes(con: duckdb.DuckDBPyConnection) -> Marks:
 
     The others are a name, with a birth date at most.
     """
-    found = con.execute(_REACHABLE.format(held=_held(con, REACHED_BY))).fetchnumpy()
-    return np.asarray(found["is_reachable"], np.bool_)
+    return _holding(con, REACHED_BY)
 
 
 def mailed_nodes(con: duckdb.DuckDBPyConnection, is_reachable: Marks) -> Marks:
@@ -44,8 +46,11 @@ def mailed_nodes(con: duckdb.DuckDBPyConnection, is_reachable: Marks) -> Marks:
     """
     if "street_name" not in brought_tags(con, "identity.records"):
         return is_reachable
-    held = _held(con, [tag for tag in REACHED_BY if tag != "street_name"])
-    found = con.execute(_REACHABLE.format(held=held)).fetchnumpy()
+    return _holding(con, MAILED_BY)
+
+
+def _holding(con: duckdb.DuckDBPyConnection, tags: Sequence[str]) -> Marks:
+    found = con.execute(_REACHABLE.format(held=_held(con, tags))).fetchnumpy()
     return np.asarray(found["is_reachable"], np.bool_)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.clv.stores import TABLE, write_store
 from cdp_pipeline.core.settings import ClvSettings
-from cdp_pipeline.features.clv import Night, describe_closures, forecast
+from cdp_pipeline.features.clv import Night, forecast
 from cdp_pipeline.features.clv_tables import (
     TESTED,
     add_contest,
@@ -19,6 +19,7 @@ from cdp_pipeline.features.clv_tables import (
 )
 from cdp_pipeline.features.clv_versions import PREDICTION, watch_stability
 from cdp_pipeline.features.registry import Version, find_serving, write_registry
+from cdp_pipeline.features.seasons import describe_closures
 
 FIRST = date(2024, 6, 30)
 SETTINGS = ClvSettings(has_contest=False)
@@ -157,8 +158,8 @@ def test_closures_are_known_the_night_they_show_and_forgotten_when_files_come_la
     con.execute(f"delete from {TABLE} where purchased_on between ? and ?", missing)
     first, _ = night(con, FIRST)
     assert first.fit.clock.closed == ((missing[0], FIRST),)
-    (sentence,) = describe_closures(first.fit)
-    assert sentence.startswith("Nobody came from 2024-06-10 to 2024-06-30: the store counts as")
+    (sentence,) = describe_closures(first.fit.clock.closed)
+    assert sentence.startswith("nobody came from 2024-06-10 to 2024-06-30: the store counts as")
     second, _ = night(con, FIRST + timedelta(days=1))
     assert not second.is_trained
     assert second.fit.clock.closed == ((missing[0], FIRST + timedelta(days=1)),)

@@ -351,6 +351,11 @@ def test_a_namesake_who_is_not_taken_for_the_person_is_told_so() -> None:
         assert "1 other customer may be meant" in reason.text
         con.execute("delete from identity.edges where record_key_b = 'c'")
         assert "nobody else" in find_reason(con, left, right, (), **told).text
+        # Likely of one home: enough for people of a census, not where one gets the other's mail.
+        told["weighed"].kin_bits = 6.0
+        for held, is_namesake in (("street_name", False), ("email", True)):
+            ends = ({**record, held: "x"} for record in (left, right))
+            assert (find_reason(con, *ends, (), **told).by == "namesake") is is_namesake
 
 
 def test_a_version_of_older_software_is_told_so(village: Village) -> None:
