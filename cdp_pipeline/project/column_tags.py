@@ -168,7 +168,8 @@ _CHANNELS = (
     ("phone", r"phone|call|telephone|telefon"),
 )
 _KINDS_OF_AMOUNTS = re.compile(
-    r"_(in_)?(brutto|netto|gross|net|(incl|inkl|excl|exkl|inc|ex)_\w+|eur|euro|usd|gbp|chf)$"
+    r"_(in_)?(cents?|pence|centimes?|minor|minor_units?|brutto|netto|gross|net|"
+    r"(incl|inkl|excl|exkl|inc|ex)_\w+|eur|euro|usd|gbp|chf)$"
 )
 _SHARES = re.compile(r"%|(^|_)(percent|percentage|prozent|pct|rate)(_|$)")
 _PARTS = re.compile(r"^(li|lineitem|line_item|line|item|order|sale|transaction|product|articles?)_")

@@ -7,13 +7,17 @@ asked.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 from cdp_pipeline.ingest.discovery.asking import Ask
+from cdp_pipeline.ingest.discovery.codes import plain_word, quoted
 from cdp_pipeline.ingest.discovery.kinds import Kind
 from cdp_pipeline.ingest.discovery.numbers import number_of
+from cdp_pipeline.ingest.discovery.wording import last_step
+from cdp_pipeline.project.column_tags import is_name_of_amount
 
 _EACH_ELEMENT = "[]"
 """Stands in the path of a column that an array within a record gives a value for each row."""
@@ -21,6 +25,14 @@ _EACH_ELEMENT = "[]"
 _TAGS = ("net_amount", "order_amount", "gross_amount")
 _CENT = Decimal("0.01")
 _LEAST_ROWS = 3
+_MOST_WORDS = 12
+_RETURNS = re.compile(
+    r"(^|_)(returns?|returned|refund(ed)?|credit_note|gutschrift|retour(e|en)?|avoir|reso|"
+    r"remboursement|devoluci[oó]n|r(ü|ue)ckgabe)(_|$)"
+)
+"""Words for goods given back."""
+_LEAST_IN_CENTS = 100
+_CENTS = re.compile(r"(^|_)(cents?|pence|centimes?|minor|minor_units?)(_|$)")
 _NEARLY_ALL = 0.99
 
 
@@ -44,10 +56,83 @@ def amount_of_line(
         discount = None
     rows = {n: _numbers(kinds[n]) for n in {column, count, price, discount} if n is not None}
     if column is not None:
+        if returned := returns_in_plus(kinds, column):
+            where, word = returned
+            minus = f"case when {where} = {quoted(word)} then -{column} else {column} end"
+            return Ask(
+                f"amounts of {word} stand without a minus, and returns must be negative: write "
+                f"{minus}, the quantity likewise, or {column} if {word} is no return",
+                minus,
+            )
         if count is None or price is None or discount is None:
             return column
         return _after_discount(column, discount, rows[column], rows[count], rows[price], rows)
     return _of_prices(str(count), str(price), discount, rows)
+
+
+def discount_of_line(kinds: Mapping[str, Kind], discount: str) -> str:
+    """Return SQL of a discount as a positive amount: some tills write what is taken off as minus.
+
+    Args:
+        kinds: What the columns are, by our name.
+        discount: The column with the discount.
+    """
+    numbers = [number for number in _numbers(kinds[discount]) if number]
+    is_minus = sum(number < 0 for number in numbers) * 2 > len(numbers)
+    return f"-{discount}" if is_minus else discount
+
+
+def whole_amounts(kinds: Mapping[str, Kind]) -> dict[str, str]:
+    """Return the columns of money without any decimals, each with an amount: they may be cents."""
+    found = {}
+    for name, kind in kinds.items():
+        look = kind.numbers
+        if look is None or look.decimal_mark or look.doubtful or look.decimals or look.currency:
+            continue
+        if is_name_of_amount(last_step(kind.field.name)):
+            most = max(kind.field.counts, key=lambda text: number_of(text, ".") or 0)
+            if (number_of(most, ".") or 0) >= _LEAST_IN_CENTS:
+                found[name] = most
+    return found
+
+
+def in_units(sql: str, whole: Mapping[str, str]) -> str | Ask:
+    """Return SQL of an amount in whole units of its currency, or a question if it may be in cents.
+
+    Args:
+        sql: The amount.
+        whole: Columns without decimals, each with an amount.
+    """
+    named = [name for name in whole if re.search(rf"\b{name}\b", sql)]
+    if not named:
+        return sql
+    cents = f"round({sql} / 100, 2)" if sql in {*named} else f"round(({sql}) / 100, 2)"
+    if all(_CENTS.search(name) for name in named):
+        return cents
+    return Ask(
+        f"is {whole[named[0]]} in {named[0]} an amount in whole units, or in cents? "
+        f"Write {sql}, or {cents}",
+        sql,
+    )
+
+
+def returns_in_plus(kinds: Mapping[str, Kind], amount: str) -> tuple[str, str] | None:
+    """Return the column that says what is a return, and its word, where amounts do not say so.
+
+    Args:
+        kinds: What the columns are, by our name.
+        amount: The column with the amount of a line.
+    """
+    amounts = _numbers(kinds[amount])
+    for name, kind in kinds.items():
+        if kind.type != "text" or kind.pii or len(kind.field.counts) > _MOST_WORDS:
+            continue
+        for word in sorted(kind.field.counts):
+            rows = zip(kind.field.values, amounts, strict=True)
+            told = [n for value, n in rows if value.strip() == word and n]
+            if _RETURNS.search(plain_word(word)) and told and min(told) > 0:
+                return name, word
+    return None
 
 
 def _column_of_lines(

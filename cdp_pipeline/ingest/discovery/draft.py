@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from cdp_pipeline.ingest.discovery.asking import Ask
+from cdp_pipeline.ingest.discovery.clocks import join_clock
 from cdp_pipeline.ingest.discovery.feeding import Proposal, propose_feeds
 from cdp_pipeline.ingest.discovery.grain import find_fill_down, find_leading
 from cdp_pipeline.ingest.discovery.keys import Key, find_key
@@ -111,6 +112,10 @@ def draft_contract(
         Drafted(n, k, is_key=i in key.columns)
         for i, (n, k) in enumerate(zip(names, kinds, strict=True))
     ]
+    clock = join_clock(kinds, names)
+    if clock:
+        columns.append(Drafted(clock.name, clock.kind))
+        kinds, names = [*kinds, clock.kind], [*names, clock.name]
     key_names = (*(columns[i].name for i in key.columns), *(["_item"] if key.has_part else []))
     draft = Draft(name, tuple(files), tried, path, sample, columns, key, notes=dict(sample.notes))
     draft.delivery = _delivery(sample, columns, marks, path)
@@ -121,6 +126,7 @@ def draft_contract(
     _add_business_date(draft)
     draft.checks = _checks(columns)
     named = name_columns(kinds, names, key_names, of_heads=grouped[1] if grouped else leading)
+    named.day = clock.day if clock else None
     draft.feeds = propose_feeds(named, currency=_currency(kinds))
     draft.load = _load(columns, key_names, draft.feeds)
     if not draft.feeds:
@@ -168,7 +174,8 @@ def _add_fill_down(draft: Draft, anchor: int, filled: Sequence[int], *, way: str
 
 
 def _needs_zone(kind: Kind) -> bool:
-    return kind.type == "timestamp" and not (kind.moments is not None and kind.moments.has_zone)
+    has_zone = kind.moments is not None and kind.moments.has_zone
+    return kind.type == "timestamp" and not has_zone and "time_zone" not in kind.keys
 
 
 def _add_business_date(draft: Draft) -> None:

@@ -5,10 +5,20 @@ A proposal: what an entity needs and no column gives is asked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cdp_pipeline.core.unseen import show_unseen
+from cdp_pipeline.ingest.discovery.amounts import in_units
 from cdp_pipeline.ingest.discovery.asking import Ask
+from cdp_pipeline.ingest.discovery.codes import (
+    consent_of,
+    mail_event_of,
+    says_consent,
+    sex_of,
+    status_of,
+)
 from cdp_pipeline.ingest.discovery.named import Named
 from cdp_pipeline.project.column_tags import consent_channel, is_refusal
 
@@ -26,14 +36,10 @@ _SALE_TAGS = (
     "store_id", "channel", "sku", "quantity", "unit_price", "discount_amount", "promotion_id",
     "tender", "currency",
 )  # fmt: skip
-_ORDER_WORDS = (
-    ("cancelled", ("cancel", "storn", "void", "annul", "fail", "declin", "expired")),
-    ("returned", ("refund", "return", "erstatt", "retour")),
-    ("shipped", ("ship", "complet", "fulfil", "deliver", "versand", "geliefert", "closed")),
+_AMOUNTS = frozenset(
+    {"net_amount", "order_amount", "unit_price", "discount_amount", "shipping_amount", "list_price"}
 )
-"""Parts of shops' words by our status of an order; any other word is taken for paid."""
-_NOT_YET = ("un", "not", "await", "pending", "ready")
-"""Beginnings of words that say what has not been done."""
+_PURPOSES = re.compile(r"(^|_)(purpose|zweck|finalite|finalidad|topic|preference)s?(_name|$)")
 _SUBSCRIBED = frozenset({"subscribed", "unsubscribed"})
 _MAIL_WORDS = frozenset({"open", "opened", "click", "clicked", "bounce", "sent", "unsubscribe"})
 
@@ -78,8 +84,18 @@ def propose_feeds(named: Named, *, currency: str = "") -> list[Proposal]:
     if person is not None and not any(p.entity in {"products", "stores"} for p in found):
         found.append(person)
         found += [_consent(name, named) for name in named.consents]
-        found += _subscription(named) if not named.consents else []
+        found += _subscription(named) or _statements(named) if not named.consents else []
+    for proposal in found:
+        _settle_units(proposal, named)
     return found
+
+
+def _settle_units(proposal: Proposal, named: Named) -> None:
+    """Ask whether amounts without decimals are in cents."""
+    for name in _AMOUNTS & proposal.columns.keys():
+        sql = proposal.columns[name]
+        if isinstance(sql, str):
+            proposal.columns[name] = in_units(sql, named.whole)
 
 
 def _key_or_line(named: Named, *taken: str) -> str:
@@ -111,6 +127,8 @@ def _sale_lines(named: Named, currency: str) -> Proposal | None:
     }
     taken = ("sku", "quantity", "unit_price", "discount_amount") if is_order else _SALE_TAGS
     columns.update({tag: named.by_tag[tag] for tag in taken if tag in named.by_tag})
+    if "discount_amount" in columns:
+        columns["discount_amount"] = named.discount
     if "product_name" in named.by_tag:
         columns["description"] = named.by_tag["product_name"]
     columns["net_amount"] = named.line_amount or Ask(
@@ -135,7 +153,7 @@ def _when(named: Named, what: str) -> dict[str, str | Ask]:
     moment = _moment(named)
     if moment is None:
         return {}
-    day = named.by_tag["occurred_at"]
+    day = named.day or named.by_tag["occurred_at"]
     is_day = {f"{what}_on": day} if named.types[day] == "date" else {}
     return {f"{what}_at": moment, **is_day}
 
@@ -167,25 +185,10 @@ def _heading(named: Named, currency: str) -> dict[str, str | Ask]:
         if tag in named.by_tag and named.types[named.by_tag[tag]] != "date":
             columns[tag] = named.by_tag[tag]
     if "status" in columns:
-        columns["status"] = _status(named)
+        status = named.by_tag["status"]
+        columns["status"] = status_of(status, named.values.get(status, {"these words"}))
     columns["currency"] = _currency(named, currency)
     return columns
-
-
-def _status(named: Named) -> str:
-    """Return SQL that turns the words of a shop into paid, shipped, cancelled or returned."""
-    column = named.by_tag["status"]
-    words: dict[str, list[str]] = {}
-    for value in sorted(named.values.get(column, ())):
-        said = () if value.startswith(_NOT_YET) else _ORDER_WORDS
-        ours = next((s for s, parts in said if any(p in value for p in parts)), "paid")
-        words.setdefault(ours, []).append("'" + value.replace("'", "''") + "'")
-    whens = [
-        f"when lower({column}) in ({', '.join(words[ours])}) then '{ours}'"
-        for ours, _ in _ORDER_WORDS
-        if ours in words
-    ]
-    return f"case {' '.join(whens)} else 'paid' end" if whens else "'paid'" if words else column
 
 
 def _products(named: Named) -> Proposal | None:
@@ -216,14 +219,13 @@ def _mail_events(named: Named) -> Proposal | None:
         return None
     columns: dict[str, str | Ask] = {
         "event_id": named.by_tag.get("event_id", "_file || '-' || _line"),
-        "event_type": f"lower({kind})",
+        "event_type": mail_event_of(str(kind), words),
         "email": named.by_tag["email"],
     }
     columns |= _when(named, "occurred")
     if "campaign_id" in named.by_tag:
         columns["campaign_id"] = named.by_tag["campaign_id"]
-    note = "event_type must become sent, open, click, bounce or unsubscribe"
-    return Proposal("email_events", columns, note=note)
+    return Proposal("email_events", columns, note="what became of mails")
 
 
 def _mailings(named: Named) -> Proposal | None:
@@ -279,6 +281,11 @@ def _person(named: Named, *, is_alone: bool) -> Proposal | None:
         fits = {"birth_date": {"date"}, "joined_on": {"date"}, "updated_at": {"timestamp"}}
         if kind in fits.get(tag, {kind}):
             columns[tag] = named.by_tag[tag]
+    if len(named.streets) > 1:
+        columns["street"] = f"concat_ws(' ', {', '.join(named.streets)})"
+    if "sex" in columns:
+        sex = named.by_tag["sex"]
+        columns["sex"] = sex_of(sex, named.values.get(sex, {"these words"}))
     return Proposal("person_records", columns, note="who the row is about")
 
 
@@ -287,13 +294,48 @@ _CHANNEL = Ask(
 )
 
 
+def _purpose(named: Named) -> Ask:
+    """Return the question what was agreed to, with what a column says of it."""
+    column = next((n for n in named.types if _PURPOSES.search(n)), None)
+    if column is None:
+        return Ask("\"'marketing'\" or \"'profiling'\": what was agreed to?", "'marketing'")
+    said = ", ".join(sorted(named.values.get(column, ()))[:4]) or "see there"
+    return Ask(
+        f"SQL of 'marketing' or 'profiling' by {column} ({show_unseen(said)}), "
+        f"such as case when {column} = '...' then 'marketing' end",
+        "'marketing'",
+    )
+
+
+def _statements(named: Named) -> list[Proposal]:
+    """Return statements of consent of which each row is one: who, what for, yes or no."""
+    status = next((n for n, found in named.values.items() if says_consent(found)), None)
+    if status is None:
+        return []
+    columns: dict[str, str | Ask] = {
+        "purpose": _purpose(named),
+        "channel": _CHANNEL,
+        "status": consent_of(status, named.values[status], yes="'granted'", no="'withdrawn'"),
+    }
+    moments = [name for name, kind in named.types.items() if kind == "timestamp"]
+    if len(moments) == 1:
+        columns["captured_at"] = moments[0]
+    elif moments:
+        asked = f"when was it said: {', '.join(moments[:4])}?"
+        columns["captured_at"] = Ask(asked, moments[-1])
+    return [Proposal("consents", columns, where=f"{status} is not null", note="who agreed to what")]
+
+
 def _consent(name: str, named: Named) -> Proposal:
     channel = consent_channel(name)
     yes, no = ("'withdrawn'", "'granted'") if is_refusal(name) else ("'granted'", "'withdrawn'")
+    status: str | Ask = f"case when {name} then {yes} else {no} end"
+    if named.types[name] != "boolean":
+        status = consent_of(name, named.values.get(name, {"these words"}), yes=yes, no=no)
     columns: dict[str, str | Ask] = {
-        "purpose": Ask("\"'marketing'\" or \"'profiling'\": what was agreed to?", "'marketing'"),
+        "purpose": _purpose(named),
         "channel": f"'{channel}'" if channel in {"email", "sms", "push", "post"} else _CHANNEL,
-        "status": f"case when {name} then {yes} else {no} end",
+        "status": status,
     }
     moment = named.by_tag.get("updated_at")
     if moment and named.types[moment] == "timestamp":

@@ -8,6 +8,7 @@ from itertools import combinations
 
 from cdp_pipeline.ingest.discovery.kinds import Kind
 from cdp_pipeline.project.column_names import is_number_name, plain_header, role_of
+from cdp_pipeline.project.contracts import EACH
 
 _MOST_CANDIDATES = 8
 _FEW_ROWS = 20
@@ -60,6 +61,8 @@ def find_key(kinds: Sequence[Kind], *, rows: int, parts: Sequence[int] = ()) -> 
         for chosen in combinations(candidates, size):
             if not _is_sensible(chosen, candidates, kinds):
                 continue
+            if parts and not any(_is_of_part(kinds[i]) for i in chosen):
+                continue  # of the record, which has several rows, whatever the sample shows
             if rows < _FEW_ROWS and _is_unique_by_chance(chosen, kinds):
                 continue
             if len({tuple(row[i] for i in chosen) for row in distinct}) == len(distinct):
@@ -94,6 +97,10 @@ def _unique_by_part(
     return None
 
 
+def _is_of_part(kind: Kind) -> bool:
+    return "[]" in kind.field.name or EACH in kind.field.name
+
+
 def _is_sensible(chosen: Sequence[int], candidates: Sequence[int], kinds: Sequence[Kind]) -> bool:
     """Return whether columns may name a row by more than chance.
 
@@ -113,11 +120,14 @@ def _is_unique_by_chance(chosen: Sequence[int], kinds: Sequence[Kind]) -> bool:
     A receipt and an article have many lines; a mailing and a person together many events.
     """
     tags = {kind.tag for kind in kinds}
+    of_whole = {kinds[i].tag for i in chosen} <= _HEADS | {"store_id", "till_id"}
+    if {"sku", "quantity"} <= tags and of_whole and "line_no" not in tags:
+        return True  # a receipt, order or payment is of several lines
     if len(chosen) > 1:
         return {"event_type", "occurred_at"} <= tags
     kind = kinds[chosen[0]]
     if kind.tag in {"sale_id", "order_id"}:
-        return "line_no" in tags or {"sku", "quantity"} <= tags
+        return "line_no" in tags
     if kind.tag == "sku":
         return "quantity" in tags
     is_own = kind.tag == "event_id" or plain_header(kind.field.name) in {"id", "event_id"}

@@ -21,31 +21,9 @@ from cdp_pipeline.project.column_tags import PII_OF_TAG, is_name_of_amount, says
 from cdp_pipeline.project.special_categories import sounds_like
 
 NULL_TOKENS = frozenset(
-    [
-        r"NULL",
-        r"null",
-        r"Null",
-        r"N/A",
-        r"n/a",
-        r"#N/A",
-        r"NA",
-        r"-",
-        r"--",
-        r"---",
-        r".",
-        r"?",
-        r"\N",
-        r"nan",
-        r"NaN",
-        r"None",
-        r"none",
-        r"(null)",
-        r"(blank)",
-        r"(No value)",
-        r"NIL",
-        r"nil",
-    ]
-)
+    [r"NULL", r"null", r"Null", r"N/A", r"n/a", r"#N/A", r"NA", r"-", r"--", r"---", r".", r"?",
+     r"\N", r"nan", r"NaN", r"None", r"none", r"(null)", r"(blank)", r"(No value)", r"NIL", r"nil"]
+)  # fmt: skip
 """Texts that often mean no value."""
 
 _SURE_NULLS = frozenset(["NULL", r"\N", "#N/A", "N/A", "n/a", "(null)", "(blank)", "(No value)"])
@@ -73,9 +51,16 @@ _IDENTIFIERS = frozenset(
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
 _PHONE = re.compile(r"'?(\+|00[1-9](?=(\D*\d){8}))[\d ()./-]{7,20}")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?")
+_COMPACT = re.compile(r"([01]\d|2[0-3])[0-5]\d([0-5]\d)?")
+_UTC = re.compile(r"(?i)(?<![a-z])(utc|gmt|zulu)(?![a-z]|\s*[+-]?\d)")
+"""Says in a header that its clock is that of UTC."""
 _MOSTLY, _NEARLY_ALL = 0.8, 0.9
 _MOST_DECIMALS = 6
 _MOST_DIGITS = 18
+
+_CODED = frozenset({"sex", "status", "consent"})
+"""What stands in codes that our entities want otherwise: never numbers to count with."""
+_MOST_CODES, _LONGEST_CODE = 8, 24
 
 _MAY_BE_EMAIL = frozenset({None, "account_id", "full_name", "street", "identifier", "loyalty_id"})
 
@@ -192,12 +177,17 @@ def _kind(found: Field, look: Numbers, marks: Marks, of: str) -> Kind:
     for judge in (_as_formula, _as_identifier, _as_flag, _as_moment, _as_number):
         if judge(kind, values, look, marks):
             break
-    if kind.tag == "consent" and kind.type != "boolean":
+    is_zoned = kind.moments is not None and kind.moments.has_zone
+    if kind.type == "timestamp" and not is_zoned and _UTC.search(found.name):
+        kind.keys["time_zone"] = "UTC"
+    if kind.tag == "consent" and kind.type != "boolean" and not _are_codes(kind):
         kind.tag = None
     padded = sum(v != v.strip() for v in found.values if v.strip())
     if kind.type == "text" and padded > _MOSTLY * len(found.filled):
         kind.keys["strip"] = " " + str(kind.keys.get("strip", ""))
     _settle_nulls(kind, nulls)
+    if found.question:
+        kind.question = ("from", found.question, found.name)
     return kind
 
 
@@ -226,7 +216,7 @@ def _as_identifier(kind: Kind, values: list[str], look: Numbers, _marks: Marks) 
     elif kind.tag in _IDENTIFIERS or (is_number_name(name) and kind.tag not in _COUNTS):
         kind.note = "begins with zeros" if look.has_leading_zeros else ""
     elif look.share == 1 and (look.has_leading_zeros or look.digits > _MOST_DIGITS):
-        if look_at_moments(dict.fromkeys(values, 1)).formats:
+        if look_at_moments(dict.fromkeys(values, 1)).formats or _are_clocks(kind, values):
             return False
         kind.note = "begins with zeros" if look.has_leading_zeros else "longer than a number"
     else:
@@ -248,6 +238,8 @@ def _as_formula(kind: Kind, values: list[str], _look: Numbers, _marks: Marks) ->
 
 def _as_flag(kind: Kind, values: list[str], _look: Numbers, _marks: Marks) -> bool:
     words = {v.lower() for v in values}
+    if kind.tag in _CODED - {"consent"}:
+        return False
     if not words <= {*_WORDS_OF_YES, *_WORDS_OF_NO} or len(words) > 4:  # noqa: PLR2004 - two spellings each
         return False
     name = plain_header(last_step(kind.field.name))
@@ -269,7 +261,7 @@ def _as_moment(kind: Kind, values: list[str], look: Numbers, _marks: Marks) -> b
     says = says_moment(name)
     if compact and not says and not _are_days(values):
         return False
-    if _share(_CLOCK, values) > _NEARLY_ALL:
+    if _share(_CLOCK, values) > _NEARLY_ALL or (compact and _are_clocks(kind, values)):
         kind.is_clock, kind.note = True, "time of day, without the day"
         return True
     counted = look_at_counters(values, says_time=says) if compact else ""
@@ -309,6 +301,14 @@ def _are_days(values: list[str]) -> bool:
     )
 
 
+def _are_clocks(kind: Kind, values: list[str]) -> bool:
+    """Return whether numbers of a column of times are hours, minutes and perhaps seconds."""
+    size = 6 if max(map(len, values)) > len("0905") else 4
+    if kind.tag != "occurred_at" or size - max(map(len, values)) > 1:
+        return False
+    return all(v.isdigit() and _COMPACT.fullmatch(v.zfill(size)) for v in values)
+
+
 def _is_telling(value: str) -> bool:
     numbers = re.findall(r"\d+", value)
     return len(numbers) > 1 and numbers[0] != numbers[1]
@@ -323,7 +323,7 @@ def _midnight_format(value: str) -> str:
 def _as_number(kind: Kind, _values: list[str], look: Numbers, marks: Marks) -> bool:
     name = last_step(kind.field.name)
     enough = _MOSTLY if is_name_of_amount(name) else _NEARLY_ALL
-    if look.share < enough or kind.tag in {"email", "free_text", "full_name"}:
+    if look.share < enough or kind.tag in {"email", "free_text", "full_name", "street"} | _CODED:
         return False
     decimals, doubt = look.decimals, look.doubtful
     if doubt and doubt != (marks.thousands or None) and doubt == marks.decimal:
@@ -349,6 +349,13 @@ def _as_number(kind: Kind, _values: list[str], look: Numbers, marks: Marks) -> b
     if look.share < 1:
         kind.note = f"{1 - look.share:.1%} of the values are no numbers"
     return True
+
+
+def _are_codes(kind: Kind) -> bool:
+    """Return whether a column holds a few short words or codes, as consent does."""
+    counts = kind.field.counts
+    is_few = len(counts) <= _MOST_CODES and max(map(len, counts)) <= _LONGEST_CODE
+    return kind.type == "text" and is_few and (len(counts) < len(kind.field.filled))
 
 
 def _add_signs(kind: Kind, look: Numbers) -> None:

@@ -239,8 +239,10 @@ def _parts(samples: Sequence[Sample]) -> tuple[int, ...]:
 def _joined(name: str, key: str, samples: Sequence[Sample]) -> Field:
     values: list[str] = []
     is_partial = False
+    question = ""
     for sample in samples:
         found = next((f for f in sample.fields if plain_name(f.name) == key), None)
         values += found.values if found else [""] * sample.rows
         is_partial = is_partial or found is None or found.is_partial
-    return Field(name, values, is_partial)
+        question = question or (found.question if found else "")
+    return Field(name, values, is_partial, question)

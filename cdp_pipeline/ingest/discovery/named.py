@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cdp_pipeline.ingest.discovery.amounts import amount_of_line
+from cdp_pipeline.ingest.discovery.amounts import amount_of_line, discount_of_line, whole_amounts
 from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.kinds import Kind
 from cdp_pipeline.ingest.discovery.wording import last_step
@@ -31,6 +31,10 @@ class Named:
         key: Our names of the key's columns.
         values: Values in lower case by our name, of columns with few of them.
         line_amount: SQL of the amount of a line, or the question what it is.
+        discount: SQL of the discount of a line, as a positive amount.
+        whole: Our names of amounts without decimals, which may be cents, each with one of them.
+        streets: Our names of the lines of one street, if it stands in several.
+        day: Our name of the store's day of a moment that is put together of day and time.
     """
 
     by_tag: dict[str, str]
@@ -39,6 +43,10 @@ class Named:
     key: tuple[str, ...] = ()
     values: dict[str, set[str]] = field(default_factory=dict)
     line_amount: str | Ask | None = None
+    discount: str = ""
+    whole: Mapping[str, str] = field(default_factory=dict)
+    streets: list[str] = field(default_factory=list)
+    day: str | None = None
 
     def has(self, *tags: str) -> bool:
         """Return whether there is a column for each tag."""
@@ -75,9 +83,21 @@ def name_columns(
         most = max(kind.field.share for kind, _ in candidates)
         found.by_tag[tag] = max(candidates, key=lambda one: _fitness(one[0], tag, most))[1]
     by_name = dict(zip(names, kinds, strict=True))
+    if "street" in found.by_tag:
+        place = _array_of(by_name[found.by_tag["street"]])
+        found.streets = [n for kind, n in by_tag["street"] if place and _array_of(kind) == place]
     whole = {names[position] for position in of_heads}
+    if "discount_amount" in found.by_tag:
+        found.discount = discount_of_line(by_name, found.by_tag["discount_amount"])
+    found.whole = whole_amounts(by_name)
     found.line_amount = amount_of_line(by_name, found.by_tag, of_heads=whole)
     return found
+
+
+def _array_of(kind: Kind) -> str:
+    """Return the path of the list that a column is an element of; empty if it is of none."""
+    name = kind.field.name
+    return re.sub(r"\[\d+\]$", "", name) if name.endswith("]") else ""
 
 
 def _fitness(kind: Kind, tag: str, most: float) -> tuple[bool, bool, float]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from cdp_pipeline.ingest.discovery.wording import without_marks
 from cdp_pipeline.project.column_names import plain_header
 from cdp_pipeline.project.contracts import EACH
 
@@ -94,7 +95,7 @@ def column_names(headers: Sequence[str], tags: Sequence[str | None]) -> list[str
     >>> column_names(["Net Sales", "items[].sku", "order", ""], [None, "sku", None, "email"])
     ['net_sales', 'sku', 'order_value', 'email']
     """
-    short = _short_names(headers)
+    short = _short_names([without_marks(header) for header in headers])
     taken: Counter[str] = Counter()
     found = []
     for position, tag in enumerate(tags, 1):

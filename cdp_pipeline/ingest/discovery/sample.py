@@ -21,11 +21,13 @@ class Field:
         name: Header, or path into a record, as ``from:`` spells it; empty if it has none.
         values: Texts, one a row; empty where there is none.
         is_partial: Whether some deliveries or records lack it.
+        question: What is to be asked about where it stands; empty if nothing is.
     """
 
     name: str
     values: Sequence[str]
     is_partial: bool = False
+    question: str = ""
 
     @cached_property
     def filled(self) -> list[str]:

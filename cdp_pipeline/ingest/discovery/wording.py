@@ -36,10 +36,23 @@ def last_two(name: str) -> str:
     return "_".join(steps) if len(steps) > 1 else last_step(bare)
 
 
+def without_marks(name: str) -> str:
+    """Return a path without the marks by which elements are taken.
+
+    >>> without_marks("addresses[default_billing=true].city"), without_marks("p[key=x].value")
+    ('addresses.city', 'p[key=x].value')
+    """
+    return re.sub(r"\[[^\]=]+=true\]", "", name)
+
+
 def _without_brackets(name: str) -> str:
+    name = without_marks(name)
     bare = re.sub(r"\[\w+=([^\]]*)\](\.\w+)*$", r".\1", name)
     return re.sub(r"\[[^\]]*\]", "", bare.replace(EACH, ""))
 
+
+_BARE = frozenset({"value", "address", "number"})
+"""Last steps within elements that are what their array is called: ``emails[].value``."""
 
 _FILLERS = frozenset({"details", "detail", "info", "data", "attributes", "fields", "record"})
 """Steps between what somebody is and what is said of them: ``billing_details.name``."""
@@ -70,6 +83,8 @@ def tag_of_field(name: str, *, of: str = "") -> str | None:
     ('email', 'sku', 'city')
     >>> tag_of_field("name"), tag_of_field("name", of="Product"), tag_of_field("id", of="orders")
     ('full_name', 'product_name', 'order_id')
+    >>> tag_of_field("emails[0].value"), tag_of_field("phones[primary=true].number")
+    ('email', 'phone')
     """
     bare = _without_brackets(name)
     last = last_step(bare)
@@ -79,5 +94,9 @@ def tag_of_field(name: str, *, of: str = "") -> str | None:
         told = tag_of(f"{thing}_{last}") if is_vague and thing not in _CONTAINERS | {""} else None
         found = told or tag_of(last)
         return None if thing in _THINGS and found in PII_OF_TAG else found
+    if plain_header(last) in _BARE and "]" in name:
+        held = tag_of(last_step(bare.rpartition(".")[0]).removesuffix("s"))
+        if held in {"email", "phone"}:
+            return held
     both = tag_of(last_two(name)) or tag_of(last_two(_whose(bare)))
     return both if is_vague else tag_of(last) or both

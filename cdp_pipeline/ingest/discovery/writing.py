@@ -113,10 +113,15 @@ def _restarting(draft: Draft) -> Iterator[str]:
     """Warn of what a file of one day cannot show: numbers of receipts that begin anew."""
     if draft.feeds[0].entity != "sale_lines":
         return
-    scopes = [c.name for c in draft.columns if c.kind.tag in _SCOPES and not c.is_key]
+    scopes = [c.name for c in draft.columns if _is_scope(c)]
     if scopes:
         yield f"  # If receipts are numbered anew by day, store or till, {', '.join(scopes)}"
         yield "  # belong into the key, and into `sale_id:` below (joined by || '-' ||)."
+
+
+def _is_scope(column: Drafted) -> bool:
+    is_read = "value" not in column.kind.keys
+    return column.kind.tag in _SCOPES and is_read and not column.is_key
 
 
 def _columns(draft: Draft) -> Iterator[str]:

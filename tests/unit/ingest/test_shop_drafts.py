@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.draft import Draft
 from cdp_pipeline.ingest.discovery.looking import draft_sources
 from cdp_pipeline.ingest.discovery.writing import write_draft
@@ -37,7 +38,10 @@ def test_an_order_export_feeds_orders_beside_their_lines(tmp_path: Path) -> None
     assert person.entity == "person_records"
     assert orders.columns["ordered_at"] == "created_at"
     assert orders.columns["order_amount"] == "order_total"
-    assert orders.columns["status"] == (
+    status = orders.columns["status"]
+    assert isinstance(status, Ask)
+    assert "what is on-hold?" in status.question
+    assert status.provisional == (
         "case when lower(status) in ('refunded') then 'returned' "
         "when lower(status) in ('completed') then 'shipped' else 'paid' end"
     )

@@ -1,0 +1,323 @@
+"""What a draft says that values mean is right, or it asks: grain, moments, codes, units."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from cdp_pipeline.ingest.discovery.asking import Ask
+from cdp_pipeline.ingest.discovery.codes import (
+    consent_of,
+    mail_event_of,
+    says_consent,
+    sex_of,
+    status_of,
+)
+from cdp_pipeline.ingest.discovery.draft import Draft
+from cdp_pipeline.ingest.discovery.looking import draft_sources
+from cdp_pipeline.ingest.discovery.writing import write_draft
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.yaml_source import parse_model
+
+Stage = Callable[..., object]
+
+
+def draft(folder: Path, name: str, text: str) -> Draft:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    (found,) = draft_sources(path, name=None, landing=folder)
+    return found
+
+
+def fed(found: Draft, entity: str) -> dict[str, str | Ask]:
+    (feed,) = (feed for feed in found.feeds if feed.entity == entity)
+    return feed.columns
+
+
+def loaded(found: Draft, stage: Stage, name: str) -> list[dict[str, object]]:
+    """Return the rows of the drafted file, questions answered provisionally."""
+    text = write_draft(found, is_trial=True)
+    contract = parse_model(SourceContract, text, path=Path("x.yml"), name=found.name)
+    outcome = stage(found.tried.read_bytes(), contract, name=name)
+    assert outcome.notes.status == "loaded", outcome.notes.reason  # type: ignore[attr-defined]
+    return outcome.rows  # type: ignore[attr-defined, no-any-return]
+
+
+def customers(*addresses: dict[str, object], **more: object) -> str:
+    people = [
+        {
+            "id": n,
+            "email": f"c{n}@example.com",
+            "firstname": "Ann",
+            "lastname": f"Lee{n}",
+            "addresses": [{"id": 10 * n + i, **one} for i, one in enumerate(addresses)],
+            **more,
+        }
+        for n in range(30)
+    ]
+    return json.dumps({"items": people, "total_count": 30})
+
+
+LEEDS = {"street": ["3 Park Row"], "city": "Leeds", "postcode": "LS1 4AP"}
+YORK = {"street": ["1 Old St", "Flat 2"], "city": "York", "postcode": "YO1 1AA"}
+
+
+def test_the_main_address_of_a_customer_is_read_and_makes_no_rows(
+    tmp_path: Path, stage: Stage
+) -> None:
+    text = customers(LEEDS, {**YORK, "default_billing": True})
+    found = draft(tmp_path, "customers.json", text)
+    assert found.load["key"] == ["id"]
+    person = fed(found, "person_records")
+    assert person["record_key"] == "id"
+    assert person["street"] == "concat_ws(' ', addresses_street, addresses_street_2)"
+    rows = loaded(found, stage, "customers.json")
+    assert [row["city"] for row in rows] == ["York"] * 30
+    assert "account_id" not in person  # ids of addresses are nobody's
+
+
+def test_of_addresses_without_a_mark_people_are_asked(tmp_path: Path) -> None:
+    found = draft(tmp_path, "customers.json", customers(LEEDS, YORK))
+    asked = [c.kind.question for c in found.columns if c.kind.question]
+    assert len(found.sample.fields[0].values) == 30
+    assert [key for key, *_ in asked] == ["from"]
+    assert "which of several addresses counts" in asked[0][1]
+
+
+def test_a_mark_that_some_lack_is_asked_about(tmp_path: Path) -> None:
+    people = json.loads(customers({**LEEDS, "default": True}, YORK))
+    del people["items"][7]["addresses"][0]["default"]
+    found = draft(tmp_path, "customers.json", json.dumps(people))
+    (question,) = (c.kind.question for c in found.columns if c.kind.question)
+    assert "addresses[default=true] is missing in some records" in question[1]
+
+
+def test_an_address_of_the_record_itself_counts_more(tmp_path: Path) -> None:
+    main = {"address1": "1 High St", "city": "Leeds", "zip": "LS1"}
+    found = draft(tmp_path, "customers.json", customers(YORK, YORK, default_address=main))
+    assert [c.kind.field.name for c in found.columns if c.kind.tag == "street"] == [
+        "default_address.address1"
+    ]
+    assert "not read: addresses[]" in found.notes[""]
+
+
+def test_addresses_in_xml_make_no_rows(tmp_path: Path, stage: Stage) -> None:
+    people = "".join(
+        f'<Customer id="{n}"><Email>a{n}@example.com</Email><LastName>Lee{n}</LastName>'
+        f"<Address type='home'><Street>High St {n}</Street></Address>"
+        f"<Address type='work'><Street>Low St {n}</Street></Address></Customer>"
+        for n in range(30)
+    )
+    found = draft(tmp_path, "customers.xml", f"<Customers>{people}</Customers>")
+    assert any(c.kind.question for c in found.columns)
+    rows = loaded(found, stage, "customers.xml")
+    assert [row["street"] for row in rows] == [f"High St {n}" for n in range(30)]
+
+
+def test_lines_make_rows_however_many_taxes_there_are(tmp_path: Path) -> None:
+    orders = [
+        {
+            "id": n,
+            "order_number": f"O{n}",
+            "created_at": "2026-11-20T10:00:00Z",
+            "tax_lines": [{"title": "VAT", "price": "0.10"}, {"title": "City", "price": "0.20"}],
+            "line_items": [{"id": n * 10, "sku": "A1", "quantity": 1, "price": "2.50"}],
+        }
+        for n in range(30)
+    ]
+    found = draft(tmp_path, "orders.json", json.dumps(orders))
+    assert "line_items[].sku" in [c.kind.field.name for c in found.columns]
+    assert found.load["key"] == ["line_items_id"]
+
+
+def till(clocks: list[str], zone: str = "", day: str = "2026-07-01") -> str:
+    zones = (",Time Zone", f",{zone}") if zone else ("", "")
+    rows = "".join(
+        f"{day},{clock}{zones[1]},R{n // 2},7,A{n},1,{n}.50\n" for n, clock in enumerate(clocks)
+    )
+    return f"Date,Time{zones[0]},Receipt,Store,SKU,Qty,Amount\n{rows}"
+
+
+@pytest.mark.parametrize(
+    ("clocks", "zone", "first"),
+    [
+        (["18:05:09", "09:00:00"], "Eastern Time (US & Canada)", "2026-07-01 22:05:09"),
+        (["18:05", "09:00"], "Europe/Paris", "2026-07-01 16:05:00"),
+        (["6:05 PM", "09:00 AM"], "London", "2026-07-01 17:05:00"),
+        (["18:05:09", "09:00"], "Europe/Paris", "2026-07-01 16:05:09"),
+        (["1805", "0900"], "+05:30", "2026-07-01 12:35:00"),
+        (["180509", "90000"], "-03:30", "2026-07-01 21:35:09"),
+    ],
+)
+def test_a_day_its_time_and_its_zone_are_one_moment(
+    tmp_path: Path, stage: Stage, clocks: list[str], zone: str, first: str
+) -> None:
+    found = draft(tmp_path, "till.csv", till(clocks * 12, zone))
+    assert not [c.name for c in found.columns if c.kind.question]
+    columns = fed(found, "sale_lines")
+    assert (columns["sold_at"], columns["sold_on"]) == ("occurred_at", "date")
+    rows = loaded(found, stage, "till.csv")
+    assert rows[0]["occurred_at"] == datetime.fromisoformat(first)
+    assert len(rows) == 24
+
+
+@pytest.mark.parametrize("zone", ["", "Till time"])
+def test_the_zone_of_a_day_and_time_is_asked_for(tmp_path: Path, zone: str, stage: Stage) -> None:
+    found = draft(tmp_path, "till.csv", till(["18:05:09", "09:00:00"] * 12, zone))
+    (asked,) = (c.kind.question for c in found.columns if c.kind.question)
+    assert asked[0] == "value"
+    assert "IANA zone" in asked[1]
+    assert len(loaded(found, stage, "till.csv")) == 24
+
+
+def test_a_day_alone_stays_a_day(tmp_path: Path) -> None:
+    text = till(["x"] * 24).replace("Time", "Word")
+    assert fed(draft(tmp_path, "till.csv", text), "sale_lines")["sold_on"] == "date"
+
+
+@pytest.mark.parametrize("header", ["created (UTC)", "created_utc", "Created GMT"])
+def test_a_header_that_says_utc_is_believed(tmp_path: Path, header: str) -> None:
+    rows = "".join(f"R{n},7,2026-11-20 10:{n}:00,A{n},1,{n}.50\n" for n in range(10, 40))
+    found = draft(tmp_path, "till.csv", f"Receipt,Store,{header},SKU,Qty,Amount\n{rows}")
+    (moment,) = (c for c in found.columns if c.kind.type == "timestamp")
+    assert moment.kind.keys["time_zone"] == "UTC"
+    assert "time_zone" not in found.delivery
+
+
+def test_an_offset_in_a_header_is_no_utc(tmp_path: Path) -> None:
+    rows = "".join(f"R{n},7,2026-11-20 10:{n}:00,A{n},1,{n}.50\n" for n in range(10, 40))
+    found = draft(tmp_path, "till.csv", f"Receipt,Store,created (UTC+1),SKU,Qty,Amount\n{rows}")
+    assert isinstance(found.delivery["time_zone"], Ask)
+
+
+@pytest.mark.parametrize(
+    ("women", "men", "others"),
+    [("f", "m", set()), ("m", "h", set()), ("f", "h", set()), ("w", "m", {"d"})],
+)
+def test_words_for_women_and_men(women: str, men: str, others: set[str]) -> None:
+    told = str(sex_of("s", {women, men} | others))
+    assert f"when lower(s) in ('{women}') then 'F'" in told
+    assert f"when lower(s) in ('{men}') then 'M'" in told
+    assert told.count("when") == 2
+
+
+@pytest.mark.parametrize("values", [{"1", "2"}, {"0", "1"}, {"a", "b"}, {"m", "h", "f"}])
+def test_codes_for_women_and_men_are_asked_for(values: set[str]) -> None:
+    assert isinstance(sex_of("s", values), Ask)
+
+
+def test_codes_of_people_are_asked_for_and_never_counted(tmp_path: Path) -> None:
+    rows = "".join(f"C{n},Ann,Lee{n},{1 + n % 2},{'AIN'[n % 3]}\n" for n in range(40))
+    found = draft(
+        tmp_path, "people.csv", f"customer_no,first_name,last_name,gender,newsletter\n{rows}"
+    )
+    person = fed(found, "person_records")["sex"]
+    assert isinstance(person, Ask)
+    assert "when '1' then 'M'" in person.question
+    status = fed(found, "consents")["status"]
+    assert isinstance(status, Ask)
+    assert "what is meant by a, i?" in status.question
+
+
+def test_words_of_consent_are_granted_or_withdrawn() -> None:
+    told = consent_of("c", {"granted", "opt-out"}, yes="'granted'", no="'withdrawn'")
+    assert told == (
+        "case when lower(c) in ('granted') then 'granted' "
+        "when lower(c) in ('opt-out') then 'withdrawn' else null end"
+    )
+    refusal = consent_of("c", {"y", "n"}, yes="'withdrawn'", no="'granted'")
+    assert refusal == (
+        "case when lower(c) in ('n') then 'granted' when lower(c) in ('y') then 'withdrawn' "
+        "else null end"
+    )
+    assert not says_consent({"active", "inactive"})
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_row_a_statement_feeds_consents(tmp_path: Path, *, nested: bool) -> None:
+    words = ["CONFIRMED", "WITHDRAWN", "OPT_OUT", "NOT_GIVEN"]
+    moment = "2026-11-20T10:00:00Z"
+    said = [
+        {"Purpose": ["Mail", "Ads"][n % 2], "TransactionType": words[n % 4], "Date": moment}
+        for n in range(60)
+    ]
+    if nested:
+        people = [
+            {"Identifier": f"c{n}@example.com", "Purposes": said[n : n + 2]} for n in range(50)
+        ]
+        found = draft(tmp_path, "onetrust.json", json.dumps({"content": people}))
+    else:
+        rows = "".join(f"c{n}@example.com,{','.join(one.values())}\n" for n, one in enumerate(said))
+        found = draft(tmp_path, "onetrust.csv", f"Identifier,{','.join(said[0])}\n{rows}")
+    consent = fed(found, "consents")
+    assert consent["status"] == (
+        "case when lower(transaction_type) in ('confirmed') then 'granted' when "
+        "lower(transaction_type) in ('not_given', 'opt_out', 'withdrawn') then 'withdrawn' "
+        "else null end"
+    )
+    assert isinstance(consent["purpose"], Ask)
+    assert "ads, mail" in consent["purpose"].question
+    assert consent["captured_at"] == "date"
+
+
+@pytest.mark.parametrize("word", ["pending", "on-hold", "closed", "20", "partially_paid", "unpaid"])
+def test_a_state_that_may_not_be_paid_is_asked_for(word: str) -> None:
+    found = status_of("s", {"paid", word})
+    assert isinstance(found, Ask)
+    assert f"what is {word}?" in found.question
+
+
+def test_what_became_of_mails() -> None:
+    words = {"opened email", "clicked email", "bounced", "unsubscribed", "delivered"}
+    told = str(mail_event_of("e", words))
+    for word, ours in (("opened email", "open"), ("unsubscribed", "unsubscribe")):
+        assert f"when lower(e) in ('{word}') then '{ours}'" in told
+    assert isinstance(mail_event_of("e", {"opened email", "marked as spam"}), Ask)
+
+
+def sales(head: str, row: str, rows: int = 40) -> str:
+    lines = "".join(
+        row.format(n=n, m=n // 2, w=["Sale", "Return"][n % 8 == 7]) + "\n" for n in range(rows)
+    )
+    return f"receipt_no,store_no,sku,qty,{head}\n{lines}"
+
+
+def test_returns_without_a_minus_are_asked_about(tmp_path: Path) -> None:
+    text = sales("amount,type", "R{m},7,A{n},1,{n}.50,{w}")
+    amount = fed(draft(tmp_path, "sales.csv", text), "sale_lines")["net_amount"]
+    assert isinstance(amount, Ask)
+    assert amount.provisional == "case when type = 'Return' then -amount else amount end"
+    text = text.replace(",1,7.50,Return", ",-1,-7.50,Return")
+    lines = [
+        line.replace(",1,", ",-1,-") if "Return" in line else line for line in text.split("\n")
+    ]
+    text = "\n".join(lines).replace("--", "-")
+    assert fed(draft(tmp_path, "sales.csv", text), "sale_lines")["net_amount"] == "amount"
+
+
+def test_amounts_without_decimals_may_be_cents(tmp_path: Path) -> None:
+    text = sales("amount,unit_price", "R{m},7,A{n},1,1{n}99,1{n}49")
+    columns = fed(draft(tmp_path, "sales.csv", text), "sale_lines")
+    for name in ("net_amount", "unit_price"):
+        assert isinstance(columns[name], Ask)
+    said = sales("amount_cents", "R{m},7,A{n},1,1{n}99")
+    cents = fed(draft(tmp_path, "cents.csv", said), "sale_lines")["net_amount"]
+    assert cents == "round(amount_cents / 100, 2)"
+    whole = sales("amount", "R{m},7,A{n},1,{n}99.00")
+    assert fed(draft(tmp_path, "whole.csv", whole), "sale_lines")["net_amount"] == "amount"
+
+
+def test_a_discount_written_as_minus_is_taken_as_an_amount(tmp_path: Path) -> None:
+    text = sales("amount,discount", "R{m},7,A{n},1,{n}.50,-0.{n:02d}")
+    assert fed(draft(tmp_path, "sales.csv", text), "sale_lines")["discount_amount"] == "-discount"
+
+
+def test_a_payment_is_of_several_lines(tmp_path: Path) -> None:
+    text = "Receipt,Store,Payment ID,SKU,Qty,Amount\n" + "".join(
+        f"R{n},7,pay{n},A{n},1,{n}.50\n" for n in range(4)
+    )
+    assert draft(tmp_path, "items.csv", text).load["key"] != ["payment_id"]
