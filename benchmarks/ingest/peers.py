@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-BLOCK_BYTES = 1 << 20
-
 
 def copy_with_duckdb(source: Path, target: Path) -> str:
     """Copy with DuckDB's sniffing ``read_csv``."""

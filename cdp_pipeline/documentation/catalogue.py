@@ -95,17 +95,6 @@ class Catalogue:
                 found.add(current)
         return tuple(sorted(found))
 
-    def upstream(self, name: str) -> set[str]:
-        """Return every table and source that a table is made of, however far away."""
-        found: set[str] = set()
-        waiting = [name]
-        while waiting:
-            entry = self.tables.get(waiting.pop())
-            fresh = set(entry.reads) - found if entry else set()
-            found |= fresh
-            waiting += sorted(fresh)
-        return found
-
 
 def build_catalogue(project: Project, settings: Settings, business_date: date) -> Catalogue:
     """Return every table of a project with its lineage.

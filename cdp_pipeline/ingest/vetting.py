@@ -22,7 +22,6 @@ from cdp_pipeline.ingest.loading import contract_columns
 from cdp_pipeline.project.checks import ROW_CHECKS, Check
 from cdp_pipeline.project.contracts import Column, Feed, SourceContract
 from cdp_pipeline.project.expressions import called_functions, vet_predicate, vet_scalar
-from cdp_pipeline.project.loader import Project
 from cdp_pipeline.project.positions import Positions
 from cdp_pipeline.project.predicates import checked_pattern, row_predicate
 from cdp_pipeline.project.sandbox import refusal_of
@@ -30,23 +29,6 @@ from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.warehouse import quote_literal
 
 Result = TypeVar("Result")
-
-
-def vet_contracts(project: Project) -> int:
-    """Vet all contracts of a project and return how many expressions were looked at.
-
-    Raises:
-        ConfigError: Expressions are wrong; names file, place and remedy of each.
-    """
-    return sum(
-        vet_contract(
-            contract,
-            project.entities,
-            where=project.path_of("source", name),
-            sources=project.sources,
-        )
-        for name, contract in project.sources.items()
-    )
 
 
 def vet_contract(

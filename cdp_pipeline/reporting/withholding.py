@@ -159,21 +159,6 @@ class Seen:
         )
 
 
-def find_hidden(
-    rows: Sequence[RowDict], header: TableHeader, columns: PeopleColumns, *, smallest: int
-) -> Hidden:
-    """Return which counts of one mart are withheld, and which changes of counts with them.
-
-    Args:
-        rows: All rows of the mart.
-        header: Says what adds up, and which columns identify a row.
-        columns: Which columns count people.
-        smallest: Smallest count that may be shown.
-    """
-    seen = {header.name: Seen(rows, header, columns)}
-    return find_hidden_together(seen, smallest=smallest)[header.name]
-
-
 def find_hidden_together(
     marts: Mapping[str, Seen], *, smallest: int, before: Remembered | None = None
 ) -> dict[str, Hidden]:

@@ -11,7 +11,6 @@ from cdp_pipeline.sample.arrays import Ints, happens
 from cdp_pipeline.sample.people import People
 
 ASKED_NOT, YES, NO = range(3)
-PURPOSES = ("email", "sms", "post", "push", "profiling")
 _AGREES = {"email": 0.70, "sms": 0.35, "post": 0.45, "push": 0.40, "profiling": 0.62}
 _ASKED_SHARE = 0.88
 _INCONSISTENT_SHARE = 0.06

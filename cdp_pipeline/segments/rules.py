@@ -37,18 +37,6 @@ def vet_segment(spec: SegmentSpec, *, columns: Mapping[str, str], path: Path) ->
     return vet_predicate(spec.where, columns=columns, where=Positions(path)("where"))
 
 
-def vet_segments(project: Project, *, columns: Mapping[str, str]) -> dict[str, str]:
-    """Return the vetted predicates of all segments of a project by name.
-
-    Raises:
-        ConfigError: One of them is wrong; the first in name order is told.
-    """
-    return {
-        name: vet_segment(spec, columns=columns, path=project.path_of("segment", name))
-        for name, spec in project.segments.items()
-    }
-
-
 def served(project: Project, *, business_date: date) -> tuple[list[SegmentSpec], list[str]]:
     """Return the segments that are still served, most urgent first, and words on the others."""
     current, messages = [], []

@@ -11,7 +11,7 @@ from cdp_pipeline.activation.projection import vet_destination
 from cdp_pipeline.activation.triggers import carriers
 from cdp_pipeline.core.settings import load_settings
 from cdp_pipeline.project.loader import Project, load_project
-from cdp_pipeline.segments.rules import FEATURES_TABLE, vet_segments
+from cdp_pipeline.segments.rules import FEATURES_TABLE, vet_segment
 from cdp_pipeline.warehouse.rehearsal import rehearse
 
 
@@ -26,7 +26,10 @@ def columns(project: Project) -> dict[str, str]:
 
 
 def test_a_dozen_segments_bind_to_the_features(project: Project, columns: dict[str, str]) -> None:
-    predicates = vet_segments(project, columns=columns)
+    predicates = {
+        name: vet_segment(spec, columns=columns, path=project.path_of("segment", name))
+        for name, spec in project.segments.items()
+    }
     assert len(predicates) >= 12
     assert len(set(predicates.values())) == len(predicates)
 

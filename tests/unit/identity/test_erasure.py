@@ -15,8 +15,9 @@ import duckdb
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.identity.erasure.erase import Erasure, erase_person
+from cdp_pipeline.identity.erasure.journals import erase_lines
 from cdp_pipeline.identity.erasure.subjects import Subject, find_subjects
+from cdp_pipeline.identity.erasure.tables import erase_rows
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.identity.stewardship.judgements import read_judgements, record_judgements
 from cdp_pipeline.storage.paths import DataPaths
@@ -59,7 +60,8 @@ class Erased:
         store: It builds upon the version without her.
         people: Everybody, Anna and her receipt among them.
         subject: Who was erased.
-        erasure: What was taken out.
+        rows: Rows deleted or blanked, by table.
+        lines: Lines changed, by file below the data folder.
         marks: Values of hers in tables of the version before that are hashes or numbers.
         tables: Where she was before.
     """
@@ -67,7 +69,8 @@ class Erased:
     store: Store
     people: list[Person]
     subject: Subject
-    erasure: Erasure
+    rows: dict[str, int]
+    lines: dict[str, int]
     marks: set[str]
     tables: set[str]
 
@@ -130,12 +133,14 @@ def erased(
         arguments = {"business_date": THIRD.isoformat(), "memory": Memory()}
         paths = DataPaths.of(context)
         tables = {table for table, _ in traces(con, subject, marks)}
-        erasure = erase_person(con, paths, subject, **arguments)
-        assert erase_person(con, paths, subject, **arguments).rows == {}, "again, without harm"
+        rows = erase_rows(con, subject, **arguments)
+        lines = erase_lines(paths, subject)
+        assert erase_rows(con, subject, **arguments) == {}, "again, without harm"
+        assert erase_lines(paths, subject) == {}, "again, without harm"
         con.execute(f"attach '{folder / 'fresh.duckdb'}' as fresh")
         con.execute("copy from database vault to fresh; detach fresh")
     store.base = folder / "fresh.duckdb"
-    return Erased(store, people, subject, erasure, marks, tables)
+    return Erased(store, people, subject, rows, lines, marks, tables)
 
 
 def _kept(made: Path, path: Path) -> Path:
@@ -162,8 +167,8 @@ def _marks(con: duckdb.DuckDBPyConnection, subject: Subject) -> Iterator[str]:
 def test_the_person_is_found_with_all_records_and_ids(erased: Erased) -> None:
     assert erased.subject.record_names == set(HERS)
     assert len(erased.subject.customers) == 2, "the retired id as well"
-    assert erased.erasure.record_count == 4
-    rows = erased.erasure.rows
+    assert len(erased.subject.records) == 4
+    rows = erased.rows
     assert {"records", "customer_map", "edges", "redirects", "changes", "golden_records",
             "golden_sources", "judgements", "scored_pairs", "household_changes", "households",
             "model_frequencies"} <= set(rows)  # fmt: skip
@@ -229,7 +234,7 @@ def test_other_peoples_judgements_stay_and_numbers_stay_taken(erased: Erased) ->
     assert (lines["J2"].pairs, lines["J3"].reason, lines["J4"].reason) == (
         (("loyalty:0005", "shop:0002"),), "", "same mailbox",
     )  # fmt: skip
-    assert erased.erasure.lines["stewardship/judgements.jsonl"] == 4
+    assert erased.lines["stewardship/judgements.jsonl"] == 4
 
 
 def test_a_proposal_no_longer_joins_anybody_to_her(erased: Erased) -> None:

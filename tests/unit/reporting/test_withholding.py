@@ -18,7 +18,6 @@ from cdp_pipeline.reporting.withholding import (
     MartReader,
     PeopleColumns,
     Seen,
-    find_hidden,
     find_hidden_together,
     people_columns,
     remember_hidden,
@@ -49,8 +48,8 @@ def header(*columns: str, key: str = "name", **more: object) -> TableHeader:
 def hidden(
     rows: list[dict[str, Any]], of: TableHeader, columns: PeopleColumns
 ) -> dict[str, dict[str, Withheld]]:
-    found = find_hidden(rows, of, columns, smallest=K)
-    return {str(key[0]): marks for key, marks in found.items() if marks}
+    found = find_hidden_together({of.name: Seen(rows, of, columns)}, smallest=K)
+    return {str(key[0]): marks for key, marks in found[of.name].items() if marks}
 
 
 def named(column: str, **counts: int | None) -> list[dict[str, Any]]:

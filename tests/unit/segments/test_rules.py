@@ -11,7 +11,7 @@ import pytest
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.project.marketing import SegmentSpec
-from cdp_pipeline.segments.rules import served, vet_segment, vet_segments
+from cdp_pipeline.segments.rules import served, vet_segment
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Marketing
@@ -57,15 +57,6 @@ def test_a_mistake_is_told_with_file_line_and_remedy(tmp_path: Path) -> None:
         vet("recencydays > 3", path)
     assert caught.value.where == f"{path}:3:1"
     assert "recency_days" in str(caught.value)
-
-
-def test_segments_of_a_project_are_vetted_together(marketing: Marketing) -> None:
-    marketing.declare("segment", "lost", where="recency_days > 300")
-    marketing.declare("segment", "odd", where="recency > 300")
-    with pytest.raises(ConfigError, match=r"odd\.yml:3"):
-        vet_segments(load_project(marketing.root), columns=COLUMNS)
-    marketing.drop("segment", "odd")
-    assert set(vet_segments(load_project(marketing.root), columns=COLUMNS)) == {"lost"}
 
 
 def test_expired_segments_are_not_served(marketing: Marketing) -> None:
