@@ -1,6 +1,6 @@
 """One system on one file of customers in a process of its own: seconds, memory, checksums as JSON.
 
-    python benchmarks/clv/peer.py ours|lifetimes|pymc FILE
+    python benchmarks/clv/peer.py ours|same|lifetimes|pymc FILE
 
 The interpreter need only have the system named: pymc-marketing asks for Python 3.12 and stands in
 an environment without this package. Imports are not counted, reading the file is.
@@ -15,9 +15,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 MODULES = {
     "ours": ("duckdb", "pyarrow.parquet", "cdp_pipeline.features.scoring"),
+    "same": ("duckdb", "pyarrow.parquet", "cdp_pipeline.features.scoring"),
     "lifetimes": ("duckdb", "pandas", "lifetimes"),
     "pymc": ("duckdb", "pandas", "pymc_marketing.clv"),
 }
@@ -28,13 +30,35 @@ MONTHLY_DISCOUNT = 0.01
 
 
 def run_ours(file: str) -> dict[str, float]:
-    """Group, fit, score with ranges, order by customer; return checksums."""
+    """Group, fit, score with chances of a visit, ranges and tenths; return checksums."""
+    from cdp_pipeline.features.clv_fit import fit_models  # noqa: PLC0415 - one system a process
+    from cdp_pipeline.features.scoring import score_customers  # noqa: PLC0415 - as above
+
+    con, settings = _prepare(file)
+    fit = fit_models(con, settings)
+    score_customers(con, fit, settings)
+    sums = _sums(con, "features.clv")
+    return sums | fit.purchases.params | {"loglik": fit.purchases.loglik}
+
+
+def run_same(file: str) -> dict[str, float]:
+    """Group, fit and score what lifetimes scores; return checksums."""
+    from cdp_pipeline.features.clv_fit import fit_models  # noqa: PLC0415 - one system a process
+    from cdp_pipeline.features.scoring import scores_ready  # noqa: PLC0415 - as above
+
+    con, settings = _prepare(file)
+    fit = fit_models(con, settings)
+    with scores_ready(con, fit, settings) as (sql, params):
+        con.execute(_SAME.format(scores=sql), params)
+    return _sums(con, "same") | fit.purchases.params | {"loglik": fit.purchases.loglik}
+
+
+def _prepare(file: str) -> tuple[Any, Any]:
+    """Return a connection that knows the customers, and the settings."""
     import duckdb  # noqa: PLC0415 - one system a process
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415 - as above
 
     from cdp_pipeline.core.settings import ClvSettings  # noqa: PLC0415 - as above
-    from cdp_pipeline.features.clv_fit import fit_models  # noqa: PLC0415 - as above
-    from cdp_pipeline.features.scoring import score_customers  # noqa: PLC0415 - as above
 
     # As in a night, what would fill the memory lies in a file.
     if ParquetFile(file).metadata.num_rows > LARGEST_IN_MEMORY:
@@ -43,17 +67,17 @@ def run_ours(file: str) -> dict[str, float]:
         con = duckdb.connect()
     con.execute("create schema features")
     con.execute(f"create view features.customer_purchases as from read_parquet('{file}')")
-    settings = ClvSettings(
+    return con, ClvSettings(
         horizon_days=12 * DAYS_PER_MONTH, monthly_discount_share=MONTHLY_DISCOUNT
     )
-    fit = fit_models(con, settings)
-    score_customers(con, fit, settings)
+
+
+def _sums(con: Any, table: str) -> dict[str, float]:  # noqa: ANN401 - imported with the system
     alive, visits, value = con.execute(
-        "select sum(p_alive), sum(expected_visits_90d), sum(clv_12m_amount)::double "
-        "from features.clv"
+        "select sum(p_alive), sum(expected_visits_90d), sum(clv_12m_amount)::double "  # noqa: S608 - our own table
+        f"from {table}"
     ).fetchall()[0]
-    sums = {"p_alive": alive, "visits_90d": visits, "clv_12m": value}
-    return sums | fit.purchases.params | {"loglik": fit.purchases.loglik}
+    return {"p_alive": alive, "visits_90d": visits, "clv_12m": value}
 
 
 def run_lifetimes(file: str) -> dict[str, float]:
@@ -93,12 +117,18 @@ def run_pymc(file: str) -> dict[str, float]:
     return {name: float(found[name]) for name in ("r", "alpha", "a", "b")}
 
 
+_SAME = """
+create table same as
+select customer_id, p_alive, expected_visits_90d, expected_visits_365d, clv_12m_amount
+from ({scores})
+"""
 _FRAME = (
     "select customer_id, x::double as x, t_x::double as t_x, t_days::double as t_days, "
     "mean_repeat_amount::double as amount from read_parquet($1) order by customer_id"
 )
 SYSTEMS: dict[str, Callable[[str], dict[str, float]]] = {
     "ours": run_ours,
+    "same": run_same,
     "lifetimes": run_lifetimes,
     "pymc": run_pymc,
 }
@@ -115,7 +145,7 @@ def peak_megabytes() -> float:
 def main() -> None:
     """Run what the command line names and print its result."""
     system, file = sys.argv[1:3]
-    if system == "ours":
+    if system in {"ours", "same"}:
         sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     began = time.process_time()
     for module in MODULES[system]:

@@ -117,6 +117,17 @@ def fit_purchases(  # noqa: PLR0913 - a history and three options
         Schmittlein, Morrison, Colombo (1987).
     """
     histories = group_histories(x, t_x, T, n)
+    return fit_histories(histories, model=model, start=start, is_draft=is_draft)
+
+
+def fit_histories(
+    histories: Histories,
+    *,
+    model: ModelName = "mbg/nbd",
+    start: BtydFit | None = None,
+    is_draft: bool = False,
+) -> BtydFit:
+    """Return the fit of ``fit_purchases`` for histories that are grouped already."""
     purchases = float((histories.count * histories.x).sum())
     if histories.customers < _LEAST_CUSTOMERS or purchases <= 0:
         return _describe(histories, model, {}, status="not_enough_data")

@@ -49,6 +49,19 @@ class Histories:
         """Number of distinct histories."""
         return len(self.x)
 
+    def none(self) -> Histories:
+        """Return no histories at all."""
+        return Histories(self.x[:0], self.t_x[:0], self.age[:0], self.count[:0])
+
+    def followed_by(self, later: Histories) -> Histories:
+        """Return these and others, all of which come later in the order."""
+        return Histories(
+            np.concatenate((self.x, later.x)),
+            np.concatenate((self.t_x, later.t_x)),
+            np.concatenate((self.age, later.age)),
+            np.concatenate((self.count, later.count)),
+        )
+
     def thin(self, stride: int) -> Histories:
         """Return every ``stride``-th history with the counts scaled to the same total."""
         if stride <= 1:

@@ -36,12 +36,12 @@ class StayLikelihood:
 
     def __init__(self, histories: Histories) -> None:
         """Sum the histories by distinct x and by distinct age."""
-        weight = histories.count / histories.customers
-        self.x, codes = encode(histories.x)
-        self.x_weight = np.bincount(codes, weight)
-        self.age, ages = encode(histories.age)
-        self.age_weight = np.bincount(ages, weight)
-        self.age_purchases = np.bincount(ages, weight * histories.x)
+        self.weight = histories.count / histories.customers
+        self.x, self.x_codes = encode(histories.x)
+        self.x_weight = np.bincount(self.x_codes, self.weight)
+        self.age, self.age_codes = encode(histories.age)
+        self.age_weight = np.bincount(self.age_codes, self.weight)
+        self.age_purchases = np.bincount(self.age_codes, self.weight * histories.x)
 
     def __call__(self, logs: Vector) -> tuple[float, Vector]:
         """Return value and gradient."""
@@ -79,8 +79,9 @@ class DropoutLikelihood:
         """Code the histories that may have ended in dropout."""
         self._stay = StayLikelihood(histories)
         self._extra = 1.0 if leaves_at_once else 0.0
-        can_have_left = histories.x >= 1.0 - self._extra
-        self._rows = _DropoutRows.collect(histories, can_have_left)
+        # Histories are in the order of x: whoever cannot have left comes first.
+        first = int(np.searchsorted(histories.x, 1.0 - self._extra))
+        self._rows = _DropoutRows.collect(histories, self._stay, first)
 
     def __call__(self, logs: Vector) -> tuple[float, Vector]:
         """Return value and gradient."""
@@ -132,13 +133,19 @@ class _DropoutRows:
     weight: Vector
 
     @classmethod
-    def collect(cls, histories: Histories, chosen: NDArray[np.bool_]) -> _DropoutRows:
-        """Code the chosen rows."""
-        x, x_codes = encode(histories.x[chosen])
-        t_x, t_x_codes = encode(histories.t_x[chosen])
-        age, age_codes = encode(histories.age[chosen])
-        weight = histories.count[chosen] / histories.customers
-        return cls(x, t_x, age, _short(x_codes), _short(t_x_codes), _short(age_codes), weight)
+    def collect(cls, histories: Histories, stay: StayLikelihood, first: int) -> _DropoutRows:
+        """Code the rows from the given one on."""
+        t_x, t_x_codes = encode(histories.t_x[first:])
+        absent = int(first > 0)  # of the distinct x, only 0 can be left out
+        return cls(
+            stay.x[absent:],
+            t_x,
+            stay.age,
+            _short(stay.x_codes[first:] - absent),
+            _short(t_x_codes),
+            _short(stay.age_codes[first:]),
+            stay.weight[first:],
+        )
 
     def evaluate(self, r: float, alpha: float, log_a: float, b: float) -> _Gain:
         """Sum over rows in blocks that stay in the processor's cache.

@@ -68,15 +68,20 @@ class SeasonClock:
         """Whether days differ."""
         return bool(self.index)
 
+    @property
+    def is_even(self) -> bool:
+        """Whether all days are worth the same, those of closures too."""
+        return not (self.index or self.closed)
+
     def since(self, days_ago: Vector) -> Vector:
         """Return the time from the end of each day, so many days ago, to the end of ``as_of``."""
-        if not (self.index or self.closed) or not len(days_ago):
+        if self.is_even or not len(days_ago):
             return days_ago
         return self._elapsed(days_ago, -1)
 
     def ahead(self, days: Vector) -> Vector:
         """Return the time from the end of ``as_of`` to so many days later."""
-        if not (self.index or self.closed) or not len(days):
+        if self.is_even or not len(days):
             return days
         return self._elapsed(days, 1)
 

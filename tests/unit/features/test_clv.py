@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,10 +15,18 @@ import pytest
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import ClvSettings
-from cdp_pipeline.features.btyd import ModelName, alive_table, expected_visits, p_active, p_alive
+from cdp_pipeline.features.btyd import (
+    ModelName,
+    alive_table,
+    expected_visits,
+    fit_purchases,
+    p_active,
+    p_alive,
+)
 from cdp_pipeline.features.clv import predict
-from cdp_pipeline.features.clv_fit import fit_models
+from cdp_pipeline.features.clv_fit import fit_models, measure_histories
 from cdp_pipeline.features.scoring import score_customers
+from cdp_pipeline.features.seasons import SeasonClock
 from cdp_pipeline.features.sharpness import Sharpness
 from cdp_pipeline.features.spend import expected_spend
 from cdp_pipeline.storage.warehouse import describe, fetch_dicts, open_build
@@ -98,6 +107,28 @@ def test_scores_in_sql_equal_those_of_the_models(
         assert np.isnan(alive).all()
     else:
         assert alive == pytest.approx(p_alive(*history), abs=1e-6)
+
+
+@pytest.mark.parametrize("model", ["mbg/nbd", "bg/nbd", "pareto/nbd"])
+def test_scores_know_the_season_and_closures(
+    con: duckdb.DuckDBPyConnection, model: ModelName
+) -> None:
+    """The fit is that of the histories measured by the clock, one by one, and so are the scores."""
+    settings = ClvSettings(model=model)
+    index = tuple(1.0 + 0.5 * math.cos(2 * math.pi * week / 52) for week in range(52))
+    closed = ((date(1997, 6, 1), date(1997, 6, 30)),)
+    clock = SeasonClock(date(1998, 6, 30), index, closed)
+    fit = fit_models(con, settings, clock=clock)
+    score_customers(con, fit, settings)
+    x, t_x, t_days = columns_of(con, "x", "t_x", "t_days")
+    history = measure_histories(clock, x, t_x, t_days)
+    alone = fit_purchases(*history, model=model)
+    assert fit.purchases.loglik == pytest.approx(alone.loglik, abs=1e-6)
+    assert fit.purchases.n == alone.n
+    alive, visits = columns_of(con, "p_alive", "expected_visits_90d")
+    assert alive == pytest.approx(p_alive(fit.purchases, *history), abs=1e-6)
+    ahead = float(clock.ahead(np.array([90.0]))[0])
+    assert visits == pytest.approx(expected_visits(fit.purchases, *history, ahead), abs=1e-6)
 
 
 def test_tenths_follow_value_and_ties_share_one(con: duckdb.DuckDBPyConnection) -> None:
