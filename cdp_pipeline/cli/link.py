@@ -77,6 +77,8 @@ def _show_link(found: LinkResult, out: Path, page: Path) -> None:
             output.write(f"  {mark} {column.name}: {role}{column.why}")
         for note in recognition.notes:
             output.write(f"  note: {note}")
+    if found.lists:
+        output.write(f"each person stands once in: {', '.join(found.lists)}")
     counts = found.counts
     output.write(
         f"{counts['records']:,} records are {counts['entities']:,} entities; "

@@ -206,6 +206,11 @@ class LinkConfig(Declaration):
     largest_entity_records: int = Field(
         default=300, ge=10, description="Records in one entity before it is cut."
     )
+    listed_once: bool | None = Field(
+        default=None,
+        description="Whether a file, or each year of it, holds a person once; default: as its "
+        "pairs tell.",
+    )
     comparisons: dict[str, ComparisonSpec] | None = Field(
         default=None, description="What is compared; default: as in sql/linkage/files.yml."
     )

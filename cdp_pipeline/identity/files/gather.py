@@ -46,20 +46,19 @@ _MALE = "'m', 'h', 'male', 'man', 'mann', 'homme', 'mannlich', 'hombre', 'uomo'"
 def gather(con: duckdb.DuckDBPyConnection, files: Sequence[Recognition]) -> None:
     """Create the view ``staging.person_records`` of all files, in their order, and ``link_rows``.
 
-    The view numbers its rows from 0 in ``place``. ``link_rows`` has (source, record_key) in the
-    same order. A view, as the first thing that happens to these rows is that they are cleaned.
+    The view numbers its rows from 0 in ``place``. ``link_rows`` has (source, record_key, list) in
+    that order; a list is what may hold each person once, a source or one of its years. A view, as
+    the first thing that happens to these rows is that they are cleaned.
     """
     apart = is_apart(files)
     years = _age_years(con, files)
-    selects, first = [], 0
+    selects, names, first = [], [], 0
     for found, year in zip(files, years, strict=True):
         selects.append(_select(found, apart, year, first_place=first))
+        names.append(_names(found))
         first += found.loaded.rows
     con.execute(f"create view staging.person_records as {' union all '.join(selects)}")
-    con.execute(
-        "create or replace temp table link_rows as "
-        "select source, record_key from staging.person_records"
-    )
+    con.execute(f"create or replace temp table link_rows as {' union all '.join(names)}")
 
 
 def drop_gathered(con: duckdb.DuckDBPyConnection, files: Sequence[Recognition]) -> None:
@@ -81,15 +80,10 @@ def is_apart(files: Sequence[Recognition]) -> bool:
 
 
 def _select(found: Recognition, apart: bool, age_year: int, *, first_place: int) -> str:  # noqa: FBT001 - one of two shapes
-    source = found.first("source")
-    record_id = found.first("record_id")
-    key = f"trim({quote_column(record_id)})" if record_id else f"cast({ROW} as varchar)"
     items = {
         "place": f"{first_place} + {ROW} - 1",
-        "source": f"coalesce(trim({quote_column(source)}), '')"
-        if source
-        else quote_literal(found.loaded.source),
-        "record_key": key,
+        "source": _source(found),
+        "record_key": _key(found),
         "record_kind": quote_literal(UNTOLD),
         **{tag: _text(found, tag) for tag in TEXTS},
         "birth_date": _birth_date(found),
@@ -101,6 +95,28 @@ def _select(found: Recognition, apart: bool, age_year: int, *, first_place: int)
     }
     columns = ", ".join(f"{sql} as {name}" for name, sql in items.items())
     return f"select {columns} from {found.loaded.table}"  # noqa: S608 - quoted columns
+
+
+def _names(found: Recognition) -> str:
+    """Return a SELECT of what the rows are called, in their order."""
+    year = found.first("age_year")
+    of_year = f" || coalesce(' ' || trim({quote_column(year)}), '')" if year else ""
+    return (
+        f"select {_source(found)} as source, {_key(found)} as record_key, "  # noqa: S608 - quoted
+        f"{_source(found)}{of_year} as list from {found.loaded.table}"
+    )
+
+
+def _source(found: Recognition) -> str:
+    source = found.first("source")
+    if source:
+        return f"coalesce(trim({quote_column(source)}), '')"
+    return quote_literal(found.loaded.source)
+
+
+def _key(found: Recognition) -> str:
+    record_id = found.first("record_id")
+    return f"trim({quote_column(record_id)})" if record_id else f"cast({ROW} as varchar)"
 
 
 def _text(found: Recognition, role: str) -> str:

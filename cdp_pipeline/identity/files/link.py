@@ -60,6 +60,7 @@ class LinkResult:
         blocking: Each rule with its keys, pairs and dropped keys.
         hubs: Values that strangers share, by field and reason, hashed.
         recognitions: What the columns were taken for.
+        lists: Files, or their years, in which each person stands once, by what their pairs tell.
         settings: Thresholds.
     """
 
@@ -70,6 +71,7 @@ class LinkResult:
     hubs: pa.Table
     review: pa.Table
     recognitions: tuple[Recognition, ...]
+    lists: tuple[str, ...]
     settings: LinkConfig
 
     @property
@@ -96,6 +98,7 @@ class LinkResult:
         return {
             "counts": self.counts,
             "accept": self.settings.accept,
+            "lists": list(self.lists),
             "review": self.settings.review,
             "files": [
                 {
@@ -227,7 +230,7 @@ def _link(
                  for recognition in found]  # fmt: skip
     gather(con, found)
     design = declared_design(config.linkage(shipped_linkage("files")))
-    fitted = resolve(con, found, design, config, link_only=link_only)
+    fitted, lists = resolve(con, found, design, config, link_only=link_only)
     names = read_names(con)
     rules = [rule.name for rule in fitted.rules]
     return LinkResult(
@@ -238,6 +241,7 @@ def _link(
         hubs=con.sql("from identity.hubs").to_arrow_table(),
         review=read_review(con, names, rules, config),
         recognitions=tuple(found),
+        lists=lists,
         settings=config,
     )
 

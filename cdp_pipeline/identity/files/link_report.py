@@ -73,6 +73,12 @@ def _columns(result: LinkResult) -> str:
         )
         parts += [f'<p class="note">{escape(note)}</p>' for note in found.notes]
         parts.append(draw_table(("column", "role", "why", "filled"), rows, numbers={3}))
+    if result.lists:
+        lists = escape(", ".join(result.lists))
+        parts.append(
+            f'<p class="note">By their pairs, each person stands once in {lists}: two records of '
+            "one of them are two people.</p>"
+        )
     return "".join(parts)
 
 

@@ -15,6 +15,7 @@ from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.identity.files.columns import Recognition
 from cdp_pipeline.identity.files.gather import drop_gathered
+from cdp_pipeline.identity.files.lists import Lists, find_lists
 from cdp_pipeline.identity.grouping.attach import attach_records
 from cdp_pipeline.identity.grouping.cluster import group_nodes
 from cdp_pipeline.identity.grouping.groups import write_groups
@@ -43,7 +44,7 @@ def resolve(
     config: LinkConfig,
     *,
     link_only: bool,
-) -> Design:
+) -> tuple[Design, tuple[str, ...]]:
     """Find who is who among ``staging.person_records``, as the night does.
 
     Args:
@@ -57,7 +58,8 @@ def resolve(
     the gathered records and what else takes much memory is dropped.
 
     Returns:
-        The part of the design that the records have evidence for.
+        The part of the design that the records have evidence for, and the lists that turned out
+        to hold each person once.
     """
     context = RunContext(LAST_DAY, "link", Path(), Settings())
     standardise(con, context, oldest_years=OLDEST_YEARS, is_kept=False)
@@ -72,17 +74,22 @@ def resolve(
     review = math.log2(config.review / (1 - config.review))
     score_pairs(con, design, cap=config.cap or default_cap, least=min(review, LEAST_BITS))
     con.execute("drop table identity_pairs; drop table identity_compared")
-    _group(con, design, config)
+    # Without pairs within a source nothing tells whether it holds copies.
+    said = False if link_only and config.listed_once is None else config.listed_once
+    lists = find_lists(con, said=said)
+    _group(con, design, config, lists)
     con.execute(_MEMBERS)
     _keep_scored(con, review=review)
     con.execute(
         "drop table identity_nodes; drop table identity_scored; "
         "drop view identity.records; drop table identity.record_rows"
     )
-    return design
+    return design, lists.names if lists else ()
 
 
-def _group(con: duckdb.DuckDBPyConnection, design: Design, config: LinkConfig) -> None:
+def _group(
+    con: duckdb.DuckDBPyConnection, design: Design, config: LinkConfig, lists: Lists | None
+) -> None:
     """Create ``identity_groups`` of all records."""
     write_links(con, accept=config.accept)
     labels = group_nodes(
@@ -91,6 +98,7 @@ def _group(con: duckdb.DuckDBPyConnection, design: Design, config: LinkConfig) -
         accept=config.accept,
         limit=config.largest_entity_records,
         scored="identity_scored",
+        lists=lists.bits if lists else None,
     )
     write_groups(con, labels, accept=config.accept)
     attach_records(con, accept=config.accept)

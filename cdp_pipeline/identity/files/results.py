@@ -51,7 +51,7 @@ def read_names(con: duckdb.DuckDBPyConnection) -> Names:
     found = con.execute("select place, record_id from identity_numbered").fetchnumpy()
     places = np.empty(len(found["place"]), dtype=np.int64)
     places[found["record_id"]] = found["place"]
-    return Names(con.sql("from link_rows").to_arrow_table(), places)
+    return Names(con.sql("select source, record_key from link_rows").to_arrow_table(), places)
 
 
 def read_clusters(con: duckdb.DuckDBPyConnection, names: Names) -> pa.Table:

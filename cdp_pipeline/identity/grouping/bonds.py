@@ -28,17 +28,23 @@ class Bonds:
         block: Block of each item, or ``FREE``.
         apart: Pairs of blocks that never meet, the smaller number first.
         closed: Blocks that take nobody in.
+        lists: Lists of people in which each item stands, one bit a list: two items of one list are
+            two people. Default: none.
     """
 
     block: Integers
     apart: frozenset[tuple[int, int]] = frozenset()
     closed: frozenset[int] = frozenset()
+    lists: Integers | None = None
 
     def forbids(self, left: Integers, right: Integers) -> Booleans:
         """Return for each pair of items whether it must not end in one group."""
         one, other = self.block[left], self.block[right]
+        listed = np.zeros(len(one), dtype=bool)
+        if self.lists is not None:
+            listed = (self.lists[left] & self.lists[right]) != 0
         if not self.apart and not self.closed:
-            return np.zeros(len(one), dtype=bool)
+            return listed
         closed = np.fromiter(self.closed, np.int64, len(self.closed))
         forbidden = (np.isin(one, closed) | np.isin(other, closed)) & (one != other)
         # A block may be judged apart from one of which no item is left.
@@ -48,7 +54,7 @@ class Bonds:
         codes = np.array([a * width + b for a, b in self.apart], dtype=np.int64)
         judged = (one != FREE) & (other != FREE)
         pairs = np.minimum(one, other) * width + np.maximum(one, other)
-        return np.asarray(forbidden | (judged & np.isin(pairs, codes)), dtype=bool)
+        return np.asarray(listed | forbidden | (judged & np.isin(pairs, codes)), dtype=bool)
 
     def enforce(self, labels: Integers) -> Integers:
         """Return labels in which every demand is met and little else is changed.

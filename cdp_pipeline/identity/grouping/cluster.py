@@ -158,11 +158,12 @@ def group_nodes(  # noqa: PLR0913 - a night groups a part, a linkage knows all w
     touched: Marks | None = None,
     has_nodes: bool = True,
     scored: str | None = None,
+    lists: Integers | None = None,
 ) -> Integers:
     """Return the group of each node.
 
-    Reads ``staging.identity_links`` (node_a, node_b, log_odds, kin_bits) and ``identity_node_ids``.
-    Pairs that are kin for certain make groups first; then namesakes are told apart.
+    Reads ``staging.identity_links`` and ``identity_node_ids``. Pairs that are kin for certain make
+    groups first; then namesakes are told apart.
 
     Args:
         con: Build connection.
@@ -170,11 +171,12 @@ def group_nodes(  # noqa: PLR0913 - a night groups a part, a linkage knows all w
         accept: Probability from which a link counts.
         limit: Largest component left whole.
         touched: Nodes to group, whole components of competitors too; others come out alone.
-        has_nodes: ``identity_nodes`` has all nodes; else those are made of which pairs are weighed.
-        scored: Table of weighed pairs that need no second look; see ``members.Weigher``.
+        has_nodes: As for ``members.Weigher``.
+        scored: As for ``members.Weigher``.
+        lists: Lists that hold each person once, by node; see ``Bonds``.
     """
     size = int(fetch_value(con, "select count(*) from identity_node_ids"))
-    bonds = node_bonds(con)
+    bonds = node_bonds(con, lists)
     if parameters is None or not size:
         return bonds.enforce(np.arange(size, dtype=np.int64))
     threshold = math.log2(accept / (1 - accept))
@@ -195,10 +197,15 @@ def group_nodes(  # noqa: PLR0913 - a night groups a part, a linkage knows all w
         standing=stand_records(is_reachable, mention_nodes(con)),
         nobody=nobody,
     )
+    labels = _split_groups(weigh, *_joined(labels, chosen), bonds, threshold=threshold)
+    return bonds.enforce(labels)
+
+
+def _joined(labels: Integers, chosen: tuple[Integers, Integers]) -> tuple[Integers, Integers]:
+    """Return labels in which chosen groups are one, and the nodes of those worth another look."""
     joined = components(*chosen, size=int(labels.max()) + 1)[labels]
     doubtful = np.isin(labels, np.concatenate(chosen)) & (np.bincount(joined)[joined] >= 3)  # noqa: PLR2004 - two have agreed
-    labels = _split_groups(weigh, joined, np.flatnonzero(doubtful), bonds, threshold=threshold)
-    return bonds.enforce(labels)
+    return joined, np.flatnonzero(doubtful)
 
 
 def _read_links(

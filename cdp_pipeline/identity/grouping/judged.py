@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 
 from cdp_pipeline.core.errors import IdentityError
 from cdp_pipeline.identity.grouping.bonds import FREE, Bonds
@@ -16,15 +17,15 @@ from cdp_pipeline.identity.stewardship.applied import BONDS_TABLE
 from cdp_pipeline.storage.warehouse import fetch_value, has_base_table, has_table
 
 
-def node_bonds(con: duckdb.DuckDBPyConnection) -> Bonds:
+def node_bonds(con: duckdb.DuckDBPyConnection, lists: npt.NDArray[np.int64] | None = None) -> Bonds:
     """Return what clustering the nodes of ``identity_node_ids`` must respect.
 
-    Without judgements, as in a linkage outside a night, nothing.
+    Without judgements, as in a linkage outside a night, only ``lists``; see ``Bonds``.
     """
     size = int(fetch_value(con, "select count(*) from identity_node_ids"))
     block = np.full(size, FREE, dtype=np.int64)
     if not has_table(con, BONDS_TABLE, catalog="staging"):
-        return Bonds(block)
+        return Bonds(block, lists=lists)
     rows = con.execute(
         "select n.node_id, b.block, b.is_closed from staging.identity_bonds as b "
         "inner join identity_node_ids as n on n.record_id = b.evidence_id order by n.node_id"
@@ -36,6 +37,7 @@ def node_bonds(con: duckdb.DuckDBPyConnection) -> Bonds:
         block,
         apart=frozenset((one, other) for one, other in pairs),
         closed=frozenset(its_block for _, its_block, is_closed in rows if is_closed),
+        lists=lists,
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -57,3 +58,14 @@ def test_groups_are_joined_whole_and_only_the_judged_ones_move_if_they_cannot() 
 
 def test_ties_go_through_others() -> None:
     assert tie([(4, 2), (7, 4), (9, 8)]) == {2: 2, 4: 2, 7: 2, 8: 8, 9: 8}
+
+
+@given(clusterings(), st.lists(st.integers(0, 7), min_size=ITEMS, max_size=ITEMS))
+def test_two_of_one_list_never_meet_whatever_else_is_judged(
+    case: tuple[Bonds, np.ndarray], lists: list[int]
+) -> None:
+    bonds, _ = case
+    bits = np.array(lists)
+    left, right = np.triu_indices(ITEMS, 1)
+    found = replace(bonds, lists=bits).forbids(left, right)
+    assert (found == (bonds.forbids(left, right) | ((bits[left] & bits[right]) != 0))).all()
