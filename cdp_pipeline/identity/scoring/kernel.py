@@ -167,8 +167,9 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
         for place, comparison in enumerate(self.comparisons):
             seen = indicators[place].T @ shares
             match = _share(seen[:, 0] + PRIOR_PAIRS * self._match_start[place])
-            if comparison.kind not in {"shared", "context"} and match[0] > MOST_DIFFERENT:
-                match = _with_share(match, MOST_DIFFERENT)
+            if comparison.kind not in {"shared", "context"}:
+                most = min(MOST_DIFFERENT, self._least_against(place, match))
+                match = _with_share(match, most) if match[0] > most else match
             self.match[place] = match
             if comparison.kind == "context":
                 # It tells kin from strangers alone: who wrote a record says not which of a family.
@@ -183,6 +184,16 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
         total = self.population.total_pairs
         match, household = shares[:, 0].sum() / total, shares[:, 1].sum() / total
         self.priors = np.array([match, household, max(1 - match - household, 0.0)])
+
+    def _least_against(self, place: int, match: Floats) -> float:
+        """Return the share of differing pairs that speaks against a match as the worst level does.
+
+        Thirty years apart is never less against one person than three are, though a town full of
+        fathers and sons of one name may look like people whose age nobody knows.
+        """
+        unrelated = self.population.unrelated[place]
+        is_graded = len(match) > 2  # noqa: PLR2004 - one level and what differs from it
+        return float(unrelated[0] * match[-1] / unrelated[-1]) if is_graded else 1.0
 
     def _link(self, unrelated: Floats) -> None:
         """Learn how much oftener strangers agree on both linked fields than independence says.

@@ -151,3 +151,30 @@ def test_a_family_slips_as_often_as_one_person() -> None:
 def test_equal_data_fit_equally() -> None:
     first, second = _fit().kernel, _fit().kernel
     assert all(np.array_equal(a, b) for a, b in zip(first.match, second.match, strict=True))
+
+
+def test_what_differs_speaks_against_a_match_no_less_than_the_worst_level() -> None:
+    """Strangers of one name and house look like people whose age nobody knows: they are not."""
+    graded = Comparison(
+        "year", "false", (Level("same", "true"), Level("near", "true")), "birth", ()
+    )
+    fields = (FIELDS[0], graded, *FIELDS[2:4])
+    patterns = np.array(list(itertools.product((0, 1), (0, 1, 2), (0, 1), (0, 1))))
+    unrelated = [np.array([1 - u, u]) for u in STRANGERS[:4]]
+    unrelated[1] = np.array([0.9, 0.02, 0.08])
+
+    def likelihood(given: float, year: list[float], family: float, address: float) -> np.ndarray:
+        shares = (np.array([1 - given, given]), np.array(year))
+        rest = (np.array([1 - family, family]), np.array([1 - address, address]))
+        levels = zip((*shares, *rest), patterns.T, strict=True)
+        return np.prod([share[outcomes] for share, outcomes in levels], axis=0)
+
+    counts = (
+        4000 * likelihood(0.9, [0.01, 0.98, 0.01], 0.93, 0.85)
+        + 2000 * likelihood(1.0, [1.0, 0.0, 0.0], 1.0, 0.95)  # fathers and sons of one name
+        + 1e6 * likelihood(0.01, list(unrelated[1]), 0.002, 0.0005)
+    )
+    population = Population(5000, counts.sum(), tuple(unrelated))
+    kernel = HouseholdECM(fields, population, counts=counts, classes=2).fit(patterns)
+    weights = np.log2(kernel.match[1] / unrelated[1])
+    assert weights[0] <= weights[2] + 1e-6
