@@ -22,9 +22,9 @@ from cdp_pipeline.rights.prefixes import (
     runs_of,
 )
 from cdp_pipeline.rights.spellings import byte_forms, lower_ascii
+from cdp_pipeline.rights.telephones import LONGEST, Telephones, is_in_id
 from cdp_pipeline.rights.traces import Traces
 
-_LONGEST_PHONE = 15
 _LONG_BEGINNING = 8
 """Bytes by which longer texts are recognised: five begin the addresses of too many people."""
 _PHONE_SIZE = 7
@@ -59,7 +59,8 @@ class Searcher:
             Prefixes(texts - long, size=LONGEST_PREFIX),
         ]
         self._starts = WordStarts(words, padded=self._numbers)
-        phones = [phone.encode() for phone in traces.phones]
+        self._telephones = Telephones(traces.phones, traces.others, _JOINER_BYTES)
+        phones = self._telephones.tails
         self._phones = {
             length: Prefixes((p for p in phones if len(p) == length), size=min(length, _PHONE_SIZE))
             for length in sorted({len(phone) for phone in phones})
@@ -125,12 +126,14 @@ class Searcher:
         kept: npt.NDArray[np.intp] | None = None
         for length, phones in self._phones.items():
             places = Places.of(squeezed, ends[ends >= length] - length)
-            for place, _ in phones.candidates(squeezed, places):
+            for place, tail in phones.candidates(squeezed, places):
                 end, start = place + length, place
-                while start and squeezed[start - 1] in _DIGITS and end - start <= _LONGEST_PHONE:
+                while start and squeezed[start - 1] in _DIGITS and end - start <= LONGEST:
                     start -= 1
-                if end - start > _LONGEST_PHONE:
+                if not self._telephones.is_spelt(squeezed[start:end], tail):
                     continue
                 if kept is None:  # most texts hold nobody's number
                     kept = np.flatnonzero(~_JOINERS[np.frombuffer(plain, dtype=np.uint8)])
-                yield "phone", int(kept[start]), int(kept[end - 1]) + 1
+                first, last = int(kept[start]), int(kept[end - 1]) + 1
+                if not is_in_id(plain, first, last):
+                    yield "phone", first, last

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from cdp_pipeline.identity.erasure.subjects import Subject
 from cdp_pipeline.privacy.suppression import KINDS
+from cdp_pipeline.rights.coincidence import PHONE_DIGITS, numbers_of_others
 from cdp_pipeline.rights.names import Name, Names
 from cdp_pipeline.rights.spellings import lower_ascii
 from cdp_pipeline.storage.warehouse import describe, has_table, quote_literal
@@ -48,8 +49,10 @@ class Traces:
         values: Kind and normalised value, held by nobody else.
         holders: Which of the people holds which value: number in ``subjects`` from 1, kind, value.
         words: Lower-case texts by which they are found: ids, addresses, numbers, hashes.
-        phones: Last nine digits of their numbers.
+        phones: Digits of their telephone numbers, with all that is known to stand before the last
+            nine.
         numbers: Cards and accounts without leading zeros.
+        others: Identifiers of others that equal such a number or end like a telephone number.
         names: Given and family name of those who share both with nobody.
     """
 
@@ -60,6 +63,7 @@ class Traces:
     numbers: frozenset[str] = frozenset()
     names: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     holders: frozenset[tuple[int, str, str]] = frozenset()
+    others: frozenset[str] = frozenset()
 
     @property
     def customers(self) -> tuple[str, ...]:
@@ -90,7 +94,7 @@ class Traces:
             ],
             **{
                 name: sorted(getattr(self, name))
-                for name in ("values", "words", "phones", "numbers", "names", "holders")
+                for name in ("values", "words", "phones", "numbers", "names", "holders", "others")
             },
         }
 
@@ -114,6 +118,7 @@ class Traces:
             numbers=frozenset(document["numbers"]),
             names=frozenset((a, b) for a, b in document["names"]),
             holders=frozenset((n, a, b) for n, a, b in document.get("holders", ())),
+            others=frozenset(document.get("others", ())),
         )
 
 
@@ -141,7 +146,10 @@ def find_traces(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> 
         names=frozenset(names - _others_names(con, names)),
         holders=frozenset(holders | records),
     )
-    return add_words(traces, values)
+    told = add_words(traces, values)
+    phones = {phone[-PHONE_DIGITS:] for phone in told.phones}
+    others = numbers_of_others(con, sorted(phones), sorted(told.numbers))
+    return add_words(replace(traces, others=others), values)
 
 
 def add_words(traces: Traces, values: Iterable[tuple[str, str]]) -> Traces:
@@ -151,7 +159,7 @@ def add_words(traces: Traces, values: Iterable[tuple[str, str]]) -> Traces:
         text = value.strip().casefold()
         digits = "".join(c for c in text if c.isdigit())
         if kind == "phone" and len(digits) >= _SHORTEST + 2:
-            phones.add(digits[-9:])
+            phones.add(digits)
             for form in (digits, f"+{digits}", f"00{digits}", digits.lstrip("0"), text):
                 words |= _digests(form)
         elif kind == "email":
@@ -162,14 +170,12 @@ def add_words(traces: Traces, values: Iterable[tuple[str, str]]) -> Traces:
                 numbers |= {digits.lstrip("0")} if digits == text else set()
         elif kind in {"payment_token", "push_token", "cookie", "handle"} and len(text) >= _SHORTEST:
             words.add(text)
-    return Traces(
-        subjects=traces.subjects,
-        values=traces.values,
-        words=frozenset(words),
+    theirs = {number.lstrip("0") for number in traces.others}
+    return replace(
+        traces,
+        words=frozenset(words - traces.others),
         phones=frozenset(phones),
-        numbers=frozenset(number for number in numbers if len(number) >= _SHORTEST + 1),
-        names=traces.names,
-        holders=traces.holders,
+        numbers=frozenset(n for n in numbers - theirs if len(n) >= _SHORTEST + 1),
     )
 
 

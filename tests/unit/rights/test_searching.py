@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from cdp_pipeline.rights.files import clean_rows, redact_bytes
 from cdp_pipeline.rights.prefixes import Places, Prefixes
 from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.rights.telephones import Telephones, is_in_id
 from cdp_pipeline.rights.traces import Traces, add_words
 
 TRACES = add_words(
@@ -81,6 +82,39 @@ def test_every_spelling_is_found(text: str, around: str) -> None:
 @pytest.mark.parametrize("text", OTHERS)
 def test_others_are_not(text: str) -> None:
     assert not Searcher(TRACES).kinds(text)
+
+
+MOBILE = ("phone", "07763 450123")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["07763450123", "+44 7763 450123", "0044 (0)7763-450123", "011 44 7763 450123", "763450123"],
+)
+def test_a_telephone_number_is_found_behind_any_code(text: str) -> None:
+    assert Searcher(add_words(Traces(), [MOBILE])).kinds(f"x,{text},y") == {"phone"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1763450123",  # 2025-11-18, in seconds since 1970
+        "1763450123.25",
+        "9999763450123",
+        "3f2504e0-4f89-41d3-9a0c-0305e7634501",
+        "a07763450123bcdef0123456789abcde",
+    ],
+)
+def test_what_only_ends_like_a_telephone_number_is_none(text: str) -> None:
+    assert not Searcher(add_words(Traces(), [MOBILE, ("phone", "0305e 7634501")])).kinds(text)
+
+
+def test_a_number_that_somebody_else_has_is_theirs() -> None:
+    others = frozenset({"7763450123", "a-5550763450123", "12345678"})
+    known = [MOBILE, ("phone", "+45550763450123"), ("loyalty_id", "12345678")]
+    searcher = Searcher(add_words(Traces(others=others), known))
+    assert not searcher.kinds("7763450123|7763-450-123|a-5550763450123|12345678|0012345678")
+    assert searcher.kinds("07763 450123") == searcher.kinds("447763450123") == {"phone"}
 
 
 NAMED_LETTERS = {code: f"&{name};" for code, name in codepoint2name.items() if code > 127}
@@ -158,10 +192,12 @@ def test_words_and_numbers_are_found_where_a_slow_search_finds_them(parts: list[
             expected.add(("number", *found.span()))
     found_now = {span for span in Searcher(TRACES).spans(plain) if span[0] in {"word", "number"}}
     assert found_now == expected
-    digits = re.sub(rb"[ ().\-/]", b"", plain)
+    telephones = Telephones(TRACES.phones, (), b" ().-/")
     is_called = any(
-        len(run) <= 15 and any(run.endswith(phone.encode()) for phone in TRACES.phones)
-        for run in re.findall(rb"[0-9]+", digits)
+        run.endswith(tail) and telephones.is_spelt(run, tail) and not is_in_id(plain, *found.span())
+        for found in re.finditer(rb"[0-9]([ ().\-/]*[0-9])*", plain)
+        for run in [re.sub(rb"[^0-9]", b"", found[0])]
+        for tail in telephones.tails
     )
     assert ("phone" in Searcher(TRACES).kinds(plain)) == is_called
 

@@ -60,3 +60,27 @@ def test_records_of_an_older_version_are_told_by_their_values() -> None:
         values = {("email", "linda.lawrence@example.com"), ("phone", "700900123")}
         known = load_values(con, Traces(values=frozenset(values)), "erased_values")
         assert records_of_values(con, known) == {("web", "A"), ("crm", "1")}
+
+
+def test_identifiers_of_others_are_told_from_numbers_of_theirs() -> None:
+    with duckdb.connect() as con:
+        create_normalisers(con)
+        con.execute(
+            "create schema identity; create schema core; "
+            "create table identity.records as select *, null as given_name, null as family_name, "
+            "null as printed_given, null as printed_family, cast(null as date) as birth_date, "
+            "null as street, null as postcode from (values "
+            "('crm', '1', '700900123', '52194500'), ('crm', '2', '700900999', '7700900123'), "
+            "('crm', '3', '700900888', '1700900999')"
+            ") as t(source, record_key, phone, loyalty_id); "
+            "create table core.fct_orders as from (values "
+            "('52194500', 'C2'), ('1700900123', 'C1'), ('W-3700900123', 'C3'), ('88', null)"
+            ") as t(order_id, customer_id)"
+        )
+        subject = Subject(customers=("C1",), records=(("crm", "1"),), values=(), names=())
+        traces = find_traces(con, [subject])
+    assert traces.others == {"7700900123", "52194500", "w-3700900123"}
+    assert traces.phones == {"700900123"}
+    assert not traces.numbers
+    assert "52194500" not in traces.words
+    assert Traces.from_dict(traces.as_dict()) == traces
