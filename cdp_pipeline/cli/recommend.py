@@ -19,6 +19,7 @@ from cdp_pipeline.cli.value import (
     read_order,
     say_if_future,
 )
+from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.core.wording import counted
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def recommend(  # noqa: PLR0913 - one parameter an option
     from cdp_pipeline.features.recommend.page import render_recommendations
     from cdp_pipeline.storage.outputs import write_table, write_text
 
+    _refuse_undated(as_of, date)
     page = check_places(file, out, report)
     found = recommend_file(
         file,
@@ -73,6 +75,15 @@ def recommend(  # noqa: PLR0913 - one parameter an option
     if date:
         say_if_future(found.read.as_of)
     output.write_json(found.as_dict()) if as_json else _show(found, out, page)
+
+
+def _refuse_undated(as_of: str | None, date: str | None) -> None:
+    if as_of and not date:
+        raise ConfigError(
+            "--as-of says up to which day rows count, and no column says when they are of",
+            where="--as-of",
+            hint="Name the column with --date, or leave --as-of out.",
+        )
 
 
 def _show(found: RecommendResult, out: Path, page: Path) -> None:

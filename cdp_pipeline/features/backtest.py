@@ -88,7 +88,8 @@ def backtest(con: duckdb.DuckDBPyConnection, *, as_of: date, plan: BacktestPlan)
         plan: What to test, and on what.
     """
     first = first_visit(con, plan.relation)
-    days = list(_run_days(con, as_of, plan, first)) if first else []
+    closed = find_closures(fetch_daily_visits(con, plan.relation, as_of)) if first else ()
+    days = list(_run_days(con, as_of, plan, first, closed)) if first else []
     default = Verdict(plan.model, ())
     if not days:
         reason = (
@@ -98,7 +99,9 @@ def backtest(con: duckdb.DuckDBPyConnection, *, as_of: date, plan: BacktestPlan)
             if first
             else "no purchase has been seen"
         )
-        return BacktestReport("not_enough_data", reason, plan.horizon_days, (), default)
+        return BacktestReport(
+            "not_enough_data", reason, plan.horizon_days, (), default, closed=closed
+        )
     folds = [_judge(day, plan) for day in days]
     entries = [
         Entry(result.name, fold.fold, result.loss, result.is_naive)
@@ -113,7 +116,7 @@ def backtest(con: duckdb.DuckDBPyConnection, *, as_of: date, plan: BacktestPlan)
         preferred=(plan.model + SEASONAL,),
         doubt=_DOUBT if is_told_apart else 0.0,
     )
-    return _with_intervals(con, plan, days, folds, verdict)
+    return replace(_with_intervals(con, plan, days, folds, verdict), closed=closed)
 
 
 def _is_season_told_apart(first: date | None, as_of: date, days: list[_Day]) -> bool:
@@ -159,10 +162,9 @@ def sample_stride(con: duckdb.DuckDBPyConnection, relation: str) -> int:
 
 
 def _run_days(
-    con: duckdb.DuckDBPyConnection, as_of: date, plan: BacktestPlan, first: date
+    con: duckdb.DuckDBPyConnection, as_of: date, plan: BacktestPlan, first: date, closed: Spans
 ) -> Iterator[_Day]:
     stride = sample_stride(con, plan.relation)
-    closed = find_closures(fetch_daily_visits(con, plan.relation, as_of))
     horizon = np.array([float(plan.horizon_days)])
     judged = 0
     for number in range(1, plan.folds + 1):
@@ -181,7 +183,10 @@ def _run_days(
         spend = replace(fit_case_spend(cases), scale=baskets.scale)
         judged += 1
         day = _Day(judged, cases, spend)
-        rivals = (*enter_models(cases, plan.models, clocks, day.spend), *enter_rules(cases))
+        rivals = (
+            *enter_models(cases, plan.models, clocks, day.spend),
+            *enter_rules(cases, plain, baskets.kept_share),
+        )
         day.rivals = {rival.name: rival for rival in rivals}
         if plan.model not in day.rivals:
             return

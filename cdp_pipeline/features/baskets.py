@@ -21,6 +21,7 @@ LONGEST_SEASON_DAYS = 300
 _YEAR_DAYS = 364
 _BELIEVED_SD = 0.15
 _LEAST_CUSTOMERS = 30
+_LEAST_WEIGHT = 1e-3
 _LARGEST_RETURN_SHARE = 0.9
 
 # Nobody's single return counts for more than the largest visits do: it is hardly a habit.
@@ -52,49 +53,73 @@ cross join largest
 """
 
 # Every customer is held against himself, on logarithms: neither who comes in a season nor a single
-# large order passes for a season. Decimals are summed, so that the order of rows is nothing.
+# large order passes for a season. Neither do prices that rise over the years: a line through all of
+# a customer's baskets is taken out, which those on other days tell from the season. Decimals are
+# summed, so that the order of rows is nothing.
 _SEASON = """
 with visits as (
     select
         customer_id,
-        purchased_on,
         ln(net_amount::double)::decimal(18, 9) as log_amount,
-        ($as_of::date - purchased_on) % {year} >= {year} - $days::integer
-        and $as_of::date - purchased_on < {year} * 3 as is_season,
+        $as_of::date - purchased_on as ago,
+        (
+            ago % {year} >= {year} - $days::integer and ago < {year} * 3
+        )::integer as is_season,
     from {relation}
     where is_visit and net_amount > 0 and purchased_on <= $as_of::date
 ),
-customers as (
+sums as (
     select
-        count(*) filter (where is_season)::double as inside,
-        count(*) filter (where not is_season)::double as outside,
-        avg(log_amount) filter (where is_season) - avg(log_amount) filter (where not is_season)
-            as step,
-        max($as_of::date - purchased_on) as age,
+        count(*)::double as visits,
+        sum(is_season)::double as inside,
+        sum(ago)::double / {year} as ages,
+        sum(log_amount)::double as logs,
+        sum(is_season * ago)::double / {year} as season_ages,
+        sum(ago * ago)::double / {year} / {year} as squared_ages,
+        sum(is_season * log_amount)::double as season_logs,
+        sum(ago * log_amount)::double / {year} as age_logs,
+        max(ago) as oldest,
     from visits
     group by customer_id
-    having count(*) filter (where is_season) > 0 and count(*) filter (where not is_season) > 0
+    having count(*) > 1
 ),
-weighed as (
+-- Around each customer's own means: s the season, a the age in years, y the logarithm.
+own as (
     select
-        step,
-        inside * outside / (inside + outside) as weight,
+        inside > 0 and inside < visits as has_both,
+        visits,
         inside,
-        inside + outside as visits,
-        age,
-    from customers
+        oldest,
+        (inside - inside * inside / visits)::decimal(28, 9) as ss,
+        (season_ages - inside * ages / visits)::decimal(28, 9) as sa,
+        (squared_ages - ages * ages / visits)::decimal(28, 9) as aa,
+        (season_logs - inside * logs / visits)::decimal(28, 9) as sy,
+        (age_logs - ages * logs / visits)::decimal(28, 9) as ay,
+    from sums
+),
+totals as (
+    select
+        coalesce(sum(sa)::double / nullif(sum(aa)::double, 0), 0) as lean,
+        sum(ss)::double - lean * sum(sa)::double as weight,
+        case
+            when weight >= {least_weight} then (sum(sy)::double - lean * sum(ay)::double) / weight
+        end as step,
+        coalesce((sum(ay)::double - step * sum(sa)::double) / nullif(sum(aa)::double, 0), 0)
+            as slope,
+    from own
 )
 select
-    count(*) as customers,
-    sum((weight * step)::decimal(28, 9))::double as weighted_step,
-    sum(weight::decimal(28, 9))::double as weight,
-    sum((weight * weight * step * step)::decimal(28, 9))::double as squares,
-    sum((weight * weight * step)::decimal(28, 9))::double as cross_step,
-    sum((weight * weight)::decimal(28, 9))::double as square_weight,
-    sum(inside::decimal(18, 0))::double as inside,
-    sum(visits::decimal(18, 0))::double as visits,
-    coalesce(max(age), 0)::double as history,
-from weighed
+    count(*) filter (where has_both) as customers,
+    any_value(step) as step,
+    sum(
+        pow((sy - lean * ay - step * (ss - lean * sa) - slope * (sa - lean * aa)) / weight, 2)
+        ::decimal(38, 18)
+    )::double as variance,
+    coalesce(sum(inside::decimal(18, 0)) filter (where has_both), 0)::double as inside,
+    coalesce(sum(visits::decimal(18, 0)) filter (where has_both), 0)::double as visits,
+    coalesce(max(oldest) filter (where has_both), 0)::double as history,
+from own
+cross join totals
 """
 
 
@@ -140,15 +165,12 @@ def _find_season(
     """Return the season of baskets, drawn towards none as far as customers disagree on it."""
     if horizon_days > LONGEST_SEASON_DAYS:
         return 1.0
-    sql = _SEASON.format(relation=table, year=_YEAR_DAYS)
+    sql = _SEASON.format(relation=table, year=_YEAR_DAYS, least_weight=_LEAST_WEIGHT)
     found = con.execute(sql, {"as_of": as_of, "days": horizon_days}).fetchall()[0]
-    customers, weighted_step, weight, squares, cross_step, square_weight, *counts = found
-    inside, visits, history = counts
-    if customers < _LEAST_CUSTOMERS:
+    customers, step, variance, inside, visits, history = found
+    if customers < _LEAST_CUSTOMERS or step is None:
         return 1.0
-    step = weighted_step / weight
-    variance = (squares - 2 * step * cross_step + step * step * square_weight) / weight**2
-    step *= _BELIEVED_SD**2 / (_BELIEVED_SD**2 + max(variance, 0.0))
+    step *= _BELIEVED_SD**2 / (_BELIEVED_SD**2 + variance)
     # Customers' own means hold the season already, as far as their visits fell into it.
     share, ratio = inside / visits, math.exp(step)
     lived_through = min(1.0, (history - _YEAR_DAYS + horizon_days) / horizon_days)

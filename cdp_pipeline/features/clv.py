@@ -27,7 +27,7 @@ from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.features.backtest import backtest, find_clock, sample_stride
 from cdp_pipeline.features.baskets import read_baskets
 from cdp_pipeline.features.carrying import can_carry
-from cdp_pipeline.features.cases import fetch_cases, fetch_daily_visits
+from cdp_pipeline.features.cases import fetch_cases
 from cdp_pipeline.features.clv_fit import ClvFit, fit_models
 from cdp_pipeline.features.clv_tables import (
     TESTED,
@@ -58,7 +58,7 @@ from cdp_pipeline.features.registry import (
 )
 from cdp_pipeline.features.rivals import SEASONAL
 from cdp_pipeline.features.scoring import score_customers
-from cdp_pipeline.features.seasons import SeasonClock, describe_closures, find_closures
+from cdp_pipeline.features.seasons import SeasonClock, describe_closures
 from cdp_pipeline.features.totals import (
     Total,
     forecast_totals,
@@ -243,12 +243,11 @@ def train_winner(
 ) -> ClvFit:
     """Return the models that won on past days, fitted on all days."""
     winner = report.verdict.winner
-    closed = find_closures(fetch_daily_visits(con, plan.relation, as_of))
-    clock = SeasonClock(as_of, closed=closed)
+    clock = SeasonClock(as_of, closed=report.closed)
     if winner.endswith(SEASONAL):
         stride = sample_stride(con, plan.relation)
         cases = fetch_cases(con, plan.relation, as_of, plan.horizon_days, stride)
-        clock = find_clock(con, cases, plan, closed)
+        clock = find_clock(con, cases, plan, report.closed)
     model = next((name for name in MODELS if winner.removesuffix(SEASONAL) == name), plan.model)
     fit = fit_models(con, settings, model=model, clock=clock)
     baskets = read_baskets(con, plan.relation, as_of, settings.horizon_days)

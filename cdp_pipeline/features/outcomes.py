@@ -13,6 +13,7 @@ from cdp_pipeline.features.accuracy import Accuracy, Tenth
 from cdp_pipeline.features.certainty import Interval, PastForecast
 from cdp_pipeline.features.contest import Verdict
 from cdp_pipeline.features.fitting import BtydFit, ModelName
+from cdp_pipeline.features.seasons import Spans
 from cdp_pipeline.features.sharpness import PLAIN, Sharpness
 
 BacktestStatus = Literal["ok", "not_enough_data"]
@@ -127,6 +128,7 @@ class BacktestReport:
         past_visits: Errors of the winner's totals, latest first.
         past_amounts: The same for amounts.
         sharpness: How far the winner's forecasts are drawn apart.
+        closed: Days on which the store was closed.
     """
 
     status: BacktestStatus
@@ -137,6 +139,7 @@ class BacktestReport:
     past_visits: tuple[PastForecast, ...] = ()
     past_amounts: tuple[PastForecast, ...] = ()
     sharpness: Sharpness = PLAIN
+    closed: Spans = ()
 
     @property
     def coverage(self) -> tuple[int, int]:

@@ -36,6 +36,7 @@ RATE = "purchase_rate"
 AVERAGE = "average_customer"
 
 _YEAR_DAYS = 364
+_FEWEST_OPEN_DAYS = 14.0
 
 
 @dataclass(frozen=True)
@@ -141,20 +142,51 @@ def enter_models(
             yield Rival(name, said.visits, said.amount, said.active, fit, clock)
 
 
-def enter_rules(cases: Cases) -> Iterator[Rival]:
-    """Yield the forecasts of the rules that anybody could apply."""
+def enter_rules(cases: Cases, clock: SeasonClock, kept_share: float = 1.0) -> Iterator[Rival]:
+    """Yield the forecasts of the rules that anybody could apply.
+
+    They know what the models know: on which days the store is closed, and how much of what is
+    bought is given back later.
+
+    Args:
+        cases: Customers as they were known.
+        clock: Calendar time, in which closed days count for nothing.
+        kept_share: Share of the amounts of visits that is not given back on later days.
+    """
     own = np.where(cases.x > 0, cases.mean_amount, _mean(cases.mean_amount[cases.x > 0]))
-    yield Rival(LAST_HORIZON, cases.recent_visits, cases.recent_amount)
+    own = own * kept_share
+    days = float(cases.horizon_days)
+    ahead = float(clock.ahead(np.array([days]))[0])
+    again = _carry(ahead, clock, 0.0, days)
+    yield Rival(LAST_HORIZON, cases.recent_visits * again, cases.recent_amount * again)
     if len(cases.first_ago) and cases.first_ago.max() >= _YEAR_DAYS:
-        yield Rival(LAST_YEAR, cases.last_year_visits, cases.last_year_visits * own)
-    rate = cases.x / np.maximum(cases.first_ago, 1.0) * cases.horizon_days
+        visits = cases.last_year_visits * _carry(ahead, clock, _YEAR_DAYS - days, float(_YEAR_DAYS))
+        yield Rival(LAST_YEAR, visits, visits * own)
+    rate = cases.x / np.maximum(clock.since(cases.first_ago), 1.0) * ahead
     yield Rival(RATE, rate, rate * own)
     everybody = np.ones(cases.customers)
     yield Rival(
         AVERAGE,
-        everybody * _mean(cases.recent_visits),
-        everybody * _mean(cases.recent_amount),
+        everybody * _mean(cases.recent_visits) * again,
+        everybody * _mean(cases.recent_amount) * again,
     )
+
+
+def _carry(ahead: float, clock: SeasonClock, latest: float, earliest: float) -> float:
+    """Return what a count over past days becomes ahead, where other days were open.
+
+    Args:
+        ahead: Open days ahead.
+        clock: Calendar time.
+        latest: Days ago of the last of the past days; may lie ahead.
+        earliest: Days ago of the day before the first of them.
+    """
+    if latest < 0:  # a horizon beyond a year: only the days that have passed were counted
+        return 1.0
+    spans = clock.since(np.array([earliest, latest]))
+    was_open = float(spans[0] - spans[1])
+    # What a few open days saw is not multiplied many times over.
+    return ahead / max(was_open, min(_FEWEST_OPEN_DAYS, earliest - latest))
 
 
 def model_variances(cases: Cases, rival: Rival, spend: SpendFit) -> Mapping[str, float]:

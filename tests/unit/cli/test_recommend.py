@@ -113,3 +113,14 @@ def test_what_is_wrong_is_said(
     code, _, said = call(capsys, *arguments)
     assert code in {2, 3}
     assert message in said
+
+
+def test_a_last_day_without_a_date_column_is_refused(
+    sales: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "lists.csv"
+    columns = ["--customer", "who", "--item", "what", "--out", str(out)]
+    code, _, error = call(capsys, "recommend", str(sales), *columns, "--as-of", "2026-02-15")
+    assert code != 0
+    assert "--date" in error
+    assert not out.exists()

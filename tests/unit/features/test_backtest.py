@@ -3,11 +3,15 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import duckdb
+import numpy as np
 import pytest
 
 from benchmarks.clv.stores import TABLE, christmas_peak, write_store
 from cdp_pipeline.features.backtest import backtest
+from cdp_pipeline.features.cases import Cases
 from cdp_pipeline.features.outcomes import BacktestPlan, Fold, Result
+from cdp_pipeline.features.rivals import enter_rules
+from cdp_pipeline.features.seasons import SeasonClock
 
 AS_OF = date(1998, 6, 30)
 LONG = BacktestPlan(horizon_days=273, history_days=270, folds=3)
@@ -193,3 +197,48 @@ def test_past_days_that_look_ahead_to_a_closure_are_passed_over() -> None:
         con.execute(f"insert into {TABLE} values (?, ?, ?, ?)", [customer, day, amount, is_visit])
     folds = backtest(con, as_of=last_day, plan=BacktestPlan(minimum_customers=100)).folds
     assert [(fold.fold, (last_day - fold.cut_on).days) for fold in folds] == [(1, 180), (2, 270)]
+
+
+def cases_of(**columns: list[float]) -> Cases:
+    names = ("recent_visits", "last_year_visits", "mean_amount", "recent_amount")
+    given = {"x": [4.0], "first_ago": [500.0], "last_ago": [30.0]} | columns
+    rest = {name: [0.0] for name in (*names, "actual_visits", "actual_amount")}
+    filled = {name: np.array(values) for name, values in (rest | given).items()}
+    return Cases(date(2026, 6, 30), 90, **filled)
+
+
+def test_rules_know_the_closures_that_models_know() -> None:
+    """Forty of the last ninety days were closed, thirty of the next, and ten a year before."""
+    cut_on = date(2026, 6, 30)
+    closed = tuple(
+        (cut_on + timedelta(days=first), cut_on + timedelta(days=last))
+        for first, last in ((-49, -10), (11, 40), (-353, -344))
+    )
+    clock = SeasonClock(cut_on, closed=closed)
+    cases = cases_of(recent_visits=[5.0], last_year_visits=[8.0], recent_amount=[50.0])
+    found = {rule.name: rule for rule in enter_rules(cases, clock)}
+    assert found["last_horizon"].visits == pytest.approx([5 * 60 / 50], rel=1e-5)
+    assert found["last_horizon"].amount == pytest.approx([50 * 60 / 50], rel=1e-5)
+    assert found["average_customer"].visits == pytest.approx([5 * 60 / 50], rel=1e-5)
+    assert found["last_year"].visits == pytest.approx([8 * 60 / 80], rel=1e-5)
+    assert found["purchase_rate"].visits == pytest.approx([4 / 450 * 60], rel=1e-5)
+    plain = {rule.name: rule for rule in enter_rules(cases, SeasonClock(cut_on))}
+    assert plain["last_horizon"].visits == [5.0]
+    assert plain["last_year"].visits == [8.0]
+    assert plain["purchase_rate"].visits == pytest.approx([4 / 500 * 90])
+
+
+def test_what_a_few_open_days_saw_is_not_multiplied_many_times() -> None:
+    cut_on = date(2026, 6, 30)
+    clock = SeasonClock(cut_on, closed=((cut_on - timedelta(days=88), cut_on),))
+    found = {rule.name: rule for rule in enter_rules(cases_of(recent_visits=[1.0]), clock)}
+    assert found["last_horizon"].visits == pytest.approx([90 / 14])
+
+
+def test_amounts_of_rules_are_net_of_later_returns_as_those_of_models() -> None:
+    cases = cases_of(last_year_visits=[8.0], mean_amount=[20.0], recent_amount=[70.0])
+    clock = SeasonClock(cases.cut_on)
+    found = {rule.name: rule for rule in enter_rules(cases, clock, 0.75)}
+    assert found["last_year"].amount == pytest.approx([8 * 15.0])
+    assert found["purchase_rate"].amount == pytest.approx([4 / 500 * 90 * 15.0])
+    assert found["last_horizon"].amount == [70.0]  # what was given back is taken off already

@@ -64,6 +64,22 @@ def test_alike_baskets_stay_as_they_are(con: duckdb.DuckDBPyConnection) -> None:
     assert read_baskets(con, TABLE, today, HORIZON_DAYS).season == pytest.approx(1.0, abs=0.03)
 
 
+@pytest.mark.parametrize("yearly", [0.9, 1.1, 1.25])
+@pytest.mark.parametrize("days", [500, 760, 1_100])
+def test_prices_that_change_over_the_years_are_no_season(
+    con: duckdb.DuckDBPyConnection, yearly: float, days: int
+) -> None:
+    today = draw_store(con, days=days)
+    plain = read_baskets(con, TABLE, today, HORIZON_DAYS).season
+    con.execute(
+        f"update {TABLE} set net_amount = greatest(net_amount * "
+        f"pow({yearly}, -date_diff('day', purchased_on, $1::date) / 364), 0.05)::decimal(18, 2)",
+        [today],
+    )
+    found = read_baskets(con, TABLE, today, HORIZON_DAYS).season
+    assert found == pytest.approx(plain, abs=0.005)
+
+
 def test_nothing_is_known_of_days_that_were_not_lived_through(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
