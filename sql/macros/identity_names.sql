@@ -37,8 +37,8 @@ create or replace temp macro identity_untitle(value) as
     end;
 
 -- One field split: "SMITH, Anna", "Anna Smith", "Mr Jan van der Berg"; a lone word, and what begins
--- as "van der Berg" or "de la Cruz" does: family name. Di and Del are given names of people called
--- van der Berg.
+-- as "van der Berg", "de la Cruz" or, with a small letter, "van Gogh" does: family name. Di and Del
+-- are given names of people called van der Berg, and Van Anh is one of somebody called de Vries.
 create or replace temp macro identity_split_name(value) as
     case
         when contains(identity_untitle(value), ',') then struct_pack(
@@ -49,7 +49,8 @@ create or replace temp macro identity_split_name(value) as
             identity_untitle(value),
             '^(?i:van|von)\s+((?i:der|den|de|het|la|dem)\s+)+\S+$'
                 || '|^(?i:de)\s+(?i:la|las|los)\s+\S+$'
-                || '|^(?i:van|von)\s.*\s(?i:van|von|de|der|den)\s'
+                || '|^(?:van|VAN|(?i:von))\s.*\s(?i:van|von|de|der|den)\s'
+                || '|^(?:van|von|de|den|der|ter|ten)\s+\p{Lu}\S*$'
         ) then struct_pack(given := cast(null as varchar), family := identity_untitle(value))
         when contains(identity_untitle(value), ' ') then regexp_extract(
             identity_untitle(value),
