@@ -9,8 +9,9 @@ from __future__ import annotations
 import codecs
 import csv
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -38,6 +39,8 @@ class Loaded:
         rows: Number of rows.
         dialect: How the file was read, for people.
         where: The file, for messages.
+        repeated: Headers that stood there more than once, in small letters; all but the first got
+            a number.
     """
 
     source: str
@@ -46,6 +49,7 @@ class Loaded:
     rows: int
     dialect: str
     where: str
+    repeated: frozenset[str] = frozenset()
 
 
 def load_files(con: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> list[Loaded]:
@@ -90,12 +94,15 @@ def _load(con: duckdb.DuckDBPyConnection, path: Path, source: str, table: str) -
     if path.stat().st_size == 0:
         raise ContractError("the file is empty", where=where, hint="Give a file with records.")
     suffix = path.suffix.lower()
+    repeated: frozenset[str] = frozenset()
     if suffix in PARQUET:
         origin, dialect = f"read_parquet({quote_literal(where)})", "Parquet"
     elif suffix in TEXT:
         encoding = _encoding(path)
         delimiter, header = _shape(path, encoding)
-        names = ", ".join(f"{quote_literal(name)}: 'varchar'" for name in header)
+        counts = Counter(name.lower() for name in header)
+        repeated = frozenset(name for name, times in counts.items() if times > 1)
+        names = ", ".join(f"{quote_literal(name)}: 'varchar'" for name in _unique(header))
         origin = (
             f"read_csv({quote_literal(where)}, header = true, auto_detect = false, "
             f"columns = {{{names}}}, delim = {quote_literal(delimiter)}, quote = '\"', "
@@ -108,7 +115,7 @@ def _load(con: duckdb.DuckDBPyConnection, path: Path, source: str, table: str) -
             where=where,
             hint="Give .csv, .tsv, .txt or .parquet.",
         )
-    return _keep(con, origin, source, table, dialect, where)
+    return replace(_keep(con, origin, source, table, dialect, where), repeated=repeated)
 
 
 def _keep(
@@ -198,4 +205,4 @@ def _shape(path: Path, encoding: str) -> tuple[str, list[str]]:
         best = max(best, (round(even, 1), widths[0], delimiter))
     header = next((row for row in csv.reader(text.splitlines(), delimiter=best[2]) if row), [])
     named = [name.strip() or f"column_{place}" for place, name in enumerate(header, 1)]
-    return best[2], _unique(named)
+    return best[2], named

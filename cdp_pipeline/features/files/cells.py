@@ -7,6 +7,7 @@ belongs to ``transactions`` and ``purchases``.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 
 import duckdb
 
@@ -47,6 +48,15 @@ def find_column(loaded: Loaded, name: str, option: str) -> str:
         where=f"{loaded.where} ({option})",
         hint=f"{meant}The file has: {listed}.",
     )
+
+
+def warn_of_repeated(loaded: Loaded, names: Sequence[str | None]) -> list[str]:
+    """Say of which columns that options name the file has several."""
+    return [
+        f"the file has several columns {name!r}: the first is used; the next is called '{name}_2'"
+        for name in dict.fromkeys(names)
+        if name and name.lower() in loaded.repeated
+    ]
 
 
 def date_sql(

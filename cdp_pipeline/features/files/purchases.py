@@ -6,7 +6,7 @@ no column for it, the basket is the customer's day, and the time is the file's o
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +14,13 @@ import duckdb
 
 from cdp_pipeline.core.errors import ConfigError, DataQualityError
 from cdp_pipeline.core.wording import counted
-from cdp_pipeline.features.files.cells import customer_sql, date_sql, find_column, number_sql
+from cdp_pipeline.features.files.cells import (
+    customer_sql,
+    date_sql,
+    find_column,
+    number_sql,
+    warn_of_repeated,
+)
 from cdp_pipeline.features.files.transactions import LARGEST_UNREADABLE_SHARE
 from cdp_pipeline.storage.dates import Order
 from cdp_pipeline.storage.tabular import ROW, Loaded, load_files
@@ -221,7 +227,7 @@ def _load_lines(
             table=loaded.table,
         )
     )
-    return list(notes)
+    return [*notes, *warn_of_repeated(loaded, astuple(columns))]
 
 
 def _refuse(loaded: Loaded, columns: ItemColumns, named: int, unreadable: int) -> None:

@@ -6,7 +6,7 @@ cannot be read are counted and named, never guessed; too many of them refuse the
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import date
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from cdp_pipeline.features.files.cells import (
     date_sql,
     find_column,
     number_sql,
+    warn_of_repeated,
 )
 from cdp_pipeline.storage.dates import Order
 from cdp_pipeline.storage.tabular import ROW, Loaded, load_files
@@ -232,7 +233,7 @@ def _load_lines(
             table=loaded.table,
         )
     )
-    return notes
+    return [*notes, *warn_of_repeated(loaded, astuple(columns))]
 
 
 def _refuse_unreadable(

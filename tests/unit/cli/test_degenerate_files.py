@@ -88,3 +88,23 @@ def test_a_last_day_in_the_future_is_pointed_out(
 def test_one_item_leaves_nothing_to_discover(capsys: pytest.CaptureFixture[str]) -> None:
     rows: list[Row] = [(f"c{n}", FIRST, 5, 1) for n in range(9)]
     assert "one item only" in ask(capsys, "recommend", rows)[1]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("command", ["rfm", "recommend"])
+def test_columns_named_alike_are_pointed_out_where_an_option_names_them(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = {"rfm": ["--amount", "Total"], "recommend": ["--item", "sku"]}[command]
+    texts = []
+    for header in ("id,day,Total,total,sku,sku", "id,day,Total,other,sku,another"):
+        rows = [f"c{number},{FIRST},{10 + number},1,A,B" for number in range(5)]
+        Path("sales.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
+        words = [command, "sales.csv", "--customer", "id", "--date", "day", *columns]
+        assert run_app([*words, "--out", "out.csv"]) == 0
+        texts.append(capsys.readouterr().out)
+    name = columns[1]
+    note = f"several columns '{name}': the first is used; the next is called '{name}_2'"
+    told = [line for line in texts[0].splitlines() if note in line]
+    assert len(told) == 1
+    assert [line for line in texts[0].splitlines() if line not in told] == texts[1].splitlines()
