@@ -249,7 +249,13 @@ def _typed(column: Column, written: Delivery, names: Names) -> str:
     if column.type == "date":
         return _date(names, column)
     if column.type == "timestamp":
-        return _timestamp(names, column, column.time_zone or written.time_zone)
+        zone = column.time_zone or written.time_zone
+        found = _timestamp(names, column, zone)
+        if written.format == "excel" and column.format is None:
+            # Midnights of workbooks are whole numbers, as days are.
+            is_day = f"regexp_full_match({names.clean}, {quote_literal(_DAY)})"
+            return f"case when {is_day} then {to_utc(names.parsed, zone)} else {found} end"
+        return found
     return names.clean
 
 

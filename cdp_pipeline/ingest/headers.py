@@ -301,6 +301,8 @@ def spellings(name: str, column: Column) -> tuple[str, ...]:
 def _map_by_order(header: Header, contract: SourceContract) -> ColumnMap:
     declared = contract.read_columns
     names = list(declared)
+    if contract.delivery.short_rows == "fill" and header.width < len(names):
+        return ColumnMap({name: i for i, name in enumerate(names)}, ())  # of several record types
     needed = [name for name, column in declared.items() if not column.optional]
     lacking = [name for name in needed if names.index(name) >= header.width]
     if lacking:

@@ -118,6 +118,21 @@ class Fate:
     rows: int = 1
 
 
+def _ledger(context: RunContext) -> list[dict[str, Any]]:
+    try:
+        with open_published(context.data_dir) as con:
+            return fetch_dicts(con, _LEDGER)
+    except ConfigError as error:
+        if not any(DataPaths.of(context).quarantine.glob("*/*.parquet")):
+            raise
+        raise ConfigError(
+            "rows were set aside, but no night that says why has been published",
+            where=error.where,
+            hint="A night that ended early (`--to stage_...`) counts them, step by step; "
+            "`cdp run` without `--to` publishes it, and then they are listed here.",
+        ) from error
+
+
 def list_findings(context: RunContext, *, source: str | None = None) -> list[Finding]:
     """Return what the published night has in quarantine, by delivery and rule.
 
@@ -126,8 +141,7 @@ def list_findings(context: RunContext, *, source: str | None = None) -> list[Fin
     """
     project = load_project(context.project_root)
     _require_source(project, source)
-    with open_published(context.data_dir) as con:
-        rows = fetch_dicts(con, _LEDGER)
+    rows = _ledger(context)
     found = []
     with connect(context.settings.engine) as con:
         for row in rows:

@@ -155,6 +155,8 @@ class _Vetting:
         declared = len(self.contract.all_checks()) - len(self.contract.checks)
         for n, check in enumerate(self.contract.all_checks()):
             own = n - declared
+            if own < 0 and check.pattern:
+                continue  # vetted as its column's
             place = ("checks", own) if own >= 0 else ("columns", str(check.column))
             self.attempt(partial(_vet_check, check, columns, partial(self.at, *place)))
 

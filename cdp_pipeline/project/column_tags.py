@@ -171,6 +171,7 @@ _KINDS_OF_AMOUNTS = re.compile(
     r"_(in_)?(cents?|pence|centimes?|minor|minor_units?|brutto|netto|gross|net|"
     r"(incl|inkl|excl|exkl|inc|ex)_\w+|eur|euro|usd|gbp|chf)$"
 )
+_ZONES = re.compile(r"_(utc|gmt|local)$")
 _SHARES = re.compile(r"%|(^|_)(percent|percentage|prozent|pct|rate)(_|$)")
 _PARTS = re.compile(r"^(li|lineitem|line_item|line|item|order|sale|transaction|product|articles?)_")
 
@@ -211,7 +212,8 @@ def tag_of(header: str) -> str | None:
     if _CONSENT.search(name):
         return "consent"
     bare = _KINDS_OF_AMOUNTS.sub("", name)
-    for shorter in (name.replace("_", ""), _PARTS.sub("", name), bare):
+    unzoned = _ZONES.sub("", name)
+    for shorter in (name.replace("_", ""), _PARTS.sub("", name), bare, unzoned):
         if shorter in _LOOKUP:
             return _LOOKUP[shorter]
     role = role_of(header)

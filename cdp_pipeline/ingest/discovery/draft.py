@@ -97,15 +97,15 @@ def draft_contract(
         path: Glob of its files below the landing folder.
     """
     kinds, marks = find_kinds(sample.fields, of=str(sample.delivery.get("records", "")))
+    if sample.is_mixed:
+        kinds = [Kind(kind.field, None) for kind in kinds]  # texts, whatever some of them look like
     settle(kinds)
     is_table = sample.delivery["format"] in {"csv", "excel"}
+    is_table = is_table and not sample.is_mixed
     grouped = find_fill_down(kinds) if is_table else None
     leading = find_leading(kinds) if is_table and not grouped else []
-    if grouped and any(kind.tag == "quantity" for kind in kinds):
-        heading = kinds[grouped[0]]
-        is_told = any(kind.tag in {"order_id", "sale_id"} for kind in kinds)
-        if (heading.tag is None and not is_told) or heading.field.name.lower() == "name":
-            heading.tag = "order_id"  # a customer's or an article's number says what it is
+    if grouped:
+        _settle_heading(kinds, kinds[grouped[0]])
     names = column_names([k.field.name for k in kinds], [k.tag for k in kinds])
     key = find_key(kinds, rows=sample.rows, parts=sample.parts)
     columns = [
@@ -129,9 +129,27 @@ def draft_contract(
     named.day = clock.day if clock else None
     draft.feeds = propose_feeds(named, currency=_currency(kinds))
     draft.load = _load(columns, key_names, draft.feeds)
-    if not draft.feeds:
-        draft.feeds = [Proposal("", {}, note=f"columns: {', '.join(names[:6])}")]
+    if sample.is_mixed or not draft.feeds:
+        draft.feeds = [Proposal("", {}, note=_left_open(names, is_mixed=sample.is_mixed))]
     return draft
+
+
+def _left_open(names: Sequence[str], *, is_mixed: bool) -> str:
+    """Return what people should know who say what rows become."""
+    if not is_mixed:
+        return f"columns: {', '.join(names[:6])}"
+    return (
+        f"{names[0]} says what a record is; columns of heads: `fill_down` and "
+        f"`value: \"if({names[0]} = '...', column_3, null)\"`"
+    )
+
+
+def _settle_heading(kinds: Sequence[Kind], heading: Kind) -> None:
+    """Take what stands on all lines of an order for its number, unless it says what it is."""
+    is_told = any(kind.tag in {"order_id", "sale_id"} for kind in kinds)
+    is_sold = any(kind.tag == "quantity" for kind in kinds)
+    if is_sold and ((heading.tag is None and not is_told) or heading.field.name.lower() == "name"):
+        heading.tag = "order_id"  # a customer's or an article's number says what it is
 
 
 def _delivery(

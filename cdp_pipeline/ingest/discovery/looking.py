@@ -215,7 +215,11 @@ def _merged(samples: Sequence[Sample]) -> Sample:
     if not last.has_header:
         columns = zip_longest(*(sample.fields for sample in samples))
         fields = tuple(
-            Field("", [v for field in found if field for v in field.values]) for found in columns
+            Field(
+                next(field.name for field in found if field),
+                [v for field in found if field for v in field.values],
+            )
+            for found in columns
         )
         return replace(last, fields=fields)
     names = {plain_name(f.name): f.name for sample in samples for f in sample.fields}

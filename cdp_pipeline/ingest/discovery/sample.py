@@ -62,6 +62,7 @@ class Sample:
         totals: Header of a column that only rows of sums among the records leave empty; such rows
             are not in ``fields``.
         parts: Which part of its record each row is, where an array makes rows; else none.
+        is_mixed: Whether records are of several types, so that a column means several things.
     """
 
     delivery: dict[str, object]
@@ -75,6 +76,7 @@ class Sample:
     header: tuple[str, ...] = ()
     totals: str = ""
     parts: tuple[int, ...] = ()
+    is_mixed: bool = False
 
     @property
     def rows(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from cdp_pipeline.ingest.discovery.dialect import (
     split_lines,
 )
 from cdp_pipeline.ingest.discovery.grain import unfold
+from cdp_pipeline.ingest.discovery.layers import find_record_types, join_headers
 from cdp_pipeline.ingest.discovery.moments import look_at_moments
 from cdp_pipeline.ingest.discovery.numbers import look_at_numbers
 from cdp_pipeline.ingest.discovery.sample import Field, Sample
@@ -44,6 +45,9 @@ def look_at_text(content: Content) -> Sample:
         text = text[: text.rfind("\n") + 1] or text
     tail = decode(content.tail, replace(charset, note="")) if content.tail else ""
     dialect = find_dialect(text, tail, is_whole=content.is_whole)
+    types = find_record_types(text, dialect)
+    if types:
+        dialect = replace(dialect, width=max(types.values()), skip_lines=0, trailer_lines=0)
     if dialect.width == 1 and _is_fixed_width(text):
         raise ConfigError(
             "its columns have a fixed width and no separator: nothing tells where they end",
@@ -62,7 +66,11 @@ def look_at_text(content: Content) -> Sample:
             delivery[key] = getattr(dialect, key)
     if _has_stray_quotes(text, dialect):
         delivery["multiline"] = False
-    found = _sample(text, tail, dialect, content)
+    found = (
+        _of_several_types(text, dialect, content, types)
+        if types
+        else _sample(text, tail, dialect, content)
+    )
     noted = "fallback_encoding" if charset.fallback else "encoding"
     notes = {**found.notes, **({noted: charset.note} if charset.note else {})}
     return replace(found, delivery={**delivery, **found.delivery}, notes=notes)
@@ -147,6 +155,9 @@ def _sample(text: str, tail: str, dialect: Dialect, content: Content) -> Sample:
         return replace(found, delivery={**found.delivery, "skip_lines": skipped})
     if not rows:
         raise ConfigError("it holds no records", where=str(content.path), hint="Look at another.")
+    if joined := join_headers(rows, is_value=_is_value):
+        skipped = dialect.skip_lines + records[2][0]
+        return _under_two_rows(joined, rows[2:], content, skipped=skipped, margins=margins)
     has_header = _is_header(rows[0], rows[1:])
     names = [name.strip() for name in rows[0]] if has_header else []
     body = rows[1:] if has_header else rows
@@ -176,6 +187,49 @@ def _sample(text: str, tail: str, dialect: Dialect, content: Content) -> Sample:
         margins=margins,
         header=tuple(names),
         totals=totals,
+    )
+
+
+def _under_two_rows(
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    content: Content,
+    *,
+    skipped: int,
+    margins: tuple[str, ...],
+) -> Sample:
+    """Return a sample of records whose columns are named in two rows, which are skipped."""
+    return Sample(
+        delivery={"header": False, "skip_lines": skipped},
+        fields=tuple(
+            Field(name, [row[i] if i < len(row) else "" for row in rows])
+            for i, name in enumerate(names)
+        ),
+        looked_at=sample_size(content),
+        is_whole=content.is_whole and len(rows) < MOST_RECORDS,
+        has_header=False,
+        notes={"header": "its names stand in two rows; columns are read in their order"},
+        margins=margins,
+    )
+
+
+def _of_several_types(
+    text: str, dialect: Dialect, content: Content, types: Mapping[str, int]
+) -> Sample:
+    """Return a sample of records of several types, each with fields of its own."""
+    rows = [fields for _, fields in read_records(text, dialect)]
+    said = ", ".join(f"{name} ({width} fields)" for name, width in types.items())
+    return Sample(
+        delivery={"header": False, "short_rows": "fill"},
+        fields=tuple(
+            Field("", [row[i] if i < len(row) else "" for row in rows])
+            for i in range(dialect.width)
+        ),
+        looked_at=sample_size(content),
+        is_whole=content.is_whole and len(rows) < MOST_RECORDS,
+        has_header=False,
+        notes={"": f"records of several types, as their first field says: {said}"},
+        is_mixed=True,
     )
 
 
