@@ -6,11 +6,13 @@ but those of the commonest type would be set aside.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from cdp_pipeline.ingest.discovery.dialect import Dialect, read_records
 from cdp_pipeline.ingest.discovery.kinds import NULL_TOKENS
+from cdp_pipeline.ingest.rejections import RULED_LINE
 
 _MOST_TYPES = 12
 _LEAST_RECORDS = 10
@@ -28,7 +30,7 @@ def join_headers(
         rows: Fields of each record, from the first row of names on.
         is_value: Whether a cell holds a number, a moment or an e-mail address.
     """
-    if len(rows) < _LEAST_RECORDS:
+    if len(rows) < _LEAST_RECORDS or re.fullmatch(RULED_LINE, "".join(rows[1])):
         return None
     width = max(len(row) for row in rows[:50])
     top, below = ([*row, *[""] * (width - len(row))] for row in rows[:2])
