@@ -84,16 +84,7 @@ held as (
         identifications.occurred_at,
         identifications.evidence,
         identifications.link_prob,
-        coalesce(session_starts.started_at, identifications.occurred_at) as session_started_at,
-        coalesce(
-            holders.holder_id <> lag(holders.holder_id) over (
-                partition by identifications.cookie_id
-                order by
-                    identifications.occurred_at asc,
-                    identifications.source asc,
-                    identifications.event_id asc
-            ), true
-        ) as is_change
+        coalesce(session_starts.started_at, identifications.occurred_at) as session_started_at
     from identifications
     inner join holders
         on
@@ -106,15 +97,42 @@ held as (
             and identifications.cookie_id = session_starts.cookie_id
 ),
 
+-- Most cookies have one holder from first to last: only the events of the others are put in order.
+passed_on as (
+    select cookie_id
+    from holders
+    group by cookie_id
+    having min(holder_id) <> max(holder_id)
+),
+
+changes as (
+    select
+        held.*,
+        coalesce(
+            held.holder_id <> lag(held.holder_id) over (
+                partition by held.cookie_id
+                order by held.occurred_at asc, held.source asc, held.event_id asc
+            ), true
+        ) as is_change
+    from held
+    semi join passed_on on held.cookie_id = passed_on.cookie_id
+),
+
 turns as (
     select
-        *,
+        * exclude (is_change),
         sum(cast(is_change as integer)) over (
             partition by cookie_id
             order by occurred_at asc, source asc, event_id asc
             rows between unbounded preceding and current row
         ) as turn_no
+    from changes
+    union all by name
+    select
+        held.*,
+        1 as turn_no
     from held
+    anti join passed_on on held.cookie_id = passed_on.cookie_id
 ),
 
 runs as (
@@ -183,7 +201,7 @@ homes as (
     left join golden_records on people.customer_id = golden_records.customer_id
     group by people.cookie_id
     having
-        count(distinct golden_records.household_id) = 1
+        min(golden_records.household_id) = max(golden_records.household_id)
         and count(golden_records.household_id) = count(*)
 ),
 

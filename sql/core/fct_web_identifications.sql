@@ -60,7 +60,7 @@ ordered_by as (
             orders.person_source = bridge_identity.source
             and orders.person_record_key = bridge_identity.record_key
     group by orders.order_id
-    having count(distinct bridge_identity.customer_id) = 1
+    having min(bridge_identity.customer_id) = max(bridge_identity.customer_id)
 ),
 
 clicked_by as (
@@ -75,44 +75,10 @@ clicked_by as (
             and email_events.person_record_key = bridge_identity.record_key
     where email_events.event_type = 'click' and not coalesce(email_events.is_machine, false)
     group by email_events.event_id
-    having count(distinct bridge_identity.customer_id) = 1
+    having min(bridge_identity.customer_id) = max(bridge_identity.customer_id)
 ),
 
-shown as (
-    select
-        web_events.source,
-        web_events.event_id,
-        bridge_identity.customer_id,
-        'account' as evidence,
-        bridge_identity.match_prob * {{ settings.web.account_prob }} as link_prob,
-        1 as strength_place
-    from web_events
-    inner join bridge_identity
-        on
-            web_events.person_source = bridge_identity.source
-            and web_events.person_record_key = bridge_identity.record_key
-    union all by name
-    select
-        web_events.source,
-        web_events.event_id,
-        ordered_by.customer_id,
-        'order' as evidence,
-        ordered_by.match_prob * {{ settings.web.order_prob }} as link_prob,
-        2 as strength_place
-    from web_events
-    inner join ordered_by on web_events.order_id = ordered_by.order_id
-    union all by name
-    select
-        web_events.source,
-        web_events.event_id,
-        clicked_by.customer_id,
-        'email_click' as evidence,
-        clicked_by.match_prob * {{ settings.web.email_click_prob }} as link_prob,
-        3 as strength_place
-    from web_events
-    inner join clicked_by on web_events.email_click_id = clicked_by.email_click_id
-),
-
+-- Of all that an event shows, the strongest counts; each key names one person at most.
 strongest as (
     select
         web_events.source,
@@ -120,17 +86,31 @@ strongest as (
         web_events.cookie_id,
         web_events.session_id,
         web_events.occurred_at,
-        shown.customer_id,
-        shown.evidence,
-        shown.link_prob
-    from shown
-    inner join web_events
-        on shown.source = web_events.source and shown.event_id = web_events.event_id
-    qualify
-        row_number() over (
-            partition by shown.source, shown.event_id
-            order by shown.strength_place asc, shown.customer_id asc
-        ) = 1
+        coalesce(
+            bridge_identity.customer_id, ordered_by.customer_id, clicked_by.customer_id
+        ) as customer_id,
+        case
+            when bridge_identity.customer_id is not null then 'account'
+            when ordered_by.customer_id is not null then 'order'
+            else 'email_click'
+        end as evidence,
+        case
+            when bridge_identity.customer_id is not null
+                then bridge_identity.match_prob * {{ settings.web.account_prob }}
+            when ordered_by.customer_id is not null
+                then ordered_by.match_prob * {{ settings.web.order_prob }}
+            else clicked_by.match_prob * {{ settings.web.email_click_prob }}
+        end as link_prob
+    from web_events
+    left join bridge_identity
+        on
+            web_events.person_source = bridge_identity.source
+            and web_events.person_record_key = bridge_identity.record_key
+    left join ordered_by on web_events.order_id = ordered_by.order_id
+    left join clicked_by on web_events.email_click_id = clicked_by.email_click_id
+    where
+        coalesce(bridge_identity.customer_id, ordered_by.customer_id, clicked_by.customer_id)
+        is not null
 ),
 
 sure as (
