@@ -45,7 +45,7 @@ def note_difference(con: duckdb.DuckDBPyConnection, table: str) -> str:
             before = f"select {columns} from base.{name} semi join {gone} using ({key})"  # noqa: S608 - quoted
             write_difference(con, table, now=now, before=before)
         else:
-            row = _hash_of(describe(con, table))
+            row = hash_of_row(describe(con, table))
             now, before = (
                 _lacking(columns, row, *ends)
                 for ends in ((name, f"base.{name}"), (f"base.{name}", name))
@@ -55,8 +55,12 @@ def note_difference(con: duckdb.DuckDBPyConnection, table: str) -> str:
     return changes_of(table)
 
 
-def _hash_of(columns: Mapping[str, str]) -> str:
-    """Return SQL of a row's hash; to that of DuckDB, [], [NULL] and NULL are one value."""
+def hash_of_row(columns: Mapping[str, str]) -> str:
+    """Return SQL of a row's hash; to that of DuckDB, [], [NULL] and NULL are one value.
+
+    Args:
+        columns: DuckDB type of each column.
+    """
     told = [quote_column(name) for name in columns]
     told += [
         f"cast({quote_column(name)} as varchar)"

@@ -22,6 +22,7 @@ import duckdb
 
 from cdp_pipeline.project.loader import LAYERS
 from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.differences import hash_of_row
 from cdp_pipeline.storage.files import sha256_of
 from cdp_pipeline.storage.warehouse import (
     fetch_value,
@@ -202,15 +203,16 @@ def _write_table(
     column = spec and spec.header.partition_by
     split = quote_column(column) if column else "null::date"
     month = f"coalesce(strftime(start, '%Y-%m'), '{NO_DATE}')" if column else f"'{WHOLE}'"
+    columns = {row[0]: row[1] for row in con.execute(f"describe {source}").fetchall()}
     # Grouped by a number: a text for each row would cost as much as the hash of all its columns.
     found = con.execute(
         f"select {month} as month, rows, total, first, last from ("  # noqa: S608 - quoted
         f"select date_trunc('month', {split}) as start, count(*) as rows, "
-        f"sum(hash(facts)::hugeint) as total, min({split}) as first, max({split}) as last "
-        f"from {source} as facts group by start) order by month"
+        f"sum({hash_of_row(columns)}::hugeint) as total, min({split}) as first, "
+        f"max({split}) as last from {source} group by start) order by month"
     ).fetchall()
     order = order_of(spec)
-    layout = _layout(con, source, order)
+    layout = _layout(columns, order)
     place.mirror.rows[name] = sum(count for _, count, *_ in found)
     months = {month: f"{count}:{total}:{layout}" for month, count, total, *_ in found}
     if not (months or column):
@@ -227,10 +229,9 @@ def _write_table(
         _copy(con, f"select * from {source}", place.build / _file_of(name, NO_DATE), None)  # noqa: S608 - quoted
 
 
-def _layout(con: duckdb.DuckDBPyConnection, source: str, order: Sequence[str] | None) -> str:
+def _layout(columns: Mapping[str, str], order: Sequence[str] | None) -> str:
     """Return a hash of what the hash of rows leaves out: columns, types, order, format of files."""
-    columns = [row[:2] for row in con.execute(f"describe {source}").fetchall()]
-    told = repr((columns, order, FORMAT))
+    told = repr((list(columns.items()), order, FORMAT))
     return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 

@@ -152,6 +152,27 @@ def test_only_months_that_changed_are_written(
     assert read(tmp_path / "3") == late
 
 
+def test_a_list_that_becomes_empty_or_unknown_is_written_anew(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    place, earlier = Path("parquet") / "core" / "steps.parquet", None
+    for night, steps in enumerate(("null", "[]", "[null]", "[null]")):
+        con.execute(f"create or replace table core.steps as select {steps}::integer[] as steps")
+        folder = tmp_path / str(night)
+        mirror = write_mirror(con, {}, folder, earlier)
+        text = "null" if steps == "null" else f"'{steps.upper()}'"
+        written = con.execute(
+            f"select steps::varchar is not distinct from {text} from read_parquet($1)",
+            [str(folder / place)],
+        )
+        assert written.fetchall() == [(True,)]
+        assert (place.as_posix() in mirror.linked) == (night == 3)
+        facts = {"sha256": sha256_of(folder / place), "bytes": 1}
+        manifest = {"mirror": mirror.facts(), "files": {place.as_posix(): facts}}
+        earlier = Earlier(folder, manifest)
+    con.execute("drop table core.steps")
+
+
 def test_months_of_moments(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     moments = ["2026-10-31 23:59:59.999999", "2026-11-01 00:00:00", "2026-11-30 23:59:59.5"]
     con.execute(
