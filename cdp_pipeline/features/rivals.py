@@ -89,11 +89,9 @@ def entrant_name(model: ModelName, clock: SeasonClock) -> str:
     return model + (SEASONAL if clock.is_seasonal else "")
 
 
-def fit_cases(
-    cases: Cases, model: ModelName, clock: SeasonClock, start: BtydFit | None = None
-) -> BtydFit:
+def fit_cases(cases: Cases, model: ModelName, clock: SeasonClock) -> BtydFit:
     """Return a draft of a purchase model, fitted to customers as they were known."""
-    return fit_purchases(*cases.measured(clock), model=model, start=start, is_draft=True)
+    return fit_purchases(*cases.measured(clock), model=model, is_draft=True)
 
 
 def fit_case_spend(cases: Cases) -> SpendFit:

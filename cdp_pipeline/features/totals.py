@@ -26,6 +26,8 @@ from cdp_pipeline.features.outcomes import BacktestReport
 from cdp_pipeline.features.rivals import Rival, model_variances
 from cdp_pipeline.features.seasons import LEAST_HISTORY_DAYS
 
+_CUSTOMER_DAYS = "features.customer_day"
+
 
 @dataclass(frozen=True)
 class Question:
@@ -79,7 +81,6 @@ def forecast_totals(
     *,
     as_of: date,
     questions: Sequence[Question],
-    relation: str = "features.customer_day",
 ) -> list[Total]:
     """Return the totals of ``features.clv`` with their intervals.
 
@@ -89,7 +90,6 @@ def forecast_totals(
         report: How such totals turned out on past days.
         as_of: Last day of complete data.
         questions: Totals to forecast.
-        relation: Table of customer days.
     """
     # Amounts are decimals, whose sum is exact; visits become some for that.
     sums = ", ".join(
@@ -98,9 +98,9 @@ def forecast_totals(
         for question in questions
     )
     expected_sums = con.execute(f"select {sums} from features.clv").fetchall()[0]  # noqa: S608 - our own names
-    visits = fetch_daily_visits(con, relation, as_of)
+    visits = fetch_daily_visits(con, _CUSTOMER_DAYS, as_of)
     basis = describe_season(fit, visits.days)
-    stride = sample_stride(con, relation)
+    stride = sample_stride(con, _CUSTOMER_DAYS)
     found = []
     known: dict[int, Mapping[str, float]] = {}
     for question, expected in zip(questions, expected_sums, strict=True):
@@ -110,7 +110,7 @@ def forecast_totals(
         interval = None
         if fit.purchases.params and expected > 0:
             if days not in known:
-                cases = fetch_cases(con, relation, as_of, days, stride)
+                cases = fetch_cases(con, _CUSTOMER_DAYS, as_of, days, stride)
                 nothing = cases.x * 0.0
                 rival = Rival("served", nothing, nothing, None, fit.purchases, fit.clock)
                 known[days] = model_variances(cases, rival, fit.spend)
@@ -142,7 +142,7 @@ def measure_times(
         as_of: Last day of complete data.
         days: Days ahead.
     """
-    visits = fetch_daily_visits(con, "features.customer_day", as_of)
+    visits = fetch_daily_visits(con, _CUSTOMER_DAYS, as_of)
     drift = measure_drift(visits, fit.purchases, fit.clock, days)
     return times_variance(drift, _as_far(report.past_amounts, report, days), "amount")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cdp_pipeline.ingest.headers import spellings
-from cdp_pipeline.ingest.repeated_keys import has_repeats, usual_lists
+from cdp_pipeline.ingest.repeated_json_keys import has_repeats, usual_lists
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.record_paths import Step, array_of, array_parts, parse_path
 from cdp_pipeline.storage.warehouse import quote_literal

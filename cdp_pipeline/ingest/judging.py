@@ -14,7 +14,7 @@ from datetime import date
 import duckdb
 
 from cdp_pipeline.core.types import Severity
-from cdp_pipeline.ingest import cards, repeated_keys, totals
+from cdp_pipeline.ingest import cards, repeated_json_keys, totals
 from cdp_pipeline.ingest.casting import (
     Casting,
     DeliveredText,
@@ -79,7 +79,7 @@ _NOT_A_RECORD = Rule(
     "_text is not null and not _is_twofold",
     "the record is no JSON object, is longer than 2 MB or nested too deep to be read",
 )
-_TWOFOLD = Rule(repeated_keys.RULE, "_is_twofold", repeated_keys.MEANING)
+_TWOFOLD = Rule(repeated_json_keys.RULE, "_is_twofold", repeated_json_keys.MEANING)
 
 
 def judge_rows(

@@ -249,10 +249,10 @@ class SourceContract(Declaration):
         load = self.load
         if (load.mode == "rewrite") != bool(load.day):
             message = "load mode rewrite, and only that, needs `day:`, a date column"
-            raise MistakeError(message, "load", "mode", hint=_needs_column(self, "date"))
+            raise MistakeError(message, "load", "mode", hint=_date_columns(self))
         if load.day in self.columns and self.columns[str(load.day)].type != "date":
             message = f"`day: {load.day}` is no column of type date"
-            raise MistakeError(message, "load", "day", hint=_needs_column(self, "date"))
+            raise MistakeError(message, "load", "day", hint=_date_columns(self))
         taken = [name for join in self.join for name in join.columns]
         twice = {name for name in taken if taken.count(name) > 1 or name in self.columns}
         if twice:
@@ -325,10 +325,10 @@ class SourceContract(Declaration):
         return (*_column_checks(self.columns, self.drift), *self.checks)
 
 
-def _needs_column(contract: SourceContract, kind: ColumnType) -> str:
-    """Return a hint that names the columns of a type."""
-    names = [name for name, column in contract.columns.items() if column.type == kind]
-    return f"Columns of type {kind}: {', '.join(names) or 'none'}."
+def _date_columns(contract: SourceContract) -> str:
+    """Return a hint that names the columns of dates."""
+    names = [name for name, column in contract.columns.items() if column.type == "date"]
+    return f"Columns of type date: {', '.join(names) or 'none'}."
 
 
 def _column_checks(columns: dict[str, Column], drift: Drift) -> list[Check]:

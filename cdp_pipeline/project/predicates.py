@@ -58,20 +58,6 @@ def row_predicate(check: Check, column_type: str = "varchar") -> str:
     return f"({column} is null or {_holds(check, column, column_type)})"
 
 
-def unique_predicate(check: Check) -> str:
-    """Return SQL that is TRUE when no other row has the same values in the check's columns.
-
-    All rows of a repeated value fail; a row that misses one of the columns passes, as in SQL's
-    UNIQUE. The SQL holds a window function: use it in SELECT or QUALIFY.
-
-    >>> unique_predicate(Check(expect="unique", column="sku"))
-    '("sku" is null or count(*) over (partition by "sku") = 1)'
-    """
-    columns = [quoted(name) for name in unique_columns(check)]
-    missing = " or ".join(f"{column} is null" for column in columns)
-    return f"({missing} or count(*) over (partition by {', '.join(columns)}) = 1)"
-
-
 def unique_columns(check: Check) -> tuple[str, ...]:
     """Return the columns that a ``unique`` check names together."""
     return check.columns or ((check.column,) if check.column else ())

@@ -73,20 +73,19 @@ _StrictLoader.add_constructor(
 )
 
 
-def read_model(kind: type[Model], path: Path, *, name: str | None = None) -> Model:
-    """Read one YAML file into a model.
+def read_model(kind: type[Model], path: Path) -> Model:
+    """Read one YAML file into a model, whose ``name`` is the file's stem.
 
     Args:
         kind: Pydantic model of the declaration.
         path: The file.
-        name: Value for the model's ``name`` field; default: the file's stem.
 
     Raises:
         ConfigError: With ``file:line:column``, what is wrong and how to mend it.
     """
     if path.stat().st_size > MAXIMUM_BYTES:
         raise ConfigError("declaration is larger than 1 MB", where=str(path), hint="Split it.")
-    return parse_model(kind, read_declared(path), path=path, name=name or path.stem)
+    return parse_model(kind, read_declared(path), path=path, name=path.stem)
 
 
 def read_declared(path: Path) -> str:

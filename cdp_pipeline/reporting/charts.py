@@ -95,7 +95,7 @@ class Plot:
     ticks: Sequence[tuple[float, str]]
 
 
-def nice_ticks(values: Sequence[float | None], *, count: int = _TICKS) -> list[float]:
+def nice_ticks(values: Sequence[float | None]) -> list[float]:
     """Return round axis positions that span zero and all values.
 
     >>> nice_ticks([3, 97])
@@ -103,7 +103,7 @@ def nice_ticks(values: Sequence[float | None], *, count: int = _TICKS) -> list[f
     """
     known = [value for value in values if value is not None] or [1.0]
     low, high = min(0.0, *known), max(0.0, *known)
-    rough = (high - low or 1.0) / count
+    rough = (high - low or 1.0) / _TICKS
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next(f * magnitude for f in (1, 2, 2.5, 5, 10) if f * magnitude >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

@@ -29,11 +29,9 @@ def lookup_column(texts: Texts | list[str], index: Ints) -> pa.Array:
     return pc.take(pa.array([str(text) for text in texts], type=pa.string()), positions)
 
 
-def number_column(numbers: Ints, *, prefix: str = "", width: int = 0) -> pa.Array:
-    """Return numbers as texts with leading zeros after a prefix; negative numbers give null."""
-    digits = pc.cast(pa.array(numbers, mask=numbers < 0), pa.string())
-    padded = pc.utf8_lpad(digits, width=width, padding="0") if width else digits
-    return pc.binary_join_element_wise(pa.scalar(prefix), padded, "") if prefix else padded
+def number_column(numbers: Ints) -> pa.Array:
+    """Return numbers as texts; negative numbers give null."""
+    return pc.cast(pa.array(numbers, mask=numbers < 0), pa.string())
 
 
 def money_column(pence: Ints) -> pa.Array:
@@ -55,7 +53,6 @@ def moment_column(
     *,
     divider: str = "T",
     ending: str = "Z",
-    present: Bools | None = None,
 ) -> pa.Array:
     """Return moments as texts, for example ``2026-11-20T14:03:22Z``.
 
@@ -64,17 +61,13 @@ def moment_column(
         seconds: Seconds since the start of day 0; may be negative.
         divider: Character between date and clock.
         ending: Text after the clock.
-        present: Where there is a moment; elsewhere null. Default everywhere.
 
     Returns:
         One text for each moment.
     """
-    shown = np.ones(len(seconds), dtype=np.bool_) if present is None else present
-    safe = np.where(shown, seconds, 0)
-    days, clocks = np.divmod(safe, SECONDS_PER_DAY)
+    days, clocks = np.divmod(seconds, SECONDS_PER_DAY)
     clock_texts = lookup_column([text + ending for text in _CLOCK], clocks)
-    joined = pc.binary_join_element_wise(day_column(dates, days), clock_texts, divider)
-    return pc.if_else(pa.array(shown), joined, pa.scalar(None, pa.string()))
+    return pc.binary_join_element_wise(day_column(dates, days), clock_texts, divider)
 
 
 def day_column(dates: Days, days: Ints) -> pa.Array:

@@ -195,15 +195,7 @@ def bind_propensity(con: duckdb.DuckDBPyConnection, spec: PropensitySpec) -> Non
     Raises:
         WarehouseError: It does not bind, or its columns are not those that a propensity has.
     """
-    try:
-        rows = con.execute(f"describe {spec.sql}").fetchall()
-    except duckdb.Error as error:
-        raise WarehouseError(
-            f"propensity {spec.name}: {first_line(error)}",
-            where=f"{spec.path}:{spec.sql_line}",
-            hint="Propensities read tables of core, as schema.table; no Jinja.",
-        ) from error
-    made = {str(row[0]): str(row[1]) for row in rows}
+    made = _column_types(con, spec, "propensity", "Propensities read tables of core")
     wanted = {PERSON: "VARCHAR", DAY: "DATE"} | ({CHANCE: "BOOLEAN"} if CHANCE in made else {})
     if made != wanted or set(made) != set(spec.header.columns):
         raise WarehouseError(
@@ -224,15 +216,7 @@ def bind_query(con: duckdb.DuckDBPyConnection, query: QuerySpec) -> dict[str, st
     Raises:
         WarehouseError: It does not bind, or its columns are not those of its header.
     """
-    try:
-        rows = con.execute(f"describe {query.sql}").fetchall()
-    except duckdb.Error as error:
-        raise WarehouseError(
-            f"query {query.name}: {first_line(error)}",
-            where=f"{query.path}:{query.sql_line}",
-            hint="Queries read published tables, as schema.table; no Jinja.",
-        ) from error
-    made = {str(row[0]): str(row[1]) for row in rows}
+    made = _column_types(con, query, "query", "Queries read published tables")
     if list(made) != list(query.header.columns):
         raise WarehouseError(
             f"query {query.name} returns {', '.join(made)}",
@@ -240,6 +224,20 @@ def bind_query(con: duckdb.DuckDBPyConnection, query: QuerySpec) -> dict[str, st
             hint=f"Its header says {', '.join(query.header.columns)}; bring the two in line.",
         )
     return made
+
+
+def _column_types(
+    con: duckdb.DuckDBPyConnection, spec: PropensitySpec | QuerySpec, kind: str, rule: str
+) -> dict[str, str]:
+    try:
+        rows = con.execute(f"describe {spec.sql}").fetchall()
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"{kind} {spec.name}: {first_line(error)}",
+            where=f"{spec.path}:{spec.sql_line}",
+            hint=f"{rule}, as schema.table; no Jinja.",
+        ) from error
+    return {str(row[0]): str(row[1]) for row in rows}
 
 
 def _read_tables(spec: TableSpec, select: str) -> tuple[str, ...]:

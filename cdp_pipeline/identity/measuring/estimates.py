@@ -38,10 +38,6 @@ class Estimate:
         """Return the estimate times a known number."""
         return Estimate(self.value * factor, self.low * factor, self.high * factor)
 
-    def complement(self) -> Estimate:
-        """Return one minus the estimate."""
-        return Estimate(1 - self.value, 1 - self.high, 1 - self.low)
-
 
 NOTHING = Estimate(0.0, 0.0, 0.0)
 

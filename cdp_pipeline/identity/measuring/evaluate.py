@@ -56,11 +56,6 @@ class ReceiptScore:
     attributed: int
     right: int
 
-    @property
-    def right_share(self) -> float:
-        """Share of attributed receipts that reached the true buyer."""
-        return self.right / self.attributed if self.attributed else 0.0
-
 
 @dataclass(frozen=True)
 class TruthScore:

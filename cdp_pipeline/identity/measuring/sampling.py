@@ -76,7 +76,7 @@ def keep_rejected(
         f"""
         create or replace temp table identity_below as
         select
-            {_stratum_sql("match_prob", "apart", accept=accept, review=review)} as stratum,
+            {_stratum_sql("apart", accept=accept, review=review)} as stratum,
             s.match_prob,
             hash(l.record_hash, r.record_hash, $period) as draw,
             l.record_id as record_a,
@@ -128,10 +128,10 @@ def _sizes_sql() -> str:
     )
 
 
-def _stratum_sql(prob: str, frame: str, *, accept: float, review: float) -> str:
+def _stratum_sql(frame: str, *, accept: float, review: float) -> str:
     bounds = {"accept": accept, "review": review}
     branches = " ".join(
-        f"when {prob} >= {bounds.get(str(s.low), s.low)} then '{s.name}'"
+        f"when match_prob >= {bounds.get(str(s.low), s.low)} then '{s.name}'"
         for s in STRATA
         if s.frame == frame
     )
@@ -186,13 +186,13 @@ def draw_sample(
         select
             record_a, record_b, match_prob,
             hash(hash_a, hash_b, $period) as draw,
-            {_stratum_sql("match_prob", "joined", accept=accept, review=review)} as stratum
+            {_stratum_sql("joined", accept=accept, review=review)} as stratum
         from identity_inner_pairs
         union all
         select
             record_a, record_b, match_prob,
             hash(hash_a, hash_b, $period),
-            {_stratum_sql("match_prob", "apart", accept=accept, review=review)}
+            {_stratum_sql("apart", accept=accept, review=review)}
         from identity_known_edges
         where customer_no is null
         """,  # noqa: S608 - constant text

@@ -223,7 +223,7 @@ def with_lines(judgements: Judgements, lines: Sequence[Line]) -> Judgements:
     return Judgements((*judgements.lines, *lines), judgements.torn)
 
 
-def require_record(con: duckdb.DuckDBPyConnection, name: str, *, where: str = "cdp judge") -> None:
+def require_record(con: duckdb.DuckDBPyConnection, name: str) -> None:
     """Make sure that a record is part of the published version.
 
     Raises:
@@ -232,7 +232,7 @@ def require_record(con: duckdb.DuckDBPyConnection, name: str, *, where: str = "c
     if missing_records(con, [name]):
         raise ConfigError(
             f"no person record {name!r} in the published version",
-            where=where,
+            where="cdp judge",
             hint="Write source:record_key, as `cdp explain CUSTOMER` shows them.",
         )
 

@@ -14,7 +14,6 @@ from cdp_pipeline.project.predicates import (
     literal,
     row_predicate,
     typed_value,
-    unique_predicate,
 )
 
 
@@ -101,22 +100,6 @@ def test_bounds_that_do_not_suit_the_column_are_refused(check: Check, column_typ
 def test_table_checks_have_no_row_predicate() -> None:
     with pytest.raises(ValueError, match="whole table"):
         row_predicate(Check(expect="unique", column="c"))
-
-
-def test_unique_fails_every_row_of_a_repeated_key_and_ignores_incomplete_ones() -> None:
-    check = Check(expect="unique", columns=("a", "b"))
-    with duckdb.connect() as con:
-        rows = con.execute(
-            f"select a, b, {unique_predicate(check)} from "
-            "(values (1, 1), (1, 1), (1, 2), (1, null), (1, null)) as t(a, b)"
-        ).fetchall()
-    assert sorted(rows, key=str) == [
-        (1, 1, False),
-        (1, 1, False),
-        (1, 2, True),
-        (1, None, True),
-        (1, None, True),
-    ]
 
 
 @pytest.mark.parametrize(
