@@ -8,8 +8,6 @@ run's tree until the version is published; ``deliver`` hands them over.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections import Counter
 from dataclasses import dataclass
@@ -43,7 +41,7 @@ from cdp_pipeline.activation.triggers import OfferOutcome, carry_contact_log, ch
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.log import get_logger
 from cdp_pipeline.project.loader import Project, load_project
-from cdp_pipeline.project.marketing import DestinationSpec, OfferSpec
+from cdp_pipeline.project.marketing import DestinationSpec
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import (
     declare_table,
@@ -124,12 +122,6 @@ def run(context: RunContext) -> StepResult:
     return _tell(files, offers, messages)
 
 
-def offer_hash(spec: OfferSpec) -> str:
-    """Return SHA-256 of an offer's declaration."""
-    text = json.dumps(spec.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _write_all(night: _Night, messages: list[str]) -> list[tuple[DestinationSpec, ExportedFile]]:
     open_memory(night.con)
     open_proofs(night.con)
@@ -166,7 +158,7 @@ def _write_triggers(night: _Night, spec: DestinationSpec) -> list[ExportedFile]:
         purpose = night.project.segments[offer.spec.segment].purpose
         reach = _reach(night, spec, purpose)
         _make_rows(night, spec, offer.spec.name, reach)
-        item = _Item(spec, offer.spec.name, offer_hash(offer.spec))
+        item = _Item(spec, offer.spec.name, offer.spec.fingerprint)
         written.append(_write_full(night, item, offer.counts))
         note_proofs(night.con, destination=spec.name, name=offer.spec.name, reach=reach)
     return written

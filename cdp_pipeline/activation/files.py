@@ -6,7 +6,6 @@ bytes. Which rows go into which file is decided by ``export``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import duckdb
 
 from cdp_pipeline.storage.exports import FILE_MODE, FOLDER_MODE, MANIFEST
+from cdp_pipeline.storage.files import sha256_of
 from cdp_pipeline.storage.warehouse import fetch_value, quote_literal
 
 _COPY_OPTIONS = {
@@ -66,13 +66,7 @@ def write_rows(
     options = _COPY_OPTIONS[file_format]
     rows = fetch_value(con, f"copy ({select}) to {quote_literal(str(path))} ({options})")
     path.chmod(FILE_MODE)
-    return int(rows), path.stat().st_size, checksum(path)
-
-
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return int(rows), path.stat().st_size, sha256_of(path)
 
 
 def write_manifest(folder: Path, facts: dict[str, Any], files: list[ExportedFile]) -> Path:

@@ -95,13 +95,8 @@ def begin_changes(context: RunContext, project: Project) -> Changes:
     base = read_basis(Path(published).parent if published else None)
     files = {}
     if base:
-        for contract in project.sources.values():
-            rows, gone = staged[contract.name], _expired_rows(context, contract)
-            found = compare_staged(contract.name, rows, base.staged, expired=gone)
-            past = _past_since(context, contract)
-            kept = tuple(path for path, _ in rows) if past else ()
-            found = replace(found, past=past, kept=kept)
-            files[contract.name] = _in_clear(context, found)
+        for name, contract in project.sources.items():
+            files[name] = _touched_files(context, contract, staged[name], base)
     changed = [name for name, found in files.items() if not found.is_known]
     reason = "a full build was asked for" if context.is_full else basis.differs_from(base)
     if changed and not reason:
@@ -116,6 +111,16 @@ def begin_changes(context: RunContext, project: Project) -> Changes:
     begin_build(paths.build_db, Path(published) if published and not reason else None, carried)
     _log.info("basis_compared", rebuild=reason or "not needed")
     return Changes(reason, {} if reason else files)
+
+
+def _touched_files(
+    context: RunContext, contract: SourceContract, rows: list[tuple[Path, int]], base: Basis
+) -> TouchedFiles:
+    gone = _expired_rows(context, contract)
+    found = compare_staged(contract.name, rows, base.staged, expired=gone)
+    past = _past_since(context, contract)
+    kept = tuple(path for path, _ in rows) if past else ()
+    return _in_clear(context, replace(found, past=past, kept=kept))
 
 
 def _staged_rows(context: RunContext, contract: SourceContract) -> list[tuple[Path, int]]:

@@ -7,6 +7,8 @@ rows aside; a parity test holds the two together.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -33,6 +35,16 @@ class Declaration(BaseModel):
     """Base of all declarations: frozen, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what is declared, so that a file can prove by which declaration it was made.
+
+        >>> len(Declaration().fingerprint)
+        64
+        """
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Check(Declaration):

@@ -8,8 +8,6 @@ members may be contacted is decided later, by ``privacy.consent``; predicates ar
 
 from __future__ import annotations
 
-import hashlib
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -183,17 +181,6 @@ def run(context: RunContext) -> StepResult:
         return _tell(con, specs, messages)
 
 
-def definition_hash(spec: SegmentSpec) -> str:
-    """Return SHA-256 of what a segment means, so that a file can prove which definition it holds.
-
-    >>> spec = SegmentSpec(name="vips", title="VIPs", owner="crm", where="visits > 9")
-    >>> len(definition_hash(spec))
-    64
-    """
-    text = json.dumps(spec.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _read_previous(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
     if has_base_table(con, "segments.membership"):
         con.execute(_PREVIOUS_MEMBERS)
@@ -253,7 +240,7 @@ def _define(con: duckdb.DuckDBPyConnection, context: RunContext, specs: list[Seg
             spec.holdout_share,
             spec.next_step.strip(),
             spec.expires_on,
-            definition_hash(spec),
+            spec.fingerprint,
             *sizes,
         ]
         marks = ", ".join("?" * len(words))

@@ -13,11 +13,12 @@ from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 from cdp_pipeline.ingest.discovery.asking import Ask
-from cdp_pipeline.ingest.discovery.codes import plain_word, quoted
+from cdp_pipeline.ingest.discovery.codes import plain_word
 from cdp_pipeline.ingest.discovery.kinds import Kind
 from cdp_pipeline.ingest.discovery.numbers import number_of
 from cdp_pipeline.ingest.discovery.wording import last_step
 from cdp_pipeline.project.column_tags import is_name_of_amount
+from cdp_pipeline.storage.warehouse import quote_literal
 
 _EACH_ELEMENT = "[]"
 """Stands in the path of a column that an array within a record gives a value for each row."""
@@ -58,7 +59,7 @@ def amount_of_line(
     if column is not None:
         if returned := returns_in_plus(kinds, column):
             where, word = returned
-            minus = f"case when {where} = {quoted(word)} then -{column} else {column} end"
+            minus = f"case when {where} = {quote_literal(word)} then -{column} else {column} end"
             return Ask(
                 f"amounts of {word} stand without a minus, and returns must be negative: write "
                 f"{minus}, the quantity likewise, or {column} if {word} is no return",

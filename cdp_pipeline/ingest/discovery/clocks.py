@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cdp_pipeline.ingest.discovery.asking import Ask
-from cdp_pipeline.ingest.discovery.codes import quoted
 from cdp_pipeline.ingest.discovery.kinds import Kind
 from cdp_pipeline.ingest.discovery.moments import Moments
 from cdp_pipeline.ingest.discovery.sample import Field
 from cdp_pipeline.project.column_names import plain_header
+from cdp_pipeline.storage.warehouse import quote_literal
 
 ZONES: Mapping[str, str] = {
     "Hawaii": "Pacific/Honolulu",
@@ -154,13 +154,13 @@ def _in_utc(local: str, name: str, kind: Kind) -> str | Ask:
     if all(_IANA.fullmatch(value) for value in found):
         return f"timezone('UTC', timezone({name}, {local}))"
     known = [value for value in found if value in ZONES]
-    whens = " ".join(f"when {quoted(value)} then '{ZONES[value]}'" for value in known)
+    whens = " ".join(f"when {quote_literal(value)} then '{ZONES[value]}'" for value in known)
     sql = f"timezone('UTC', timezone(case {name} {whens} end, {local}))"
     unknown = [value for value in found if value not in ZONES]
     if not unknown:
         return sql
     shown = ", ".join(unknown[:4])
-    more = " ".join(f"when {quoted(value)} then '...'" for value in unknown[:4])
+    more = " ".join(f"when {quote_literal(value)} then '...'" for value in unknown[:4])
     return Ask(
         f"IANA zones of {shown}, such as Europe/London, in place of the dots: timezone('UTC', "
         f"timezone(case {name} {whens} {more} end, {local}))".replace("  ", " "),

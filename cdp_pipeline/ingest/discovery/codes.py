@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from cdp_pipeline.core.unseen import find_unseen, show_unseen
 from cdp_pipeline.ingest.discovery.asking import Ask
+from cdp_pipeline.storage.warehouse import quote_literal
 
 _FEMALE = frozenset(
     {"f", "female", "w", "weiblich", "frau", "woman", "women", "feminin", "féminin", "femme",
@@ -107,7 +108,7 @@ def sex_of(column: str, values: Collection[str]) -> str | Ask:
     shown = " and ".join(sorted(open_words)[:6])
     return _ask(
         f"SQL of 'F', 'M' or null: what is meant by {shown}? Such as case {column} "
-        f"when {quoted(min(open_words))} then 'M' when ... then 'F' end",
+        f"when {quote_literal(min(open_words))} then 'M' when ... then 'F' end",
         told,
     )
 
@@ -178,15 +179,6 @@ def _ask(question: str, told: str) -> Ask:
     return Ask(show_unseen(question).replace("\n", " "), told)
 
 
-def quoted(value: str) -> str:
-    """Return a value as a SQL text.
-
-    >>> quoted("it's")
-    "'it''s'"
-    """
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _case(column: str, meant: Mapping[str, str], *, otherwise: str, but: str = "") -> str:
     """Return SQL that says what values mean, whatever their case."""
     by_meaning: dict[str, list[str]] = {}
@@ -194,10 +186,10 @@ def _case(column: str, meant: Mapping[str, str], *, otherwise: str, but: str = "
         if find_unseen(value):
             continue  # no declaration may hold it
         words = by_meaning.setdefault(ours, [])
-        if quoted(value.lower()) not in words:
-            words.append(quoted(value.lower()))
+        if quote_literal(value.lower()) not in words:
+            words.append(quote_literal(value.lower()))
     whens = [
-        f"when lower({column}) in ({', '.join(words)}) then {quoted(ours)}"
+        f"when lower({column}) in ({', '.join(words)}) then {quote_literal(ours)}"
         for ours, words in _in_order(by_meaning)
         if ours != but
     ]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from cdp_pipeline.project.checks import Check
-from cdp_pipeline.project.predicates import row_predicate
+from cdp_pipeline.project.predicates import row_predicate, unique_columns
 from cdp_pipeline.quality.checkpoints import open_checkpoints
 from cdp_pipeline.quality.suites import Subject, build_suite
 
@@ -100,7 +100,9 @@ def broken_rows(dirty_table: duckdb.DuckDBPyConnection) -> dict[str, set[int]]:
     found = {}
     for check in CHECKS:
         if check.expect == "unique":
-            fine = f"({check.column} is null or count(*) over (partition by {check.column}) = 1)"
+            key = unique_columns(check)
+            incomplete = " or ".join(f"{name} is null" for name in key)
+            fine = f"({incomplete} or count(*) over (partition by {', '.join(key)}) = 1)"
         else:
             fine = row_predicate(check, TYPES[check.column or ""])
         sql = f"select row_id from (select row_id, {fine} as fine from dirty) where not fine"
