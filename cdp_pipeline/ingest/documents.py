@@ -33,12 +33,8 @@ _BETWEEN = re.compile(f"[{_BLANK}]*(?:,[{_BLANK}]*)?")
 """What may stand after an object of a line: blanks, and a comma as in an array."""
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    message = f"{name} is no JSON"
-    raise ValueError(message)
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_DECODER = json.JSONDecoder()
+"""Reads NaN and Infinity, too, which are no JSON, so that they cost their record and no more."""
 
 
 @dataclass

@@ -123,6 +123,8 @@ def _gunzip(stream: BinaryIO) -> Iterator[bytes]:
     while block := stream.read(CHUNK):
         while block:
             if member is None:
+                if has_begun and not (block := block.lstrip(b"\0")):
+                    break  # zeros that fill up a block of a tape or disk, as gzip(1) passes over
                 if not block.startswith(b"\x1f"):
                     what = "rubbish follows the gzip data" if has_begun else "it is not gzip"
                     raise RefusedError(what, hint="Have it sent again, or drop the .gz suffix.")

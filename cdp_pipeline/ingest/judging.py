@@ -46,6 +46,9 @@ from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
 MAXIMUM_FIELD_BYTES = LONG_LINE
 
+_NO_NUMBER = "NaN"
+_MEANING_OF_NAN = "a field holds NaN, which is no value: have null written"
+
 FREE_TEXT = "free_text"
 """Kind of personal data whose columns are searched for payment card numbers."""
 
@@ -299,6 +302,12 @@ def _text_rules(contract: SourceContract, reading: Reading) -> list[Rule]:
         nul = " or ".join(f"contains({text}, {mark})" for text in texts)
         held = f"contains({{text}}, {mark})"
         rules.append(Rule("nul_character", nul, "a field holds a NUL character", names, held))
+    if reading.is_nested:
+        # Of a column of numbers it is not of the type; as a text, it would be somebody's number.
+        held = f"{{text}} = '{_NO_NUMBER}'"
+        plain = [n for n, column in contract.read_columns.items() if column.type == "text"]
+        nan = " or ".join(held.format(text=text_name(name)) for name in plain) or "false"
+        rules.append(Rule("nan_value", nan, _MEANING_OF_NAN, tuple(plain), held))
     free = [text_name(name) for name in contract.read_columns if _is_free_text(name, contract)]
     if free:
         broken = " or ".join(f"has_card_number({text})" for text in free)

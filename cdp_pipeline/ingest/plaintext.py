@@ -49,6 +49,8 @@ MAGIC = {
 _MARKUP = (b"<!doctype", b"<html", b"<?xml")
 _TAR_SIGN, _TAR_SIGN_AT = b"ustar", 257
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+_NOTHING = (b"", UTF8_MARK, b"\xff\xfe\x00\x00", *_WIDE_MARKS)
+"""Whole files without a character: some writers begin even an empty one with their mark."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,10 @@ def prepare_text(path: Path, written: Format, scratch: Path) -> PlainText:
     """
     head = b"".join(_first(read_chunks(path)))
     _refuse_other_formats(head, written)
+    if head in _NOTHING:
+        target = scratch / "empty.txt"
+        target.touch()
+        return PlainText(target)
     text, messages = _decoded(path, written, scratch)
     marks = _measure(text)
     start, end = _body(text, written)
@@ -141,7 +147,7 @@ def _first(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _refuse_other_formats(head: bytes, written: Format) -> None:
-    if not head and written.format == "csv" and written.header:
+    if head in _NOTHING and written.format == "csv" and written.header:
         raise RefusedError("the file is empty", hint="The export was not written; ask the sender.")
     for magic, (what, hint) in MAGIC.items():
         if head.startswith(magic):
@@ -153,7 +159,7 @@ def _refuse_other_formats(head: bytes, written: Format) -> None:
             f"it is a web page or XML, not {written.format}",
             hint="Look at it: it may be an error page of the download.",
         )
-    is_wide = head.startswith(_WIDE_MARKS)
+    is_wide = head.startswith(_WIDE_MARKS) and head not in _NOTHING
     if is_wide and _decoder(written.encoding) is None:
         raise RefusedError("it is UTF-16 or UTF-32 text", hint="Set `encoding: utf-16`.")
 

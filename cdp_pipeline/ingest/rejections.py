@@ -54,6 +54,7 @@ HARMLESS = {BLANK_RECORD, REPEATED_HEADER, totals.RULE}
 what a sender states about it leaves them out."""
 
 RULED_LINE = "-[-+|: ]+"
+_BLANKS = r"[\t\pZ]+"
 
 MEANINGS = {
     REPEATED_HEADER: "the record is the header once more",
@@ -194,7 +195,9 @@ def _fill_table(
     parquet.write_table(pa.table(places), target)
     con.execute(
         "insert into rejected select line, "  # noqa: S608 - fixed
-        f"case when regexp_full_match(text, '{RULED_LINE}') then '{BLANK_RECORD}' "
+        f"case when regexp_full_match(text, '{RULED_LINE}') "
+        f"or (rule = 'too_few_fields' and regexp_full_match(text, '{_BLANKS}')) "
+        f"then '{BLANK_RECORD}' "
         f"when regexp_full_match(left(text, {_LOOKED_AT}), '{NUL_MARK}+') then 'nul_filling' "
         "else rule end, text, case rule when 'too_few_fields' then fewest "
         "when 'too_many_fields' then most end "

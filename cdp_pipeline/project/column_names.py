@@ -148,7 +148,8 @@ ROLES: dict[str, str] = {
         "code_post postal"
     ),
     "country": (
-        "country country_code land pays pais paese nation country_name country_cd ulke orszag"
+        "country country_code land pays pais paese nation country_name country_cd ulke orszag "
+        "country_id country_iso country_iso_code iso_country"
     ),
     "loyalty_id": (
         "loyalty_id loyalty_number loyalty_no loyalty_card loyalty_card_number card_number "
@@ -203,8 +204,7 @@ ROLES: dict[str, str] = {
         "voter_reg_num voter_id registration_number registration_no reg_no reg_num "
         "licence_number license_number policy_number policy_no patient_id patient_number mrn "
         "medical_record_number hospital_number case_number student_id employee_id staff_id "
-        "device_id household_id family_id external_id legacy_id crm_id reference "
-        "reference_number"
+        "device_id household_id family_id external_id legacy_id crm_id reference reference_number"
     ),
     "category": (
         "race ethnicity race_ethnicity race_code ethnic_code ethnic_group party party_cd "

@@ -5,7 +5,6 @@ A proposal: what an entity needs and no column gives is asked for.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,7 +38,6 @@ _SALE_TAGS = (
 _AMOUNTS = frozenset(
     {"net_amount", "order_amount", "unit_price", "discount_amount", "shipping_amount", "list_price"}
 )
-_PURPOSES = re.compile(r"(^|_)(purpose|zweck|finalite|finalidad|topic|preference)s?(_name|$)")
 _SUBSCRIBED = frozenset({"subscribed", "unsubscribed"})
 _MAIL_WORDS = frozenset({"open", "opened", "click", "clicked", "bounce", "sent", "unsubscribe"})
 
@@ -296,8 +294,8 @@ _CHANNEL = Ask(
 
 def _purpose(named: Named) -> Ask:
     """Return the question what was agreed to, with what a column says of it."""
-    column = next((n for n in named.types if _PURPOSES.search(n)), None)
-    if column is None:
+    column = named.purpose
+    if not column:
         return Ask("\"'marketing'\" or \"'profiling'\": what was agreed to?", "'marketing'")
     said = ", ".join(sorted(named.values.get(column, ()))[:4]) or "see there"
     return Ask(

@@ -15,7 +15,12 @@ from cdp_pipeline.ingest.casting import SPREADSHEET_NUMBER
 from cdp_pipeline.ingest.discovery.moments import Moments, look_at_counters, look_at_moments
 from cdp_pipeline.ingest.discovery.numbers import Numbers, look_at_numbers
 from cdp_pipeline.ingest.discovery.sample import Field
-from cdp_pipeline.ingest.discovery.wording import last_step, last_two, tag_of_field
+from cdp_pipeline.ingest.discovery.wording import (
+    is_part_of_number,
+    last_step,
+    last_two,
+    tag_of_field,
+)
 from cdp_pipeline.project.column_names import is_number_name, plain_header, role_of_others
 from cdp_pipeline.project.column_tags import PII_OF_TAG, is_name_of_amount, says_moment
 from cdp_pipeline.project.special_categories import sounds_like
@@ -200,6 +205,8 @@ def _tag_by_values(kind: Kind, values: list[str]) -> None:
         and not is_number_name(last_step(kind.field.name))
     ):
         kind.tag = "phone"
+    elif kind.tag == "country" and all(v.isdigit() for v in values):
+        kind.tag = None  # a number of the shop's own, which no country goes by
     elif kind.tag == "email" and _share(_EMAIL, values) < 0.2:  # noqa: PLR2004 - even dirty ones have some
         kind.tag = None
 
@@ -213,7 +220,11 @@ def _as_identifier(kind: Kind, values: list[str], look: Numbers, _marks: Marks) 
     broken = sum(bool(re.fullmatch(SPREADSHEET_NUMBER, v)) for v in values)
     if broken and (look.digits > 8 or broken * 2 < len(values)):  # noqa: PLR2004 - long numbers
         kind.note = f"{broken} values are spreadsheet numbers such as 9.9E+12: set aside"
-    elif kind.tag in _IDENTIFIERS or (is_number_name(name) and kind.tag not in _COUNTS):
+    elif (
+        kind.tag in _IDENTIFIERS
+        or (is_number_name(name) and kind.tag not in _COUNTS)
+        or is_part_of_number(name)
+    ):
         kind.note = "begins with zeros" if look.has_leading_zeros else ""
     elif look.share == 1 and (look.has_leading_zeros or look.digits > _MOST_DIGITS):
         if look_at_moments(dict.fromkeys(values, 1)).formats or _are_clocks(kind, values):

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from cdp_pipeline.ingest.discovery.amounts import amount_of_line, discount_of_line, whole_amounts
 from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.kinds import Kind
-from cdp_pipeline.ingest.discovery.wording import last_step
+from cdp_pipeline.ingest.discovery.wording import last_step, last_two
 from cdp_pipeline.project.column_names import plain_header
 
+_PURPOSES = re.compile(r"(^|_)(purpose|zweck|finalite|finalidad|topic|preference)s?(_name|$)")
+"""Names of columns that say what was agreed to; in a list of purposes, it is their name."""
 _NEARLY_AS_FULL = 0.8
 _VARIED = frozenset({"email", "phone", "account_id", "loyalty_id", "event_type"})
 """What tells people and events apart; a column that always says the same may be the shop's own."""
@@ -35,6 +37,7 @@ class Named:
         whole: Our names of amounts without decimals, which may be cents, each with one of them.
         streets: Our names of the lines of one street, if it stands in several.
         day: Our name of the store's day of a moment that is put together of day and time.
+        purpose: Our name of the column that says what was agreed to; empty if none does.
     """
 
     by_tag: dict[str, str]
@@ -47,6 +50,7 @@ class Named:
     whole: Mapping[str, str] = field(default_factory=dict)
     streets: list[str] = field(default_factory=list)
     day: str | None = None
+    purpose: str = ""
 
     def has(self, *tags: str) -> bool:
         """Return whether there is a column for each tag."""
@@ -71,6 +75,8 @@ def name_columns(
     found = Named({}, {n: k.type for n, k in zip(names, kinds, strict=True)}, key=key)
     by_tag: dict[str, list[tuple[Kind, str]]] = {}
     for kind, name in zip(kinds, names, strict=True):
+        if not found.purpose and _PURPOSES.search(plain_header(last_two(kind.field.name))):
+            found.purpose = name
         if kind.special_category:
             continue
         if kind.tag == "consent":

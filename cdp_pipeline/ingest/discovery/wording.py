@@ -100,3 +100,23 @@ def tag_of_field(name: str, *, of: str = "") -> str | None:
             return held
     both = tag_of(last_two(name)) or tag_of(last_two(_whose(bare)))
     return both if is_vague else tag_of(last) or both
+
+
+_PART_OF_NUMBER = re.compile(
+    r"(^|_)((pan|card|account|iban)_(suffix|prefix|bin)|"
+    r"(last|first)_?(four|4|six|6)(_(digits?|numbers?)(_.+)?|_of_.+|_(pan|card))?|"
+    r"(pan|card|account|iban)_last_digits|(letzte|derniers)_(vier|4|quatre)(_(ziffern|chiffres))?)$"
+)
+
+
+def is_part_of_number(header: str) -> bool:
+    """Return whether a header speaks of some digits of a number: of a card, most often its last.
+
+    They are shared by many, so that nothing is known by them, but begin with zeros like any text.
+
+    >>> is_part_of_number("pan_suffix"), is_part_of_number("Card last 4")
+    (True, True)
+    >>> is_part_of_number("last_4_weeks"), is_part_of_number("card_number")
+    (False, False)
+    """
+    return bool(_PART_OF_NUMBER.search(plain_header(header)))

@@ -264,6 +264,48 @@ def test_a_row_a_statement_feeds_consents(tmp_path: Path, *, nested: bool) -> No
     assert consent["captured_at"] == "date"
 
 
+@pytest.mark.parametrize("key", ["Name", "name", "PurposeName"])
+def test_the_name_of_a_nested_purpose_says_what_was_agreed_to(tmp_path: Path, key: str) -> None:
+    said = [
+        {key: ["Mail", "Ads"][n % 2], "Status": ["ACTIVE", "OPT_OUT"][n // 2 % 2]}
+        for n in range(60)
+    ]
+    people = [{"Identifier": f"c{n}@example.com", "Purposes": said[n : n + 2]} for n in range(50)]
+    found = draft(tmp_path, "onetrust.json", json.dumps({"content": people}))
+    purpose = fed(found, "consents")["purpose"]
+    assert isinstance(purpose, Ask)
+    column = "purpose_name" if key == "PurposeName" else "name"
+    assert f"'marketing' or 'profiling' by {column} (ads, mail)" in purpose.question
+
+
+@pytest.mark.parametrize(
+    "header", ["pan_suffix", "last_four", "cardLast4", "Last 4 digits", "PAN last four"]
+)
+def test_the_last_digits_of_a_card_keep_their_zeros(
+    tmp_path: Path, stage: Stage, header: str
+) -> None:
+    rows = "".join(f"{n},{5.5 + n},{1234 + n}\n" for n in range(40))
+    found = draft(tmp_path, "payments.csv", f"order_id,amount,{header}\n{rows}")
+    assert found.columns[-1].kind.type == "text"  # although none of these begins with a zero
+    assert found.load["key"] == ["order_id"]  # four digits are nobody's alone
+    assert loaded(found, stage, "payments.csv")[0][found.columns[-1].name] == "1234"
+
+
+def test_weeks_are_counted_though_they_are_the_last_four(tmp_path: Path) -> None:
+    rows = "".join(f"{n},{5.5 + n},{1234 + n}\n" for n in range(40))
+    found = draft(tmp_path, "payments.csv", f"order_id,amount,visits_last_4_weeks\n{rows}")
+    assert found.columns[-1].kind.type == "integer"
+
+
+@pytest.mark.parametrize(("values", "is_fed"), [(("DE", "FR"), True), (("1", "44"), False)])
+def test_the_code_of_a_country_is_fed_but_no_number_of_the_shop(
+    tmp_path: Path, values: tuple[str, str], *, is_fed: bool
+) -> None:
+    rows = "".join(f"{n},c{n}@example.com,{values[n % 2]}\n" for n in range(40))
+    found = draft(tmp_path, "customers.csv", f"customer_id,email,country_id\n{rows}")
+    assert (fed(found, "person_records").get("country") == "country_id") is is_fed
+
+
 @pytest.mark.parametrize("word", ["pending", "on-hold", "closed", "20", "partially_paid", "unpaid"])
 def test_a_state_that_may_not_be_paid_is_asked_for(word: str) -> None:
     found = status_of("s", {"paid", word})

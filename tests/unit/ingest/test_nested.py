@@ -167,7 +167,7 @@ def test_what_is_set_aside_names_the_line_of_its_record(stage: Stage) -> None:
         (json.dumps(ORDERS).encode()[:40], "ends too early"),
         (b'[{"id": "1"} {"id": "2"}]', "a comma or ] is missing"),
         (b'[{"id": "1"}] {"id": "2"}', "text follows its end"),
-        (b'[{"id": NaN}]', "cannot be read"),
+        (b'[{"id": nan}]', "cannot be read"),
         (b'[{"id": "1"},, ]', "cannot be read"),
         (b'{"id": "1"}', "holds no array at its root"),
         (b'[{"id": "\xff"}]', "not UTF-8"),

@@ -1,0 +1,134 @@
+"""What is no record, no value or no content: told apart from records, and counted as what it is."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.unit.ingest.conftest import Outcome, Stage, make_contract
+
+COLUMNS: dict[str, Any] = {"id": {"required": True}, "name": {}, "amount": {"type": "decimal"}}
+HEADER = "id,name,amount\n"
+
+
+def conserved(outcome: Outcome) -> bool:
+    """Return whether each record is a row or was set aside."""
+    return outcome.notes.records == len(outcome.rows) + len(outcome.aside)
+
+
+@pytest.mark.parametrize("blanks", [" ", "   \t", "\u00a0", "\u3000 "])
+def test_a_line_of_blanks_is_a_blank_record(stage: Stage, blanks: str) -> None:
+    text = f"{HEADER}1,Ann,1.50\n{blanks}\n2,Zoe,2.00\n3,Eve\n"
+    outcome = stage(text.encode(), make_contract(COLUMNS), quarantine_stop_share=0.9)
+    assert [row["id"] for row in outcome.rows] == ["1", "2"]
+    assert [(row["line"], row["rule"]) for row in outcome.aside] == [
+        (3, "blank_record"),
+        (5, "too_few_fields"),
+    ]
+    assert conserved(outcome)
+
+
+def test_many_lines_of_blanks_condemn_no_file(stage: Stage) -> None:
+    text = f"{HEADER}1,Ann,1.50\n" + "  \n" * 50
+    outcome = stage(text.encode(), make_contract(COLUMNS), quarantine_stop_share=0.1)
+    assert outcome.status == "loaded", outcome.notes.reason
+    assert len(outcome.aside) == 50
+    assert conserved(outcome)
+
+
+@pytest.mark.parametrize("zeros", [1, 512, (1 << 20) + 7])
+@pytest.mark.parametrize("is_further", [False, True])
+def test_zeros_behind_gzip_data_are_passed_over(
+    stage: Stage, zeros: int, *, is_further: bool
+) -> None:
+    data = gzip.compress(f"{HEADER}1,Ann,1.50\n".encode()) + b"\0" * zeros
+    data += gzip.compress(b"2,Zoe,2.00\n") if is_further else b""
+    outcome = stage(data, make_contract(COLUMNS), name="orders.csv.gz")
+    assert outcome.status == "loaded", outcome.notes.reason
+    assert [row["amount"] for row in outcome.rows] == [
+        Decimal("1.50"),
+        *[Decimal("2.00")] * is_further,
+    ]
+
+
+@pytest.mark.parametrize("rest", [b"\0\0rubbish", b"rubbish\0\0"])
+def test_anything_else_behind_gzip_data_is_refused(stage: Stage, rest: bytes) -> None:
+    data = gzip.compress(f"{HEADER}1,Ann,1.50\n".encode()) + rest
+    outcome = stage(data, make_contract(COLUMNS), name="orders.csv.gz")
+    assert outcome.status == "refused"
+    assert "rubbish follows" in outcome.notes.reason
+
+
+def test_zeros_alone_are_no_gzip_data(stage: Stage) -> None:
+    outcome = stage(b"\0" * 99, make_contract(COLUMNS), name="orders.csv.gz")
+    assert "it is not gzip" in outcome.notes.reason
+
+
+MARKS = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff"]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_a_file_of_a_byte_order_mark_alone_is_empty(
+    stage: Stage, mark: bytes, encoding: str
+) -> None:
+    outcome = stage(mark, make_contract(COLUMNS, delivery={"encoding": encoding}))
+    assert outcome.status == "refused"
+    assert "the file is empty" in outcome.notes.reason
+
+
+@pytest.mark.parametrize("mark", MARKS[:3])
+@pytest.mark.parametrize("written", [{"format": "jsonl"}, {"header": False}])
+def test_where_no_header_must_stand_a_mark_alone_is_what_an_empty_file_is(
+    stage: Stage, mark: bytes, written: dict[str, object]
+) -> None:
+    found = stage(mark, make_contract(COLUMNS, delivery=written)).notes
+    empty = stage(b"", make_contract(COLUMNS, delivery=written)).notes
+    told = (empty.status, empty.records, empty.reason, empty.messages)
+    assert (found.status, found.records, found.reason, found.messages) == told
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("form", ["json", "jsonl", "nested"])
+def test_what_is_no_number_of_json_sets_its_record_aside(
+    stage: Stage, constant: str, form: str
+) -> None:
+    records = [{"id": str(n), "name": "Ann", "amount": 1.5 * n} for n in range(1, 4)]
+    lines = [json.dumps(record) for record in records]
+    lines[1] = lines[1].replace("3.0", constant)
+    text = "\n".join(lines) if form == "jsonl" else "[\n" + ",\n".join(lines) + "\n]"
+    columns = COLUMNS
+    if form == "nested":
+        text = "[\n" + ",\n".join(f'{{"lines": [{line}]}}' for line in lines) + "\n]"
+        columns = {name: {**keys, "from": f"lines[].{name}"} for name, keys in COLUMNS.items()}
+    delivery = {"format": "jsonl" if form == "jsonl" else "json"}
+    outcome = stage(
+        text.encode(), make_contract(columns, delivery=delivery), quarantine_stop_share=0.9
+    )
+    assert outcome.status == "loaded", outcome.notes.reason
+    assert [(row["id"], row["amount"]) for row in outcome.rows] == [
+        ("1", Decimal("1.50")),
+        ("3", Decimal("4.50")),
+    ]
+    (aside,) = outcome.aside
+    assert (aside["line"], aside["rule"]) == (2 if form == "jsonl" else 3, "amount_type")
+    assert constant in aside["reason"]
+    assert conserved(outcome)
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_a_missing_number_of_somebody_is_nobodys_number(stage: Stage, form: str) -> None:
+    lines = ['{"id": "1", "name": "Ann"}', '{"id": "2", "name": NaN}', '{"id": NaN, "name": "N"}']
+    text = "\n".join(lines) if form == "jsonl" else "[\n" + ",\n".join(lines) + "\n]"
+    contract = make_contract({"id": {"required": True}, "name": {}}, delivery={"format": form})
+    outcome = stage(text.encode(), contract, quarantine_stop_share=0.9)
+    assert [row["id"] for row in outcome.rows] == ["1"]
+    assert {(row["rule"], row["reason"]) for row in outcome.aside} == {
+        ("nan_value", "a field holds NaN, which is no value: have null written (delivered: name)"),
+        ("nan_value", "a field holds NaN, which is no value: have null written (delivered: id)"),
+    }
+    assert conserved(outcome)
