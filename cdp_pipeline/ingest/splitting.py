@@ -140,6 +140,8 @@ class _Stream:
         self._records = reading.records
         try:
             con.execute(f"set streaming_buffer_size = '{_BUFFER}'")
+            # Made a join, as DuckDB likes to, a list of allowed values would cost the file's order.
+            con.execute("set disabled_optimizers = 'in_clause'")
             relation = con.sql(judgement.select, params=[str(reading.path)])
             self._reader = relation.to_arrow_reader(_BATCH_ROWS)
         except duckdb.Error as error:

@@ -53,6 +53,24 @@ def test_every_row_goes_one_way_in_file_order(tmp_path: Path, every: int) -> Non
     assert (found.rows, found.read, found.accepted) == (5_000, 5_000, len(fine))
 
 
+def test_rows_keep_their_order_whatever_their_values_are_compared_with(tmp_path: Path) -> None:
+    """DuckDB joins values to long lists of constants, and joins promise no order."""
+    columns = {
+        "order_id": {"required": True},
+        "is_gift": {"type": "boolean"},
+        "state": {"values": [f"state {n}" for n in range(40)]},
+    }
+    lines = (f"o{n},{'yes' if n % 3 else 'no'},state {n % 40}," + "x" * 80 for n in range(200_000))
+    data = ("order_id,is_gift,state,note\n" + "\n".join(lines) + "\n").encode()
+    assert len(data) > 2 * 8_000_000, "as much as two threads read at a time"
+    found = split(tmp_path, data, make_contract(columns, ignore=["note"]), threads=4)
+    (held,) = duckdb.execute(
+        "select count(*) from read_parquet(?) where order_id = 'o' || (_line - 2)",
+        [str(found.target)],
+    ).fetchall()
+    assert held == (200_000,)
+
+
 def test_equal_rows_give_equal_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = delivery(300_000, lambda n: n % 5_000 == 77)
     files = []
