@@ -65,6 +65,12 @@ def amount_of_line(
                 f"{minus}, the quantity likewise, or {column} if {word} is no return",
                 minus,
             )
+        if taxed := _with_tax(kinds, column):
+            return Ask(
+                f"{taxed} is with tax, {column} without: write the one that stores mean by sales, "
+                f"less {discount or 'the discount'} if that is not taken off yet",
+                taxed,
+            )
         if count is None or price is None or discount is None:
             return column
         return _after_discount(column, discount, rows[column], rows[count], rows[price], rows)
@@ -160,6 +166,15 @@ def _column_of_lines(
         ]
         if of_lines:
             return max(of_lines, key=lambda name: (name == by_tag[tag], name))
+    return None
+
+
+def _with_tax(kinds: Mapping[str, Kind], column: str) -> str | None:
+    """Return the column that says the same with tax, if there is one that differs."""
+    taxed = re.compile(rf"{re.escape(column)}_(incl|inkl|inc)_\w+")
+    for name, kind in kinds.items():
+        if taxed.fullmatch(name) and kind.field.values != kinds[column].field.values:
+            return name
     return None
 
 

@@ -55,6 +55,7 @@ _IDENTIFIERS = frozenset(
 )  # fmt: skip
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
 _PHONE = re.compile(r"'?(\+|00[1-9](?=(\D*\d){8}))[\d ()./-]{7,20}")
+_ORDER_NAME = re.compile(r"#\w*-?\d+(-\w+)?")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?")
 _COMPACT = re.compile(r"([01]\d|2[0-3])[0-5]\d([0-5]\d)?")
 _UTC = re.compile(r"(?i)(?<![a-z])(utc|gmt|zulu)(?![a-z]|\s*[+-]?\d)")
@@ -205,6 +206,8 @@ def _tag_by_values(kind: Kind, values: list[str]) -> None:
         and not is_number_name(last_step(kind.field.name))
     ):
         kind.tag = "phone"
+    elif kind.tag == "full_name" and _share(_ORDER_NAME, values) > _MOSTLY:
+        kind.tag = "order_id"  # Shopify calls the number that customers see the order's name
     elif kind.tag == "country" and all(v.isdigit() for v in values):
         kind.tag = None  # a number of the shop's own, which no country goes by
     elif kind.tag == "email" and _share(_EMAIL, values) < 0.2:  # noqa: PLR2004 - even dirty ones have some
