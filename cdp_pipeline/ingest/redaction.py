@@ -27,6 +27,8 @@ from cdp_pipeline.ingest.sequences import SAMPLE_BYTES, is_sequence
 from cdp_pipeline.project.contracts import SourceContract
 
 _MAXIMUM_FIELD = 1 << 28
+_LINES = 1 << 8
+"""Lines of others that are taken at a time."""
 
 
 def redact_delivery(
@@ -107,9 +109,10 @@ def _physical_lines(path: Path, encoding: str) -> Iterator[str]:
     for text in _texts(path, encoding):
         first, *others = text.split(mark)
         held.append(first)
-        for other in others:
+        if others:
             yield "".join([*held, mark])
-            held = [other]
+            yield from (line + mark for line in others[:-1])
+            held = [others[-1]]
     if rest := "".join(held):
         yield rest
 
@@ -141,25 +144,29 @@ def _ending(line: str) -> str:
 
 
 def _records(
-    lines: Iterator[str], wanted: Collection[int], quote: str, escape: str
+    lines: Iterator[str], wanted: Collection[int], quote: str = "", escape: str = ""
 ) -> Iterator[tuple[list[str], bool]]:
-    """Yield lines, those of a wanted record together, and whether they are one.
+    """Yield lines, those of a wanted record together, and whether they are one; others at once.
 
     Quotes that are open go on into the next line, and so does a line whose end is escaped.
     """
     number = 0
-    for line in lines:
-        number += 1
-        if number not in wanted:
-            yield [line], False
+    for place in sorted(wanted):
+        while others := list(islice(lines, min(_LINES, max(0, place - 1 - number)))):
+            number += len(others)
+            yield others, False
+        first = next(lines, "") if place > number else ""
+        if not first:  # it lies within the record before, or the file has ended
             continue
-        record, (quotes, goes_on) = [line], _open_marks(line, quote, escape)
+        record, (quotes, goes_on) = [first], _open_marks(first, quote, escape)
         while (quotes % 2 or goes_on) and (more := next(lines, "")):
             record.append(more)
-            number += 1
             further, goes_on = _open_marks(more, quote, escape)
             quotes += further
+        number += len(record)
         yield record, True
+    while others := list(islice(lines, _LINES)):
+        yield others, False
 
 
 def _open_marks(line: str, quote: str, escape: str) -> tuple[int, bool]:
@@ -205,6 +212,9 @@ def _personal_places(head: Sequence[str], contract: SourceContract) -> set[int]:
 
 
 def _parse(record: str, delimiter: str, quote: str) -> list[str]:
+    body = record.rstrip("\r\n")
+    if "\r" not in body and not (quote and quote in body):  # as nearly all: no reader is needed
+        return body.split(delimiter)
     csv.field_size_limit(_MAXIMUM_FIELD)
     text = io.StringIO(record, newline="")
     if not quote:
@@ -213,8 +223,10 @@ def _parse(record: str, delimiter: str, quote: str) -> list[str]:
 
 
 def _join(fields: Sequence[str], delimiter: str, quote: str) -> str:
-    if not quote:
-        return delimiter.join(fields)
+    text = delimiter.join(fields)
+    is_plain = len(fields) > 1 and text.count(delimiter) == len(fields) - 1
+    if not quote or (is_plain and not any(mark in text for mark in (quote, "\r", "\n"))):
+        return text
     target = io.StringIO(newline="")
     csv.writer(target, delimiter=delimiter, quotechar=quote, lineterminator="").writerow(
         [field.replace("\r", " ").replace("\n", " ") for field in fields]
@@ -230,14 +242,14 @@ def _redact_objects(
         for name, column in contract.read_columns.items()
         if column.is_sensitive and name not in contract.load.key
     ]
-    for number, line in enumerate(lines, start=1):
-        is_theirs = number in wanted
-        if is_theirs and is_detaching and line.strip():
-            document = json.loads(line.strip().removesuffix(","))
+    for held, is_theirs in _records(lines, wanted):
+        text = "".join(held)
+        if is_theirs and is_detaching and text.strip():
+            document = json.loads(text.strip().removesuffix(","))
             for path in paths:
                 _remove(document, path)
             yield json.dumps(document, ensure_ascii=False)
-        yield _ending(line) if is_theirs else line
+        yield _ending(text) if is_theirs else text
 
 
 def _remove(document: Any, path: Sequence[str]) -> None:  # noqa: ANN401 - any JSON

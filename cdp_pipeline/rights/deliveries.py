@@ -7,7 +7,7 @@ rewritten is removed: what it says of others stays in the staged rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -56,7 +56,7 @@ class DeliveryCleaning:
         staged: Staged rows that went.
         detached: Staged rows that stay without the person.
         quarantined: Records whose text went.
-        rewritten: Raw files that were rewritten.
+        rewritten: Raw files that were rewritten, each once.
         removed: Raw files that were removed.
         spellings: Personal values of the rows, by kind, as they were written.
         lines: Lines of deliveries on which the rows stood, by the notes of the staged file.
@@ -65,7 +65,7 @@ class DeliveryCleaning:
     staged: int = 0
     detached: int = 0
     quarantined: int = 0
-    rewritten: int = 0
+    rewritten: set[Path] = field(default_factory=set)
     removed: int = 0
     spellings: set[tuple[str, str]] = field(default_factory=set)
     lines: dict[str, list[int]] = field(default_factory=dict)
@@ -139,19 +139,32 @@ def _prepare(done: DeliveryCleaning, notes: Path, keep: Keep, found: Suppressed)
     keep(name, found.lines, sorted(found.spellings))
 
 
-def clean_raw(context: RunContext, searcher: Searcher | None, done: DeliveryCleaning) -> None:
+def clean_raw(
+    context: RunContext,
+    done: DeliveryCleaning,
+    *,
+    searcher: Searcher | None = None,
+    only: Collection[Path] | None = None,
+) -> set[Path]:
     """Rewrite raw deliveries on whose noted lines erased people stand.
 
     Args:
         context: Settings and project.
-        searcher: Looks for the people on all other lines too; None if only tombstones are known.
         done: Counts files.
+        searcher: Looks for the people on all other lines too; default: the noted ones go.
+        only: The files that are looked into, of those a search found them in; None for all.
+
+    Returns:
+        What was rewritten or removed.
     """
+    changed: set[Path] = set()
     project, paths = load_project(context.project_root), DataPaths.of(context)
     held = read_redactions(paths)
     con = connect(context.settings.engine)
     try:
         for sealed, contract, file_id, digest in _raw_files(context, project, paths):
+            if only is not None and sealed not in only:
+                continue
             lines = _noted_lines(paths, contract, file_id)
             if searcher is None and not _has_new(lines, held.get(digest)):
                 continue  # neither read nor opened: there are as many as nights
@@ -161,6 +174,7 @@ def clean_raw(context: RunContext, searcher: Searcher | None, done: DeliveryClea
                 has_new = _has_new(lines, known)
                 if not (has_new or (searcher and holds_trace(con, path, searcher, paths.work))):
                     continue
+                changed.add(sealed)
                 draft = path.with_name(f".{path.name}.erasing")
                 if not _redact(project, contract, path, draft, lines, searcher):
                     path.unlink()
@@ -173,9 +187,10 @@ def clean_raw(context: RunContext, searcher: Searcher | None, done: DeliveryClea
                 fsync(draft)
                 draft.replace(path)
                 fsync(path.parent)
-                done.rewritten += sha256 != actual
+                done.rewritten |= {sealed} if sha256 != actual else set()
     finally:
         con.close()
+    return changed
 
 
 def _has_new(lines: frozenset[int], known: Redaction | None) -> bool:

@@ -43,7 +43,7 @@ from cdp_pipeline.rights.removals import CERTIFICATES, find_removals, write_remo
 from cdp_pipeline.rights.removals import FOLDER as REMOVALS
 from cdp_pipeline.rights.scan import Find, Scan, scan_folder
 from cdp_pipeline.rights.searching import Searcher
-from cdp_pipeline.rights.strays import clean_strays
+from cdp_pipeline.rights.strays import clean_strays, look_again
 from cdp_pipeline.rights.traces import (
     add_words,
     find_traces,
@@ -193,7 +193,7 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     )
     traces = add_words(pending.traces, _own_spellings(context, pending))
     searcher = Searcher(traces)
-    clean_raw(context, searcher, deliveries)
+    clean_raw(context, deliveries)
     judged = erase_lines(paths, traces.everybody)
     remove_leftovers(paths.versions, CLEAN_PREFIX)
     clear_leftovers(paths)
@@ -202,25 +202,23 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     }
     write_removals(paths, pending.erasure, pending.removals)
     files = _clean_files(context, paths, searcher)
-    scan = _search(context, paths, searcher)
+    scan = _search(context, paths, searcher, deliveries)
     _refuse_unsearched(context, paths, pending, scan)
     done = _Done(tombstones, deliveries, judged, versions, files, scan)
     return _certify(paths, pending, _facts(context, pending, done), scan.finds)
 
 
-def _search(context: RunContext, paths: DataPaths, searcher: Searcher) -> Scan:
-    """Look everywhere, and take people out of strays among the deliveries."""
-    keys = context.settings.keys
+def _search(
+    context: RunContext, paths: DataPaths, searcher: Searcher, deliveries: DeliveryCleaning
+) -> Scan:
+    """Look everywhere, and take people out of deliveries and strays in which they are found."""
     forget_unpacked(paths.work)  # of a search that died: it is not looked at
-    scan = scan_folder(
-        context.data_dir, searcher, excluded=_excluded(paths), keys=keys, scratch=paths.work
-    )
-    scan = clean_strays(context, context.data_dir, scan, searcher)
+    look = partial(_search_folder, context, paths, searcher, deliveries)
+    scan = look(context.data_dir, _excluded(paths))
     if paths.landing.is_relative_to(context.data_dir):
         return scan
+    more = look(paths.landing, ())
     # What is broken there is no file of ours.
-    more = scan_folder(paths.landing, searcher, keys=keys, scratch=paths.work)
-    more = clean_strays(context, paths.landing, more, searcher)
     closed = [str(p) for p in map(paths.landing.joinpath, more.unreadable) if key_of(p)]
     return Scan(
         scan.finds + more.finds,
@@ -228,6 +226,24 @@ def _search(context: RunContext, paths: DataPaths, searcher: Searcher) -> Scan:
         scan.unreadable + closed,
         scan.cleaned + more.cleaned,
     )
+
+
+def _search_folder(
+    context: RunContext,
+    paths: DataPaths,
+    searcher: Searcher,
+    deliveries: DeliveryCleaning,
+    root: Path,
+    excluded: Sequence[Path],
+) -> Scan:
+    scan = scan_folder(
+        root, searcher, excluded=excluded, keys=context.settings.keys, scratch=paths.work
+    )
+    found = {root / find.file for find in scan.finds}
+    # Deliveries are searched here and not before: nearly all hold nobody but on the noted lines.
+    cleaned = clean_raw(context, deliveries, searcher=searcher, only=found) if found else set()
+    scan = look_again(context, root, scan, cleaned, searcher)
+    return clean_strays(context, root, scan, searcher)
 
 
 @dataclass(frozen=True)
@@ -256,7 +272,7 @@ def _facts(context: RunContext, pending: Pending, done: _Done) -> dict[str, Any]
         "staged_rows": deliveries.staged,
         "rows_without_person": deliveries.detached,
         "quarantined_records": deliveries.quarantined,
-        "raw_files_rewritten": deliveries.rewritten,
+        "raw_files_rewritten": len(deliveries.rewritten),
         "raw_files_removed": deliveries.removed,
         "journals": sum(done.journals.values()),
         "versions": {

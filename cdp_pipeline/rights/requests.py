@@ -80,7 +80,7 @@ def run(context: RunContext) -> StepResult:
     )
     returned = DeliveryCleaning()
     if has_tombstones(paths):
-        clean_raw(context, None, returned)
+        clean_raw(context, returned)
     requests = open_requests(context)
     erasing = [r for r in requests if r.request_type == "erasure" and r.status in READY]
     known = [r for r in erasing if r.customer_id]
@@ -170,7 +170,7 @@ def _words(
         for c in certificates
     ]
     if returned.rewritten or returned.removed:
-        count = returned.rewritten + returned.removed
+        count = len(returned.rewritten) + returned.removed
         words.append(f"{count} files held people who were erased before: taken out")
     if blocked:
         words.append(f"{len(blocked)} objections and restrictions are in force")

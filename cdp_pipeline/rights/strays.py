@@ -14,9 +14,10 @@ import lzma
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -63,12 +64,29 @@ def clean_strays(context: RunContext, root: Path, scan: Scan, searcher: Searcher
         with editable_file(path, keys, paths.work) as plain:
             if _clean_stray(paths, plain, searcher):
                 cleaned.append(path)
+    left = look_again(context, root, scan, cleaned, searcher)
+    return replace(left, cleaned=len(cleaned))
+
+
+def look_again(
+    context: RunContext, root: Path, scan: Scan, cleaned: Collection[Path], searcher: Searcher
+) -> Scan:
+    """Return what a search finds now that files were cleaned; only these are searched again.
+
+    Args:
+        context: Settings; the caller holds the lock.
+        root: The folder that was searched.
+        scan: What was found there.
+        cleaned: Files that are another now, or gone.
+        searcher: Looks for the people.
+    """
     if not cleaned:
         return scan
-    again = scan_folder(root, searcher, keys=keys, scratch=paths.work, only=frozenset(cleaned))
+    paths, keys = DataPaths.of(context), context.settings.keys
+    again = scan_folder(root, searcher, keys=keys, scratch=paths.work, only=cleaned)
     names = {str(path.relative_to(root)) for path in cleaned}
     kept = [find for find in scan.finds if find.file not in names]
-    return Scan(kept + again.finds, scan.files, scan.unreadable, len(cleaned))
+    return Scan(kept + again.finds, scan.files, scan.unreadable, scan.cleaned)
 
 
 def _clean_stray(paths: DataPaths, path: Path, searcher: Searcher) -> bool:
