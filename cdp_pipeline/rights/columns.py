@@ -24,12 +24,17 @@ Piece = tuple[str, bytes]
 
 _TEXT_TYPES = ("VARCHAR", "JSON", "BLOB", "STRUCT", "MAP", "LIST", "[]", "ENUM")
 NAME_COLUMNS = ("given_name", "family_name", "first_name", "last_name")
-"""Columns whose values beside each other are somebody's name."""
+"""Columns whose values beside each other are somebody's name, in whatever case they are titled."""
 
 _ROWS = 100_000
 _PLAIN = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
 _ENCODINGS = frozenset({"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"})
 """Of text columns whose dictionaries pyarrow reads."""
+
+
+def is_name_column(title: str) -> bool:
+    """Return whether a column holds a part of somebody's name."""
+    return title.lower() in NAME_COLUMNS
 
 
 def parquet_texts(
@@ -73,8 +78,8 @@ def _divide(
     odd = {chunk.path_in_schema for chunk in chunks if not _ENCODINGS.issuperset(chunk.encodings)}
     plain = [f.name for f in schema if f.type in _PLAIN and f.name not in odd]
     others = [f.name for f in schema if f.name not in plain and not _holds_no_text(f.type)]
-    if {*NAME_COLUMNS}.intersection(others):  # a person's two names are read in the same way
-        others += [name for name in plain if name in NAME_COLUMNS]
+    if any(map(is_name_column, others)):  # a person's two names are read in the same way
+        others += filter(is_name_column, plain)
     return [name for name in plain if name not in others], others
 
 
@@ -107,7 +112,7 @@ def _distinct(values: pa.Array) -> pa.Array:
 
 
 def _names_beside(rows: pa.Table) -> Iterator[Piece]:
-    both = [name for name in rows.column_names if name in NAME_COLUMNS]
+    both = list(filter(is_name_column, rows.column_names))
     if len(both) > 1:
         kind = pa.large_binary()  # a text need not be UTF-8
         texts = [rows.column(name).combine_chunks().cast(kind) for name in both]
@@ -130,7 +135,7 @@ def _relation_texts(
         if any(text in str(kind) for text in _TEXT_TYPES) and (only is None or name in only)
     ]
     asked = {name: f"cast({quote_column(name)} as varchar)" for name in texts}
-    both = [name for name in texts if name in NAME_COLUMNS]
+    both = list(filter(is_name_column, texts))
     if len(both) > 1:
         asked["+".join(both)] = f"concat_ws(' ', {', '.join(map(quote_column, both))})"
     for name, value in asked.items():

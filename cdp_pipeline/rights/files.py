@@ -17,7 +17,7 @@ import duckdb
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.keys import load_keyring
-from cdp_pipeline.rights.columns import NAME_COLUMNS, parquet_texts
+from cdp_pipeline.rights.columns import is_name_column, parquet_texts
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.storage.at_rest import editable_file, plain_file
 from cdp_pipeline.storage.container import content_of
@@ -100,7 +100,7 @@ def clean_parquet(path: Path, searcher: Searcher) -> int:
             for name, kind, *_ in columns
             if "VARCHAR" in str(kind)
         ]
-        both = [quote_column(str(c[0])) for c in columns if c[0] in NAME_COLUMNS]
+        both = [quote_column(str(c[0])) for c in columns if is_name_column(str(c[0]))]
         asked += [f"concat_ws(' ', {', '.join(both)})"] if len(both) > 1 else []
         theirs = []
         for value in asked:

@@ -33,6 +33,7 @@ from cdp_pipeline.rights.packed import (
     unpacking,
 )
 from cdp_pipeline.rights.searching import SEPARATOR, Searcher
+from cdp_pipeline.rights.spellings import wide_encoding
 from cdp_pipeline.storage.at_rest import plain_file
 from cdp_pipeline.storage.cipher import read_vault_key
 from cdp_pipeline.storage.container import SealedFileError
@@ -265,11 +266,15 @@ def _in_blocks(
 ) -> set[str]:
     found: set[str] = set()
     tail = b""
+    wide = None
     for block in blocks:
         data = tail + block
         found |= searcher.kinds(data, shortest=shortest)
         if is_text and b"\0" in data[:_HEAD]:
-            found |= searcher.kinds(data.replace(b"\0", b""), shortest=shortest)  # UTF-16
+            found |= searcher.kinds(data.replace(b"\0", b""), shortest=shortest)
+            wide = wide or wide_encoding(data[:_HEAD])
+            if wide:  # letters that have no zeros beside them
+                found |= searcher.kinds(data.decode(wide, "replace"), shortest=shortest)
         tail = data[-_OVERLAP:]
     return found
 

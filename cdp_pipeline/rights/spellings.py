@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import unicodedata
@@ -18,6 +19,28 @@ _ENTITIES = {code: f"&{name};" for code, name in codepoint2name.items() if not c
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 _LOWER = bytes(b + 32 if 65 <= b <= 90 else b for b in range(256))  # noqa: PLR2004 - A to Z
+
+
+_FEW = 128
+"""Of so many bytes of a text in UTF-16 one is zero at least: half of a blank or a line's end."""
+
+
+def wide_encoding(head: bytes) -> str | None:
+    r"""Return which UTF-16 a text is in, by its mark or its zeros; None if it is in none.
+
+    Args:
+        head: Its first bytes, an even number.
+
+    Examples:
+        >>> wide_encoding("Anna".encode("utf-16-be")), wide_encoding(b"Anna")
+        ('utf-16-be', None)
+    """
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    first, second = head[::2].count(0), head[1::2].count(0)
+    if min(first, second) or max(first, second) * _FEW < len(head) or not head:
+        return None
+    return "utf-16-be" if first else "utf-16-le"
 
 
 def lower_ascii(data: bytes) -> bytes:
@@ -45,7 +68,8 @@ def byte_forms(text: str) -> tuple[bytes, ...]:
     if text.isascii():
         return _ascii_forms(text.lower()) * _CASES
     forms = []
-    for cased in (text, text.lower(), text.upper(), text.title()):
+    # Lower case from upper case: a sigma that ends a word is another letter, and an ß is two.
+    for cased in (text, text.upper().lower(), text.upper(), text.title()):
         for form in ("NFC", "NFD"):
             spelt = unicodedata.normalize(form, cased)
             forms += [

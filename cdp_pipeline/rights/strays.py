@@ -8,7 +8,6 @@ replaced, also in what it packs. The search tells which files they are; it looks
 from __future__ import annotations
 
 import bz2
-import codecs
 import gzip
 import lzma
 import shutil
@@ -28,6 +27,7 @@ from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.rights.files import clean_parquet, redact_bytes, text_batches
 from cdp_pipeline.rights.packed import (
     BROKEN,
+    HEAD,
     Budget,
     kind_of_file,
     labels_of,
@@ -37,13 +37,13 @@ from cdp_pipeline.rights.packed import (
 )
 from cdp_pipeline.rights.scan import Scan, scan_folder
 from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.rights.spellings import wide_encoding
 from cdp_pipeline.storage.at_rest import editable_file
 from cdp_pipeline.storage.files import fsync, sha256_of
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.redactions import Redaction, note_redactions, read_redactions
 
 _BLOCK = 1 << 24
-_WIDE = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 def clean_strays(context: RunContext, root: Path, scan: Scan, searcher: Searcher) -> Scan:
@@ -146,20 +146,36 @@ def _redact_label(text: str, searcher: Searcher) -> str:
 
 
 def _redact_text(path: Path, target: Path, searcher: Searcher) -> bool:
-    """Write a text without the words, some lines at a time; UTF-16 stays UTF-16."""
+    """Write a text without the words and return whether there were any; UTF-16 stays UTF-16."""
+    with path.open("rb") as source:
+        encoding = wide_encoding(source.read(HEAD))
+    if encoding is None:
+        return _redact_lines(path, target, searcher)
+    narrow, cleaned = (target.with_name(f"{target.name}.{word}") for word in ("narrow", "cleaned"))
+    _write_again(path, encoding, narrow, "utf-8")
+    changed = _redact_lines(narrow, cleaned, searcher)
+    _write_again(cleaned, "utf-8", target, encoding)
+    return changed
+
+
+def _redact_lines(path: Path, target: Path, searcher: Searcher) -> bool:
+    changed = False
     with path.open("rb") as source, target.open("wb") as cleaned:
-        encoding = _WIDE.get(source.read(2))
-        source.seek(0)
-        if encoding:
-            data, count = redact_bytes(source.read().decode(encoding).encode(), searcher)
-            cleaned.write(data.decode().encode(encoding))
-            return count > 0
-        changed = False
         for text in text_batches(source):
             data, count = redact_bytes(text, searcher)
             cleaned.write(data)
             changed |= count > 0
     return changed
+
+
+def _write_again(path: Path, encoding: str, target: Path, other: str) -> None:
+    """Write a text in another encoding, some of it at a time."""
+    lenient = "surrogatepass"
+    with (
+        path.open(encoding=encoding, errors=lenient, newline="") as source,
+        target.open("w", encoding=other, errors=lenient, newline="") as stream,
+    ):
+        shutil.copyfileobj(source, stream, _BLOCK)
 
 
 _Add = Callable[[str, str, Path], None]

@@ -137,7 +137,8 @@ def find_traces(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> 
         for number, subject in enumerate(subjects, start=1)
         for source, key in subject.records
     }
-    names = {(str(a).casefold(), str(b).casefold()) for a, b in con.execute(_NAMES).fetchall()}
+    # Not folded: of folded letters nobody could tell how they are written (ß, a sigma at the end).
+    names = {(str(a).lower(), str(b).lower()) for a, b in con.execute(_NAMES).fetchall()}
     sent = _sent_values(con) if has_table(con, "ops.export_members") else set()
     traces = Traces(
         subjects=tuple(subjects),
@@ -265,7 +266,7 @@ with held as (
 pairs as (
     select least(a, b) as low, greatest(a, b) as high, a, b, is_theirs
     from held
-    where length(a) > 1 and length(b) > 1
+    where (length(a) > 1 or strlen(a) > 2) and (length(b) > 1 or strlen(b) > 2)
 )
 
 select a, b
@@ -274,7 +275,8 @@ where (low, high) in (select (low, high) from pairs group by low, high having bo
 group by a, b
 order by a, b
 """
-# In either order, as written and as cleaned: a namesake's name is no trace.
+# In either order, as written and as cleaned: a namesake's name is no trace. A letter is no name,
+# but a character of three bytes may be one.
 
 
 def _others_names(con: duckdb.DuckDBPyConnection, names: set[Name]) -> set[Name]:

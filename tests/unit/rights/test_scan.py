@@ -138,6 +138,23 @@ def test_texts_of_any_encoding_are_looked_into(tmp_path: Path, encoding: str) ->
     assert scan.unreadable == []
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", [("łukasz", "żółkiewski"), ("дмитрий", "щербаковский")])
+def test_letters_without_a_zero_beside_them_are_read_in_utf_16(
+    tmp_path: Path, name: tuple[str, str], encoding: str
+) -> None:
+    text = f"Note of the clerk: {' '.join(name).title()}, till 4\n"
+    (tmp_path / "note.txt").write_bytes(text.encode(encoding))
+    assert scan_folder(tmp_path, Searcher(Traces(names=frozenset({name})))).finds
+
+
+def test_names_in_two_columns_are_read_together_whatever_their_titles_case(tmp_path: Path) -> None:
+    rows = pa.table({"FIRST_NAME": ["Anna"], "Last_Name": ["Quillfeather"]})
+    parquet.write_table(rows, tmp_path / "a.parquet")
+    traces = Traces(names=frozenset({("anna", "quillfeather")}))
+    assert scan_folder(tmp_path, Searcher(traces)).finds
+
+
 def test_a_workbook_within_an_archive_is_looked_into(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "inner.xlsx", "w", zipfile.ZIP_DEFLATED) as workbook:
         workbook.writestr("sheet2.xml", f"<t>{MAIL}</t>")

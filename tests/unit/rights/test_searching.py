@@ -202,6 +202,20 @@ def test_words_and_numbers_are_found_where_a_slow_search_finds_them(parts: list[
     assert ("phone" in Searcher(TRACES).kinds(plain)) == is_called
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (("jürgen", "großmüller"), "Jürgen Großmüller"),
+        (("jürgen", "großmüller"), "JÜRGEN GROSSMÜLLER"),
+        (("δημήτρης", "παπαδόπουλος"), "Δημήτρης Παπαδόπουλος"),
+        (("δημήτρησ", "παπαδόπουλοσ"), "δημήτρης παπαδόπουλος"),
+        (("王", "小明"), "王 小明"),
+    ],
+)
+def test_names_are_found_in_every_case_of_their_letters(name: tuple[str, str], text: str) -> None:
+    assert Searcher(Traces(names=frozenset({name}))).kinds(text) == {"name"}
+
+
 @given(before=st.binary(max_size=300), after=st.binary(max_size=300), number=st.integers(0, 12))
 def test_a_trace_is_found_anywhere(before: bytes, after: bytes, number: int) -> None:
     data = before + b" | " + SPELLINGS[number].encode() + b" | " + after

@@ -65,6 +65,11 @@ def _entry(data: bytes) -> bytes:
         ("note.txt", lambda t: t, lambda d: d),
         ("wide.csv", lambda t: t.decode().encode("utf-16"), lambda d: d.decode("utf-16").encode()),
         (
+            "unmarked.txt",
+            lambda t: t.decode().encode("utf-16-be"),
+            lambda d: d.decode("utf-16-be").encode(),
+        ),
+        (
             "a.csv.gz",
             lambda t: gzip.compress(gzip.compress(t)),
             lambda d: gzip.decompress(gzip.decompress(d)),
