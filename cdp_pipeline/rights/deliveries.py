@@ -157,22 +157,20 @@ def clean_raw(
     Returns:
         What was rewritten or removed.
     """
-    changed: set[Path] = set()
     project, paths = load_project(context.project_root), DataPaths.of(context)
-    held = read_redactions(paths)
+    held, changed = read_redactions(paths), set[Path]()
     con = connect(context.settings.engine)
     try:
         for sealed, contract, file_id, digest in _raw_files(context, project, paths):
-            if only is not None and sealed not in only:
-                continue
             lines = _noted_lines(paths, contract, file_id)
-            if searcher is None and not _has_new(lines, held.get(digest)):
+            is_asked = only is None or sealed in only
+            if not is_asked or (searcher is None and not _has_new(lines, held.get(digest))):
                 continue  # neither read nor opened: there are as many as nights
             with editable_file(sealed, context.settings.keys, paths.work) as path:
                 actual = sha256_of(path)
                 known = held.get(actual)
-                has_new = _has_new(lines, known)
-                if not (has_new or (searcher and holds_trace(con, path, searcher, paths.work))):
+                is_held = searcher and holds_trace(con, path, searcher, paths.work)
+                if not (is_held or _has_new(lines, known)):
                     continue
                 changed.add(sealed)
                 draft = path.with_name(f".{path.name}.erasing")
@@ -180,8 +178,8 @@ def clean_raw(
                     path.unlink()
                     done.removed += 1
                     continue
-                original = known.original if known else actual
                 sha256 = sha256_of(draft)
+                original = known.original if known else actual
                 note_redactions(paths, {sha256: Redaction(original, len(lines))})
                 draft.chmod(path.stat().st_mode & 0o777)
                 fsync(draft)
