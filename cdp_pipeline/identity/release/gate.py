@@ -54,16 +54,26 @@ with placed as (
         r.evidence_id,
         m.customer_id as proposed,
         coalesce(m.match_prob, k.match_prob) as match_prob,
-        k.reference_id as known
+        k.reference_id as known,
+        case when b.is_closed then b.block end as frozen,
+        coalesce(b.is_apart and not b.is_closed, false) as is_apart
     from identity.records as r
+    left join staging.identity_bonds as b on b.evidence_id = r.evidence_id
     left join identity.customer_map as m on m.source = r.source and m.record_key = r.record_key
     left join identity_before as k on k.record_id = r.record_id
     where m.customer_id is not null or k.reference_id is not null
 ),
 homes as (
-    select evidence_id, known, count(*) as records
+    select
+        evidence_id,
+        known,
+        count(*) as records,
+        max(max(frozen)) over (partition by known) as frozen
     from placed where known is not null
     group by evidence_id, known
+),
+newcomers as (
+    select distinct evidence_id, frozen from placed where known is null and not is_apart
 ),
 links as (
     select x.evidence_id as evidence_a, y.evidence_id as evidence_b, e.match_prob
@@ -81,16 +91,19 @@ ends as (
 ),
 best as (
     select e.evidence_a as evidence_id, h.known
-    from ends as e
-    inner join homes as h on h.evidence_id = e.evidence_b
-    where e.evidence_a in (select evidence_id from placed where known is null)
+    from newcomers as n
+    inner join ends as e on e.evidence_a = n.evidence_id
+    inner join homes as h
+        on h.evidence_id = e.evidence_b and h.frozen is not distinct from n.frozen
     qualify row_number() over (
         partition by e.evidence_a order by e.match_prob desc, h.records desc, h.known
     ) = 1
 ),
 sole as (
-    select proposed, min(known) as known
-    from placed group by proposed having count(distinct known) = 1
+    select p.proposed, min(h.known) as known, max(h.frozen) as frozen
+    from placed as p
+    inner join homes as h on h.evidence_id = p.evidence_id and h.known = p.known
+    group by p.proposed having count(distinct h.known) = 1
 ),
 chosen as (
     select
@@ -100,7 +113,8 @@ chosen as (
             'new ' || p.proposed) as place
     from placed as p
     left join best as b on b.evidence_id = p.evidence_id
-    left join sole as s on s.proposed = p.proposed
+    left join sole as s
+        on s.proposed = p.proposed and s.frozen is not distinct from p.frozen and not p.is_apart
 )
 select
     record_id,
@@ -109,6 +123,8 @@ select
 from chosen
 """
 # New records join the customer of their best link, else their group's only one, else each other.
+# Judgements hold tonight as well: no frozen customer gains a record but its own, and a new record
+# that was judged different from another joins nobody before the proposal, which obeys, is taken.
 # A receipt that would belong to nobody tonight stays whose it was, as all known records do.
 
 _RELEASE = """

@@ -15,6 +15,7 @@ from cdp_pipeline.core.errors import ConfigError, IdentityError
 from cdp_pipeline.core.settings import IdentitySettings
 from cdp_pipeline.identity.release.decided import decide, held_runs, read_decisions, read_summary
 from cdp_pipeline.identity.release.effects import measure_effects
+from cdp_pipeline.identity.stewardship.judgements import record_judgements
 from cdp_pipeline.storage.paths import DataPaths
 from tests.unit.identity.conftest import Person, Query, Store, Village
 
@@ -201,3 +202,31 @@ def test_a_record_that_would_be_nobodys_counts_as_moved() -> None:
     assert (metrics["moved_share"].affected, metrics["moved_share"].of_all) == (2, 3)
     assert metrics["merged_share"].affected == 1
     assert affected == [("C1",), ("C2",), ("C3",)]
+
+
+def test_on_a_held_night_nobody_new_joins_whom_a_steward_kept_apart(
+    village: Village, town: Store, read: Query
+) -> None:
+    """A record like those of a frozen customer, and one that was judged to be another person's."""
+    before = customers(read, village.made)
+    frozen = before["loyalty", "0000"]
+    kept = {key for key, customer in before.items() if customer == frozen}
+    record_judgements(
+        DataPaths.of(town.context(SECOND)).stewardship,
+        [
+            {"verdict": "freeze", "customer": frozen, "records": sorted(map(":".join, kept))},
+            {"verdict": "different", "a": "crm:c1", "b": ["loyalty:0001", "shop:0001"]},
+        ],
+        who="ines",
+        now=NOW,
+    )
+    copies = [
+        village.people[place] | {"source": "crm", "record_key": key, "record_kind": "contact"}
+        for place, key in ((0, "c0"), (2, "c1"), (8, "c4"))
+    ]
+    made = night(town, [*poison(village.people), *copies], SECOND)
+    assert verdict(read, made) == {"held"}
+    after = customers(read, made)
+    assert {key for key, customer in after.items() if customer == frozen} == kept
+    assert after["crm", "c1"] not in {before["loyalty", "0001"], before["shop", "0001"]}
+    assert after["crm", "c4"] == before["loyalty", "0004"], "whom nobody judged joins as ever"
