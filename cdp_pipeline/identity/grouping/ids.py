@@ -173,6 +173,27 @@ inner join {groups}
 left join identity_before as b on b.record_id = r.record_id
 """
 
+_NOT_AS_PROPOSED = """
+update identity_placing
+set previous_id = before_id
+from (
+    with formed as (
+        select group_id, min(before_id) as id, count(*) as records
+        from identity_placing
+        group by group_id
+        having min(before_id) = max(before_id) and count(before_id) = count(*)
+    ),
+    homes as (
+        select before_id as id, count(*) as records from identity_placing group by before_id
+    )
+    select f.group_id, f.id
+    from formed as f
+    inner join homes as h on h.id = f.id and h.records = f.records
+) as whole
+where identity_placing.group_id = whole.group_id or identity_placing.previous_id = whole.id
+"""
+# Who is the same customer after all, as evidence or a steward has it since, gives its id to nobody.
+
 _SETTLED = """
 create or replace temp table identity_settled as
 with formed as (
@@ -284,7 +305,8 @@ def assign_customers(
         business_date: The night, as YYYY-MM-DD.
         is_refitted: The model was fitted again tonight.
         is_released: Ids follow the accepted proposal in ``identity_proposed_map`` (source,
-            record_key, customer_id) where it has the record, not the version before.
+            record_key, customer_id) where it has the record, not the version before; but a
+            customer that has exactly its former records keeps its id.
         memory: How ids that nobody has are remembered.
         groups: SQL that joins the groups ``g`` to ``identity.records as r``.
 
@@ -296,6 +318,8 @@ def assign_customers(
     find_returning(con, _NEWCOMERS)
     con.execute(_KNOWN_AS_PROPOSED if is_released else _KNOWN)
     con.execute(_PLACING.format(groups=groups))
+    if is_released:
+        con.execute(_NOT_AS_PROPOSED)
     con.execute(_SETTLED, {"released": is_released})
     con.execute(_CUSTOMER_MEMBERS)
     name_groups(con, prefix=CUSTOMERS.prefix)

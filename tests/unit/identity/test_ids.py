@@ -61,6 +61,7 @@ class History:
         *,
         reasons: list[tuple[str, str, str | None]] | None = None,
         memory: Memory | None = None,
+        proposed: dict[str, str] | None = None,
         **causes: bool,
     ) -> Night:
         self.number += 1
@@ -75,6 +76,8 @@ class History:
             "create or replace temp table identity_proposed_map "
             "(source varchar, record_key varchar, customer_id varchar)"
         )
+        for key, customer in (proposed or {}).items():
+            con.execute("insert into identity_proposed_map values ('s', ?, ?)", [key, customer])
         if reasons is not None:
             con.execute(
                 "create temp table identity_record_reasons (source varchar, record_key varchar, "
@@ -243,6 +246,20 @@ def test_secrets_may_be_renewed_but_not_lost(history: History) -> None:
     assert third.customers["a"] != first.customers["a"]
     fourth = history.night({"z": 9}, memory=Memory(("new", "old"), **nothing))
     assert fourth.spent == second.spent | {keyed(third.customers["a"], "new")}
+
+
+@pytest.mark.parametrize("heir", ["a", "b"])
+def test_who_stays_apart_after_all_keeps_the_id_though_a_merge_was_accepted(
+    history: History, heir: str
+) -> None:
+    groups = {"a": 1, "b": 2, "c": 2}
+    first = history.night(groups)
+    # A steward froze one of them, or evidence changed, after the proposal that is accepted.
+    merged = dict.fromkeys("abc", first.customers[heir])
+    second = history.night(groups, proposed=merged, is_released=True)
+    assert second.customers == first.customers
+    assert second.redirects == {}
+    assert second.changes == first.changes
 
 
 @pytest.mark.parametrize(
