@@ -7,6 +7,7 @@ archives, too.
 
 from __future__ import annotations
 
+import codecs
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -270,11 +271,13 @@ def _in_blocks(
     for block in blocks:
         data = tail + block
         found |= searcher.kinds(data, shortest=shortest)
-        if is_text and b"\0" in data[:_HEAD]:
+        if is_text and (wide or b"\0" in data[:_HEAD]):
             found |= searcher.kinds(data.replace(b"\0", b""), shortest=shortest)
             wide = wide or wide_encoding(data[:_HEAD])
             if wide:  # letters that have no zeros beside them
                 found |= searcher.kinds(data.decode(wide, "replace"), shortest=shortest)
+                if wide == "utf-16":  # only its first block has the mark
+                    wide += "-be" if data.startswith(codecs.BOM_UTF16_BE) else "-le"
         tail = data[-_OVERLAP:]
     return found
 

@@ -38,6 +38,8 @@ SEPARATOR = "\x01"
 _DIGITS = frozenset(b"0123456789")
 _IS_DIGIT = bytes(byte in _DIGITS for byte in range(256))
 _JOINER_BYTES = b" ().-/"
+_APART = frozenset(b" (/")
+"""Joiners behind which another number may begin; behind a point only decimals do."""
 _JOINERS = np.zeros(256, dtype=bool)
 _JOINERS[list(_JOINER_BYTES)] = True
 
@@ -130,10 +132,18 @@ class Searcher:
                 end, start = place + length, place
                 while start and squeezed[start - 1] in _DIGITS and end - start <= LONGEST:
                     start -= 1
-                if not self._telephones.is_spelt(squeezed[start:end], tail):
-                    continue
                 if kept is None:  # most texts hold nobody's number
                     kept = np.flatnonzero(~_JOINERS[np.frombuffer(plain, dtype=np.uint8)])
+                # "Ring at 5 07700 900123": other digits may stand before a number.
+                groups = (
+                    at
+                    for at in range(start + 1, place + 1)
+                    if not _APART.isdisjoint(plain[int(kept[at - 1]) + 1 : int(kept[at])])
+                )
+                begin = self._telephones.first_spelt(squeezed[start:end], tail, start, groups)
+                if begin is None:
+                    continue
+                start = begin
                 first, last = int(kept[start]), int(kept[end - 1]) + 1
                 if not is_in_id(plain, first, last):
                     yield "phone", first, last

@@ -152,10 +152,14 @@ def _redact_text(path: Path, target: Path, searcher: Searcher) -> bool:
     if encoding is None:
         return _redact_lines(path, target, searcher)
     narrow, cleaned = (target.with_name(f"{target.name}.{word}") for word in ("narrow", "cleaned"))
-    _write_again(path, encoding, narrow, "utf-8")
-    changed = _redact_lines(narrow, cleaned, searcher)
+    try:
+        _write_again(path, encoding, narrow, "utf-8")
+    except UnicodeError:  # it only looked like UTF-16: a list with zeros between its entries
+        return _redact_lines(path, target, searcher)
+    if not _redact_lines(narrow, cleaned, searcher):
+        return _redact_lines(path, target, searcher)
     _write_again(cleaned, "utf-8", target, encoding)
-    return changed
+    return True
 
 
 def _redact_lines(path: Path, target: Path, searcher: Searcher) -> bool:

@@ -44,6 +44,23 @@ class Telephones:
         """Last nine digits of each number, or all of a shorter one."""
         return frozenset(self._heads)
 
+    def first_spelt(self, run: bytes, tail: bytes, start: int, groups: Iterable[int]) -> int | None:
+        """Return where a number begins in a run of digits: at its start or that of a group.
+
+        Args:
+            run: All digits that stand together, joiners left out.
+            tail: One of ``tails``, with which it ends.
+            start: Place of the run's first digit.
+            groups: Later places at which written groups of digits begin, in order.
+
+        Returns:
+            A place; None if the run is no spelling of it, or is a number of somebody else.
+        """
+        if run in self._others:
+            return None
+        places = (start, *groups)
+        return next((at for at in places if self.is_spelt(run[at - start :], tail)), None)
+
     def is_spelt(self, run: bytes, tail: bytes) -> bool:
         """Return whether a run of digits is a spelling of a number with these last digits.
 

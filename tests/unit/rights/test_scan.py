@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import bz2
+import codecs
 import gzip
 import io
 import json
@@ -21,6 +22,7 @@ from pydantic import SecretStr
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.keys import load_keyring, new_key
 from cdp_pipeline.rights import packed
+from cdp_pipeline.rights import scan as scanning
 from cdp_pipeline.rights.files import clean_exports, clean_parquet, clean_text
 from cdp_pipeline.rights.scan import scan_folder
 from cdp_pipeline.rights.searching import Searcher
@@ -327,3 +329,13 @@ def test_what_a_search_that_died_left_unpacked_goes(tmp_path: Path) -> None:
     (scratch / packed.UNPACKED / "part").write_text(TEXT)
     scan_folder(folder, Searcher(TRACES), scratch=scratch)
     assert not any(scratch.iterdir())
+
+
+def test_utf_16_is_read_behind_its_first_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "_BLOCK", 1 << 14)
+    text = "\n".join([*["Nobody is here."] * 2000, "Дмитрий Щербаковский", ""])
+    (tmp_path / "note.txt").write_bytes(codecs.BOM_UTF16_BE + text.encode("utf-16-be"))
+    traces = Traces(names=frozenset({("дмитрий", "щербаковский")}))
+    assert scan_folder(tmp_path, Searcher(traces)).finds

@@ -96,10 +96,21 @@ def test_a_telephone_number_is_found_behind_any_code(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["Ring at 5 07763 450123", "2025-01-02 07763450123", "3 (07763) 450123"]
+)
+def test_a_telephone_number_is_found_behind_other_digits(text: str) -> None:
+    searcher = Searcher(add_words(Traces(), [("phone", "+44 7763 450123")]))
+    assert redact_bytes(text.encode(), searcher)[1] == 1
+    (_, start, _), *_ = searcher.spans(text)
+    assert text[start] == "0"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "1763450123",  # 2025-11-18, in seconds since 1970
         "1763450123.25",
+        "12.763450123",
         "9999763450123",
         "3f2504e0-4f89-41d3-9a0c-0305e7634501",
         "a07763450123bcdef0123456789abcde",
@@ -194,9 +205,12 @@ def test_words_and_numbers_are_found_where_a_slow_search_finds_them(parts: list[
     assert found_now == expected
     telephones = Telephones(TRACES.phones, (), b" ().-/")
     is_called = any(
-        run.endswith(tail) and telephones.is_spelt(run, tail) and not is_in_id(plain, *found.span())
+        run.endswith(tail)
+        and telephones.is_spelt(run, tail)
+        and not is_in_id(plain, found.start() + group.end(), found.end())
         for found in re.finditer(rb"[0-9]([ ().\-/]*[0-9])*", plain)
-        for run in [re.sub(rb"[^0-9]", b"", found[0])]
+        for group in re.finditer(rb"(?:^|[ (/][ ().\-/]*)(?=[0-9])", found[0])
+        for run in [re.sub(rb"[^0-9]", b"", found[0][group.end() :])]
         for tail in telephones.tails
     )
     assert ("phone" in Searcher(TRACES).kinds(plain)) == is_called

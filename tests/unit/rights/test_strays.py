@@ -63,6 +63,8 @@ def _entry(data: bytes) -> bytes:
     ("name", "pack", "unpack"),
     [
         ("note.txt", lambda t: t, lambda d: d),
+        ("list0.txt", lambda t: b"no\0" + t + b"x\0", lambda d: d[3:-2]),
+        ("list1.txt", lambda t: b"no\0" + t + b"xy\0", lambda d: d[3:-3]),
         ("wide.csv", lambda t: t.decode().encode("utf-16"), lambda d: d.decode("utf-16").encode()),
         (
             "unmarked.txt",
