@@ -162,11 +162,11 @@ def add_words(traces: Traces, values: Iterable[tuple[str, str]]) -> Traces:
         if kind == "phone" and len(digits) >= _SHORTEST + 2:
             phones.add(digits)
             for form in (digits, f"+{digits}", f"00{digits}", digits.lstrip("0"), text):
-                words |= _digests(form)
+                words |= _digests(form) if form not in traces.others else set()
         elif kind == "email":
             words |= {text, *_digests(text), *_encoded(value.strip()), *_encoded(text)}
         elif kind in {"loyalty_id", "account_id", "identifier", "national_id"}:
-            if len(text) >= _SHORTEST:
+            if len(text) >= _SHORTEST and text not in traces.others:
                 words |= {text, *_digests(text)}
                 numbers |= {digits.lstrip("0")} if digits == text else set()
         elif kind in {"payment_token", "push_token", "cookie", "handle"} and len(text) >= _SHORTEST:
@@ -174,7 +174,7 @@ def add_words(traces: Traces, values: Iterable[tuple[str, str]]) -> Traces:
     theirs = {number.lstrip("0") for number in traces.others}
     return replace(
         traces,
-        words=frozenset(words - traces.others),
+        words=frozenset(words),
         phones=frozenset(phones),
         numbers=frozenset(n for n in numbers - theirs if len(n) >= _SHORTEST + 1),
     )

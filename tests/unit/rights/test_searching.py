@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import quopri
 import re
@@ -126,6 +127,8 @@ def test_a_number_that_somebody_else_has_is_theirs() -> None:
     searcher = Searcher(add_words(Traces(others=others), known))
     assert not searcher.kinds("7763450123|7763-450-123|a-5550763450123|12345678|0012345678")
     assert searcher.kinds("07763 450123") == searcher.kinds("447763450123") == {"phone"}
+    hashed = [hashlib.sha256(n).hexdigest() for n in (b"12345678", b"7763450123", b"07763450123")]
+    assert searcher.hits(hashed) == [False, False, True]
 
 
 NAMED_LETTERS = {code: f"&{name};" for code, name in codepoint2name.items() if code > 127}
