@@ -174,8 +174,8 @@ def _read(con: duckdb.DuckDBPyConnection) -> tuple[ClvFit, NDArray[np.int64], Ve
 def one_thread(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Run statements in one thread: it keeps the order of customers, which several break.
 
-    Sorting what several wrote costs half as much again, and the memory of a second table; handing
-    a million rows to numpy costs several threads up to twice what it costs one.
+    Sorting what several wrote would cost more, and the memory of a second table; so would several
+    threads that hand rows to numpy.
     """
     threads = fetch_value(con, "select current_setting('threads')")
     con.execute("set threads = 1")

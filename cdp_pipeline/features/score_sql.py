@@ -112,9 +112,8 @@ sharpened as (
 
 # Quantiles of the gamma distribution by Wilson and Hilferty (1931), those of the normal one by
 # Abramowitz and Stegun 26.2.23. Whoever may well not buy at all has 0 for a low end.
-# Rounding by round(x, 6) would cost nine times as much. For the high end, which nearly everybody
-# has, cases cost more than what they choose between, so they are written as sums; a low end above 0
-# is for the few who are nearly sure to come.
+# Rounding by round(x, 6) would cost more. Cases of the high end cost more than what they choose
+# between, so they are written as sums; a low end above 0 is for those who are nearly sure to come.
 _SCORES = """
 active as (
     select

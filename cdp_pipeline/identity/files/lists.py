@@ -47,7 +47,9 @@ standing as (
 select
     i.node_id,
     cast(bit_or(cast(1 as bigint) << s.number) as bigint) as bits,
-    sum(s.copies - 1) as copies
+    cast(
+        bit_or(if(s.copies > 1, cast(1 as bigint) << s.number, cast(0 as bigint))) as bigint
+    ) as copied
 from standing as s
 inner join identity_node_ids as i on i.record_id = s.evidence_id
 group by i.node_id
@@ -64,7 +66,7 @@ with sure as materialized (
     inner join link_lists as r on r.node_id = s.node_b
     where s.log_odds >= $least
     union all
-    select bits, bits, 0 from link_lists where copies > 0
+    select copied, copied, 0 from link_lists where copied > 0
 ),
 places as (select cast(unnest(range($lists)) as integer) as number)
 select

@@ -64,8 +64,9 @@ def resolve(
     context = RunContext(LAST_DAY, "link", Path(), Settings())
     standardise(con, context, oldest_years=OLDEST_YEARS, is_kept=False)
     drop_gathered(con, files)
-    if link_only:  # copies within one source are no links
+    if link_only or config.listed_once:  # two rows that say the same are two people
         con.execute("update identity.record_rows set evidence_id = record_id")
+    if link_only:
         design = replace(design, sides="l.source_hash <> r.source_hash")
     build_nodes(con, columns=design.node_columns)
     nodes = int(fetch_value(con, "select count(*) from identity_nodes"))

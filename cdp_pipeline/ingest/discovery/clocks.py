@@ -119,13 +119,15 @@ def _bare(name: str) -> str:
 def _local_time(day: str, clock: str, kind: Kind) -> str:
     """Return SQL of the local moment."""
     written = {_format_of(value) for value in kind.field.counts}
-    digits = max(len(v) for v in kind.field.counts if v.isdigit()) if "" in written else 0
-    text = clock
-    if digits:
-        size = 6 if digits > 4 else 4  # noqa: PLR2004 - hours and minutes
-        text, written = f"lpad({clock}, {size}, '0')", {"%H%M%S" if size == 6 else "%H%M"}  # noqa: PLR2004
-    texts = f"cast({day} as varchar) || ' ' || {text}"
-    tried = [f"try_strptime({texts}, '%Y-%m-%d {found}')" for found in sorted(written)]
+    texts = dict.fromkeys(sorted(written - {""}), clock)
+    if "" in written:
+        longest = max(len(value) for value in kind.field.counts if value.isdigit())
+        size = 6 if longest > 4 else 4  # noqa: PLR2004 - hours and minutes
+        texts["%H%M%S" if size == 6 else "%H%M"] = f"lpad({clock}, {size}, '0')"  # noqa: PLR2004 - with seconds
+    tried = [
+        f"try_strptime(cast({day} as varchar) || ' ' || {text}, '%Y-%m-%d {found}')"
+        for found, text in texts.items()
+    ]
     return tried[0] if len(tried) == 1 else f"coalesce({', '.join(tried)})"
 
 

@@ -99,3 +99,14 @@ def test_people_may_say_it_themselves() -> None:
     said = link_tables(alone, names=["census"], config=LinkConfig(listed_once=True))
     assert said.lists == ("census 1851",)
     assert said.counts["entities"] == said.counts["records"]
+
+
+def test_rows_that_say_the_same_are_two_people_only_where_people_say_so() -> None:
+    people = _families().drop(columns="who")
+    alone = people[people.census_year == CENSUSES[0]]
+    alone = alone.assign(phone=[f"0770090{n:04}" for n in range(len(alone))])
+    twice = pd.concat([alone, alone.head(2)], ignore_index=True)
+    said = link_tables(twice, names=["census"], config=LinkConfig(listed_once=True))
+    assert said.counts["entities"] == len(twice)
+    found = link_tables(twice, names=["census"], config=LinkConfig(listed_once=False))
+    assert found.counts["entities"] < len(twice)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -17,34 +16,8 @@ from cdp_pipeline.ingest.discovery.codes import (
     sex_of,
     status_of,
 )
-from cdp_pipeline.ingest.discovery.draft import Draft
-from cdp_pipeline.ingest.discovery.looking import draft_sources
-from cdp_pipeline.ingest.discovery.writing import write_draft
-from cdp_pipeline.project.contracts import SourceContract
-from cdp_pipeline.project.yaml_source import parse_model
-
-Stage = Callable[..., object]
-
-
-def draft(folder: Path, name: str, text: str) -> Draft:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    (found,) = draft_sources(path, name=None, landing=folder)
-    return found
-
-
-def fed(found: Draft, entity: str) -> dict[str, str | Ask]:
-    (feed,) = (feed for feed in found.feeds if feed.entity == entity)
-    return feed.columns
-
-
-def loaded(found: Draft, stage: Stage, name: str) -> list[dict[str, object]]:
-    """Return the rows of the drafted file, questions answered provisionally."""
-    text = write_draft(found, is_trial=True)
-    contract = parse_model(SourceContract, text, path=Path("x.yml"), name=found.name)
-    outcome = stage(found.tried.read_bytes(), contract, name=name)
-    assert outcome.notes.status == "loaded", outcome.notes.reason  # type: ignore[attr-defined]
-    return outcome.rows  # type: ignore[attr-defined, no-any-return]
+from tests.unit.ingest.conftest import Stage
+from tests.unit.ingest.drafted import draft, fed, loaded
 
 
 def customers(*addresses: dict[str, object], **more: object) -> str:
@@ -163,6 +136,16 @@ def test_a_day_its_time_and_its_zone_are_one_moment(
     rows = loaded(found, stage, "till.csv")
     assert rows[0]["occurred_at"] == datetime.fromisoformat(first)
     assert len(rows) == 24
+
+
+def test_a_clock_without_its_colon_is_read_beside_others(tmp_path: Path, stage: Stage) -> None:
+    clocks = [*(f"18:{minute:02}" for minute in range(5, 60)), "900"]
+    found = draft(tmp_path, "till.csv", till(clocks, "Europe/Paris"))
+    rows = loaded(found, stage, "till.csv")
+    assert [row["occurred_at"] for row in (rows[0], rows[-1])] == [
+        datetime.fromisoformat("2026-07-01 16:05:00"),
+        datetime.fromisoformat("2026-07-01 07:00:00"),
+    ]
 
 
 @pytest.mark.parametrize("zone", ["", "Till time"])

@@ -8,21 +8,8 @@ from pathlib import Path
 import pytest
 
 from cdp_pipeline.ingest.discovery.asking import Ask
-from cdp_pipeline.ingest.discovery.draft import Draft
-from cdp_pipeline.ingest.discovery.looking import draft_sources
 from cdp_pipeline.ingest.discovery.writing import write_draft
-
-
-def draft(folder: Path, name: str, text: str) -> Draft:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    (found,) = draft_sources(path, name=None, landing=folder)
-    return found
-
-
-def fed(found: Draft, entity: str) -> dict[str, str | Ask]:
-    (feed,) = (feed for feed in found.feeds if feed.entity == entity)
-    return feed.columns
+from tests.unit.ingest.drafted import draft, fed
 
 
 def table(header: str, row: str, rows: int = 24) -> str:

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from cdp_pipeline.ingest.discovery.draft import Draft
-from cdp_pipeline.ingest.discovery.looking import draft_sources
-from cdp_pipeline.ingest.discovery.writing import write_draft
-from cdp_pipeline.project.contracts import SourceContract
-from cdp_pipeline.project.yaml_source import parse_model
-from tests.unit.ingest.conftest import make_contract
+from tests.unit.ingest.conftest import Stage, make_contract
+from tests.unit.ingest.drafted import draft, loaded
 from tests.unit.ingest.workbooks import DATE, MOMENT, workbook
 
-Stage = Callable[..., object]
 DAY = 46_327
-
-
-def draft(folder: Path, name: str, data: bytes) -> Draft:
-    path = folder / name
-    path.write_bytes(data)
-    (found,) = draft_sources(path, name=None, landing=folder)
-    return found
-
-
-def loaded(found: Draft, stage: Stage, name: str) -> list[dict[str, object]]:
-    text = write_draft(found, is_trial=True)
-    contract = parse_model(SourceContract, text, path=Path("x.yml"), name=found.name)
-    outcome = stage(found.tried.read_bytes(), contract, name=name)
-    assert outcome.notes.status == "loaded", outcome.notes.reason  # type: ignore[attr-defined]
-    return outcome.rows  # type: ignore[attr-defined, no-any-return]
 
 
 def test_names_in_two_rows_are_joined(tmp_path: Path, stage: Stage) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cdp_pipeline.ingest.discovery.asking import Ask
-from cdp_pipeline.ingest.discovery.draft import Draft
 from cdp_pipeline.ingest.discovery.looking import draft_sources
 from cdp_pipeline.ingest.discovery.writing import write_draft
+from tests.unit.ingest.drafted import draft
 
 PEOPLE = (
     "Kundennummer;Vorname;Nachname;Geburtsdatum;E-Mail;Werbung erlaubt;Angelegt am\n"
@@ -18,13 +18,6 @@ PEOPLE = (
         for n in range(10, 31)
     )
 )
-
-
-def draft(folder: Path, name: str, text: str) -> Draft:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    (found,) = draft_sources(path, name=None, landing=folder)
-    return found
 
 
 def test_an_order_export_feeds_orders_beside_their_lines(tmp_path: Path) -> None:
