@@ -24,7 +24,8 @@ from cdp_pipeline.identity.files.column_values import (
     sample_rows,
     year_misfit,
 )
-from cdp_pipeline.project.column_names import ROLES, delivery_role, is_number_name, role_of
+from cdp_pipeline.project.column_names import delivery_role, is_number_name, role_of
+from cdp_pipeline.project.role_words import ROLES
 from cdp_pipeline.storage.dates import DateReading, Order, read_dates
 from cdp_pipeline.storage.tabular import ROW, Loaded
 from cdp_pipeline.storage.warehouse import quote_column
