@@ -26,6 +26,15 @@ _TEXT = (
     f"then left(json_extract_string(line, '$'), {LONGEST_TEXT}) else left(line, {LONGEST_TEXT}) end"
 )
 
+NO_NUMBER = "NaN"
+"""What DuckDB's reader of JSON takes for a number, and hands out as a text."""
+
+_HAS_NO_NUMBER = (
+    f"contains(line, '{NO_NUMBER}') and "
+    rf"regexp_matches(line, '[:,\[]\s*{NO_NUMBER}\s*[,}}\]]')"
+)
+"""Tells NaN from a text that says so: it stands in no quotes."""
+
 
 @dataclass
 class _Fields:
@@ -84,6 +93,7 @@ def record_relation(
     """Return a relation of text columns over a relation of records, and each column's SQL in it.
 
     ``_text`` holds what is no record, and records in which ``_is_twofold``: a key stands twice.
+    Of a record in which ``_has_no_number``, a value is NaN.
 
     Args:
         lines: FROM clause with one column ``line``: a record as JSON.
@@ -111,6 +121,7 @@ def record_relation(
         texts[name] = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
     records = _documents(lines, levels[0].keys("line") if first is not None else "")
     selected = ["doc", "line", *(fields.sql for fields in levels), *extra]
+    selected += [f"{'false' if is_xml else _HAS_NO_NUMBER} as _has_no_number"]
     if arrays:
         records = _repeated(records, arrays, is_xml=is_xml)
         selected += [f"case when {levels[1].source} is not null then n end as _item"]

@@ -23,6 +23,7 @@ from cdp_pipeline.ingest.casting import (
     text_name,
 )
 from cdp_pipeline.ingest.filling import fill_computed, fill_texts
+from cdp_pipeline.ingest.json_sql import NO_NUMBER
 from cdp_pipeline.ingest.local_time import create_clock_macros
 from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.reading import Reading
@@ -46,7 +47,6 @@ from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
 MAXIMUM_FIELD_BYTES = LONG_LINE
 
-_NO_NUMBER = "NaN"
 _MEANING_OF_NAN = "a field holds NaN, which is no value: have null written"
 
 FREE_TEXT = "free_text"
@@ -173,7 +173,7 @@ def _clean_texts(
 ) -> str:
     """Return a relation of the clean texts, filled down where the contract says so."""
     clean = ", ".join(f"{c.clean} as {text_name(name)}" for name, c in castings.items())
-    kept = ["_text", "_is_twofold"] if reading.is_nested else []
+    kept = ["_text", "_is_twofold", "_has_no_number"] if reading.is_nested else []
     kept += (
         ["_item", "_is_first"]
         if reading.is_repeated
@@ -304,9 +304,10 @@ def _text_rules(contract: SourceContract, reading: Reading) -> list[Rule]:
         rules.append(Rule("nul_character", nul, "a field holds a NUL character", names, held))
     if reading.is_nested:
         # Of a column of numbers it is not of the type; as a text, it would be somebody's number.
-        held = f"{{text}} = '{_NO_NUMBER}'"
+        held = f"{{text}} = '{NO_NUMBER}'"
         plain = [n for n, column in contract.read_columns.items() if column.type == "text"]
         nan = " or ".join(held.format(text=text_name(name)) for name in plain) or "false"
+        nan = f"_has_no_number and ({nan})"
         rules.append(Rule("nan_value", nan, _MEANING_OF_NAN, tuple(plain), held))
     free = [text_name(name) for name in contract.read_columns if _is_free_text(name, contract)]
     if free:

@@ -132,3 +132,18 @@ def test_a_missing_number_of_somebody_is_nobodys_number(stage: Stage, form: str)
         ("nan_value", "a field holds NaN, which is no value: have null written (delivered: id)"),
     }
     assert conserved(outcome)
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "array"])
+def test_a_text_that_says_nan_is_a_text(stage: Stage, form: str) -> None:
+    lines = ['{"id": "1", "name": "NaN"}', '{"id": "2", "name" : NaN }', '{"id": "NaN"}']
+    columns: dict[str, Any] = {"id": {"required": True}, "name": {}}
+    text = "\n".join(lines) if form == "jsonl" else "[\n" + ",\n".join(lines) + "\n]"
+    if form == "array":
+        text = "\n".join(f'{{"parts": [{line}]}}' for line in lines)
+        columns = {name: {**keys, "from": f"parts[].{name}"} for name, keys in columns.items()}
+    contract = make_contract(columns, delivery={"format": "json" if form == "json" else "jsonl"})
+    outcome = stage(text.encode(), contract, quarantine_stop_share=0.9)
+    assert [(row["id"], row["name"]) for row in outcome.rows] == [("1", "NaN"), ("NaN", None)]
+    assert [row["rule"] for row in outcome.aside] == ["nan_value"]
+    assert conserved(outcome)
