@@ -58,11 +58,13 @@ def amount_of_line(
     rows = {n: _numbers(kinds[n]) for n in {column, count, price, discount} if n is not None}
     if column is not None:
         if returned := returns_in_plus(kinds, column):
-            where, word = returned
-            minus = f"case when {where} = {quote_literal(word)} then -{column} else {column} end"
+            where, words = returned
+            said, shown = ", ".join(map(quote_literal, words)), " and ".join(words)
+            is_one = f"{where} = {said}" if len(words) == 1 else f"{where} in ({said})"
+            minus = f"case when {is_one} then -abs({column}) else {column} end"
             return Ask(
-                f"amounts of {word} stand without a minus, and returns must be negative: write "
-                f"{minus}, the quantity likewise, or {column} if {word} is no return",
+                f"amounts of {shown} stand without a minus, and returns must be negative: write "
+                f"{minus}, the quantity likewise, or {column} if {shown} is no return",
                 minus,
             )
         if taxed := _with_tax(kinds, column):
@@ -123,8 +125,8 @@ def in_units(sql: str, whole: Mapping[str, str]) -> str | Ask:
     )
 
 
-def returns_in_plus(kinds: Mapping[str, Kind], amount: str) -> tuple[str, str] | None:
-    """Return the column that says what is a return, and its word, where amounts do not say so.
+def returns_in_plus(kinds: Mapping[str, Kind], amount: str) -> tuple[str, list[str]] | None:
+    """Return the column that says what is a return, and its words, where amounts do not say so.
 
     Args:
         kinds: What the columns are, by our name.
@@ -134,11 +136,13 @@ def returns_in_plus(kinds: Mapping[str, Kind], amount: str) -> tuple[str, str] |
     for name, kind in kinds.items():
         if kind.type != "text" or kind.pii or len(kind.field.counts) > _MOST_WORDS:
             continue
-        for word in sorted(kind.field.counts):
-            rows = zip(kind.field.values, amounts, strict=True)
-            told = [n for value, n in rows if value.strip() == word and n]
-            if _RETURNS.search(plain_word(word)) and told and min(told) > 0:
-                return name, word
+        in_plus = {
+            value.strip()
+            for value, number in zip(kind.field.values, amounts, strict=True)
+            if number is not None and number > 0
+        }
+        if words := sorted(word for word in in_plus if _RETURNS.search(plain_word(word))):
+            return name, words
     return None
 
 
@@ -147,8 +151,8 @@ def _column_of_lines(
 ) -> str | None:
     """Return the column with the amount of a line, not that of the whole sale on each of its lines.
 
-    A total that is repeated would be counted once a line. Where every sale has one line, nothing
-    tells the two apart.
+    A total that is repeated would be counted once a line. Where every sale has one line, what is
+    called a total of the sale is taken for one.
     """
     sale = by_tag.get("sale_id") or by_tag.get("order_id")
     if sale is None:
@@ -163,6 +167,7 @@ def _column_of_lines(
             and name not in of_heads
             and (_EACH_ELEMENT in kind.field.name or not is_of_array)
             and (is_of_array or not _is_of_the_whole(kind.field.values, sales))
+            and (is_of_array or tag != "order_amount" or _differs(kind.field.values, sales))
         ]
         if of_lines:
             return max(of_lines, key=lambda name: (name == by_tag[tag], name))
@@ -184,6 +189,11 @@ def _is_of_the_whole(values: Sequence[str], sales: Sequence[str]) -> bool:
     several = {sale for sale, count in lines.items() if count > 1}
     said = {(sale, value) for sale, value in zip(sales, values, strict=True) if sale in several}
     return len(several) > 1 and len(said) == len(several)
+
+
+def _differs(values: Sequence[str], sales: Sequence[str]) -> bool:
+    """Return whether lines of one sale say different things."""
+    return len(set(zip(sales, values, strict=True))) > len(set(sales))
 
 
 def _numbers(kind: Kind) -> list[Decimal | None]:

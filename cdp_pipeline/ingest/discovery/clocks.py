@@ -148,21 +148,27 @@ def _format_of(clock: str) -> str:
 def _in_utc(local: str, name: str, kind: Kind) -> str | Ask:
     """Return SQL of the moment by the zone that another column tells."""
     found = sorted(kind.field.counts)
+    # A clock of a zone that nobody knows is no moment: `pattern:` and `values:` set its row aside.
     if all(_OFFSET.fullmatch(value) for value in found):
         # Minus the offset, as it is ahead of UTC.
         hours, minutes = f"substr({name}, 1, 3)", f"right({name}, 2)"
         signed = f"cast(substr({name}, 1, 1) || {minutes} as integer)"
+        kind.keys["pattern"] = _OFFSET.pattern
         return f"{local} - to_hours(cast({hours} as integer)) - to_minutes({signed})"
     if all(_IANA.fullmatch(value) for value in found):
+        kind.keys["pattern"] = _IANA.pattern
         return f"timezone('UTC', timezone({name}, {local}))"
-    known = [value for value in found if value in ZONES]
-    whens = " ".join(f"when {quote_literal(value)} then '{ZONES[value]}'" for value in known)
+    kind.keys["values"] = found
+    known = [value for value in found if value in ZONES or _IANA.fullmatch(value)]
+    whens = " ".join(
+        f"when {quote_literal(value)} then '{ZONES.get(value, value)}'" for value in known
+    )
     sql = f"timezone('UTC', timezone(case {name} {whens} end, {local}))"
-    unknown = [value for value in found if value not in ZONES]
+    unknown = [value for value in found if value not in known]
     if not unknown:
         return sql
     shown = ", ".join(unknown[:4])
-    more = " ".join(f"when {quote_literal(value)} then '...'" for value in unknown[:4])
+    more = " ".join(f"when {quote_literal(value)} then '...'" for value in unknown)
     return Ask(
         f"IANA zones of {shown}, such as Europe/London, in place of the dots: timezone('UTC', "
         f"timezone(case {name} {whens} {more} end, {local}))".replace("  ", " "),

@@ -176,6 +176,8 @@ def _kind(found: Field, look: Numbers, marks: Marks, of: str) -> Kind:
     if not values:
         kind.tag = None if kind.tag == "consent" else kind.tag
         kind.note = "always empty" if not nulls else f"only {', '.join(nulls)}"
+        if nulls:  # a sign of nothing is nobody's number
+            kind.keys["null_values"] = sorted(nulls)
         return kind
     _tag_by_values(kind, values)
     if kind.tag in _IDENTIFIERS and look.share == 1 and set(look.strip) - {"'"}:

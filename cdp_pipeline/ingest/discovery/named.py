@@ -81,7 +81,7 @@ def name_columns(
             continue
         if kind.tag == "consent":
             found.consents.append(name)
-        elif kind.tag and not kind.is_clock and kind.field.filled:
+        elif kind.tag and not kind.is_clock and _says_something(kind):
             by_tag.setdefault(kind.tag, []).append((kind, name))
         if len(kind.field.counts) <= 12:  # noqa: PLR2004 - a vocabulary
             found.values[name] = {value.lower() for value in kind.field.counts}
@@ -98,6 +98,11 @@ def name_columns(
     found.whole = whole_amounts(by_name)
     found.line_amount = amount_of_line(by_name, found.by_tag, of_heads=whole)
     return found
+
+
+def _says_something(kind: Kind) -> bool:
+    """Return whether a column holds more than signs of nothing."""
+    return not kind.field.counts.keys() <= set(kind.keys.get("null_values", ()))  # type: ignore[call-overload] # a list of texts
 
 
 def _array_of(kind: Kind) -> str:

@@ -16,6 +16,9 @@ from cdp_pipeline.ingest.discovery.codes import (
     sex_of,
     status_of,
 )
+from cdp_pipeline.ingest.discovery.writing import write_draft
+from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.yaml_source import parse_model
 from tests.unit.ingest.conftest import Stage
 from tests.unit.ingest.drafted import draft, fed, loaded
 
@@ -155,6 +158,27 @@ def test_the_zone_of_a_day_and_time_is_asked_for(tmp_path: Path, zone: str, stag
     assert asked[0] == "value"
     assert "IANA zone" in asked[1]
     assert len(loaded(found, stage, "till.csv")) == 24
+
+
+def test_zones_that_are_known_and_unknown_are_asked_for_and_never_nothing(
+    tmp_path: Path, stage: Stage
+) -> None:
+    text = till(["18:05:09", "09:00:00"] * 12, "London")
+    rows = text.splitlines()
+    mixed = [
+        row.replace("London", "Till time") if n % 3 == 0 else row for n, row in enumerate(rows)
+    ]
+    mixed[0] = rows[0]
+    found = draft(tmp_path, "till.csv", "\n".join(mixed) + "\n")
+    (asked,) = (c.kind.question for c in found.columns if c.kind.question)
+    assert "IANA zones of Till time" in asked[1]
+    assert "when 'Till time' then '...'" in asked[1]
+    known = write_draft(draft(tmp_path, "till.csv", text), is_trial=True)
+    contract = parse_model(SourceContract, known, path=Path("x.yml"), name="till")
+    later = stage("\n".join(mixed).encode(), contract, name="till.csv", quarantine_stop_share=0.9)
+    assert {row["rule"] for row in later.aside} == {"time_zone_in_set"}
+    assert all(row["occurred_at"] for row in later.rows)
+    assert len(later.rows) + len(later.aside) == len(mixed) - 1
 
 
 def test_a_day_alone_stays_a_day(tmp_path: Path) -> None:
@@ -315,7 +339,13 @@ def test_returns_without_a_minus_are_asked_about(tmp_path: Path) -> None:
     text = sales("amount,type", "R{m},7,A{n},1,{n}.50,{w}")
     amount = fed(draft(tmp_path, "sales.csv", text), "sale_lines")["net_amount"]
     assert isinstance(amount, Ask)
-    assert amount.provisional == "case when type = 'Return' then -amount else amount end"
+    assert amount.provisional == "case when type = 'Return' then -abs(amount) else amount end"
+    mixed = text.replace(",7.50,Return", ",7.50,refund").replace(",15.50,Return", ",-15.50,Return")
+    amount = fed(draft(tmp_path, "sales.csv", mixed), "sale_lines")["net_amount"]
+    assert isinstance(amount, Ask)
+    assert amount.provisional == (
+        "case when type in ('Return', 'refund') then -abs(amount) else amount end"
+    )
     text = text.replace(",1,7.50,Return", ",-1,-7.50,Return")
     lines = [
         line.replace(",1,", ",-1,-") if "Return" in line else line for line in text.split("\n")

@@ -15,7 +15,7 @@ from tests.unit.ingest.test_vendor_totals import SALES, VENDORS, lines, summed
 
 ANSWERS: dict[str, dict[str, str]] = {
     "square": {"currency": "'GBP'"},
-    "shopify": {},
+    "shopify": {"net_amount": "round(lineitem_quantity * lineitem_price, 2) - lineitem_discount"},
     "magento": {},
 }
 """What people answer to each question of a vendor's draft, by the entity's column."""

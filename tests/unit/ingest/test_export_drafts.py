@@ -219,3 +219,24 @@ def test_a_key_is_rather_an_id_than_a_moment_that_differs_by_chance(tmp_path: Pa
     lines = "".join(f"2026-11-20 10:{n:02d}:00\tc6ef-{n:04d}\tshop\n" for n in range(40))
     found = draft(tmp_path, "part-00000.tsv", lines)
     assert found.load["key"] == ["column_2"]
+
+
+def test_a_sign_of_nothing_is_nobodys_number(tmp_path: Path) -> None:
+    head, row = "email,device_id,city", r"c{n}@example.com,\N,Leeds"
+    found = draft(tmp_path, "contacts.csv", table(head, row))
+    (device,) = (column for column in found.columns if column.name == "device_id")
+    assert device.kind.keys["null_values"] == [r"\N"]
+    assert "identifier" not in fed(found, "person_records")
+
+
+def test_a_total_of_orders_of_one_line_is_no_amount_of_lines(tmp_path: Path) -> None:
+    head, row = (
+        "Order,Email,Subtotal,Lineitem quantity,Lineitem sku",
+        "#{n},c{n}@a.com,{n}.50,1,A{n}",
+    )
+    priced = draft(tmp_path, "orders.csv", table(f"{head},Lineitem price", f"{row},{{n}}.50"))
+    amount = fed(priced, "order_lines")["net_amount"]
+    assert amount == "round(lineitem_quantity * lineitem_price, 2)"
+    asked = fed(draft(tmp_path, "totals.csv", table(head, row)), "order_lines")["net_amount"]
+    assert isinstance(asked, Ask)
+    assert "which column is the amount of a line?" in asked.question
