@@ -63,15 +63,27 @@ holders as (
     from people
 ),
 
+-- Most cookies have one holder from first to last: only the events of the others are put in
+-- order, and only there does it matter when a session began.
+passed_on as (
+    select cookie_id
+    from holders
+    group by cookie_id
+    having min(holder_id) <> max(holder_id)
+),
+
 session_starts as (
     select
-        source,
-        session_id,
-        cookie_id,
-        min(coalesce(occurred_at, cast(occurred_on as timestamp))) as started_at
-    from staging.web_events
-    where has_consent
-    group by source, session_id, cookie_id
+        web_events.source,
+        web_events.session_id,
+        web_events.cookie_id,
+        min(
+            coalesce(web_events.occurred_at, cast(web_events.occurred_on as timestamp))
+        ) as started_at
+    from staging.web_events as web_events
+    semi join passed_on on web_events.cookie_id = passed_on.cookie_id
+    where web_events.has_consent
+    group by web_events.source, web_events.session_id, web_events.cookie_id
 ),
 
 held as (
@@ -95,14 +107,6 @@ held as (
             identifications.source = session_starts.source
             and identifications.session_id = session_starts.session_id
             and identifications.cookie_id = session_starts.cookie_id
-),
-
--- Most cookies have one holder from first to last: only the events of the others are put in order.
-passed_on as (
-    select cookie_id
-    from holders
-    group by cookie_id
-    having min(holder_id) <> max(holder_id)
 ),
 
 changes as (
