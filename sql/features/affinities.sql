@@ -78,65 +78,29 @@ lines as (
     left join dim_product on fct_sales.sku = dim_product.sku
 ),
 
-choices as (
-    select
-        customer_id,
-        sold_on,
-        net_amount,
-        is_return,
-        'brand' as affinity_kind,
-        brand as affinity_value
-    from lines
-    union all
-    select
-        customer_id,
-        sold_on,
-        net_amount,
-        is_return,
-        'price_tier' as affinity_kind,
-        price_tier as affinity_value
-    from lines
-    union all
-    select
-        customer_id,
-        sold_on,
-        net_amount,
-        is_return,
-        'promotion' as affinity_kind,
-        promotion as affinity_value
-    from lines
-    union all
-    select
-        customer_id,
-        sold_on,
-        net_amount,
-        is_return,
-        'channel' as affinity_kind,
-        channel as affinity_value
-    from lines
-    union all
-    select
-        customer_id,
-        sold_on,
-        net_amount,
-        is_return,
-        'weekday' as affinity_kind,
-        weekday_name as affinity_value
-    from lines
-),
-
 -- Day by day first: counting different days of purchase afterwards is a plain count.
 days as (
     select
         customer_id,
-        affinity_kind,
-        affinity_value,
         sold_on,
+        case
+            when grouping(brand) = 0 then 'brand'
+            when grouping(price_tier) = 0 then 'price_tier'
+            when grouping(promotion) = 0 then 'promotion'
+            when grouping(channel) = 0 then 'channel'
+            else 'weekday'
+        end as affinity_kind,
+        coalesce(brand, price_tier, promotion, channel, weekday_name) as affinity_value,
         sum(net_amount) as net_amount,
         bool_or(not is_return) as has_bought
-    from choices
-    where affinity_value is not null
-    group by customer_id, affinity_kind, affinity_value, sold_on
+    from lines
+    group by grouping sets (
+        (customer_id, sold_on, brand),
+        (customer_id, sold_on, price_tier),
+        (customer_id, sold_on, promotion),
+        (customer_id, sold_on, channel),
+        (customer_id, sold_on, weekday_name)
+    )
 ),
 
 totals as (
@@ -148,6 +112,7 @@ totals as (
         count(*) filter (where has_bought) as purchase_day_count,
         max(sold_on) filter (where has_bought) as last_bought_on
     from days
+    where affinity_value is not null
     group by customer_id, affinity_kind, affinity_value
 ),
 
