@@ -53,7 +53,7 @@ class Extra:
         nature: ``code`` for numbers and ids, ``text`` for words.
         pii: Kind of personal data.
         is_declared: Whether every store's ``identity.records`` has the column; the others are
-            brought by ``cdp link`` alone, which compares addresses part by part.
+            brought by ``cdp link`` alone: parts of addresses, and the parents whom registers name.
     """
 
     tag: str
@@ -83,6 +83,9 @@ EXTRAS: tuple[Extra, ...] = (
     Extra("town", "Town of residence", "identity_letters", pii="address", is_declared=False),
     Extra("zip", "Postal code, compared apart from the street", "identity_postcode", "code",
           pii="address", is_declared=False),
+    Extra("father_name", "Father's name, without the person's own family name",
+          "identity_letters", pii="name", is_declared=False),
+    Extra("mother_name", "Mother's name", "identity_letters", pii="name", is_declared=False),
 )  # fmt: skip
 
 
@@ -245,6 +248,7 @@ KEY_COLUMNS: dict[str, str] = {
 TELLING: dict[str, float] = {
     "birth_date": 1.5,
     **dict.fromkeys(("given_name", "family_name", "zip", "street_name", "house_number"), 1.0),
+    **dict.fromkeys(("father_name", "mother_name"), 1.0),
     **dict.fromkeys(("town", "postal district", "birth_place"), 0.5),
     **dict.fromkeys(("given name's start", "family name's start"), 0.5),
 }

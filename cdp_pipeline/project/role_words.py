@@ -22,7 +22,7 @@ ROLES: dict[str, str] = {
         "first_names fname f_name vorname rufname prenom nombre nombre_de_pila nombres nome "
         "primeiro_nome voornaam fornamn imie imiona fornavn etunimi christian_name name_first "
         "nm_first first_nm nm_given given_nm fornafn eiginnafn ten krestni_jmeno jmeno isim "
-        "prenume keresztnev keresztneve utonev primer_nombre roepnaam egennavn tilltalsnamn"
+        "prenume keresztnev keresztneve utonev adi primer_nombre roepnaam egennavn tilltalsnamn"
     ),
     "family_name": (
         "last_name lastname last surname sur_name family_name familyname lname l_name sname "
@@ -30,7 +30,7 @@ ROLES: dict[str, str] = {
         "cognome sobrenome apelido achternaam familienaam efternamn nazwisko etternavn sukunimi "
         "name_last nm_last last_nm kenninafn eftirnafn ho prijmeni soyad soyadi nume_de_familie "
         "vezeteknev csaladnev surnames apellido_1 apellido_paterno sobrenomes ultimo_nome "
-        "geslachtsnaam"
+        "geslachtsnaam soyisim"
     ),
     "full_name": (
         "name full_name fullname whole_name complete_name display_name cardholder "
@@ -39,7 +39,7 @@ ROLES: dict[str, str] = {
         "first_and_last_name imie_i_nazwisko nom_prenom nafn nimi ho_ten ho_va_ten kunden_name "
         "nm name_on_card nom_et_prenom prenom_nom nombre_y_apellidos nombre_apellidos "
         "apellidos_y_nombre apellidos_nombre nome_e_cognome cognome_nome voor_en_achternaam "
-        "vor_und_nachname vor_und_zuname ad_soyad adi_soyadi jmeno_a_prijmeni"
+        "vor_und_nachname vor_und_zuname ad_soyad adi_soyadi jmeno_a_prijmeni nev teljes_nev"
     ),
     "middle_name": (
         "middle_name middlename middle middle_names second_name zweiter_vorname mname "
@@ -213,8 +213,8 @@ SCRIPTS: dict[str, str] = {
     word: role
     for role, words in {
         "full_name": "姓名 名前 氏名 お名前 顧客名 客户姓名 성명 이름 الاسم الاسمالكامل фио",
-        "family_name": "姓 姓氏 苗字 성 اللقب اسمالعائلة фамилия επώνυμο",
-        "given_name": "名 名字 الاسمالأول имя όνομα",
+        "family_name": "姓 姓氏 苗字 성 اللقب اسمالعائلة фамилия επώνυμο επωνυμο",
+        "given_name": "名 名字 الاسمالأول имя όνομα ονομα",
         "middle_name": "отчество",
         "birth_date": "出生日期 生日 出生年月日 生年月日 생년월일 생일 تاريخالميلاد датарождения",
         "sex": "性别 性別 성별 الجنس пол φύλο",

@@ -39,6 +39,7 @@ create or replace temp macro identity_untitle(value) as
 -- One field split: "SMITH, Anna", "Anna Smith", "Mr Jan van der Berg"; a lone word, and what begins
 -- as "van der Berg", "de la Cruz" or, with a small letter, "van Gogh" does: family name. Di and Del
 -- are given names of people called van der Berg, and Van Anh is one of somebody called de Vries.
+-- Korean names need no blank: 김민준 is Kim Minjun.
 create or replace temp macro identity_split_name(value) as
     case
         when contains(identity_untitle(value), ',') then struct_pack(
@@ -52,6 +53,10 @@ create or replace temp macro identity_split_name(value) as
                 || '|^(?:van|VAN|(?i:von))\s.*\s(?i:van|von|de|der|den)\s'
                 || '|^(?:van|von|de|den|der|ter|ten)\s+\p{Lu}\S*$'
         ) then struct_pack(given := cast(null as varchar), family := identity_untitle(value))
+        when value between '가' and '힣힣힣힣' and regexp_full_match(value, '[가-힣]{2,4}')
+        then regexp_extract(
+            value, '^(남궁|황보|제갈|선우|독고|사공|서문|.)(.+)$', ['family', 'given']
+        )
         when contains(identity_untitle(value), ' ') then regexp_extract(
             identity_untitle(value),
             '^(.+?)\s+((?:(?i:van|von|de|del|della|di|da|dos|du|la|le|der|den|ter|ten|bin|ibn|al'
@@ -77,6 +82,34 @@ create or replace temp macro identity_latin(value) as
         else value
     end;
 
+-- Korean syllables in Latin letters, each sound by sound; a family name as its bearers write it.
+create or replace temp macro identity_romanised(value) as
+    case
+        when length(value) = 1 and contains('김이박최정강조윤임신권황안전유고문노심백', value)
+            then string_split(
+                'kim lee park choi jung kang cho yoon lim shin kwon hwang ahn jeon yoo ko moon noh '
+                    || 'shim baek', ' '
+            )[strpos('김이박최정강조윤임신권황안전유고문노심백', value)]
+        else array_to_string(list_transform(
+            string_split(value, ''),
+            lambda letter: case
+                when letter between '가' and '힣' then
+                    string_split('g kk n d tt r m b pp s ss  j jj ch k t p h', ' ')[
+                        (unicode(letter) - 44032) // 588 + 1
+                    ]
+                    || string_split(
+                        'a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i', ' '
+                    )[
+                        (unicode(letter) - 44032) % 588 // 28 + 1
+                    ]
+                    || string_split(' k k k n n n t l k m l l l p l m p p t t ng t t k t p t', ' ')[
+                        (unicode(letter) - 44032) % 28 + 1
+                    ]
+                else letter
+            end
+        ), '')
+    end;
+
 -- Small letters and single blanks, without accents: the form in which names are compared.
 -- O'Brien, O Brien and Mc Carthy are written in one word.
 create or replace temp macro identity_letters(value) as
@@ -85,6 +118,8 @@ create or replace temp macro identity_letters(value) as
         when regexp_full_match(value, '[A-Za-z]{2,}([ -][A-Za-z]+)+\.?')
             and not starts_with(lower(value), 'mc') and not starts_with(lower(value), 'mac')
             then rtrim(replace(lower(value), '-', ' '), '.')
+        when value between '가' and '힣힣힣힣'
+            then nullif(trim(regexp_replace(identity_romanised(value), '[^\p{L}]+', ' ', 'g')), '')
         else nullif(trim(regexp_replace(
             regexp_replace(
                 regexp_replace(

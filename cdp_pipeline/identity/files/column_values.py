@@ -153,6 +153,8 @@ _LEAST: dict[str, tuple[tuple[str, ...], float, str]] = {
     "given_name": (("words",), _FEW, "holds no names"),
     "family_name": (("words",), _FEW, "holds no names"),
     "full_name": (("words",), _FEW, "holds no names"),
+    "father_name": (("words",), _FEW, "holds no names"),
+    "mother_name": (("words",), _FEW, "holds no names"),
     "age": (("digits",), _MOST, "holds no numbers"),
     "age_year": (("digits",), _MOST, "holds no numbers"),
     "birth_year": (("digits",), _MOST, "holds no numbers"),

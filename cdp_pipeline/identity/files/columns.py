@@ -24,8 +24,8 @@ from cdp_pipeline.identity.files.column_values import (
     sample_rows,
     year_misfit,
 )
-from cdp_pipeline.project.column_names import delivery_role, is_number_name, role_of
-from cdp_pipeline.project.role_words import ROLES
+from cdp_pipeline.identity.files.headers import FILE_ROLES, header_roles
+from cdp_pipeline.project.column_names import delivery_role, is_number_name
 from cdp_pipeline.storage.dates import DateReading, Order, read_dates
 from cdp_pipeline.storage.tabular import ROW, Loaded
 from cdp_pipeline.storage.warehouse import quote_column
@@ -36,7 +36,7 @@ SEVERAL = frozenset({"email", "phone", "truth", "identifier", "full_name", "midd
 NUMBER_ROLES = ("account_id", "loyalty_id", "national_id", "payment_token", "identifier")
 """Roles whose values tell something only if some records share them."""
 
-EVIDENCE_ROLES = frozenset(ROLES) - {"record_id", "source", "truth", "country", "age_year"}
+EVIDENCE_ROLES = FILE_ROLES - {"record_id", "source", "truth", "country", "age_year"}
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,8 @@ def recognise(
     assigned = dict(assigned or {})
     _check_named(loaded, {**assigned, **({id_column: "record_id"} if id_column else {})})
     sample_rows(con, loaded)
-    profiles = {
-        name: profile_column(con, name, needed_looks(name, role_of(name)))
-        for name in loaded.columns
-    }
+    roles = header_roles(loaded.columns)
+    profiles = {name: profile_column(con, name, needed_looks(name, roles[name])) for name in roles}
     dates: dict[str, DateReading] = {}
     columns = []
     for name in loaded.columns:
@@ -128,7 +126,7 @@ def recognise(
         elif name in assigned:
             columns.append(_assigned(con, name, assigned[name], profiles[name], dates, order))
         else:
-            columns.append(_recognised(con, name, profiles[name], dates, order))
+            columns.append(_recognised(con, name, roles[name], profiles[name], dates, order))
     columns = _settle_ids(con, loaded, columns, id_column)
     columns = _settle_deliveries(con, columns)
     columns = _settle_rivals(columns)
@@ -159,11 +157,11 @@ def _check_named(loaded: Loaded, named: Mapping[str, str | None]) -> None:
                 where=loaded.where,
                 hint=f"It has: {', '.join(loaded.columns)}.",
             )
-        if role is not None and role not in ROLES:
+        if role is not None and role not in FILE_ROLES:
             raise ConfigError(
                 f"{role!r} is not a role of a column",
                 where=loaded.where,
-                hint=f"Known: {', '.join(sorted(ROLES))}; `ignore` leaves it out.",
+                hint=f"Known: {', '.join(sorted(FILE_ROLES))}; `ignore` leaves it out.",
             )
 
 
@@ -192,11 +190,11 @@ def _assigned(
 def _recognised(
     con: duckdb.DuckDBPyConnection,
     name: str,
+    role: str | None,
     profile: Profile,
     dates: dict[str, DateReading],
     order: Order | None,
 ) -> Column:
-    role = role_of(name)
     why: str | None = None
     if profile.filled == 0:
         why = "is empty"

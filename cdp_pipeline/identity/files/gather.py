@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import duckdb
 
 from cdp_pipeline.identity.files.columns import Recognition
+from cdp_pipeline.identity.files.name_order import is_family_first, turned
 from cdp_pipeline.identity.standard.reach import UNTOLD
 from cdp_pipeline.storage.tabular import ROW
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal
@@ -35,6 +36,9 @@ ADDRESS_TAGS = ("street", "postcode", "house_number", "street_name", "town", "zi
 UNKNOWN_AGE_YEAR = 2000
 """Year that ages are counted back from when no birth date tells: only differences matter."""
 
+SAME_FAMILY = 0.85
+"""Likeness of two spellings from which father and child have one family name."""
+
 FEWEST_NAMESAKES = 20
 LEAST_AGREEING = 0.1
 """Namesakes in two files, and their share, from which the year of the ages is believed."""
@@ -54,7 +58,9 @@ def gather(con: duckdb.DuckDBPyConnection, files: Sequence[Recognition]) -> None
     years = _age_years(con, files)
     selects, names, first = [], [], 0
     for found, year in zip(files, years, strict=True):
-        selects.append(_select(found, apart, year, first_place=first))
+        name = found.first("full_name")
+        full = turned(name) if name and is_family_first(con, found) else _text(found, "full_name")
+        selects.append(_select(found, apart, year, full_name=full, first_place=first))
         names.append(_names(found))
         first += found.loaded.rows
     con.execute(f"create view staging.person_records as {' union all '.join(selects)}")
@@ -79,13 +85,23 @@ def is_apart(files: Sequence[Recognition]) -> bool:
     return not any(found.used("street") and found.used("postcode") for found in files)
 
 
-def _select(found: Recognition, apart: bool, age_year: int, *, first_place: int) -> str:  # noqa: FBT001 - one of two shapes
+def _select(
+    found: Recognition,
+    apart: bool,  # noqa: FBT001 - one of two shapes
+    age_year: int,
+    *,
+    full_name: str,
+    first_place: int,
+) -> str:
     items = {
         "place": f"{first_place} + {ROW} - 1",
         "source": _source(found),
         "record_key": _key(found),
         "record_kind": quote_literal(UNTOLD),
         **{tag: _text(found, tag) for tag in TEXTS},
+        "full_name": full_name,
+        "father_name": _father(found),
+        "mother_name": _text(found, "mother_name"),
         "birth_date": _birth_date(found),
         "birth_year": _birth_year(found, age_year),
         "sex": _sex(found.first("sex")),
@@ -153,6 +169,22 @@ def _birth_date(found: Recognition) -> str:
         joined = " || '-' || ".join(f"trim({quote_column(part)})" for part in parts if part)
         return f"try_cast({joined} as date)"
     return "cast(null as date)"
+
+
+def _father(found: Recognition) -> str:
+    """Return SQL of the father's name without the family name that is his child's as well.
+
+    Told twice, one family name would count twice.
+    """
+    told, family = _text(found, "father_name"), found.first("family_name")
+    if not (found.used("father_name") and family):
+        return told
+    child = f"lower(trim({quote_column(family)}))"
+    last = rf"lower(regexp_extract({told}, '\s(\S+)$', 1))"
+    return (
+        f"case when jaro_winkler_similarity({last}, {child}) >= {SAME_FAMILY} "
+        rf"then regexp_replace({told}, '\s+\S+$', '') else {told} end"
+    )
 
 
 def _birth_year(found: Recognition, age_year: int) -> str:

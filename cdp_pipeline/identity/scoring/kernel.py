@@ -41,6 +41,12 @@ MOST_DIFFERENT = 0.4
 """Largest share of one person's pairs that differ in a field of the person. Without the bound, the
 match class can come to mean "namesakes" in data where two fields depend on each other."""
 
+MOST_RENAMED = 0.15
+"""The same bound for given names where registers name everybody's parents: brothers and sisters
+agree in all else, and would come to be what the match class means."""
+
+_PARENTS = frozenset({"father_name", "mother_name"})
+
 MOST_LINKED_BITS = 8.0
 """Bound of the correction for fields that go together among strangers."""
 
@@ -168,7 +174,7 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
             seen = indicators[place].T @ shares
             match = _share(seen[:, 0] + PRIOR_PAIRS * self._match_start[place])
             if comparison.kind not in {"shared", "context"}:
-                most = min(MOST_DIFFERENT, self._least_against(place, match))
+                most = min(self._most_different(place), self._least_against(place, match))
                 match = _with_share(match, most) if match[0] > most else match
             self.match[place] = match
             if comparison.kind == "context":
@@ -184,6 +190,11 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
         total = self.population.total_pairs
         match, household = shares[:, 0].sum() / total, shares[:, 1].sum() / total
         self.priors = np.array([match, household, max(1 - match - household, 0.0)])
+
+    def _most_different(self, place: int) -> float:
+        names_parents = any(_PARENTS.intersection(c.fields) for c in self.comparisons)
+        is_given = "given_name" in self.comparisons[place].fields
+        return MOST_RENAMED if names_parents and is_given else MOST_DIFFERENT
 
     def _least_against(self, place: int, match: Floats) -> float:
         """Return the share of differing pairs that speaks against a match as the worst level does.

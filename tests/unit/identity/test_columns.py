@@ -10,6 +10,7 @@ import pytest
 
 from cdp_pipeline.core.errors import ConfigError, ContractError
 from cdp_pipeline.identity.files.columns import Recognition, recognise
+from cdp_pipeline.identity.files.headers import header_roles
 from cdp_pipeline.identity.standard.nodes import load_nicknames
 from cdp_pipeline.project.column_names import role_of, says_nothing
 from cdp_pipeline.storage.dates import read_dates
@@ -21,6 +22,22 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as con:
         load_nicknames(con)
         yield con
+
+
+@pytest.mark.parametrize(
+    ("headers", "roles"),
+    [
+        (["Ad", "Soyad"], ["given_name", "family_name"]),
+        (["Ad", "Clicks"], [None, None]),
+        (["Név", "Anyja neve"], ["full_name", "mother_name"]),
+        (["forename", "Father's name"], ["given_name", "father_name"]),
+        (["name", "father_city"], ["full_name", "other"]),
+    ],
+)
+def test_headers_are_understood_beside_each_other(
+    headers: list[str], roles: list[str | None]
+) -> None:
+    assert list(header_roles(headers).values()) == roles
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
         ("Dr Mary Jane O'Brien-Jones III", "Mary Jane", "O'Brien-Jones"),
         ("Smith", None, "Smith"),
         ("  [no post]  ", None, None),
+        ("김민준", "민준", "김"),
+        ("남궁민수", "민수", "남궁"),
+        ("민준 김", "민준", "김"),
     ],
 )
 def test_one_field_is_split_into_two(
@@ -94,6 +97,9 @@ def test_seven_phone_formats_are_one_number(macros: duckdb.DuckDBPyConnection, t
         ("identity_first_given(identity_letters(?))", "Abd al-Rahman Omar", "abdulrahman"),
         ("identity_first_given(identity_letters(?))", "Abdul Aziz", "abdulaziz"),
         ("identity_first_given(identity_letters(?))", "Mary Jane", "mary"),
+        ("identity_letters(?)", "최", "choi"),
+        ("identity_letters(?)", "정수", "jeongsu"),
+        ("identity_letters(?)", "남궁", "namgung"),
         ("identity_first_given(identity_letters(?))", "Van", "van"),
         ("identity_year(?)", "1823", "1823"),
         ("identity_year(?)", "about 1788", "1788"),
