@@ -3,12 +3,14 @@
     python -m benchmarks clv --customers 100000        as without options
     make bench-clv OPTIONS="--full --write"            1 million; ours at 10 million too
     python -m benchmarks clv --stores 20               also: totals and ranges of 60 hidden futures
+    python -m benchmarks clv --unusual 4               also: 32 stores that no model describes
     python -m benchmarks clv --uci FOLDER              also: ranges of real shops, UCI's among them
 
 Ours and lifetimes fit MBG/NBD and gamma-gamma and score every customer: P(alive), visits in 90 and
 365 days, value over twelve months; ours once more with a chance of a visit, a range and a tenth for
-each; pymc-marketing only fits. Each runs in a process of its own; a system that is not installed is
-named. The bars are those of accuracy on published data and of cost.
+each; pymc-marketing only fits. Each runs in a process of its own, in turn; of several ``--rounds``
+the one with the least CPU seconds counts, which is what other programs disturbed least. A system
+that is not installed is named. The bars are those of accuracy on published data and of cost.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,6 +29,7 @@ from benchmarks.clv.bars import Bar, accuracy_bars, cost_bars
 from benchmarks.clv.coverage import coverage_bars
 from benchmarks.clv.customers import write_customers
 from benchmarks.clv.shops import shop_bars
+from benchmarks.clv.unusual import unusual_bars
 from benchmarks.machine import describe_machine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,12 +49,14 @@ def main() -> None:
     """Run the comparison that the command line asks for and print its report."""
     options = _parse()
     sizes = (100_000, 1_000_000) if options.full else (options.customers,)
-    results = {size: compare(size, options.pymc) for size in sizes}
+    results = {size: compare(size, options) for size in sizes}
     if options.full:
-        results[10_000_000] = compare(10_000_000, options.pymc, systems=("ours",))
+        results[10_000_000] = compare(10_000_000, options, systems=("ours",))
     bars = [*accuracy_bars(), *cost_bars(results)]
     if options.stores:
         bars += coverage_bars(options.stores, options.seed)
+    if options.unusual:
+        bars += unusual_bars(options.unusual, options.seed)
     if options.uci:
         bars += shop_bars(options.uci)
     report = write_report(results, bars, "python -m benchmarks clv " + " ".join(sys.argv[1:]))
@@ -67,7 +73,9 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=100_000)
     parser.add_argument("--full", action="store_true", help="1 million; ours at 10 million too")
+    parser.add_argument("--rounds", type=int, default=1, help="runs of each system; best counts")
     parser.add_argument("--stores", type=int, default=0, help="generated stores of each kind")
+    parser.add_argument("--unusual", type=int, default=0, help="unusual stores of each kind")
     parser.add_argument("--seed", type=int, default=500, help="of the first generated store")
     parser.add_argument("--uci", type=Path, help="daily files of UCI Online Retail")
     parser.add_argument("--pymc", type=Path, default=PYMC, help="interpreter with pymc-marketing")
@@ -77,22 +85,22 @@ def _parse() -> argparse.Namespace:
 
 
 def compare(
-    customers: int, pymc: Path, systems: tuple[str, ...] = tuple(TITLES)
+    customers: int, options: argparse.Namespace, systems: tuple[str, ...] = tuple(TITLES)
 ) -> dict[str, dict[str, Any]]:
-    """Run the systems on one file of simulated customers, one after the other."""
-    found = {}
+    """Run the systems on one file of simulated customers, one after the other, in each round."""
+    found: dict[str, dict[str, Any]] = {}
     with TemporaryDirectory() as folder:
         file = Path(folder) / "customers.parquet"
         write_customers(customers, file)
-        for system in systems:
-            interpreter = _interpreter(system, pymc)
+        for system in systems * options.rounds:
+            interpreter = _interpreter(system, options.pymc)
             if interpreter is None:
                 print(f"{system} is not installed and left out; make bench-clv installs all peers")
                 continue
             result = _run(interpreter, system, file)
             if result:
-                found[system] = result
                 print(f"{customers:,}: {system} {result['cpu']:.2f} CPU s", flush=True)
+                found[system] = min(found.get(system, result), result, key=itemgetter("cpu"))
     return found
 
 

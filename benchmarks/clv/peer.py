@@ -62,6 +62,7 @@ def _prepare(file: str) -> tuple[Any, Any]:
 
     # As in a night, what would fill the memory lies in a file.
     if ParquetFile(file).metadata.num_rows > LARGEST_IN_MEMORY:
+        Path(f"{file}.duckdb").unlink(missing_ok=True)  # of an earlier round
         con = duckdb.connect(f"{file}.duckdb", config={"memory_limit": MEMORY_LIMIT})
     else:
         con = duckdb.connect()
