@@ -27,7 +27,7 @@ from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.features.backtest import backtest, find_clock, sample_stride
 from cdp_pipeline.features.baskets import read_baskets
 from cdp_pipeline.features.carrying import can_carry
-from cdp_pipeline.features.cases import fetch_cases
+from cdp_pipeline.features.cases import fetch_cases, fetch_daily_visits
 from cdp_pipeline.features.clv_fit import ClvFit, fit_models
 from cdp_pipeline.features.clv_tables import (
     TESTED,
@@ -58,8 +58,9 @@ from cdp_pipeline.features.registry import (
 )
 from cdp_pipeline.features.rivals import SEASONAL
 from cdp_pipeline.features.scoring import score_customers
-from cdp_pipeline.features.seasons import SeasonClock, describe_closures
+from cdp_pipeline.features.seasons import DailyVisits, SeasonClock, describe_closures
 from cdp_pipeline.features.totals import (
+    CUSTOMER_DAYS,
     Total,
     forecast_totals,
     measure_times,
@@ -99,6 +100,7 @@ class Night:
         fit: Models that scored.
         report: How all rivals did on past days.
         versions: The registry as it stands now.
+        visits: Visits of each day until then.
         is_trained: Whether models were trained tonight.
         is_tested: Whether the rivals were compared tonight; otherwise on the night of the training.
     """
@@ -106,6 +108,7 @@ class Night:
     fit: ClvFit
     report: BacktestReport
     versions: tuple[Version, ...]
+    visits: DailyVisits
     is_trained: bool
     is_tested: bool = True
 
@@ -130,7 +133,7 @@ def predict(con: duckdb.DuckDBPyConnection, context: RunContext) -> StepResult:
         con,
         fit,
         report,
-        as_of=context.business_date,
+        visits=night.visits,
         questions=nightly_questions(settings.horizon_days),
     )
     write_model(con, fit.purchases, fit.spend, correlation=fit.correlation)
@@ -175,16 +178,17 @@ def forecast(con: duckdb.DuckDBPyConnection, settings: ClvSettings, *, as_of: da
     Rivals are compared when models are trained, and again if that test was not kept.
     """
     versions = read_registry(con)
+    visits = fetch_daily_visits(con, CUSTOMER_DAYS, as_of)
     serving = find_serving(versions, PREDICTION)
     if serving is not None and not is_due(serving, as_of, settings.refit_days):
-        fit, kept = recall(con, serving, as_of), recall_report(serving)
+        fit, kept = recall(con, serving, visits), recall_report(serving)
         if fit is not None:
             is_tested = kept is None or not can_carry(con, TESTED)
             if is_tested or kept is None:
                 kept = backtest(con, as_of=as_of, plan=make_plan(settings))
-            _score(con, fit, kept, settings, as_of)
-            return Night(fit, kept, versions, is_trained=False, is_tested=is_tested)
-    return _train(con, settings, versions, as_of=as_of)
+            _score(con, fit, kept, settings, visits)
+            return Night(fit, kept, versions, visits, is_trained=False, is_tested=is_tested)
+    return _train(con, settings, versions, visits)
 
 
 def _score(
@@ -192,9 +196,9 @@ def _score(
     fit: ClvFit,
     report: BacktestReport,
     settings: ClvSettings,
-    as_of: date,
+    visits: DailyVisits,
 ) -> None:
-    times = measure_times(con, fit, report, as_of=as_of, days=settings.horizon_days)
+    times = measure_times(fit, report, visits, settings.horizon_days)
     score_customers(con, fit, settings, times_variance=times)
 
 
@@ -213,24 +217,23 @@ def _train(
     con: duckdb.DuckDBPyConnection,
     settings: ClvSettings,
     versions: tuple[Version, ...],
-    *,
-    as_of: date,
+    visits: DailyVisits,
 ) -> Night:
-    plan = make_plan(settings)
+    plan, as_of = make_plan(settings), visits.as_of
     report = backtest(con, as_of=as_of, plan=plan)
     serving = find_serving(versions, PREDICTION)
     fit = train_winner(con, settings, plan, report, as_of=as_of)
-    _score(con, fit, report, settings, as_of)
+    _score(con, fit, report, settings, visits)
     if fit.status == "not_enough_data" and serving is None:
-        return Night(fit, report, versions, is_trained=False)
+        return Night(fit, report, versions, visits, is_trained=False)
     candidate = make_version(con, fit, report, as_of=as_of)
-    earlier = recall(con, serving, as_of) if serving else None
+    earlier = recall(con, serving, visits) if serving else None
     versions = admit(versions, candidate, judge(con, fit, earlier, report, settings))
     admitted = find_serving(versions, PREDICTION)
     if admitted is not None and admitted.version != candidate.version and earlier is not None:
-        _score(con, earlier, report, settings, as_of)
-        return Night(earlier, report, versions, is_trained=True)
-    return Night(fit, report, versions, is_trained=True)
+        _score(con, earlier, report, settings, visits)
+        return Night(earlier, report, versions, visits, is_trained=True)
+    return Night(fit, report, versions, visits, is_trained=True)
 
 
 def train_winner(

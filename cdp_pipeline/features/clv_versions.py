@@ -17,7 +17,6 @@ import numpy as np
 
 from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.features.btyd import expected_visits
-from cdp_pipeline.features.cases import fetch_daily_visits
 from cdp_pipeline.features.certainty import PastForecast
 from cdp_pipeline.features.clv_fit import ClvFit, read_histories, with_models
 from cdp_pipeline.features.contest import Verdict
@@ -25,7 +24,7 @@ from cdp_pipeline.features.fitting import BtydFit
 from cdp_pipeline.features.outcomes import BacktestReport
 from cdp_pipeline.features.registry import Check, Version, train
 from cdp_pipeline.features.rivals import LAST_YEAR
-from cdp_pipeline.features.seasons import SeasonClock, find_closures
+from cdp_pipeline.features.seasons import DailyVisits, SeasonClock, find_closures
 from cdp_pipeline.features.sharpness import Sharpness
 from cdp_pipeline.features.spend import SpendFit
 from cdp_pipeline.features.stability import compare_picture, take_picture
@@ -93,7 +92,9 @@ def make_version(
     )
 
 
-def recall(con: duckdb.DuckDBPyConnection, version: Version | None, as_of: date) -> ClvFit | None:
+def recall(
+    con: duckdb.DuckDBPyConnection, version: Version | None, visits: DailyVisits
+) -> ClvFit | None:
     """Return tonight's histories under the models of a version; None if it holds none.
 
     Which days the store was closed is read anew.
@@ -104,8 +105,8 @@ def recall(con: duckdb.DuckDBPyConnection, version: Version | None, as_of: date)
     purchases = version.document["purchases"]
     covariance = tuple(tuple(row) for row in purchases["covariance"])
     # A closure may have begun since, or late files may have shown that it was none.
-    closed = find_closures(fetch_daily_visits(con, "features.customer_day", as_of))
-    clock = SeasonClock(as_of, tuple(version.document["season"]), closed)
+    closed = find_closures(visits)
+    clock = SeasonClock(visits.as_of, tuple(version.document["season"]), closed)
     fit = with_models(
         known,
         BtydFit(**purchases | {"covariance": covariance}),

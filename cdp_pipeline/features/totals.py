@@ -8,12 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import duckdb
 
 from cdp_pipeline.features.backtest import sample_stride
-from cdp_pipeline.features.cases import fetch_cases, fetch_daily_visits
+from cdp_pipeline.features.cases import fetch_cases
 from cdp_pipeline.features.certainty import (
     Interval,
     PastForecast,
@@ -24,9 +23,9 @@ from cdp_pipeline.features.certainty import (
 from cdp_pipeline.features.clv_fit import ClvFit
 from cdp_pipeline.features.outcomes import BacktestReport
 from cdp_pipeline.features.rivals import Rival, model_variances
-from cdp_pipeline.features.seasons import LEAST_HISTORY_DAYS
+from cdp_pipeline.features.seasons import LEAST_HISTORY_DAYS, DailyVisits
 
-_CUSTOMER_DAYS = "features.customer_day"
+CUSTOMER_DAYS = "features.customer_day"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def forecast_totals(
     fit: ClvFit,
     report: BacktestReport,
     *,
-    as_of: date,
+    visits: DailyVisits,
     questions: Sequence[Question],
 ) -> list[Total]:
     """Return the totals of ``features.clv`` with their intervals.
@@ -88,7 +87,7 @@ def forecast_totals(
         con: Connection that knows the scores and the table of customer days.
         fit: Models behind the scores.
         report: How such totals turned out on past days.
-        as_of: Last day of complete data.
+        visits: Those of each day up to the last of complete data.
         questions: Totals to forecast.
     """
     # Amounts are decimals, whose sum is exact; visits become some for that.
@@ -98,9 +97,8 @@ def forecast_totals(
         for question in questions
     )
     expected_sums = con.execute(f"select {sums} from features.clv").fetchall()[0]  # noqa: S608 - our own names
-    visits = fetch_daily_visits(con, _CUSTOMER_DAYS, as_of)
     basis = describe_season(fit, visits.days)
-    stride = sample_stride(con, _CUSTOMER_DAYS)
+    stride = sample_stride(con, CUSTOMER_DAYS)
     found = []
     known: dict[int, Mapping[str, float]] = {}
     for question, expected in zip(questions, expected_sums, strict=True):
@@ -110,7 +108,7 @@ def forecast_totals(
         interval = None
         if fit.purchases.params and expected > 0:
             if days not in known:
-                cases = fetch_cases(con, _CUSTOMER_DAYS, as_of, days, stride)
+                cases = fetch_cases(con, CUSTOMER_DAYS, visits.as_of, days, stride)
                 nothing = cases.x * 0.0
                 rival = Rival("served", nothing, nothing, None, fit.purchases, fit.clock)
                 known[days] = model_variances(cases, rival, fit.spend)
@@ -123,26 +121,17 @@ def forecast_totals(
     return found
 
 
-def measure_times(
-    con: duckdb.DuckDBPyConnection,
-    fit: ClvFit,
-    report: BacktestReport,
-    *,
-    as_of: date,
-    days: int,
-) -> float:
+def measure_times(fit: ClvFit, report: BacktestReport, visits: DailyVisits, days: int) -> float:
     """Return how much changing times add to the variance of the logarithm of customers' amounts.
 
     A customer who comes often is hardly left to chance; what is uncertain there is the times.
 
     Args:
-        con: Connection that knows ``features.customer_day``.
         fit: Models that score.
         report: How totals turned out on past days.
-        as_of: Last day of complete data.
+        visits: Those of each day up to the last of complete data.
         days: Days ahead.
     """
-    visits = fetch_daily_visits(con, _CUSTOMER_DAYS, as_of)
     drift = measure_drift(visits, fit.purchases, fit.clock, days)
     return times_variance(drift, _as_far(report.past_amounts, report, days), "amount")
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 from cdp_pipeline.core.settings import ClvSettings
 from cdp_pipeline.core.wording import counted
 from cdp_pipeline.features.backtest import backtest
+from cdp_pipeline.features.cases import fetch_daily_visits
 from cdp_pipeline.features.clv import MODELS, train_winner
 from cdp_pipeline.features.clv_fit import ClvFit
 from cdp_pipeline.features.files.transactions import Transactions
@@ -31,7 +32,13 @@ from cdp_pipeline.features.outcomes import BacktestPlan, BacktestReport
 from cdp_pipeline.features.scoring import score_customers
 from cdp_pipeline.features.seasons import describe_closures
 from cdp_pipeline.features.spend import SpendFit, fit_spend
-from cdp_pipeline.features.totals import Question, Total, forecast_totals, measure_times
+from cdp_pipeline.features.totals import (
+    CUSTOMER_DAYS,
+    Question,
+    Total,
+    forecast_totals,
+    measure_times,
+)
 
 SOUND_CUSTOMERS = 500
 SHORTEST_TEST_DAYS = 28
@@ -232,14 +239,15 @@ def value_customers(
     report = backtest(con, as_of=read.as_of, plan=plan)
     fit = train_winner(con, settings, plan, report, as_of=read.as_of)
     days = options.horizon_days
-    times = measure_times(con, fit, report, as_of=read.as_of, days=days)
+    visits = fetch_daily_visits(con, CUSTOMER_DAYS, read.as_of)
+    times = measure_times(fit, report, visits, days)
     score_customers(con, fit, settings, has_horizon=True, times_variance=times)
     questions = (
         Question("visits", "expected_visits_horizon", days),
         Question("amount", "expected_amount", days, is_amount=True),
         Question("clv_amount", "clv_12m_amount", days, is_amount=True),
     )
-    totals = forecast_totals(con, fit, report, as_of=read.as_of, questions=questions)
+    totals = forecast_totals(con, fit, report, visits=visits, questions=questions)
     customers = con.sql(_CUSTOMERS).to_arrow_table()
     found = ValueResult(
         customers=customers,
