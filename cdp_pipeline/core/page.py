@@ -24,7 +24,11 @@ p{margin:0 0 12px;max-width:70ch}.soft{color:var(--soft)}
 margin:20px 0}
 .figures div{background:var(--tint);border-radius:8px;padding:12px 14px}
 .figures b{display:block;font-size:1.5rem;font-variant-numeric:tabular-nums}
-.wide{overflow-x:auto;margin:0 0 8px}
+.wide{overflow-x:auto;margin:0 0 8px;background:
+linear-gradient(90deg,var(--paper) 30%,transparent) 0 0/24px 100% no-repeat local,
+linear-gradient(270deg,var(--paper) 30%,transparent) 100% 0/24px 100% no-repeat local,
+linear-gradient(90deg,var(--line),transparent) 0 0/10px 100% no-repeat scroll,
+linear-gradient(270deg,var(--line),transparent) 100% 0/10px 100% no-repeat scroll}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;padding:6px 12px 6px 0;border-bottom:1px solid var(--line);
 vertical-align:top}
@@ -36,8 +40,8 @@ tr.group td{font-weight:600;padding-top:16px}
 .minus{background:var(--bad)}
 td.b{width:34%;min-width:48px}
 .note{border-left:3px solid var(--bar);padding:4px 12px;background:var(--tint)}
-@media (max-width:560px){main{padding:16px 14px 48px}td,th{padding-right:8px}td.b{width:22%}
-table{font-size:.85rem}}
+@media (max-width:560px){main{padding:16px 14px 48px}td,th{padding-right:8px}
+td.b{width:12%;min-width:24px}table{font-size:.82rem}th,th.n{white-space:normal}}
 """
 
 

@@ -181,7 +181,7 @@ def read_purchases(
     con.execute(_RETURNED, {"as_of": last})
     used = fetch_dicts(con, _USED)[0]
     if not used["used_rows"]:
-        raise _nothing_bought(loaded, columns, last, named, counts["returned_rows"])
+        notes.append(_nothing_bought(loaded, last, named, counts["returned_rows"]))
     if counts["without_customer"]:
         notes.append(f"{counts['without_customer']:,} rows name no customer and are left out")
     if used["items"] == 1:
@@ -245,16 +245,14 @@ def _refuse(loaded: Loaded, columns: ItemColumns, named: int, unreadable: int) -
         )
 
 
-def _nothing_bought(
-    loaded: Loaded, columns: ItemColumns, last: date, named: int, returned: int
-) -> ConfigError:
+def _nothing_bought(loaded: Loaded, last: date, named: int, returned: int) -> str:
+    """Return what is said of a file of returns; any other file without purchases is refused."""
     if returned == named:
-        return ConfigError(
-            f"nothing was bought: all of {counted(named, 'row')} give goods back",
-            where=f"{loaded.where}: {columns.quantity}",
-            hint="A quantity above zero is a purchase; check --quantity, or leave it out.",
+        return (
+            f"nothing was bought: all of {counted(named, 'row')} give goods back; a quantity above "
+            "zero is a purchase (check --quantity)"
         )
-    return ConfigError(
+    raise ConfigError(
         f"no purchase of a named customer up to {last}",
         where=loaded.where,
         hint="Check --customer, --item and --as-of.",

@@ -63,9 +63,11 @@ def test_a_file_of_returns_has_no_forecast_and_nothing_to_score_by(
     assert "150 customers kept no purchase" in text
     assert "What a score means" not in Path("out.html").read_text(encoding="utf-8")
     code, text = ask(capsys, "recommend", rows)
-    assert code == 2
+    assert code == 0
     assert "all of 150 rows give goods back" in text
     assert "--quantity" in text
+    assert len(Path("out.csv").read_text(encoding="utf-8").splitlines()) == 1
+    assert "all of 150 rows give goods back" in Path("out.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("folder")
