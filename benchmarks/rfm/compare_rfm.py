@@ -3,8 +3,9 @@
     python -m benchmarks rfm                        2 million lines, as without options
     make bench-rfm OPTIONS="--lines 20000000"       the size that the bars speak of
 
-Lines have 6 % returns and 25 % without a customer. Every system nets by customer and day, scores
-and writes Parquet, but lifetimes, which only summarises. Checksums must agree.
+Lines come visit by visit, three each, as tills write them, over two years that all count; 6 % are
+returns and 25 % have no customer. Every system nets by customer and day, scores and writes Parquet,
+but lifetimes, which only summarises. Checksums must agree.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 import duckdb
 
 from benchmarks.machine import describe_machine
+from benchmarks.rfm.peer import LAST_DAY, WINDOW_DAYS
 
 PEER = Path(__file__).with_name("peer.py")
 PAGE = Path(__file__).with_name("README.md")
@@ -35,19 +37,24 @@ TITLES = {
     "lifetimes": "lifetimes, summary only",
 }
 LINES_A_CUSTOMER = 50
+LINES_A_VISIT = 3
 
+# Tills write line by line, visit by visit: each has one day and one customer, or none known.
 _LINES = """
 copy (
+    with lines as (
+        select line, line // {lines_a_visit} as visit from range({lines}) as numbers (line)
+    )
     select
         line as line_number,
-        case when hash(line * 7 + 1) % 4 > 0
-            then 'C' || lpad((hash(line * 7 + 2) % {customers})::varchar, 8, '0') end
+        case when hash(visit * 7 + 1) % 4 > 0
+            then 'C' || lpad((hash(visit * 7 + 2) % {customers})::varchar, 8, '0') end
             as customer_id,
-        date '2025-12-31' - (hash(line * 7 + 3) % 730)::integer as bought_on,
+        date '{last_day}' - ({days} - 1 - line * {days} // {lines})::integer as bought_on,
         case when hash(line * 7 + 4) % 100 < 6 then -1 else 1 end
         * ((hash(line * 7 + 5) % 9900 + 100) / 100)::decimal(18, 4) as amount,
         null::varchar as part,
-    from range({lines}) as numbers (line)
+    from lines
 ) to '{file}' (format parquet, compression zstd)
 """
 
@@ -62,7 +69,15 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "lines.parquet"
         customers = max(1, options.lines // LINES_A_CUSTOMER)
-        duckdb.connect().execute(_LINES.format(lines=options.lines, customers=customers, file=file))
+        sql = _LINES.format(
+            lines=options.lines,
+            lines_a_visit=LINES_A_VISIT,
+            customers=customers,
+            days=WINDOW_DAYS,
+            last_day=LAST_DAY,
+            file=file,
+        )
+        duckdb.connect().execute(sql)
         results = run_all(file)
     bars = judge(results)
     report = write_report(options.lines, results, bars)
