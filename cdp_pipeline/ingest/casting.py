@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
+from cdp_pipeline.ingest.date_formats import EPOCHS, EXCEL, formatted
 from cdp_pipeline.ingest.local_time import to_utc
 from cdp_pipeline.project.contracts import Column
 from cdp_pipeline.project.layout import Delivery
@@ -35,17 +36,6 @@ UNSEEN = f"\u00a0\u200b\u2060\ufeff{DIRECTIONS}"
 _UNSEEN_AT_ENDS = f"^[ {UNSEEN}]*[{UNSEEN}][ {UNSEEN}]*|[ {UNSEEN}]*[{UNSEEN}][ {UNSEEN}]*$"
 _APOSTROPHES = "'\u2019"
 _MINUS = "\u2212"
-_EPOCHS = {"epoch": (1_000_000, 11), "epoch_ms": (1000, 14), "epoch_us": (1, 17)}
-"""Microseconds of a count since 1970, and its most digits: more would leave the calendar."""
-_SERIAL = r"[0-9]{1,6}(\.[0-9]{1,12})?"
-_FIRST_SERIAL_DAY = "1899-12-30"
-
-EXCEL = "excel"
-"""Format of dates as spreadsheets count them."""
-
-COUNTED = frozenset({*_EPOCHS, EXCEL})
-"""Formats of moments that are counted, rather than written."""
-
 SPREADSHEET_NUMBER = r"[0-9](\.[0-9]+)?E\+[0-9]+"
 """What a spreadsheet makes of a long identifier; its digits are lost."""
 
@@ -224,10 +214,8 @@ def _parsed(column: Column, written: Delivery, clean: str) -> str:
         return ""
     if column.format == EXCEL and (column.decimal_mark or written.decimal_mark) == ",":
         clean = f"replace({clean}, ',', '.')"
-    if column.format == EXCEL or column.format in _EPOCHS:
-        return _counted(clean, str(column.format))
     if column.format:
-        return f"try_strptime({clean}, {quote_literal(column.format)})"
+        return formatted(clean, column.format)
     return f"try_cast({clean} as {column.type})"
 
 
@@ -338,7 +326,7 @@ def _date(names: Names, column: Column) -> str:
 def _timestamp(names: Names, column: Column, zone: str) -> str:
     """Return SQL of a moment in UTC: an offset in the text wins over the declared zone."""
     clean, parsed = names.clean, names.parsed
-    if column.format in _EPOCHS:
+    if column.format in EPOCHS:
         return parsed
     if column.format and ("%z" in column.format or "%Z" in column.format):
         return f"timezone('UTC', {parsed})"
@@ -366,21 +354,4 @@ def _iso_moment(clean: str, parsed: str, zone: str) -> str:
         f"when right({clean}, 1) in ('Z', 'C', 'T') "
         f"then try_cast(rtrim({clean}, ' ZUTCGM') as timestamp) "
         f"else timezone('UTC', try_cast({spelt} as timestamptz)) end"
-    )
-
-
-def _counted(clean: str, unit: str) -> str:
-    """Return SQL of a moment that is counted: since 1970 (UTC), or in days of a spreadsheet."""
-    if unit == EXCEL:
-        value = f"try_cast({clean} as decimal(18, 11))"
-        seconds = f"cast(round(cast({value} as decimal(38, 11)) * 86400) as bigint)"
-        moment = f"timestamp '{_FIRST_SERIAL_DAY}' + to_seconds({seconds})"
-        return f"case when regexp_full_match({clean}, '{_SERIAL}') then {moment} end"
-    length, most = _EPOCHS[unit]
-    whole, parts = f"-?[0-9]{{1,{most}}}", f"-?[0-9]{{1,{most}}}[.][0-9]{{1,9}}"
-    micros = f"cast(round(try_cast({clean} as decimal(26, 9)) * {length}) as bigint)"
-    return (
-        f"case when regexp_full_match({clean}, '{whole}') "
-        f"then make_timestamp(try_cast({clean} as bigint) * {length}) "
-        f"when regexp_full_match({clean}, '{parts}') then make_timestamp({micros}) end"
     )

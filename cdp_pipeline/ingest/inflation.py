@@ -33,9 +33,9 @@ def read_chunks(path: Path) -> Iterator[bytes]:
     """
     size = path.stat().st_size
     with path.open("rb") as stream:
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz":
             yield from _limited(_gunzip(stream), size)
-        elif path.suffix == ".zst":
+        elif path.suffix.lower() == ".zst":
             yield from _limited(_unzstd(stream), size)
         else:
             while chunk := stream.read(CHUNK):
@@ -102,7 +102,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 def is_compressed(path: Path) -> bool:
     """Return whether the suffix names a compression we read."""
-    return path.suffix in {".gz", ".zst"}
+    return path.suffix.lower() in {".gz", ".zst"}
 
 
 def _limited(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
-"""Readers of nested records: JSON lines, JSON arrays, XML, and Parquet with structs and lists.
+"""Readers of nested records: JSON lines, JSON arrays and XML.
 
-All but plain JSON lines and plain Parquet are cut into one record a line first (``documents``,
-``markup``), which counts them; ``json_sql`` then takes the columns out of the records.
+All but plain JSON lines are cut into one record a line first (``documents``, ``markup``), which
+counts them; ``json_sql`` then takes the columns out of the records.
 """
 
 from __future__ import annotations
@@ -13,22 +13,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from cdp_pipeline.ingest.documents import LARGEST_VALUE, Documents, array_to_documents
-from cdp_pipeline.ingest.headers import map_names, plain_name, refuse_missing, spellings
-from cdp_pipeline.ingest.inflation import is_compressed, read_chunks
+from cdp_pipeline.ingest.headers import plain_name, refuse_missing
+from cdp_pipeline.ingest.inflation import read_chunks
 from cdp_pipeline.ingest.json_sql import array_path, paths_of, record_relation
 from cdp_pipeline.ingest.markup import markup_to_documents
 from cdp_pipeline.ingest.parts import repeat_records
 from cdp_pipeline.ingest.plaintext import PlainText
-from cdp_pipeline.ingest.reading import Reading, lacking_columns, unknown_columns
+from cdp_pipeline.ingest.reading import Reading, unknown_columns
 from cdp_pipeline.ingest.records import count_records
-from cdp_pipeline.ingest.refusal import RefusedError, is_of_machine
+from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.sequences import SAMPLE_BYTES, is_sequence, sequence_to_documents
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.record_paths import Step
-from cdp_pipeline.storage.warehouse import quote_column
 
 _NO_DELIMITER = "\x1f"
 _LINES = (
@@ -197,104 +194,3 @@ def _look_into_records(
 def map_ignore(name: str, pattern: str) -> bool:
     """Return whether a contract's ``ignore`` entry covers a name."""
     return fnmatch.fnmatchcase(plain_name(name), plain_name(pattern))
-
-
-def open_parquet(
-    con: duckdb.DuckDBPyConnection, path: Path, contract: SourceContract, scratch: Path
-) -> Reading:
-    """Return how to read Parquet; columns are found by name, fields of structs by path.
-
-    Raises:
-        RefusedError: It cannot be read, or columns are missing.
-    """
-    if is_compressed(path):
-        target = scratch / "inflated.parquet"
-        with target.open("wb") as stream:
-            stream.writelines(read_chunks(path))
-        path = target
-    try:
-        rows = con.execute("describe select * from read_parquet(?)", [str(path)]).fetchall()
-        records = con.execute("select count(*) from read_parquet(?)", [str(path)]).fetchall()
-    except duckdb.Error as error:
-        if is_of_machine(error):
-            raise
-        raise RefusedError(
-            "it is not a readable Parquet file", hint="Have it sent again, or set `format:`."
-        ) from error
-    places = {plain_name(row[0]): quote_column(row[0]) for row in rows}
-    if _needs_json(contract):
-        return _open_structs(path, contract, places, records=int(records[0][0]))
-    spelled = [s for n, c in contract.read_columns.items() for s in spellings(n, c)]
-    for spelling in spelled:  # as in JSON, quotes keep the dots of a name from being steps
-        bare = plain_name(spelling.removeprefix('"').removesuffix('"'))
-        if bare != plain_name(spelling) and bare in places:
-            places[plain_name(spelling)] = places.pop(bare)
-    top_level = set(places) - {plain_name(s.split(".")[0]) for s in spelled}
-    for spelling in spelled:
-        places.update(_nested_place(spelling, places))
-    names = list(places)
-    columns = map_names(names, contract)
-    reading = Reading(
-        relation="read_parquet(?)",
-        path=path,
-        texts={n: f"cast({places[names[i]]} as varchar)" for n, i in columns.positions.items()},
-        records=int(records[0][0]),
-        messages=(
-            *unknown_columns(
-                tuple(n for n in columns.unknown if n in top_level), contract.drift.new_columns
-            ),
-            *lacking_columns(columns.lacking, contract.drift.missing_columns),
-        ),
-    )
-    return repeat_records(reading, contract, {})
-
-
-def _needs_json(contract: SourceContract) -> bool:
-    """Return whether a path goes into a list."""
-    return any(
-        step.is_each or step.selector or step.index is not None
-        for paths in paths_of(contract).values()
-        for steps in paths
-        for step in steps
-    )
-
-
-def _open_structs(
-    path: Path, contract: SourceContract, places: dict[str, str], *, records: int
-) -> Reading:
-    """Return how to read Parquet as if its rows were JSON."""
-    known = {n: {plain_name(p[0].name) for p in ps} for n, ps in paths_of(contract).items()}
-    missing = [
-        n for n, c in contract.read_columns.items() if not c.optional and not known[n] & set(places)
-    ]
-    all_known = {name for names in known.values() for name in names}
-    unknown = tuple(
-        n
-        for n in places
-        if n not in all_known and not any(map_ignore(n, p) for p in contract.ignore)
-    )
-    if missing:
-        refuse_missing(missing, unknown, contract)
-    packed = ", ".join(
-        f"{quote_column(name)} := {column}" for name, column in places.items() if name in all_known
-    )
-    lines = f"(select cast(to_json(struct_pack({packed})) as varchar) as line from read_parquet(?))"  # noqa: S608 - quoted
-    relation, texts = record_relation(lines, contract)
-    return Reading(
-        relation=relation,
-        path=path,
-        texts=texts,
-        records=records,
-        is_nested=True,
-        is_repeated=bool(array_path(contract)),
-        messages=unknown_columns(unknown, contract.drift.new_columns),
-    )
-
-
-def _nested_place(spelling: str, places: dict[str, str]) -> dict[str, str]:
-    """Return name and SQL of a field within a struct column, if the path begins with one."""
-    top, *steps = spelling.split(".")
-    name = plain_name(spelling)
-    if name in places or not steps or plain_name(top) not in places:
-        return {}
-    return {name: ".".join([places[plain_name(top)], *map(quote_column, steps)])}

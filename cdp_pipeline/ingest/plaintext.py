@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.ingest.inflation import CHUNK, is_compressed, read_chunks
+from cdp_pipeline.ingest.inflation import is_compressed, read_chunks
 from cdp_pipeline.ingest.mixed_lines import write_mended
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.project.layout import Delivery as Format
+from cdp_pipeline.storage.line_ends import bytes_between, count_marks, one_line_end
 
 NUL_MARK = "\ufdd0"
 """Stands for a NUL byte, which every CSV reader lets through: a code point no text may hold."""
@@ -25,8 +24,8 @@ NUL_MARK = "\ufdd0"
 UTF8_MARK = b"\xef\xbb\xbf"
 _HEAD_BYTES = 4096
 _TAIL_BYTES = 1 << 16
+_WIDE_SAMPLE = 64
 _END_MARK = b"\x1a"
-_CR, _LF = 13, 10
 
 MAGIC = {
     b"PK\x03\x04": ("a ZIP or Excel file", "Export as CSV."),
@@ -72,20 +71,6 @@ class PlainText:
     messages: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Marks:
-    """Counts that decide whether a copy must be made."""
-
-    nul: int
-    cr: int
-    crlf: int
-    lf: int
-
-    @property
-    def has_odd_ends(self) -> bool:
-        return self.cr > 0 and not self.cr == self.crlf == self.lf
-
-
 def prepare_text(path: Path, written: Format, scratch: Path) -> PlainText:
     """Return the text of a delivery.
 
@@ -104,16 +89,16 @@ def prepare_text(path: Path, written: Format, scratch: Path) -> PlainText:
         target.touch()
         return PlainText(target)
     text, messages = _decoded(path, written, scratch)
-    marks = _measure(text)
-    start, end = _body(text, written)
+    marks = count_marks(text)
+    start, end = _body(text, written, b"\r" if marks.cr > 0 and not marks.lf else b"\n")
     end = _before_end_mark(text, start, end)
     is_whole = start == 0 and end == text.stat().st_size
     if is_whole and not marks.nul and not marks.has_odd_ends:
         return PlainText(text, messages=messages)
     target = scratch / "plain.txt"
     quote = written.quote if written.format == "csv" else ""
-    chunks = _without_nul(_slice(text, start, end))
-    _write(target, _one_line_end(chunks, quote) if marks.has_odd_ends else chunks)
+    chunks = _without_nul(bytes_between(text, start, end))
+    _write(target, one_line_end(chunks, quote) if marks.has_odd_ends else chunks)
     return PlainText(
         target,
         first_line=written.skip_lines + 1,
@@ -162,6 +147,26 @@ def _refuse_other_formats(head: bytes, written: Format) -> None:
     is_wide = head.startswith(_WIDE_MARKS) and head not in _NOTHING
     if is_wide and _decoder(written.encoding) is None:
         raise RefusedError("it is UTF-16 or UTF-32 text", hint="Set `encoding: utf-16`.")
+    declared = codecs.lookup(written.encoding).name
+    unmarked = _unmarked_wide(head)
+    if unmarked and (declared == "utf-16" or _decoder(declared) is None):
+        raise RefusedError(
+            "it is UTF-16 text that does not begin with the mark of its byte order",
+            hint=f"Set `encoding: {unmarked}`.",
+        )
+
+
+def _unmarked_wide(head: bytes) -> str:
+    r"""Return which UTF-16 a text without a mark is, by the NUL bytes of its ASCII; "" if none.
+
+    >>> _unmarked_wide(b"i\0d\0"), _unmarked_wide(b"\0i\0d"), _unmarked_wide(b"id,\0")
+    ('utf-16-le', 'utf-16-be', '')
+    """
+    even, odd = (head[at:_WIDE_SAMPLE:2].strip(b"\0") for at in (0, 1))
+    length = min(len(head), _WIDE_SAMPLE) // 2
+    if not length or bool(even) == bool(odd) or b"\0" in even + odd:
+        return ""
+    return "utf-16-le" if len(even) == length else "utf-16-be" if len(odd) == length else ""
 
 
 def _decoder(encoding: str) -> codecs.IncrementalDecoder | None:
@@ -202,37 +207,33 @@ def _write(target: Path, chunks: Iterator[bytes]) -> None:
             stream.write(chunk)
 
 
-def _measure(path: Path) -> _Marks:
-    """Count what decides whether a copy is needed; line feeds only if there are returns."""
-    nul = cr = crlf = 0
-    ends_with_cr = False
-    for chunk in _slice(path, 0, path.stat().st_size):
-        nul += chunk.count(b"\0") if b"\0" in chunk else 0  # looking is faster than counting
-        returns = chunk.count(b"\r") if b"\r" in chunk else 0
-        cr += returns
-        crlf += chunk.count(b"\r\n") if returns else 0
-        crlf += ends_with_cr and chunk.startswith(b"\n")
-        ends_with_cr = chunk.endswith(b"\r")
-    chunks = _slice(path, 0, path.stat().st_size) if cr else iter(())
-    return _Marks(nul, cr, crlf, sum(chunk.count(b"\n") for chunk in chunks))
-
-
-def _body(path: Path, written: Format) -> tuple[int, int]:
+def _body(path: Path, written: Format, line_end: bytes) -> tuple[int, int]:
     """Return the byte range between preamble and trailer."""
     size = path.stat().st_size
-    start, end = 0, size
+    start = _after_lines(path, written.skip_lines, line_end)
+    if not written.trailer_lines:
+        return start, size
     with path.open("rb") as stream:
-        for _ in range(written.skip_lines):
-            stream.readline()
-        start = stream.tell()
-        if written.trailer_lines:
-            stream.seek(max(start, size - _TAIL_BYTES))
-            tail = stream.read()
-            kept = tail.rstrip(b"\r\n" + _END_MARK)
-            for _ in range(written.trailer_lines):
-                kept = kept[: max(kept.rfind(b"\n"), 0)].rstrip(b"\r\n")
-            end = size - len(tail) + len(kept)
-    return start, max(start, end)
+        stream.seek(max(start, size - _TAIL_BYTES))
+        tail = stream.read()
+    kept = tail.rstrip(b"\r\n" + _END_MARK)
+    for _ in range(written.trailer_lines):
+        kept = kept[: max(kept.rfind(line_end), 0)].rstrip(b"\r\n")
+    return start, max(start, size - len(tail) + len(kept))
+
+
+def _after_lines(path: Path, count: int, line_end: bytes) -> int:
+    """Return the byte after some lines; that of the end if there are fewer."""
+    begin = 0
+    left = count
+    for chunk in bytes_between(path, 0, path.stat().st_size) if count else ():
+        at = -1
+        while left and (at := chunk.find(line_end, at + 1)) >= 0:
+            left -= 1
+        if not left:
+            return begin + at + 1
+        begin += len(chunk)
+    return begin
 
 
 def _before_end_mark(path: Path, start: int, end: int) -> int:
@@ -253,36 +254,7 @@ def _margins(path: Path, start: int, end: int) -> str:
     return lines.decode("utf-8", "replace").strip("\n")
 
 
-def _slice(path: Path, start: int, end: int) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        stream.seek(start)
-        left = end - start
-        while left > 0 and (chunk := stream.read(min(CHUNK, left))):
-            left -= len(chunk)
-            yield chunk
-
-
 def _without_nul(chunks: Iterator[bytes]) -> Iterator[bytes]:
     mark = NUL_MARK.encode()
     for chunk in chunks:
         yield chunk.replace(b"\0", mark)
-
-
-def _one_line_end(chunks: Iterator[bytes], quote: str) -> Iterator[bytes]:
-    """Turn CR LF and lone CR into LF, except inside quoted fields, which stay as they are."""
-    parity = 0
-    held = b""
-    for chunk in chunks:
-        block = held + chunk
-        held = b"\r" if block.endswith(b"\r") else b""
-        text = np.frombuffer(block[: len(block) - len(held)], np.uint8)
-        quotes = np.flatnonzero(text == ord(quote)) if quote else np.empty(0, np.int64)
-        returns = np.flatnonzero(text == _CR)
-        outside = returns[(np.searchsorted(quotes, returns) + parity) % 2 == 0]
-        # The byte after the last one is not LF: a closing CR was held back.
-        following = np.append(text, np.uint8(0))[outside + 1]
-        changed = text.copy()
-        changed[outside[following != _LF]] = _LF
-        parity = (parity + len(quotes)) % 2
-        yield np.delete(changed, outside[following == _LF]).tobytes()
-    yield b"\n" if held else b""

@@ -15,12 +15,13 @@ import duckdb
 import numpy as np
 
 from cdp_pipeline.ingest.cells import Marks
+from cdp_pipeline.ingest.columnar import open_parquet
 from cdp_pipeline.ingest.drift import sample_columns
 from cdp_pipeline.ingest.escapes import plain_quote, write_unescaped
 from cdp_pipeline.ingest.headers import Header, map_header, plain_name, read_header
 from cdp_pipeline.ingest.line_numbers import keep_lines
 from cdp_pipeline.ingest.members import unpack_members
-from cdp_pipeline.ingest.nested import open_array, open_lines, open_markup, open_parquet
+from cdp_pipeline.ingest.nested import open_array, open_lines, open_markup
 from cdp_pipeline.ingest.parts import repeat_records
 from cdp_pipeline.ingest.plaintext import PlainText, prepare_text
 from cdp_pipeline.ingest.reading import Reading, lacking_columns, unknown_columns
@@ -50,7 +51,7 @@ def open_reading(
         RefusedError: It is not what the contract says.
     """
     written = contract.delivery
-    if path.suffix == ZIP_SUFFIX:
+    if path.suffix.lower() == ZIP_SUFFIX:
         path = unpack_members(path, written, scratch)
     if written.format == "parquet":
         return open_parquet(con, path, contract, scratch)

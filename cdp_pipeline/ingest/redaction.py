@@ -52,7 +52,7 @@ def redact_delivery(
     """
     delivery = contract.delivery
     is_simple = len(delivery.delimiter) == 1 and not delivery.escape
-    if delivery.format not in {"csv", "jsonl"} or path.suffix == ".zip":
+    if delivery.format not in {"csv", "jsonl"} or path.suffix.lower() == ".zip":
         return None
     if delivery.format == "csv" and is_detaching and not is_simple:
         return None
@@ -75,10 +75,10 @@ def open_like(path: Path, target: Path) -> Iterator[BinaryIO]:
         target: What is written.
     """
     with target.open("wb") as raw:
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz":
             with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
                 yield cast("BinaryIO", packed)
-        elif path.suffix == ".zst":
+        elif path.suffix.lower() == ".zst":
             with pa.CompressedOutputStream(pa.PythonFile(raw, "w"), "zstd") as packed:
                 yield cast("BinaryIO", packed)
         else:

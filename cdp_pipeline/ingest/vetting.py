@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from cdp_pipeline.core.errors import CdpError, CombinedConfigError, ConfigError
 from cdp_pipeline.core.types import Severity
-from cdp_pipeline.ingest.casting import COUNTED, DeliveredText, Names, cast_column
+from cdp_pipeline.ingest.casting import DeliveredText, Names, cast_column
+from cdp_pipeline.ingest.date_formats import COUNTED
 from cdp_pipeline.ingest.feeds import IDENTIFYING, PERSON_ENTITY
 from cdp_pipeline.ingest.joining import feed_columns
 from cdp_pipeline.ingest.judging import check_columns, read_types

@@ -9,8 +9,10 @@ from __future__ import annotations
 import codecs
 import csv
 import re
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from cdp_pipeline.core.errors import ContractError
+from cdp_pipeline.storage.line_ends import count_marks, one_line_end
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
 ROW = "link_row"
@@ -94,28 +97,49 @@ def _load(con: duckdb.DuckDBPyConnection, path: Path, source: str, table: str) -
     if path.stat().st_size == 0:
         raise ContractError("the file is empty", where=where, hint="Give a file with records.")
     suffix = path.suffix.lower()
-    repeated: frozenset[str] = frozenset()
     if suffix in PARQUET:
-        origin, dialect = f"read_parquet({quote_literal(where)})", "Parquet"
-    elif suffix in TEXT:
-        encoding = _encoding(path)
-        delimiter, header = _shape(path, encoding)
-        counts = Counter(name.lower() for name in header)
-        repeated = frozenset(name for name, times in counts.items() if times > 1)
-        names = ", ".join(f"{quote_literal(name)}: 'varchar'" for name in _unique(header))
-        origin = (
-            f"read_csv({quote_literal(where)}, header = true, auto_detect = false, "
-            f"columns = {{{names}}}, delim = {quote_literal(delimiter)}, quote = '\"', "
-            f"escape = '\"', nullstr = '', encoding = '{encoding}', max_line_size = 10000000)"
-        )
-        dialect = f"CSV with {_DELIMITERS[delimiter]}, {encoding}"
-    else:
+        origin = f"read_parquet({quote_literal(where)})"
+        return _keep(con, origin, source, table, "Parquet", where)
+    if suffix not in TEXT:
         raise ContractError(
             f"{path.suffix or 'a file without suffix'} is not a kind of file that can be read",
             where=where,
             hint="Give .csv, .tsv, .txt or .parquet.",
         )
-    return replace(_keep(con, origin, source, table, dialect, where), repeated=repeated)
+    encoding = _encoding(path)
+    delimiter, header = _shape(path, encoding)
+    counts = Counter(name.lower() for name in header)
+    repeated = frozenset(name for name, times in counts.items() if times > 1)
+    names = ", ".join(f"{quote_literal(name)}: 'varchar'" for name in _unique(header))
+    dialect = f"CSV with {_DELIMITERS[delimiter]}, {encoding}"
+    with _one_kind_of_line_end(path, encoding) as (copy, coding):
+        origin = (
+            f"read_csv({quote_literal(str(copy))}, header = true, auto_detect = false, "
+            f"columns = {{{names}}}, delim = {quote_literal(delimiter)}, quote = '\"', "
+            f"escape = '\"', nullstr = '', encoding = '{coding}', max_line_size = 10000000)"
+        )
+        return replace(_keep(con, origin, source, table, dialect, where), repeated=repeated)
+
+
+@contextmanager
+def _one_kind_of_line_end(path: Path, encoding: str) -> Iterator[tuple[Path, str]]:
+    """Give a file and its encoding; a copy in UTF-8 while its lines end in several ways."""
+    has_odd_ends = encoding != "utf-16" and count_marks(path).has_odd_ends
+    if not has_odd_ends:
+        yield path, encoding
+        return
+    with tempfile.TemporaryDirectory(prefix="cdp-table-") as folder:
+        copy = Path(folder) / "table.csv"
+        with copy.open("wb") as target:
+            target.writelines(one_line_end(_as_utf8(path, encoding), '"'))
+        yield copy, "utf-8"
+
+
+def _as_utf8(path: Path, encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield decoder.decode(chunk).encode()
 
 
 def _keep(
@@ -164,6 +188,12 @@ def _unreadable(error: duckdb.Error, where: str) -> ContractError:
             f"this line has {counts.group(2)} fields where the header has {counts.group(1)}",
             where=place,
             hint='Mend the line; a separator inside a value needs "quotes" around the value.',
+        )
+    if "state machine" in text:
+        return ContractError(
+            "its lines end in several ways, and a quote in it does not close",
+            where=where,
+            hint="Look for a stray quote, or have the file written anew by one program.",
         )
     first = next((row for row in text.splitlines() if row.strip()), "unknown")
     return ContractError(

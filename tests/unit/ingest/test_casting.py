@@ -106,3 +106,22 @@ def test_marks_and_decimals_as_declared(
     con: duckdb.DuckDBPyConnection, text: str, column: dict[str, str], expected: object
 ) -> None:
     assert cast(con, text, **column) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "expected"),
+    [
+        ("20261101", "%Y%m%d", date(2026, 11, 1)),
+        ("2026111", "%Y%m%d", None),  # the 1st of November, or the 11th of January
+        ("010126", "%d%m%y", date(2026, 1, 1)),
+        ("10126", "%d%m%y", None),  # a spreadsheet took the zero; not the 10th of December 2006
+        ("20261101 0101", "%Y%m%d %H%M", date(2026, 11, 1)),
+        ("20261101 101", "%Y%m%d %H%M", None),
+        ("1.2.26", "%d.%m.%y", date(2026, 2, 1)),
+        ("1%2%26", "%d%%%m%%%y", date(2026, 2, 1)),
+    ],
+)
+def test_figures_without_anything_between_are_told_apart_by_their_places(
+    con: duckdb.DuckDBPyConnection, text: str, form: str, expected: date | None
+) -> None:
+    assert cast(con, text, type="date", format=form) == expected

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import re
+import zipfile
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -420,3 +422,44 @@ def test_an_unknown_source_is_named(store: Store) -> None:
     _declare_orders(store)
     with pytest.raises(ConfigError, match="no source 'ordres'"):
         staging.run(store.context(), source="ordres")
+
+
+def test_lines_around_the_records_may_end_as_old_macs_end_them(stage: Stage) -> None:
+    contract = make_contract(
+        {"id": {}},
+        delivery={
+            "skip_lines": 2,
+            "trailer_lines": 1,
+            "control": {"from": "trailer", "pattern": r"^T (?P<rows>\d+)$"},
+        },
+    )
+    for end in ("\r", "\n", "\r\n"):
+        data = end.join(["Report", "", "id", "1", "2", "T 2", ""]).encode()
+        outcome = stage(data, contract)
+        assert [(row["id"], row["_line"]) for row in outcome.rows] == [("1", 4), ("2", 5)]
+
+
+@pytest.mark.parametrize("declared", ["utf-16", "utf-8"])
+@pytest.mark.parametrize("real", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_its_mark_is_refused_with_the_name_to_declare(
+    stage: Stage, declared: str, real: str
+) -> None:
+    data = "id,name\n1,Zoë\n".encode(real)
+    columns: dict[str, Any] = {"id": {}, "name": {}}
+    refused = stage(data, make_contract(columns, delivery={"encoding": declared}))
+    assert refused.status == "refused"
+    assert f"Set `encoding: {real}`" in (refused.notes.reason or "")
+    outcome = stage(data, make_contract(columns, delivery={"encoding": real}))
+    assert [row["name"] for row in outcome.rows] == ["Zoë"]
+
+
+@pytest.mark.parametrize("name", ["ORDERS.CSV.GZ", "ORDERS.ZIP"])
+def test_suffixes_of_compressed_files_may_be_in_capitals(stage: Stage, name: str) -> None:
+    data = gzip.compress(b"id\n1\n", mtime=0)
+    if name.endswith(".ZIP"):
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as target:
+            target.writestr("orders.csv", "id\n1\n")
+        data = archive.getvalue()
+    outcome = stage(data, make_contract({"id": {}}), name=name)
+    assert [row["id"] for row in outcome.rows] == ["1"]

@@ -1,0 +1,78 @@
+"""Values of Parquet have types of their own; what they mean must arrive to the last digit."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from tests.unit.ingest.conftest import Stage, make_contract
+
+
+def packed(**columns: Any) -> bytes:
+    target = io.BytesIO()
+    parquet.write_table(pa.table(columns), target)
+    return target.getvalue()
+
+
+def test_an_identifier_that_became_a_binary_fraction_is_its_digits(stage: Stage) -> None:
+    contract = make_contract(
+        {"id": {}, "customer": {}, "quantity": {"type": "integer"}},
+        delivery={"format": "parquet"},
+    )
+    customers = pa.array([17850.0, None, float("nan"), 0.5, -3.0], pa.float64())
+    data = packed(
+        id=["a", "b", "c", "d", "e"],
+        customer=customers,
+        quantity=pa.array([1.0, 2.0, 3.0, 4.0, 16777215.0], pa.float32()),
+    )
+    rows = stage(data, contract, name="orders.parquet").rows
+    assert [row["customer"] for row in rows] == ["17850", None, None, "0.5", "-3"]
+    assert [row["quantity"] for row in rows] == [1, 2, 3, 4, 16777215]
+
+
+def test_an_identifier_that_lost_its_digits_is_set_aside(stage: Stage) -> None:
+    contract = make_contract({"id": {}}, delivery={"format": "parquet"})
+    data = packed(id=[1e17, *map(float, range(20))])
+    outcome = stage(data, contract, name="orders.parquet")
+    assert [row["id"] for row in outcome.rows] == [str(number) for number in range(20)]
+    assert outcome.notes.rules == {"id_type": 1}
+
+
+def test_days_that_are_moments_at_midnight_are_days(stage: Stage) -> None:
+    contract = make_contract({"id": {}, "day": {"type": "date"}}, delivery={"format": "parquet"})
+    days = [datetime(2026, 11, number, tzinfo=UTC).replace(tzinfo=None) for number in range(1, 21)]
+    moments = [*days, datetime(2026, 11, 21, 9, tzinfo=UTC).replace(tzinfo=None)]
+    for unit in ("ms", "us", "ns"):
+        data = packed(id=[*map(str, range(21))], day=pa.array(moments, pa.timestamp(unit)))
+        outcome = stage(data, contract, name="orders.parquet")
+        assert [row["day"] for row in outcome.rows] == [date(2026, 11, n) for n in range(1, 21)]
+        assert outcome.notes.rules == {"day_type": 1}
+
+
+def test_amounts_within_lists_keep_every_digit(stage: Stage) -> None:
+    line = pa.struct(
+        [("sku", pa.decimal128(38, 0)), ("amount", pa.decimal128(20, 4)), ("tax", pa.float32())]
+    )
+    sku, amount = Decimal(12345678901234567890), Decimal("1234567890123456.7800")
+    data = packed(
+        id=pa.array([Decimal("9007199254740993.5")], pa.decimal128(38, 1)),
+        lines=pa.array([[{"sku": sku, "amount": amount, "tax": 16.99}, None]], pa.list_(line)),
+    )
+    contract = make_contract(
+        {
+            "id": {},
+            "sku": {"from": "lines[].sku"},
+            "amount": {"from": "lines[].amount", "type": "decimal"},
+            "tax": {"from": "lines[].tax", "type": "decimal"},
+        },
+        delivery={"format": "parquet"},
+        load={"mode": "append", "key": ["id", "_item"]},
+    )
+    row = stage(data, contract, name="orders.parquet").rows[0]
+    assert (row["id"], row["sku"]) == ("9007199254740993.5", "12345678901234567890")
+    assert (row["amount"], row["tax"]) == (Decimal("1234567890123456.78"), Decimal("16.99"))

@@ -1,0 +1,45 @@
+"""Files of other programs become tables of the texts that stand in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cdp_pipeline.core.errors import ContractError
+from cdp_pipeline.storage.tabular import load_files
+
+LINES = [
+    "id,note",
+    *(f'{number},"a\r\nb"' if number == 7 else f"{number},é" for number in range(20)),
+]
+ENDS = {
+    "both": lambda number: "\r\n" if number % 3 else "\n",
+    "header_of_another": lambda number: "\n" if number else "\r\n",
+    "last_of_another": lambda number: "\n" if number == 20 else "\r\n",
+    "returns": lambda number: "\r" if number % 2 else "\n",
+    "only_returns": lambda _number: "\r",
+    "converted_twice": lambda _number: "\r\r\n",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("ends", sorted(ENDS))
+def test_lines_may_end_in_several_ways(tmp_path: Path, ends: str, encoding: str) -> None:
+    path = tmp_path / "people.csv"
+    text = "".join(line + ENDS[ends](number) for number, line in enumerate(LINES))
+    path.write_bytes(text.encode(encoding))
+    con = duckdb.connect()
+    loaded = load_files(con, [path])[0]
+    rows = con.execute(f"select link_row, id, note from {loaded.table}").fetchall()
+    assert rows == [(n + 1, str(n), "a\r\nb" if n == 7 else "é") for n in range(20)]
+
+
+def test_lines_that_end_in_several_ways_around_a_stray_quote_are_told_plainly(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "people.csv"
+    path.write_bytes(b'id,note\n1,9" tile\r\n2,x\r\n3,y\n4,z\r\n')
+    with pytest.raises(ContractError, match="end in several ways, and a quote"):
+        load_files(duckdb.connect(), [path])
