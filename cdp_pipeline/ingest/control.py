@@ -6,6 +6,7 @@ does not add up was cut short, written twice, or read wrongly. Nothing is correc
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
@@ -21,6 +22,7 @@ from cdp_pipeline.storage.warehouse import fetch_value, quote_column
 
 ROWS = "rows"
 _LARGEST_MANIFEST = 1 << 20
+_NEGATIVE = re.compile(r"([0-9.]+) ?-|\( ?([0-9.]+) ?\)")
 
 
 def check_control(
@@ -71,7 +73,10 @@ def _text_of(manifest: Path | None, name: str) -> str:
             f"its manifest {name} is not there", hint="Ask the sender.", is_final=False
         )
     with manifest.open("rb") as stream:
-        return stream.read(_LARGEST_MANIFEST).decode("utf-8", "replace")
+        data = stream.read(_LARGEST_MANIFEST)
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = data.decode("utf-16" if wide else "utf-8-sig", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")  # a pattern's `$` knows LF alone
 
 
 def _differences(
@@ -125,12 +130,15 @@ def _counted(con: duckdb.DuckDBPyConnection, records: int, *, stated: Decimal) -
 
 
 def stated_number(text: str, written: Delivery) -> Decimal | None:
-    """Return a total as a number; None if it is none."""
+    """Return a total as a number, whose sign may stand as those of the records may; else None."""
     plain = text.strip()
     if written.thousands_mark:
         plain = plain.replace(written.thousands_mark, "")
+    plain = plain.replace(written.decimal_mark, ".").replace("\u2212", "-")
+    if behind := _NEGATIVE.fullmatch(plain):
+        plain = f"-{behind[1] or behind[2]}"
     try:
-        number = Decimal(plain.replace(written.decimal_mark, "."))
+        number = Decimal(plain)
     except InvalidOperation:
         return None
     return number if number.is_finite() else None

@@ -46,6 +46,15 @@ def test_a_file_must_add_up_to_its_trailer(stage: Stage, trailer: str, cause: st
     assert len(warned.notes.messages) == bool(cause)
 
 
+@pytest.mark.parametrize("stated", ["0,25-", "-0,25", "(0,25)", "\u22120,25", "0,25 -"])
+def test_the_sign_of_a_total_may_stand_as_those_of_records_may(stage: Stage, stated: str) -> None:
+    control = {"from": "trailer", "pattern": r"^T;(?P<rows>\d+);(?P<amount>.+)$"}
+    contract = make_contract(AMOUNTS, delivery={**TRAILER, "control": control})
+    body = f"id;amount\n1;{stated}\n"
+    assert stage(f"{body}T;1;{stated}\n".encode(), contract).status == "loaded"
+    assert stage(f"{body}T;1;0,25\n".encode(), contract).status == "refused"
+
+
 def test_totals_count_rows_that_are_set_aside(stage: Stage) -> None:
     contract = make_contract({**AMOUNTS, "id": {"pattern": "[0-9]"}}, delivery=TRAILER)
     outcome = stage((BODY + "x;5,00\nT;3;1.005,25\n").encode(), contract)
@@ -93,6 +102,16 @@ def test_a_file_waits_for_its_manifest_and_a_mended_one_is_read_again(store: Sto
     store.night()
     assert store.ledger() == [("orders/a_20261120.csv", "loaded", 2, 2, 0, 0, 0)]
     assert _products(store) == [("1", "1.00"), ("2", "2.00")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_manifest_may_be_written_as_windows_writes_texts(store: Store, encoding: str) -> None:
+    control = {"from": "manifest", "pattern": r"^rows=(?P<rows>\d+)$"}
+    store.declare("orders", _orders(delivery={"control": control}))
+    store.deliver("orders/a_20261120.csv", "sku,price\n1,1\n2,2\n")
+    store.deliver("orders/a_20261120.csv.ctl", "rows=2\r\nby=till 4\r\n".encode(encoding))
+    store.night()
+    assert store.ledger() == [("orders/a_20261120.csv", "loaded", 2, 2, 0, 0, 0)]
 
 
 REWRITE = {"mode": "rewrite", "key": ["sku"], "day": "day"}
