@@ -185,7 +185,7 @@ def _meaning(
     for path in _files(context, project.sources[delivery.source], delivery):
         with _plain(context, path) as plain:
             rows = con.execute(
-                "select min_by(reason, length(rules)) from read_parquet(?) "
+                "select min_by(reason, (length(rules), reason)) from read_parquet(?) "
                 "where file_id = ? and rule = ?",
                 [str(plain), delivery.file_id, rule],
             ).fetchall()

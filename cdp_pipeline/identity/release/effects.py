@@ -118,11 +118,11 @@ select
 """
 # Two parts of one person, each alone in a household, are the ordinary case of a merge.
 
-_SEGMENTS = """
+SEGMENTS = """
 select
     'segment_share' as metric,
-    coalesce(arg_max(affected, affected / members), 0) as affected,
-    coalesce(arg_max(members, affected / members), 0) as of_all
+    coalesce(arg_max(affected, (affected / members, members)), 0) as affected,
+    coalesce(arg_max(members, (affected / members, members)), 0) as of_all
 from (
     select
         segment,
@@ -133,6 +133,8 @@ from (
     having count(*) >= $minimum
 )
 """
+
+# Of several segments with the same share, as on nights that change none, the largest.
 
 _CLV = """
 select
@@ -173,7 +175,7 @@ from base.ops.export_members
 
 _FURTHER = {
     "identity.golden_records": ("household_id", _HOMES),
-    "segments.membership": ("segment", _SEGMENTS),
+    "segments.membership": ("segment", SEGMENTS),
     "features.clv": ("clv_12m_amount", _CLV),
     "features.consent_state": ("is_granted", _CONSENT),
     "ops.export_members": ("customer_id", _EXPORTS),

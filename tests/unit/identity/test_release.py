@@ -13,6 +13,7 @@ import pytest
 
 from cdp_pipeline.core.errors import ConfigError, IdentityError
 from cdp_pipeline.core.settings import IdentitySettings
+from cdp_pipeline.identity.release import effects
 from cdp_pipeline.identity.release.decided import decide, held_runs, read_decisions, read_summary
 from cdp_pipeline.identity.release.effects import measure_effects
 from cdp_pipeline.identity.stewardship.judgements import record_judgements
@@ -230,3 +231,17 @@ def test_on_a_held_night_nobody_new_joins_whom_a_steward_kept_apart(
     assert {key for key, customer in after.items() if customer == frozen} == kept
     assert after["crm", "c1"] not in {before["loyalty", "0001"], before["shop", "0001"]}
     assert after["crm", "c4"] == before["loyalty", "0004"], "whom nobody judged joins as ever"
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_of_segments_with_the_same_share_the_largest_is_named(order: str) -> None:
+    con = duckdb.connect()
+    con.execute("attach ':memory:' as base; create schema base.segments")
+    con.execute(
+        "create table base.segments.membership as "
+        "select 'S' || n as segment, n * 100 + i as customer_id "
+        f"from range(1, 9) as a(n), lateral range(n) as b(i) order by n {order}"
+    )
+    con.execute("create table identity_affected (customer_id bigint)")
+    found = con.execute(effects.SEGMENTS, {"minimum": 1}).fetchone()
+    assert found == ("segment_share", 0, 8)
