@@ -7,6 +7,7 @@ against, without a digit more or less than was delivered.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -52,7 +53,7 @@ def open_parquet(
         ) from error
     places = {plain_name(row[0]): quote_column(row[0]) for row in rows}
     if _needs_json(contract):
-        places = {plain_name(row[0]): _exact_sql(quote_column(row[0]), row[1]) for row in rows}
+        places = _exact_places(rows, contract)
         return _open_structs(path, contract, places, records=int(records[0][0]))
     spelled = [s for n, c in contract.read_columns.items() for s in spellings(n, c)]
     for spelling in spelled:  # as in JSON, quotes keep the dots of a name from being steps
@@ -111,13 +112,29 @@ def _text_sql(value: str, kind: str, *, declared: str) -> str:
     if declared == "date" and re.fullmatch(r"TIMESTAMP(_S|_MS|_NS)?", kind):
         day = f"cast({value} as date)"
         return f"case when {value} = {day} then cast({day} as varchar) else {text} end"
+    if kind == "BLOB":  # some writers do not mark their texts as such; true bytes stay escaped
+        decoded = f"try(decode({value}))"
+        is_bytes = f"contains(coalesce({decoded}, chr(0)), chr(0))"
+        return f"case when {is_bytes} then {text} else {decoded} end"
     return text
 
 
-def _exact_sql(column: str, kind: str) -> str:
-    """Return SQL of a column whose decimals, however deep within, are texts."""
-    exact = _INEXACT_IN_JSON.sub("VARCHAR", kind)
-    return column if exact == kind else f"cast({column} as {exact})"
+def _exact_places(rows: Sequence[Sequence[str]], contract: SourceContract) -> dict[str, str]:
+    """Return SQL of each column by name; what JSON would change is a text, however deep within."""
+    declared = {
+        plain_name(steps[0].name): contract.columns[name].type
+        for name, paths in paths_of(contract).items()
+        for steps in paths
+        if len(steps) == 1
+    }
+    places = {}
+    for header, kind, *_ in rows:
+        column, name = quote_column(header), plain_name(header)
+        exact = _INEXACT_IN_JSON.sub("VARCHAR", kind)
+        places[name] = column if exact == kind else f"cast({column} as {exact})"
+        if name in declared and re.fullmatch(r"DOUBLE|FLOAT|BLOB|TIMESTAMP\w*", kind):
+            places[name] = _text_sql(column, kind, declared=declared[name])
+    return places
 
 
 def _needs_json(contract: SourceContract) -> bool:

@@ -76,3 +76,36 @@ def test_amounts_within_lists_keep_every_digit(stage: Stage) -> None:
     row = stage(data, contract, name="orders.parquet").rows[0]
     assert (row["id"], row["sku"]) == ("9007199254740993.5", "12345678901234567890")
     assert (row["amount"], row["tax"]) == (Decimal("1234567890123456.78"), Decimal("16.99"))
+
+
+def test_texts_that_their_writer_did_not_mark_are_texts(stage: Stage) -> None:
+    contract = make_contract({"id": {}, "name": {}}, delivery={"format": "parquet"})
+    names = pa.array([b"Zo\xc3\xab", b"\xff\x01", b"a\x00b", None], pa.binary())
+    data = packed(id=["1", "2", "3", "4"], name=names)
+    rows = stage(data, contract, name="orders.parquet").rows
+    assert [row["name"] for row in rows] == ["Zo\u00eb", r"\xFF\x01", r"a\x00b", None]
+
+
+def test_columns_beside_lists_mean_what_they_mean_without(stage: Stage) -> None:
+    contract = make_contract(
+        {
+            "id": {},
+            "day": {"type": "date"},
+            "name": {},
+            "at": {"type": "timestamp"},
+            "sku": {"from": "lines[].sku"},
+        },
+        delivery={"format": "parquet"},
+        load={"mode": "append", "key": ["id", "_item"]},
+    )
+    moment = datetime(2026, 11, 1, 9, tzinfo=UTC).replace(tzinfo=None)
+    data = packed(
+        id=[17850.0],
+        day=pa.array([moment.replace(hour=0)], pa.timestamp("ns")),
+        name=pa.array(["Zo\u00eb".encode()], pa.binary()),
+        at=pa.array([moment], pa.timestamp("us")),
+        lines=[[{"sku": "1"}]],
+    )
+    row = stage(data, contract, name="orders.parquet").rows[0]
+    assert (row["id"], row["day"], row["at"]) == ("17850", date(2026, 11, 1), moment)
+    assert (row["name"], row["sku"]) == ("Zo\u00eb", "1")
