@@ -304,4 +304,4 @@ def recount_households(con: duckdb.DuckDBPyConnection, *, homes: str, business_d
         "select * exclude (household_id) from identity.golden_records"
     )
     counted = _HOUSEHOLDS.format(business_date=business_date, was_head="false", join="", wanted="")
-    con.execute(f"insert into identity.households {counted}")
+    con.execute(f"insert into identity.households {counted} order by c.household_id")

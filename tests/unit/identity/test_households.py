@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from cdp_pipeline.identity.golden.household_history import recount_households
 from tests.unit.identity.golden import DAY, Statement, build, fill, open_warehouse, remember, rows
 
 if TYPE_CHECKING:
@@ -175,3 +176,15 @@ def test_people_who_come_back_find_their_household_again() -> None:
     assert dict(rows(con, "select customer_id, household_id from identity.golden_records")) == ids
     back = "select customer_id from identity.household_changes where change = 'returned'"
     assert rows(con, back) == [("C3",)]
+
+
+def test_households_that_are_counted_again_stand_in_order() -> None:
+    con = live(
+        *(person(f"C{n}", "Ann", f"Family{n}", **HOME | {"city": f"Town{n}"}) for n in range(60))
+    )
+    con.execute("create temp table homes as select household_id as id from identity.households")
+    before = rows(con, "from identity.households")
+    con.execute("delete from identity.households; drop view identity_golden")
+    recount_households(con, homes="homes", business_date=str(DAY))
+    assert rows(con, "from identity.households") == before
+    assert [row[0] for row in before] == sorted(row[0] for row in before)
