@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from cdp_pipeline.core.access_settings import KeySettings
-from cdp_pipeline.orchestration.runner import run_night
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.settings import load_settings
+from cdp_pipeline.orchestration.runner import RunOptions, run_night
 from cdp_pipeline.orchestration.status import read_status
+from cdp_pipeline.sample.generate import StoreSpec, generate_store
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import current_version
 from cdp_pipeline.storage.warehouse import DATABASE_FILE, attach_whole
-from tests.integration.store import Store
+from tests.integration.store import ROOT, Store
 
 pytestmark = [
     pytest.mark.slow,
@@ -59,3 +63,40 @@ def test_a_night_by_its_changes_equals_a_full_build(store: Store, tmp_path: Path
     assert in_full.sequence == by_changes.sequence + 1
     assert set(read_status(settings).built.values()) == {"a full build was asked for"}
     assert hash_tables(by_changes.path) == hash_tables(in_full.path)
+
+
+def redate(landing: Path, before: date, after: date) -> None:
+    """Let the deliveries of a business date be those of another."""
+    for folder in sorted(landing.glob(f"*/{before}")):
+        for path in sorted(folder.iterdir()):
+            path.rename(path.with_name(path.name.replace(f"{before:%Y%m%d}", f"{after:%Y%m%d}")))
+        folder.rename(folder.with_name(after.isoformat()))
+
+
+def test_files_after_forty_skipped_nights_reach_what_a_full_build_reaches(tmp_path: Path) -> None:
+    landing, held = tmp_path / "data" / "landing", tmp_path / "held"
+    spec = StoreSpec(customers=200, nights=3, seed=4711, history_days=120)
+    first, late, *rest = generate_store(spec, landing, tmp_path / "truth").dates
+    nights = (first + timedelta(days=41), first + timedelta(days=42))
+    for before, after in zip(reversed(rest), reversed(nights), strict=True):
+        redate(landing, before, after)
+    for source in ("pos_sales", "loyalty_members", "email_events"):
+        (held / source).mkdir(parents=True)
+        (landing / source / late.isoformat()).rename(held / source / late.isoformat())
+    settings = load_settings(ROOT, data_dir=tmp_path / "data")
+    found = []
+    for day, is_full in ((first, False), (nights[0], False), (nights[1], False), (nights[1], True)):
+        if day == nights[1]:
+            for folder in sorted(held.glob("*/*")):
+                folder.rename(landing / folder.parent.name / folder.name)
+        context = RunContext(day, f"night-{day}", ROOT, settings, is_full=is_full)
+        outcome = run_night(context, RunOptions(last="publish"))
+        assert outcome.error is None
+        built = read_status(settings).built
+        assert built
+        assert ("made anew" in built["core.fct_sales"]) == (day > first and not is_full)
+        version = current_version(DataPaths.of_settings(settings))
+        assert version is not None
+        found.append(hash_tables(version.path))
+    assert found[-2]["core.fct_sales"][0] > found[-3]["core.fct_sales"][0]
+    assert found[-1] == found[-2]
