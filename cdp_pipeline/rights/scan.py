@@ -278,7 +278,8 @@ def _in_blocks(
                 found |= searcher.kinds(data.decode(wide, "replace"), shortest=shortest)
                 if wide == "utf-16":  # only its first block has the mark
                     wide += "-be" if data.startswith(codecs.BOM_UTF16_BE) else "-le"
-        tail = data[-_OVERLAP:]
+        start = max(0, len(data) - _OVERLAP)
+        tail = data[start + start % 2 :]  # no letter of UTF-16 is parted
     return found
 
 

@@ -122,9 +122,7 @@ class Searcher:
         squeezed = plain.translate(None, _JOINER_BYTES)
         is_digit = np.frombuffer(squeezed.translate(_IS_DIGIT), dtype=np.uint8)
         shortest = min(self._phones)  # what has fewer digits than that is none
-        runs = runs_of(is_digit, shortest)
-        goes_on = np.append(is_digit[shortest:], np.uint8(0))[: len(runs)]
-        ends = np.flatnonzero(runs > goes_on) + shortest
+        ends = np.flatnonzero(runs_of(is_digit, shortest)) + shortest
         kept: npt.NDArray[np.intp] | None = None
         for length, phones in self._phones.items():
             places = Places.of(squeezed, ends[ends >= length] - length)
@@ -134,6 +132,10 @@ class Searcher:
                     start -= 1
                 if kept is None:  # most texts hold nobody's number
                     kept = np.flatnonzero(~_JOINERS[np.frombuffer(plain, dtype=np.uint8)])
+                if squeezed[end : end + 1].isdigit() and _APART.isdisjoint(
+                    plain[int(kept[end - 1]) + 1 : int(kept[end])]
+                ):  # it goes on; behind a blank another may begin: "07700 900123 12 High Street"
+                    continue
                 # "Ring at 5 07700 900123": other digits may stand before a number.
                 groups = (
                     at

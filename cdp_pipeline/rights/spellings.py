@@ -21,6 +21,9 @@ _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _LOWER = bytes(b + 32 if 65 <= b <= 90 else b for b in range(256))  # noqa: PLR2004 - A to Z
 
 
+_NOT_WRITTEN = {"Cc", "Cn", "Co", "Cs"}
+"""Categories of characters in no text of people: controls, and what is not assigned."""
+
 _FEW = 128
 """Of so many bytes of a text in UTF-16 one is zero at least: half of a blank or a line's end."""
 
@@ -37,10 +40,21 @@ def wide_encoding(head: bytes) -> str | None:
     """
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    first, second = head[::2].count(0), head[1::2].count(0)
-    if min(first, second) or max(first, second) * _FEW < len(head) or not head:
+    zeros = {"utf-16-be": head[::2].count(0), "utf-16-le": head[1::2].count(0)}
+    if max(zeros.values()) * _FEW < len(head) or not head:
         return None
-    return "utf-16-be" if first else "utf-16-le"
+    if min(zeros.values()):  # letters as U+4E00 or U+3000 have zeros, too, on the other side
+        zeros = {name: count for name, count in zeros.items() if _is_writing(head, name)}
+    return max(zeros, key=lambda name: zeros[name]) if zeros else None
+
+
+def _is_writing(head: bytes, encoding: str) -> bool:
+    """Return whether bytes are letters, digits and signs that people write, and nothing else."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(unicodedata.category(c) not in _NOT_WRITTEN or c in "\t\r\n" for c in text)
 
 
 def lower_ascii(data: bytes) -> bytes:

@@ -26,6 +26,7 @@ from cdp_pipeline.rights import scan as scanning
 from cdp_pipeline.rights.files import clean_exports, clean_parquet, clean_text
 from cdp_pipeline.rights.scan import scan_folder
 from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.rights.spellings import wide_encoding
 from cdp_pipeline.rights.traces import Traces, add_words
 from cdp_pipeline.storage.container import content_of, key_of, seal_to
 from tests.packing import taped, zipped
@@ -148,6 +149,31 @@ def test_letters_without_a_zero_beside_them_are_read_in_utf_16(
     text = f"Note of the clerk: {' '.join(name).title()}, till 4\n"
     (tmp_path / "note.txt").write_bytes(text.encode(encoding))
     assert scan_folder(tmp_path, Searcher(Traces(names=frozenset({name})))).finds
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_may_hold_letters_with_zeros_of_their_own(
+    tmp_path: Path, encoding: str
+) -> None:
+    text = "\N{CJK UNIFIED IDEOGRAPH-4E00}\N{IDEOGRAPHIC SPACE}Дмитрий Щербаковский, till 4\n"
+    (tmp_path / "note.txt").write_bytes(text.encode(encoding))
+    traces = Traces(names=frozenset({("дмитрий", "щербаковский")}))
+    assert scan_folder(tmp_path, Searcher(traces)).finds
+    assert wide_encoding(text.encode(encoding)) == encoding
+
+
+def test_zeros_on_both_sides_alone_make_no_utf_16() -> None:
+    assert wide_encoding(b"\0\1\2\0\0\0anna\0bo\0\x8f\0") is None
+
+
+def test_blocks_of_an_odd_length_part_no_letter_of_utf_16(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanning, "_BLOCK", (1 << 13) + 1)
+    text = "\n".join([*["Nobody is here."] * 700, "Дмитрий Щербаковский", ""])
+    (tmp_path / "note.txt").write_bytes(text.encode("utf-16-le"))
+    traces = Traces(names=frozenset({("дмитрий", "щербаковский")}))
+    assert scan_folder(tmp_path, Searcher(traces)).finds
 
 
 def test_names_in_two_columns_are_read_together_whatever_their_titles_case(tmp_path: Path) -> None:

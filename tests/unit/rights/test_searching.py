@@ -107,8 +107,26 @@ def test_a_telephone_number_is_found_behind_other_digits(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["07763450123 12 High Street", "(07763) 450-123 (home)", "+44 7763 450123 2025-01-02"]
+)
+def test_a_telephone_number_is_found_before_other_digits(text: str) -> None:
+    searcher = Searcher(add_words(Traces(), [("phone", "+44 7763 450123")]))
+    assert redact_bytes(text.encode(), searcher)[1] == 1
+
+
+def test_two_telephone_numbers_beside_each_other_are_both_found() -> None:
+    both = [("phone", "+44 7763 450123"), ("phone", "07911 123456")]
+    text = b"07763450123 07911123456"
+    assert redact_bytes(text, Searcher(add_words(Traces(), both)))[0] == b"[erased] [erased]"
+    for phone in both:
+        assert redact_bytes(text, Searcher(add_words(Traces(), [phone])))[1] == 1
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        "07763450123.5",
+        "0776345012312",
         "1763450123",  # 2025-11-18, in seconds since 1970
         "1763450123.25",
         "12.763450123",
@@ -210,10 +228,13 @@ def test_words_and_numbers_are_found_where_a_slow_search_finds_them(parts: list[
     is_called = any(
         run.endswith(tail)
         and telephones.is_spelt(run, tail)
-        and not is_in_id(plain, found.start() + group.end(), found.end())
+        and not is_in_id(plain, found.start() + group.end(), found.start() + end)
         for found in re.finditer(rb"[0-9]([ ().\-/]*[0-9])*", plain)
         for group in re.finditer(rb"(?:^|[ (/][ ().\-/]*)(?=[0-9])", found[0])
-        for run in [re.sub(rb"[^0-9]", b"", found[0][group.end() :])]
+        for end in [
+            last.start() for last in re.finditer(rb"(?<=[0-9])(?=[ ().\-/]*[ (/]|$)", found[0])
+        ]
+        for run in [re.sub(rb"[^0-9]", b"", found[0][group.end() : end])]
         for tail in telephones.tails
     )
     assert ("phone" in Searcher(TRACES).kinds(plain)) == is_called
