@@ -18,6 +18,7 @@ import duckdb
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.rights.columns import is_name_column, parquet_texts
+from cdp_pipeline.rights.mails import write_mail
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.storage.at_rest import editable_file, plain_file
 from cdp_pipeline.storage.container import content_of
@@ -51,6 +52,25 @@ def clean_text(path: Path, searcher: Searcher) -> int:
             cleaned, count = redact_bytes(text, searcher)
             stream.write(cleaned)
             gone += count
+    return gone
+
+
+def clean_mail(path: Path, searcher: Searcher) -> int:
+    """Replace words that name a person in what a mail encodes and return how many went."""
+    gone = 0
+
+    def clean_part(content: bytes) -> bytes:
+        nonlocal gone
+        cleaned, count = redact_bytes(content, searcher)
+        gone += count
+        return cleaned
+
+    def clean_label(text: str) -> str:
+        return clean_part(text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+
+    copy = path.with_name(f".{path.name}.erasing")
+    if write_mail(path, copy, clean_part=clean_part, clean_label=clean_label):
+        _take_place(copy, path)
     return gone
 
 
@@ -123,10 +143,7 @@ def clean_parquet(path: Path, searcher: Searcher) -> int:
             f"copy (select * from {relation} where not ({condition})) "  # noqa: S608 - quoted
             f"to {quote_literal(str(copy))} (format parquet, compression zstd)"
         )
-    copy.chmod(path.stat().st_mode & 0o777)
-    fsync(copy)
-    copy.replace(path)
-    fsync(path.parent)
+    _take_place(copy, path)
     return int(count)
 
 
@@ -201,6 +218,7 @@ def clean_tree(root: Path, searcher: Searcher, *, excluded: frozenset[Path]) -> 
             count = clean_parquet(path, searcher)
         elif path.suffix in _TEXTS:
             count = clean_text(path, searcher)
+            count += clean_mail(path, searcher) if path.suffix == ".eml" else 0
         if count:
             top = path.relative_to(root).parts[0]
             gone[top] = gone.get(top, 0) + count
@@ -251,6 +269,10 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
     copy = path.with_name(f".{path.name}.erasing")
     with copy.open("wb") as stream:
         yield stream
+    _take_place(copy, path)
+
+
+def _take_place(copy: Path, path: Path) -> None:
     copy.chmod(path.stat().st_mode & 0o777)
     fsync(copy)
     copy.replace(path)

@@ -1,4 +1,4 @@
-"""What a file packs: streams inflated, members of archives, whatever their names say.
+"""What a file packs: streams inflated, members of archives, parts of mails, whatever its name is.
 
 The first bytes tell what a file is. What is packed may pack more: the caller looks into each part
 again. Compressed zeros are a few bytes, so there is an end to what is inflated of one file.
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import IO, cast
 
 import pyarrow as pa
+
+from cdp_pipeline.rights.mails import is_mail, mail_labels, mail_parts
 
 UNPACKED = "unpacked"
 """Folder of parts in clear, within the work of a run."""
@@ -49,6 +51,7 @@ _SUFFIXES = {
     ".parquet": "parquet",
     ".duckdb": "duckdb",
     ".db": "duckdb",
+    ".eml": "mail",
 }
 _FURTHER_ON = {"bz2": (4, b"1AY&SY"), "tar": (257, b"ustar"), "duckdb": (8, b"DUCK")}
 _STREAMS = {"gzip", "zstd", "bz2", "xz"}
@@ -94,7 +97,7 @@ def kind_of(head: bytes, name: str) -> str | None:
     for kind, (place, magic) in _FURTHER_ON.items():
         if head[place : place + len(magic)] == magic:
             return kind
-    return _SUFFIXES.get(Path(name).suffix.lower())
+    return "mail" if is_mail(head) else _SUFFIXES.get(Path(name).suffix.lower())
 
 
 def kind_of_file(path: Path, name: str) -> str | None:
@@ -152,6 +155,8 @@ def parts_of(path: Path, kind: str) -> Iterator[tuple[str, IO[bytes]]]:
             for info in archive.infolist():
                 with archive.open(info) as member:
                     yield info.filename, member
+    elif kind == "mail":
+        yield from mail_parts(path)
     elif kind == "tar":
         with tarfile.open(path, "r:") as tape:
             for entry in tape:
@@ -175,6 +180,8 @@ def labels_of(path: Path, kind: str) -> Iterator[str]:
             comments = (archive.comment, *(info.comment for info in archive.infolist()))
         for said in (*comments, stub_of(path)):
             yield said.decode("utf-8", "surrogateescape")
+    elif kind == "mail":
+        yield from mail_labels(path)
     elif kind == "gzip":
         for said in _gzip_labels(path):
             yield said.decode("utf-8", "surrogateescape")

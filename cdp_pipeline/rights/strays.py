@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -25,6 +26,7 @@ import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.rights.files import clean_parquet, redact_bytes, text_batches
+from cdp_pipeline.rights.mails import write_mail
 from cdp_pipeline.rights.packed import (
     BROKEN,
     HEAD,
@@ -124,6 +126,8 @@ def _clean(path: Path, target: Path, kind: str | None, searcher: Searcher, budge
     if kind == "parquet":
         shutil.copyfile(path, target)
         return clean_parquet(target, searcher) > 0
+    if kind == "mail":
+        return _clean_mail(path, target, searcher, budget)
     changed = any(searcher.kinds(label) for label in labels_of(path, kind))
     below = target.parent / "inside"
     below.mkdir(exist_ok=True)
@@ -138,6 +142,25 @@ def _clean(path: Path, target: Path, kind: str | None, searcher: Searcher, budge
             changed |= called != name
             add(name, called, cleaned)
     return changed
+
+
+def _clean_mail(path: Path, target: Path, searcher: Searcher, budget: Budget) -> bool:
+    """Write a mail without the words, in its text and in its encoded parts, which may be packed."""
+    below = target.parent / "inside"
+    below.mkdir(exist_ok=True)
+
+    def clean_part(content: bytes) -> bytes:
+        part, cleaned = below / "part", below / "cleaned"
+        part.write_bytes(budget.spend(content))
+        if not _clean(part, cleaned, kind_of_file(part, ""), searcher, budget):
+            return content
+        return cleaned.read_bytes()
+
+    changed = _redact_text(path, target, searcher)
+    copied = target.with_name(f"{target.name}.text")
+    shutil.copyfile(target, copied)
+    label = partial(_redact_label, searcher=searcher)
+    return write_mail(copied, target, clean_part=clean_part, clean_label=label) or changed
 
 
 def _redact_label(text: str, searcher: Searcher) -> str:

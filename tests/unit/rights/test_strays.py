@@ -10,6 +10,8 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from datetime import date
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +21,7 @@ from pyarrow import parquet
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import load_settings
 from cdp_pipeline.rights import files
-from cdp_pipeline.rights.files import clean_parquet, clean_text
+from cdp_pipeline.rights.files import clean_parquet, clean_text, clean_tree
 from cdp_pipeline.rights.scan import scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.strays import clean_strays
@@ -30,6 +32,7 @@ from cdp_pipeline.storage.redactions import read_redactions
 from tests.packing import taped, zipped
 
 SEARCHER = Searcher(add_words(Traces(), [("email", "anna.reed@example.com")]))
+MAIL = "anna.reed@example.com"
 TEXT = b"id,mail\n1,anna.reed@example.com\n2,bob@example.com\n"
 CLEAN = b"id,mail\n1,[erased]\n2,bob@example.com\n"
 
@@ -115,6 +118,57 @@ def test_only_a_persons_words_go(
     noted = read_redactions(DataPaths.of(context))[sha256_of(path)]
     assert noted.original == original, "or it would be taken for a new delivery"
     assert [p.name for p in path.parent.iterdir()] == [name]
+
+
+def _mail(text: str, *, encoding: str, end: bytes, attached: bytes = b"") -> bytes:
+    """Return a mail with a text in an encoding, and perhaps an archive beside it."""
+    mail = EmailMessage()
+    mail["Subject"], mail["To"] = f"Ж {text.splitlines()[0]}", "till@store.example"
+    mail.set_content(text, cte=encoding)
+    if attached:
+        mail.add_attachment(attached, maintype="application", subtype="zip", filename="m.zip")
+        mail.set_boundary("=b=")
+    return mail.as_bytes().replace(b"\n", end)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
+@pytest.mark.parametrize("name", ["a.eml", "saved-mail.txt", "b.zip"])
+def test_encoded_mails_and_what_hangs_on_them_lose_the_words(
+    context: RunContext, name: str, encoding: str, end: bytes
+) -> None:
+    landing = context.data_dir / "landing"
+    path = landing / "members" / name
+    said = f"{MAIL}\n{'x' * 60} for {MAIL}, nobody else, Ünal\n"  # beyond the end of a line
+    mail = _mail(said, encoding=encoding, end=end, attached=_zipped("m.csv", TEXT))
+    path.write_bytes(_zipped("mail", mail) if name == "b.zip" else mail)
+    scan = scan_folder(landing, SEARCHER)
+    assert {"part 2", "part 3/m.csv", "label"} <= {
+        f.place.removeprefix("mail/") for f in scan.finds
+    }
+    cleaned = clean_strays(context, landing, scan, SEARCHER)
+    assert (cleaned.finds, cleaned.cleaned) == ([], 1)
+    data = path.read_bytes()
+    data = _member(data, "mail") if name == "b.zip" else data
+    assert data.count(b"\n") == data.count(end)
+    read = message_from_bytes(data, policy=policy.default)
+    assert isinstance(read, EmailMessage)
+    assert (read["Subject"], read["To"]) == ("Ж [erased]", "till@store.example")
+    text, archive = read.iter_parts()
+    assert (
+        text.get_content().split() == f"[erased] {'x' * 60} for [erased], nobody else, Ünal".split()
+    )
+    assert _member(archive.get_content(), "m.csv") == CLEAN
+
+
+def test_our_own_mail_loses_the_words_in_its_encoded_text(tmp_path: Path) -> None:
+    mail = _mail(f"Ж Ж Ж\n{MAIL}\n", encoding="base64", end=b"\n")
+    (tmp_path / "weekly.eml").write_bytes(mail)
+    assert clean_tree(tmp_path, SEARCHER, excluded=frozenset()) == {"weekly.eml": 1}
+    read = message_from_bytes((tmp_path / "weekly.eml").read_bytes(), policy=policy.default)
+    assert isinstance(read, EmailMessage)
+    assert read.get_content() == "Ж Ж Ж\n[erased]\n"
+    assert clean_tree(tmp_path, SEARCHER, excluded=frozenset()) == {}
 
 
 def test_a_packed_table_loses_the_row(context: RunContext) -> None:
