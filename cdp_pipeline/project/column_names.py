@@ -26,7 +26,7 @@ _OTHER_PEOPLE = re.compile(
 
 _PREFIX = re.compile(
     r"^(customer|cust|client|person|personal|people|member|contact|consumer|buyer|user|individual|"
-    r"subject|patient|applicant|owner|home|primary|main|current|residential|residence|res|billing|"
+    r"subject|patient|applicant|owner|home|primary|main|default|current|residential|residence|res|billing|"
     r"bill|mailing_address|mailing|mail|postal|address|addr|contact|legal|voter|registrant|kunde|"
     r"kunden|client|cliente|klant|the|your|my|no|nr|num|s|p|x|orig|raw|clean|std|standardised|"
     r"standardized)_(?=.)"

@@ -32,7 +32,7 @@ _WORDS: dict[str, str] = {
         "sku sku_id article article_id article_no article_number artikel artikel_nr artikelnummer "
         "art_nr artnr item_id item_code item_sku product_id product_code product_no productid "
         "stock_code stockcode ean gtin upc barcode style style_no plu reference_article "
-        "variant_id variant_sku lineitem_sku code_article codigo_producto"
+        "positem_id pos_item_id variant_id variant_sku lineitem_sku code_article codigo_producto"
     ),
     "product_name": (
         "product product_name item item_name item_description article_name article_description "
@@ -47,11 +47,11 @@ _WORDS: dict[str, str] = {
     "unit_price": (
         "unit_price price price_each item_price preis einzelpreis stueckpreis prix prix_unitaire "
         "precio precio_unitario prezzo prijs pris unitprice selling_price retail_price list_price "
-        "lineitem_price preco"
+        "lineitem_price preco actual_sales_unit_price actual_unit_price"
     ),
     "discount_amount": (
         "discount discount_amount discounts rabatt nachlass remise descuento sconto korting "
-        "markdown promo_discount discount_value reduction line_discount"
+        "markdown promo_discount discount_value reduction line_discount extended_discount_amount"
     ),
     "tax_amount": "tax tax_amount vat vat_amount mwst ust umsatzsteuer tva iva btw moms taxes gst",
     "net_amount": (
@@ -77,13 +77,15 @@ _WORDS: dict[str, str] = {
     "store_id": (
         "store store_id store_no store_number storeid shop shop_id shop_no branch branch_id "
         "filiale filial_nr filialnummer magasin tienda negozio winkel outlet outlet_id location "
-        "location_id site site_id store_code till_store boutique"
+        "location_id site site_id store_code till_store boutique business_unit_unit_id "
+        "retail_store_id"
     ),
     "store_name": (
         "store_name shop_name branch_name filialname nom_magasin location_name outlet_name"
     ),
     "till_id": (
-        "till till_id till_no register register_id kasse kassen_nr terminal terminal_id pos_id"
+        "till till_id till_no register register_id kasse kassen_nr terminal terminal_id pos_id "
+        "workstation_id workstation"
     ),
     "tender": (
         "tender tender_type payment payment_method payment_type pay_method zahlart zahlungsart "
@@ -106,6 +108,7 @@ _WORDS: dict[str, str] = {
     "session_id": "session session_id sessionid visit_id ga_session_id",
     "cookie_id": "cookie cookie_id client_id ga_client_id user_pseudo_id anonymous_id visitor_id",
     "url": "url page page_url link page_location landing_page referrer uri href",
+    "is_machine": "machine_open machine_opens is_machine is_bot bot_click apple_privacy_open",
     "device": "device device_type device_category user_agent",
     "occurred_at": (
         "time date datetime date_time timestamp ts occurred_at event_time event_date "
@@ -116,7 +119,8 @@ _WORDS: dict[str, str] = {
         "date_heure "
         "fecha fecha_hora hora heure date_achat date_vente data data_ora ora tijd tidspunkt dato "
         "business_date businessdate paid_at send_time sent_at created created_at create_date "
-        "created_on creation_date creationdate opened_at received_at date_created invoicedate"
+        "created_on creation_date creationdate opened_at received_at date_created invoicedate "
+        "end_date_time business_day_date"
     ),
     "updated_at": (
         "updated updated_at update_date last_updated last_update modified modified_at modified_on "
@@ -128,7 +132,8 @@ _WORDS: dict[str, str] = {
         "registered registration_date registrationdate signup_date sign_up_date eintrittsdatum "
         "mitglied_seit optin_time customer_since"
     ),
-    "status": "status state_of_order order_status state_code_order fulfilment fulfillment_status",
+    "status": "status state_of_order order_status state_code_order fulfilment fulfillment_status "
+    "financial_status payment_status",
     "channel": "channel kanal canal canale sales_channel source_channel",
     "tier": "tier loyalty_tier level stufe status_level segment_tier member_tier",
     "free_text": (

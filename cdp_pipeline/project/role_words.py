@@ -148,9 +148,9 @@ ROLES: dict[str, str] = {
         "country_id country_iso country_iso_code iso_country"
     ),
     "loyalty_id": (
-        "loyalty_id loyalty_number loyalty_no loyalty_card loyalty_card_number card_number "
-        "card_no card_id cardno card club_card clubcard membership_number membership_id "
-        "membership_no member_id member_number member_no membernumber kundenkarte "
+        "loyalty_id loyalty_account_id loyalty_number loyalty_no loyalty_card loyalty_card_number "
+        "card_number card_no card_id cardno card club_card clubcard membership_number "
+        "membership_id membership_no member_id member_number member_no membernumber kundenkarte "
         "kundenkartennummer kartennummer carte_de_fidelite numero_carte tarjeta_fidelidad "
         "tessera fidelity_card klantenkaart loyalty rewards_number reward_id tarjeta "
         "tarjeta_cliente tarjeta_de_cliente tarjeta_socio num_socio numero_socio carte_fidelite "
@@ -161,6 +161,7 @@ ROLES: dict[str, str] = {
     ),
     "account_id": (
         "account_id account_number account_no account acct acct_no acct_id acct_number "
+        "customer_user external_user_id external_customer_id "
         "web_account web_account_id user_id userid username user_name login login_id "
         "customer_id customer_number customer_no cust_id cust_no customerid client_id "
         "client_number kundennummer kundennr numero_client numero_cliente customer_nr id_cliente "
@@ -200,7 +201,8 @@ ROLES: dict[str, str] = {
         "voter_reg_num voter_id registration_number registration_no reg_no reg_num "
         "licence_number license_number policy_number policy_no patient_id patient_number mrn "
         "medical_record_number hospital_number case_number student_id employee_id staff_id "
-        "device_id household_id family_id external_id legacy_id crm_id reference reference_number"
+        "device_id household_id family_id external_id legacy_id crm_id reference reference_number "
+        "subscriber_key"
     ),
     "category": (
         "race ethnicity race_ethnicity race_code ethnic_code ethnic_group party party_cd "

@@ -17,6 +17,7 @@ from cdp_pipeline.ingest.discovery.codes import plain_word
 from cdp_pipeline.ingest.discovery.kinds import Kind
 from cdp_pipeline.ingest.discovery.numbers import number_of
 from cdp_pipeline.ingest.discovery.wording import last_step
+from cdp_pipeline.project.column_names import plain_header
 from cdp_pipeline.project.column_tags import is_name_of_amount
 from cdp_pipeline.storage.warehouse import quote_literal
 
@@ -27,11 +28,13 @@ _TAGS = ("net_amount", "order_amount", "gross_amount")
 _CENT = Decimal("0.01")
 _LEAST_ROWS = 3
 _MOST_WORDS = 12
-_RETURNS = re.compile(
+RETURNS = re.compile(
     r"(^|_)(returns?|returned|refund(ed)?|credit_note|gutschrift|retour(e|en)?|avoir|reso|"
     r"remboursement|devoluci[oó]n|r(ü|ue)ckgabe)(_|$)"
 )
 """Words for goods given back."""
+_NET = re.compile(r"(^|_)(net|netto|neto)_|_net$")
+"""Names of amounts that no discount is taken off any more."""
 _LEAST_IN_CENTS = 100
 _CENTS = re.compile(r"(^|_)(cents?|pence|centimes?|minor|minor_units?)(_|$)")
 _NEARLY_ALL = 0.99
@@ -57,7 +60,10 @@ def amount_of_line(
         discount = None
     rows = {n: _numbers(kinds[n]) for n in {column, count, price, discount} if n is not None}
     if column is not None:
-        if returned := returns_in_plus(kinds, column):
+        is_order = not {"sale_id", "store_id"} & by_tag.keys()  # its status says what came back
+        states = {by_tag.get("status")} if is_order else set()
+        rest = {name: kind for name, kind in kinds.items() if name not in states}
+        if returned := returns_in_plus(rest, column):
             where, words = returned
             said, shown = ", ".join(map(quote_literal, words)), " and ".join(words)
             is_one = f"{where} = {said}" if len(words) == 1 else f"{where} in ({said})"
@@ -73,9 +79,9 @@ def amount_of_line(
                 f"less {discount or 'the discount'} if that is not taken off yet",
                 taxed,
             )
-        if count is None or price is None or discount is None:
+        if discount is None or _says_net(kinds[column]):
             return column
-        return _after_discount(column, discount, rows[column], rows[count], rows[price], rows)
+        return _after_discount(column, discount, rows, count, price)
     return _of_prices(str(count), str(price), discount, rows)
 
 
@@ -141,7 +147,7 @@ def returns_in_plus(kinds: Mapping[str, Kind], amount: str) -> tuple[str, list[s
             for value, number in zip(kind.field.values, amounts, strict=True)
             if number is not None and number > 0
         }
-        if words := sorted(word for word in in_plus if _RETURNS.search(plain_word(word))):
+        if words := sorted(word for word in in_plus if RETURNS.search(plain_word(word))):
             return name, words
     return None
 
@@ -165,13 +171,18 @@ def _column_of_lines(
             for name, kind in kinds.items()
             if kind.tag == tag
             and name not in of_heads
-            and (_EACH_ELEMENT in kind.field.name or not is_of_array)
+            and (_is_of_element(kind) or not is_of_array)
             and (is_of_array or not _is_of_the_whole(kind.field.values, sales))
             and (is_of_array or tag != "order_amount" or _differs(kind.field.values, sales))
         ]
         if of_lines:
             return max(of_lines, key=lambda name: (name == by_tag[tag], name))
     return None
+
+
+def _is_of_element(kind: Kind) -> bool:
+    """Return whether each element of an array has a value of its own, perhaps a computed one."""
+    return _EACH_ELEMENT in kind.field.name or "value" in kind.keys
 
 
 def _with_tax(kinds: Mapping[str, Kind], column: str) -> str | None:
@@ -202,25 +213,34 @@ def _numbers(kind: Kind) -> list[Decimal | None]:
     return [known[text] for text in kind.field.values]
 
 
+def _says_net(kind: Kind) -> bool:
+    return "value" not in kind.keys and bool(_NET.search(plain_header(last_step(kind.field.name))))
+
+
 def _after_discount(
     column: str,
     discount: str,
-    amounts: Sequence[Decimal | None],
-    counts: Sequence[Decimal | None],
-    prices: Sequence[Decimal | None],
     rows: Mapping[str, Sequence[Decimal | None]],
-) -> str:
-    """Return an amount less its discount if it is what the units cost before it."""
-    whole = [
-        (amount, count * price, cut)
-        for amount, count, price, cut in zip(amounts, counts, prices, rows[discount], strict=True)
-        if amount is not None and count is not None and price is not None and cut
-    ]
-    before = sum(abs(amount - priced) <= _CENT for amount, priced, _ in whole)
-    if len(whole) < _LEAST_ROWS or before < _NEARLY_ALL * len(whole):
-        return column
-    is_taken_off = sum((cut > 0) == (amount > 0) for amount, _, cut in whole) * 2 > len(whole)
-    return f"{column} {'-' if is_taken_off else '+'} coalesce({discount}, 0)"
+    count: str | None,
+    price: str | None,
+) -> str | Ask:
+    """Return an amount that is what the units cost less its discount, or a question."""
+    cuts = [number for number in rows[discount] if number]
+    amounts = [number for number in rows[column] if number]
+    is_minus = sum(cut < 0 for cut in cuts) * 2 > len(cuts)
+    sign = "+" if is_minus and sum(n < 0 for n in amounts) * 2 <= len(amounts) else "-"
+    if count is not None and price is not None:
+        whole = [
+            abs(abs(amount) - abs(number * cost) + abs(cut)) <= _CENT
+            for amount, number, cost, cut in zip(
+                *(rows[name] for name in (column, count, price, discount)), strict=True
+            )
+            if amount is not None and number is not None and cost is not None and cut
+        ]
+        if len(whole) >= _LEAST_ROWS and sum(whole) >= _NEARLY_ALL * len(whole):
+            return column
+    less = f"{column} {sign} coalesce({discount}, 0)"
+    return Ask(f"is {column} before or after {discount}? Write {less}, or {column}", less)
 
 
 def _of_prices(

@@ -1,4 +1,4 @@
-"""Questions of a draft: what files cannot tell and people are asked for."""
+"""What a draft proposes and asks: feeds, and questions for what files cannot tell."""
 
 from __future__ import annotations
 
@@ -16,3 +16,20 @@ class Ask:
 
     question: str
     provisional: object
+
+
+@dataclass
+class Proposal:
+    """One feed.
+
+    Attributes:
+        entity: Table that receives the rows.
+        columns: Entity column to SQL, or to a question.
+        where: Which rows; None for all.
+        note: Why it is proposed.
+    """
+
+    entity: str
+    columns: dict[str, str | Ask]
+    where: str | Ask | None = None
+    note: str = ""

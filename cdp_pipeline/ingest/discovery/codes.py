@@ -69,6 +69,22 @@ _MAIL_WORDS = (
 )
 
 
+_WEB_WORDS: dict[str, str] = {
+    word: ours
+    for ours, words in {
+        "page_view": "page_view pageview page_viewed page view",
+        "product_view": "view_item product_view product_viewed viewed_product product_detail",
+        "search": "search view_search_results products_searched site_search searched",
+        "add_to_cart": "add_to_cart added_to_cart product_added cart_add addtocart",
+        "checkout": "begin_checkout checkout checkout_started started_checkout",
+        "purchase": "purchase order_completed placed_order transaction order",
+        "login": "login signed_in log_in sign_in",
+        "logout": "logout signed_out log_out sign_out",
+    }.items()
+    for word in words.split()
+}
+
+
 def plain_word(value: str) -> str:
     """Return a value as a word to look up.
 
@@ -135,8 +151,14 @@ def consent_of(column: str, values: Collection[str], *, yes: str, no: str) -> st
     )
 
 
-def status_of(column: str, values: Collection[str]) -> str | Ask:
-    """Return SQL that turns a shop's words into paid, shipped, cancelled or returned."""
+def status_of(column: str, values: Collection[str], *, cancelled: str = "") -> str | Ask:
+    """Return SQL that turns a shop's words into paid, shipped, cancelled or returned.
+
+    Args:
+        column: Our name of the column.
+        values: What stands in it.
+        cancelled: Our name of the column with the moment of a cancellation, if there is one.
+    """
     meant: dict[str, str] = {}
     unknown = []
     for value in sorted(values):
@@ -147,6 +169,8 @@ def status_of(column: str, values: Collection[str]) -> str | Ask:
         unknown += [] if ours else [value]
         meant[value] = ours or "paid"
     told = _case(column, meant, otherwise="'paid'", but="paid")
+    if cancelled:
+        told = f"case when {cancelled} is not null then 'cancelled' else {told} end"
     if not unknown:
         return told
     return _ask(
@@ -156,14 +180,33 @@ def status_of(column: str, values: Collection[str]) -> str | Ask:
     )
 
 
+def web_event_of(column: str, values: Collection[str]) -> str | Ask:
+    """Return SQL that turns a site's words into those of web events, or a question."""
+    meant = {value: _WEB_WORDS.get(plain_word(value), "") for value in sorted(values)}
+    told = _case(column, {v: m for v, m in meant.items() if m}, otherwise="null")
+    unknown = [value for value, ours in meant.items() if not ours]
+    if not unknown:
+        return told
+    return _ask(
+        "SQL of 'page_view', 'product_view', 'search', 'add_to_cart', 'checkout', 'purchase', "
+        f"'login', 'logout' or null: what is {', '.join(unknown[:6])}? So far: {told}",
+        told,
+    )
+
+
+def mail_event_of_word(value: str) -> str:
+    """Return what became of a mail by a word for it, or by a name that holds one; empty if none.
+
+    >>> mail_event_of_word("Opened Email"), mail_event_of_word("users")
+    ('open', '')
+    """
+    word = plain_word(value)
+    return next((ours for ours, parts in _MAIL_WORDS if any(p in word for p in parts)), "")
+
+
 def mail_event_of(column: str, values: Collection[str]) -> str | Ask:
     """Return SQL that turns a mailer's words into sent, open, click, bounce or unsubscribe."""
-    meant = {
-        value: next(
-            (s for s, parts in _MAIL_WORDS if any(p in plain_word(value) for p in parts)), ""
-        )
-        for value in sorted(values)
-    }
+    meant = {value: mail_event_of_word(value) for value in sorted(values)}
     told = _case(column, {v: m for v, m in meant.items() if m}, otherwise="null")
     unknown = [value for value, ours in meant.items() if not ours]
     if not unknown:

@@ -12,9 +12,17 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from cdp_pipeline.ingest.discovery.asking import Ask
+from cdp_pipeline.ingest.discovery.asking import Ask, Proposal
+from cdp_pipeline.ingest.discovery.branches import merge_branches, name_receipts
 from cdp_pipeline.ingest.discovery.clocks import join_clock
-from cdp_pipeline.ingest.discovery.feeding import Proposal, propose_feeds
+from cdp_pipeline.ingest.discovery.exclusions import (
+    flag_of_deletion,
+    flags_of_no_sale,
+    kinds_of_nobody,
+    parts_of_lines,
+    states_of_no_sale,
+)
+from cdp_pipeline.ingest.discovery.feeding import propose_feeds
 from cdp_pipeline.ingest.discovery.grain import find_fill_down, find_leading
 from cdp_pipeline.ingest.discovery.keys import Key, find_key
 from cdp_pipeline.ingest.discovery.kinds import Kind, Marks, find_kinds
@@ -22,33 +30,23 @@ from cdp_pipeline.ingest.discovery.named import name_columns
 from cdp_pipeline.ingest.discovery.naming import column_names
 from cdp_pipeline.ingest.discovery.neighbours import settle
 from cdp_pipeline.ingest.discovery.numbers import number_of
+from cdp_pipeline.ingest.discovery.observed import Drafted, propose_checks
+from cdp_pipeline.ingest.discovery.packed import unpack
 from cdp_pipeline.ingest.discovery.sample import Sample
 from cdp_pipeline.project.column_names import plain_header
-from cdp_pipeline.project.column_tags import is_name_of_amount
 
 _MASTER_ENTITIES = frozenset({"person_records", "consents", "products", "stores"})
 """Entities of what changes: under `append` the next file's changed rows would be set aside."""
 
-_FEW_VALUES, _MANY_ROWS = 12, 50
-_TIMES_SEEN = 3
-_LONGEST_VALUE = 40
+_TELLING_APART = frozenset(
+    {"event_type", "occurred_at", "email", "campaign_id", "cookie_id", "session_id", "sku", "url",
+     "identifier", "store_id"}
+)  # fmt: skip
+"""What tells happenings apart that no number names."""
+
 _DIGITS = re.compile(r"\d[\d.,' ]*\d|\d")
+_NUMBERS = re.compile(r"\d+")
 _NAMED = re.compile(r"(?P<digits>\d{8})")
-
-
-@dataclass
-class Drafted:
-    """One column of a draft.
-
-    Attributes:
-        name: Our name.
-        kind: What it is.
-        is_key: Whether it is part of the key.
-    """
-
-    name: str
-    kind: Kind
-    is_key: bool = False
 
 
 @dataclass
@@ -66,6 +64,9 @@ class Draft:
         delivery: All keys of ``delivery:`` with values or questions.
         notes: Comments by key of ``delivery:``.
         load: Keys of ``load:``.
+        exclude: SQL of rows that are not wanted, or a question, by rule.
+        key_asked: Question what names a row, if that which does so far may be shared.
+        join: Question which other sources are joined; None if no column refers to any.
         checks: Entries of ``checks:``.
         feeds: Entries of ``feeds:``.
     """
@@ -80,6 +81,9 @@ class Draft:
     delivery: dict[str, object] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     load: dict[str, object] = field(default_factory=dict)
+    exclude: dict[str, str | Ask] = field(default_factory=dict)
+    join: Ask | None = None
+    key_asked: Ask | None = None
     checks: list[dict[str, object]] = field(default_factory=list)
     feeds: list[Proposal] = field(default_factory=list)
 
@@ -100,13 +104,13 @@ def draft_contract(
     if sample.is_mixed:
         kinds = [Kind(kind.field, None) for kind in kinds]  # texts, whatever some of them look like
     settle(kinds)
-    is_table = sample.delivery["format"] in {"csv", "excel"}
-    is_table = is_table and not sample.is_mixed
+    is_table = sample.delivery["format"] in {"csv", "excel"} and not sample.is_mixed
     grouped = find_fill_down(kinds) if is_table else None
     leading = find_leading(kinds) if is_table and not grouped else []
     if grouped:
         _settle_heading(kinds, kinds[grouped[0]])
     names = column_names([k.field.name for k in kinds], [k.tag for k in kinds])
+    _compute(kinds, names)
     key = find_key(kinds, rows=sample.rows, parts=sample.parts)
     columns = [
         Drafted(n, k, is_key=i in key.columns)
@@ -116,7 +120,7 @@ def draft_contract(
     if clock:
         columns.append(Drafted(clock.name, clock.kind))
         kinds, names = [*kinds, clock.kind], [*names, clock.name]
-    key_names = (*(columns[i].name for i in key.columns), *(["_item"] if key.has_part else []))
+    key_names = _key_names(key, names, has_parts=bool(sample.parts))
     draft = Draft(name, tuple(files), tried, path, sample, columns, key, notes=dict(sample.notes))
     draft.delivery = _delivery(sample, columns, marks, path)
     if grouped:
@@ -124,14 +128,79 @@ def draft_contract(
     elif leading:
         _add_fill_down(draft, leading[0], leading, way="starts")
     _add_business_date(draft)
-    draft.checks = _checks(columns)
+    draft.checks = propose_checks(columns)
     named = name_columns(kinds, names, key_names, of_heads=grouped[1] if grouped else leading)
-    named.day = clock.day if clock else None
+    named.files = tuple(dict.fromkeys(plain_header(_NUMBERS.sub("", f)) for f in files))
+    named.day = clock.day if clock else named.day
     draft.feeds = propose_feeds(named, currency=_currency(kinds))
     draft.load = _load(columns, key_names, draft.feeds)
-    if sample.is_mixed or not draft.feeds:
-        draft.feeds = [Proposal("", {}, note=_left_open(names, is_mixed=sample.is_mixed))]
+    _ask_for_key(draft)
+    _add_exclusions(draft)
+    leave_open(draft)
     return draft
+
+
+def leave_open(draft: Draft) -> None:
+    """Leave it to people what rows become, if nothing tells."""
+    if draft.sample.is_mixed or not draft.feeds:
+        names = [column.name for column in draft.columns]
+        note = _left_open(names, is_mixed=draft.sample.is_mixed)
+        draft.feeds = [Proposal("", {}, note=note)]
+
+
+def _key_names(key: Key, names: Sequence[str], *, has_parts: bool) -> tuple[str, ...]:
+    """Return our names of what names a row, the number of its part among them."""
+    found = (*(names[i] for i in key.columns), *(["_item"] if key.has_part else []))
+    return found or (("_file", "_line", "_item") if has_parts else ())
+
+
+def _compute(kinds: list[Kind], names: list[str]) -> None:
+    """Add the columns that are computed of others."""
+    named = list(zip(names, kinds, strict=True))
+    for kind in (*unpack(named), *merge_branches(named), *name_receipts(named)):
+        name = kind.field.name
+        names.append(f"{name}_whole" if name in names else name)
+        kinds.append(kind)
+
+
+def _ask_for_key(draft: Draft) -> None:
+    """Ask what names people in a file without headers in which nothing but their address does."""
+    is_event = any(feed.entity in {"email_events", "web_events"} for feed in draft.feeds)
+    if is_event and not draft.key.columns and draft.key.repeated:
+        told = [c.name for c in draft.columns if c.kind.tag in _TELLING_APART][:6]
+        draft.key_asked = Ask(
+            "rows stand twice, word for word: which columns tell rows apart? In brackets, such as "
+            f"[{', '.join(told)}], or {draft.load['key']} if every line counts".replace("'", ""),
+            draft.load["key"],
+        )
+    own = [c.name for c in draft.columns if c.is_key and c.kind.tag in {"email", "phone"}]
+    if draft.sample.has_header or not own or len(draft.load["key"]) > 1:  # type: ignore[arg-type] # a list
+        return
+    draft.notes["header"] = "name columns by the sender's list, and feed what it says they are"
+    asked = f"which column is the number of a customer? {own[0]} may be shared: write its name"
+    draft.key_asked = Ask(f"{asked} in brackets", own)
+    for feed in draft.feeds:
+        if "record_key" in feed.columns:
+            feed.columns["record_key"] = Ask(asked, own[0])
+
+
+def _add_exclusions(draft: Draft) -> None:
+    """Say which rows are no sales, and which records were deleted."""
+    kinds = {column.name: column.kind for column in draft.columns}
+    deleted = flag_of_deletion(kinds)
+    if deleted and draft.load["mode"] == "upsert":
+        draft.load["deleted_when"] = deleted
+    elif deleted:
+        draft.exclude[deleted] = deleted
+    if draft.feeds and draft.feeds[0].entity == "sale_lines":
+        draft.exclude |= {name: name for name in flags_of_no_sale(kinds)}
+        if asked := states_of_no_sale(kinds):
+            draft.exclude["no_sale"] = asked
+    fed = {feed.entity for feed in draft.feeds}
+    if "person_records" in fed and (asked := kinds_of_nobody(kinds)):
+        draft.exclude["no_person"] = asked
+    if fed & {"sale_lines", "order_lines"} and (asked := parts_of_lines(kinds)):
+        draft.exclude["part_of_a_line"] = asked
 
 
 def _left_open(names: Sequence[str], *, is_mixed: bool) -> str:
@@ -262,7 +331,9 @@ def _sum(column: Drafted) -> Decimal | None:
 
 
 def _load(
-    columns: Sequence[Drafted], key: tuple[str, ...], feeds: Sequence[Proposal]
+    columns: Sequence[Drafted],
+    key: tuple[str, ...],
+    feeds: Sequence[Proposal],
 ) -> dict[str, object]:
     updated = next(
         (c for c in columns if c.kind.tag == "updated_at" and c.kind.type == "timestamp"), None
@@ -273,69 +344,6 @@ def _load(
         # Right for files of changes and for whole ones, but for rows that were deleted.
         return {"mode": "upsert", "key": list(key)}
     return {"mode": "append", "key": list(key) or ["_file", "_line"]}
-
-
-def _checks(columns: Sequence[Drafted]) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
-    for column in columns:
-        kind = column.kind
-        if kind.tag == "occurred_at" and kind.type in {"date", "timestamp"}:
-            found.append(
-                {
-                    "name": f"{column.name}_not_from_the_future",
-                    "expect": "true",
-                    "where": f"{column.name} < _business_date + interval '2 days'",
-                    "severity": "warn",
-                }
-            )
-        limits = bounds(column)
-        is_measure = kind.tag == "quantity" or is_name_of_amount(plain_header(kind.field.name))
-        if limits and is_measure:
-            found.append(
-                {
-                    "name": f"{column.name}_as_seen",
-                    "expect": "between",
-                    "column": column.name,
-                    "min": limits[0],
-                    "max": limits[1],
-                    "mostly": 0.99,
-                    "severity": "warn",
-                }
-            )
-        if values := vocabulary(column):
-            found.append(
-                {
-                    "name": f"{column.name}_known",
-                    "expect": "in_set",
-                    "column": column.name,
-                    "values": values,
-                    "severity": "warn",
-                }
-            )
-    return found
-
-
-def bounds(column: Drafted) -> tuple[Decimal, Decimal] | None:
-    """Return the smallest and largest number of a column."""
-    look = column.kind.numbers
-    if look is None or column.kind.type not in {"integer", "decimal", "number"}:
-        return None
-    mark = look.decimal_mark or "."
-    numbers = [n for value in column.kind.field.counts if (n := number_of(value, mark)) is not None]
-    return (min(numbers), max(numbers)) if numbers else None
-
-
-def vocabulary(column: Drafted) -> list[str]:
-    """Return the values of a column that has few of them, each often; none of personal data."""
-    kind = column.kind
-    counts = kind.field.counts
-    few = kind.type == "text" and 1 < len(counts) <= _FEW_VALUES
-    is_hidden = kind.pii or kind.special_category
-    if not few or is_hidden or column.is_key or len(kind.field.filled) < _MANY_ROWS:
-        return []
-    if min(counts.values()) < _TIMES_SEEN or max(map(len, counts)) > _LONGEST_VALUE:
-        return []
-    return sorted(counts)
 
 
 def _currency(kinds: Sequence[Kind]) -> str:

@@ -8,7 +8,7 @@ one, or people are asked which.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ _TELLS_WHO = frozenset(
 _MAIN = ("default", "primary", "main", "preferred", "current", "default_billing", "billing")
 """What a mark of the element that counts is called, the surest first."""
 _LOOKED_AT = 500
+_DEEPEST = 2
 
 Elements = Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
 """Elements of each array, by its path, a list for each record that holds any."""
@@ -101,8 +102,20 @@ def mark_of(step: str) -> str:
 
 
 def _tags(path: str, found: Sequence[Sequence[Mapping[str, Any]]]) -> frozenset[str]:
-    keys = {key for elements in found[:_LOOKED_AT] for one in elements for key in one}
-    return frozenset(tag for key in keys if (tag := tag_of_field(f"{path}[0].{key}")))
+    below = {key for elements in found[:_LOOKED_AT] for one in elements for key in _paths(one)}
+    return frozenset(tag for key in below if (tag := tag_of_field(f"{path}[0].{key}")))
+
+
+def _paths(element: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
+    """Yield the keys of an element, and of the objects in it that lie in no array.
+
+    Of XML, every object lies in an array of its repetitions.
+    """
+    for key, value in element.items():
+        yield key
+        held = value[0] if isinstance(value, list) and len(value) == 1 else value
+        if isinstance(held, dict) and depth < _DEEPEST:
+            yield from (f"{key}.{below}" for below in _paths(held, depth + 1))
 
 
 def _rank(tags: frozenset[str], found: Sequence[Sequence[Mapping[str, Any]]]) -> int:

@@ -5,18 +5,23 @@ A proposal: what an entity needs and no column gives is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Collection
 
 from cdp_pipeline.core.unseen import show_unseen
 from cdp_pipeline.ingest.discovery.amounts import in_units
-from cdp_pipeline.ingest.discovery.asking import Ask
+from cdp_pipeline.ingest.discovery.asking import Ask, Proposal
 from cdp_pipeline.ingest.discovery.codes import (
     consent_of,
-    mail_event_of,
     says_consent,
     sex_of,
     status_of,
+    web_event_of,
+)
+from cdp_pipeline.ingest.discovery.mailings import (
+    propose_list,
+    propose_mail_events,
+    propose_mailings,
 )
 from cdp_pipeline.ingest.discovery.named import Named
 from cdp_pipeline.project.column_tags import consent_channel, is_refusal
@@ -31,58 +36,52 @@ _TELLING = frozenset(
     {"given_name", "family_name", "full_name", "birth_date", "email", "phone", "street",
      "postcode", "loyalty_id", "account_id", "payment_token", "national_id", "identifier"}
 )  # fmt: skip
+_KEYS_OF_PEOPLE = frozenset({"loyalty_id", "account_id"})
+"""What a record of a person is known by; without one, it is known by all that is told of it."""
+_CANCELLED = re.compile(r"cancell?ed_(at|on|date)")
+_OF_PLACES = frozenset({"street", "house_number", "city", "state", "postcode", "country"})
 _SALE_TAGS = (
     "store_id", "channel", "sku", "quantity", "unit_price", "discount_amount", "promotion_id",
-    "tender", "currency",
+    "tender", "currency", "is_return", "original_sale_id",
 )  # fmt: skip
 _AMOUNTS = frozenset(
     {"net_amount", "order_amount", "unit_price", "discount_amount", "shipping_amount", "list_price"}
 )
-_SUBSCRIBED = frozenset({"subscribed", "unsubscribed"})
-_MAIL_WORDS = frozenset({"open", "opened", "click", "clicked", "bounce", "sent", "unsubscribe"})
-
-
-@dataclass
-class Proposal:
-    """One feed.
-
-    Attributes:
-        entity: Table that receives the rows.
-        columns: Entity column to SQL, or to a question.
-        where: Which rows; None for all.
-        note: Why it is proposed.
-    """
-
-    entity: str
-    columns: dict[str, str | Ask]
-    where: str | None = None
-    note: str = ""
 
 
 def propose_feeds(named: Named, *, currency: str = "") -> list[Proposal]:
     """Return the feeds that the columns suggest, money and events first."""
+    mailings = propose_mailings(named)
     makers: tuple[Callable[[Named], Proposal | None], ...] = (
-        _mailings,
         _web_events,
         lambda n: _sale_lines(n, currency),
         lambda n: _orders(n, currency),
         _products,
         _stores,
-        _mail_events,
     )
-    found: list[Proposal] = []
-    for make in makers:
+    found: list[Proposal] = mailings[:1]
+    for make in makers if not found else ():
         proposal = make(named)
         if proposal is not None:
             found.append(proposal)
             break
-    if found and found[0].entity == "order_lines" and _moment(named):
+    if not found:
+        mailings = propose_mail_events(named)
+        found = mailings[:1]
+    if found and found[0].entity == "order_lines" and named.moment:
         found.insert(0, _orders_of_lines(named, currency))
     person = _person(named, is_alone=not found)
+    if person is not None and found and found[0].entity == "web_events":
+        for tag in _OF_PLACES & person.columns.keys():
+            del person.columns[tag]  # where a visit came from is nobody's address
+        person.where = Ask(
+            "SQL of the visits of those who agreed to be known: as in has_consent above", "true"
+        )
     if person is not None and not any(p.entity in {"products", "stores"} for p in found):
         found.append(person)
         found += [_consent(name, named) for name in named.consents]
-        found += _subscription(named) or _statements(named) if not named.consents else []
+        found += propose_list(named) or _statements(named) if not named.consents else []
+    found += mailings[1:]
     for proposal in found:
         _settle_units(proposal, named)
     return found
@@ -93,7 +92,8 @@ def _settle_units(proposal: Proposal, named: Named) -> None:
     for name in _AMOUNTS & proposal.columns.keys():
         sql = proposal.columns[name]
         if isinstance(sql, str):
-            proposal.columns[name] = in_units(sql, named.whole)
+            is_fine = named.types.get(sql) == "number"  # an amount has two decimals
+            proposal.columns[name] = in_units(f"round({sql}, 2)" if is_fine else sql, named.whole)
 
 
 def _key_or_line(named: Named, *taken: str) -> str:
@@ -133,27 +133,11 @@ def _sale_lines(named: Named, currency: str) -> Proposal | None:
         "which column is the amount of a line? Those found are of whole sales", "0.00"
     )
     if is_order:
-        return Proposal("order_lines", columns, note="lines of orders")
-    columns |= _when(named, "sold")
+        return Proposal("order_lines", columns, where=named.goods, note="lines of orders")
+    columns |= named.when("sold")
     columns["currency"] = _currency(named, currency)
-    return Proposal("sale_lines", columns, note="lines of receipts; returns must be negative")
-
-
-def _moment(named: Named) -> str | None:
-    name = named.by_tag.get("occurred_at")
-    if name is None or named.types[name] == "timestamp":
-        return name
-    return f"cast({name} as timestamp)" if named.types[name] == "date" else None
-
-
-def _when(named: Named, what: str) -> dict[str, str | Ask]:
-    """Return when something was; a day without its time is the store's day, whatever its zone."""
-    moment = _moment(named)
-    if moment is None:
-        return {}
-    day = named.day or named.by_tag["occurred_at"]
-    is_day = {f"{what}_on": day} if named.types[day] == "date" else {}
-    return {f"{what}_at": moment, **is_day}
+    note = "lines of receipts; returns must be negative"
+    return Proposal("sale_lines", columns, where=named.goods, note=note)
 
 
 def _orders(named: Named, currency: str) -> Proposal | None:
@@ -178,15 +162,22 @@ def _orders_of_lines(named: Named, currency: str) -> Proposal:
 def _heading(named: Named, currency: str) -> dict[str, str | Ask]:
     """Return what an order has beside its number and amount."""
     columns: dict[str, str | Ask] = {}
-    columns |= _when(named, "ordered")
+    columns |= named.when("ordered")
     for tag in ("status", "channel", "shipping_amount", "promotion_id", "updated_at"):
         if tag in named.by_tag and named.types[named.by_tag[tag]] != "date":
             columns[tag] = named.by_tag[tag]
     if "status" in columns:
         status = named.by_tag["status"]
-        columns["status"] = status_of(status, named.values.get(status, {"these words"}))
+        columns["status"] = status_of(
+            status, named.values.get(status, {"these words"}), cancelled=_cancelled(named)
+        )
     columns["currency"] = _currency(named, currency)
     return columns
+
+
+def _cancelled(named: Named) -> str:
+    """Return the column with the moment at which an order was cancelled; empty if none has it."""
+    return next((name for name in named.types if _CANCELLED.fullmatch(name)), "")
 
 
 def _products(named: Named) -> Proposal | None:
@@ -208,49 +199,37 @@ def _stores(named: Named) -> Proposal | None:
     return Proposal("stores", columns, note="one row a store")
 
 
-def _mail_events(named: Named) -> Proposal | None:
-    kind = named.by_tag.get("event_type")
-    words = named.values.get(kind or "", set())
-    if not named.has("email", "event_type") or not any(
-        word in value for word in _MAIL_WORDS for value in words
-    ):
-        return None
-    columns: dict[str, str | Ask] = {
-        "event_id": named.by_tag.get("event_id", "_file || '-' || _line"),
-        "event_type": mail_event_of(str(kind), words),
-        "email": named.by_tag["email"],
-    }
-    columns |= _when(named, "occurred")
-    if "campaign_id" in named.by_tag:
-        columns["campaign_id"] = named.by_tag["campaign_id"]
-    return Proposal("email_events", columns, note="what became of mails")
-
-
-def _mailings(named: Named) -> Proposal | None:
-    """Return events of mailings, whatever else their columns are called: a client may be a shop."""
-    words = named.values.get(named.by_tag.get("event_type", ""), set())
-    is_mail = words and all(any(word in value for word in _MAIL_WORDS) for value in words)
-    return _mail_events(named) if is_mail else None
-
-
 def _web_events(named: Named) -> Proposal | None:
     if not named.has("cookie_id") and not named.has("session_id"):
         return None
     columns: dict[str, str | Ask] = {"event_id": _event_id(named)}
-    for tag in ("event_type", "cookie_id", "session_id", "url", "sku", "order_id", "device"):
+    for tag in ("cookie_id", "session_id", "url", "sku", "device"):
         if tag in named.by_tag:
             columns[tag] = named.by_tag[tag]
-    columns |= _when(named, "occurred")
+    if kind := named.by_tag.get("event_type"):
+        columns["event_type"] = web_event_of(kind, named.values.get(kind, {"these words"}))
+    if named.has("cookie_id", "session_id"):  # a shop numbers the visits of each visitor
+        columns["session_id"] = f"{columns['cookie_id']} || '.' || {columns['session_id']}"
+    if order := named.first("order_id", "sale_id"):
+        columns["order_id"] = order
+    columns |= named.when("occurred")
     columns["has_consent"] = Ask(
         "SQL that is true where the visitor agreed to analytics, or false", "false"
     )
-    return Proposal("web_events", columns, note="visits of the web site")
+    kind_of_event = columns.get("event_type")
+    where = None
+    if isinstance(kind_of_event, Ask):
+        where = Ask(
+            "SQL of the rows that are such events, or true: those without a word of ours are none",
+            f"({kind_of_event.provisional}) is not null",
+        )
+    return Proposal("web_events", columns, where=where, note="visits of the web site")
 
 
 def _event_id(named: Named) -> str:
     """Return what tells events apart: of one with several parts, each row is one."""
     event = named.by_tag.get("event_id", "_file || '-' || _line")
-    return f"{event} || '-' || coalesce(_item, 0)" if {event, "_item"} == {*named.key} else event
+    return f"{event} || '-' || coalesce(_item, 0)" if "_item" in named.key else event
 
 
 _KINDS_OF_RECORDS = {
@@ -261,15 +240,21 @@ _KINDS_OF_RECORDS = {
 }
 
 
+def is_about_somebody(columns: Collection[str]) -> bool:
+    """Return whether the columns of a feed tell of a person: of a name alone, nobody is known."""
+    return bool(_TELLING & set(columns)) and _TELLING & set(columns) != {"full_name"}
+
+
 def _person(named: Named, *, is_alone: bool) -> Proposal | None:
     tags = [tag for tag in PERSON_TAGS if tag in named.by_tag]
-    if not _TELLING & set(tags):
+    if not is_about_somebody(tags):
         return None
     columns: dict[str, str | Ask] = {}
     key = named.first("loyalty_id", "account_id")
-    if is_alone and len(named.key) == 1:
+    is_happening = key is not None and named.has("occurred_at", "event_type")
+    if is_alone and len(named.key) == 1 and not is_happening:
         key = named.key[0]
-    if key is not None:
+    if key is not None and (key in named.full or not _TELLING & set(tags) - _KEYS_OF_PEOPLE):
         columns["record_key"] = key
     by_column = {column: tag for tag, column in named.by_tag.items()}
     kind_of_key = _KINDS_OF_RECORDS.get(by_column.get(key or "", ""))
@@ -340,20 +325,3 @@ def _consent(name: str, named: Named) -> Proposal:
         columns["captured_at"] = moment
     note = "one statement a row" + ("; yes means no here" if is_refusal(name) else "")
     return Proposal("consents", columns, where=f"{name} is not null", note=note)
-
-
-def _subscription(named: Named) -> list[Proposal]:
-    """Return the statements of a mailing list whose status says who subscribed and who left."""
-    status = named.by_tag.get("status", "")
-    if not named.has("email") or not named.values.get(status, set()) >= _SUBSCRIBED:
-        return []
-    columns: dict[str, str | Ask] = {
-        "purpose": "'marketing'",
-        "channel": "'email'",
-        "status": f"case lower({status}) when 'subscribed' then 'granted' else 'withdrawn' end",
-    }
-    moment = named.by_tag.get("updated_at")
-    if moment and named.types[moment] == "timestamp":
-        columns["captured_at"] = moment
-    where = f"lower({status}) in ('subscribed', 'unsubscribed')"
-    return [Proposal("consents", columns, where=where, note="who may be written to")]

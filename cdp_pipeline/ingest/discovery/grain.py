@@ -26,8 +26,10 @@ _MOSTLY, _NEARLY_ALL = 0.6, 0.9
 
 def unfold(
     names: Sequence[str], rows: Sequence[Sequence[str]]
-) -> tuple[list[str], list[list[str]]]:
+) -> tuple[list[str], list[list[str]], tuple[int, ...]]:
     """Return a table with a row for each part of a record that stands in numbered columns.
+
+    The number of each row within its record comes along; none if nothing is numbered.
 
     Args:
         names: Headers.
@@ -35,18 +37,21 @@ def unfold(
     """
     groups = _numbered(names)
     if not groups:
-        return list(names), [list(row) for row in rows]
+        return list(names), [list(row) for row in rows], ()
     numbers = sorted({number for places in groups.values() for number in places})
     taken = {position for places in groups.values() for position in places.values()}
     kept = [i for i in range(len(names)) if i not in taken]
-    unfolded = []
+    unfolded: list[list[str]] = []
+    numbered: list[int] = []
     for row in rows:
         parts = [
             [row[places[n]] if n in places else "" for places in groups.values()] for n in numbers
         ]
         filled = [part for part in parts if any(cell.strip() for cell in part)]
-        unfolded += [[*(row[i] for i in kept), *part] for part in filled or [[""] * len(groups)]]
-    return [*(names[i] for i in kept), *groups], unfolded
+        filled = filled or [[""] * len(groups)]
+        unfolded += [[*(row[i] for i in kept), *part] for part in filled]
+        numbered += range(1, len(filled) + 1)
+    return [*(names[i] for i in kept), *groups], unfolded, tuple(numbered)
 
 
 def _numbered(names: Sequence[str]) -> dict[str, dict[int, int]]:

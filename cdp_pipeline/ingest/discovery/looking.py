@@ -7,18 +7,22 @@ source. A group's newest files are looked at; columns that some of them lack are
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from itertools import zip_longest
 from pathlib import Path
 
 from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.charset import Charset, decode, find_charset
 from cdp_pipeline.ingest.discovery.content import Content, is_beside_the_data, open_contents
 from cdp_pipeline.ingest.discovery.draft import Draft, draft_contract
 from cdp_pipeline.ingest.discovery.naming import bare_stem, file_pattern, source_name
 from cdp_pipeline.ingest.discovery.nested import look_at_records
 from cdp_pipeline.ingest.discovery.records import read_json, read_parquet, read_xml
+from cdp_pipeline.ingest.discovery.references import ask_joins
 from cdp_pipeline.ingest.discovery.sample import Field, Sample
 from cdp_pipeline.ingest.discovery.tables import look_at_text, look_at_workbook
 from cdp_pipeline.ingest.headers import plain_name
@@ -65,7 +69,7 @@ def draft_sources(place: Path, *, name: str | None, landing: Path) -> list[Draft
     files = _files(place)
     with tempfile.TemporaryDirectory(prefix="cdp-new-") as folder:
         looks = [look for path in files for look in look_at(path, Path(folder))]
-    groups = _groups(looks)
+    groups = _apart(_groups(looks))
     if name and len(groups) > 1:
         raise ConfigError(
             f"the files are of {len(groups)} kinds, but one name was given",
@@ -82,6 +86,7 @@ def draft_sources(place: Path, *, name: str | None, landing: Path) -> list[Draft
             found += "_2"
         taken.add(found)
         drafts.append(_draft(group, found, landing))
+    ask_joins(drafts)
     return drafts
 
 
@@ -161,6 +166,20 @@ def _groups(looks: Iterable[Look]) -> list[list[Look]]:
     return groups
 
 
+def _apart(groups: Sequence[list[Look]]) -> list[list[Look]]:
+    """Divide groups of several kinds of names whose common glob takes in files of others."""
+    found = []
+    for group in groups:
+        pattern = file_pattern(sorted({look.name for look in group}))
+        others = [look.name for other in groups if other is not group for look in other]
+        kinds: dict[str, list[Look]] = {}
+        for look in group:
+            kinds.setdefault(file_pattern([look.name]), []).append(look)
+        is_wide = any(fnmatchcase(name, pattern) for name in others)
+        found += list(kinds.values()) if is_wide else [group]
+    return found
+
+
 def _belongs(one: Look, other: Look) -> bool:
     if one.sample.delivery.get("format") != other.sample.delivery.get("format"):
         return False
@@ -186,13 +205,42 @@ def _draft(group: Sequence[Look], name: str, landing: Path) -> Draft:
         delivery["member"] = file_pattern(sorted({look.name for look in group}))
     sample = replace(sample, delivery=delivery)
     paths = [look.path for look in group]
-    return draft_contract(
+    draft = draft_contract(
         sample,
         name=name,
         files=list(dict.fromkeys(look.name for look in group)),
         tried=paths[-1],
         path=_glob(paths, name, landing),
     )
+    _expect_again(draft, group)
+    return draft
+
+
+def _expect_again(draft: Draft, group: Sequence[Look]) -> None:
+    """Have files that come again under their name hold their day anew, or ask whether they do."""
+    counts = Counter(look.name for look in group)
+    if draft.load["mode"] != "append" or max(counts.values()) == 1 or draft.key.columns:
+        return
+    days = [
+        column.name
+        for column in draft.columns
+        if column.kind.type == "date" and column.kind.field.share == 1
+        and all(_has_one_value(look.sample, column.kind.field.name) for look in group)
+    ]  # fmt: skip
+    if days:
+        draft.load |= {"mode": "rewrite", "day": days[0]}
+        draft.key_asked = None
+        return
+    again = counts.most_common(1)[0][0]
+    draft.load["mode"] = Ask(
+        f"{again} came again: write append if both hold rows of their own, or rewrite, with a line "
+        "`day:` and the date by which a file holds whole days",
+        "append",
+    )
+
+
+def _has_one_value(sample: Sample, name: str) -> bool:
+    return any(field.name == name and len(field.counts) == 1 for field in sample.fields)
 
 
 def _glob(paths: Sequence[Path], name: str, landing: Path) -> str:
@@ -203,8 +251,17 @@ def _glob(paths: Sequence[Path], name: str, landing: Path) -> str:
     place = paths[-1].absolute().parent
     if place.is_relative_to(landing.absolute()):
         parts = place.relative_to(landing.absolute()).parts
-        return "/".join([*("*" if any(c.isdigit() for c in p) else p for p in parts), pattern])
+        return "/".join([*("*" if _is_of_a_day(part) else part for part in parts), pattern])
     return f"{name}/*/{pattern}"
+
+
+def _is_of_a_day(folder: str) -> bool:
+    """Return whether a folder is called by a day or a number, rather than by what it holds.
+
+    >>> _is_of_a_day("2026-11-20"), _is_of_a_day("ga4")
+    (True, False)
+    """
+    return sum(map(str.isdigit, folder)) * 2 > len(folder)
 
 
 def _merged(samples: Sequence[Sample]) -> Sample:

@@ -9,11 +9,17 @@ from dataclasses import dataclass, field
 from cdp_pipeline.ingest.discovery.amounts import amount_of_line, discount_of_line, whole_amounts
 from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.kinds import Kind
+from cdp_pipeline.ingest.discovery.packed import is_packed
 from cdp_pipeline.ingest.discovery.wording import last_step, last_two
 from cdp_pipeline.project.column_names import plain_header
 
 _PURPOSES = re.compile(r"(^|_)(purpose|zweck|finalite|finalidad|topic|preference)s?(_name|$)")
 """Names of columns that say what was agreed to; in a list of purposes, it is their name."""
+_BUSINESS_DAY = re.compile(r"(^|_)business_?(day|date)")
+_PARTNERS = re.compile(r"(^|_)(partners?|third_part(y|ies)|drittanbieter)(_|$)")
+"""Names of consents to what others send."""
+_OF_SENDING = re.compile("fulfil|shipping|delivery")
+_WITH_TAX = re.compile(r"_(incl|inkl|inc)_")
 _NEARLY_AS_FULL = 0.8
 _VARIED = frozenset({"email", "phone", "account_id", "loyalty_id", "event_type"})
 """What tells people and events apart; a column that always says the same may be the shop's own."""
@@ -36,8 +42,11 @@ class Named:
         discount: SQL of the discount of a line, as a positive amount.
         whole: Our names of amounts without decimals, which may be cents, each with one of them.
         streets: Our names of the lines of one street, if it stands in several.
-        day: Our name of the store's day of a moment that is put together of day and time.
+        day: Our name of the store's day, where it stands beside the moment.
         purpose: Our name of the column that says what was agreed to; empty if none does.
+        goods: SQL of the rows that are lines of goods; None if all are.
+        full: Our names of columns that every row fills.
+        files: What the files are called, as plain words without numbers.
     """
 
     by_tag: dict[str, str]
@@ -51,6 +60,25 @@ class Named:
     streets: list[str] = field(default_factory=list)
     day: str | None = None
     purpose: str = ""
+    goods: str | None = None
+    full: set[str] = field(default_factory=set)
+    files: tuple[str, ...] = ()
+
+    @property
+    def moment(self) -> str | None:
+        """SQL of the moment of a row; None if no column tells."""
+        name = self.by_tag.get("occurred_at")
+        if name is None or self.types[name] == "timestamp":
+            return name
+        return f"cast({name} as timestamp)" if self.types[name] == "date" else None
+
+    def when(self, what: str) -> dict[str, str | Ask]:
+        """Return when something was; a day without its time is the store's, whatever its zone."""
+        if self.moment is None:
+            return {}
+        day = self.day or self.by_tag["occurred_at"]
+        is_day = {f"{what}_on": day} if self.types[day] == "date" else {}
+        return {f"{what}_at": self.moment, **is_day}
 
     def has(self, *tags: str) -> bool:
         """Return whether there is a column for each tag."""
@@ -80,7 +108,7 @@ def name_columns(
         if kind.special_category:
             continue
         if kind.tag == "consent":
-            found.consents.append(name)
+            found.consents += [] if _PARTNERS.search(name) else [name]
         elif kind.tag and not kind.is_clock and _says_something(kind):
             by_tag.setdefault(kind.tag, []).append((kind, name))
         if len(kind.field.counts) <= 12:  # noqa: PLR2004 - a vocabulary
@@ -92,12 +120,29 @@ def name_columns(
     if "street" in found.by_tag:
         place = _array_of(by_name[found.by_tag["street"]])
         found.streets = [n for kind, n in by_tag["street"] if place and _array_of(kind) == place]
+    days = (n for n, k in by_name.items() if k.tag == "occurred_at" and k.type == "date")
+    found.day = next((n for n in days if _BUSINESS_DAY.search(n)), None)
+    found.full = {
+        n for n, k in by_name.items() if k.field.share == 1 and not k.keys.get("null_values")
+    }
     whole = {names[position] for position in of_heads}
     if "discount_amount" in found.by_tag:
         found.discount = discount_of_line(by_name, found.by_tag["discount_amount"])
     found.whole = whole_amounts(by_name)
+    found.goods = _lines_of_goods(by_name)
     found.line_amount = amount_of_line(by_name, found.by_tag, of_heads=whole)
     return found
+
+
+def _lines_of_goods(kinds: Mapping[str, Kind]) -> str | None:
+    """Return SQL of the rows that are lines of goods; None if all are, as far as is known."""
+    packed = [name for name, kind in kinds.items() if is_packed(kind)]
+    if packed:
+        return f"{packed[0]} is not null"
+    for name, kind in kinds.items():
+        if kind.tag == "sku" and "value" in kind.keys and kind.field.share < 1:
+            return f"{name} is not null"
+    return None
 
 
 def _says_something(kind: Kind) -> bool:
@@ -121,6 +166,14 @@ def _fitness(kind: Kind, tag: str, most: float) -> tuple[bool, bool, float]:
     is_called_so = name == tag and kind.field.share >= _NEARLY_AS_FULL * most
     if tag == "account_id":
         is_called_so = bool(_CUSTOMERS.match(name))
+    if tag == "unit_price":  # what customers pay for one, tax and all
+        is_called_so = is_called_so or bool(_WITH_TAX.search(name))
+    if tag == "order_amount":
+        is_called_so = not name.startswith("sub")
+    if tag == "status":  # what was paid back tells more than what was sent
+        is_called_so = not _OF_SENDING.search(name)
+    if tag == "campaign_id":
+        is_called_so = name == tag
     if tag == "occurred_at":
         is_called_so = kind.type == "timestamp" and kind.field.share >= _NEARLY_AS_FULL * most
     is_varied = tag not in _VARIED or len(kind.field.counts) > 1

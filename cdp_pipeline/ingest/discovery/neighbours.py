@@ -23,6 +23,9 @@ _SELLERS = re.compile(
 _OF_SALES = frozenset({"sale_id", "order_id", "net_amount", "gross_amount"})
 _KNOWN_BY = frozenset({"loyalty_id", "account_id", "payment_token", "identifier", "national_id"})
 _CODE = re.compile(r"(?=.*\d)[\w./-]+")
+_HUBS = ("0{4,}", "9{8,}")
+_NO_MAILBOX = "(none|no|noemail|nomail)@.*"
+_EXTERNAL = re.compile("external_")
 _MOSTLY = 0.9
 
 
@@ -33,6 +36,8 @@ def settle(kinds: Sequence[Kind]) -> None:
     """
     _settle_days(kinds)
     _settle_items(kinds)
+    _settle_accounts(kinds)
+    _settle_nobody(kinds)
     is_sold = any(kind.tag in _OF_SALES for kind in kinds)
     for kind in kinds:
         name = plain_header(last_step(kind.field.name))
@@ -41,6 +46,29 @@ def settle(kinds: Sequence[Kind]) -> None:
         words = [word.lower() for word in kind.field.counts]
         if kind.tag == "state" and words and all(map(_STATES_OF_ORDERS.fullmatch, words)):
             kind.tag = None
+
+
+def _settle_accounts(kinds: Sequence[Kind]) -> None:
+    """Take the number that a vendor calls external for ours, and its own for no account."""
+    accounts = [kind for kind in kinds if kind.tag == "account_id"]
+    if any(_EXTERNAL.match(plain_header(last_step(kind.field.name))) for kind in accounts):
+        for kind in accounts:
+            if not _EXTERNAL.match(plain_header(last_step(kind.field.name))):
+                kind.tag = "identifier"
+
+
+def _settle_nobody(kinds: Sequence[Kind]) -> None:
+    """Tell numbers that name nobody: a guest's account, a card that is scanned for strangers."""
+    for kind in kinds:
+        counts = kind.field.counts
+        if kind.tag == "account_id" and (counts["0"] > 1 or (counts["0"] and "1" not in counts)):
+            meant = kind.keys.get("null_values", [])
+            kind.keys["null_values"] = sorted({"0", *meant})  # type: ignore[misc] # texts
+        hubs = [hub for hub in _HUBS if any(re.fullmatch(hub, value) for value in counts)]
+        if kind.tag in {"loyalty_id", "phone"} and hubs:
+            kind.keys["hubs"] = hubs
+        if kind.tag == "email" and any(re.fullmatch(_NO_MAILBOX, v.lower()) for v in counts):
+            kind.keys["hubs"] = [_NO_MAILBOX]
 
 
 def _settle_items(kinds: Sequence[Kind]) -> None:

@@ -169,25 +169,30 @@ def _sample(text: str, tail: str, dialect: Dialect, content: Content) -> Sample:
     )
     body = [row for row in kept_rows if len(row) == dialect.width] or kept_rows
     body = [[*row, *[""] * (len(names) - len(row))] for row in body]
-    if has_header and (unfolded := unfold(names, body))[0] != names:
-        names, body = unfolded
+    names, body, numbers = unfold(names, body)
+    if numbers:
         parts = ", ".join(name for name in names if EACH in name)
         notes[""] = f"each numbered part ({parts}) becomes a row"
     fields = tuple(Field(name, [row[i] for row in body]) for i, name in enumerate(names))
     has_all = len(rows) < MOST_RECORDS
-    first = f"the first {MOST_RECORDS:,} records"
     return Sample(
         delivery={} if has_header else {"header": False},
         fields=tuple(f for f in fields if f.name or not has_header),
-        looked_at=first if content.is_whole and not has_all else sample_size(content),
+        looked_at=_looked_at(content, has_all=has_all),
         is_whole=content.is_whole and has_all,
         has_header=has_header,
+        parts=numbers,
         ignore=tuple(ignore),
         notes=notes,
         margins=margins,
         header=tuple(names),
         totals=totals,
     )
+
+
+def _looked_at(content: Content, *, has_all: bool) -> str:
+    some = f"the first {MOST_RECORDS:,} records"
+    return some if content.is_whole and not has_all else sample_size(content)
 
 
 def _under_two_rows(

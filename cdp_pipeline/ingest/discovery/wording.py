@@ -10,7 +10,7 @@ from cdp_pipeline.project.contracts import EACH
 
 _VAGUE = frozenset(
     {"name", "id", "code", "number", "type", "value", "title", "status", "date", "time", "text",
-     "key", "label"}
+     "key", "label", "category"}
 )  # fmt: skip
 """Last steps of paths that say nothing without the step before."""
 
@@ -68,6 +68,30 @@ def _whose(name: str) -> str:
     return ".".join([step for step in steps[:-1] if step not in _FILLERS] + steps[-1:])
 
 
+_OF_ANOTHER = re.compile(
+    r"(transaction|sale|order|document|receipt)_?(link|ref(erence)?)|link|original(_.+)?|"
+    r"(parent|linked|previous|prior|related|refunded|returned)_(transaction|sale|order|receipt|"
+    r"invoice|document)"
+)
+_OF_DOCUMENTS = frozenset({"sale_id", "order_id"})
+"""What names a document; below a step of another one, it names that."""
+
+
+def _tag_of_another(bare: str, found: str | None) -> str | None:
+    """Return what a path speaks of if a step of it says that it is of another document.
+
+    >>> _tag_of_another("Return.TransactionLink.TransactionID", "sale_id")
+    'original_sale_id'
+    """
+    steps = [plain_header(step) for step in bare.split(".")[:-1]]
+    if not any(_OF_ANOTHER.fullmatch(step) for step in steps):
+        return found
+    if found in _OF_DOCUMENTS:
+        return "original_sale_id"
+    is_of_document = found in {"store_id", "till_id", "occurred_at", "line_no", "status"}
+    return None if is_of_document else found
+
+
 _CONTAINERS = frozenset({"item", "record", "row", "result", "entry", "value", "element", "object"})
 _THINGS = frozenset({"product", "article", "sku", "store", "shop", "company", "brand", "category"})
 
@@ -99,7 +123,7 @@ def tag_of_field(name: str, *, of: str = "") -> str | None:
         if held in {"email", "phone"}:
             return held
     both = tag_of(last_two(name)) or tag_of(last_two(_whose(bare)))
-    return both if is_vague else tag_of(last) or both
+    return _tag_of_another(bare, both if is_vague else tag_of(last) or both)
 
 
 _PART_OF_NUMBER = re.compile(

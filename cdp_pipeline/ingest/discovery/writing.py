@@ -14,9 +14,10 @@ import yaml
 
 from cdp_pipeline.core.unseen import show_unseen
 from cdp_pipeline.ingest.casting import UNSEEN
-from cdp_pipeline.ingest.discovery.asking import Ask
-from cdp_pipeline.ingest.discovery.draft import Draft, Drafted, bounds, vocabulary
-from cdp_pipeline.ingest.discovery.feeding import Proposal
+from cdp_pipeline.ingest.discovery.asking import Ask, Proposal
+from cdp_pipeline.ingest.discovery.draft import Draft
+from cdp_pipeline.ingest.discovery.kinds import Kind
+from cdp_pipeline.ingest.discovery.observed import Drafted, bounds, vocabulary
 from cdp_pipeline.ingest.discovery.sample import Sample
 from cdp_pipeline.project.yaml_source import ASK
 
@@ -57,10 +58,11 @@ def write_draft(draft: Draft, *, is_trial: bool = False) -> str:
 
 
 def _answered(text: str, draft: Draft) -> str:
-    asks = [*draft.delivery.values(), *(v for f in draft.feeds for v in f.columns.values())]
+    asks = [*draft.delivery.values(), *draft.load.values(), *draft.exclude.values()]
+    asks += [v for f in draft.feeds for v in (f.where, *f.columns.values())]
     asks += [v for part in draft.delivery.values() if isinstance(part, dict) for v in part.values()]
     asks += [Ask(*c.kind.question[1:]) for c in draft.columns if c.kind.question]
-    asks += [_WHICH_ENTITY]
+    asks += [_WHICH_ENTITY, draft.join, draft.key_asked]
     for ask in asks:
         if isinstance(ask, Ask):
             text = text.replace(scalar(ask), scalar(ask.provisional), 1)
@@ -97,15 +99,23 @@ def _delivery(draft: Draft) -> Iterator[str]:
 
 def _load(draft: Draft) -> Iterator[str]:
     yield "load:"
-    yield f"  mode: {draft.load['mode']}"
+    yield f"  mode: {scalar(draft.load['mode'])}"
     yield from (f"  # {line}" for line in LOAD_MODES)
     twice = draft.key.repeated
     rows = "row stands" if twice == 1 else "rows stand"
-    repeated = f"; {twice} {rows} twice, word for word: counted once" if twice else ""
-    yield f"  key: {scalar(draft.load['key'])}  # {draft.key.note}{repeated}"
+    repeated = (
+        f"; {twice} {rows} twice, word for word: counted once"
+        if twice and draft.key.columns
+        else ""
+    )
+    yield f"  key: {scalar(draft.key_asked or draft.load['key'])}  # {draft.key.note}{repeated}"
     yield from _restarting(draft)
     if "updated_at" in draft.load:
         yield f"  updated_at: {draft.load['updated_at']}"
+    if "day" in draft.load:
+        yield f"  day: {draft.load['day']}  # a file came again under its name"
+    if "deleted_when" in draft.load:
+        yield f"  deleted_when: {draft.load['deleted_when']}"
     yield ""
 
 
@@ -114,13 +124,14 @@ def _restarting(draft: Draft) -> Iterator[str]:
     if draft.feeds[0].entity != "sale_lines":
         return
     scopes = [c.name for c in draft.columns if _is_scope(c)]
-    if scopes:
+    is_named_by_them = any(c.kind.tag == "sale_id" and _is_computed(c.kind) for c in draft.columns)
+    if scopes and not is_named_by_them:
         yield f"  # If receipts are numbered anew by day, store or till, {', '.join(scopes)}"
         yield "  # belong into the key, and into `sale_id:` below (joined by || '-' ||)."
 
 
 def _is_scope(column: Drafted) -> bool:
-    is_read = "value" not in column.kind.keys
+    is_read = not _is_computed(column.kind)
     return column.kind.tag in _SCOPES and is_read and not column.is_key
 
 
@@ -143,11 +154,15 @@ def _is_needed(column: Drafted, sample: Sample) -> bool:
     return column.is_key or (is_moment and is_always_there and not is_gap)
 
 
+def _is_computed(kind: Kind) -> bool:
+    return "value" in kind.keys or (kind.question is not None and kind.question[0] == "value")
+
+
 def _column(column: Drafted, sample: Sample) -> Iterator[str]:
     kind = column.kind
     has_names = sample.has_header
     keys: dict[str, object] = {}
-    if has_names and kind.field.name != column.name:
+    if has_names and kind.field.name != column.name and not _is_computed(kind):
         keys["from"] = kind.field.name
     if kind.type != "text":
         keys["type"] = kind.type
@@ -206,14 +221,20 @@ def _tail(draft: Draft) -> Iterator[str]:
     for column in draft.columns:
         is_gap = bool(column.kind.field.name) and column.kind.field.name == draft.sample.totals
         if is_gap and not column.is_key:
-            rule = {"rule": "totals_row", "where": f"{column.name} is null"}
-            yield "exclude:  # rows of sums stand among the records"
-            yield f"  - {scalar(rule)}"
-            yield ""
+            draft.exclude.setdefault("totals_row", f"{column.name} is null")
+    if draft.exclude:
+        yield "exclude:  # such rows are counted as excluded by their rule, and not loaded"
+        for rule, where in draft.exclude.items():
+            yield f"  - rule: {scalar(rule)}"
+            yield f"    where: {scalar(where)}"
+        yield ""
     if draft.checks:
         yield "# Bounds and values as seen: they warn; once trusted, let them quarantine or stop."
         yield "checks:"
         yield from (f"  - {scalar(check)}" for check in draft.checks)
+        yield ""
+    if draft.join:
+        yield f"join: {scalar(draft.join)}"
         yield ""
     yield from _feeds(draft)
     yield ""

@@ -16,7 +16,7 @@ from tests.unit.ingest.test_vendor_totals import SALES, VENDORS, lines, summed
 ANSWERS: dict[str, dict[str, str]] = {
     "square": {"currency": "'GBP'"},
     "shopify": {"net_amount": "round(lineitem_quantity * lineitem_price, 2) - lineitem_discount"},
-    "magento": {},
+    "magento": {"net_amount": "row_total_incl_tax - coalesce(discount_amount, 0)"},
 }
 """What people answer to each question of a vendor's draft, by the entity's column."""
 
