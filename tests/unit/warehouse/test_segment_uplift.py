@@ -1,0 +1,92 @@
+"""What the query on uplift says of holdouts whose truth is known."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+QUERY = Path(__file__).parents[3] / "sql" / "queries" / "segment_uplift.sql"
+
+_STORE = """
+create schema segments;
+create schema core;
+create schema features;
+create table core.dim_date as select date '2026-11-18' as date_on, true as is_business_date;
+create table segments.membership_history (
+    segment varchar, customer_id varchar, entered_on date, is_holdout boolean
+);
+create table features.customer_day (
+    customer_id varchar, purchased_on date, net_amount decimal(18, 2)
+);
+"""
+_PEOPLE = """
+insert into segments.membership_history
+select $segment, 'C' || n, $entered_on, n % 4 = 0 from range($people) as people (n)
+"""
+# Everybody spends again what was spent before, some more, some less, and 7 more if contacted.
+_DAYS = """
+insert into features.customer_day
+select 'C' || n, day, amount
+from (
+    select n, date '2026-09-30' as day, (n * 37 % 101)::decimal(18, 2) as amount
+    from range(400) as people (n)
+    union all
+    select n, date '2026-10-10', n * 37 % 101 + n * 13 % 7 - 3 + 7 * (n % 4 > 0)::integer
+    from range(400) as people (n)
+    union all
+    -- long before, and when the 28 days are over
+    select n, unnest([date '2026-06-01', date '2026-11-10']), n * 900
+    from range(400) as people (n)
+) as days
+"""
+
+
+@pytest.fixture
+def con() -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect()
+    con.execute(_STORE)
+    con.execute(_DAYS)
+    return con
+
+
+def ask(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[object, ...]]:
+    rows = con.execute(QUERY.read_text(encoding="utf-8")).fetchall()
+    return {str(row[0]): row[1:] for row in rows}
+
+
+def enter(con: duckdb.DuckDBPyConnection, segment: str, entered_on: date, people: int) -> None:
+    con.execute(_PEOPLE, {"segment": segment, "entered_on": entered_on, "people": people})
+
+
+def test_what_people_spent_before_is_taken_out(con: duckdb.DuckDBPyConnection) -> None:
+    enter(con, "contacted", date(2026, 10, 1), 400)
+    customers, holdout, mean, uplift, low, high, smallest = ask(con)["contacted"]
+    assert (customers, holdout) == (300, 100)
+    assert 45 < float(str(mean)) < 55
+    assert 6 < float(str(low)) < 7 < float(str(high)) < 8
+    assert 6.5 < float(str(uplift)) < 7.5
+    assert 0 < float(str(smallest)) < 1
+
+
+def test_days_that_are_not_over_show_nothing(con: duckdb.DuckDBPyConnection) -> None:
+    enter(con, "on its last day", date(2026, 10, 22), 400)
+    enter(con, "over", date(2026, 10, 21), 400)
+    found = ask(con)
+    assert found["on its last day"] == (0, 0, None, None, None, None, None)
+    assert found["over"][:2] == (300, 100)
+
+
+def test_one_person_kept_back_tells_nothing(con: duckdb.DuckDBPyConnection) -> None:
+    enter(con, "few", date(2026, 10, 1), 4)
+    assert ask(con)["few"][:2] == (3, 1)
+    assert ask(con)["few"][3:] == (None, None, None, None)
+
+
+def test_whoever_comes_back_counts_from_the_first_time(con: duckdb.DuckDBPyConnection) -> None:
+    enter(con, "again", date(2026, 10, 1), 400)
+    before = ask(con)
+    enter(con, "again", date(2026, 11, 1), 400)
+    assert ask(con) == before
