@@ -23,7 +23,7 @@ FILE_ID_CHARACTERS = 16
 PRIVATE_FILE_MODE = 0o640
 """Mode of files that hold personal data: readable by owner and group."""
 
-STAGING_FORMAT: Final = "0.1.2"
+STAGING_FORMAT: Final = "0.1.3"
 """Name of what staging makes of the same bytes under the same contract; any new text will do.
 
 It is changed by hand, with the coming version of the package, when staging reads files otherwise

@@ -7,6 +7,7 @@ DuckDB's own files are asked by SQL.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -32,9 +33,42 @@ _ENCODINGS = frozenset({"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "B
 """Of text columns whose dictionaries pyarrow reads."""
 
 
+_ESCAPED = re.compile(rb"\\\\?x([0-9A-F]{2})")
+
+
 def is_name_column(title: str) -> bool:
     """Return whether a column holds a part of somebody's name."""
     return title.lower() in NAME_COLUMNS
+
+
+def searched_texts(columns: Sequence[Sequence[object]]) -> dict[str, tuple[str, bool]]:
+    """Return what traces are looked for in, by name: SQL of a text, and whether it shows bytes.
+
+    Args:
+        columns: Rows of ``describe``: name, type, and more.
+
+    Returns:
+        Columns that can hold text, and names beside each other; what shows bytes is read by
+        ``shown_bytes``.
+    """
+    kinds = {str(name): str(kind) for name, kind, *_ in columns}
+    texts = {n: k for n, k in kinds.items() if any(text in k for text in _TEXT_TYPES)}
+    asked = {n: (f"cast({quote_column(n)} as varchar)", "BLOB" in k) for n, k in texts.items()}
+    both = list(filter(is_name_column, texts))
+    if len(both) > 1:
+        beside = f"concat_ws(' ', {', '.join(map(quote_column, both))})"
+        asked["+".join(both)] = beside, any(asked[name][1] for name in both)
+    return asked
+
+
+def shown_bytes(text: bytes) -> bytes:
+    r"""Return the bytes that DuckDB's text of a BLOB stands for; within a list it escapes twice.
+
+    Examples:
+        >>> shown_bytes(rb"Zo\xC3\xAB") == "Zoë".encode()
+        True
+    """
+    return _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), text)
 
 
 def parquet_texts(
@@ -129,19 +163,13 @@ def _relation_texts(
     only: Sequence[str] | None = None,
 ) -> Iterator[Piece]:
     columns = con.execute(f"describe select * from {relation}").fetchall()  # noqa: S608 - quoted
-    texts = [
-        str(name)
-        for name, kind, *_ in columns
-        if any(text in str(kind) for text in _TEXT_TYPES) and (only is None or name in only)
-    ]
-    asked = {name: f"cast({quote_column(name)} as varchar)" for name in texts}
-    both = list(filter(is_name_column, texts))
-    if len(both) > 1:
-        asked["+".join(both)] = f"concat_ws(' ', {', '.join(map(quote_column, both))})"
-    for name, value in asked.items():
+    if only is not None:
+        columns = [column for column in columns if column[0] in only]
+    for name, (value, is_shown) in searched_texts(columns).items():
         with con.sql(f"select distinct {value} from {relation}").to_arrow_reader(_ROWS) as batches:  # noqa: S608 - quoted
             for batch in batches:
-                yield f"{prefix}{name}", _together(batch.column(0))
+                texts = _together(batch.column(0))
+                yield f"{prefix}{name}", shown_bytes(texts) if is_shown else texts
 
 
 def _together(values: pa.Array) -> bytes:

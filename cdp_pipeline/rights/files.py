@@ -17,14 +17,14 @@ import duckdb
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.keys import load_keyring
-from cdp_pipeline.rights.columns import is_name_column, parquet_texts
+from cdp_pipeline.rights.columns import parquet_texts, searched_texts, shown_bytes
 from cdp_pipeline.rights.mails import write_mail
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.storage.at_rest import editable_file, plain_file
 from cdp_pipeline.storage.container import content_of
 from cdp_pipeline.storage.exports import MANIFEST
 from cdp_pipeline.storage.files import fsync
-from cdp_pipeline.storage.warehouse import quote_column, quote_literal
+from cdp_pipeline.storage.warehouse import quote_literal
 
 MARK = b"[erased]"
 
@@ -115,20 +115,13 @@ def clean_parquet(path: Path, searcher: Searcher) -> int:
             return 0
         relation = f"read_parquet({quote_literal(str(path))})"
         columns = con.execute(f"describe select * from {relation}").fetchall()  # noqa: S608 - quoted
-        asked = [
-            f"cast({quote_column(name)} as varchar)"
-            for name, kind, *_ in columns
-            if "VARCHAR" in str(kind)
-        ]
-        both = [quote_column(str(c[0])) for c in columns if is_name_column(str(c[0]))]
-        asked += [f"concat_ws(' ', {', '.join(both)})"] if len(both) > 1 else []
         theirs = []
-        for value in asked:
+        for value, is_shown in searched_texts(columns).values():
             found = con.execute(
                 f"select distinct {value} from {relation} where {value} is not null"  # noqa: S608 - quoted
             ).fetchall()
             held = [text for (text,) in found]
-            hits = searcher.hits(held)
+            hits = searcher.hits(list(map(_as_written, held)) if is_shown else held)
             listed = [
                 quote_literal(t) for t, is_theirs in zip(held, hits, strict=True) if is_theirs
             ]
@@ -145,6 +138,10 @@ def clean_parquet(path: Path, searcher: Searcher) -> int:
         )
     _take_place(copy, path)
     return int(count)
+
+
+def _as_written(text: str) -> str:
+    return shown_bytes(text.encode()).decode("utf-8", "surrogateescape")
 
 
 def clean_exports(

@@ -372,3 +372,30 @@ def test_a_table_with_nothing_but_a_name_loses_the_row(tmp_path: Path) -> None:
     kept = [(row["first_name"], row["last_name"]) for row in parquet.read_table(path).to_pylist()]
     assert kept == [("Anna", "Lane"), ("Bob", "Reed")], "namesakes of one name are others"
     assert scan_folder(tmp_path, searcher).finds == []
+
+
+def test_texts_that_a_writer_stored_as_bytes_are_found_and_lose_the_row(tmp_path: Path) -> None:
+    traces = Traces(words=frozenset({"zoë.ray@example.com"}), names=frozenset({("zoë", "ray")}))
+    path, searcher = tmp_path / "members.parquet", Searcher(traces)
+    rows = [
+        {"mail": "zoë.ray@example.com", "first": "A", "last": "B", "notes": []},
+        {"mail": "bob@example.com", "first": "Zoë", "last": "Ray", "notes": []},
+        {
+            "mail": "cid@example.com",
+            "first": "C",
+            "last": "D",
+            "notes": [{"by": "Zoë Ray".encode()}],
+        },
+        {"mail": "dot@example.com", "first": "Zoë", "last": "Lane", "notes": [{"by": b"nobody"}]},
+    ]
+    table = {
+        "mail": pa.array([row["mail"].encode() for row in rows]),
+        "first_name": pa.array([row["first"].encode() for row in rows]),
+        "last_name": [row["last"] for row in rows],
+        "notes": [row["notes"] for row in rows],
+    }
+    parquet.write_table(pa.table(table), path)
+    assert {find.place for find in scan_folder(tmp_path, searcher).finds} >= {"mail", "notes"}
+    assert clean_parquet(path, searcher) == 3
+    assert parquet.read_table(path)["mail"].to_pylist() == [b"dot@example.com"]
+    assert scan_folder(tmp_path, searcher).finds == []
