@@ -25,6 +25,9 @@ from cdp_pipeline.storage.warehouse import quote_column
 _WHOLE_BELOW = {"DOUBLE": 1 << 53, "FLOAT": 1 << 24}
 """Binary fractions below are exact if they are whole; from there on digits may be lost."""
 
+_PLAIN_BELOW = "1e16"
+"""Larger binary fractions are written with an exponent, by DuckDB as by others."""
+
 _INEXACT_IN_JSON = re.compile(r"\bDECIMAL\(\d+,\s*\d+\)|\bFLOAT\b")
 """Types whose values JSON would make binary fractions of, and so other numbers."""
 
@@ -106,8 +109,10 @@ def _text_sql(value: str, kind: str, *, declared: str) -> str:
     if kind in _WHOLE_BELOW:
         is_whole = f"{value} = trunc({value}) and abs({value}) < {_WHOLE_BELOW[kind]}"
         whole = f"when {is_whole} then cast(cast({value} as bigint) as varchar)"
-        if declared == "text":  # in capitals, so that lost digits are seen as those of CSV are
-            return f"case when isnan({value}) then null {whole} else upper({text}) end"
+        if declared == "text":  # lost digits are written so that they are seen as those of CSV are
+            lost = f"when {value} = trunc({value}) and abs({value}) < {_PLAIN_BELOW} "
+            lost += f"then format('{{:.15E}}', cast({value} as double))"
+            return f"case when isnan({value}) then null {whole} {lost} else upper({text}) end"
         return f"case {whole} else {text} end"
     if declared == "date" and re.fullmatch(r"TIMESTAMP(_S|_MS|_NS)?", kind):
         day = f"cast({value} as date)"

@@ -22,7 +22,7 @@ COUNTED = frozenset({*EPOCHS, EXCEL})
 _SERIAL = r"[0-9]{1,6}(\.[0-9]{1,12})?"
 _FIRST_SERIAL_DAY = "1899-12-30"
 _FIGURES = {"Y": 4, "y": 2, "m": 2, "d": 2, "j": 3, "H": 2, "I": 2, "M": 2, "S": 2}
-_PARTS = re.compile(r"((?:%[YymdjHIMS]){2,})|%[^%]|%%|[^%]+", re.DOTALL)
+_PARTS = re.compile(r"((?:%[YymdjHIMS]){2,})|%-?[^%]|%%|[^%]+", re.DOTALL)
 
 
 def formatted(clean: str, form: str) -> str:
@@ -46,8 +46,8 @@ def _fixed_places(form: str) -> str:
 
     Where spreadsheets took leading zeros away, DuckDB would read 10126 as the 10th of December.
 
-    >>> _fixed_places("%d%m%y %p"), _fixed_places("%d.%m.%y")
-    ('[0-9]{6}\\ .+', '')
+    >>> _fixed_places("%d%m%y %-I%p"), _fixed_places("%d.%m.%y")
+    ('[0-9]{6}\\ .+.+', '')
     """
     found = list(_PARTS.finditer(form))
     if not any(part[1] for part in found):

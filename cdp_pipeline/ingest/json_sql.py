@@ -26,14 +26,14 @@ _TEXT = (
     f"then left(json_extract_string(line, '$'), {LONGEST_TEXT}) else left(line, {LONGEST_TEXT}) end"
 )
 
-NO_NUMBER = "NaN"
-"""What DuckDB's reader of JSON takes for a number, and hands out as a text."""
+NO_NUMBERS = ("nan", "inf", "infinity")
+"""What DuckDB's reader of JSON takes for numbers, whatever their case, and hands out as texts."""
 
 _HAS_NO_NUMBER = (
-    f"contains(line, '{NO_NUMBER}') and "
-    rf"regexp_matches(line, '[:,\[]\s*{NO_NUMBER}\s*[,}}\]]')"
+    r"""regexp_matches(line, '(?i)"\s*:\s*(?:\[(?:[^\]{]*,)?\s*)?"""
+    rf"""-?(?:{"|".join(NO_NUMBERS)})\s*[,}}\]]')"""
 )
-"""Tells NaN from a text that says so: it stands in no quotes."""
+"""Tells NaN from a text that says so: it stands in no quotes, alone or in a list."""
 
 
 @dataclass
@@ -93,7 +93,7 @@ def record_relation(
     """Return a relation of text columns over a relation of records, and each column's SQL in it.
 
     ``_text`` holds what is no record, and records in which ``_is_twofold``: a key stands twice.
-    Of a record in which ``_has_no_number``, a value is NaN.
+    Of a record in which ``_has_no_number``, a value is NaN or Infinity.
 
     Args:
         lines: FROM clause with one column ``line``: a record as JSON.

@@ -23,7 +23,7 @@ from cdp_pipeline.ingest.casting import (
     text_name,
 )
 from cdp_pipeline.ingest.filling import fill_computed, fill_texts
-from cdp_pipeline.ingest.json_sql import NO_NUMBER
+from cdp_pipeline.ingest.json_sql import NO_NUMBERS
 from cdp_pipeline.ingest.local_time import create_clock_macros
 from cdp_pipeline.ingest.plaintext import NUL_MARK
 from cdp_pipeline.ingest.reading import Reading
@@ -47,7 +47,7 @@ from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
 MAXIMUM_FIELD_BYTES = LONG_LINE
 
-_MEANING_OF_NAN = "a field holds NaN, which is no value: have null written"
+_MEANING_OF_NAN = "a field holds NaN or Infinity, which is no value: have null written"
 
 FREE_TEXT = "free_text"
 """Kind of personal data whose columns are searched for payment card numbers."""
@@ -304,7 +304,7 @@ def _text_rules(contract: SourceContract, reading: Reading) -> list[Rule]:
         rules.append(Rule("nul_character", nul, "a field holds a NUL character", names, held))
     if reading.is_nested:
         # Of a column of numbers it is not of the type; as a text, it would be somebody's number.
-        held = f"{{text}} = '{NO_NUMBER}'"
+        held = f"lower(ltrim({{text}}, '-')) in {NO_NUMBERS}"
         plain = [n for n, column in contract.read_columns.items() if column.type == "text"]
         nan = " or ".join(held.format(text=text_name(name)) for name in plain) or "false"
         nan = f"_has_no_number and ({nan})"

@@ -7,6 +7,7 @@ serves the sheets of workbooks.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -19,6 +20,8 @@ from cdp_pipeline.ingest.refusal import RefusedError
 MAXIMUM_DEPTH = 100
 MAXIMUM_TEXT = 1 << 24
 """Characters that one record, or one cell, may hold."""
+
+_MOST_SHOWN = 5
 
 Start = Callable[[str, Mapping[str, str], int], None]
 
@@ -94,6 +97,35 @@ class _Element:
     has_text: bool = False
 
 
+@dataclass
+class _Outside:
+    """Elements outside records, which tell why there may be no record.
+
+    Attributes:
+        path: Names of the open ones, each with whether it holds others.
+        names: Names of those below the root.
+        holders: How many of a name hold others.
+    """
+
+    path: list[tuple[str, bool]] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    holders: Counter[str] = field(default_factory=Counter)
+
+    def start(self, name: str) -> None:
+        if self.path:
+            self.names.add(name)
+            around, holds = self.path[-1]
+            self.path[-1] = (around, True)
+            self.holders[around] += not holds
+        self.path.append((name, False))
+
+    def instead_of(self, record: str) -> list[str]:
+        """Return elements that records may be: called nearly so, or several with parts."""
+        called_so = [name for name in self.names if name.lower() == _local(record).lower()]
+        several = [name for name, count in self.holders.items() if count > 1]
+        return sorted(called_so or several)[:_MOST_SHOWN]
+
+
 class _Records:
     """Collects the elements of one name; everything outside them is passed over.
 
@@ -106,12 +138,14 @@ class _Records:
         self.record, self.documents, self.stream = record, documents, stream
         self.open: list[_Element] = []
         self.depth = self.line = self.size = 0
+        self.outside = _Outside()
 
     def start(self, name: str, attributes: Mapping[str, str], line: int) -> None:
         self.depth += 1
         if self.depth > MAXIMUM_DEPTH:
             raise RefusedError(f"its elements are nested more than {MAXIMUM_DEPTH} deep")
         if not self.open and name != self.record:
+            self.outside.start(name)
             return
         if not self.open:
             self.size, self.line = 0, line
@@ -128,6 +162,7 @@ class _Records:
     def end(self, _: str) -> None:
         self.depth -= 1
         if not self.open:
+            self.outside.path.pop()
             return
         element = self.open.pop()
         content = element.content
@@ -171,8 +206,14 @@ def markup_to_documents(chunks: Iterable[bytes], documents: Documents, *, record
         record: Name of the element that holds one, without prefix.
 
     Raises:
-        RefusedError: It is no sound XML, or a record is too large.
+        RefusedError: It is no sound XML, a record is too large, or others stand where records
+            are looked for; a file without any is one of a quiet day.
     """
     with documents.path.open("wb") as stream, documents.lines:
         records = _Records(record, documents, stream)
         read_markup(chunks, start=records.start, end=records.end, text=records.text)
+    if not documents.rows and (others := records.outside.instead_of(record)):
+        raise RefusedError(
+            f"it holds no element {record}, but {', '.join(others)}",
+            hint="Set `records:` to the element of one record, with its capitals and no prefix.",
+        )

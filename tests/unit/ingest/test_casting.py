@@ -114,6 +114,7 @@ def test_marks_and_decimals_as_declared(
         ("20261101", "%Y%m%d", date(2026, 11, 1)),
         ("2026111", "%Y%m%d", None),  # the 1st of November, or the 11th of January
         ("010126", "%d%m%y", date(2026, 1, 1)),
+        ("010126 9", "%d%m%y %-H", date(2026, 1, 1)),
         ("10126", "%d%m%y", None),  # a spreadsheet took the zero; not the 10th of December 2006
         ("20261101 0101", "%Y%m%d %H%M", date(2026, 11, 1)),
         ("20261101 101", "%Y%m%d %H%M", None),

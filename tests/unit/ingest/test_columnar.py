@@ -43,6 +43,17 @@ def test_an_identifier_that_lost_its_digits_is_set_aside(stage: Stage) -> None:
     assert outcome.notes.rules == {"id_type": 1}
 
 
+def test_a_rounded_identifier_that_is_written_without_an_exponent_is_set_aside(
+    stage: Stage,
+) -> None:
+    contract = make_contract({"id": {}, "till": {}}, delivery={"format": "parquet"})
+    ids, tills = [*map(float, range(20)), 9007199254740993.0, 21.0], [1.0] * 21 + [16777217.0]
+    data = packed(id=ids, till=pa.array(tills, pa.float32()))
+    outcome = stage(data, contract, name="orders.parquet")
+    assert [row["id"] for row in outcome.rows] == [str(number) for number in range(20)]
+    assert outcome.notes.rules == {"id_type": 1, "till_type": 1}
+
+
 def test_days_that_are_moments_at_midnight_are_days(stage: Stage) -> None:
     contract = make_contract({"id": {}, "day": {"type": "date"}}, delivery={"format": "parquet"})
     days = [datetime(2026, 11, number, tzinfo=UTC).replace(tzinfo=None) for number in range(1, 21)]

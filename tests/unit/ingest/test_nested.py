@@ -321,6 +321,29 @@ def test_unsafe_or_broken_xml_is_refused_whole(stage: Stage, text: str, cause: s
     assert cause in outcome.notes.reason
 
 
+@pytest.mark.parametrize(
+    ("records", "text", "others"),
+    [
+        ("Sale", "<day><sale><id>1</id></sale></day>", "sale"),
+        ("p:sale", "<day xmlns:p='x'><p:sale><id>1</id></p:sale></day>", "sale"),
+        ("Receipt", "<day><s><n><id>1</id></n><n><id>2</id></n></s></day>", "n"),
+        ("Sale", "<day><at>2026-11-01</at><sales/></day>", ""),
+        ("Sale", "<Day><key>a</key><key>b</key><head><id>1</id></head></Day>", ""),
+        ("day", "<Day/>", ""),
+    ],
+)
+def test_xml_whose_records_are_called_otherwise_is_no_quiet_day(
+    stage: Stage, records: str, text: str, others: str
+) -> None:
+    contract = make_contract({"id": {}}, delivery={"format": "xml", "records": records})
+    outcome = stage(text.encode(), contract, name="sales.xml")
+    if others:
+        assert outcome.status == "refused"
+        assert f"it holds no element {records}, but {others}." in outcome.notes.reason
+    else:
+        assert (outcome.status, outcome.notes.records) == ("loaded", 0), outcome.notes.reason
+
+
 def test_xml_records_are_cut_wherever_reading_pauses(stage: Stage) -> None:
     one = POSLOG[POSLOG.index(" <p:Transaction>\n") : POSLOG.index(" <p:Transaction><p:Seq")]
     head, tail = POSLOG[: POSLOG.index(" <p:Header>")], "</p:POSLog>"

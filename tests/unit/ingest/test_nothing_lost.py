@@ -128,8 +128,14 @@ def test_a_missing_number_of_somebody_is_nobodys_number(stage: Stage, form: str)
     outcome = stage(text.encode(), contract, quarantine_stop_share=0.9)
     assert [row["id"] for row in outcome.rows] == ["1"]
     assert {(row["rule"], row["reason"]) for row in outcome.aside} == {
-        ("nan_value", "a field holds NaN, which is no value: have null written (delivered: name)"),
-        ("nan_value", "a field holds NaN, which is no value: have null written (delivered: id)"),
+        (
+            "nan_value",
+            "a field holds NaN or Infinity, which is no value: have null written (delivered: name)",
+        ),
+        (
+            "nan_value",
+            "a field holds NaN or Infinity, which is no value: have null written (delivered: id)",
+        ),
     }
     assert conserved(outcome)
 
@@ -145,5 +151,22 @@ def test_a_text_that_says_nan_is_a_text(stage: Stage, form: str) -> None:
     contract = make_contract(columns, delivery={"format": "json" if form == "json" else "jsonl"})
     outcome = stage(text.encode(), contract, quarantine_stop_share=0.9)
     assert [(row["id"], row["name"]) for row in outcome.rows] == [("1", "NaN"), ("NaN", None)]
+    assert [row["rule"] for row in outcome.aside] == ["nan_value"]
+    assert conserved(outcome)
+
+
+@pytest.mark.parametrize("constant", ["nan", "-NaN", "Infinity", "-inf", "NAN"])
+@pytest.mark.parametrize("place", ["name", "list"])
+def test_no_spelling_of_no_number_becomes_a_text(stage: Stage, constant: str, place: str) -> None:
+    columns = {"id": {}, "name": {"from": "names[1]"} if place == "list" else {}}
+    names = ["Nan", "x: nan, y", "Infinity"]
+    written = [json.dumps(name) for name in names] + [constant]
+    if place == "list":
+        written = [f'["a", {name}]' for name in written]
+    key = "names" if place == "list" else "name"
+    lines = [f'{{"id": "{n}", "{key}": {name}}}' for n, name in enumerate(written)]
+    contract = make_contract(columns, delivery={"format": "jsonl"})
+    outcome = stage("\n".join(lines).encode(), contract, quarantine_stop_share=0.9)
+    assert [row["name"] for row in outcome.rows] == names
     assert [row["rule"] for row in outcome.aside] == ["nan_value"]
     assert conserved(outcome)
