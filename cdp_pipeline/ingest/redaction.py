@@ -60,7 +60,7 @@ def redact_delivery(
         return None
     encoding = delivery.encoding if delivery.format == "csv" else "utf-8"
     redact = _redact_table if delivery.format == "csv" else _redact_objects
-    kept = redact(_physical_lines(path, encoding), contract, set(lines), is_detaching=is_detaching)
+    kept = redact(physical_lines(path, encoding), contract, set(lines), is_detaching=is_detaching)
     return _encoded(kept, encoding)
 
 
@@ -102,7 +102,7 @@ def _texts(path: Path, encoding: str) -> Iterator[str]:
     yield decoder.decode(b"", final=True)
 
 
-def _physical_lines(path: Path, encoding: str) -> Iterator[str]:
+def physical_lines(path: Path, encoding: str) -> Iterator[str]:
     """Yield lines with their ends; files of old Macs end lines with CR alone."""
     mark = _line_mark(path, encoding)
     held: list[str] = []

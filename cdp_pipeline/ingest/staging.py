@@ -40,6 +40,7 @@ from cdp_pipeline.ingest.readers import open_reading
 from cdp_pipeline.ingest.reading import MISSING_COLUMNS, NEW_COLUMNS, Reading
 from cdp_pipeline.ingest.reasons import reasons_of
 from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.ingest.refused_people import refused_lines
 from cdp_pipeline.ingest.rejections import HARMLESS, MEANINGS, collect_rejected
 from cdp_pipeline.ingest.setting_aside import write_quarantine
 from cdp_pipeline.ingest.shapes import find_shapes
@@ -167,8 +168,13 @@ def stage_delivery(
         except RefusedError as error:
             whole.require_unchanged(delivery)
             places.rows.unlink(missing_ok=True)
+            day = delivery.business_date
             notes = StagedFile(
-                "refused", records=error.records, reason=error.text, is_final=error.is_final
+                "refused",
+                records=error.records,
+                reason=error.text,
+                is_final=error.is_final,
+                erased_lines=refused_lines(context, con, contract, original.path, on=day),
             )
     write_json(places.notes, notes.as_dict())
     return notes

@@ -46,7 +46,15 @@ ERASED = '{"_text": "[erased]"}'
 UNKNOWN_LINE = 0
 """Noted where a row's number is no line of its file: such a file is removed, not rewritten."""
 
-_SHORTEST_NUMBER = 6
+SHORTEST_NUMBER = 6
+"""Characters of a word that may stand for a person."""
+
+WORDS = {
+    kind: (f"{clean.format(value='raw')} as value",)
+    for kind, clean in KINDS.items()
+    if kind != "record"
+}
+"""SQL of what a word may be, by kind, whichever column it stands in."""
 
 
 @dataclass(frozen=True)
@@ -256,13 +264,9 @@ def _quarantine_selects(contract: SourceContract, path: Path) -> list[str]:
     spelled = (
         "(select * from (select file_row_number as place, "  # noqa: S608 - quoted
         f"unnest(regexp_split_to_array(raw, '[^0-9A-Za-z@._+-]+')) as word from {held}) "
-        f"where length(word) >= {_SHORTEST_NUMBER})"
+        f"where length(word) >= {SHORTEST_NUMBER})"
     )
-    words = [
-        Trace(kind, "word", (f"{clean.format(value='raw')} as value",))
-        for kind, clean in KINDS.items()
-        if kind != "record"
-    ]
+    words = [Trace(kind, "word", clean) for kind, clean in WORDS.items()]
     parts = [trace_select(trace, relation, also="place") for trace in traces]
     parts += [trace_select(trace, spelled, also="place") for trace in words]
     return parts

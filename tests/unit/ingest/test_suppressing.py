@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from cdp_pipeline.ingest.redaction import redact_delivery
 from cdp_pipeline.privacy.suppression import add_tombstones, suppression_keys
 from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.rights.deliveries import DeliveryCleaning, clean_raw
 from cdp_pipeline.storage.paths import DataPaths
 
 from .conftest import NIGHT, Store
@@ -207,3 +213,74 @@ def test_tombstones_tell_nobody(store: Store) -> None:
     assert "700900123" not in held
     _erase(store)  # again without harm
     assert held == (DataPaths.of(store.context()).privacy / "suppression.jsonl").read_text()
+
+
+BOB = "P2,Bob,,b@x.org,,,2"
+REFUSED = [
+    pytest.param(
+        f"{HEADER}P1,Anna,,anna.reed@gmail.com,,,1\n{BOB}\nP3,,,,,,x\nP4,,,,,,y\n", id="bad"
+    ),
+    pytest.param(f"{HEADER}P1,Anna,,,,0012345678,x\n{BOB}\nP3,,,,,,x\n", id="her row is bad, too"),
+    pytest.param(f"{HEADER[8:]}P1,Anna,,,07700 900123,,1\n{BOB}\n", id="another header"),
+    pytest.param(f'{HEADER[8:]}P1,"A\nnna",,+44 7700 900123,1\n{BOB}\n', id="a name on two lines"),
+]
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_a_refused_file_keeps_no_line_of_an_erased_person(store: Store, text: str) -> None:
+    store.declare("people", PEOPLE)
+    path = store.deliver(f"people/{NIGHT}.csv", text)
+    _erase(store)
+    store.night()
+    assert store.query("select status, loaded from ops.deliveries") == [("refused", 0)]
+    done = DeliveryCleaning()
+    clean_raw(store.context(), done)
+    kept = path.read_text()
+    assert BOB in kept.split("\n")
+    assert kept.count("\n") == text.count("\n"), "lines keep their numbers"
+    assert not any(word in kept for word in ("nna", "reed", "900123", "12345678"))
+    assert done.rewritten == {path}
+    store.night()
+    clean_raw(store.context(), again := DeliveryCleaning())
+    assert not again.rewritten, "it is the same delivery"
+    assert store.query("select count(*) from ops.deliveries") == [(1,)]
+
+
+TEXT = f"{HEADER}P1,Anna,,anna.reed@gmail.com,,,1\n{BOB}\n"
+
+
+def _zip(text: str) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", text)
+        archive.writestr("b.csv", "two files, of which one is asked for")
+    return target.getvalue()
+
+
+def _parquet(text: str) -> bytes:
+    target = io.BytesIO()
+    names, *rows = [line.split(",") for line in text.splitlines()]
+    columns = dict(zip(names[1:], list(zip(*rows, strict=True))[1:], strict=True))
+    parquet.write_table(pa.table(columns), target)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "make"),
+    [
+        ("people/*.csv", "csv", lambda text: text.encode("utf-16-le")),
+        ("people/*.zip", "csv", _zip),
+        ("people/*.parquet", "parquet", _parquet),
+    ],
+)
+def test_a_refused_file_that_cannot_be_rewritten_goes(
+    store: Store, path: str, form: str, make: Callable[[str], bytes]
+) -> None:
+    store.declare("people", {**PEOPLE, "delivery": {"path": path, "format": form}})
+    hers = store.deliver(path.replace("*", str(NIGHT)), make(TEXT))
+    others = store.deliver(path.replace("*", "2026-11-15"), make(TEXT.replace("anna", "amy")))
+    _erase(store)
+    store.night()
+    assert store.query("select distinct status from ops.deliveries") == [("refused",)]
+    clean_raw(store.context(), done := DeliveryCleaning())
+    assert (done.removed, hers.exists(), others.exists()) == (1, False, True)
