@@ -10,7 +10,7 @@ SETUP  := $(VENV)/.installed
 export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-clv bench-recommend bench-rfm bench-linkage bench-quality bench-night airflow lock wheel clean
+.PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-clv bench-recommend bench-rfm bench-uplift bench-linkage bench-quality bench-night airflow lock wheel clean
 
 # Faults, integrity and security.
 .PHONY: test-faults fuzz scorecard audit coverage mutation bench-erase
@@ -137,6 +137,9 @@ bench-clv: $(PEERS)/.installed $(PYMC)/.installed ## customer value beside lifet
 
 bench-recommend: $(PEERS)/.installed ## recommendations beside implicit, scikit-learn and mlxtend; OPTIONS="--uci FOLDER"
 	$(PEERS)/bin/python -m benchmarks recommend $(OPTIONS)
+
+bench-uplift: $(PEERS)/.installed ## what holdouts show where nothing was done; OPTIONS="--draws 400"
+	$(PEERS)/bin/python -m benchmarks uplift $(OPTIONS)
 
 bench-rfm: $(PEERS)/.installed ## RFM beside pandas, polars and lifetimes; OPTIONS=--full
 	$(PEERS)/bin/python -m benchmarks rfm $(OPTIONS)

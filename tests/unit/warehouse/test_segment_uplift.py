@@ -42,6 +42,29 @@ from (
     from range(400) as people (n)
 ) as days
 """
+_LATER = """
+update segments.membership_history
+set
+    entered_on = case when customer_id[2:]::integer < 200 then entered_on else entered_on + 2 end,
+    is_holdout = is_holdout and customer_id[2:]::integer >= 200;
+update features.customer_day
+set net_amount = net_amount + 500
+where purchased_on = date '2026-10-10' and customer_id[2:]::integer >= 200
+"""
+_WELCH = """
+select
+    avg(spent) filter (where not is_holdout) - avg(spent) filter (where is_holdout),
+    sqrt(
+        var_samp(spent) filter (where not is_holdout) / count(*) filter (where not is_holdout)
+        + var_samp(spent) filter (where is_holdout) / count(*) filter (where is_holdout)
+    )
+from (
+    select customer_id, is_holdout, net_amount::double as spent
+    from segments.membership_history
+    inner join features.customer_day using (customer_id)
+    where purchased_on = date '2026-10-10'
+)
+"""
 
 
 @pytest.fixture
@@ -79,14 +102,66 @@ def test_days_that_are_not_over_show_nothing(con: duckdb.DuckDBPyConnection) -> 
     assert found["over"][:2] == (300, 100)
 
 
-def test_one_person_kept_back_tells_nothing(con: duckdb.DuckDBPyConnection) -> None:
-    enter(con, "few", date(2026, 10, 1), 4)
-    assert ask(con)["few"][:2] == (3, 1)
-    assert ask(con)["few"][3:] == (None, None, None, None)
+@pytest.mark.parametrize(("people", "is_told"), [(4, False), (43, True), (40, False)])
+def test_fewer_than_eleven_kept_back_tell_of_themselves(
+    con: duckdb.DuckDBPyConnection, *, people: int, is_told: bool
+) -> None:
+    enter(con, "few", date(2026, 10, 1), people)
+    found = ask(con)["few"]
+    holdout = (people + 3) // 4
+    assert found[:2] == (people - holdout, holdout)
+    assert [amount is not None for amount in found[2:]] == [is_told] * 5
+
+
+@pytest.mark.parametrize("is_holdout", [True, False])
+def test_a_segment_of_one_side_shows_its_name(
+    con: duckdb.DuckDBPyConnection, *, is_holdout: bool
+) -> None:
+    enter(con, "one side", date(2026, 10, 1), 400)
+    con.execute("update segments.membership_history set is_holdout = ?", [is_holdout])
+    assert ask(con) == {"one side": (0, 0, None, None, None, None, None)}
+
+
+def test_one_night_without_days_before_is_the_plain_comparison(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    con.execute("delete from features.customer_day where purchased_on <= date '2026-10-01'")
+    enter(con, "plain", date(2026, 10, 1), 400)
+    uplift, error = con.execute(_WELCH).fetchall()[0]
+    *_, found, low, high, smallest = (float(str(value)) for value in ask(con)["plain"])
+    assert found == pytest.approx(uplift, abs=0.006)
+    assert low == pytest.approx(uplift - 1.96 * error, abs=0.006)
+    assert high == pytest.approx(uplift + 1.96 * error, abs=0.006)
+    assert smallest == pytest.approx(2.8 * error, abs=0.006)
+
+
+def test_only_people_of_one_night_are_held_against_each_other(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """Nobody was kept back at first, a quarter later, and those of later spend 500 more."""
+    enter(con, "holdout since", date(2026, 10, 1), 400)
+    con.execute(_LATER)
+    customers, holdout, mean, _, low, high, _ = ask(con)["holdout since"]
+    assert (customers, holdout) == (150, 50)
+    assert 545 < float(str(mean)) < 555
+    assert 6 < float(str(low)) < 7 < float(str(high)) < 8
 
 
 def test_whoever_comes_back_counts_from_the_first_time(con: duckdb.DuckDBPyConnection) -> None:
     enter(con, "again", date(2026, 10, 1), 400)
     before = ask(con)
     enter(con, "again", date(2026, 11, 1), 400)
+    assert ask(con) == before
+
+
+def test_whoever_is_drawn_anew_on_coming_back_was_contacted_before(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    enter(con, "again", date(2026, 10, 1), 400)
+    before = ask(con)
+    enter(con, "again", date(2026, 10, 15), 400)
+    con.execute(
+        "update segments.membership_history set is_holdout = true "
+        "where entered_on = date '2026-10-15'"
+    )
     assert ask(con) == before
