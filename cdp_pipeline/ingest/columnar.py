@@ -7,10 +7,11 @@ against, without a digit more or less than was delivered.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
+from duckdb.sqltypes import DuckDBPyType
 
 from cdp_pipeline.ingest.headers import map_names, plain_name, refuse_missing, spellings
 from cdp_pipeline.ingest.inflation import is_compressed, read_chunks
@@ -27,6 +28,9 @@ _WHOLE_BELOW = {"DOUBLE": 1 << 53, "FLOAT": 1 << 24}
 
 _PLAIN_BELOW = "1e16"
 """Larger binary fractions are written with an exponent, by DuckDB as by others."""
+
+_ELEMENT = "_cdp_element"
+"""Name of a list's element in SQL; a column called so would be taken for it."""
 
 _INEXACT_IN_JSON = re.compile(r"\bDECIMAL\(\d+,\s*\d+\)|\bFLOAT\b")
 """Types whose values JSON would make binary fractions of, and so other numbers."""
@@ -56,7 +60,7 @@ def open_parquet(
         ) from error
     places = {plain_name(row[0]): quote_column(row[0]) for row in rows}
     if _needs_json(contract):
-        places = _exact_places(rows, contract)
+        places = _exact_places(con, path, contract)
         return _open_structs(path, contract, places, records=int(records[0][0]))
     spelled = [s for n, c in contract.read_columns.items() for s in spellings(n, c)]
     for spelling in spelled:  # as in JSON, quotes keep the dots of a name from being steps
@@ -124,22 +128,52 @@ def _text_sql(value: str, kind: str, *, declared: str) -> str:
     return text
 
 
-def _exact_places(rows: Sequence[Sequence[str]], contract: SourceContract) -> dict[str, str]:
+def _exact_places(
+    con: duckdb.DuckDBPyConnection, path: Path, contract: SourceContract
+) -> dict[str, str]:
     """Return SQL of each column by name; what JSON would change is a text, however deep within."""
     declared = {
-        plain_name(steps[0].name): contract.columns[name].type
+        (plain_name(steps[0].name), *(step.name for step in steps[1:])): contract.columns[name].type
         for name, paths in paths_of(contract).items()
         for steps in paths
-        if len(steps) == 1
     }
-    places = {}
-    for header, kind, *_ in rows:
-        column, name = quote_column(header), plain_name(header)
-        exact = _INEXACT_IN_JSON.sub("VARCHAR", kind)
-        places[name] = column if exact == kind else f"cast({column} as {exact})"
-        if name in declared and re.fullmatch(r"DOUBLE|FLOAT|BLOB|TIMESTAMP\w*", kind):
-            places[name] = _text_sql(column, kind, declared=declared[name])
-    return places
+    found = con.execute("select * from read_parquet(?) limit 0", [str(path)])
+    columns = [(column[0], column[1]) for column in found.description]
+    found.fetchall()  # what is not read to its end keeps the connection
+    return {
+        plain_name(header): _exact(quote_column(header), kind, (plain_name(header),), declared)
+        for header, kind in columns
+    }
+
+
+def _exact(
+    value: str, kind: DuckDBPyType, path: tuple[str, ...], declared: Mapping[tuple[str, ...], str]
+) -> str:
+    """Return SQL of a value whose declared parts are texts, as they are outside lists."""
+    if kind.id == "struct":
+        kinds = _within(kind)
+        parts = {name: f"{value}.{quote_column(name)}" for name in kinds}
+        exact = {n: _exact(parts[n], of, (*path, n), declared) for n, of in kinds.items()}
+        if exact == parts:
+            return value
+        packed = ", ".join(f"{quote_column(name)} := {sql}" for name, sql in exact.items())
+        return f"case when {value} is not null then struct_pack({packed}) end"
+    if kind.id in {"list", "array"}:
+        outer = value.partition(".")[0]  # the name of an element of a list around this one
+        element = f"{outer}_" if outer.startswith(_ELEMENT) else _ELEMENT
+        exact_element = _exact(element, _within(kind)["child"], path, declared)
+        if exact_element == element:
+            return value
+        return f"list_transform({value}, lambda {element}: {exact_element})"
+    if path in declared and re.fullmatch(r"DOUBLE|FLOAT|BLOB|TIMESTAMP\w*", str(kind)):
+        return _text_sql(value, str(kind), declared=declared[path])
+    exact_kind = _INEXACT_IN_JSON.sub("VARCHAR", str(kind))
+    return value if exact_kind == str(kind) else f"cast({value} as {exact_kind})"
+
+
+def _within(kind: DuckDBPyType) -> dict[str, DuckDBPyType]:
+    """Return the types within one, by name; a list's is called child."""
+    return {name: of for name, of in kind.children if isinstance(of, DuckDBPyType)}
 
 
 def _needs_json(contract: SourceContract) -> bool:

@@ -90,7 +90,7 @@ def prepare_text(path: Path, written: Format, scratch: Path) -> PlainText:
         return PlainText(target)
     text, messages = _decoded(path, written, scratch)
     marks = count_marks(text)
-    start, end = _body(text, written, b"\r" if marks.cr > 0 and not marks.lf else b"\n")
+    start, end = _body(text, written, marks.line_end)
     end = _before_end_mark(text, start, end)
     is_whole = start == 0 and end == text.stat().st_size
     if is_whole and not marks.nul and not marks.has_odd_ends:

@@ -30,6 +30,11 @@ class Marks:
         """Whether lines end otherwise than all with LF or all with CR LF."""
         return self.cr > 0 and not self.cr == self.crlf == self.lf
 
+    @property
+    def line_end(self) -> bytes:
+        """What ends most lines, CR alone or LF: of few, the other may stand within a cell."""
+        return b"\r" if self.cr - self.crlf > self.lf else b"\n"
+
 
 def count_marks(path: Path) -> Marks:
     """Count the marks of a text file that is UTF-8 or a superset of ASCII."""

@@ -120,3 +120,44 @@ def test_columns_beside_lists_mean_what_they_mean_without(stage: Stage) -> None:
     row = stage(data, contract, name="orders.parquet").rows[0]
     assert (row["id"], row["day"], row["at"]) == ("17850", date(2026, 11, 1), moment)
     assert (row["name"], row["sku"]) == ("Zo\u00eb", "1")
+
+
+def test_values_within_lists_and_beside_them_are_read_as_elsewhere(stage: Stage) -> None:
+    name, midnight = "Zo\u00eb".encode(), datetime(2026, 11, 1, tzinfo=UTC).replace(tzinfo=None)
+    of_person = pa.struct(
+        [("id", pa.float64()), ("name", pa.binary()), ("day", pa.timestamp("ns"))]
+    )
+    of_part = pa.struct([("code", pa.float64())])
+    of_line = pa.struct(
+        [("sku", pa.float64()), ("text", pa.binary()), ("parts", pa.list_(of_part))]
+    )
+    line = {"sku": 4711.0, "text": name, "parts": [{"code": 1.0}, {"code": None}, None]}
+    data = packed(
+        element=pa.array([{"id": 17850.0, "name": name, "day": midnight}, None], of_person),
+        lines=pa.array([[line, None], None], pa.list_(of_line)),
+        tags=pa.array([[5.0, None], []], pa.list_(pa.float64())),
+        key=["a", "b"],
+    )
+    contract = make_contract(
+        {
+            "key": {},
+            "id": {"from": "element.id"},
+            "name": {"from": "element.name"},
+            "day": {"from": "element.day", "type": "date"},
+            "sku": {"from": "lines[].sku"},
+            "text": {"from": "lines[].text"},
+            "code": {"from": "lines[].parts[0].code"},
+            "tag": {"from": "tags[0]"},
+        },
+        delivery={"format": "parquet"},
+        load={"mode": "append", "key": ["key", "_item"]},
+    )
+    rows = stage(data, contract, name="orders.parquet").rows
+    found = [tuple(row[name] for name in contract.columns) for row in rows]
+    person = ("a", "17850", "Zo\u00eb", date(2026, 11, 1))
+    nobody = (None,) * 3
+    assert found == [
+        (*person, "4711", "Zo\u00eb", "1", "5"),
+        (*person, *nobody, "5"),
+        ("b", *nobody, *nobody, None),
+    ]

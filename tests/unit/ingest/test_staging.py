@@ -439,6 +439,15 @@ def test_lines_around_the_records_may_end_as_old_macs_end_them(stage: Stage) -> 
         assert [(row["id"], row["_line"]) for row in outcome.rows] == [("1", 4), ("2", 5)]
 
 
+def test_a_line_feed_within_a_cell_is_no_end_of_an_old_macs_lines(stage: Stage) -> None:
+    contract = make_contract({"id": {}, "note": {}}, delivery={"skip_lines": 1, "trailer_lines": 1})
+    rows = [f"{number},plain" for number in range(30)]
+    rows[9] = '9,"two\nlines"'
+    outcome = stage("\r".join(["Report", "id,note", *rows, "END", ""]).encode(), contract)
+    assert [row["id"] for row in outcome.rows] == [str(number) for number in range(30)]
+    assert outcome.rows[9]["note"] == "two\nlines"
+
+
 @pytest.mark.parametrize("declared", ["utf-16", "utf-8"])
 @pytest.mark.parametrize("real", ["utf-16-le", "utf-16-be"])
 def test_utf16_without_its_mark_is_refused_with_the_name_to_declare(
