@@ -324,4 +324,13 @@ def _consent(name: str, named: Named) -> Proposal:
     if moment and named.types[moment] == "timestamp":
         columns["captured_at"] = moment
     note = "one statement a row" + ("; yes means no here" if is_refusal(name) else "")
-    return Proposal("consents", columns, where=f"{name} is not null", note=note)
+    every = f"{name} is not null"
+    where: str | Ask = every
+    if named.first("order_id", "sale_id"):
+        told = status.provisional if isinstance(status, Ask) else status
+        where = Ask(
+            f"SQL of the rows that state something: {every}, or if a box that is left empty at the "
+            f"checkout takes nothing back: ({told}) = 'granted'",
+            every,
+        )
+    return Proposal("consents", columns, where=where, note=note)

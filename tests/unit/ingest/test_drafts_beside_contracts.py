@@ -78,6 +78,8 @@ VENDORS: dict[str, Vendor] = {
         answers={
             "purpose": "'marketing'",
             "orders_export.feeds.3.columns.channel": "'email'",
+            # A box that is not ticked at the checkout takes nothing back: people who know say so.
+            "orders_export.feeds.3.where": "accepts_marketing",
             "net_amount": "round(lineitem_quantity * lineitem_price, 2) - lineitem_discount",
         },
         left={
@@ -85,8 +87,6 @@ VENDORS: dict[str, Vendor] = {
             "person_records": {"updated_at"},
             "consents": {"captured_at"},
         },
-        # A box that is not ticked at the checkout takes nothing back: people who know say so.
-        added={"orders_export.feeds.3": {"where": "accepts_marketing"}},
         # Of an order without a phone of its own, the contract takes that of the bill.
         unlike={"person_records": {"phone"}},
     ),
