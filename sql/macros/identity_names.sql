@@ -39,7 +39,7 @@ create or replace temp macro identity_untitle(value) as
 -- One field split: "SMITH, Anna", "Anna Smith", "Mr Jan van der Berg"; a lone word, and what begins
 -- as "van der Berg", "de la Cruz" or, with a small letter, "van Gogh" does: family name. Di and Del
 -- are given names of people called van der Berg, and Van Anh is one of somebody called de Vries.
--- Korean names need no blank: 김민준 is Kim Minjun.
+-- Korean names begin with the family's, and need no blank: 김민준 and 김 민준 are Kim Minjun.
 create or replace temp macro identity_split_name(value) as
     case
         when contains(identity_untitle(value), ',') then struct_pack(
@@ -53,9 +53,10 @@ create or replace temp macro identity_split_name(value) as
                 || '|^(?:van|VAN|(?i:von))\s.*\s(?i:van|von|de|der|den)\s'
                 || '|^(?:van|von|de|den|der|ter|ten)\s+\p{Lu}\S*$'
         ) then struct_pack(given := cast(null as varchar), family := identity_untitle(value))
-        when value between '가' and '힣힣힣힣' and regexp_full_match(value, '[가-힣]{2,4}')
-        then regexp_extract(
-            value, '^(남궁|황보|제갈|선우|독고|사공|서문|.)(.+)$', ['family', 'given']
+        when value between '가' and '힣힣힣힣' and regexp_full_match(
+            value, '[가-힣]{2,4}|([가-힣]|(남궁|황보|제갈|선우|독고|사공|서문)) [가-힣]{2,3}|[가-힣] [가-힣]'
+        ) then regexp_extract(
+            value, '^(남궁|황보|제갈|선우|독고|사공|서문|.) ?(.+)$', ['family', 'given']
         )
         when contains(identity_untitle(value), ' ') then regexp_extract(
             identity_untitle(value),
@@ -119,7 +120,9 @@ create or replace temp macro identity_letters(value) as
             and not starts_with(lower(value), 'mc') and not starts_with(lower(value), 'mac')
             then rtrim(replace(lower(value), '-', ' '), '.')
         when value between '가' and '힣힣힣힣'
-            then nullif(trim(regexp_replace(identity_romanised(value), '[^\p{L}]+', ' ', 'g')), '')
+            then nullif(trim(regexp_replace(
+                lower(strip_accents(identity_romanised(value))), '[^\p{L}]+', ' ', 'g'
+            )), '')
         else nullif(trim(regexp_replace(
             regexp_replace(
                 regexp_replace(

@@ -7,7 +7,7 @@ comes in parts, or without either, part by part.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
@@ -31,6 +31,10 @@ CLEANED = frozenset(
     {"given_name", "family_name", "full_name", "email", "phone", "loyalty_id", "street", "postcode"}
 )
 """Texts that ``standardise`` trims and empties itself: doing it here as well would be dear."""
+
+PARENTS = ("father_name", "mother_name")
+"""Gathered only where a file has them: a column more is another sample of strangers for the model,
+as that is drawn by what records say."""
 
 ADDRESS_TAGS = ("street", "postcode", "house_number", "street_name", "town", "zip")
 UNKNOWN_AGE_YEAR = 2000
@@ -57,10 +61,12 @@ def gather(con: duckdb.DuckDBPyConnection, files: Sequence[Recognition]) -> None
     apart = is_apart(files)
     years = _age_years(con, files)
     selects, names, first = [], [], 0
+    parents = [tag for tag in PARENTS if any(found.used(tag) for found in files)]
     for found, year in zip(files, years, strict=True):
-        name = found.first("full_name")
-        full = turned(name) if name and is_family_first(con, found) else _text(found, "full_name")
-        selects.append(_select(found, apart, year, full_name=full, first_place=first))
+        told = {"full_name": _full_name(con, found)} | {
+            tag: _father(found) if tag == "father_name" else _text(found, tag) for tag in parents
+        }
+        selects.append(_select(found, apart, year, told=told, first_place=first))
         names.append(_names(found))
         first += found.loaded.rows
     con.execute(f"create view staging.person_records as {' union all '.join(selects)}")
@@ -90,7 +96,7 @@ def _select(
     apart: bool,  # noqa: FBT001 - one of two shapes
     age_year: int,
     *,
-    full_name: str,
+    told: Mapping[str, str],
     first_place: int,
 ) -> str:
     items = {
@@ -99,9 +105,7 @@ def _select(
         "record_key": _key(found),
         "record_kind": quote_literal(UNTOLD),
         **{tag: _text(found, tag) for tag in TEXTS},
-        "full_name": full_name,
-        "father_name": _father(found),
-        "mother_name": _text(found, "mother_name"),
+        **told,
         "birth_date": _birth_date(found),
         "birth_year": _birth_year(found, age_year),
         "sex": _sex(found.first("sex")),
@@ -158,6 +162,15 @@ def _delivered(name: str, role: str) -> str:
     if role not in NUMBERS:
         return text
     return f"case when contains({text}, '.0') then {_value(name, role)} else {text} end"
+
+
+def _full_name(con: duckdb.DuckDBPyConnection, found: Recognition) -> str:
+    """Return SQL of the full name, the family name last."""
+    names = found.used("full_name")
+    if not is_family_first(con, found):
+        return _text(found, "full_name")
+    told = [f"nullif({turned(name)}, '')" for name in names]
+    return f"coalesce({', '.join(told)})"
 
 
 def _birth_date(found: Recognition) -> str:

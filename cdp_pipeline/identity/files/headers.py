@@ -1,7 +1,8 @@
 """What headers name in a file that is about people alone, where more is told than a feed takes.
 
 A register names the parents of everybody in it; in a feed a parent is somebody else. Some words
-name a person only beside others: Turkish *ad* (name) is an advertisement but for *soyad* beside it.
+name a person only beside others: Turkish *ad* (name) is an advertisement but for *soyad* beside it,
+Finnish *isä* (father) a savings account but for *äiti*.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ PARENTS: dict[str, str] = {
             "father fathers_name father_name father_s_name name_of_father father_full_name "
             "father_given_name father_first_name father_forename fathers_forename vater "
             "name_des_vaters pere nom_du_pere prenom_du_pere padre nombre_del_padre pai "
-            "nome_do_pai nome_del_padre vader naam_vader fader far ojciec imie_ojca otec isa "
+            "nome_do_pai nome_del_padre vader naam_vader fader ojciec imie_ojca otec "
             "apja_neve baba_adi"
         ),
         "mother_name": (
             "mother mothers_name mother_name mother_s_name name_of_mother mother_full_name "
             "mother_given_name mother_first_name mother_forename mothers_forename mutter "
             "name_der_mutter mere nom_de_la_mere prenom_de_la_mere madre nombre_de_la_madre mae "
-            "nome_da_mae nome_della_madre moeder naam_moeder moder mor matka imie_matki aiti "
+            "nome_da_mae nome_della_madre moeder naam_moeder moder matka imie_matki aiti "
             "anyja_neve anne_adi"
         ),
     }.items()
@@ -36,7 +37,12 @@ PARENTS: dict[str, str] = {
 FILE_ROLES = frozenset(ROLES) | frozenset(PARENTS.values())
 """Every role that a column of a file may have."""
 
-_BESIDE = {"ad": ("given_name", frozenset({"soyad", "soyadi", "soyisim"}))}
+_BESIDE = {
+    "ad": ("given_name", frozenset({"soyad", "soyadi", "soyisim"})),
+    "isa": ("father_name", frozenset({"aiti"})),
+    "far": ("father_name", frozenset({"mor"})),
+    "mor": ("mother_name", frozenset({"far"})),
+}
 """Words that have a role only if one of others is there."""
 
 

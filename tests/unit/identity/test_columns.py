@@ -32,6 +32,8 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         (["Név", "Anyja neve"], ["full_name", "mother_name"]),
         (["forename", "Father's name"], ["given_name", "father_name"]),
         (["name", "father_city"], ["full_name", "other"]),
+        (["Isä", "Äiti"], ["father_name", "mother_name"]),
+        (["name", "ISA"], ["full_name", None]),
     ],
 )
 def test_headers_are_understood_beside_each_other(

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from cdp_pipeline.identity.files.columns import recognise
+from cdp_pipeline.identity.files.gather import gather
 from cdp_pipeline.identity.files.link import link_tables
 from cdp_pipeline.identity.files.name_order import is_family_first, turned
 from cdp_pipeline.identity.standard.nodes import load_nicknames
@@ -54,6 +55,65 @@ def test_the_name_that_a_household_shares_is_the_familys(order: str, *, expected
 
 def test_a_few_neighbours_do_not_turn_all_names() -> None:
     assert not _is_family_first(_names("{family} {given}", homes=5))
+
+
+def _strangers_of_many_towns() -> list[dict[str, str]]:
+    chance = random.Random(4)  # noqa: S311 - no secrets
+    lines = ("High Street", "Station Road", "Church Lane")
+    return [
+        {
+            "name": f"{chance.choice(GIVEN)} {chance.choice(FAMILIES)}{place}",
+            "street": f"{chance.randrange(100)} {chance.choice(lines)}",
+        }
+        for place in "abcdefghijklmnopqrstuvwxyz" * 30
+    ]
+
+
+def _twice(second: str, contact: str) -> list[dict[str, str]]:
+    """People who are in the file twice, the second time under another name."""
+    chance = random.Random(5)  # noqa: S311 - no secrets
+    rows = []
+    for number in range(80):
+        given, family, other = chance.choice(GIVEN), *chance.sample(FAMILIES, 2)
+        slip = family[:2] + family[3:]
+        names = {"given": given, "family": family, "other": other, "slip": slip}
+        rows += [
+            {"name": form.format(**names), contact: f"{number} Fo utca"}
+            for form in ("{given} {family}", second)
+        ]
+    return rows
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        _strangers_of_many_towns(),
+        _twice("{given} {slip}", "street"),
+        _twice("{given} {family} Jr", "street"),
+        _twice("{given} {family[0]}.", "street"),
+        _twice("{given} {other}", "email"),
+    ],
+    ids=["one street line in many towns", "slips", "juniors", "initials", "brides"],
+)
+def test_one_given_name_is_no_family(rows: list[dict[str, str]]) -> None:
+    assert not _is_family_first(pa.Table.from_pylist(rows))
+
+
+def test_a_second_column_of_names_is_turned_as_well() -> None:
+    rows = _names("{family} {given}").to_pylist()
+    table = pa.Table.from_pylist(
+        [row | {"full name": None if place % 2 else row["name"], "name": row["name"]}
+         for place, row in enumerate(rows)]
+    )  # fmt: skip
+    with duckdb.connect() as con:
+        con.execute("create schema staging")
+        load_nicknames(con)
+        (loaded,) = load_arrow(con, [("people", table.select(["full name", "name", "street"]))])
+        gather(con, [recognise(con, loaded)])
+        found = con.execute("select full_name from staging.person_records").fetchall()
+        columns = [row[0] for row in con.execute("describe staging.person_records").fetchall()]
+    assert [name for (name,) in found] == [" ".join(reversed(row["name"].split())) for row in rows]
+    assert "father_name" not in columns, "a column that no file has would change the sample"
 
 
 @pytest.mark.parametrize(

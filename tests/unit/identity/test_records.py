@@ -39,6 +39,8 @@ if TYPE_CHECKING:
         ("김민준", "민준", "김"),
         ("남궁민수", "민수", "남궁"),
         ("민준 김", "민준", "김"),
+        ("김 민준", "민준", "김"),
+        ("남궁 민수", "민수", "남궁"),
     ],
 )
 def test_one_field_is_split_into_two(
@@ -100,6 +102,7 @@ def test_seven_phone_formats_are_one_number(macros: duckdb.DuckDBPyConnection, t
         ("identity_letters(?)", "최", "choi"),
         ("identity_letters(?)", "정수", "jeongsu"),
         ("identity_letters(?)", "남궁", "namgung"),
+        ("identity_letters(?)", "민준 Lee", "minjun lee"),
         ("identity_first_given(identity_letters(?))", "Van", "van"),
         ("identity_year(?)", "1823", "1823"),
         ("identity_year(?)", "about 1788", "1788"),
