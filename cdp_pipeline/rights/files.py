@@ -18,7 +18,7 @@ import duckdb
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.rights.columns import parquet_texts, searched_texts, shown_bytes
-from cdp_pipeline.rights.mails import write_mail
+from cdp_pipeline.rights.mails import cleaned_mail
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.storage.at_rest import editable_file, plain_file
 from cdp_pipeline.storage.container import content_of
@@ -56,21 +56,26 @@ def clean_text(path: Path, searcher: Searcher) -> int:
 
 
 def clean_mail(path: Path, searcher: Searcher) -> int:
-    """Replace words that name a person in what a mail encodes and return how many went."""
+    """Replace words that name a person in a mail, encoded or not, and return how many went."""
     gone = 0
 
-    def clean_part(content: bytes) -> bytes:
+    def clean(content: bytes) -> bytes:
         nonlocal gone
         cleaned, count = redact_bytes(content, searcher)
         gone += count
         return cleaned
 
-    def clean_label(text: str) -> str:
-        return clean_part(text.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
-
-    copy = path.with_name(f".{path.name}.erasing")
-    if write_mail(path, copy, clean_part=clean_part, clean_label=clean_label):
-        _take_place(copy, path)
+    try:
+        data = cleaned_mail(
+            path,
+            clean_text=clean,
+            clean_part=clean,
+            clean_label=lambda text: clean(text.encode()).decode(),
+        )
+    except ValueError:  # it cannot be taken apart
+        return clean_text(path, searcher)
+    if data is not None:
+        _replace(path, data)
     return gone
 
 
@@ -214,8 +219,8 @@ def clean_tree(root: Path, searcher: Searcher, *, excluded: frozenset[Path]) -> 
         if path.suffix == ".parquet":
             count = clean_parquet(path, searcher)
         elif path.suffix in _TEXTS:
-            count = clean_text(path, searcher)
-            count += clean_mail(path, searcher) if path.suffix == ".eml" else 0
+            clean = clean_mail if path.suffix == ".eml" else clean_text
+            count = clean(path, searcher)
         if count:
             top = path.relative_to(root).parts[0]
             gone[top] = gone.get(top, 0) + count

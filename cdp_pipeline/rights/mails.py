@@ -1,7 +1,8 @@
 """Mails as they are kept: what their parts and headers say once their encoding is undone.
 
 A name over the end of a quoted-printable line, and everything in Base64, stands in no bytes of a
-mail. A part is written again as it was encoded; whatever is in clear is the text's business.
+mail. What changes is written again as it was encoded; no other byte is touched, as signatures of
+what was forwarded, and attachments that are not encoded, hold for these bytes only.
 """
 
 from __future__ import annotations
@@ -9,159 +10,259 @@ from __future__ import annotations
 import base64
 import quopri
 import re
+import textwrap
 from collections.abc import Callable, Iterator
-from email import policy
-from email.errors import HeaderParseError
-from email.generator import BytesGenerator
-from email.header import Header, decode_header, make_header
-from email.message import Message
-from email.parser import BytesParser
+from email.header import Header
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 
-_FIELDS = (
-    rb"(?:return-path|received|delivered-to|date|from|to|cc|reply-to|subject|message-id|"
-    rb"mime-version|content-type|content-transfer-encoding)"
-)
-_BEGINS = re.compile(
-    rb"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*)*" + _FIELDS + rb":[^\n]*", re.IGNORECASE
-)
-_FIELD = re.compile(rb"^" + _FIELDS + rb":", re.IGNORECASE | re.MULTILINE)
-_FEWEST = 2
-"""Fields that tell a mail from a note whose first line happens to be one."""
+from cdp_pipeline.rights.mail_parts import Part, find_parts
 
-_ENCODED = {"base64", "quoted-printable"}
 _LARGEST = 1 << 26
 """Bytes of a mail that is taken apart; servers accept none of the size."""
+_MOST_BLOCKS = 10_000
+_SHORTEST_BLOCK = 8
 
-_POLICY = policy.compat32.clone(max_line_length=0)
-"""What is not changed is written as it was read."""
+_FIELD = re.compile(rb"^[!-9;-~]+:[^\n]*(?:\n[ \t][^\n]*)*", re.MULTILINE)
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+_WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
+_WORDS = re.compile(rf"(?:{_WORD.pattern})+")
+_BETWEEN_WORDS = re.compile(r"(?<=\?=)\s+(?==\?)")
+_IN_WORD = r"[^\s\"=<>,;()]*[^\x00-\x7f][^\s\"=<>,;()]*"
+_BEYOND_ASCII = re.compile(rf"{_IN_WORD}(?:\s+{_IN_WORD})*")
+_LINE = 76
+
+_BASE64_LINES = re.compile(
+    rb"(?:^[A-Za-z0-9+/]+[ \t]*\r?\n)*^[A-Za-z0-9+/]+={0,2}[ \t]*\r?(?:\n|\Z)", re.MULTILINE
+)
+_NO_BASE64 = bytes(set(range(256)) - set(b"=+/") - set(base64.b64encode(bytes(range(256)) * 9)))
+_WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc-kr": "cp949"}
+"""Letters that mail readers take texts to be in which name an older set of them."""
+
+Clean = Callable[[bytes], bytes]
 
 
-def is_mail(head: bytes) -> bool:
-    r"""Return whether a file is a mail, by the fields of its header.
+def mail_text(path: Path) -> bytes:
+    """Return a mail without what is in Base64, whose letters are nobody's name.
 
     Args:
-        head: Its first bytes.
+        path: A mail.
 
-    Examples:
-        >>> is_mail(b"Subject: hello\nFrom: anna@example.com\n\n"), is_mail(b"From: Anna\nhello")
-        (True, False)
+    Raises:
+        ValueError: It is larger than any mail, or has more parts.
     """
-    header = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
-    return _BEGINS.match(header) is not None and len(_FIELD.findall(header)) >= _FEWEST
+    data, gaps, last = _read(path), [], 0
+    for part in find_parts(data):
+        for start, end in _blocks_of(data, part):
+            gaps.append(data[last:start])
+            last = end
+    return b"".join([*gaps, data[last:]])
 
 
 def mail_parts(path: Path) -> Iterator[tuple[str, BytesIO]]:
-    """Yield number and content of the parts that are encoded.
+    """Yield number and content of the parts that are encoded, and texts in other letters in UTF-8.
 
     Args:
         path: A mail.
 
     Raises:
-        ValueError: It is larger than any mail.
+        ValueError: It is larger than any mail, or has more parts.
     """
-    for number, part in enumerate(_read(path).walk(), start=1):
-        if _encoding_of(part):
-            yield f"part {number}", BytesIO(_content_of(part))
+    data = _read(path)
+    for number, part in enumerate(find_parts(data), start=1):
+        content = data[part.body : part.end] if part.encoding or part.charset else b""
+        contents = [content]
+        if part.encoding == "base64":
+            blocks = [_unbase64(data[start:end]) for start, end in _blocks_of(data, part)]
+            contents = [_unbase64(content), b"\n".join(blocks)]  # readers pass over what is none
+        elif part.encoding:
+            contents = [quopri.decodestring(content)]
+        texts = [(_text_of(content, part.charset) or "") for content in contents]
+        shown = contents if part.encoding else []
+        shown = [*shown, *(text.encode("utf-8", "surrogateescape") for text in texts)]
+        for said in dict.fromkeys(filter(None, shown)):
+            yield f"part {number}", BytesIO(said)
 
 
 def mail_labels(path: Path) -> Iterator[str]:
-    """Yield the headers that are encoded (RFC 2047), as they read.
+    """Yield the headers that are encoded (RFC 2047) or stand on several lines, as they read.
 
     Args:
         path: A mail.
 
     Raises:
-        ValueError: It is larger than any mail.
+        ValueError: It is larger than any mail, or has more parts.
     """
-    for part in _read(path).walk():
-        for value in part.values():
-            if "=?" in str(value):
-                yield _header_text(str(value))
+    data = _read(path)
+    for part in find_parts(data):
+        for field in _FIELD.finditer(data, part.start, part.body):
+            if _is_encoded(field[0]):
+                yield header_text(_as_text(field[0]))
+        yield header_text(str(part.header.get_filename(failobj="")))  # in pieces (RFC 2231)
 
 
-def write_mail(
-    source: Path,
-    target: Path,
-    *,
-    clean_part: Callable[[bytes], bytes],
-    clean_label: Callable[[str], str],
-) -> bool:
-    """Write a mail whose encoded parts and headers were cleaned; return whether any changed.
+def cleaned_mail(
+    path: Path, *, clean_text: Clean, clean_part: Clean, clean_label: Callable[[str], str]
+) -> bytes | None:
+    """Return a mail without what must go; None if there is nothing of it.
 
     Args:
-        source: A mail.
-        target: Written only if anything changed.
-        clean_part: Gives the content of a part without what must go.
-        clean_label: Gives a header without what must go.
+        path: A mail.
+        clean_text: Gives a text in clear without what must go.
+        clean_part: Gives the content of an encoded part, which may be a file of any kind, so.
+        clean_label: Gives a header so.
 
     Raises:
-        ValueError: It is larger than any mail.
+        ValueError: It is larger than any mail, or has more parts.
     """
-    message = _read(source)
-    changed = False
-    for part in message.walk():
-        changed |= _clean_fields(part, clean_label)
-        encoding = _encoding_of(part)
-        content = _content_of(part) if encoding else b""
-        cleaned = clean_part(content) if content else content
+    data = _read(path)
+    ends = b"\r\n" if data[: data.find(b"\n") + 1].endswith(b"\r\n") else b"\n"
+    done: list[bytes] = []
+    clear: list[bytes] = []
+    last = 0
+    for part in find_parts(data):
+        for start, end, now in _changes(data, part, ends, clean_text, clean_part, clean_label):
+            clear.append(data[last:start])
+            if part.encoding == "base64" and start >= part.body:
+                done += [clean_text(b"".join(clear)), now]
+                clear = []
+            else:
+                clear.append(now)
+            last = end
+    done.append(clean_text(b"".join([*clear, data[last:]])))
+    cleaned = b"".join(done)
+    return cleaned if cleaned != data else None
+
+
+def _changes(
+    data: bytes,
+    part: Part,
+    ends: bytes,
+    clean_text: Clean,
+    clean_part: Clean,
+    clean_label: Callable[[str], str],
+) -> Iterator[tuple[int, int, bytes]]:
+    """Yield start and end of what is in Base64, or changes, and what stands there then."""
+    for field in _FIELD.finditer(data, part.start, part.body):
+        if _is_encoded(field[0]) and (now := _clean_field(field[0], clean_label, ends)):
+            yield field.start(), field.end(), now
+    if part.encoding == "base64":
+        for start, end in _blocks_of(data, part):
+            content = _unbase64(data[start:end])
+            cleaned = _clean_letters(clean_part(content), part.charset, clean_text)
+            now = base64.encodebytes(cleaned).replace(b"\n", ends)
+            yield start, end, now if cleaned != content else data[start:end]
+    elif part.encoding or part.charset:
+        kept = len(data[part.body : part.end].rstrip(b"\r\n")) + part.body
+        said = data[part.body : kept]
+        content = quopri.decodestring(said) if part.encoding else said
+        cleaned = clean_part(content) if part.encoding else content
+        cleaned = _clean_letters(cleaned, part.charset, clean_text)
         if cleaned != content:
-            encode = base64.encodebytes if encoding == "base64" else quopri.encodestring
-            part.set_payload(encode(cleaned).decode("ascii"))
-            changed = True
-    if changed:
-        ends = "\r\n" if _first_line(source).endswith(b"\r\n") else "\n"
-        with target.open("wb") as stream:
-            BytesGenerator(stream, mangle_from_=False, policy=_POLICY.clone(linesep=ends)).flatten(
-                message
-            )
-    return changed
+            again = quopri.encodestring(cleaned) if part.encoding else cleaned
+            yield part.body, kept, re.sub(rb"\r?\n", ends, again) if part.encoding else again
 
 
-def _clean_fields(part: Message, clean_label: Callable[[str], str]) -> bool:
-    """Encode headers again that said what must go; return whether there were any."""
-    changed = False
-    fields = []
-    for name, value in part.items():
-        text = _header_text(str(value)) if "=?" in str(value) else ""
-        if text and (cleaned := clean_label(text)) != text:
-            fields.append((name, Header(cleaned, "utf-8").encode()))
-            changed = True
-        else:
-            fields.append((name, value))
-    if changed:
-        for name in part.keys():  # noqa: SIM118 - a mail's fields are no mapping's
-            del part[name]
-        for name, value in fields:
-            part[name] = value
-    return changed
+def _clean_field(field: bytes, clean_label: Callable[[str], str], ends: bytes) -> bytes:
+    """Return a field without what must go, encoded where it must be; empty if all may stay."""
+    name, _, value = _as_text(field).partition(":")
+    text = header_text(value)
+    cleaned = clean_label(text)
+    if cleaned == text:
+        return b""
+    # Words beyond ASCII only: the addresses and file names beside them have a form of their own.
+    encoded = _BEYOND_ASCII.sub(lambda found: Header(found[0], "utf-8").encode(), cleaned)
+    lines = textwrap.wrap(encoded, _LINE, break_long_words=False, break_on_hyphens=False)
+    folded = (ends + b" ").join(line.encode() for line in lines)
+    return name.encode() + b": " + folded + (b"\r" if field.endswith(b"\r") else b"")
 
 
-def _first_line(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.readline(1 << 16)
+def header_text(value: str) -> str:
+    """Return what a header says: on one line, its encoded words (RFC 2047) decoded.
+
+    Examples:
+        >>> header_text("=?utf-8?q?Zo=C3=AB?= <zoe@example.com>")
+        'Zoë <zoe@example.com>'
+    """
+    return _WORDS.sub(_decode_words, _BETWEEN_WORDS.sub("", _FOLD.sub("", value)))
 
 
-def _read(path: Path) -> Message:
+def _decode_words(words: re.Match[str]) -> str:
+    """Decode words side by side; a letter of several bytes may begin in one and end in another."""
+    held: list[tuple[str, bytes]] = []
+    for charset, encoding, said in _WORD.findall(words[0]):
+        raw = said.encode("utf-8")
+        content = _unbase64(raw) if encoding in "bB" else quopri.decodestring(raw, header=True)
+        before = held.pop()[1] if held and held[-1][0] == charset.lower() else b""
+        held.append((charset.lower(), before + content))
+    return "".join(_decoded(content, charset) for charset, content in held)
+
+
+def _decoded(content: bytes, charset: str) -> str:
+    try:
+        return content.decode(_WIDER.get(charset, charset), "replace")
+    except (LookupError, ValueError):  # letters that nobody knows
+        return content.decode("utf-8", "replace")
+
+
+def _text_of(content: bytes, charset: str | None) -> str | None:
+    """Return a text in letters that are not searched as bytes; None if it is in no such."""
+    try:
+        text = content.decode(_WIDER.get(charset or "", charset or "ascii"), "surrogateescape")
+    except (LookupError, ValueError):
+        return None
+    return None if text.encode("utf-8", "surrogateescape") == content else text
+
+
+def _clean_letters(content: bytes, charset: str | None, clean_text: Clean) -> bytes:
+    """Return a text without what must go, in the letters that it was in."""
+    text = _text_of(content, charset)
+    if text is None or charset is None:
+        return content
+    narrow = text.encode("utf-8", "surrogateescape")
+    cleaned = clean_text(narrow)
+    try:
+        letters = _WIDER.get(charset, charset)
+        was, now = (
+            said.decode("utf-8", "surrogateescape").encode(letters, "surrogateescape")
+            for said in (narrow, cleaned)
+        )
+    except ValueError:
+        return content
+    return now if was == content and cleaned != narrow else content
+
+
+def _blocks_of(data: bytes, part: Part) -> list[tuple[int, int]]:
+    """Return start and end of the lines in Base64; footers of mailing lists stand behind them."""
+    if part.encoding != "base64":
+        return []
+    found = _BASE64_LINES.finditer(data, part.body, part.end)
+    blocks = list(islice((lines.span() for lines in found), _MOST_BLOCKS + 1))
+    if len(blocks) > _MOST_BLOCKS:
+        raise ValueError("it is in more pieces than any mail")
+    return [(start, end) for start, end in blocks if end - start >= _SHORTEST_BLOCK]
+
+
+def _unbase64(said: bytes) -> bytes:
+    """Return what a text in Base64 stands for, as far as it goes if it was cut off."""
+    pieces = re.split(rb"=+", said.translate(None, _NO_BASE64))
+    whole = (piece[: len(piece) - (len(piece) % 4 == 1)] for piece in pieces)
+    return b"".join(base64.b64decode(piece + b"=" * (-len(piece) % 4)) for piece in whole)
+
+
+def _is_encoded(field: bytes) -> bool:
+    return b"=?" in field or b"\n" in field
+
+
+def _as_text(field: bytes) -> str:
+    try:
+        return field.rstrip(b"\r").decode("utf-8")
+    except UnicodeDecodeError:
+        return field.rstrip(b"\r").decode("latin-1")
+
+
+def _read(path: Path) -> bytes:
     if path.stat().st_size > _LARGEST:
         raise ValueError("it is larger than any mail")
-    with path.open("rb") as stream:
-        return BytesParser(policy=_POLICY).parse(stream)
-
-
-def _encoding_of(part: Message) -> str:
-    encoding = str(part.get("content-transfer-encoding", "")).strip().casefold()
-    return encoding if encoding in _ENCODED and not part.is_multipart() else ""
-
-
-def _content_of(part: Message) -> bytes:
-    content = part.get_payload(decode=True)
-    return content if isinstance(content, bytes) else b""
-
-
-def _header_text(value: str) -> str:
-    try:
-        return str(make_header(decode_header(value)))
-    except (HeaderParseError, LookupError, UnicodeError):  # letters of an encoding that is none
-        return value
+    return path.read_bytes()

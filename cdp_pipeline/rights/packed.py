@@ -20,13 +20,14 @@ from typing import IO, cast
 
 import pyarrow as pa
 
-from cdp_pipeline.rights.mails import is_mail, mail_labels, mail_parts
+from cdp_pipeline.rights.mail_parts import is_mail
+from cdp_pipeline.rights.mails import mail_labels, mail_parts
 
 UNPACKED = "unpacked"
 """Folder of parts in clear, within the work of a run."""
 
-HEAD = 512
-"""Bytes that tell what a file is."""
+HEAD = 4096
+"""Bytes that tell what a file is: seals of mail servers stand before what tells a mail."""
 
 BROKEN = (
     *(OSError, EOFError, NotImplementedError, RuntimeError, ValueError),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -21,6 +21,7 @@ import duckdb
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.rights.columns import Piece, database_texts, parquet_texts
+from cdp_pipeline.rights.mails import mail_text
 from cdp_pipeline.rights.packed import (
     ARCHIVES,
     BROKEN,
@@ -255,6 +256,9 @@ def _in_parts(
 
 def _in_bytes(path: Path, searcher: Searcher, *, kind: str | None = None) -> set[str]:
     kind = kind or kind_of_file(path, path.name)
+    if kind == "mail":
+        with suppress(ValueError):  # it is none that can be taken apart
+            return _in_blocks(iter([mail_text(path)]), searcher)
     with path.open("rb") as stream:
         blocks = iter(lambda: stream.read(_BLOCK), b"")
         shortest = _NO_CHANCE if kind in PACKED else 0

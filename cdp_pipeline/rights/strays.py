@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.rights.files import clean_parquet, redact_bytes, text_batches
-from cdp_pipeline.rights.mails import write_mail
+from cdp_pipeline.rights.mails import cleaned_mail
 from cdp_pipeline.rights.packed import (
     BROKEN,
     HEAD,
@@ -151,16 +151,29 @@ def _clean_mail(path: Path, target: Path, searcher: Searcher, budget: Budget) ->
 
     def clean_part(content: bytes) -> bytes:
         part, cleaned = below / "part", below / "cleaned"
-        part.write_bytes(budget.spend(content))
-        if not _clean(part, cleaned, kind_of_file(part, ""), searcher, budget):
+        part.write_bytes(content)
+        try:
+            budget.spend(content)
+            changed = _clean(part, cleaned, kind_of_file(part, ""), searcher, budget)
+        except (duckdb.Error, *BROKEN):  # the search names it; the words beside it go
             return content
-        return cleaned.read_bytes()
+        return cleaned.read_bytes() if changed else content
 
-    changed = _redact_text(path, target, searcher)
-    copied = target.with_name(f"{target.name}.text")
-    shutil.copyfile(target, copied)
-    label = partial(_redact_label, searcher=searcher)
-    return write_mail(copied, target, clean_part=clean_part, clean_label=label) or changed
+    with path.open("rb") as source:
+        is_wide = wide_encoding(source.read(HEAD)) is not None
+    try:
+        data = cleaned_mail(
+            path,
+            clean_text=lambda text: redact_bytes(text, searcher)[0],
+            clean_part=clean_part,
+            clean_label=partial(_redact_label, searcher=searcher),
+        )
+    except ValueError:  # it cannot be taken apart
+        is_wide, data = True, None
+    if is_wide:
+        return _redact_text(path, target, searcher)
+    target.write_bytes(path.read_bytes() if data is None else data)
+    return data is not None
 
 
 def _redact_label(text: str, searcher: Searcher) -> str:
