@@ -21,6 +21,7 @@ from cdp_pipeline.ingest.parts import repeat_records
 from cdp_pipeline.ingest.reading import Reading, lacking_columns, unknown_columns
 from cdp_pipeline.ingest.refusal import RefusedError, is_of_machine
 from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.storage.tabular import text_of_bytes
 from cdp_pipeline.storage.warehouse import quote_column
 
 _WHOLE_BELOW = {"DOUBLE": 1 << 53, "FLOAT": 1 << 24}
@@ -121,10 +122,8 @@ def _text_sql(value: str, kind: str, *, declared: str) -> str:
     if declared == "date" and re.fullmatch(r"TIMESTAMP(_S|_MS|_NS)?", kind):
         day = f"cast({value} as date)"
         return f"case when {value} = {day} then cast({day} as varchar) else {text} end"
-    if kind == "BLOB":  # some writers do not mark their texts as such; true bytes stay escaped
-        decoded = f"try(decode({value}))"
-        is_bytes = f"contains(coalesce({decoded}, chr(0)), chr(0))"
-        return f"case when {is_bytes} then {text} else {decoded} end"
+    if kind == "BLOB":
+        return text_of_bytes(value, otherwise=text)  # true bytes stay escaped
     return text
 
 

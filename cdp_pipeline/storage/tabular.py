@@ -23,6 +23,7 @@ from cdp_pipeline.core.errors import ContractError
 from cdp_pipeline.storage.line_ends import count_marks, one_line_end
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
+_BYTES = "BLOB"
 ROW = "link_row"
 PARQUET = frozenset({".parquet", ".pq"})
 TEXT = frozenset({".csv", ".tsv", ".txt", ".psv"})
@@ -147,8 +148,15 @@ def _keep(
 ) -> Loaded:
     try:
         described = con.execute(f"describe from {origin}").fetchall()
-        plain = [row[0] for row in described if not re.search(r"\[|STRUCT|MAP|BLOB", row[1])]
         kinds = {row[0]: row[1] for row in described}
+        pictures = _true_bytes(
+            con, origin, [name for name, kind in kinds.items() if kind == _BYTES]
+        )
+        plain = [
+            name
+            for name, kind in kinds.items()
+            if not re.search(r"\[|STRUCT|MAP", kind) and name not in pictures
+        ]
         items = ", ".join(
             f"{_text_sql(quote_column(name), kinds[name])} as {quote_column(name)}"
             for name in plain
@@ -167,8 +175,31 @@ def _keep(
     return Loaded(source, table, tuple(plain), int(rows), dialect, where)
 
 
+def _true_bytes(con: duckdb.DuckDBPyConnection, origin: str, names: Sequence[str]) -> set[str]:
+    """Return the columns of bytes in which no text stands."""
+    if not names:
+        return set()
+    counts = ", ".join(f"count({text_of_bytes(quote_column(name))})" for name in names)
+    found = con.execute(f"select {counts} from {origin}").fetchall()  # noqa: S608 - quoted
+    return {name for name, count in zip(names, found[0], strict=True) if not count}
+
+
+def text_of_bytes(value: str, *, otherwise: str = "null") -> str:
+    """Return SQL of the text in bytes: some writers of Parquet do not mark their texts as such.
+
+    Args:
+        value: SQL of the bytes.
+        otherwise: SQL for bytes that are no text, and for none.
+    """
+    decoded = f"try(decode({value}))"
+    is_bytes = f"contains(coalesce({decoded}, chr(0)), chr(0))"
+    return f"case when {is_bytes} then {otherwise} else {decoded} end"
+
+
 def _text_sql(column: str, kind: str) -> str:
     """Return SQL for a value as text; 7700900123.0 is a number that met an empty cell."""
+    if kind == _BYTES:
+        return text_of_bytes(column)
     if kind not in {"DOUBLE", "FLOAT"}:
         return f"cast({column} as varchar)"
     return (

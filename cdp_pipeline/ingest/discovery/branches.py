@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from cdp_pipeline.ingest.casting import DECIMALS
 from cdp_pipeline.ingest.discovery.amounts import RETURNS
 from cdp_pipeline.ingest.discovery.codes import plain_word
 from cdp_pipeline.ingest.discovery.kinds import Kind, find_kinds
@@ -21,6 +22,7 @@ _OF_LINES = ("sku", "product_name", "quantity", "unit_price", "discount_amount",
 _STAYS = frozenset({"tender", "promotion_id", "original_sale_id"})
 """What a line of one kind alone may say."""
 
+_OF_NUMBERS = frozenset({"quantity", "unit_price", "discount_amount", "net_amount"})
 _SIGNED = frozenset({"quantity", "discount_amount", "net_amount"})
 _LEAST_BRANCHES = 2
 
@@ -76,21 +78,31 @@ def _is_return(branch: str) -> bool:
 
 def _merged(tag: str, parts: Mapping[str, tuple[str, Kind]]) -> Kind:
     """Return what lines of goods of all kinds say of one thing, as one column."""
+    filled = {branch: part for branch, part in parts.items() if part[1].field.filled}
+    parts = filled or parts  # what is always empty has no type that others could be mixed with
     values = [""] * max(len(kind.field.values) for _, kind in parts.values())
-    texts = []
+    texts, unread = [], []
     for branch, (name, kind) in sorted(parts.items(), key=lambda part: _is_return(part[0])):
         is_minus = tag in _SIGNED and _is_return(branch)
-        texts.append(f"-abs({name})" if is_minus else name)
+        is_unread = tag in _OF_NUMBERS and kind.type not in DECIMALS
+        unread += [name] if is_unread else []
+        number = f"try_cast({name} as decimal(18, 2))" if is_unread else name
+        texts.append(f"-abs({number})" if is_minus else number)
         for row, value in enumerate(kind.field.values):
             if value.strip():
                 values[row] = f"-{value.strip().lstrip('-')}" if is_minus else value
     ((found,), _) = find_kinds([Field(tag, values)])
     sql = texts[0] if len(texts) == 1 else f"coalesce({', '.join(texts)})"
     types = {kind.type for _, kind in parts.values()}
-    return Kind(
-        found.field, tag, next(iter(types)) if len(types) == 1 else found.type, {"value": sql},
+    type_ = next(iter(types)) if len(types) == 1 else found.type
+    merged = Kind(
+        found.field, tag, type_, {"value": sql},
         numbers=found.numbers, note=f"of {' and '.join(sorted(parts))}",
     )  # fmt: skip
+    if unread:
+        asked = f"SQL of the number, not all of {' and '.join(unread)} being one, such as {sql}"
+        merged.type, merged.keys, merged.question = "decimal", {}, ("value", asked, sql)
+    return merged
 
 
 def name_receipts(named: Named) -> list[Kind]:

@@ -376,3 +376,33 @@ def test_a_payment_is_of_several_lines(tmp_path: Path) -> None:
         f"R{n},7,pay{n},A{n},1,{n}.50\n" for n in range(4)
     )
     assert draft(tmp_path, "items.csv", text).load["key"] != ["payment_id"]
+
+
+@pytest.mark.parametrize("odd", ["", "see note"])
+def test_a_till_log_whose_returns_state_no_number_is_drafted_all_the_same(
+    tmp_path: Path, stage: Stage, odd: str
+) -> None:
+    def line(number: int, kind: str, amount: str) -> dict[str, object]:
+        return {
+            "LineNo": str(number),
+            kind: {"ItemID": f"A{number}", "Quantity": "1", "ExtendedAmount": amount},
+        }
+
+    receipts = [
+        {
+            "SaleID": f"R{n}",
+            "EndDateTime": f"2026-11-{n:02}T09:00:00Z",
+            "lines": [
+                line(1, "Sale", "12.50"),
+                line(2, "Return", odd if n % 2 else odd and "3.00"),
+            ],
+        }
+        for n in range(1, 25)
+    ]
+    found = draft(tmp_path, "till.jsonl", "\n".join(map(json.dumps, receipts)))
+    rows = loaded(found, stage, "till.jsonl")
+    assert len(rows) == 48
+    amounts = {str(row["net_amount"]) for row in rows}
+    assert amounts == ({"12.50", "-3.00", "None"} if odd else {"12.50", "None"})
+    (merged,) = (column.kind for column in found.columns if column.name == "net_amount")
+    assert (merged.question is not None) == bool(odd)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from cdp_pipeline.core.errors import ContractError
 from cdp_pipeline.storage.tabular import load_files
@@ -43,3 +45,17 @@ def test_lines_that_end_in_several_ways_around_a_stray_quote_are_told_plainly(
     path.write_bytes(b'id,note\n1,9" tile\r\n2,x\r\n3,y\n4,z\r\n')
     with pytest.raises(ContractError, match="end in several ways, and a quote"):
         load_files(duckdb.connect(), [path])
+
+
+def test_texts_that_were_stored_as_bytes_are_texts_and_pictures_are_left_out(
+    tmp_path: Path,
+) -> None:
+    columns = {"name": ["Zo\u00eb".encode(), None], "photo": [b"\x89PNG\0", b"\xff\xd8"]}
+    table = {name: pa.array(values, pa.binary()) for name, values in columns.items()}
+    path = tmp_path / "people.parquet"
+    parquet.write_table(pa.table({"id": [1, 2], **table}), path)
+    con = duckdb.connect()
+    loaded = load_files(con, [path])[0]
+    assert loaded.columns == ("id", "name")
+    rows = con.execute(f"select id, name from {loaded.table}").fetchall()
+    assert rows == [("1", "Zo\u00eb"), ("2", None)]
