@@ -75,16 +75,12 @@ class Held:
         quantity: visits or amount.
         error: Forecast over what came, less 1.
         is_held: Whether what came lay within the range.
-        windows_held: Totals of past windows, of both quantities, within their ranges.
-        windows: Such totals.
     """
 
     kind: str
     quantity: str
     error: float
     is_held: bool
-    windows_held: int
-    windows: int
 
 
 def unusual_bars(stores: int, first_seed: int) -> list[Bar]:
@@ -128,7 +124,6 @@ def forecast_unusual(kind: str, seed: int) -> Sequence[Held]:
             total.quantity,
             total.expected / value - 1.0,
             total.interval is not None and total.interval.holds(value),
-            *found.report.coverage,
         )
         for total, value in zip(found.totals, truth, strict=False)  # of the value, no truth here
     ]
