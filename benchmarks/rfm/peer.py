@@ -74,9 +74,8 @@ def run_pandas(file: str) -> dict[str, float]:
     days = lines.groupby(["customer_id", "bought_on"], as_index=False, sort=False).agg(
         amount=("amount", "sum"), is_sale=("is_sale", "max")
     )
-    days["amount"] = days["amount"].round(
-        2
-    )  # what floats leave of a sale and its return is nothing
+    # What floats leave of a sale and its return is nothing.
+    days["amount"] = days["amount"].round(2)
     last = pd.Timestamp(LAST_DAY)
     days = days[days["bought_on"] > last - pd.Timedelta(days=WINDOW_DAYS)]
     total = days.groupby("customer_id")["amount"].sum()
