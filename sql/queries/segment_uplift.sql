@@ -9,8 +9,10 @@ note: >-
   are held against each other, as the share kept back and the season change; nights on which
   everybody or nobody was kept back show nothing and are left out, too. What somebody spent in the
   92 days before foretells much of it and is taken out of both sides (CUPED), which narrows the
-  range and moves nothing. A range that holds 0 shows nothing. Amounts are null where a side has
-  fewer than 11 people: so few tell of themselves, not of the segment.
+  range and moves nothing. A range that holds 0 shows nothing. The few who are never contacted at
+  all (global_holdout_share) are among those kept back: for them, all else that the others are sent
+  counts, too. Amounts are null where a side has fewer than 11 people: so few tell of themselves,
+  not of the segment.
 columns:
   segment: Name of the segment
   customer_count: People who might be contacted, of the nights that count
