@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from cdp_pipeline.identity.erasure.subjects import Subject
 from cdp_pipeline.identity.golden.household_history import recount_households
+from cdp_pipeline.identity.grouping.attach import KEYS
 from cdp_pipeline.identity.grouping.remembered import (
     CUSTOMERS,
     HOUSEHOLDS,
@@ -93,6 +94,36 @@ update identity.scored_pairs set record_b = h.new_id
 from identity_heirs as h where h.old_id = record_b
 """
 
+_BESIDE = """
+create or replace temp table identity_beside as
+with erased as (select record_id from identity_erased_records where record_id is not null),
+theirs as (select {keys} from identity.records semi join erased using (record_id)),
+nameless as (select record_id, {keys} from identity.records where not is_comparable),
+paired as (
+    select record_b as evidence_id from identity.scored_pairs
+    where record_a in (select record_id from erased)
+    union all
+    select record_a from identity.scored_pairs where record_b in (select record_id from erased)
+    union all
+    select new_id from identity_heirs
+)
+select record_id from ({holders})
+union
+select record_id from identity.records semi join paired using (evidence_id)
+"""
+
+_HOLDER = """
+select record_id from nameless
+where {key} in (select {key} from theirs)
+"""
+
+_LOOK_AGAIN = """
+update identity.records set raw_hash = null
+where record_id in (select record_id from identity_beside)
+"""
+# Whose an identifier is, or who is whose namesake, may be plain now. The next night finds no trace
+# of the person any more, so these rows alone can tell it where to look.
+
 _DORMANT = """
 create or replace temp table identity_erased_dormant as
 select distinct d.id
@@ -142,6 +173,9 @@ def _erase(
     con.execute(_HEIRS)
     for statement in _REPOINT.split(";"):
         con.execute(statement)
+    holders = " union all ".join(_HOLDER.format(key=key) for key in KEYS)
+    con.execute(_BESIDE.format(keys=", ".join(KEYS), holders=holders))
+    con.execute(_LOOK_AGAIN)
     erased = {"model_frequencies": _forget_words(con), "judgements": _forget_reasons(con, subject)}
     for table, statement in BLANKED.items():
         erased[table] = _count(con, statement)

@@ -128,7 +128,7 @@ select i.node_id
 from staging.identity_record_reasons as s
 inner join identity.records as r on r.source = s.source and r.record_key = s.record_key
 inner join identity_node_ids as i on i.record_id = r.evidence_id
-where s.reason = 'steward'
+where s.reason in ('steward', 'removed record')
 union
 select i.node_id
 from stated as s
@@ -138,8 +138,9 @@ inner join identity_node_ids as i on i.record_id = r.record_id
 where s.is_mention <> b.is_mention
 order by 1
 """
-# New evidence, what lost a pair to evidence that is gone, whoever was judged, and whom receipts
-# alone had mentioned and an account states now, or the other way round: they have other namesakes.
+# New evidence, what lost a pair to evidence that is gone, whoever was judged or stood beside
+# somebody erased, and whom receipts alone had mentioned and an account states now, or the other way
+# round: they have other namesakes.
 
 _KEPT = """
 create or replace table identity.scored_pairs as

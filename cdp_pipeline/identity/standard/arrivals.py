@@ -201,6 +201,8 @@ with differing as (
         r.record_key,
         case
             when b.source is null then 'new record'
+            when b.raw_hash is null and b.evidence_head = r.evidence_head
+                and b.evidence_tail = r.evidence_tail then 'removed record'
             when b.raw_hash is distinct from r.raw_hash then 'changed evidence'
             else 'hub'
         end as reason
@@ -209,6 +211,7 @@ with differing as (
     where b.evidence_head is distinct from r.evidence_head
         or b.evidence_tail is distinct from r.evidence_tail
         or b.record_kind is distinct from r.record_kind
+        or b.raw_hash is null
     union all
     select b.source, b.record_key, 'removed record'
     from base.identity.records as b
@@ -219,6 +222,8 @@ from differing as d
 left join base.identity.customer_map as m on m.source = d.source and m.record_key = d.record_key
 order by d.source, d.record_key
 """
+
+# An erasure leaves no hash of what was delivered to those whom it may concern (identity.erasure).
 
 _GONE = "anti join identity.records as r on r.source = b.source and r.record_key = b.record_key"
 
@@ -320,6 +325,7 @@ def note_reasons(con: duckdb.DuckDBPyConnection, *, only_arrived: bool) -> None:
 
     Grain: one row per record that is new, says something else or is gone, with the customer it
     had. ``hub``: the record is delivered as before, but a value of it counts no more, or again.
+    A record that is there is ``removed record`` if somebody beside it was erased.
 
     Args:
         con: Build connection.

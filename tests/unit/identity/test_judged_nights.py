@@ -99,7 +99,7 @@ class Judged:
         yield from made.drafts
 
 
-def _told(made: Path) -> dict[str, list[tuple[Any, ...]]]:
+def told(made: Path) -> dict[str, list[tuple[Any, ...]]]:
     with duckdb.connect(str(made), read_only=True) as con:
         return {
             table: con.execute(f"{select} from identity.{table} order by all").fetchall()
@@ -128,6 +128,6 @@ def test_whatever_is_judged_a_night_ends_as_if_everybody_was_grouped(
             row["first_delivered_on"] = row.get("first_delivered_on") or tonight
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cluster, "touched_nodes", lambda *_, **__: grouped.append(tonight))  # noqa: B023 - called at once
-            of_all = _told(run(store, life.rows.values(), tonight))
-        assert _told(life.night()) == of_all
+            of_all = told(run(store, life.rows.values(), tonight))
+        assert told(life.night()) == of_all
     assert len(grouped) >= NIGHTS - 1, "hardly a night was incremental"
