@@ -23,9 +23,20 @@ from cdp_pipeline.storage.warehouse import quote_column, quote_identifier, quote
 Piece = tuple[str, bytes]
 """Column, and values in it with separators between them; a column may come in several pieces."""
 
-_TEXT_TYPES = ("VARCHAR", "JSON", "BLOB", "STRUCT", "MAP", "LIST", "[]", "ENUM")
+_TEXT_TYPES = ("VARCHAR", "JSON", "BLOB", "STRUCT", "MAP", "LIST", "[]", "ENUM", "UUID")
 NAME_COLUMNS = ("given_name", "family_name", "first_name", "last_name")
 """Columns whose values beside each other are somebody's name, in whatever case they are titled."""
+
+_FIGURES = re.compile(r"U?(INTEGER|BIGINT|HUGEINT)|DOUBLE|DECIMAL\(\d+,0\)")
+"""Types in which tools keep telephone numbers and cards; amounts have places behind the point."""
+_FIGURE = (
+    "case when {value} between 10000000 and 999999999999999 and {value} = trunc({value}) "
+    "then cast(cast({value} as bigint) as varchar) end"
+)
+"""SQL of the digits of a figure that are too many to be somebody's number by chance.
+
+Eight, as of other traces among bytes; fifteen are the most of a telephone number.
+"""
 
 _ROWS = 100_000
 _PLAIN = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
@@ -41,11 +52,14 @@ def is_name_column(title: str) -> bool:
     return title.lower() in NAME_COLUMNS
 
 
-def searched_texts(columns: Sequence[Sequence[object]]) -> dict[str, tuple[str, bool]]:
+def searched_texts(
+    columns: Sequence[Sequence[object]], *, figures: bool = False
+) -> dict[str, tuple[str, bool]]:
     """Return what traces are looked for in, by name: SQL of a text, and whether it shows bytes.
 
     Args:
         columns: Rows of ``describe``: name, type, and more.
+        figures: Whether digits of figures are a text too, as where a tool guessed the types.
 
     Returns:
         Columns that can hold text, and names beside each other; what shows bytes is read by
@@ -54,6 +68,9 @@ def searched_texts(columns: Sequence[Sequence[object]]) -> dict[str, tuple[str, 
     kinds = {str(name): str(kind) for name, kind, *_ in columns}
     texts = {n: k for n, k in kinds.items() if any(text in k for text in _TEXT_TYPES)}
     asked = {n: (f"cast({quote_column(n)} as varchar)", "BLOB" in k) for n, k in texts.items()}
+    if figures:
+        numbers = [name for name, kind in kinds.items() if _FIGURES.fullmatch(kind)]
+        asked |= {n: (_FIGURE.format(value=quote_column(n)), False) for n in numbers}
     both = list(filter(is_name_column, texts))
     if len(both) > 1:
         beside = f"concat_ws(' ', {', '.join(map(quote_column, both))})"
@@ -72,7 +89,7 @@ def shown_bytes(text: bytes) -> bytes:
 
 
 def parquet_texts(
-    con: duckdb.DuckDBPyConnection, path: Path, key: VaultKey | None
+    con: duckdb.DuckDBPyConnection, path: Path, key: VaultKey | None, *, figures: bool = False
 ) -> Iterator[Piece]:
     """Yield the texts of a Parquet file; a person's two names also beside each other.
 
@@ -80,15 +97,16 @@ def parquet_texts(
         con: Any connection.
         path: The file.
         key: What opens it; None if it lies in clear.
+        figures: Whether digits of figures are a text too.
 
     Raises:
         duckdb.Error, OSError, ValueError: It is broken.
     """
     if key is not None:
-        yield from _relation_texts(con, scan_of(con, path, key), prefix="")
+        yield from _relation_texts(con, scan_of(con, path, key), prefix="", figures=figures)
         return
     with parquet.ParquetFile(path) as file:
-        plain, others = _divide(file.schema_arrow, file.metadata)
+        plain, others = _divide(file.schema_arrow, file.metadata, figures=figures)
     with parquet.ParquetFile(path, read_dictionary=plain) as file:
         for group in range(file.num_row_groups if plain else 0):
             rows = file.read_row_group(group, columns=plain, use_threads=False)
@@ -97,11 +115,12 @@ def parquet_texts(
                     yield name, _together(_distinct(chunk))
             yield from _names_beside(rows)
     if others is None or others:
-        yield from _relation_texts(con, scan_of(con, path, None), prefix="", only=others)
+        relation = scan_of(con, path, None)
+        yield from _relation_texts(con, relation, prefix="", only=others, figures=figures)
 
 
 def _divide(
-    schema: pa.Schema, metadata: parquet.FileMetaData
+    schema: pa.Schema, metadata: parquet.FileMetaData, *, figures: bool
 ) -> tuple[list[str], list[str] | None]:
     """Return the columns whose dictionaries are read, and those that SQL reads; None is all."""
     names = schema.names
@@ -111,14 +130,23 @@ def _divide(
     chunks = [group.column(number) for group in groups for number in range(metadata.num_columns)]
     odd = {chunk.path_in_schema for chunk in chunks if not _ENCODINGS.issuperset(chunk.encodings)}
     plain = [f.name for f in schema if f.type in _PLAIN and f.name not in odd]
-    others = [f.name for f in schema if f.name not in plain and not _holds_no_text(f.type)]
+    others = [
+        f.name for f in schema if f.name not in plain and (figures or not _holds_no_text(f.type))
+    ]
     if any(map(is_name_column, others)):  # a person's two names are read in the same way
         others += filter(is_name_column, plain)
     return [name for name in plain if name not in others], others
 
 
-def database_texts(con: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Piece]:
+def database_texts(
+    con: duckdb.DuckDBPyConnection, path: Path, *, figures: bool = False
+) -> Iterator[Piece]:
     """Yield the texts of every table of a DuckDB file, whose columns are named with the table.
+
+    Args:
+        con: Any connection.
+        path: The file.
+        figures: Whether digits of figures are a text too.
 
     Raises:
         duckdb.Error: It is broken.
@@ -131,7 +159,7 @@ def database_texts(con: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Piece
         ).fetchall()
         for schema, table in tables:
             relation = quote_identifier(f"looked_at.{schema}.{table}")
-            yield from _relation_texts(con, relation, prefix=f"{schema}.{table}.")
+            yield from _relation_texts(con, relation, prefix=f"{schema}.{table}.", figures=figures)
     finally:
         con.execute("detach looked_at")
 
@@ -161,11 +189,12 @@ def _relation_texts(
     *,
     prefix: str,
     only: Sequence[str] | None = None,
+    figures: bool = False,
 ) -> Iterator[Piece]:
     columns = con.execute(f"describe select * from {relation}").fetchall()  # noqa: S608 - quoted
     if only is not None:
         columns = [column for column in columns if column[0] in only]
-    for name, (value, is_shown) in searched_texts(columns).items():
+    for name, (value, is_shown) in searched_texts(columns, figures=figures).items():
         with con.sql(f"select distinct {value} from {relation}").to_arrow_reader(_ROWS) as batches:  # noqa: S608 - quoted
             for batch in batches:
                 texts = _together(batch.column(0))

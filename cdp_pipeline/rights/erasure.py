@@ -43,7 +43,7 @@ from cdp_pipeline.rights.removals import CERTIFICATES, find_removals, write_remo
 from cdp_pipeline.rights.removals import FOLDER as REMOVALS
 from cdp_pipeline.rights.scan import Find, Scan, scan_folder
 from cdp_pipeline.rights.searching import Searcher
-from cdp_pipeline.rights.strays import clean_strays, look_again
+from cdp_pipeline.rights.strays import clean_strays, look_again, written_here
 from cdp_pipeline.rights.traces import (
     add_words,
     find_traces,
@@ -237,7 +237,12 @@ def _search_folder(
     excluded: Sequence[Path],
 ) -> Scan:
     scan = scan_folder(
-        root, searcher, excluded=excluded, keys=context.settings.keys, scratch=paths.work
+        root,
+        searcher,
+        excluded=excluded,
+        keys=context.settings.keys,
+        scratch=paths.work,
+        typed=written_here(paths),
     )
     found = {root / find.file for find in scan.finds}
     # Deliveries are searched here and not before: nearly all hold nobody but on the noted lines.

@@ -112,16 +112,22 @@ def clean_rows(path: Path, searcher: Searcher) -> int:
     return count
 
 
-def clean_parquet(path: Path, searcher: Searcher) -> int:
-    """Take the rows that name a person out of a Parquet file; returns how many went."""
+def clean_parquet(path: Path, searcher: Searcher, *, figures: bool = False) -> int:
+    """Take the rows that name a person out of a Parquet file; returns how many went.
+
+    Args:
+        path: The file, in clear.
+        searcher: Looks for the people.
+        figures: Whether digits of figures are a text too: not in files whose types are ours.
+    """
     with duckdb.connect() as con:
         # Nearly all files hold nobody: their values are not made Python texts one by one.
-        if not any(searcher.kinds(texts) for _, texts in parquet_texts(con, path, None)):
+        if not _holds_anybody(con, path, searcher, figures=figures):
             return 0
         relation = f"read_parquet({quote_literal(str(path))})"
         columns = con.execute(f"describe select * from {relation}").fetchall()  # noqa: S608 - quoted
         theirs = []
-        for value, is_shown in searched_texts(columns).values():
+        for value, is_shown in searched_texts(columns, figures=figures).values():
             found = con.execute(
                 f"select distinct {value} from {relation} where {value} is not null"  # noqa: S608 - quoted
             ).fetchall()
@@ -143,6 +149,13 @@ def clean_parquet(path: Path, searcher: Searcher) -> int:
         )
     _take_place(copy, path)
     return int(count)
+
+
+def _holds_anybody(
+    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, *, figures: bool
+) -> bool:
+    pieces = parquet_texts(con, path, None, figures=figures)
+    return any(searcher.kinds(texts) for _, texts in pieces)
 
 
 def _as_written(text: str) -> str:

@@ -88,7 +88,7 @@ class _UnreadableError(Exception):
     """A file whose inside cannot be looked at."""
 
 
-def scan_folder(
+def scan_folder(  # noqa: PLR0913 - what is looked at, and with what
     root: Path,
     searcher: Searcher,
     *,
@@ -96,6 +96,7 @@ def scan_folder(
     keys: KeySettings | None = None,
     scratch: Path | None = None,
     only: Collection[Path] | None = None,
+    typed: Collection[Path] = (),
 ) -> Scan:
     """Look for people in every file below a folder.
 
@@ -107,6 +108,7 @@ def scan_folder(
         scratch: Private folder for copies of encrypted files in clear, one at a time; default: the
             system's folder of temporary files.
         only: The files that are looked at; None for all.
+        typed: Folders of tables whose types are ours: what is a figure there is nobody's number.
     """
     scan = Scan()
     seen: dict[tuple[int, int, str], set[tuple[str, str]]] = {}
@@ -124,7 +126,10 @@ def scan_folder(
             facts = path.stat()
             one = (facts.st_dev, facts.st_ino, path.suffix)
             if one not in seen:  # versions share what they have in common by hard links
-                seen[one], is_broken = _unseal_and_look(con, path, searcher, keys, folder)
+                figures = not any(path.is_relative_to(other) for other in typed)
+                seen[one], is_broken = _unseal_and_look(
+                    con, path, searcher, keys, folder, figures=figures
+                )
                 scan.unreadable += [name] if is_broken else []
             found = {("name", kind) for kind in searcher.kinds(path.name)} | seen[one]
             scan.finds += [Find(name, place, kind) for place, kind in sorted(found)]
@@ -141,23 +146,35 @@ def _own_folder(scratch: Path | None) -> Iterator[Path]:
 
 
 def _unseal_and_look(
-    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, keys: KeySettings, folder: Path
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    searcher: Searcher,
+    keys: KeySettings,
+    folder: Path,
+    *,
+    figures: bool,
 ) -> tuple[set[tuple[str, str]], bool]:
     """Return what ``_look_into`` finds in a file that may be sealed."""
     try:
         with plain_file(path, keys, folder) as plain:
-            return _look_into(con, plain, searcher, keys, folder)
+            return _look_into(con, plain, searcher, keys, folder, figures=figures)
     except SealedFileError:
         return set(), True
 
 
 def _look_into(
-    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, keys: KeySettings, folder: Path
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    searcher: Searcher,
+    keys: KeySettings,
+    folder: Path,
+    *,
+    figures: bool,
 ) -> tuple[set[tuple[str, str]], bool]:
     """Return place and kind of every trace in what a file holds, and whether it is broken."""
     found = {("bytes", kind) for kind in _in_bytes(path, searcher)}
     try:
-        for find in _inside(con, path, searcher, keys, folder):
+        for find in _inside(con, path, searcher, keys, folder, figures=figures):
             found.add(find)
     except _UnreadableError:
         return found, True
@@ -177,7 +194,7 @@ def holds_trace(
     """
     try:
         return any(_outside(path, searcher)) or any(
-            _inside(con, path, searcher, KeySettings(), scratch)
+            _inside(con, path, searcher, KeySettings(), scratch, figures=True)
         )
     except _UnreadableError:
         return False
@@ -190,7 +207,13 @@ def _outside(path: Path, searcher: Searcher) -> Iterator[tuple[str, str]]:
 
 
 def _inside(
-    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, keys: KeySettings, folder: Path
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    searcher: Searcher,
+    keys: KeySettings,
+    folder: Path,
+    *,
+    figures: bool,
 ) -> Iterator[tuple[str, str]]:
     """Yield place and kind of every trace in what a file packs.
 
@@ -201,9 +224,9 @@ def _inside(
     try:
         if kind == "parquet":
             key = read_vault_key(path.parent.parent, keys)
-            yield from _in_pieces(parquet_texts(con, path, key), searcher)
+            yield from _in_pieces(parquet_texts(con, path, key, figures=figures), searcher)
         elif kind == "duckdb":
-            yield from _in_pieces(database_texts(con, path), searcher)
+            yield from _in_pieces(database_texts(con, path, figures=figures), searcher)
         elif kind:
             budget = Budget(path.stat().st_size)
             with unpacking(folder) as made:
@@ -248,7 +271,7 @@ def _in_parts(
         below.mkdir(exist_ok=True)
         if inner in {"parquet", "duckdb"}:
             texts = database_texts if inner == "duckdb" else partial(parquet_texts, key=None)
-            finds = _in_pieces(texts(con, copy), searcher)
+            finds = _in_pieces(texts(con, copy, figures=True), searcher)
         else:
             finds = _in_parts(con, copy, inner, searcher, budget, below)
         yield from ((f"{name}/{place}", found) for place, found in finds)

@@ -58,7 +58,7 @@ def clean_strays(context: RunContext, root: Path, scan: Scan, searcher: Searcher
         searcher: Looks for the people.
     """
     paths, keys = DataPaths.of(context), context.settings.keys
-    ours = (paths.versions, paths.staging, paths.quarantine)  # what is left in them is a fault
+    ours = written_here(paths)[:-1]  # what is left in them is a fault
     cleaned = []
     for path in sorted({root / find.file for find in scan.finds}):
         if any(path.is_relative_to(folder) for folder in ours):
@@ -68,6 +68,11 @@ def clean_strays(context: RunContext, root: Path, scan: Scan, searcher: Searcher
                 cleaned.append(path)
     left = look_again(context, root, scan, cleaned, searcher)
     return replace(left, cleaned=len(cleaned))
+
+
+def written_here(paths: DataPaths) -> tuple[Path, ...]:
+    """Return the folders of tables whose types are chosen here; the last one is others' to read."""
+    return paths.versions, paths.staging, paths.quarantine, paths.outbox
 
 
 def look_again(
@@ -85,7 +90,8 @@ def look_again(
     if not cleaned:
         return scan
     paths, keys = DataPaths.of(context), context.settings.keys
-    again = scan_folder(root, searcher, keys=keys, scratch=paths.work, only=cleaned)
+    typed = written_here(paths)
+    again = scan_folder(root, searcher, keys=keys, scratch=paths.work, only=cleaned, typed=typed)
     names = {str(path.relative_to(root)) for path in cleaned}
     kept = [find for find in scan.finds if find.file not in names]
     return Scan(kept + again.finds, scan.files, scan.unreadable, scan.cleaned)
@@ -125,7 +131,7 @@ def _clean(path: Path, target: Path, kind: str | None, searcher: Searcher, budge
         return _redact_text(path, target, searcher)
     if kind == "parquet":
         shutil.copyfile(path, target)
-        return clean_parquet(target, searcher) > 0
+        return clean_parquet(target, searcher, figures=True) > 0
     if kind == "mail":
         return _clean_mail(path, target, searcher, budget)
     changed = any(searcher.kinds(label) for label in labels_of(path, kind))

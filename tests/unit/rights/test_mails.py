@@ -85,15 +85,18 @@ def test_a_header_keeps_its_fields_and_the_addresses_of_others(context: RunConte
 
 
 @pytest.mark.parametrize(
-    ("charset", "name"),
-    [("iso-8859-2", "Łucja Nowak"), ("koi8-r", "Иван Петров"), ("utf-16", "Łucja Nowak")],
+    ("charset", "encoding", "name"),
+    [
+        ("iso-8859-2", "base64", "Łucja Nowak"),
+        ("iso-8859-2", "8bit", "Łucja Nowak"),
+        ("koi8-r", "base64", "Иван Петров"),
+        ("koi8-r", "8bit", "Иван Петров"),
+        ("utf-16", "base64", "Łucja Nowak"),
+    ],
 )
-@pytest.mark.parametrize("encoding", ["base64", "8bit"])
 def test_a_text_is_read_in_its_own_letters(
-    context: RunContext, charset: str, name: str, encoding: str
+    context: RunContext, charset: str, encoding: str, name: str
 ) -> None:
-    if (charset, encoding) == ("utf-16", "8bit"):
-        pytest.skip("no mail is")
     head = f"Content-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: {encoding}\n\n"
     encode = base64.encodebytes if encoding == "base64" else bytes
     mail = HEAD + head.encode() + encode(f"ąęи: {name}\n".encode(charset, "ignore"))

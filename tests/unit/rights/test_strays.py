@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import tarfile
+import uuid
 import zipfile
 from collections.abc import Callable
 from datetime import date
@@ -14,6 +15,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -398,4 +400,50 @@ def test_texts_that_a_writer_stored_as_bytes_are_found_and_lose_the_row(tmp_path
     assert {find.place for find in scan_folder(tmp_path, searcher).finds} >= {"mail", "notes"}
     assert clean_parquet(path, searcher) == 3
     assert parquet.read_table(path)["mail"].to_pylist() == [b"dot@example.com"]
+    assert scan_folder(tmp_path, searcher).finds == []
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.int64(), pa.uint64(), pa.float64(), pa.decimal128(15, 0), pa.list_(pa.int64())]
+)
+def test_numbers_that_a_tool_kept_as_figures_lose_the_row(
+    context: RunContext, kind: pa.DataType
+) -> None:
+    traces = add_words(Traces(), [("phone", "+44 7700 900123"), ("loyalty_id", "0012345678")])
+    searcher = Searcher(traces)
+    told = [447700900123, 447700900124, 12345678, None, 12345679]
+    values = [[value] for value in told] if pa.types.is_list(kind) else told
+    rows = pa.table({"told": pa.array(values, kind), "amount": [1.5, 2.5, 3.5, 12345678.5, 4.5]})
+    landing = context.data_dir / "landing"
+    parquet.write_table(rows, landing / "members" / "saved.parquet")
+    scan = scan_folder(landing, searcher)
+    assert {(find.place, find.kind) for find in scan.finds} == {
+        ("told", "phone"),
+        ("told", "number"),
+    }
+    assert clean_strays(context, landing, scan, searcher).finds == []
+    kept = parquet.read_table(landing / "members" / "saved.parquet")
+    assert kept["amount"].to_pylist() == [2.5, 12345678.5, 4.5]
+
+
+def test_figures_of_our_own_tables_are_nobodys_numbers(context: RunContext) -> None:
+    searcher = Searcher(add_words(Traces(), [("loyalty_id", "12345678")]))
+    rows = pa.table({"revenue": [12345678, 5], "id": [uuid.UUID(int=1).bytes] * 2})
+    path = context.data_dir / "staging" / "sales.parquet"
+    path.parent.mkdir()
+    parquet.write_table(rows, path)
+    assert scan_folder(context.data_dir, searcher, typed=[path.parent]).finds == []
+    assert clean_parquet(path, searcher) == 0
+
+
+def test_an_id_of_its_own_type_is_found(tmp_path: Path) -> None:
+    person = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
+    searcher = Searcher(add_words(Traces(), [("cookie", person)]))
+    with duckdb.connect() as con:
+        con.execute(
+            f"copy (select unnest(['{person}', '{uuid.UUID(int=1)}'])::uuid as cookie) "
+            f"to '{tmp_path / 'a.parquet'}' (format parquet)"
+        )
+    assert [find.place for find in scan_folder(tmp_path, searcher).finds] == ["cookie"]
+    assert clean_parquet(tmp_path / "a.parquet", searcher) == 1
     assert scan_folder(tmp_path, searcher).finds == []
