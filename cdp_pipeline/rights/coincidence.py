@@ -23,7 +23,9 @@ _OWN = ("customer_id", "household_id")
 def numbers_of_others(
     con: duckdb.DuckDBPyConnection, phones: Collection[str], numbers: Collection[str]
 ) -> frozenset[str]:
-    """Return identifiers of others that equal a number of the people or end like one.
+    """Return identifiers of others that equal a number of the people, end like one or go on.
+
+    A telephone of a firm is the beginning of all of its extensions: 030 123456 of 030 123456 78.
 
     Args:
         con: Connection to a version, with the tables of ``traces`` that say what is theirs:
@@ -32,7 +34,8 @@ def numbers_of_others(
         numbers: Their cards and accounts, without leading zeros.
 
     Returns:
-        In lower case, as written: of persons' records, sales, orders, events, articles.
+        In lower case, as written: of persons' records, sales, orders, events, articles; of
+        telephones the digits.
     """
     alike = pa.table(
         {
@@ -69,7 +72,21 @@ def _parts(con: duckdb.DuckDBPyConnection) -> list[str]:
         theirs = "customer_id in (select id from erased_customers)"
         where = f"({theirs}) is not true" if table in owned else "true"
         parts.append(_alike(f"core.{table}", column, where))
-    return parts
+    return [*parts, _GOES_ON] if "phone" in held else parts
+
+
+_GOES_ON = """
+select distinct digits as text
+from (
+    select distinct regexp_replace(cast(phone as varchar), '[^0-9]', '', 'g') as digits
+    from told_records
+    where not is_theirs and phone is not null
+), range(1, 8) as places(place), (
+    select distinct length(number) as size from looked_alike where is_phone
+)
+where length(digits) >= place + size
+and substr(digits, place, size) in (select number from looked_alike where is_phone)
+"""
 
 
 def _alike(table: str, column: str, where: str) -> str:

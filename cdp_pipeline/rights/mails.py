@@ -39,6 +39,8 @@ _BASE64_LINES = re.compile(
 _NO_BASE64 = bytes(set(range(256)) - set(b"=+/") - set(base64.b64encode(bytes(range(256)) * 9)))
 _WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc-kr": "cp949"}
 """Letters that mail readers take texts to be in which name an older set of them."""
+_NO_LETTERS = {"punycode", "idna", "unicode_escape", "raw_unicode_escape"}
+"""What Python decodes and no mail is in; the first takes hours for a long text."""
 
 Clean = Callable[[bytes], bytes]
 
@@ -201,15 +203,19 @@ def _decode_words(words: re.Match[str]) -> str:
 
 def _decoded(content: bytes, charset: str) -> str:
     try:
-        return content.decode(_WIDER.get(charset, charset), "replace")
+        return content.decode(_letters(charset), "replace")
     except (LookupError, ValueError):  # letters that nobody knows
         return content.decode("utf-8", "replace")
+
+
+def _letters(charset: str) -> str:
+    return "utf-8" if charset.replace("-", "_") in _NO_LETTERS else _WIDER.get(charset, charset)
 
 
 def _text_of(content: bytes, charset: str | None) -> str | None:
     """Return a text in letters that are not searched as bytes; None if it is in no such."""
     try:
-        text = content.decode(_WIDER.get(charset or "", charset or "ascii"), "surrogateescape")
+        text = content.decode(_letters(charset or "ascii"), "surrogateescape")
     except (LookupError, ValueError):
         return None
     return None if text.encode("utf-8", "surrogateescape") == content else text
@@ -223,7 +229,7 @@ def _clean_letters(content: bytes, charset: str | None, clean_text: Clean) -> by
     narrow = text.encode("utf-8", "surrogateescape")
     cleaned = clean_text(narrow)
     try:
-        letters = _WIDER.get(charset, charset)
+        letters = _letters(charset)
         was, now = (
             said.decode("utf-8", "surrogateescape").encode(letters, "surrogateescape")
             for said in (narrow, cleaned)

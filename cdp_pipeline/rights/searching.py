@@ -132,9 +132,14 @@ class Searcher:
                     start -= 1
                 if kept is None:  # most texts hold nobody's number
                     kept = np.flatnonzero(~_JOINERS[np.frombuffer(plain, dtype=np.uint8)])
-                if squeezed[end : end + 1].isdigit() and _APART.isdisjoint(
-                    plain[int(kept[end - 1]) + 1 : int(kept[end])]
-                ):  # it goes on; behind a blank another may begin: "07700 900123 12 High Street"
+                # Behind a blank another may begin: "07700 900123 12 High Street".
+                if not _is_end(squeezed, plain, kept, end):
+                    continue
+                if any(
+                    squeezed.startswith(rest, end)
+                    and _is_end(squeezed, plain, kept, end + len(rest))
+                    for rest in self._telephones.rests(tail)
+                ):  # it is the extension of somebody else
                     continue
                 # "Ring at 5 07700 900123": other digits may stand before a number.
                 groups = (
@@ -149,3 +154,10 @@ class Searcher:
                 first, last = int(kept[start]), int(kept[end - 1]) + 1
                 if not is_in_id(plain, first, last):
                     yield "phone", first, last
+
+
+def _is_end(squeezed: bytes, plain: bytes, kept: npt.NDArray[np.intp], end: int) -> bool:
+    """Return whether a number may end at a place: no digit follows, or one behind a blank."""
+    return not squeezed[end : end + 1].isdigit() or not _APART.isdisjoint(
+        plain[int(kept[end - 1]) + 1 : int(kept[end])]
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from cdp_pipeline.rights.coincidence import PHONE_DIGITS
 
@@ -26,7 +26,7 @@ class Telephones:
 
         Args:
             phones: Digits, with whatever stood before the last nine.
-            others: Numbers of others that end like one of these.
+            others: Numbers of others that end like one of these, or begin like one and go on.
             joiners: Bytes that stand between the digits of a number.
         """
         self._heads: dict[bytes, set[bytes]] = defaultdict(set)
@@ -38,6 +38,27 @@ class Telephones:
             for text in others
             if (match := re.search(rb"[0-9]+$", text.encode().translate(None, joiners)))
         }
+
+        self._rests = self._find_rests()
+
+    def _find_rests(self) -> dict[bytes, set[bytes]]:
+        """Return by what others' numbers go on behind one of these, trunk codes' zeros left out."""
+        cores = {tail.lstrip(b"0") for tail in self._heads} - {b""}
+        rests: dict[bytes, set[bytes]] = defaultdict(set)
+        for size in sorted({len(core) for core in cores}):
+            for other in self._others:
+                for at in range(len(other) - size):
+                    if other[at : at + size] in cores:
+                        rests[other[at : at + size]].add(other[at + size :])
+        return dict(rests)
+
+    def rests(self, tail: bytes) -> Collection[bytes]:
+        """Return the digits with which numbers of others go on behind one of these.
+
+        Args:
+            tail: One of ``tails``.
+        """
+        return self._rests.get(tail.lstrip(b"0"), ())
 
     @property
     def tails(self) -> frozenset[bytes]:

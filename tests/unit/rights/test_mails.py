@@ -172,3 +172,11 @@ def test_letters_of_base64_are_no_names(context: RunContext) -> None:
     data, left = _cleaned(context, _mixed(b"\nask " + MAIL, picture))
     assert data == _mixed(b"\nask [erased]", picture)
     assert left.finds == []
+
+
+def test_a_text_in_an_encoding_that_takes_hours_is_read_as_bytes(context: RunContext) -> None:
+    head = b"Content-Type: text/plain; charset=punycode\n\n" + MAIL + b"\n"
+    slow = b"a-" + b"aa" * 500_000 + b"\n"
+    data, left = _cleaned(context, HEAD + head + slow)
+    assert left.finds == []
+    assert data == HEAD + head.replace(MAIL, b"[erased]") + slow

@@ -7,7 +7,14 @@ import pytest
 
 from cdp_pipeline.identity.erasure.subjects import Subject
 from cdp_pipeline.privacy.suppression import create_normalisers
-from cdp_pipeline.rights.traces import Traces, find_traces, load_values, records_of_values
+from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.rights.traces import (
+    Traces,
+    add_words,
+    find_traces,
+    load_values,
+    records_of_values,
+)
 
 PERSON = ("linda", "lawrence")
 
@@ -84,3 +91,29 @@ def test_identifiers_of_others_are_told_from_numbers_of_theirs() -> None:
     assert not traces.numbers
     assert "52194500" not in traces.words
     assert Traces.from_dict(traces.as_dict()) == traces
+
+
+def test_an_extension_of_somebody_else_is_no_trace_of_the_firms_number() -> None:
+    with duckdb.connect() as con:
+        create_normalisers(con)
+        con.execute(
+            "create schema identity; create table identity.records as from (values "
+            "('crm', '1', '+4930123456'), ('crm', '2', '+493012345678'), ('crm', '3', '+4940987')"
+            ") as t(source, record_key, phone)"
+        )
+        con.execute(
+            "alter table identity.records add column given_name varchar; "
+            "alter table identity.records add column family_name varchar; "
+            "alter table identity.records add column printed_given varchar; "
+            "alter table identity.records add column printed_family varchar; "
+            "alter table identity.records add column birth_date date; "
+            "alter table identity.records add column street varchar; "
+            "alter table identity.records add column postcode varchar"
+        )
+        subject = Subject(customers=("C1",), records=(("crm", "1"),), values=(), names=())
+        traces = add_words(find_traces(con, [subject]), [("phone", "030 123456")])
+    searcher = Searcher(traces)
+    for theirs in (b"+49 30 123456", b"030 123456 12 High Street", b"030 123456 7", b"030/123456"):
+        assert searcher.kinds(theirs) == {"phone"}, theirs
+    for others in (b"+49 30 123456 78", b"030/123456 78, 12 High Street", b"030 123456 78 12"):
+        assert searcher.kinds(others) == set(), others
