@@ -38,8 +38,11 @@ _FIGURE = (
 Eight, as of other traces among bytes; fifteen are the most of a telephone number.
 """
 
+_DIGEST = "case when octet_length({value}) in (16, 20, 32) then lower(hex({value})) end"
+"""SQL of an MD5, SHA-1 or SHA-256 that was stored as its bytes, as BigQuery stores them."""
+
 _ROWS = 100_000
-_PLAIN = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+_PLAIN = (pa.string(), pa.large_string())
 _ENCODINGS = frozenset({"PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"})
 """Of text columns whose dictionaries pyarrow reads."""
 
@@ -71,6 +74,8 @@ def searched_texts(
     if figures:
         numbers = [name for name, kind in kinds.items() if _FIGURES.fullmatch(kind)]
         asked |= {n: (_FIGURE.format(value=quote_column(n)), False) for n in numbers}
+    digests = [name for name, kind in texts.items() if kind == "BLOB"]
+    asked |= {f"hex({n})": (_DIGEST.format(value=quote_column(n)), False) for n in digests}
     both = list(filter(is_name_column, texts))
     if len(both) > 1:
         beside = f"concat_ws(' ', {', '.join(map(quote_column, both))})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import tarfile
@@ -447,3 +448,14 @@ def test_an_id_of_its_own_type_is_found(tmp_path: Path) -> None:
     assert [find.place for find in scan_folder(tmp_path, searcher).finds] == ["cookie"]
     assert clean_parquet(tmp_path / "a.parquet", searcher) == 1
     assert scan_folder(tmp_path, searcher).finds == []
+
+
+@pytest.mark.parametrize("name", ["md5", "sha1", "sha256"])
+def test_digests_that_were_stored_as_their_bytes_lose_the_row(tmp_path: Path, name: str) -> None:
+    digests = [hashlib.new(name, mail.encode()).digest() for mail in (MAIL, "bob@example.com")]
+    for kind in (pa.binary(), pa.binary(len(digests[0]))):
+        parquet.write_table(pa.table({"id": pa.array(digests, kind)}), tmp_path / "a.parquet")
+        assert [find.place for find in scan_folder(tmp_path, SEARCHER).finds] == ["hex(id)"]
+        assert clean_parquet(tmp_path / "a.parquet", SEARCHER) == 1
+        assert parquet.read_table(tmp_path / "a.parquet")["id"].to_pylist() == digests[1:]
+        assert scan_folder(tmp_path, SEARCHER).finds == []
