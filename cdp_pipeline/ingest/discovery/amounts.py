@@ -16,6 +16,7 @@ from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.codes import plain_word
 from cdp_pipeline.ingest.discovery.kinds import Kind
 from cdp_pipeline.ingest.discovery.numbers import number_of
+from cdp_pipeline.ingest.discovery.usable import is_usable
 from cdp_pipeline.ingest.discovery.wording import last_step
 from cdp_pipeline.project.column_names import plain_header
 from cdp_pipeline.project.column_tags import is_name_of_amount
@@ -170,13 +171,14 @@ def _column_of_lines(
             name
             for name, kind in kinds.items()
             if kind.tag == tag
+            and is_usable(kind)
             and name not in of_heads
             and (_is_of_element(kind) or not is_of_array)
             and (is_of_array or not _is_of_the_whole(kind.field.values, sales))
             and (is_of_array or tag != "order_amount" or _differs(kind.field.values, sales))
         ]
         if of_lines:
-            return max(of_lines, key=lambda name: (name == by_tag[tag], name))
+            return max(of_lines, key=lambda name: (name == by_tag.get(tag), name))
     return None
 
 

@@ -15,6 +15,7 @@ from cdp_pipeline.ingest.discovery.amounts import RETURNS
 from cdp_pipeline.ingest.discovery.codes import plain_word
 from cdp_pipeline.ingest.discovery.kinds import Kind, find_kinds
 from cdp_pipeline.ingest.discovery.sample import Field
+from cdp_pipeline.ingest.discovery.usable import OF_NUMBERS
 
 _BRANCH = re.compile(r".*\[\]\.(\w+)\..+")
 _OF_GOODS = frozenset({"sku", "quantity"})
@@ -22,7 +23,6 @@ _OF_LINES = ("sku", "product_name", "quantity", "unit_price", "discount_amount",
 _STAYS = frozenset({"tender", "promotion_id", "original_sale_id"})
 """What a line of one kind alone may say."""
 
-_OF_NUMBERS = frozenset({"quantity", "unit_price", "discount_amount", "net_amount"})
 _SIGNED = frozenset({"quantity", "discount_amount", "net_amount"})
 _LEAST_BRANCHES = 2
 
@@ -84,7 +84,7 @@ def _merged(tag: str, parts: Mapping[str, tuple[str, Kind]]) -> Kind:
     texts, unread = [], []
     for branch, (name, kind) in sorted(parts.items(), key=lambda part: _is_return(part[0])):
         is_minus = tag in _SIGNED and _is_return(branch)
-        is_unread = tag in _OF_NUMBERS and kind.type not in DECIMALS
+        is_unread = tag in OF_NUMBERS and kind.type not in DECIMALS
         unread += [name] if is_unread else []
         number = f"try_cast({name} as decimal(18, 2))" if is_unread else name
         texts.append(f"-abs({number})" if is_minus else number)

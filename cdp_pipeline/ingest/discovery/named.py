@@ -10,6 +10,7 @@ from cdp_pipeline.ingest.discovery.amounts import amount_of_line, discount_of_li
 from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.kinds import Kind
 from cdp_pipeline.ingest.discovery.packed import is_packed
+from cdp_pipeline.ingest.discovery.usable import is_usable
 from cdp_pipeline.ingest.discovery.wording import last_step, last_two
 from cdp_pipeline.project.column_names import plain_header
 
@@ -109,7 +110,7 @@ def name_columns(
             continue
         if kind.tag == "consent":
             found.consents += [] if _PARTNERS.search(name) else [name]
-        elif kind.tag and not kind.is_clock and _says_something(kind):
+        elif kind.tag and not kind.is_clock and is_usable(kind):
             by_tag.setdefault(kind.tag, []).append((kind, name))
         if len(kind.field.counts) <= 12:  # noqa: PLR2004 - a vocabulary
             found.values[name] = {value.lower() for value in kind.field.counts}
@@ -143,11 +144,6 @@ def _lines_of_goods(kinds: Mapping[str, Kind]) -> str | None:
         if kind.tag == "sku" and "value" in kind.keys and kind.field.share < 1:
             return f"{name} is not null"
     return None
-
-
-def _says_something(kind: Kind) -> bool:
-    """Return whether a column holds more than signs of nothing."""
-    return not kind.field.counts.keys() <= set(kind.keys.get("null_values", ()))  # type: ignore[call-overload] # a list of texts
 
 
 def _array_of(kind: Kind) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -406,3 +407,24 @@ def test_a_till_log_whose_returns_state_no_number_is_drafted_all_the_same(
     assert amounts == ({"12.50", "-3.00", "None"} if odd else {"12.50", "None"})
     (merged,) = (column.kind for column in found.columns if column.name == "net_amount")
     assert (merged.question is not None) == bool(odd)
+
+
+@pytest.mark.parametrize("nothing", ["", "\\N", "see note"])
+@pytest.mark.parametrize("name", ["net_amount", "gross_amount"])
+def test_an_amount_that_is_none_is_not_reckoned_with(
+    tmp_path: Path, name: str, nothing: str
+) -> None:
+    lines = (f"R{n},1,A{n},1,2.50,{nothing}\n" for n in range(30))
+    text = f"receipt_id,line_no,sku,quantity,price,{name}\n{''.join(lines)}"
+    found = draft(tmp_path, "sales.csv", text)
+    assert fed(found, "sale_lines")["net_amount"] == "round(quantity * price, 2)"
+
+
+@pytest.mark.parametrize(("words", "is_fed"), [("yn", True), (("Apple", "-"), False)])
+def test_machine_opens_are_fed_if_a_column_says_yes_or_no(
+    tmp_path: Path, words: Sequence[str], *, is_fed: bool
+) -> None:
+    lines = (f"a{n}@example.com,open,2026-11-20T09:00:00Z,{words[n % 2]}\n" for n in range(30))
+    text = f"email,event,time,machine_open\n{''.join(lines)}"
+    found = draft(tmp_path, "mail.csv", text)
+    assert ("is_machine" in fed(found, "email_events")) == is_fed
