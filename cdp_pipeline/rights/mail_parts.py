@@ -21,6 +21,9 @@ _FIELD = re.compile(rb"^" + _FIELDS + rb":", re.IGNORECASE | re.MULTILINE)
 _FEWEST = 2
 """Fields that tell a mail from a note whose first line happens to be one."""
 
+_LEADING = b"\xef\xbb\xbf\r\n"
+"""What tools write before the header: the mark of UTF-8, empty lines."""
+
 _DEEPEST = 30
 """Parts within parts that are taken apart: a mail that was forwarded so often is none."""
 _MOST = 100_000
@@ -74,7 +77,7 @@ def is_mail(head: bytes) -> bool:
         >>> is_mail(b"Subject: hello\nFrom: anna@example.com\n\n"), is_mail(b"From: Anna\nhello")
         (True, False)
     """
-    header = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
+    header = re.split(rb"\r?\n\r?\n", head.lstrip(_LEADING), maxsplit=1)[0]
     return _BEGINS.match(header) is not None and len(_FIELD.findall(header)) >= _FEWEST
 
 
@@ -88,7 +91,8 @@ def find_parts(data: bytes) -> Iterator[Part]:
     Raises:
         ValueError: There are more parts than anybody would send.
     """
-    begins = [found.end() for found in islice(_MESSAGE.finditer(data), _MOST + 1)] or [0]
+    begins = [found.end() for found in islice(_MESSAGE.finditer(data), _MOST + 1)]
+    begins = begins or [len(data) - len(data.lstrip(_LEADING))]
     mails = (_within(data, start, end) for start, end in pairwise([*begins, len(data)]))
     for number, part in enumerate(chain.from_iterable(mails), start=1):
         if number > _MOST:

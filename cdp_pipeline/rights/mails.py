@@ -25,6 +25,11 @@ _MOST_BLOCKS = 10_000
 _SHORTEST_BLOCK = 8
 
 _FIELD = re.compile(rb"^[!-9;-~]+:[^\n]*(?:\n[ \t][^\n]*)*", re.MULTILINE)
+_PIECE = r"(?:\"[^\"]*\"|[^;\"\s]*)"
+_PIECES = re.compile(
+    rf"\b(name|filename)\*0(\*?)=({_PIECE}(?:\s*;\s*\1\*\d+\*?={_PIECE})*)", re.IGNORECASE
+)
+_NEXT_PIECE = re.compile(r"\s*;\s*(?:file)?name\*\d+\*?=", re.IGNORECASE)
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _WORD = re.compile(r"=\?([^?*\s]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
 _WORDS = re.compile(rf"(?:{_WORD.pattern})+")
@@ -88,7 +93,7 @@ def mail_parts(path: Path) -> Iterator[tuple[str, BytesIO]]:
 
 
 def mail_labels(path: Path) -> Iterator[str]:
-    """Yield the headers that are encoded (RFC 2047) or stand on several lines, as they read.
+    """Yield the headers that are encoded (RFC 2047), in pieces (RFC 2231) or lines, as they read.
 
     Args:
         path: A mail.
@@ -101,7 +106,6 @@ def mail_labels(path: Path) -> Iterator[str]:
         for field in _FIELD.finditer(data, part.start, part.body):
             if _is_encoded(field[0]):
                 yield header_text(_as_text(field[0]))
-        yield header_text(str(part.header.get_filename(failobj="")))  # in pieces (RFC 2231)
 
 
 def cleaned_mail(
@@ -175,19 +179,29 @@ def _clean_field(field: bytes, clean_label: Callable[[str], str], ends: bytes) -
         return b""
     # Words beyond ASCII only: the addresses and file names beside them have a form of their own.
     encoded = _BEYOND_ASCII.sub(lambda found: Header(found[0], "utf-8").encode(), cleaned)
-    lines = textwrap.wrap(encoded, _LINE, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(
+        encoded.strip(), _LINE, expand_tabs=False, break_long_words=False, break_on_hyphens=False
+    )
     folded = (ends + b" ").join(line.encode() for line in lines)
     return name.encode() + b": " + folded + (b"\r" if field.endswith(b"\r") else b"")
 
 
 def header_text(value: str) -> str:
-    """Return what a header says: on one line, its encoded words (RFC 2047) decoded.
+    """Return what a header says: on one line, encoded words (RFC 2047) decoded, pieces joined.
 
     Examples:
         >>> header_text("=?utf-8?q?Zo=C3=AB?= <zoe@example.com>")
         'Zoë <zoe@example.com>'
     """
-    return _WORDS.sub(_decode_words, _BETWEEN_WORDS.sub("", _FOLD.sub("", value)))
+    value = _PIECES.sub(_join_pieces, _FOLD.sub("", value))
+    return _WORDS.sub(_decode_words, _BETWEEN_WORDS.sub("", value))
+
+
+def _join_pieces(found: re.Match[str]) -> str:
+    """Join the pieces of a long file name (RFC 2231)."""
+    name, star, pieces = found.groups()
+    whole = "".join(piece.strip('"') for piece in _NEXT_PIECE.split(pieces))
+    return f"{name}{star}={whole}" if star else f'{name}="{whole}"'
 
 
 def _decode_words(words: re.Match[str]) -> str:
@@ -258,7 +272,7 @@ def _unbase64(said: bytes) -> bytes:
 
 
 def _is_encoded(field: bytes) -> bool:
-    return b"=?" in field or b"\n" in field
+    return b"=?" in field or b"\n" in field or b"name*0" in field.lower()
 
 
 def _as_text(field: bytes) -> str:

@@ -180,3 +180,34 @@ def test_a_text_in_an_encoding_that_takes_hours_is_read_as_bytes(context: RunCon
     data, left = _cleaned(context, HEAD + head + slow)
     assert left.finds == []
     assert data == HEAD + head.replace(MAIL, b"[erased]") + slow
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        b"filename*0*=utf-8''%C5%81ucja%20No; filename*1*=wak.pdf",
+        b'filename*0="of anna.reed@exa";\n\tfilename*1="mple.com.pdf"',
+    ],
+)
+def test_a_file_name_in_pieces_is_read_as_one(context: RunContext, pieces: bytes) -> None:
+    text = b"Content-Type: text/plain\nContent-Disposition: attachment; size=1; " + pieces
+    data, left = _cleaned(context, HEAD + text + b"\n\nhello\n")
+    assert left.finds == []
+    assert b"attachment; size=1; filename" in data
+    assert data.endswith(b"\n\nhello\n")
+    assert "[erased]" in str(message_from_bytes(data).get_filename())
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\n\n"])
+def test_what_a_tool_wrote_before_the_header_hides_nothing(
+    context: RunContext, before: bytes
+) -> None:
+    data, left = _cleaned(context, before + HEAD + _in_base64(b"ask " + MAIL))
+    assert left.finds == []
+    assert data == before + HEAD + _in_base64(b"ask [erased]")
+
+
+def test_a_field_on_several_lines_is_one_text(context: RunContext) -> None:
+    data, left = _cleaned(context, b"To: Li\n Wu <x@y>,\n\tBob Hill <bob@example.com>\n" + HEAD)
+    assert left.finds == []
+    assert data == b"To: [erased] <x@y>, Bob Hill <bob@example.com>\n" + HEAD
