@@ -30,6 +30,7 @@ MARK = b"[erased]"
 
 _BATCH = 1 << 24
 """Characters of records, or bytes of texts, that are held at a time."""
+_ROWS_HELD = 100_000
 _LAST = 64
 """Bytes that tell whether a text goes on: more than may stand between two names (``names``)."""
 _IN_MARKUP = re.compile(rb"(?:<[^<>]{0,16}|>\s*)\Z")
@@ -130,12 +131,14 @@ def clean_parquet(path: Path, searcher: Searcher, *, figures: bool = False) -> i
         for value, is_shown in searched_texts(columns, figures=figures).values():
             found = con.execute(
                 f"select distinct {value} from {relation} where {value} is not null"  # noqa: S608 - quoted
-            ).fetchall()
-            held = [text for (text,) in found]
-            hits = searcher.hits(list(map(_as_written, held)) if is_shown else held)
-            listed = [
-                quote_literal(t) for t, is_theirs in zip(held, hits, strict=True) if is_theirs
-            ]
+            )
+            listed = []
+            while rows := found.fetchmany(_ROWS_HELD):
+                held = [text for (text,) in rows]
+                hits = searcher.hits(list(map(_as_written, held)) if is_shown else held)
+                listed += [
+                    quote_literal(t) for t, is_theirs in zip(held, hits, strict=True) if is_theirs
+                ]
             if listed:
                 theirs.append(f"coalesce({value} in ({', '.join(listed)}), false)")
         if not theirs:
