@@ -304,14 +304,31 @@ def judge_hubs(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+_SEPARATED = """
+insert into staging.identity_record_reasons
+select r.source, r.record_key, 'steward', m.customer_id
+from identity_separated as s
+inner join identity.records as r on r.record_id = s.record_id
+inner join base.identity.records as b on b.source = r.source and b.record_key = r.record_key
+left join base.identity.customer_map as m on m.source = r.source and m.record_key = r.record_key
+where b.evidence_head <> r.evidence_head
+order by r.source, r.record_key
+"""
+
+
 def note_judged(con: duckdb.DuckDBPyConnection, judged: Sequence[tuple[str, str]]) -> None:
-    """Add records whose judgements differ from those of the night before to the reasons."""
+    """Add records whose judgements differ from those of the night before to the reasons.
+
+    And copies of theirs that say what they said as evidence of their own since.
+    """
     customer = "null"
     if "customer_id" in base_columns(con, "identity.customer_map"):
         customer = (
             "(select m.customer_id from base.identity.customer_map as m "
             "where m.source = j.source and m.record_key = j.record_key)"
         )
+        if "evidence_head" in base_columns(con, "identity.records"):
+            con.execute(_SEPARATED)
     con.execute(
         "insert into staging.identity_record_reasons "  # noqa: S608 - constant text
         f"select j.source, j.record_key, 'steward', {customer} "

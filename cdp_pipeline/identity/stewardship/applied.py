@@ -80,14 +80,13 @@ from identity_unit_rows as u
 inner join identity.records as r on r.source || ':' || r.record_key = u.record
 """
 
-_SEPARATE = """
-update identity.records
-set
-    evidence_id = s.evidence_id,
-    evidence_head = hash(evidence_head, s.source, s.record_key)
+_SEPARATED = """
+create or replace temp table identity_separated as
+select record_id, evidence_id, source, record_key
 from (
     select
         r.record_id,
+        r.evidence_id as shared_id,
         min(r.record_id) over alike as evidence_id,
         first_value(r.source) over alike as source,
         first_value(r.record_key) over alike as record_key
@@ -98,9 +97,18 @@ from (
         partition by r.evidence_id, coalesce(j.unit, -1) order by r.record_id
         rows between unbounded preceding and unbounded following
     )
-) as s
+)
+where evidence_id <> shared_id
+"""
+# Copies that nobody judged move as well where a judged one stood for them all.
+
+_SEPARATE = """
+update identity.records
+set
+    evidence_id = s.evidence_id,
+    evidence_head = hash(evidence_head, s.source, s.record_key)
+from identity_separated as s
 where s.record_id = identity.records.record_id
-    and s.evidence_id <> identity.records.evidence_id
 """
 
 
@@ -145,7 +153,8 @@ def load_judgements(con: duckdb.DuckDBPyConnection, context: RunContext) -> Judg
 
     Makes ``identity.judgements`` and ``identity.judgement_conflicts``, separates identical records
     that are judged different, and leaves ``staging.identity_bonds`` (evidence_id, block, is_apart,
-    is_closed) and ``staging.identity_apart`` (block_a, block_b) for grouping.
+    is_closed) and ``staging.identity_apart`` (block_a, block_b) for grouping. The temporary table
+    ``identity_separated`` has the record_id of each record that got evidence of its own.
 
     Raises:
         ConfigError: A line of the journal is no judgement; names file and line.
@@ -270,6 +279,7 @@ def _write_bonds(con: duckdb.DuckDBPyConnection, constraints: Constraints) -> No
     ]
     _load(con, "identity_unit_rows", rows, _UNIT_FIELDS)
     con.execute(_JUDGED)
+    con.execute(_SEPARATED)
     con.execute(_SEPARATE)
     con.execute(_JUDGED)
     found = con.execute(

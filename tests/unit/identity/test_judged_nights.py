@@ -131,3 +131,27 @@ def test_whatever_is_judged_a_night_ends_as_if_everybody_was_grouped(
             of_all = told(run(store, life.rows.values(), tonight))
         assert told(life.night()) == of_all
     assert len(grouped) >= NIGHTS - 1, "hardly a night was incremental"
+
+
+@pytest.mark.slow
+def test_copies_of_who_is_judged_stay_on_the_map(
+    village: Village, make_store: Callable[[Path], Store], tmp_path: Path
+) -> None:
+    store = make_store(tmp_path)
+    store.base = tmp_path / "first.duckdb"
+    shutil.copyfile(village.made, store.base)
+    people: list[Person] = [{"first_delivered_on": FIRST} | one for one in village.people]
+    life = Life(store, {(one["source"], one["record_key"]): one for one in people})
+    for number in (1, 2):
+        key = ("crm", f"copy{number}")
+        life.rows[key] = life.rows["shop", "0016"] | {"source": "crm", "record_key": key[1]}
+    life.night()
+    life.act("judged different", 8)
+    tonight = life.day + timedelta(days=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "touched_nodes", lambda *_, **__: None)
+        of_all = told(run(store, life.rows.values(), tonight))
+    now = told(life.night())
+    lost = set(life.rows) - {row[:2] for row in now["customer_map"]}
+    assert not lost, "every record has a customer"
+    assert now == of_all
