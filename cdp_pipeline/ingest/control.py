@@ -22,7 +22,7 @@ from cdp_pipeline.storage.warehouse import fetch_value, quote_column
 
 ROWS = "rows"
 _LARGEST_MANIFEST = 1 << 20
-_NEGATIVE = re.compile(r"([0-9.]+) ?-|\( ?([0-9.]+) ?\)")
+_NEGATIVE = re.compile(r"([0-9.]+)\s?-|-\s([0-9.]+)|\(\s?([0-9.]+)\s?\)")
 
 
 def check_control(
@@ -136,7 +136,7 @@ def stated_number(text: str, written: Delivery) -> Decimal | None:
         plain = plain.replace(written.thousands_mark, "")
     plain = plain.replace(written.decimal_mark, ".").replace("\u2212", "-")
     if behind := _NEGATIVE.fullmatch(plain):
-        plain = f"-{behind[1] or behind[2]}"
+        plain = f"-{next(filter(None, behind.groups()))}"
     try:
         number = Decimal(plain)
     except InvalidOperation:

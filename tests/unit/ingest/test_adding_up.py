@@ -46,7 +46,9 @@ def test_a_file_must_add_up_to_its_trailer(stage: Stage, trailer: str, cause: st
     assert len(warned.notes.messages) == bool(cause)
 
 
-@pytest.mark.parametrize("stated", ["0,25-", "-0,25", "(0,25)", "\u22120,25", "0,25 -"])
+@pytest.mark.parametrize(
+    "stated", ["0,25-", "-0,25", "(0,25)", "\u22120,25", "0,25 -", "- 0,25", "0,25\u00a0-"]
+)
 def test_the_sign_of_a_total_may_stand_as_those_of_records_may(stage: Stage, stated: str) -> None:
     control = {"from": "trailer", "pattern": r"^T;(?P<rows>\d+);(?P<amount>.+)$"}
     contract = make_contract(AMOUNTS, delivery={**TRAILER, "control": control})
