@@ -86,7 +86,8 @@ create or replace temp macro identity_latin(value) as
 -- Korean syllables in Latin letters, each sound by sound; a family name as its bearers write it.
 create or replace temp macro identity_romanised(value) as
     case
-        when length(value) = 1 and contains('김이박최정강조윤임신권황안전유고문노심백', value)
+        when length(value) = 1
+            and contains('김이박최정강조윤임신권황안전유고문노심백', cast(value as varchar))
             then string_split(
                 'kim lee park choi jung kang cho yoon lim shin kwon hwang ahn jeon yoo ko moon noh '
                     || 'shim baek', ' '
