@@ -31,12 +31,12 @@ from benchmarks.clv.customers import write_customers
 from benchmarks.clv.shops import shop_bars
 from benchmarks.clv.unusual import unusual_bars
 from benchmarks.machine import describe_machine
+from benchmarks.measured import write_measured
 
 ROOT = Path(__file__).resolve().parents[2]
 PEER = Path(__file__).with_name("peer.py")
 PAGE = Path(__file__).with_name("README.md")
 PYMC = ROOT / ".venv-bench-pymc" / "bin" / "python"
-BEGIN, END = "<!-- measured: written by --write -->\n", "<!-- end of measured -->\n"
 TITLES = {
     "same": "**this package**, what lifetimes scores",
     "ours": "**this package**, all it scores",
@@ -62,9 +62,7 @@ def main() -> None:
     report = write_report(results, bars, "python -m benchmarks clv " + " ".join(sys.argv[1:]))
     print("\n" + report)
     if options.write:
-        head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        tail = rest.partition(END)[2]
-        PAGE.write_text(f"{head}{BEGIN}\n{report}\n{END}{tail}", encoding="utf-8")
+        write_measured(PAGE, report)
     if options.check and not all(bar.is_met for bar in bars):
         sys.exit(1)
 

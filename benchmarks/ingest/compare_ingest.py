@@ -24,10 +24,10 @@ from typing import Any
 from benchmarks.ingest.report import write_report
 from benchmarks.ingest.till_file import Truth, write_till_file
 from benchmarks.ingest.worker import OURS, PEERS
+from benchmarks.measured import write_measured
 
 QUICK_MEGABYTES = 50
 PAGE = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- measured: written by --write -->\n", "<!-- end of measured -->\n"
 Results = dict[int, dict[str, dict[str, Any]]]
 
 
@@ -55,7 +55,7 @@ def main() -> None:
     report, kept = write_report(results, truths, rounds=options.rounds, command=command.strip())
     print("\n" + report)
     if options.write:
-        _write_page(report)
+        write_measured(PAGE, report)
         print(f"written into {PAGE}")
     if options.check and not kept:
         sys.exit(1)
@@ -121,14 +121,6 @@ def _median(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for phase in found[0]["phases"]
     }
     return found[0] | middle | {"phases": phases}
-
-
-def _write_page(report: str) -> None:
-    """Replace the measured part of the folder's README."""
-    page = PAGE.read_text(encoding="utf-8")
-    head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    PAGE.write_text(f"{head}{BEGIN}\n{report}\n{END}{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":

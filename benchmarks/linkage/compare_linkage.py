@@ -26,6 +26,7 @@ from benchmarks.linkage.bars import BARS, OURS, Results
 from benchmarks.linkage.datasets import FEBRL, SIZES, DataSet, prepare
 from benchmarks.linkage.report import write_report
 from benchmarks.linkage.worker import STORES_ONLY, SYSTEMS
+from benchmarks.measured import write_measured
 
 NEEDS = {
     "splink": "splink",
@@ -36,7 +37,6 @@ NEEDS = {
 QUICK = (*FEBRL, "store_20k")
 FULL = (*FEBRL, "retail_200k", "retail_held_out_200k", "store_100k", "retail_1m")
 PAGE = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- measured: written by --write -->\n", "<!-- end of measured -->\n"
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
     report = write_report(results, data, rounds=options.rounds, command=command.strip())
     print("\n" + report)
     if options.write:
-        write_page(report)
+        write_measured(PAGE, report)
         print(f"written into {PAGE}")
     if options.check and any(judged and not judged[1] for judged in _judged(results)):
         sys.exit(1)
@@ -134,14 +134,6 @@ def _median(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _judged(results: Results) -> list[tuple[float, bool] | None]:
     return [bar.judge(results, ours) for bar in BARS for ours in OURS]
-
-
-def write_page(report: str) -> None:
-    """Replace the measured part of the folder's README."""
-    page = PAGE.read_text(encoding="utf-8")
-    head, _, rest = page.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    PAGE.write_text(f"{head}{BEGIN}\n{report}\n{END}{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":

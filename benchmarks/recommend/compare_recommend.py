@@ -29,6 +29,7 @@ import numpy as np
 from scipy import sparse
 
 from benchmarks.machine import describe_machine
+from benchmarks.measured import write_measured
 from benchmarks.recommend.datasets import DATA, prepare, split
 from benchmarks.recommend.scoring import measure
 from benchmarks.recommend.systems import PEERS, read_task, run_ours
@@ -37,7 +38,6 @@ from cdp_pipeline.features.recommend.rules import make_rules
 AS_OF = {"journey": date(2018, 1, 1), "uci": date(2011, 12, 9)}
 SUPPORT = 1_000
 PAGE = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- measured: written by --write -->\n", "<!-- end of measured -->\n"
 Figures = dict[tuple[str, str, str], dict[str, float]]
 
 
@@ -81,9 +81,7 @@ def compare(uci: Path) -> list[bool]:
 def _write(report: str) -> None:
     machine = describe_machine(("duckdb", "implicit", "scikit-learn", "mlxtend"))
     text = "\n".join(f"    {line}".rstrip() for line in report.strip().splitlines())
-    head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    tail = rest.partition(END)[2]
-    PAGE.write_text(f"{head}{BEGIN}\n{machine}\n\n{text}\n\n{END}{tail}", encoding="utf-8")
+    write_measured(PAGE, f"{machine}\n\n{text}\n")
 
 
 def compare_rankings(name: str, path: Path) -> Figures:

@@ -23,11 +23,11 @@ from typing import Any
 import duckdb
 
 from benchmarks.machine import describe_machine
+from benchmarks.measured import bar_rows, write_measured
 from benchmarks.rfm.peer import LAST_DAY, WINDOW_DAYS
 
 PEER = Path(__file__).with_name("peer.py")
 PAGE = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- measured: written by --write -->\n", "<!-- end of measured -->\n"
 NEEDS = {"polars": "polars", "lifetimes": "lifetimes"}
 TITLES = {
     "ours": "**this package**",
@@ -83,9 +83,7 @@ def main() -> None:
     report = write_report(options.lines, results, bars)
     print("\n" + report)
     if options.write:
-        head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        tail = rest.partition(END)[2]
-        PAGE.write_text(f"{head}{BEGIN}\n{report}\n{END}{tail}", encoding="utf-8")
+        write_measured(PAGE, report)
     if options.check and not all(is_met for *_, is_met in bars):
         sys.exit(1)
 
@@ -151,11 +149,7 @@ def write_report(
         f"| {result['wall']:.2f} | {result['megabytes']:,.0f} |"
         for system, result in results.items()
     ]
-    rows += ["", "| bar | asked | measured | |", "| --- | ---: | ---: | --- |"]
-    rows += [
-        f"| {title} | {asked} | {measured} | {'pass' if is_met else '**fail**'} |"
-        for title, asked, measured, is_met in bars
-    ]
+    rows += ["", *bar_rows(bars)]
     return "\n".join(rows) + "\n"
 
 

@@ -19,10 +19,10 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.machine import describe_machine
+from benchmarks.measured import bar_rows, write_measured
 
 QUERY = Path(__file__).parents[2] / "sql" / "queries" / "segment_uplift.sql"
 PAGE = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- measured: written by --write -->\n", "<!-- end of measured -->\n"
 HOLDOUT_SHARE = 0.1
 
 _STORE = """
@@ -87,9 +87,7 @@ def main() -> None:
     report = write_report(options.draws, bars)
     print("\n" + report)
     if options.write:
-        head, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        tail = rest.partition(END)[2]
-        PAGE.write_text(f"{head}{BEGIN}\n{report}\n{END}{tail}", encoding="utf-8")
+        write_measured(PAGE, report)
     if options.check and not all(is_met for *_, is_met in bars):
         sys.exit(1)
 
@@ -132,12 +130,7 @@ def write_report(draws: int, bars: list[tuple[str, str, str, bool]]) -> str:
         "",
         describe_machine(("duckdb",)),
         "",
-        "| bar | asked | measured | |",
-        "| --- | ---: | ---: | --- |",
-    ]
-    rows += [
-        f"| {title} | {asked} | {measured} | {'pass' if is_met else '**fail**'} |"
-        for title, asked, measured, is_met in bars
+        *bar_rows(bars),
     ]
     return "\n".join(rows) + "\n"
 

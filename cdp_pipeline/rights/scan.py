@@ -127,7 +127,7 @@ def scan_folder(  # noqa: PLR0913 - what is looked at, and with what
             one = (facts.st_dev, facts.st_ino, path.suffix)
             if one not in seen:  # versions share what they have in common by hard links
                 figures = not any(path.is_relative_to(other) for other in typed)
-                seen[one], is_broken = _unseal_and_look(
+                seen[one], is_broken = _look_into(
                     con, path, searcher, keys, folder, figures=figures
                 )
                 scan.unreadable += [name] if is_broken else []
@@ -145,23 +145,6 @@ def _own_folder(scratch: Path | None) -> Iterator[Path]:
         yield Path(made)
 
 
-def _unseal_and_look(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    searcher: Searcher,
-    keys: KeySettings,
-    folder: Path,
-    *,
-    figures: bool,
-) -> tuple[set[tuple[str, str]], bool]:
-    """Return what ``_look_into`` finds in a file that may be sealed."""
-    try:
-        with plain_file(path, keys, folder) as plain:
-            return _look_into(con, plain, searcher, keys, folder, figures=figures)
-    except SealedFileError:
-        return set(), True
-
-
 def _look_into(
     con: duckdb.DuckDBPyConnection,
     path: Path,
@@ -171,12 +154,14 @@ def _look_into(
     *,
     figures: bool,
 ) -> tuple[set[tuple[str, str]], bool]:
-    """Return place and kind of every trace in what a file holds, and whether it is broken."""
-    found = {("bytes", kind) for kind in _in_bytes(path, searcher)}
+    """Return place and kind of every trace in a file, sealed or not, and whether it is broken."""
+    found: set[tuple[str, str]] = set()
     try:
-        for find in _inside(con, path, searcher, keys, folder, figures=figures):
-            found.add(find)
-    except _UnreadableError:
+        with plain_file(path, keys, folder) as plain:
+            found |= {("bytes", kind) for kind in _in_bytes(plain, searcher)}
+            for find in _inside(con, plain, searcher, keys, folder, figures=figures):
+                found.add(find)
+    except (SealedFileError, _UnreadableError):
         return found, True
     return found, False
 

@@ -331,9 +331,7 @@ def _sum(column: Drafted) -> Decimal | None:
 
 
 def _load(
-    columns: Sequence[Drafted],
-    key: tuple[str, ...],
-    feeds: Sequence[Proposal],
+    columns: Sequence[Drafted], key: tuple[str, ...], feeds: Sequence[Proposal]
 ) -> dict[str, object]:
     updated = next(
         (c for c in columns if c.kind.tag == "updated_at" and c.kind.type == "timestamp"), None

@@ -110,7 +110,8 @@ def _events_of_files(named: Named) -> list[Proposal]:
         f"then {quote_literal(str(by_file[name]))}"
         for name in rest
     ]
-    return _feeds(named, f"case {' '.join(whens)} end")
+    kind = f"case {' '.join(whens)} end"
+    return _feeds(named, kind, where=f"({kind}) is not null")
 
 
 def _word_of(name: str, others: Sequence[str]) -> str:
@@ -119,7 +120,7 @@ def _word_of(name: str, others: Sequence[str]) -> str:
     return next((w for w in name.split("_") if w not in taken and mail_event_of_word(w)), name)
 
 
-def _feeds(named: Named, kind: str | Ask) -> list[Proposal]:
+def _feeds(named: Named, kind: str | Ask, *, where: str | None = None) -> list[Proposal]:
     """Return the feed of events, and that of those who unsubscribed by one."""
     event = named.by_tag.get("event_id") or (
         named.key[0] if len(named.key) == 1 else "_file || '-' || _line"
@@ -137,7 +138,6 @@ def _feeds(named: Named, kind: str | Ask) -> list[Proposal]:
     if "is_machine" in named.by_tag:
         columns["is_machine"] = f"coalesce({named.by_tag['is_machine']}, false)"
     sql = kind if isinstance(kind, str) else str(kind.provisional)
-    where = f"({sql}) is not null" if isinstance(kind, str) and _may_be_nothing(sql) else None
     found = [Proposal("email_events", columns, where=where, note="what became of mails")]
     if "'unsubscribe'" in sql:
         said: dict[str, str | Ask] = {
@@ -150,7 +150,3 @@ def _feeds(named: Named, kind: str | Ask) -> list[Proposal]:
         left = None if sql == "'unsubscribe'" else f"({sql}) = 'unsubscribe'"
         found.append(Proposal("consents", said, where=left, note="who unsubscribed"))
     return found
-
-
-def _may_be_nothing(sql: str) -> bool:
-    return sql.startswith("case ") and "contains(_file_name" in sql

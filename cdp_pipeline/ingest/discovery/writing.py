@@ -218,13 +218,14 @@ def _seen(column: Drafted) -> str:
 
 
 def _tail(draft: Draft) -> Iterator[str]:
+    excluded = dict(draft.exclude)
     for column in draft.columns:
         is_gap = bool(column.kind.field.name) and column.kind.field.name == draft.sample.totals
         if is_gap and not column.is_key:
-            draft.exclude.setdefault("totals_row", f"{column.name} is null")
-    if draft.exclude:
+            excluded.setdefault("totals_row", f"{column.name} is null")
+    if excluded:
         yield "exclude:  # such rows are counted as excluded by their rule, and not loaded"
-        for rule, where in draft.exclude.items():
+        for rule, where in excluded.items():
             yield f"  - rule: {scalar(rule)}"
             yield f"    where: {scalar(where)}"
         yield ""
