@@ -30,6 +30,7 @@ from cdp_pipeline.storage.files import (
     fsync,
     fsync_tree,
     read_json,
+    remove_drafts,
     sha256_of,
     write_json,
 )
@@ -281,6 +282,7 @@ def drop_old(paths: DataPaths, *, keep: int, keep_gb: float | None = None) -> in
 def _gather(context: RunContext, paths: DataPaths, build: Path) -> Mirror:
     paths.ensure(build)
     mirror = _write_parquet(context, paths, build)
+    remove_drafts([paths.tree])  # of a step that died half-way, in a night that was resumed
     # Hard links: the run's folder stays whole, so a killed publication can simply be repeated.
     os.link(paths.build_db, build / DATABASE_FILE)
     for path in sorted(paths.tree.rglob("*")) if paths.tree.is_dir() else []:

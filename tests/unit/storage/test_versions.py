@@ -103,6 +103,25 @@ def test_a_night_again_with_other_inputs_builds_on_the_night_before(
     assert paths.current.resolve().name == "000003-2026-11-21"
 
 
+def test_what_a_step_had_half_written_when_it_died_is_not_published(
+    make_context: MakeContext,
+) -> None:
+    context = make_context(DAY)
+    paths = build(context, 3)
+    drafts = [
+        paths.tree / ".basis.json.4711.tmp",
+        paths.tree / "exports" / "crm" / ".audience.csv.tmp",
+    ]
+    for draft in drafts:
+        draft.write_text("{")
+    versions.run(context)
+    assert assert_whole(paths) == 3
+    version = versions.current_version(paths)
+    assert version is not None
+    assert not [name for name in version.manifest["files"] if Path(name).name.startswith(".")]
+    assert not list(version.path.rglob(".*"))
+
+
 def test_time_does_not_run_backwards(make_context: MakeContext) -> None:
     context = make_context(DAY)
     paths = build(context, 3)
