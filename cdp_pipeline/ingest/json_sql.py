@@ -35,6 +35,17 @@ _HAS_NO_NUMBER = (
 )
 """Tells NaN from a text that says so: it stands in no quotes, alone or in a list."""
 
+_LONG_NUMBER = r"""-?[0-9][0-9.]{16,}(?:[eE][+-]?[0-9]+)?"""
+"""Of 16 digits and more with a fraction: JSON's binary fraction keeps 15 of them for sure."""
+
+_HAS_LONG_NUMBER = rf"regexp_matches(line, '[:,\[]\s*{_LONG_NUMBER}')"
+_EXACT_LINE = (
+    """array_to_string(list_transform(regexp_extract_all(line, '"(?:[^"\\\\]|\\\\.)*"|[^"]+'), """
+    """lambda part: case when starts_with(part, '"') then part """
+    rf"""else regexp_replace(part, '{_LONG_NUMBER}', '"\0"', 'g') end), '')"""
+)
+"""A record whose long numbers are texts; what stands in quotes is left as it is."""
+
 
 @dataclass
 class _Fields:
@@ -144,7 +155,8 @@ def _documents(lines: str, keys: str) -> str:
     listed = f"try({keys})" if keys else "if(json_valid(line), [], null)"
     return (
         "(select line, keys, "  # noqa: S608 - literals quoted
-        "case when keys is not null and starts_with(ltrim(line), '{') then line end as doc "
+        "case when keys is null or not starts_with(ltrim(line), '{') then null "
+        f"when {_HAS_LONG_NUMBER} then {_EXACT_LINE} else line end as doc "
         f"from (select line, {listed} as keys from {lines} where line is not null))"
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +26,7 @@ from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.identity.erasure.tables import erase_rows
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.project.loader import Project, load_project
+from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.rights.files import clean_exports, clean_tree
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, load_values, records_of_values
@@ -139,7 +141,8 @@ def _clean_database(
         done.turnover = _same_turnover(con)
         mended = _tell_exports(con, clean)
         done.rows |= {"ops.exports": mended} if mended else {}
-        personal = _write_vault(con, clean, sorted(done.rows), context.settings.keys)
+        changed = {name: project.tables.get(name) for name in sorted(done.rows)}
+        personal = _write_vault(con, clean, changed, context.settings.keys)
         if done.rows.keys() - personal:
             target = clean / DATABASE_FILE
             options = f"storage_version '{STORAGE_VERSION}'"
@@ -184,14 +187,18 @@ def _lay_out_copies(
 
 
 def _write_vault(
-    con: duckdb.DuckDBPyConnection, clean: Path, changed: list[str], keys: KeySettings
+    con: duckdb.DuckDBPyConnection,
+    clean: Path,
+    changed: Mapping[str, TableSpec | None],
+    keys: KeySettings,
 ) -> set[str]:
     """Write changed tables of the vault again; return all its tables."""
     held, key = set(_tables_of(con, VAULT)), read_vault_key(clean / VAULT, keys)
-    for name in changed:
+    for name, spec in changed.items():
         if name in held:
-            source = quote_identifier(f"{VAULT}.{name}")
-            write_personal(con, f"select * from {source}", clean, name, key)  # noqa: S608 - quoted
+            select = f"select * from {quote_identifier(f'{VAULT}.{name}')}"  # noqa: S608 - quoted
+            order = spec.header.stored_by if spec else None
+            write_personal(con, select, clean, name, key, order)
     return held
 
 

@@ -127,7 +127,7 @@ def rewrite_table(
     source: str,
     earlier: Earlier | None = None,
 ) -> dict[str, str]:
-    """Write one table of a version again; files of other versions stay as they are.
+    """Write one table of a version of which rows were deleted; files of others stay as they are.
 
     Args:
         con: Connection that has the rows.
@@ -141,7 +141,7 @@ def rewrite_table(
         Fingerprint of each month, for ``mirror.months`` of the manifest.
     """
     mirror = Mirror()
-    _write_table(con, full_name, source, spec, _Place(build, earlier, mirror))
+    _write_table(con, full_name, source, spec, _Place(build, earlier, mirror, has_gaps=True))
     months = mirror.months[full_name]
     kept = {build / _file_of(full_name, month) for month in months or (NO_DATE,)}
     for part in (build / FOLDER / Path(*full_name.split("."))).glob(f"*/{PART}"):
@@ -175,21 +175,24 @@ def month_folder(full_name: str, month: str) -> Path:
 def order_of(spec: TableSpec | None) -> Sequence[str] | None:
     """Return what to sort by; None for SQL models that lie so: made whole each night, in one file.
 
-    The rows that a night has made anew lie behind all others of an incremental model.
+    The rows that a night has made anew lie behind all others of an incremental model. What was
+    deleted leaves gaps, at which row groups would end elsewhere with each number of threads.
     """
     if spec is None:
         return None
-    lies_so = spec.sql and not (spec.header.incremental or spec.header.partition_by)
-    return None if lies_so else spec.header.stored_by
+    header = spec.header
+    lies_so = spec.sql and not (header.incremental or header.partition_by or header.retention)
+    return None if lies_so else header.stored_by
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where files go, what they may be linked to, and where that is noted."""
+    """Where files go, what they may be linked to, where that is noted, and whether rows went."""
 
     build: Path
     earlier: Earlier | None
     mirror: Mirror
+    has_gaps: bool = False
 
 
 def _write_table(
@@ -213,6 +216,8 @@ def _write_table(
     ).fetchall()
     order = order_of(spec)
     layout = _layout(columns, order)
+    if spec and place.has_gaps:
+        order = spec.header.stored_by
     place.mirror.rows[name] = sum(count for _, count, *_ in found)
     months = {month: f"{count}:{total}:{layout}" for month, count, total, *_ in found}
     if not (months or column):

@@ -28,6 +28,7 @@ ROW = "link_row"
 PARQUET = frozenset({".parquet", ".pq"})
 TEXT = frozenset({".csv", ".tsv", ".txt", ".psv"})
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_WIDE = "utf-16"
 _SAMPLE_BYTES = 262_144
 _CHUNK_BYTES = 16_777_216
 
@@ -124,9 +125,11 @@ def _load(con: duckdb.DuckDBPyConnection, path: Path, source: str, table: str) -
 
 @contextmanager
 def _one_kind_of_line_end(path: Path, encoding: str) -> Iterator[tuple[Path, str]]:
-    """Give a file and its encoding; a copy in UTF-8 while its lines end in several ways."""
-    has_odd_ends = encoding != "utf-16" and count_marks(path).has_odd_ends
-    if not has_odd_ends:
+    """Give a file and its encoding; a copy in UTF-8 if its lines end in several ways, or UTF-16.
+
+    DuckDB takes UTF-16 for little-endian, whatever its mark says.
+    """
+    if encoding != _WIDE and not count_marks(path).has_odd_ends:
         yield path, encoding
         return
     with tempfile.TemporaryDirectory(prefix="cdp-table-") as folder:
@@ -138,9 +141,17 @@ def _one_kind_of_line_end(path: Path, encoding: str) -> Iterator[tuple[Path, str
 
 def _as_utf8(path: Path, encoding: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(encoding)()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            yield decoder.decode(chunk).encode()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield decoder.decode(chunk).encode()
+        yield decoder.decode(b"", final=True).encode()
+    except UnicodeError as error:  # half a character of UTF-16; others were tried before
+        raise ContractError(
+            f"it is not {encoding} text",
+            where=str(path),
+            hint="Was it cut off? Have it sent again.",
+        ) from error
 
 
 def _keep(
@@ -239,7 +250,7 @@ def _encoding(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(4)
         if start[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
-            return "utf-16"
+            return _WIDE
         file.seek(0)
         decoder = codecs.getincrementaldecoder("utf-8")()
         try:

@@ -496,3 +496,42 @@ def test_a_json_value_nested_too_deep_is_called_that(stage: Stage) -> None:
     contract = make_contract({"id": {}, "email": {}}, delivery={"format": "json"})
     outcome = stage(data, contract, name="orders.json")
     assert "a value is nested too deep to be read (line 1)" in outcome.notes.reason
+
+
+LONG = "1234567890123456.78"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json"])
+def test_numbers_longer_than_binary_fractions_keep_every_digit(stage: Stage, form: str) -> None:
+    """A number that no declared type holds is set aside; none is rounded on its way."""
+    records = [
+        (
+            '{"id": 98765432109876543210, "rate": 123456789012.123456, '
+            f'"note": "a \\"b\\": {LONG}, \\\\", '
+            f'"lines": [{{"net": -{LONG}, "sku": 12345678901234567.5}}, {{"net": 1.10}}]}}'
+        ),
+        f'{{"id": 3, "lines": {{"net": {LONG}}}, "note": "{LONG}", "rate" :0.30000000000000004}}',
+        '{"id": 4, "rate": 1234567890.1234567891}',
+        *(f'{{"id": {number}}}' for number in range(5, 25)),
+    ]
+    contract = make_contract(
+        {
+            "id": {},
+            "rate": {"type": "number"},
+            "note": {},
+            "net": {"from": "lines[].net", "type": "decimal"},
+            "sku": {"from": "lines[].sku"},
+        },
+        delivery={"format": form},
+        load={"mode": "append", "key": ["id", "_item"]},
+    )
+    text = "\n".join(records) if form == "jsonl" else f"[{', '.join(records)}]"
+    outcome = stage(text.encode(), contract)
+    rows = [tuple(row[c] for c in contract.columns) for row in outcome.rows][:3]
+    rate, long, note = Decimal("123456789012.123456"), Decimal(LONG), f'a "b": {LONG}, \\'
+    assert rows == [
+        ("98765432109876543210", rate, note, -long, "12345678901234567.5"),
+        ("98765432109876543210", rate, note, Decimal("1.10"), None),
+        ("3", Decimal("0.3"), LONG, long, None),
+    ]
+    assert outcome.notes.rules == {"rate_type": 1}

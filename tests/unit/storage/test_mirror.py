@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.project.tables import TableHeader, TableSpec
+from cdp_pipeline.rights.versions import _write_vault
 from cdp_pipeline.storage.files import sha256_of
 from cdp_pipeline.storage.mirror import (
     NO_DATE,
@@ -22,6 +24,7 @@ from cdp_pipeline.storage.mirror import (
     rewrite_table,
     write_mirror,
 )
+from cdp_pipeline.storage.warehouse import VAULT
 
 TABLE = "core.sales"
 
@@ -267,6 +270,34 @@ def test_a_table_written_again_keeps_the_months_that_stay(
     whole.write_bytes(b"of another layout")
     rewrite_table(con, TABLE, spec, tmp_path / "2", source=source, earlier=was)
     assert not whole.exists()
+
+
+@pytest.mark.parametrize("is_personal", [True, False])
+def test_a_table_of_which_rows_went_is_the_same_bytes_with_any_number_of_threads(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, *, is_personal: bool
+) -> None:
+    header = declare()[TABLE].header.model_copy(update={"partition_by": None})
+    spec = TableSpec("core", "sales", header, Path("sql/core/sales.sql"), "select 1", 1)
+    catalog = VAULT if is_personal else "cdp"
+    con.execute(f"attach if not exists ':memory:' as {VAULT}")
+    con.execute(f"create schema if not exists {VAULT}.core")
+    con.execute(
+        f"create or replace table {catalog}.{TABLE} as "
+        "select range as id, date '2026-11-01' as sold_on from range(400_000)"
+    )
+    con.execute(f"delete from {catalog}.{TABLE} where id % 7 = 3 or id between 50_000 and 60_000")
+    found = set()
+    for threads in (1, 2, 4):
+        con.execute(f"set threads = {threads}")
+        folder = tmp_path / str(threads)
+        if is_personal:
+            (folder / VAULT).mkdir(parents=True)
+            _write_vault(con, folder, {TABLE: spec}, KeySettings())
+        else:
+            rewrite_table(con, TABLE, spec, folder, source=f"cdp.{TABLE}")
+        found |= {sha256_of(path) for path in folder.rglob("*.parquet")}
+    con.execute("reset threads")
+    assert len(found) == 1
 
 
 def test_a_whole_table_is_linked_while_rows_and_columns_stay(

@@ -26,12 +26,13 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("ends", sorted(ENDS))
 def test_lines_may_end_in_several_ways(tmp_path: Path, ends: str, encoding: str) -> None:
     path = tmp_path / "people.csv"
     text = "".join(line + ENDS[ends](number) for number, line in enumerate(LINES))
-    path.write_bytes(text.encode(encoding))
+    mark = "\ufeff" if encoding.startswith("utf-16") else ""
+    path.write_bytes((mark + text).encode(encoding))
     con = duckdb.connect()
     loaded = load_files(con, [path])[0]
     rows = con.execute(f"select link_row, id, note from {loaded.table}").fetchall()
@@ -44,6 +45,13 @@ def test_lines_that_end_in_several_ways_around_a_stray_quote_are_told_plainly(
     path = tmp_path / "people.csv"
     path.write_bytes(b'id,note\n1,9" tile\r\n2,x\r\n3,y\n4,z\r\n')
     with pytest.raises(ContractError, match="end in several ways, and a quote"):
+        load_files(duckdb.connect(), [path])
+
+
+def test_wide_text_that_was_cut_within_a_character_is_told_plainly(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_bytes("id,note\r\n1,x\r\n2,y".encode("utf-16")[:-1])
+    with pytest.raises(ContractError, match="it is not utf-16 text"):
         load_files(duckdb.connect(), [path])
 
 
