@@ -257,11 +257,17 @@ def _wrong(column: Column, clean: str, value: str) -> str:
     return wrong
 
 
+def thousands_of(column: Column, written: Delivery) -> str:
+    """Return the mark between a column's thousands; what stands before its decimals is none."""
+    mark = written.thousands_mark if column.thousands_mark is None else column.thousands_mark
+    return "" if mark == (column.decimal_mark or written.decimal_mark) else mark
+
+
 def _number(names: Names, column: Column, written: Delivery, *, decimals: int) -> str:
     """Return SQL of a plain number, or of one with its sign behind or in brackets."""
     clean = names.clean
     decimal_mark = column.decimal_mark or written.decimal_mark
-    thousands = written.thousands_mark if column.thousands_mark is None else column.thousands_mark
+    thousands = thousands_of(column, written)
     mark = re.escape(decimal_mark)
     groups = {" ": f"[ {_NARROW_BLANKS}]", "'": f"[{_APOSTROPHES}]"}.get(
         thousands, re.escape(thousands)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cdp_pipeline.ingest.casting import DECIMALS, EARLIEST, LATEST
+from cdp_pipeline.ingest.casting import DECIMALS, EARLIEST, LATEST, thousands_of
 from cdp_pipeline.ingest.headers import called
 from cdp_pipeline.project.checks import Check
 from cdp_pipeline.project.contracts import Column, SourceContract
@@ -78,8 +78,7 @@ def _wanted(column: Column, written: Delivery) -> str:
     mark = column.decimal_mark or written.decimal_mark
     if not decimals:
         return "is not a whole number"
-    thousands = written.thousands_mark if column.thousands_mark is None else column.thousands_mark
-    usual = f"1{thousands}234{mark}{'50'[:decimals]}"
+    usual = f"1{thousands_of(column, written)}234{mark}{'50'[:decimals]}"
     kind = "an amount" if column.type == "decimal" else "a number"
     return f"is not {kind} with at most {decimals} decimals, such as {usual}"
 

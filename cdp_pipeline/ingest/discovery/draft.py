@@ -25,7 +25,8 @@ from cdp_pipeline.ingest.discovery.exclusions import (
 from cdp_pipeline.ingest.discovery.feeding import propose_feeds
 from cdp_pipeline.ingest.discovery.grain import find_fill_down, find_leading
 from cdp_pipeline.ingest.discovery.keys import Key, find_key
-from cdp_pipeline.ingest.discovery.kinds import Kind, Marks, find_kinds
+from cdp_pipeline.ingest.discovery.kinds import Kind, find_kinds
+from cdp_pipeline.ingest.discovery.marks import Marks
 from cdp_pipeline.ingest.discovery.named import name_columns
 from cdp_pipeline.ingest.discovery.naming import column_names
 from cdp_pipeline.ingest.discovery.neighbours import settle

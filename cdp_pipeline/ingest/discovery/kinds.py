@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cdp_pipeline.ingest.casting import SPREADSHEET_NUMBER
+from cdp_pipeline.ingest.discovery.marks import Marks, find_marks
 from cdp_pipeline.ingest.discovery.moments import Moments, look_at_counters, look_at_moments
 from cdp_pipeline.ingest.discovery.numbers import Numbers, look_at_numbers
 from cdp_pipeline.ingest.discovery.sample import Field
@@ -74,21 +74,6 @@ FLAG = re.compile(r"^(is|has|can|accepts|opt)_|_(flag|yn|ind|opt_?in|opt_?out)$|
 """Names of columns that say yes or no."""
 
 
-@dataclass(frozen=True)
-class Marks:
-    """How the file writes numbers, as far as its columns tell."""
-
-    decimal: str = ""
-    thousands: str = ""
-    doubtful: str = ""
-    shown: str = ""
-
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether a mark stands before decimals or between thousands, and nothing tells which."""
-        return bool(self.doubtful)
-
-
 @dataclass
 class Kind:
     """What a column is.
@@ -135,37 +120,18 @@ def find_kinds(fields: Sequence[Field], *, of: str = "") -> tuple[list[Kind], Ma
         of: Place of nested records, which may say what a record is.
     """
     looks = [look_at_numbers(_without_nulls(f)) for f in fields]
-    marks = _marks(looks, fields)
+    counted = [(look, f) for look, f in zip(looks, fields, strict=True) if _may_count(look, f)]
+    marks = find_marks(counted)
     kinds = [_kind(f, look, marks, of) for f, look in zip(fields, looks, strict=True)]
     return kinds, marks
 
 
+def _may_count(look: Numbers, found: Field) -> bool:
+    return look.share >= _MOSTLY and tag_of_field(found.name) not in _IDENTIFIERS
+
+
 def _without_nulls(found: Field) -> dict[str, int]:
     return {v: n for v, n in found.counts.items() if v not in NULL_TOKENS | _NO_DATES}
-
-
-def _marks(looks: Sequence[Numbers], fields: Sequence[Field]) -> Marks:
-    decimal: Counter[str] = Counter()
-    thousands: Counter[str] = Counter()
-    doubtful: set[str] = set()
-    for look, found in zip(looks, fields, strict=True):
-        if look.share < _MOSTLY or tag_of_field(found.name) in _IDENTIFIERS:
-            continue
-        decimal.update([look.decimal_mark] if look.decimal_mark else [])
-        thousands.update([look.thousands_mark] if look.thousands_mark else [])
-        doubtful.update([look.doubtful] if look.doubtful else [])
-    mark = decimal.most_common(1)[0][0] if decimal else ""
-    group = thousands.most_common(1)[0][0] if thousands else ""
-    if not mark and group in {".", ","}:
-        mark = "," if group == "." else "."
-    if mark and doubtful - {mark}:
-        group = group or next(iter(doubtful - {mark}))
-    if not doubtful or mark or group:
-        return Marks(mark, group)
-    doubt = min(doubtful)
-    like_it = re.compile(rf"\d{{1,3}}\{doubt}\d{{3}}")
-    looks_so = (v for f in fields for v in f.counts if like_it.fullmatch(v))
-    return Marks(doubtful=doubt, shown=next(looks_so, ""))
 
 
 def _kind(found: Field, look: Numbers, marks: Marks, of: str) -> Kind:
@@ -231,7 +197,10 @@ def _as_identifier(kind: Kind, values: list[str], look: Numbers, _marks: Marks) 
         or is_part_of_number(name)
     ):
         kind.note = "begins with zeros" if look.has_leading_zeros else ""
-    elif look.share == 1 and (look.has_leading_zeros or look.digits > _MOST_DIGITS):
+    elif look.share == 1 and (
+        (look.has_leading_zeros and not (kind.tag in _COUNTS or is_name_of_amount(name)))
+        or look.digits > _MOST_DIGITS
+    ):
         if look_at_moments(dict.fromkeys(values, 1)).formats or _are_clocks(kind, values):
             return False
         kind.note = "begins with zeros" if look.has_leading_zeros else "longer than a number"
@@ -336,7 +305,7 @@ def _midnight_format(value: str) -> str:
     return f"%Y-%m-%d{between}{clock}"
 
 
-def _as_number(kind: Kind, _values: list[str], look: Numbers, marks: Marks) -> bool:
+def _as_number(kind: Kind, values: list[str], look: Numbers, marks: Marks) -> bool:
     name = last_step(kind.field.name)
     enough = _MOSTLY if is_name_of_amount(name) else _NEARLY_ALL
     if look.share < enough or kind.tag in {"email", "free_text", "full_name", "street"} | _CODED:
@@ -362,6 +331,9 @@ def _as_number(kind: Kind, _values: list[str], look: Numbers, marks: Marks) -> b
         kind.keys["thousands_mark"] = look.thousands_mark
     if doubt and marks.is_doubtful:
         kind.type = "number"
+    elif doubt and marks.is_mixed:
+        kind.type, kind.keys["thousands_mark"] = "number", doubt
+        kind.question = marks.question(doubt, next(v for v in values if doubt in v))
     if look.share < 1:
         kind.note = f"{1 - look.share:.1%} of the values are no numbers"
     return True

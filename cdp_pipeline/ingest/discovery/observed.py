@@ -73,9 +73,11 @@ def propose_checks(columns: Sequence[Drafted]) -> list[dict[str, object]]:
 
 
 def bounds(column: Drafted) -> tuple[Decimal, Decimal] | None:
-    """Return the smallest and largest number of a column."""
-    look = column.kind.numbers
-    if look is None or column.kind.type not in {"integer", "decimal", "number"}:
+    """Return the smallest and largest number of a column; None while its marks are asked for."""
+    look, asked = column.kind.numbers, column.kind.question
+    if look is None or (asked and asked[0] == "decimal_mark"):
+        return None
+    if column.kind.type not in {"integer", "decimal", "number"}:
         return None
     mark = look.decimal_mark or "."
     numbers = [n for value in column.kind.field.counts if (n := number_of(value, mark)) is not None]

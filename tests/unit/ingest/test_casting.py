@@ -85,6 +85,7 @@ def test_what_only_looks_like_a_value_is_none(
         ("1.50", {"type": "decimal", "decimals": "1"}, Decimal("1.50")),
         ("1.234", {"type": "integer", "decimal_mark": ",", "thousands_mark": "."}, 1234),
         ("1234.50", {"type": "decimal", "decimal_mark": ","}, None),
+        ("12.50", {"type": "decimal", "decimal_mark": ".", "thousands_mark": "."}, Decimal("12.5")),
         ("1234,50", {"type": "decimal", "decimal_mark": ","}, Decimal("1234.50")),
         ("5", {"type": "number", "decimals": "3"}, Decimal(5)),
         ("0.365", {"type": "number", "decimals": "3"}, Decimal("0.365")),

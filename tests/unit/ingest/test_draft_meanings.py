@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -365,6 +367,34 @@ def test_amounts_without_decimals_may_be_cents(tmp_path: Path) -> None:
     assert cents == "round(amount_cents / 100, 2)"
     whole = sales("amount", "R{m},7,A{n},1,{n}99.00")
     assert fed(draft(tmp_path, "whole.csv", whole), "sale_lines")["net_amount"] == "amount"
+
+
+def test_amounts_and_counts_may_begin_with_zeros_and_identifiers_stay_texts(
+    tmp_path: Path, stage: Stage
+) -> None:
+    found = draft(tmp_path, "sales.csv", sales("amount,plu", "R{m},7,A{n},0{m},00{n}.50,00{n}"))
+    row = loaded(found, stage, "sales.csv")[7]
+    assert (row["amount"], row["qty"], row["plu"]) == (Decimal("7.50"), 3, "007")
+
+
+def test_columns_with_other_marks_than_most_say_so_or_are_asked_about(
+    tmp_path: Path, stage: Stage
+) -> None:
+    heads = ["no", "net", "gross", "rate", "tax"]
+    rows = [[f"A{n}", f"1.{n}34,50", f"2.{n}34,5", f"{n}.25", f"{n}.250"] for n in range(1, 10)]
+    text = "\n".join(";".join(cells) for cells in [heads, *rows])
+    found = draft(tmp_path, "sales.csv", text)
+    asked = [c.kind.question[0] for c in found.columns if c.kind.question]
+    assert asked == ["decimal_mark"]
+    row = loaded(found, stage, "sales.csv")[0]
+    assert [row[name] for name in heads[1:]] == [
+        Decimal("1134.50"), Decimal("2134.50"), Decimal("1.25"), 1250
+    ]  # fmt: skip
+    text = re.sub(r"feeds: !ask .*", "feeds: []", write_draft(found))
+    text = re.sub(r'!ask "\',\' if 1.250 is more than a thousand[^"]*"', '"."', text)
+    contract = parse_model(SourceContract, text, path=Path("x.yml"), name="sales")
+    (tax,) = {r["tax"] for r in stage(found.tried.read_bytes(), contract).rows if r["no"] == "A1"}
+    assert tax == Decimal("1.25")
 
 
 def test_a_discount_written_as_minus_is_taken_as_an_amount(tmp_path: Path) -> None:
