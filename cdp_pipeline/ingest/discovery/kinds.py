@@ -326,6 +326,15 @@ def _as_number(kind: Kind, values: list[str], look: Numbers, marks: Marks) -> bo
     if kind.tag == "quantity":
         kind.type = "number"
     _add_signs(kind, look)
+    _settle_marks(kind, values, look, marks)
+    if look.share < 1:
+        kind.note = f"{1 - look.share:.1%} of the values are no numbers"
+    return True
+
+
+def _settle_marks(kind: Kind, values: list[str], look: Numbers, marks: Marks) -> None:
+    """Declare marks that differ from those of the file, or ask."""
+    doubt = look.doubtful
     if look.decimal_mark and look.decimal_mark != (marks.decimal or "."):
         kind.keys["decimal_mark"] = look.decimal_mark
         kind.keys["thousands_mark"] = look.thousands_mark
@@ -334,9 +343,6 @@ def _as_number(kind: Kind, values: list[str], look: Numbers, marks: Marks) -> bo
     elif doubt and marks.is_mixed:
         kind.type, kind.keys["thousands_mark"] = "number", doubt
         kind.question = marks.question(doubt, next(v for v in values if doubt in v))
-    if look.share < 1:
-        kind.note = f"{1 - look.share:.1%} of the values are no numbers"
-    return True
 
 
 def _are_codes(kind: Kind) -> bool:
