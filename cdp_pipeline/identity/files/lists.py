@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from cdp_pipeline.core.errors import ConfigError
 
@@ -30,55 +31,8 @@ FEWEST_ACROSS = 50
 LEVELS = (0.5, 0.9, 0.99)
 """Probabilities from which the pairs within a list may not exceed the admitted errors."""
 
-_BITS = """
-create or replace temp table link_lists as
-with named as (
-    select list, cast(dense_rank() over (order by list) - 1 as integer) as number
-    from (select distinct list from link_rows)
-),
-standing as (
-    select r.evidence_id, n.number, count(*) as copies
-    from identity.records as r
-    inner join identity_numbered as i on i.record_id = r.record_id
-    inner join link_rows as w on w.rowid = i.place
-    inner join named as n on n.list = w.list
-    group by r.evidence_id, n.number
-)
-select
-    i.node_id,
-    cast(bit_or(cast(1 as bigint) << s.number) as bigint) as bits,
-    cast(
-        bit_or(if(s.copies > 1, cast(1 as bigint) << s.number, cast(0 as bigint))) as bigint
-    ) as copied
-from standing as s
-inner join identity_node_ids as i on i.record_id = s.evidence_id
-group by i.node_id
-"""
-
-_PAIRS = """
-with sure as materialized (
-    select
-        l.bits as one,
-        r.bits as other,
-        cast(1 / (1 + pow(2, least(s.log_odds, 60))) as decimal(18, 12)) as doubt
-    from identity_scored as s
-    inner join link_lists as l on l.node_id = s.node_a
-    inner join link_lists as r on r.node_id = s.node_b
-    where s.log_odds >= $least
-    union all
-    select copied, copied, 0 from link_lists where copied > 0
-),
-places as (select cast(unnest(range($lists)) as integer) as number)
-select
-    p.number,
-    count(*) filter ((s.one & s.other >> p.number) & 1 = 1) as within,
-    count(*) filter ((s.one & s.other >> p.number) & 1 = 0) as across,
-    coalesce(sum(s.doubt), 0) as errors
-from places as p
-left join sure as s on ((s.one | s.other) >> p.number) & 1 = 1
-group by p.number
-order by p.number
-"""
+DOUBT_UNITS = 10**12
+"""Doubts are summed as whole numbers of this part: the order of pairs then changes nothing."""
 
 _TAKE_OUT = """
 create or replace temp table identity_scored as
@@ -106,6 +60,24 @@ class Lists:
     bits: Integers
 
 
+@dataclass(frozen=True)
+class _Standing:
+    """In which lists each node stands, and in which of them more than once, one bit a list."""
+
+    bits: Integers
+    copied: Integers
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Likely pairs, by the lists of both ends; doubts are whole parts of ``DOUBT_UNITS``."""
+
+    one: Integers
+    other: Integers
+    log_odds: npt.NDArray[np.float64]
+    doubts: Integers
+
+
 def find_lists(con: duckdb.DuckDBPyConnection, *, said: bool | None) -> Lists | None:
     """Return the lists that hold each person once; None if there are none.
 
@@ -119,11 +91,10 @@ def find_lists(con: duckdb.DuckDBPyConnection, *, said: bool | None) -> Lists | 
     Raises:
         ConfigError: People say so of more lists than can be told apart.
     """
-    names = [
-        str(name)
-        for (name,) in con.execute("select distinct list from link_rows order by list").fetchall()
-    ]
-    if said is False or (len(names) == 1 and not said):  # one list alone tells nothing
+    if said is False:
+        return None
+    numbers, names = _number_lists(con)
+    if len(names) == 1 and not said:  # one list alone tells nothing
         return None
     if len(names) > MOST_LISTS:
         if said:
@@ -132,27 +103,87 @@ def find_lists(con: duckdb.DuckDBPyConnection, *, said: bool | None) -> Lists | 
                 hint="Leave listed_once out, or link fewer files at once.",
             )
         return None
-    con.execute(_BITS)
-    once = list(range(len(names))) if said else _once(con, len(names))
+    standing = _stand_nodes(con, numbers, lists=len(names))
+    once = list(range(len(names))) if said else _once(con, standing, lists=len(names))
     if not once:
         return None
     mask = sum(1 << number for number in once)
+    nodes = np.arange(len(standing.bits), dtype=np.int32)
+    con.register("link_lists", pa.table({"node_id": nodes, "bits": standing.bits}))
     con.execute(_TAKE_OUT, {"mask": mask})
-    found = con.execute("select node_id, bits from link_lists").fetchnumpy()
-    bits = np.zeros(len(found["bits"]), dtype=np.int64)
-    bits[found["node_id"]] = np.asarray(found["bits"], np.int64) & mask
-    return Lists(tuple(names[number] for number in once), bits)
+    con.unregister("link_lists")
+    return Lists(tuple(names[number] for number in once), standing.bits & mask)
 
 
-def _once(con: duckdb.DuckDBPyConnection, lists: int) -> list[int]:
+def _number_lists(con: duckdb.DuckDBPyConnection) -> tuple[Integers, list[str]]:
+    """Return the list of each row of ``link_rows``, and the names of the lists in their order."""
+    found = con.sql("select list from link_rows").to_arrow_table()
+    rows = found["list"].combine_chunks().dictionary_encode()
+    names = rows.dictionary.to_pylist()
+    rank = np.empty(len(names), dtype=np.int64)
+    rank[np.argsort(np.array(names, dtype=object))] = np.arange(len(names))
+    return rank[rows.indices.to_numpy()], sorted(names)
+
+
+def _stand_nodes(con: duckdb.DuckDBPyConnection, numbers: Integers, *, lists: int) -> _Standing:
+    """Return the lists of each node from those of the rows."""
+    said = con.execute("select record_id, evidence_id from identity.records").fetchnumpy()
+    ids = con.execute("select record_id, node_id from identity_node_ids").fetchnumpy()
+    rows = con.execute("select place, record_id from identity_numbered").fetchnumpy()
+    node = np.full(len(said["record_id"]), -1, dtype=np.int64)  # by the record that stands for it
+    node[ids["record_id"]] = ids["node_id"]
+    evidence = np.empty(len(node), dtype=np.int64)
+    evidence[said["record_id"]] = said["evidence_id"]
+    held = node[evidence[rows["record_id"]]]
+    codes = (held * lists + numbers[rows["place"]])[held >= 0]
+    codes, copies = np.unique(codes, return_counts=True)
+    bits, copied = (np.zeros(len(ids["node_id"]), dtype=np.int64) for _ in range(2))
+    flags = np.int64(1) << (codes % lists)
+    np.bitwise_or.at(bits, codes // lists, flags)
+    np.bitwise_or.at(copied, codes // lists, np.where(copies > 1, flags, 0))
+    return _Standing(bits, copied)
+
+
+def _once(con: duckdb.DuckDBPyConnection, standing: _Standing, *, lists: int) -> list[int]:
     """Return the numbers of the lists that pass at every level."""
-    passed = set(range(lists))
+    pairs = _read_pairs(con, standing.bits)
+    passed = list(range(lists))
     for level in LEVELS:
-        least = math.log2(level / (1 - level))
-        rows = con.execute(_PAIRS, {"least": least, "lists": lists}).fetchall()
-        passed &= {
+        sure = pairs.log_odds >= math.log2(level / (1 - level))
+        one, other, doubts = pairs.one[sure], pairs.other[sure], pairs.doubts[sure]
+        fewest = FEWEST_ACROSS if level == LEVELS[0] else 0
+        passed = [
             number
-            for number, within, across, errors in rows
-            if within <= errors and (across >= FEWEST_ACROSS or level > LEVELS[0])
-        }
-    return sorted(passed)
+            for number in passed
+            if _is_once(one >> number & 1, other >> number & 1, doubts, fewest=fewest,
+                        copies=int((standing.copied >> number & 1).sum()))
+        ]  # fmt: skip
+    return passed
+
+
+def _read_pairs(con: duckdb.DuckDBPyConnection, bits: Integers) -> _Pairs:
+    found = con.execute(
+        "select node_a, node_b, log_odds from identity_scored where log_odds >= $least",
+        {"least": math.log2(LEVELS[0] / (1 - LEVELS[0]))},
+    ).fetchnumpy()
+    log_odds = np.asarray(found["log_odds"])
+    doubts = DOUBT_UNITS / (1 + np.exp2(np.minimum(log_odds, 60)))
+    return _Pairs(
+        bits[found["node_a"]], bits[found["node_b"]], log_odds, np.rint(doubts).astype(np.int64)
+    )
+
+
+def _is_once(one: Integers, other: Integers, doubts: Integers, *, copies: int, fewest: int) -> bool:
+    """Return whether the pairs within a list are no more than the errors among all of its pairs.
+
+    Args:
+        one: Whether the one record of each pair stands in the list, as 1 or 0.
+        other: The same of the other record.
+        doubts: How likely each pair is an error.
+        copies: Records that stand in the list more than once, word for word.
+        fewest: Pairs with other lists without which the list is not judged.
+    """
+    within = int((one & other).sum()) + copies
+    across = int((one ^ other).sum())
+    errors = int(doubts[(one | other) == 1].sum())
+    return within * DOUBT_UNITS <= errors and across >= fewest
