@@ -32,7 +32,7 @@ from cdp_pipeline.rights.packed import forget_unpacked
 from cdp_pipeline.rights.pending import (
     PENDING,
     Pending,
-    forget_pending,
+    end_erasure,
     next_number,
     note_found,
     pending_files,
@@ -56,9 +56,8 @@ from cdp_pipeline.storage.container import key_of
 from cdp_pipeline.storage.exchange import remove_leftovers
 from cdp_pipeline.storage.files import read_json, write_json
 from cdp_pipeline.storage.lease import refuse_beside_living
-from cdp_pipeline.storage.leftovers import clear_leftovers
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.versions import published_versions
+from cdp_pipeline.storage.versions import published_versions, recover
 from cdp_pipeline.storage.warehouse import (
     connect,
     create_macros,
@@ -167,8 +166,9 @@ def resume_erasures(context: RunContext) -> list[Certificate]:
 def _finish(context: RunContext, paths: DataPaths, path: Path) -> Certificate:
     certificate = _certificate_of(paths, path.stem)
     if certificate.is_file():  # it died after everything was proved
-        forget_pending(paths, path.stem)
-        return Certificate(path.stem, certificate, read_json(certificate))
+        facts = read_json(certificate)
+        end_erasure(paths, path.stem, facts)
+        return Certificate(path.stem, certificate, facts)
     return _carry_out(context, read_pending(path))
 
 
@@ -196,7 +196,7 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     clean_raw(context, deliveries)
     judged = erase_lines(paths, traces.everybody)
     remove_leftovers(paths.versions, CLEAN_PREFIX)
-    clear_leftovers(paths)
+    recover(paths)
     versions = {
         v.name: clean_version(context, v, traces, searcher) for v in published_versions(paths)
     }
@@ -331,7 +331,7 @@ def _certify(
     path = _certificate_of(paths, pending.erasure)
     paths.ensure(path.parent)
     write_json(path, facts)
-    forget_pending(paths, pending.erasure)
+    end_erasure(paths, pending.erasure, facts)
     return Certificate(pending.erasure, path, facts, tuple(finds))
 
 

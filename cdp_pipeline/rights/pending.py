@@ -7,12 +7,14 @@ before that file is replaced, each time in a file of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.privacy.actions import Action, note_actions
 from cdp_pipeline.rights.deliveries import DeliveryCleaning
 from cdp_pipeline.rights.removals import CERTIFICATES, Removal
 from cdp_pipeline.rights.traces import Traces
@@ -122,12 +124,21 @@ def read_pending(path: Path) -> Pending:
     )
 
 
-def forget_pending(paths: DataPaths, erasure: str) -> None:
-    """Delete what named the people; the certificate lies there already.
+def end_erasure(paths: DataPaths, erasure: str, facts: Mapping[str, Any]) -> None:
+    """Note who asked as served, then delete what named the people.
 
-    The file that makes the erasure a pending one goes last: until then a crash is gone on from.
+    Afterwards nothing tells whose request it was: one that was not noted before would stay open.
+
+    Args:
+        paths: The data folder.
+        erasure: Number of the erasure.
+        facts: Its certificate, which lies there already.
     """
+    on = date.fromisoformat(facts["business_date"])
+    asked = [name.partition(":") for name in facts["requests"]]
+    note_actions(paths, [Action(source, n, "erased", on, erasure) for source, _, n in asked])
     remove_folder(paths.privacy / PENDING / erasure)
+    # What makes the erasure a pending one goes last: until then a crash is gone on from.
     (paths.privacy / PENDING / f"{erasure}.json").unlink()
 
 

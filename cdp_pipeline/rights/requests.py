@@ -74,7 +74,6 @@ def run(context: RunContext) -> StepResult:
     """
     paths = DataPaths.of(context)
     certificates = resume_erasures(context)
-    _note_erased(context, certificates)
     told = drop_old_removals(
         paths, night=context.business_date, days=context.settings.privacy.answer_days
     )
@@ -89,7 +88,6 @@ def run(context: RunContext) -> StepResult:
     known = [] if later else known
     if known:
         certificates.append(_erase(context, known))
-        _note_erased(context, certificates[-1:])
     blocked = [r for r in requests if r.request_type in BLOCKING and r.request_type != "erasure"]
     blocked = [r for r in blocked if r.customer_id]
     note_actions(paths, [Action(*r.name, "blocked", context.business_date) for r in blocked])
@@ -136,18 +134,6 @@ def _erase(context: RunContext, requests: Sequence[Request]) -> Certificate:
     return erase_people(
         context, subjects, reason="requests", requests=[request.name for request in requests]
     )
-
-
-def _note_erased(context: RunContext, certificates: Sequence[Certificate]) -> None:
-    for certificate in certificates:
-        names = [name.partition(":") for name in certificate.facts["requests"]]
-        note_actions(
-            DataPaths.of(context),
-            [
-                Action(source, number, "erased", context.business_date, certificate.erasure)
-                for source, _, number in names
-            ],
-        )
 
 
 def _tell_later(context: RunContext, later: Sequence[Request]) -> list[str]:

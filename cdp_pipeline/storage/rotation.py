@@ -34,12 +34,12 @@ from cdp_pipeline.storage.exchange import exchange
 from cdp_pipeline.storage.exports import closed_files, export_files
 from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
 from cdp_pipeline.storage.lease import refuse_beside_living
-from cdp_pipeline.storage.leftovers import ROTATING, clear_dead_work, clear_leftovers
+from cdp_pipeline.storage.leftovers import ROTATING, clear_dead_work
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.sealing import SEAL, seal
 from cdp_pipeline.storage.vault import BATCH, FILE_MODE
-from cdp_pipeline.storage.versions import MANIFEST_FILE, Version, published_versions
+from cdp_pipeline.storage.versions import MANIFEST_FILE, Version, published_versions, recover
 from cdp_pipeline.storage.warehouse import VAULT, connect
 
 
@@ -84,7 +84,7 @@ def rotate_keys(settings: Settings, delivered: Iterable[Path] = ()) -> Rotation:
     kept = []
     with hold_lock(paths.lock, "key rotation"):
         refuse_beside_living(paths)  # it reads the version it builds upon under the old key
-        clear_leftovers(paths)
+        recover(paths)
         clear_dead_work(paths)
         for version in published_versions(paths):
             before = read_vault_key(version.path / VAULT, settings.keys)

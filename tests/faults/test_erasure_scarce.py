@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 import pytest
 
-from cdp_pipeline.rights.erasure import resume_erasures
+from cdp_pipeline.orchestration.runner import run_night
+from cdp_pipeline.rights.erasure import (
+    erase_people,
+    find_people,
+    open_resolver,
+    resume_erasures,
+)
 from cdp_pipeline.storage.rollback import roll_back
 from cdp_pipeline.storage.versions import published_versions, verify
 from tests.dying import count_calls, dies_within
@@ -114,6 +121,21 @@ def test_other_work_that_dies_meanwhile_brings_nobody_back(fresh: Fresh) -> None
         assert again.status in {"published", "unchanged"}, again.error
         assert left(store, traces) == [], number
         assert_tidy(store.paths)
+
+
+def test_a_night_that_died_as_it_was_to_become_current_tells_nobody(fresh: Fresh) -> None:
+    store = fresh("unseen")
+    customer, traces = anybody(store)
+    night = partial(run_night, store.context(TONIGHT))
+    assert dies_within(night, 1, names=("symlink",))
+    assert len(list(store.paths.versions.iterdir())) == 1 + len(published_versions(store.paths))
+    context = replace(store.context(TONIGHT), run_id="privacy")  # as the command has it
+    with open_resolver(context) as con:
+        subjects = find_people(con, context, [customer])
+    assert erase_people(context, subjects).facts["left"] == 0
+    assert left(store, traces) == []
+    assert_sound(store.paths)
+    assert_tidy(store.paths)
 
 
 def _copy(store: TinyStore, name: str) -> TinyStore:

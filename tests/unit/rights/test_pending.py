@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.privacy.actions import Action, read_actions
 from cdp_pipeline.rights.erasure import resume_erasures
 from cdp_pipeline.rights.pending import (
     Pending,
-    forget_pending,
+    end_erasure,
     next_number,
     note_found,
     pending_files,
@@ -21,6 +23,7 @@ from cdp_pipeline.rights.pending import (
 from cdp_pipeline.rights.traces import Traces, add_words
 from cdp_pipeline.storage.files import write_json
 from cdp_pipeline.storage.paths import DataPaths
+from tests.dying import dies_within
 
 TRACES = add_words(Traces(), [("email", "anna.reed@example.com")])
 
@@ -46,7 +49,7 @@ def test_what_was_found_by_every_try_is_read_again(paths: DataPaths) -> None:
     assert {p.stat().st_mode & 0o777 for p in files if p.is_file()} == {0o600}
     assert {p.stat().st_mode & 0o777 for p in files if p.is_dir()} == {0o700}
     assert next_number(paths) == "E000002"
-    forget_pending(paths, number)
+    end_erasure(paths, number, {"business_date": "2026-11-20", "requests": []})
     assert list((paths.privacy / "pending").iterdir()) == []
 
 
@@ -54,12 +57,29 @@ def test_a_crash_after_the_certificate_only_forgets(context: RunContext) -> None
     paths = DataPaths.of(context)
     write_pending(paths, Pending("E000003", TRACES))
     note_found(paths, "E000003", "pos/a.json", [3], [])
-    facts = {"erasure": "E000003", "staged_rows": 5, "left": 0}
+    facts = {"erasure": "E000003", "business_date": "2026-11-20", "requests": [], "left": 0}
     write_json(paths.privacy / "certificates" / "E000003.json", facts)
     (certificate,) = resume_erasures(context)
     assert certificate.facts == facts, "what was proved is not counted again"
     assert pending_files(paths) == []
     assert resume_erasures(context) == []
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_killed_as_it_ends_the_request_is_noted_as_done(context: RunContext) -> None:
+    paths = DataPaths.of(context)
+    write_pending(paths, Pending("E000003", TRACES, requests=(("mail", "R1:2"),)))
+    note_found(paths, "E000003", "pos/a.json", [3], [])
+    day = date(2026, 11, 20)
+    facts = {"erasure": "E000003", "business_date": str(day), "requests": ["mail:R1:2"], "left": 0}
+    write_json(paths.privacy / "certificates" / "E000003.json", facts)
+    kills = 0
+    while pending_files(paths) and dies_within(lambda: resume_erasures(context), 1 + kills):
+        kills += 1
+    assert kills > 3
+    resume_erasures(context)
+    assert pending_files(paths) == []
+    assert read_actions(paths) == [Action("mail", "R1:2", "erased", day, "E000003")]
 
 
 def test_a_file_that_is_none_of_ours_is_named(paths: DataPaths) -> None:
