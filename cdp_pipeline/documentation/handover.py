@@ -1,10 +1,11 @@
 """The step ``deliver``: what people get once a version is published.
 
-Files and letters first, each once; then files past their time are deleted; then what people asked
-of their own data; what was delivered is sealed, since nothing reads it any more tonight, as is what
-lay in the outbox long enough to be picked up; then the documentation, which describes the version
-as that leaves it. All may be repeated. They share a step since tasks of their own would cost
-Airflow more than they do.
+The names that they know lead to it, even if the run that published it died at once; then files and
+letters, each once; then files past their time are deleted; then what people asked of their own
+data; what was delivered is sealed, since nothing reads it any more tonight, as is what lay in the
+outbox long enough to be picked up; then the documentation, which describes the version as that
+leaves it. All may be repeated. They share a step since tasks of their own would cost Airflow more
+than they do.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from cdp_pipeline.rights import requests
 from cdp_pipeline.storage.at_rest import Sealing
 from cdp_pipeline.storage.exports import close_outbox
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.versions import finish_publication
 
 
 def run(context: RunContext) -> StepResult:
@@ -31,6 +33,7 @@ def run(context: RunContext) -> StepResult:
         ConfigError: The folder of the documentation holds something else.
         PrivacyError: Something of a person who was to be erased is left.
     """
+    finish_publication(context.settings, DataPaths.of(context))
     delivered = deliver.run(context)
     swept = sweep(context)
     honoured = requests.run(context)

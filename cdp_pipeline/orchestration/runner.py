@@ -26,7 +26,7 @@ from cdp_pipeline.storage.lease import refuse_beside_living
 from cdp_pipeline.storage.leftovers import clear_dead_work, clear_leftovers
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.versions import is_published
+from cdp_pipeline.storage.versions import is_published, is_upon_base
 from cdp_pipeline.storage.warehouse import read_plan
 
 PARALLEL_STEPS = 2
@@ -110,7 +110,8 @@ class RunOptions:
     Attributes:
         first: Begin with this step; earlier ones must have been done by a run before.
         last: End with this step.
-        resume: Skip what an earlier try of this run has done.
+        resume: Skip what an earlier try of this run has done, unless it built upon a version that
+            was rolled back since.
         force: Build again even if this very night has been published.
     """
 
@@ -139,7 +140,7 @@ def run_night(
         The outcome; an error of a step is in it, not raised.
 
     Raises:
-        ConfigError: Declarations are wrong; nothing was run.
+        ConfigError: Declarations are wrong, or a later night has been published; nothing was run.
         LockedError: Another run holds the data folder, or another night goes on between two steps.
     """
     options = options or RunOptions()
@@ -152,7 +153,7 @@ def run_night(
         refuse_beside_living(paths, clock=clock)
         clear_leftovers(paths)
         outcome.cleared = tuple(clear_dead_work(paths, starting=context.business_date))
-        if not (options.resume or options.first):
+        if not (options.first or (options.resume and _can_resume(context))):
             _start_afresh(paths)
         with log.log_to_file(paths.run / "log.jsonl"):
             log.bind_run(run_id=context.run_id, business_date=context.business_date.isoformat())
@@ -174,6 +175,11 @@ class _Mode:
 
     def is_forced(self, context: RunContext) -> bool:
         return self.options.force or context.is_full
+
+
+def _can_resume(context: RunContext) -> bool:
+    plan = read_json(DataPaths.of(context).plan)
+    return not plan or is_upon_base(DataPaths.of(context), context.business_date, plan)
 
 
 def _start_afresh(paths: DataPaths) -> None:

@@ -42,7 +42,8 @@ def clear_leftovers(paths: DataPaths) -> int:
     Only under the lock: what a living process works with looks the same.
     """
     found = remove_drafts(paths.written)
-    found += remove_drafts([paths.data_dir, paths.warehouse, paths.data_dir / "work"], ".*")
+    shallow = (paths.data_dir, paths.warehouse, paths.versions, paths.data_dir / "work")
+    found += remove_drafts(shallow, ".*")
     found += remove_drafts([paths.landing], SHOWING)
     found += paths.rotation.is_dir()
     for unfinished in (ROTATING, GATHERING):

@@ -31,6 +31,7 @@ from cdp_pipeline.storage.files import (
     fsync_tree,
     read_json,
     remove_drafts,
+    remove_folder,
     sha256_of,
     write_json,
 )
@@ -121,6 +122,18 @@ def find_base(paths: DataPaths, business_date: date) -> Path | None:
     return earlier[-1].path if earlier else None
 
 
+def is_upon_base(paths: DataPaths, business_date: date, plan: Mapping[str, Any]) -> bool:
+    """Return whether a night was planned upon the version that it would build upon now.
+
+    It was not if that version was rolled back, or an earlier night was run again, since then.
+
+    Raises:
+        ConfigError: A later night has been published already.
+    """
+    base = find_base(paths, business_date)
+    return plan.get("base_version") == (base.name if base else None)
+
+
 def is_published(paths: DataPaths, business_date: date, fingerprint: str) -> bool:
     """Return whether the current version is this very night with these very inputs."""
     current = current_version(paths)
@@ -138,7 +151,7 @@ def run(context: RunContext) -> StepResult:
         Rows of all published tables; ``facts`` name the version.
 
     Raises:
-        WarehouseError: The build is not there.
+        WarehouseError: The build is not there, or was built upon another version.
         ConfigError: A later night was published meanwhile.
     """
     paths = DataPaths.of(context)
@@ -152,7 +165,12 @@ def run(context: RunContext) -> StepResult:
             where=str(paths.build_db),
             hint="Run the whole night: `cdp run`.",
         )
-    find_base(paths, context.business_date)  # refuses to go back in time
+    if not is_upon_base(paths, context.business_date, plan):
+        raise WarehouseError(
+            f"the night was built upon {plan.get('base_version')}; another version came since",
+            where=str(paths.build_db),
+            hint="Run the whole night: `cdp run`.",
+        )
     recover(paths)
     name, build = next_build(paths, context.business_date)
     mirror = _gather(context, paths, build)
@@ -208,9 +226,19 @@ def publish_build(
     seal_exports(build, settings.keys)
     files, shared = _seal(settings, build, manifest, current_version(paths), known or {})
     _flip(paths, build, manifest["version"])
+    return {"files": files, "shared_bytes": shared, "dropped": finish_publication(settings, paths)}
+
+
+def finish_publication(settings: Settings, paths: DataPaths) -> int:
+    """Make the names that people know lead to the current version, and drop old ones.
+
+    It may be repeated, as whoever died before it had published: nobody publishes that night again.
+
+    Returns:
+        Number of versions dropped.
+    """
     _link_people(paths)
-    dropped = drop_old(paths, keep=settings.keep_versions, keep_gb=settings.keep_versions_gb)
-    return {"files": files, "shared_bytes": shared, "dropped": dropped}
+    return drop_old(paths, keep=settings.keep_versions, keep_gb=settings.keep_versions_gb)
 
 
 def _seal(
@@ -275,7 +303,7 @@ def drop_old(paths: DataPaths, *, keep: int, keep_gb: float | None = None) -> in
     ):
         kept = kept[1:]
     for version in versions[: -len(kept)] if kept else ():
-        shutil.rmtree(version.path)
+        remove_folder(version.path)  # half of one could neither be read nor cleaned of people
     return len(versions) - len(kept)
 
 

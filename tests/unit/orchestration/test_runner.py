@@ -97,6 +97,20 @@ def test_a_failed_step_ends_the_night_and_resume_goes_on_there(context: RunConte
     assert CALLS == ["discover", "middle", "middle", "publish", "deliver"]
 
 
+def test_a_night_goes_on_only_upon_the_version_it_began_with(context: RunContext) -> None:
+    def fail() -> StepResult:
+        raise DataQualityError("bad rows", where="x", hint="y")
+
+    BEHAVIOUR["middle"] = fail
+    run_night(context)
+    paths = DataPaths.of(context)
+    (paths.versions / "000001-2026-11-18").mkdir(parents=True)  # of a rollback, in between
+    paths.current.symlink_to("versions/000001-2026-11-18")
+    CALLS.clear()
+    run_night(context, RunOptions(resume=True))
+    assert CALLS == ["discover", "middle"]
+
+
 def test_of_two_steps_that_fail_the_first_is_what_stopped_the_night(
     context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.rollback import roll_back
 from cdp_pipeline.storage.warehouse import open_published
 from tests.dying import dies_within
-from tests.unit.storage.nights import count_rows, current_name, day, publish_night
+from tests.unit.storage.nights import build_night, count_rows, current_name, day, publish_night
 
 MakeContext = Callable[..., RunContext]
 
@@ -150,6 +150,18 @@ def test_a_damaged_version_is_not_published_again(make_context: MakeContext) -> 
     with pytest.raises(WarehouseError, match="other bytes"):
         roll_back(context.settings, reason="r")
     assert count_rows(paths) == 4
+
+
+def test_a_night_that_died_before_a_rollback_does_not_undo_it(make_context: MakeContext) -> None:
+    for offset in (0, 1):
+        publish_night(make_context(day(offset)), 3 + offset)
+    context = make_context(day(2))
+    paths = build_night(context, 5)
+    roll_back(context.settings, reason="a mistake")
+    with pytest.raises(WarehouseError, match="was built upon 000002-2026-11-21"):
+        versions.run(context)
+    assert current_name(paths) == "000003-2026-11-20"
+    assert current_name(publish_night(context, 5)) == "000004-2026-11-22"
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError, WarehouseError
 from cdp_pipeline.storage import versions
 from cdp_pipeline.storage.files import write_json
+from cdp_pipeline.storage.leftovers import clear_leftovers
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import open_build, open_published
 from tests.dying import dies_within
@@ -136,6 +137,39 @@ def test_old_versions_go_and_enough_stay(make_context: MakeContext) -> None:
         paths = build(context, offset + 1)
         versions.run(context)
     assert [v.sequence for v in versions.published_versions(paths)] == [3, 4]
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_an_old_version_is_there_whole_or_not_at_all(make_context: MakeContext) -> None:
+    for offset in range(3):
+        paths = build(make_context(DAY + timedelta(days=offset)), offset)
+        versions.run(make_context(DAY + timedelta(days=offset)))
+    kills, kept = 0, 3
+    while kept > 1:
+        kills += 1
+        died = dies_within(lambda: versions.drop_old(paths, keep=1), 2)
+        found = versions.published_versions(paths)
+        assert [text for version in found for text in versions.verify(version)] == []
+        assert died or len(found) == 1
+        kept = len(found)
+    assert kills > 1
+    clear_leftovers(paths)
+    assert [path.name for path in paths.versions.iterdir()] == ["000003-2026-11-22"]
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_killed_once_it_is_published_the_names_people_know_come_with_the_delivery(
+    make_context: MakeContext,
+) -> None:
+    context = make_context(DAY)
+    paths = build(context, 3)
+    at = 1
+    while not paths.current.is_symlink():
+        assert dies_within(lambda: versions.run(context), at)
+        at += 1
+    assert not (paths.data_dir / "exports").is_symlink()
+    versions.finish_publication(context.settings, paths)
+    assert assert_whole(paths) == 3
 
 
 def test_without_a_build_nothing_is_published(make_context: MakeContext) -> None:
