@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.storage.paths import DataPaths
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
 
     from cdp_pipeline.privacy.readmission import Readmission
@@ -39,10 +41,9 @@ def erase(
 ) -> None:
     """Erase people everywhere, keep them out for good, prove that nothing is left."""
     from cdp_pipeline.rights.erasure import erase_people, find_people, open_resolver
-    from cdp_pipeline.storage.lock import hold_lock
 
     context = open_context()
-    with hold_lock(DataPaths.of(context).lock, "erasure"):
+    with _holding(context):
         with open_resolver(context) as con:
             subjects = find_people(con, context, people)
         if not yes:
@@ -58,10 +59,9 @@ def erase(
 def resume(*, as_json: JsonOption = False) -> None:
     """Finish erasures that were interrupted."""
     from cdp_pipeline.rights.erasure import resume_erasures
-    from cdp_pipeline.storage.lock import hold_lock
 
     context = open_context()
-    with hold_lock(DataPaths.of(context).lock, "erasure"):
+    with _holding(context):
         certificates = resume_erasures(context)
     for certificate in certificates:
         _show(certificate, as_json=as_json)
@@ -158,6 +158,20 @@ def access(
             write_atomic(path, render_access(document).encode())
         path.chmod(0o600)
         output.say(f"wrote {path}")
+
+
+@contextmanager
+def _holding(context: RunContext) -> Iterator[None]:
+    """Hold the data folder for an erasure; what it worked with goes in the end."""
+    from cdp_pipeline.storage.files import remove_folder
+    from cdp_pipeline.storage.lock import hold_lock
+
+    paths = DataPaths.of(context)
+    with hold_lock(paths.lock, "erasure"):
+        try:
+            yield
+        finally:
+            remove_folder(paths.work)
 
 
 def open_context() -> RunContext:
