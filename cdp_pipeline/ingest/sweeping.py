@@ -7,7 +7,6 @@ another delivery that is still kept rests on stays. All of it may be repeated.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,6 +22,7 @@ from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import beside
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.audit import Deed, note
+from cdp_pipeline.storage.files import remove_folder
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.redactions import original_hashes
 from cdp_pipeline.storage.warehouse import fetch_dicts, open_published
@@ -74,10 +74,12 @@ def sweep(context: RunContext) -> Swept:
         # Before the deed, as everything that is logged.
         what = f"{len(expired)} files of deliveries, {len(aside)} of rows set aside"
         note(context.settings, Deed("expire", what, run=context.run_id))
+    folders = {path.parent for path in expired if path.is_relative_to(paths.archive)}
     for path in (*expired, *aside):
-        path.unlink(missing_ok=True)
-    for folder in {path.parent for path in expired if path.is_relative_to(paths.archive)}:
-        shutil.rmtree(folder)
+        if path.parent not in folders:
+            path.unlink(missing_ok=True)
+    for folder in sorted(folders):
+        remove_folder(folder)  # whole, as an empty one is not found again
     swept = Swept(len(expired), len(aside))
     _LOG.info("files_expired", deliveries=swept.deliveries, quarantine=swept.quarantine)
     return swept

@@ -7,7 +7,6 @@ summary. Whether a night is held belongs in ``gate``.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import duckdb
 
 from cdp_pipeline.core.errors import ConfigError, IdentityError
-from cdp_pipeline.storage.files import read_json, write_json
+from cdp_pipeline.storage.files import read_json, remove_folder, write_json
 from cdp_pipeline.storage.journal import append_lines, read_journal
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import quote_literal
@@ -118,7 +117,7 @@ def keep_proposal(con: duckdb.DuckDBPyConnection, folder: Path, summary: dict[st
 
     The summary is written last: a folder without one is no proposal.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_folder(folder)
     folder.mkdir(parents=True, mode=0o750)
     for name, select in ((MAP_FILE, _MAP), (CHANGES_FILE, _CHANGES)):
         target = quote_literal(str(folder / name))
@@ -129,7 +128,7 @@ def keep_proposal(con: duckdb.DuckDBPyConnection, folder: Path, summary: dict[st
 
 def drop_proposal(folder: Path) -> None:
     """Forget the proposal of an earlier try of the run that is not held any more."""
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_folder(folder)
 
 
 def load_proposal(con: duckdb.DuckDBPyConnection, folder: Path) -> None:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.keys import new_key
+from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS
 from cdp_pipeline.ingest.sealing import seal_deliveries
 from cdp_pipeline.ingest.sweeping import sweep
 from cdp_pipeline.ingest.touched import compare_staged
@@ -20,7 +21,11 @@ from cdp_pipeline.privacy.retention import apply_retention
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage import versions
 from cdp_pipeline.storage.container import key_of
+from cdp_pipeline.storage.files import sha256_of
+from cdp_pipeline.storage.leftovers import clear_leftovers
+from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import open_build
+from tests.dying import dies_within
 from tests.unit.ingest.conftest import NIGHT, Store
 from tests.unit.ingest.test_statements import MEMBERS
 
@@ -88,6 +93,27 @@ def test_a_delivery_past_its_time_goes_with_its_rows_and_files(events: Store) ->
     assert events.query(f"{proof} from ops.retention where kind = 'source'", SECOND) == [
         ("2026-11-15", "2026-11-20", 2, 1, 2)
     ]
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_sweep_that_died_is_finished_and_leaves_no_folder(events: Store) -> None:
+    data = publish(events, FIRST)
+    context = events.context(SECOND)
+    events.night(SECOND, quarantine_stop_share=1.0)
+    prove(context)
+    versions.run(context)
+    paths = DataPaths.of(context)
+    landed = data / "landing" / OLD
+    archived = paths.archive / "events" / sha256_of(landed)[:FILE_ID_CHARACTERS] / landed.name
+    paths.ensure(archived.parent)
+    archived.write_bytes(landed.read_bytes())
+    kills = 0
+    while dies_within(lambda: sweep(context), 2, names=("unlink", "rename", "rmdir")):
+        kills += 1
+    assert kills > 2
+    clear_leftovers(paths)
+    assert list((paths.archive / "events").iterdir()) == []
+    assert not [name for name in files_of(data) if "20261112" in name]
 
 
 def test_encrypted_deliveries_go_as_those_in_clear_do(events: Store) -> None:
