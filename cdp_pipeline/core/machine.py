@@ -14,6 +14,14 @@ _OF_CONTAINER = (
 )
 
 
+_STARTED = Path("/proc/sys/kernel/random/boot_id")
+
+
+def name_start() -> str:
+    """Return a name of this run of the machine, another after each start; empty if none is told."""
+    return _STARTED.read_text(encoding="ascii").strip() if _STARTED.is_file() else ""
+
+
 def choose_memory_limit(*, of_container: tuple[Path, ...] = _OF_CONTAINER) -> str:
     """Return how much memory DuckDB may use here before it spills, such as ``6000MB``.
 

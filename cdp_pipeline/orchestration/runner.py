@@ -18,6 +18,7 @@ from cdp_pipeline import __version__
 from cdp_pipeline.core import log
 from cdp_pipeline.core.context import Clock, RunContext, StepResult, keep_private
 from cdp_pipeline.core.errors import CdpError, ConfigError
+from cdp_pipeline.core.machine import name_start
 from cdp_pipeline.orchestration.failures import explain_crash
 from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.steps import nightly_graph
@@ -111,7 +112,7 @@ class RunOptions:
         first: Begin with this step; earlier ones must have been done by a run before.
         last: End with this step.
         resume: Skip what an earlier try of this run has done, unless it built upon a version that
-            was rolled back since.
+            was rolled back since, or the machine was started again.
         force: Build again even if this very night has been published.
     """
 
@@ -178,13 +179,22 @@ class _Mode:
 
 
 def _can_resume(context: RunContext) -> bool:
-    plan = read_json(DataPaths.of(context).plan)
-    return not plan or is_upon_base(DataPaths.of(context), context.business_date, plan)
+    """Return whether what is there of a night is whole and of use.
+
+    Files of steps that are done are forced to disk only when they are published: of what was
+    written shortly before a power cut, some may be empty.
+    """
+    paths = DataPaths.of(context)
+    if read_json(paths.begun) != {"machine": name_start()}:
+        return False
+    plan = read_json(paths.plan)
+    return not plan or is_upon_base(paths, context.business_date, plan)
 
 
 def _start_afresh(paths: DataPaths) -> None:
     remove_folder(paths.work)  # half of it would be resumed as if it were whole
     paths.ensure(paths.work)
+    write_json(paths.begun, {"machine": name_start()})
 
 
 def _run_steps(

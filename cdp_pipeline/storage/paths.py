@@ -120,6 +120,11 @@ class DataPaths:
         return self.work / "plan.json"
 
     @property
+    def begun(self) -> Path:
+        """On which run of the machine this run began (JSON)."""
+        return self.work / "begun.json"
+
+    @property
     def unsettled(self) -> Path:
         """Files in landing that were still being written when the run began (JSON)."""
         return self.work / "unsettled.json"

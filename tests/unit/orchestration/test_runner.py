@@ -111,6 +111,24 @@ def test_a_night_goes_on_only_upon_the_version_it_began_with(context: RunContext
     assert CALLS == ["discover", "middle"]
 
 
+def test_a_night_that_a_power_cut_ended_starts_afresh(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> StepResult:
+        raise DataQualityError("bad rows", where="x", hint="y")
+
+    BEHAVIOUR["middle"] = fail
+    run_night(context)
+    half = DataPaths.of(context).tree / "exports" / "crm" / "audience.csv"
+    half.parent.mkdir(parents=True)
+    half.touch()
+    monkeypatch.setattr(runner, "name_start", lambda: "after the cut")
+    CALLS.clear()
+    run_night(context, RunOptions(resume=True))
+    assert CALLS == ["discover", "middle"]
+    assert not half.exists()
+
+
 def test_of_two_steps_that_fail_the_first_is_what_stopped_the_night(
     context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
