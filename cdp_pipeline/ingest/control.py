@@ -60,11 +60,24 @@ def check_control(
     if differences and control.on_mismatch == "refuse":
         raise RefusedError(
             f"it does not add up: {'; '.join(differences)}",
-            hint="Have it sent again; it may have been cut short.",
+            hint=_hint(con),
             records=records,
             is_final=control.source != "manifest",
         )
     return tuple(f"control totals: {text}" for text in differences)
+
+
+def _hint(con: duckdb.DuckDBPyConnection) -> str:
+    """Return what to do about a file that does not add up: rows that cannot be read may be why."""
+    count, rules = con.execute(
+        "select count(*), string_agg(distinct rule, ', ' order by rule) from (select rule from "
+        "rejected union all select split_part(_rules, ',', 1) as rule from broken) "
+        "where not list_contains(?, rule)",
+        [sorted(HARMLESS)],
+    ).fetchall()[0]
+    if not count:
+        return "Have it sent again; it may have been cut short."
+    return f"{count} of its records would be set aside ({rules}): mend them, or have it sent again."
 
 
 def _text_of(manifest: Path | None, name: str) -> str:

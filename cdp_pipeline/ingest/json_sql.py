@@ -46,6 +46,9 @@ _EXACT_LINE = (
 )
 """A record whose long numbers are texts; what stands in quotes is left as it is."""
 
+_WHOLE_TYPES = frozenset({"text", "integer"})
+"""Types of columns in which identifiers and counts stand: tools make 17850.0 of 17850."""
+
 
 @dataclass
 class _Fields:
@@ -128,7 +131,11 @@ def record_relation(
                 extra.append(f"{_select(fields.source, within, is_xml=is_xml)} as x{len(extra)}")
                 found.append(f"x{len(extra) - 1}")
             else:
-                found.append(fields.add(within, is_xml=is_xml))
+                text = fields.add(within, is_xml=is_xml)
+                if not is_xml and contract.columns[name].type in _WHOLE_TYPES:
+                    extra.append(f"{_whole(text, fields.source, within)} as x{len(extra)}")
+                    text = f"x{len(extra) - 1}"
+                found.append(text)
         texts[name] = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
     records = _documents(lines, levels[0].keys("line") if first is not None else "")
     selected = ["doc", "line", *(fields.sql for fields in levels), *extra]
@@ -145,6 +152,14 @@ def record_relation(
         selected += [f"{' or '.join(tests)} as _is_twofold"]
     relation = f"(select {', '.join(selected)} from {records})"  # noqa: S608 - literals quoted
     return f"(select *, {_TEXT} as _text from {relation})", texts  # noqa: S608 - literals quoted
+
+
+def _whole(text: str, source: str, steps: Sequence[Step]) -> str:
+    """Return SQL of a text; of a bare number such as 17850.0, which was whole, its digits."""
+    kind = f"json_type({source}, {quote_literal(json_path(steps))})"
+    return (
+        f"case when ends_with({text}, '.0') and {kind} = 'DOUBLE' then {text}[:-3] else {text} end"
+    )
 
 
 def _documents(lines: str, keys: str) -> str:

@@ -32,6 +32,7 @@ _WORDS: dict[str, str] = {
         "sku sku_id article article_id article_no article_number artikel artikel_nr artikelnummer "
         "art_nr artnr item_id item_code item_sku product_id product_code product_no productid "
         "stock_code stockcode ean gtin upc barcode style style_no plu reference_article "
+        "product_number productnumber material_number "
         "positem_id pos_item_id variant_id variant_sku lineitem_sku code_article codigo_producto"
     ),
     "product_name": (
@@ -65,7 +66,7 @@ _WORDS: dict[str, str] = {
     "order_amount": (
         "total order_total grand_total total_amount order_amount order_value gesamt gesamtbetrag "
         "total_ttc montant_total importe_total totale totaal basket_value total_paid amount_paid "
-        "invoice_total subtotal total_gross total_net"
+        "invoice_total amount_total subtotal total_gross total_net"
     ),
     "shipping_amount": (
         "shipping shipping_amount shipping_cost delivery_fee versandkosten postage freight "
@@ -107,8 +108,9 @@ _WORDS: dict[str, str] = {
     "campaign_id": "campaign campaign_id campaign_name kampagne send_id sendid mailing mailing_id",
     "session_id": "session session_id sessionid visit_id ga_session_id",
     "cookie_id": "cookie cookie_id client_id ga_client_id user_pseudo_id anonymous_id visitor_id",
-    "url": "url page page_url link page_location landing_page referrer uri href",
+    "url": "url page page_url click_url link_url link page_location landing_page referrer uri href",
     "is_machine": "machine_open machine_opens is_machine is_bot bot_click apple_privacy_open",
+    "is_return": "is_return isreturn is_refund return_flag refund_flag",
     "device": "device device_type device_category user_agent",
     "occurred_at": (
         "time date datetime date_time timestamp ts occurred_at event_time event_date "
@@ -125,7 +127,8 @@ _WORDS: dict[str, str] = {
     "updated_at": (
         "updated updated_at update_date last_updated last_update modified modified_at modified_on "
         "last_modified last_changed changed_at change_date geaendert_am aenderungsdatum "
-        "date_modified modification_date lastmodified systemmodstamp updated_on mutatiedatum"
+        "date_modified modification_date lastmodified systemmodstamp updated_on mutatiedatum "
+        "last_modified_date modified_date"
     ),
     "joined_on": (
         "joined joined_on join_date member_since enrolled_on enrolment_date enrollment_date "

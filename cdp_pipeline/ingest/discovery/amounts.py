@@ -98,6 +98,45 @@ def discount_of_line(kinds: Mapping[str, Kind], discount: str) -> str:
     return f"-{discount}" if is_minus else discount
 
 
+def price_of_unit(kinds: Mapping[str, Kind], by_tag: Mapping[str, str], amount: str) -> str:
+    """Return SQL of the price of one unit where amounts before the discount stand in its place.
+
+    Empty if a column holds it, or if rows do not bear out that those amounts are of lines.
+
+    Args:
+        kinds: What the columns are, by our name.
+        by_tag: Our name of the column with a tag.
+        amount: The column with the amount of a line.
+    """
+    names = [by_tag.get(tag) for tag in ("quantity", "gross_amount", "discount_amount")]
+    count, gross, discount = names
+    if "unit_price" in by_tag or None in names or amount not in kinds:
+        return ""
+    columns = (_numbers(kinds[str(name)]) for name in (gross, discount, amount))
+    rows = [row for row in zip(*columns, strict=True) if row[0] is not None and row[2] is not None]
+    fine = [abs(abs(w) - abs(cut or 0) - abs(net)) <= _CENT for w, cut, net in rows]
+    if sum(fine) < _NEARLY_ALL * len(rows):
+        return ""
+    return f"round(abs({gross} / nullif({count}, 0)), 2)"
+
+
+def rows_of_returns(kinds: Mapping[str, Kind]) -> tuple[str, set[int]]:
+    """Return SQL of the rows that a column calls returns, and which of the sample these are.
+
+    Args:
+        kinds: What the columns are, by our name.
+    """
+    for name, kind in kinds.items():
+        if kind.type != "text" or kind.pii or len(kind.field.counts) > _MOST_WORDS:
+            continue
+        words = sorted(word for word in kind.field.counts if RETURNS.search(plain_word(word)))
+        if words and len(words) < len(kind.field.counts):
+            rows = {n for n, value in enumerate(kind.field.values) if value in words}
+            said = ", ".join(map(quote_literal, words))
+            return f"{name} = {said}" if len(words) == 1 else f"{name} in ({said})", rows
+    return "", set()
+
+
 def whole_amounts(kinds: Mapping[str, Kind]) -> dict[str, str]:
     """Return the columns of money without any decimals, each with an amount: they may be cents."""
     found = {}

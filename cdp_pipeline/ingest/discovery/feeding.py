@@ -6,7 +6,7 @@ A proposal: what an entity needs and no column gives is asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from cdp_pipeline.core.unseen import show_unseen
 from cdp_pipeline.ingest.discovery.amounts import in_units
@@ -129,6 +129,8 @@ def _sale_lines(named: Named, currency: str) -> Proposal | None:
         columns["discount_amount"] = named.discount
     if "product_name" in named.by_tag:
         columns["description"] = named.by_tag["product_name"]
+    if not is_order:
+        columns |= _of_returns(named, columns, sale)
     columns["net_amount"] = named.line_amount or Ask(
         "which column is the amount of a line? Those found are of whole sales", "0.00"
     )
@@ -138,6 +140,16 @@ def _sale_lines(named: Named, currency: str) -> Proposal | None:
     columns["currency"] = _currency(named, currency)
     note = "lines of receipts; returns must be negative"
     return Proposal("sale_lines", columns, where=named.goods, note=note)
+
+
+def _of_returns(named: Named, columns: Mapping[str, str | Ask], sale: str) -> dict[str, str | Ask]:
+    """Return what no column holds and others tell: the price of one unit, and what came back."""
+    found: dict[str, str | Ask] = {"unit_price": named.unit_price} if named.unit_price else {}
+    if named.returned and "is_return" not in columns:
+        found["is_return"] = named.returned
+        if named.is_under_sale and "original_sale_id" not in columns:
+            found["original_sale_id"] = f"case when {named.returned} then {sale} end"
+    return found
 
 
 def _orders(named: Named, currency: str) -> Proposal | None:
@@ -202,7 +214,7 @@ def _stores(named: Named) -> Proposal | None:
 def _web_events(named: Named) -> Proposal | None:
     if not named.has("cookie_id") and not named.has("session_id"):
         return None
-    columns: dict[str, str | Ask] = {"event_id": _event_id(named)}
+    columns: dict[str, str | Ask] = {"event_id": named.event_id}
     for tag in ("cookie_id", "session_id", "url", "sku", "device"):
         if tag in named.by_tag:
             columns[tag] = named.by_tag[tag]
@@ -224,12 +236,6 @@ def _web_events(named: Named) -> Proposal | None:
             f"({kind_of_event.provisional}) is not null",
         )
     return Proposal("web_events", columns, where=where, note="visits of the web site")
-
-
-def _event_id(named: Named) -> str:
-    """Return what tells events apart: of one with several parts, each row is one."""
-    event = named.by_tag.get("event_id", "_file || '-' || _line")
-    return f"{event} || '-' || coalesce(_item, 0)" if "_item" in named.key else event
 
 
 _KINDS_OF_RECORDS = {

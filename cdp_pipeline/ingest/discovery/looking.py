@@ -219,7 +219,10 @@ def _draft(group: Sequence[Look], name: str, landing: Path) -> Draft:
 def _expect_again(draft: Draft, group: Sequence[Look]) -> None:
     """Have files that come again under their name hold their day anew, or ask whether they do."""
     counts = Counter(look.name for look in group)
-    if draft.load["mode"] != "append" or max(counts.values()) == 1 or draft.key.columns:
+    if draft.load["mode"] != "append":
+        return
+    is_seen_again = max(counts.values()) > 1 and not draft.key.columns
+    if not is_seen_again and draft.feeds[0].entity != "web_events":
         return
     days = [
         column.name
@@ -227,6 +230,14 @@ def _expect_again(draft: Draft, group: Sequence[Look]) -> None:
         if column.kind.type == "date" and column.kind.field.share == 1
         and all(_has_one_value(look.sample, column.kind.field.name) for look in group)
     ]  # fmt: skip
+    if not is_seen_again:
+        if days:
+            draft.load["mode"] = Ask(
+                f"append; or rewrite, with a line `day: {days[0]}`, if the file of a day comes "
+                "again for some days, as those of GA4 do",
+                "append",
+            )
+        return
     if days:
         draft.load |= {"mode": "rewrite", "day": days[0]}
         draft.key_asked = None

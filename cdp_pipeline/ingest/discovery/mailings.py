@@ -122,11 +122,8 @@ def _word_of(name: str, others: Sequence[str]) -> str:
 
 def _feeds(named: Named, kind: str | Ask, *, where: str | None = None) -> list[Proposal]:
     """Return the feed of events, and that of those who unsubscribed by one."""
-    event = named.by_tag.get("event_id") or (
-        named.key[0] if len(named.key) == 1 else "_file || '-' || _line"
-    )
     columns: dict[str, str | Ask] = {
-        "event_id": event,
+        "event_id": named.event_id,
         "event_type": kind,
         "email": named.by_tag["email"],
     }
@@ -135,6 +132,8 @@ def _feeds(named: Named, kind: str | Ask, *, where: str | None = None) -> list[P
         sent_by = [n for n in ("campaign_id", "canvas_id") if n in named.types]
         both = f"coalesce({', '.join(sent_by)})"
         columns["campaign_id"] = both if len(sent_by) > 1 else named.by_tag["campaign_id"]
+    if sku := named.by_tag.get("sku", named.sku_in_link):
+        columns["sku"] = sku
     if "is_machine" in named.by_tag:
         columns["is_machine"] = f"coalesce({named.by_tag['is_machine']}, false)"
     sql = kind if isinstance(kind, str) else str(kind.provisional)

@@ -198,7 +198,7 @@ def look_at_counters(values: Iterable[str], *, says_time: bool) -> str:
         scale = 10 ** (size - 10)
         low, high = (limit * scale for limit in _EPOCH_YEARS)
         if says_time and all(
-            v.isdigit() and len(v) == size and low <= int(v) < high for v in found
+            len(v.partition(".")[0]) == size and low <= float(v) < high for v in found
         ):
             return name
     if says_time and all(_SERIALS[0] <= float(v) <= _SERIALS[1] for v in found):

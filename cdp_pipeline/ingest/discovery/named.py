@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cdp_pipeline.ingest.discovery.amounts import amount_of_line, discount_of_line, whole_amounts
+from cdp_pipeline.ingest.discovery.amounts import (
+    amount_of_line,
+    discount_of_line,
+    price_of_unit,
+    rows_of_returns,
+    whole_amounts,
+)
 from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.kinds import Kind
 from cdp_pipeline.ingest.discovery.packed import is_packed
@@ -24,6 +30,7 @@ _WITH_TAX = re.compile(r"_(incl|inkl|inc)_")
 _NEARLY_AS_FULL = 0.8
 _VARIED = frozenset({"email", "phone", "account_id", "loyalty_id", "event_type"})
 """What tells people and events apart; a column that always says the same may be the shop's own."""
+_SKU_IN_LINK = re.compile(r"[?&](sku|article|artikel|artnr|product_?(?:id|no)|item_?id|pid)=")
 _CUSTOMERS = re.compile(
     r"(id_|code_|codigo_|codice_|numero_)?(customer|cust|client|kunde|kund|klant)"
 )
@@ -48,6 +55,10 @@ class Named:
         goods: SQL of the rows that are lines of goods; None if all are.
         full: Our names of columns that every row fills.
         files: What the files are called, as plain words without numbers.
+        unit_price: SQL of the price of one unit, where no column holds it; empty if none tells.
+        returned: SQL of the rows that are returns; empty if no column says so.
+        is_under_sale: Whether returns stand under the number of the sale.
+        sku_in_link: SQL of the article that a link names; empty if none does.
     """
 
     by_tag: dict[str, str]
@@ -64,6 +75,21 @@ class Named:
     goods: str | None = None
     full: set[str] = field(default_factory=set)
     files: tuple[str, ...] = ()
+    unit_price: str = ""
+    returned: str = ""
+    is_under_sale: bool = False
+    sku_in_link: str = ""
+
+    @property
+    def event_id(self) -> str:
+        """SQL of what tells events apart: of one with several parts, each row is one."""
+        own = [name for name in self.key if not name.startswith("_")]
+        event = "_file || '-' || _line"
+        if len(own) == 1:  # a message's number, say, stands on all that became of it
+            event = own[0]
+        elif not own:
+            event = self.by_tag.get("event_id", event)
+        return f"{event} || '-' || coalesce(_item, 0)" if "_item" in self.key else event
 
     @property
     def moment(self) -> str | None:
@@ -126,13 +152,33 @@ def name_columns(
     found.full = {
         n for n, k in by_name.items() if k.field.share == 1 and not k.keys.get("null_values")
     }
-    whole = {names[position] for position in of_heads}
-    if "discount_amount" in found.by_tag:
-        found.discount = discount_of_line(by_name, found.by_tag["discount_amount"])
-    found.whole = whole_amounts(by_name)
-    found.goods = _lines_of_goods(by_name)
-    found.line_amount = amount_of_line(by_name, found.by_tag, of_heads=whole)
+    _compute(found, by_name, of_heads={names[position] for position in of_heads})
     return found
+
+
+def _compute(found: Named, kinds: Mapping[str, Kind], *, of_heads: Collection[str]) -> None:
+    """Add what is told of several columns together, or by what stands in them."""
+    if "discount_amount" in found.by_tag:
+        found.discount = discount_of_line(kinds, found.by_tag["discount_amount"])
+    found.whole = whole_amounts(kinds)
+    found.goods = _lines_of_goods(kinds)
+    found.line_amount = amount_of_line(kinds, found.by_tag, of_heads=of_heads)
+    if isinstance(found.line_amount, str):
+        found.unit_price = price_of_unit(kinds, found.by_tag, found.line_amount)
+    found.returned, rows = rows_of_returns(kinds)
+    if sale := kinds.get(found.by_tag.get("sale_id", "")):
+        of_returns = {sale.field.values[row] for row in rows}
+        of_sales = {v for row, v in enumerate(sale.field.values) if row not in rows}
+        found.is_under_sale = bool(of_returns & of_sales)
+    if url := kinds.get(found.by_tag.get("url", "")):
+        found.sku_in_link = _sku_in(found.by_tag["url"], url)
+
+
+def _sku_in(name: str, kind: Kind) -> str:
+    """Return SQL of the article that a link names among its parameters; empty if none does."""
+    told = (_SKU_IN_LINK.search(value) for value in kind.field.counts)
+    parameter = next((match[1] for match in told if match), "")
+    return f"nullif(regexp_extract({name}, '[?&]{parameter}=([^&#]+)', 1), '')" if parameter else ""
 
 
 def _lines_of_goods(kinds: Mapping[str, Kind]) -> str | None:

@@ -19,7 +19,7 @@ def is_usable(kind: Kind) -> bool:
     """Return whether a column holds more than signs of nothing, of a type that its tag can have."""
     if kind.field.counts.keys() <= set(kind.keys.get("null_values", ())):  # type: ignore[call-overload] # a list of texts
         return False
-    if kind.tag == "is_machine":
+    if kind.tag in {"is_machine", "is_return"}:
         return kind.type == "boolean"
     if kind.tag not in OF_NUMBERS or kind.type in DECIMALS:
         return True

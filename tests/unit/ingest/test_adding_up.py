@@ -63,6 +63,14 @@ def test_totals_count_rows_that_are_set_aside(stage: Stage) -> None:
     assert (outcome.notes.records, outcome.notes.accepted) == (3, 2)
 
 
+def test_rows_that_cannot_be_read_are_named_where_a_file_does_not_add_up(stage: Stage) -> None:
+    contract = make_contract({**AMOUNTS, "id": {"pattern": "[0-9]"}}, delivery=TRAILER)
+    broken = BODY + "3;5.0.0\n4\n" + "".join(f"{n};1,00\n" for n in (5, 6, 7, 8, 9) * 6)
+    reason = stage(f"{broken}T;34;1.035,25\n".encode(), contract).notes.reason
+    assert "the file holds 1030.25" in reason
+    assert "2 of its records would be set aside (amount_type, too_few_fields): mend" in reason
+
+
 def _orders(**parts: Any) -> dict[str, Any]:
     return {
         "title": "Orders",

@@ -93,7 +93,6 @@ VENDORS: dict[str, Vendor] = {
     "square": Vendor(
         answers={"currency": "'USD'"},
         left={
-            "sale_lines": {"unit_price", "is_return", "original_sale_id"},
             "person_records": {"loyalty_id"},
         },
         # A refund stands under its transaction, or under a payment of its own that refers to it.
@@ -132,6 +131,7 @@ VENDORS: dict[str, Vendor] = {
                 "postcode": "column_16",
             },
         },
+        # Without headers, nothing in the file says what a 1, an A or a day stands for.
         left={
             "person_records": {"state", "joined_on", "updated_at"},
             "consents": {"purpose", "status", "captured_at"},
@@ -257,11 +257,10 @@ VENDORS: dict[str, Vendor] = {
             "bounces.feeds": [],
             "opens.load.key": ["subscriber_key", "send_id", "event_date", "event_type"],
         },
-        left={"email_events": {"is_machine", "sku"}},
+        left={"email_events": {"is_machine"}},
     ),
     "braze": Vendor(
         answers={"time_zone": "UTC", "where": "false"},
-        left={"email_events": {"sku"}},
     ),
 }
 

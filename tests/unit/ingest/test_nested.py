@@ -498,6 +498,28 @@ def test_a_json_value_nested_too_deep_is_called_that(stage: Stage) -> None:
     assert "a value is nested too deep to be read (line 1)" in outcome.notes.reason
 
 
+@pytest.mark.parametrize("form", ["jsonl", "json"])
+def test_whole_numbers_that_a_tool_wrote_as_fractions_are_whole(stage: Stage, form: str) -> None:
+    """As from tables in which an identifier met an empty cell; a text stays as it is."""
+    records = [
+        '{"id": 17850.0, "lines": [{"sku": 7.0, "n": 2.0}, {"sku": "7.0", "n": 1}]}',
+        '{"id": "1.0", "lines": [{"sku": 1.50, "n": -3.0}]}',
+    ]
+    contract = make_contract(
+        {
+            "id": {},
+            "sku": {"from": "lines[].sku"},
+            "n": {"from": "lines[].n", "type": "integer"},
+            "first": {"from": "lines[0].sku"},
+        },
+        delivery={"format": form},
+        load={"mode": "append", "key": ["id", "_item"]},
+    )
+    text = "\n".join(records) if form == "jsonl" else f"[{', '.join(records)}]"
+    rows = [tuple(row[c] for c in contract.columns) for row in stage(text.encode(), contract).rows]
+    assert rows == [("17850", "7", 2, "7"), ("17850", "7.0", 1, "7"), ("1.0", "1.5", -3, "1.5")]
+
+
 LONG = "1234567890123456.78"
 
 
