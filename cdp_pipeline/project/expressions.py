@@ -226,7 +226,8 @@ def _quoting(sql: str, columns: Iterable[str]) -> str:
     """Return how a column that is called like a word of SQL is written; empty if none is."""
     bare = re.sub(r"'[^']*'|\"[^\"]*\"", " ", sql).lower()
     rows = sandbox().execute(
-        "select keyword_name from duckdb_keywords() where keyword_category = 'reserved'"
+        "select keyword_name from duckdb_keywords() "
+        "where keyword_category in ('reserved', 'type_function')"
     )
     words = {word for (word,) in rows.fetchall()} & {name.lower() for name in columns}
     used = next((word for word in re.findall(r"\w+", bare) if word in words), "")

@@ -84,3 +84,11 @@ def test_of_visits_that_were_seen_once_people_are_asked_whether_they_come_again(
     assert isinstance(mode, Ask)
     assert mode.provisional == "append"
     assert "rewrite, with a line `day: event_date`" in mode.question
+
+
+def test_no_column_is_called_like_a_word_of_sql(tmp_path: Path, stage: Stage) -> None:
+    head = "receipt_no,store_no,sku,qty,amount,left,at,by"
+    lines = [f"R{n},7,A{n},1,{n}.50,{n}.25,x{n},y{n}" for n in range(30)]
+    found = draft(tmp_path, "sales.csv", "\n".join([head, *lines]))
+    assert [column.name for column in found.columns][-3:] == ["left_value", "at_value", "by_value"]
+    assert len(loaded(found, stage, "sales.csv")) == len(lines)

@@ -59,13 +59,16 @@ def test_a_format_of_spreadsheets_is_answered_with_ours(written: str, meant: str
     assert caught.value.hint == f"Did you mean `{meant}`?"
 
 
+@pytest.mark.parametrize("word", ["order", "at"])
 @pytest.mark.parametrize("sql", ["order", "'W' || order", "coalesce(order, 'order')"])
-def test_a_column_called_like_a_word_of_sql_is_told_to_be_quoted(sql: str) -> None:
-    feeds = [{"entity": "products", "columns": {"sku": sql}}]
-    contract = make_contract({"order": {}, "id": {}}, feeds=feeds)
+def test_a_column_called_like_a_word_of_sql_is_told_to_be_quoted(sql: str, word: str) -> None:
+    feeds = [{"entity": "products", "columns": {"sku": sql.replace("order", word, 2)}}]
+    contract = make_contract({word: {}, "id": {}}, feeds=feeds)
     with pytest.raises(ConfigError, match="not one SQL expression") as caught:
         vet_contract(contract, load_project(REPOSITORY).entities, where="goods.yml")
-    assert caught.value.hint == ("`order` is a word of SQL: as a column it is written '\"order\"'.")
+    assert caught.value.hint == (
+        f"`{word}` is a word of SQL: as a column it is written '\"{word}\"'."
+    )
 
 
 def test_the_shipped_project_is_sound() -> None:
