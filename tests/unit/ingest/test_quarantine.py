@@ -121,10 +121,12 @@ def test_a_mended_file_gives_what_a_clean_one_would_have(store: Store, lenient: 
     store.deliver(FILE, TEXT)
     night(store)
     store.deliver(FILE, "sku,price,note\n1,1.00,a\n2,2.00,b\n4,4.00,d\n")
-    assert [(f.line, f.outcome) for f in replay(lenient)] == [
-        (3, "gone"),  # what cannot be taken apart has no key
-        (4, "gone"),
-        (6, "accepted"),
+    no_key = "no row of the file sent again has its key"
+    assert [(f.line, f.outcome, f.detail) for f in replay(lenient)] == [
+        # What cannot be taken apart has no key, but a place.
+        (3, "accepted", "line 3 of the file sent again, by its place"),
+        (4, "gone", no_key),
+        (6, "accepted", "line 4 of the file sent again"),
     ]
     night(store)
     assert store.query("select sku, list_price::varchar from staging.products order by sku") == [
