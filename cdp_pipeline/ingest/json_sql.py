@@ -128,28 +128,27 @@ def record_relation(
             within = steps[len(array_of(steps)) :]
             fields = levels[len(array_parts(steps))]
             if any(step.selector for step in within):
-                extra.append(f"{_select(fields.source, within, is_xml=is_xml)} as x{len(extra)}")
-                found.append(f"x{len(extra) - 1}")
+                extra.append(_select(fields.source, within, is_xml=is_xml))
+            elif is_xml or contract.columns[name].type not in _WHOLE_TYPES:
+                found.append(fields.add(within, is_xml=is_xml))
+                continue
             else:
-                text = fields.add(within, is_xml=is_xml)
-                if not is_xml and contract.columns[name].type in _WHOLE_TYPES:
-                    extra.append(f"{_whole(text, fields.source, within)} as x{len(extra)}")
-                    text = f"x{len(extra) - 1}"
-                found.append(text)
+                extra.append(_whole(fields.add(within, is_xml=False), fields.source, within))
+            found.append(f"x{len(extra) - 1}")
         texts[name] = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
     records = _documents(lines, levels[0].keys("line") if first is not None else "")
-    selected = ["doc", "line", *(fields.sql for fields in levels), *extra]
+    selected = ["doc", "line", *(fields.sql for fields in levels)]
+    selected += [f"{sql} as x{number}" for number, sql in enumerate(extra)]
     selected += [f"{'false' if is_xml else _HAS_NO_NUMBER} as _has_no_number"]
     if arrays:
         records = _repeated(records, arrays, is_xml=is_xml)
         selected += [f"case when {levels[1].source} is not null then n end as _item"]
         selected += ["n = 1 as _is_first"]
-    if first is None:
-        selected += ["false as _is_twofold"]
-    else:
+    tests = ["false"]
+    if first is not None:
         tests = [has_repeats("keys", usual_lists(first, levels[0].objects))]
         tests += [has_repeats(fields.keys(fields.source)) for fields in levels[1:]]
-        selected += [f"{' or '.join(tests)} as _is_twofold"]
+    selected += [f"{' or '.join(tests)} as _is_twofold"]
     relation = f"(select {', '.join(selected)} from {records})"  # noqa: S608 - literals quoted
     return f"(select *, {_TEXT} as _text from {relation})", texts  # noqa: S608 - literals quoted
 
