@@ -120,6 +120,14 @@ def price_of_unit(kinds: Mapping[str, Kind], by_tag: Mapping[str, str], amount: 
     return f"round(abs({gross} / nullif({count}, 0)), 2)"
 
 
+def _words_of_returns(kind: Kind) -> set[str]:
+    """Return the words of a column that stand for goods given back; a sign may have its own."""
+    words = {word.strip() for word in kind.field.counts}
+    if words == {"+", "-"}:
+        return {"-"}
+    return {word for word in words if RETURNS.search(plain_word(word))}
+
+
 def rows_of_returns(kinds: Mapping[str, Kind]) -> tuple[str, set[int]]:
     """Return SQL of the rows that a column calls returns, and which of the sample these are.
 
@@ -129,9 +137,9 @@ def rows_of_returns(kinds: Mapping[str, Kind]) -> tuple[str, set[int]]:
     for name, kind in kinds.items():
         if kind.type != "text" or kind.pii or len(kind.field.counts) > _MOST_WORDS:
             continue
-        words = sorted(word for word in kind.field.counts if RETURNS.search(plain_word(word)))
+        words = sorted(_words_of_returns(kind))
         if words and len(words) < len(kind.field.counts):
-            rows = {n for n, value in enumerate(kind.field.values) if value in words}
+            rows = {n for n, value in enumerate(kind.field.values) if value.strip() in words}
             said = ", ".join(map(quote_literal, words))
             return f"{name} = {said}" if len(words) == 1 else f"{name} in ({said})", rows
     return "", set()
@@ -187,7 +195,7 @@ def returns_in_plus(kinds: Mapping[str, Kind], amount: str) -> tuple[str, list[s
             for value, number in zip(kind.field.values, amounts, strict=True)
             if number is not None and number > 0
         }
-        if words := sorted(word for word in in_plus if RETURNS.search(plain_word(word))):
+        if words := sorted(in_plus & _words_of_returns(kind)):
             return name, words
     return None
 

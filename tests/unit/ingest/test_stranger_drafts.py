@@ -68,6 +68,17 @@ def test_returns_that_a_column_names_are_returns_of_their_sale(tmp_path: Path) -
     )
 
 
+def test_a_sign_in_a_column_of_its_own_is_asked_about(tmp_path: Path) -> None:
+    """As SAP writes receipts: without it, returns would count as sales."""
+    head = "bonnummer,filiale,artnr,menge,betrag,vorzeichen"
+    lines = [f"{n // 3},7,A{n},1,{n}.50,{'-' if n % 7 == 6 else '+'}" for n in range(30)]
+    columns = fed(draft(tmp_path, "bons.csv", "\n".join([head, *lines])), "sale_lines")
+    amount = columns["net_amount"]
+    assert isinstance(amount, Ask)
+    assert amount.provisional == "case when vorzeichen = '-' then -abs(betrag) else betrag end"
+    assert columns["is_return"] == "vorzeichen = '-'"
+
+
 def test_a_yes_or_no_of_returns_is_fed(tmp_path: Path) -> None:
     head = "invoice_number,outlet_id,sku,quantity,price_total,is_return"
     lines = [f"{n // 3},o1,A{n},1,{n}.50,{str(n % 7 == 6).lower()}" for n in range(30)]
