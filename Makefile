@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 PEERS  := .venv-bench
 OLD    := .venv-duckdb1.2
 PYMC   := .venv-bench-pymc
+PYTHON312 ?= 3.12
 SETUP  := $(VENV)/.installed
 export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 
@@ -126,9 +127,9 @@ bench-erase: $(SETUP) ## a thousand people erased from five million sales; OPTIO
 bench-night: $(SETUP) ## an initial load and nights beside the bare copy; OPTIONS=--quick
 	$(BIN)/python -m benchmarks night $(OPTIONS)
 
-# pymc-marketing runs on Python 3.12 and newer only; uv finds or fetches one.
+# pymc-marketing runs on Python 3.12 and newer only; uv finds or fetches one, or PYTHON312 names it.
 $(PYMC)/.installed: requirements/bench-pymc.txt | $(SETUP)
-	$(BIN)/uv venv --quiet --python 3.12 $(PYMC)
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON312) $(PYMC)
 	$(BIN)/uv pip install --quiet --python $(PYMC)/bin/python --require-hashes -r requirements/bench-pymc.txt
 	@touch $@
 

@@ -29,7 +29,7 @@ SHARES = (0.2, 0.4, 0.6, 0.8)
 
 def run_ours(file: str) -> dict[str, float]:
     """Net days, then build the night's RFM models."""
-    from datetime import date  # noqa: PLC0415 - one system a process
+    from datetime import date, timedelta  # noqa: PLC0415 - one system a process
 
     import duckdb  # noqa: PLC0415 - as above
 
@@ -39,9 +39,13 @@ def run_ours(file: str) -> dict[str, float]:
 
     con = duckdb.connect()
     con.execute("create schema features")
-    con.execute(f"create view file_lines as from read_parquet('{file}')")
+    con.execute(
+        "create view file_lines as select customer_id, sold_at::date as bought_on, amount "  # noqa: S608 - our own file
+        f"from read_parquet('{file}')"
+    )
     last = date.fromisoformat(LAST_DAY)
-    build_days(con, last, window_days=WINDOW_DAYS)
+    first = last - timedelta(days=WINDOW_DAYS - 1)
+    build_days(con, last, window_days=WINDOW_DAYS, first_on=first)
     models = ("features.rfm_segment_map", "features.rfm")
     build_alone(con, models, Settings(rfm=RfmSettings(window_days=WINDOW_DAYS)), last)
     con.execute(f"copy features.rfm to '{file}.rfm' (format parquet)")
@@ -53,7 +57,7 @@ def run_scan(file: str) -> dict[str, float]:
     import duckdb  # noqa: PLC0415 - one system a process
 
     found = duckdb.connect().execute(
-        "select sum(amount)::double, max(bought_on)::varchar, count(customer_id) "  # noqa: S608 - our own file
+        "select sum(amount)::double, max(sold_at)::varchar, count(customer_id) "  # noqa: S608 - our own file
         f"from read_parquet('{file}')"
     )
     return {"amount": found.fetchall()[0][0]}
@@ -65,11 +69,12 @@ def run_pandas(file: str) -> dict[str, float]:
     import pyarrow as pa  # noqa: PLC0415 - as above
     from pyarrow import parquet  # noqa: PLC0415 - as above
 
-    table = parquet.read_table(file).drop_columns(["part"])
+    table = parquet.read_table(file)
     amount = table.column("amount").cast(pa.float64())
     table = table.set_column(table.column_names.index("amount"), "amount", amount)
-    lines = table.to_pandas(date_as_object=False)
+    lines = table.to_pandas()
     lines = lines[lines["customer_id"].notna()]
+    lines["bought_on"] = lines["sold_at"].dt.normalize()
     lines["is_sale"] = lines["amount"] > 0
     days = lines.groupby(["customer_id", "bought_on"], as_index=False, sort=False).agg(
         amount=("amount", "sum"), is_sale=("is_sale", "max")
@@ -112,6 +117,7 @@ def run_polars(file: str) -> dict[str, float]:
     people = (
         pl.scan_parquet(file)
         .filter(pl.col("customer_id").is_not_null())
+        .with_columns(pl.col("sold_at").dt.date().alias("bought_on"))
         .filter(pl.col("bought_on") > last - timedelta(days=WINDOW_DAYS))
         .group_by("customer_id", "bought_on")
         .agg(pl.col("amount").sum(), (pl.col("amount") > 0).any().alias("is_sale"))
@@ -150,13 +156,13 @@ def run_lifetimes(file: str) -> dict[str, float]:
     lines = (
         duckdb.connect()
         .execute(
-            "select customer_id, bought_on::timestamp as bought_on, amount::double as amount "  # noqa: S608 - our own file
+            "select customer_id, sold_at, amount::double as amount "  # noqa: S608 - our own file
             f"from read_parquet('{file}') where customer_id is not null and amount > 0"
         )
         .df()
     )
     found = summary_data_from_transaction_data(
-        lines, "customer_id", "bought_on", "amount", observation_period_end=LAST_DAY
+        lines, "customer_id", "sold_at", "amount", observation_period_end=LAST_DAY
     )
     return {"customers": float(len(found))}
 

@@ -28,7 +28,7 @@ from cdp_pipeline.features.files.groups import (
     count_moves,
     keep_thresholds,
 )
-from cdp_pipeline.features.files.transactions import Columns, read_transactions
+from cdp_pipeline.features.files.transactions import Columns, Transactions, read_transactions
 from cdp_pipeline.features.files.value import ValueOptions, ValueResult, value_customers
 from cdp_pipeline.storage.dates import Order
 from cdp_pipeline.storage.warehouse import connect
@@ -103,12 +103,12 @@ def group_file(
         names: list[str | None] = list(read.parts[:MOST_PARTS]) if columns.part else [None]
         parts, tables = [], []
         for name in names:
-            part, customers = _group(con, read.as_of, options, options.thresholds, part=name)
+            part, customers = _group(con, read, read.as_of, options, options.thresholds, part=name)
             parts.append(part)
             tables.append(customers)
         moves: tuple[Move, ...] = ()
         if options.since and parts[0].thresholds and not columns.part:
-            _, before = _group(con, options.since, options, parts[0].thresholds)
+            _, before = _group(con, read, options.since, options, parts[0].thresholds)
             moves = count_moves(before, tables[0])
     return GroupResult(
         customers=pa.concat_tables(tables) if tables else pa.table({}),
@@ -124,6 +124,7 @@ def group_file(
 
 def _group(
     con: duckdb.DuckDBPyConnection,
+    read: Transactions,
     as_of: date,
     options: GroupOptions,
     thresholds: Thresholds | None,
@@ -131,7 +132,7 @@ def _group(
     part: str | None = None,
 ) -> tuple[Part, pa.Table]:
     """Build the night's models on the days up to ``as_of``, by thresholds if there are some."""
-    build_days(con, as_of, part=part, window_days=options.window_days)
+    build_days(con, as_of, part=part, window_days=options.window_days, first_on=read.first_on)
     keep_thresholds(con, thresholds, as_of)
     rfm = RfmSettings(
         window_days=options.window_days,

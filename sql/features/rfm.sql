@@ -45,15 +45,16 @@ totals as (
     group by customer_id
 ),
 
-buyers as (
+customers as (
     select
         customer_id,
-        last_visit_on,
-        cast({{ business_date }} - last_visit_on as integer) as recency_days,
-        cast(visit_count as integer) as frequency_count,
-        monetary_amount
+        monetary_amount,
+        visit_count > 0 and monetary_amount > 0 as is_buyer,
+        case when is_buyer then last_visit_on end as last_visit_on,
+        cast({{ business_date }} - case when is_buyer then last_visit_on end as integer)
+            as recency_days,
+        cast(case when is_buyer then visit_count else 0 end as integer) as frequency_count
     from totals
-    where visit_count > 0 and monetary_amount > 0
 ),
 
 {% set bins = settings.rfm.bins %}
@@ -68,7 +69,8 @@ fresh as (
             when min(recency_days) > 30 then 'no_recent_sales'
             else 'ok'
         end as buyers_status
-    from buyers
+    from customers
+    where is_buyer
 ),
 
 kept as (
@@ -110,33 +112,31 @@ history as (
 
 scored as (
     select
-        buyers.*,
-        {{ bins }} - count_below(thresholds.recency_steps, buyers.recency_days) as r_score,
-        1 + count_below(thresholds.frequency_steps, buyers.frequency_count) as f_score,
-        1 + count_below(thresholds.monetary_steps, buyers.monetary_amount) as m_score
-    from buyers
+        customers.*,
+        case
+            when customers.is_buyer
+                then {{ bins }} - count_below(thresholds.recency_steps, customers.recency_days)
+            else 1
+        end as r_score,
+        case
+            when customers.is_buyer
+                then 1 + count_below(thresholds.frequency_steps, customers.frequency_count)
+            else 1
+        end as f_score,
+        case
+            when customers.is_buyer
+                then 1 + count_below(thresholds.monetary_steps, customers.monetary_amount)
+            else 1
+        end as m_score
+    from customers
     cross join thresholds
-),
-
-all_scored as (
-    select
-        totals.customer_id,
-        scored.last_visit_on,
-        scored.recency_days,
-        coalesce(scored.frequency_count, 0) as frequency_count,
-        totals.monetary_amount,
-        cast(coalesce(scored.r_score, 1) as integer) as r_score,
-        cast(coalesce(scored.f_score, 1) as integer) as f_score,
-        cast(coalesce(scored.m_score, 1) as integer) as m_score
-    from totals
-    left join scored on totals.customer_id = scored.customer_id
 ),
 
 celled as (
     select
         *,
         rfm_cell(r_score, f_score, m_score, {{ bins }}) as rfm_cell
-    from all_scored
+    from scored
 ),
 
 final as (
@@ -146,9 +146,9 @@ final as (
         celled.recency_days,
         celled.frequency_count,
         celled.monetary_amount,
-        celled.r_score,
-        celled.f_score,
-        celled.m_score,
+        cast(celled.r_score as integer) as r_score,
+        cast(celled.f_score as integer) as f_score,
+        cast(celled.m_score as integer) as m_score,
         celled.rfm_cell,
         rfm_segment_map.rfm_segment,
         case

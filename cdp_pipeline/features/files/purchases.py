@@ -50,8 +50,10 @@ select
         where customer_id is not null and item_id is not null
         and (bought_at is null or quantity is null)
     ) as unreadable,
-    count(*) filter (where customer_id is not null and item_id is not null and quantity <= 0)
-        as returned_rows,
+    count(*) filter (
+        where customer_id is not null and item_id is not null and bought_at is not null
+        and quantity <= 0
+    ) as returned_rows,
     max(bought_at)::date as last_on,
 from file_item_lines
 """
@@ -181,7 +183,8 @@ def read_purchases(
     con.execute(_RETURNED, {"as_of": last})
     used = fetch_dicts(con, _USED)[0]
     if not used["used_rows"]:
-        notes.append(_nothing_bought(loaded, last, named, counts["returned_rows"]))
+        readable = named - counts["unreadable"]
+        notes.append(_nothing_bought(loaded, last, readable, counts["returned_rows"]))
     if counts["without_customer"]:
         notes.append(f"{counts['without_customer']:,} rows name no customer and are left out")
     if used["items"] == 1:
@@ -245,12 +248,12 @@ def _refuse(loaded: Loaded, columns: ItemColumns, named: int, unreadable: int) -
         )
 
 
-def _nothing_bought(loaded: Loaded, last: date, named: int, returned: int) -> str:
+def _nothing_bought(loaded: Loaded, last: date, readable: int, returned: int) -> str:
     """Return what is said of a file of returns; any other file without purchases is refused."""
-    if returned == named:
+    if returned == readable:
         return (
-            f"nothing was bought: all of {counted(named, 'row')} give goods back; a quantity above "
-            "zero is a purchase (check --quantity)"
+            f"nothing was bought: all of {counted(readable, 'row')} give goods back; a quantity "
+            "above zero is a purchase (check --quantity)"
         )
     raise ConfigError(
         f"no purchase of a named customer up to {last}",

@@ -71,6 +71,19 @@ def test_a_file_of_returns_has_no_forecast_and_nothing_to_score_by(
 
 
 @pytest.mark.usefixtures("folder")
+def test_a_row_that_cannot_be_read_makes_no_sales_of_returns(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(f"c{n}", FIRST + timedelta(days=n), -5, -1) for n in range(150)]
+    ask(capsys, "recommend", rows)
+    torn = folder / "sales.csv"
+    torn.write_text(torn.read_text(encoding="utf-8") + "\nc1,soon,-5,A,-1", encoding="utf-8")
+    words = ["recommend", "sales.csv", "--customer", "id", "--item", "sku", "--date", "day"]
+    assert run_app([*words, "--quantity", "qty", "--out", "out.csv"]) == 0
+    assert "all of 150 rows give goods back" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
 def test_who_kept_nothing_is_told_from_who_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
     rows: list[Row] = [(f"c{n}", FIRST, 5, 1) for n in range(9)]
     _, text = ask(capsys, "rfm", [*rows, ("c1", FIRST + timedelta(days=1), -5, -1)])

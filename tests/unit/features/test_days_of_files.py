@@ -29,9 +29,9 @@ def _days(con: duckdb.DuckDBPyConnection, **options: Any) -> list[tuple[Any, ...
 
 
 @settings(deadline=None)
-@given(lines=LINES, window_days=st.integers(1, 60))
+@given(lines=LINES, window_days=st.integers(1, 60), told=st.sampled_from([None, min]))
 def test_a_window_holds_its_own_days_and_the_first_of_all(
-    lines: list[tuple[str | None, date, Decimal | None]], window_days: int
+    lines: list[tuple[str | None, date, Decimal | None]], window_days: int, told: Any
 ) -> None:
     with duckdb.connect() as con:
         con.execute(
@@ -43,7 +43,8 @@ def test_a_window_holds_its_own_days_and_the_first_of_all(
         first = min((day for _, day, *_ in whole), default=None)
         begin = LAST - timedelta(days=window_days)
         kept = [row for row in whole if row[1] > begin or row[1] == first]
-        assert _days(con, window_days=window_days) == kept
+        first_on = told([day for _, day, _ in lines], default=None) if told else None
+        assert _days(con, window_days=window_days, first_on=first_on) == kept
 
 
 def test_amounts_are_netted_exactly_and_rounded_once() -> None:
