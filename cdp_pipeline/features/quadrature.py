@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ _DIGITS = 32.0
 """Natural logarithm of how much smaller than the curve the error of interpolation is to be."""
 
 
+@lru_cache(maxsize=4096)
 def beta_rule(
     a: float, b: float, *, nodes: int = 64
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -30,7 +32,8 @@ def beta_rule(
 
     The weighted sum is the exact mean for polynomials up to degree ``2 * nodes - 1``. Built from
     the recurrence of the shifted Jacobi polynomials without a single gamma function, so that it
-    holds for parameters in the thousands, where ``scipy.special.roots_jacobi`` gives NaN.
+    holds for parameters in the thousands, where ``scipy.special.roots_jacobi`` gives NaN. A night
+    asks for the same rules many times, under nudged parameters that change only some of them.
 
     Args:
         a: First Beta parameter, above 0.
@@ -38,7 +41,7 @@ def beta_rule(
         nodes: Number of nodes, 2 or more.
 
     Returns:
-        Nodes in (0, 1), ascending, and their weights, which add up to 1.
+        Nodes in (0, 1), ascending, and their weights, which add up to 1; both read-only.
 
     Source:
         Golub, Welsch (1969), Calculation of Gauss quadrature rules.
@@ -51,7 +54,10 @@ def beta_rule(
     diagonal, off_diagonal = _jacobi_matrix(a, b, nodes)
     roots, vectors = eigh_tridiagonal(diagonal, off_diagonal)
     # With a near 0 the lowest node rounds to 0 or just below; what is averaged is divided by it.
-    return np.maximum(roots, _SMALLEST_NODE), vectors[0] ** 2
+    rule = np.maximum(roots, _SMALLEST_NODE), vectors[0] ** 2
+    for part in rule:
+        part.setflags(write=False)
+    return rule
 
 
 def spread_points(

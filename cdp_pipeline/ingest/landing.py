@@ -22,7 +22,6 @@ from cdp_pipeline import __version__
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext, StepResult
 from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
-from cdp_pipeline.core.keys import Keyring, load_keyring
 from cdp_pipeline.ingest.arrivals import (
     MAY_BE_INCOMPLETE,
     STILL_WRITTEN,
@@ -40,7 +39,7 @@ from cdp_pipeline.ingest.claims import (
 from cdp_pipeline.ingest.deciding import Known, decide
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS, Delivery
 from cdp_pipeline.ingest.expiring import mark_expired
-from cdp_pipeline.ingest.hashing import RefusedFileError, hash_delivery
+from cdp_pipeline.ingest.hashing import Hasher, RefusedFileError
 from cdp_pipeline.ingest.standing_in import replaced_by
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import BusinessDate, beside
@@ -70,12 +69,11 @@ def run(context: RunContext) -> StepResult:
         SourceNotReadyError: A required source has no file for the night.
         ConfigError: A later night is published already, or a contract's path is unsafe.
     """
-    paths = DataPaths.of(context)
+    paths, night = DataPaths.of(context), context.business_date
     project = load_project(context.project_root)
-    night = context.business_date
     base = find_base(paths, night)
     known, superseded = read_ledger(base, context) if base else ({}, [])
-    originals, unsettled = original_hashes(paths), read_json(paths.unsettled)
+    originals, hasher = original_hashes(paths), Hasher.of(context.settings.keys, paths.hashes)
     deliveries: list[Delivery] = []
     claimed: set[str] = set()
     for name, contract in project.sources.items():
@@ -84,9 +82,9 @@ def run(context: RunContext) -> StepResult:
                 paths.landing,
                 contract,
                 where=_where(project, contract),
-                unsettled=unsettled.get(name, []),
+                unsettled=read_json(paths.unsettled).get(name, []),
                 originals=originals,
-                keys=context.settings.keys,
+                hasher=hasher,
             )
         )
         history = (*_gone(known, contract, found), *(d for d in superseded if d.source == name))
@@ -109,6 +107,7 @@ def run(context: RunContext) -> StepResult:
         "fingerprint": fingerprint(deliveries, project, context, built_upon=upon),
     }
     write_json(paths.plan, plan)
+    hasher.remember(paths.hashes)
     return _report(deliveries, (*said, *(arrival.sentence for arrival in arrivals)))
 
 
@@ -143,7 +142,7 @@ def find_files(
     where: str,
     unsettled: Collection[str] = (),
     originals: Mapping[str, str] | None = None,
-    keys: KeySettings | None = None,
+    hasher: Hasher | None = None,
 ) -> Iterator[Delivery]:
     """Yield a source's files in landing, by name, as ``new``; as ``refused`` if not to be read.
 
@@ -153,7 +152,7 @@ def find_files(
         where: Declaring file, for messages.
         unsettled: Names of files that were still being written.
         originals: SHA-256 of a delivery by that of its bytes without erased people.
-        keys: What opens files that were encrypted after their night.
+        hasher: What hashes the files; default: one that knows none and has no keys.
 
     Raises:
         ConfigError: The contract's path leads out of the landing folder.
@@ -167,10 +166,10 @@ def find_files(
         )
     found = [p for p in sorted(landing.glob(str(pattern))) if p.is_symlink() or not p.is_dir()]
     companions = companions_among(map(str, found), contract)
-    ring = load_keyring(keys or KeySettings())
+    hasher = hasher or Hasher.of(KeySettings())
     for path in found:
         if str(path) not in companions:
-            yield _describe(path, landing, contract, unsettled, originals or {}, ring)
+            yield _describe(path, landing, contract, unsettled, originals or {}, hasher)
 
 
 def _describe(
@@ -179,7 +178,7 @@ def _describe(
     contract: SourceContract,
     unsettled: Collection[str],
     originals: Mapping[str, str],
-    ring: Keyring,
+    hasher: Hasher,
 ) -> Delivery:
     name = path.relative_to(landing).as_posix()
     try:
@@ -189,7 +188,7 @@ def _describe(
     try:
         _check_place(path, landing, name)
         _check_complete(path, name, contract, unsettled)
-        digest, size = hash_delivery(path, ring)
+        digest, size = hasher.hash_delivery(path)
     except RefusedFileError as error:
         return _refused(contract.name, name, day, str(error))
     sha256 = originals.get(digest, digest)

@@ -22,6 +22,7 @@ from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.ingest.deliveries import Delivery, StagedFile, StagedPlaces, staged_places
 from cdp_pipeline.ingest.entities import CONFLICTS_FILE, REFUSED_RULE
+from cdp_pipeline.ingest.hashing import Hasher
 from cdp_pipeline.ingest.landing import find_files
 from cdp_pipeline.ingest.loading import CONFLICT_RULE
 from cdp_pipeline.ingest.originals import archived_file
@@ -288,14 +289,13 @@ def _replay_source(
     findings: list[Finding],
     before: list[SetAside],
 ) -> Iterator[Fate]:
-    where = str(project.path_of("source", contract.name))
     paths = DataPaths.of(context)
     found = find_files(
         paths.landing,
         contract,
-        where=where,
+        where=str(project.path_of("source", contract.name)),
         originals=original_hashes(paths),
-        keys=context.settings.keys,
+        hasher=Hasher.of(context.settings.keys),
     )
     present = {d.file_name: d for d in found}
     with open_scratch(context, contract.name) as (con, scratch):

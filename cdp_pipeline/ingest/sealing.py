@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
+from cdp_pipeline.ingest.hashing import Hasher
 from cdp_pipeline.ingest.landing import find_files
 from cdp_pipeline.project.loader import Project
 from cdp_pipeline.storage.at_rest import Sealing, seal_files
@@ -28,9 +29,10 @@ def seal_deliveries(context: RunContext, project: Project) -> Sealing:
 def sealable_files(settings: Settings, project: Project) -> Iterator[Path]:
     """Yield files with what was delivered, in clear or sealed, also those whose key is missing."""
     paths = DataPaths.of_settings(settings)
+    hasher = Hasher.of(settings.keys)
     for name, contract in project.sources.items():
         where = str(project.path_of("source", name))
-        for delivery in find_files(paths.landing, contract, where=where, keys=settings.keys):
+        for delivery in find_files(paths.landing, contract, where=where, hasher=hasher):
             path = paths.landing / delivery.file_name
             if delivery.path or _is_closed(path):
                 yield path

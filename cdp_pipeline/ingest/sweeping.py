@@ -13,10 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cdp_pipeline.core.context import RunContext
-from cdp_pipeline.core.keys import Keyring, load_keyring
 from cdp_pipeline.core.log import get_logger
 from cdp_pipeline.ingest.claims import companion_patterns
-from cdp_pipeline.ingest.hashing import RefusedFileError, hash_delivery
+from cdp_pipeline.ingest.hashing import Hasher, RefusedFileError
 from cdp_pipeline.ingest.ledger import EXPIRED
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import beside
@@ -62,12 +61,12 @@ def sweep(context: RunContext) -> Swept:
         rows = fetch_dicts(con, _LEDGER)
     expired: list[Path] = []
     aside: list[Path] = []
-    originals, ring = original_hashes(paths), load_keyring(context.settings.keys)
+    originals, hasher = original_hashes(paths), Hasher.of(context.settings.keys)
     for name, contract in sources.items():
         if contract.retention is None:
             continue
         mine = [row for row in rows if row["source"] == name]
-        expired += dict.fromkeys(_expired_files(paths, contract, mine, originals, ring))
+        expired += dict.fromkeys(_expired_files(paths, contract, mine, originals, hasher))
         aside += dict.fromkeys(_old_texts(context, contract, mine))
     aside = [path for path in aside if path not in expired]
     if expired or aside:
@@ -90,7 +89,7 @@ def _expired_files(
     contract: SourceContract,
     rows: Iterable[dict[str, Any]],
     originals: dict[str, str],
-    ring: Keyring,
+    hasher: Hasher,
 ) -> Iterator[Path]:
     """Yield what is there of deliveries past their time."""
     listed = list(rows)
@@ -100,7 +99,7 @@ def _expired_files(
         if row["status"] != EXPIRED:
             continue
         if row["file_name"] not in kept_names:
-            yield from _landed(paths.landing, contract, row, originals, ring)
+            yield from _landed(paths.landing, contract, row, originals, hasher)
         if row["file_id"] not in kept:
             stem = f"{row['file_id']}-*"
             for folder in (paths.staging, paths.quarantine):
@@ -113,12 +112,12 @@ def _landed(
     contract: SourceContract,
     row: dict[str, Any],
     originals: dict[str, str],
-    ring: Keyring,
+    hasher: Hasher,
 ) -> Iterator[Path]:
     """Yield a delivery in landing and what lies beside it, if it still has the bytes we know."""
     path = landing / row["file_name"]
     try:
-        actual, _ = hash_delivery(path, ring)
+        actual, _ = hasher.hash_delivery(path)
     except RefusedFileError:  # gone, or something else that nobody read
         return
     if originals.get(actual, actual) != row["sha256"]:

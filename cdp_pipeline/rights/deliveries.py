@@ -16,6 +16,7 @@ from pyarrow import parquet
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS
+from cdp_pipeline.ingest.hashing import Hasher
 from cdp_pipeline.ingest.landing import find_files
 from cdp_pipeline.ingest.redaction import open_like, redact_delivery
 from cdp_pipeline.ingest.refusal import RefusedError
@@ -228,7 +229,7 @@ def _raw_files(
 
     The hash is empty for a file of the archive, which may be encrypted.
     """
-    originals = original_hashes(paths)
+    originals, hasher = original_hashes(paths), Hasher.of(context.settings.keys, paths.hashes)
     for name, contract in project.sources.items():
         where = str(project.path_of("source", name))
         for delivery in find_files(
@@ -236,7 +237,7 @@ def _raw_files(
             contract,
             where=where,
             originals=originals,
-            keys=context.settings.keys,
+            hasher=hasher,
         ):
             if delivery.path:
                 digest = delivery.redacted_sha256 or delivery.sha256

@@ -115,6 +115,11 @@ class DataPaths:
         return self.data_dir / "runs" / self.run_id
 
     @property
+    def hashes(self) -> Path:
+        """Hashes of the files in landing, each with what changes when its file does (JSON)."""
+        return self.data_dir / "runs" / "landing.json"
+
+    @property
     def plan(self) -> Path:
         """What this run reads and builds upon (JSON)."""
         return self.work / "plan.json"

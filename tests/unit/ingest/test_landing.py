@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError, SourceNotReadyError
-from cdp_pipeline.ingest import landing
+from cdp_pipeline.ingest import hashing, landing
 from cdp_pipeline.ingest.deliveries import planned_deliveries
 from cdp_pipeline.ingest.landing import business_date
 from cdp_pipeline.project.layout import BusinessDate
 from cdp_pipeline.storage import versions
-from cdp_pipeline.storage.files import read_json
+from cdp_pipeline.storage.files import read_json, write_json
 from cdp_pipeline.storage.journal import append_lines
 from cdp_pipeline.storage.paths import DataPaths
 from tests.unit.ingest.conftest import NIGHT, Store
@@ -71,6 +71,19 @@ def test_the_plan_says_what_the_night_builds_upon(store: Store) -> None:
     (entry,) = plan["deliveries"]
     assert entry["file_id"] == entry["sha256"][:16]
     assert (entry["source"], entry["bytes"], entry["status"]) == ("goods", 5, "new")
+
+
+def test_a_night_does_not_read_again_what_landed_before(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashing, "_SETTLED_SECONDS", -60.0)  # files count as old at once
+    declare(store)
+    store.deliver("goods/2026-11-19/a.csv", "id\n1\n")
+    landing.run(store.context(EVE))
+    memory = DataPaths.of(store.context(EVE)).hashes
+    write_json(memory, dict.fromkeys(read_json(memory), "0" * 64))
+    landing.run(store.context())
+    assert [d.sha256 for d in planned_deliveries(store.context())] == ["0" * 64]
 
 
 def test_the_same_bytes_under_another_name_are_a_duplicate(store: Store) -> None:
