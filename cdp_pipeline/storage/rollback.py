@@ -178,9 +178,8 @@ def _copy(
     for path in sorted(copied.path.rglob("*")):
         target = build / path.relative_to(copied.path)
         if path.is_dir():
-            target.mkdir(mode=path.stat().st_mode & 0o777, parents=True, exist_ok=True)
+            target.mkdir(mode=path.stat().st_mode & 0o777)
         elif path.name != MANIFEST_FILE:
-            target.parent.mkdir(parents=True, exist_ok=True)
             os.link(path, target)
     return _carry_sent(copied, left, build, settings)
 

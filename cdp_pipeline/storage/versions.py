@@ -315,10 +315,9 @@ def _gather(context: RunContext, paths: DataPaths, build: Path) -> Mirror:
     os.link(paths.build_db, build / DATABASE_FILE)
     for path in sorted(paths.tree.rglob("*")) if paths.tree.is_dir() else []:
         target = build / path.relative_to(paths.tree)
-        if path.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():  # before what is in it
+            target.mkdir(exist_ok=True)
         else:
-            target.parent.mkdir(parents=True, exist_ok=True)
             os.link(path, target)
     return mirror
 
@@ -372,11 +371,10 @@ def verify(version: Version) -> list[str]:
             wrong.append(f"{name} is missing")
         elif sha256_of(path) != expected["sha256"]:
             wrong.append(f"{name} has other bytes than were published")
-    con = connect(EngineSettings())
+    database = quote_literal(str(version.path / DATABASE_FILE))
     try:
-        con.execute(f"attach {quote_literal(str(version.path / DATABASE_FILE))} as cdp (read_only)")
+        with connect(EngineSettings()) as con:
+            con.execute(f"attach {database} as cdp (read_only)")
     except duckdb.Error as error:
         wrong.append(f"{DATABASE_FILE} does not open: {error}")
-    finally:
-        con.close()
     return wrong

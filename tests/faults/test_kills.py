@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
+from cdp_pipeline.orchestration.runner import RunOptions, run_night
+from tests.dying import count_calls, dies_within, tell_changes
 from tests.faults.comparing import assert_sound, assert_tidy, result_of
 from tests.faults.conftest import ROUNDS, SEED, TONIGHT, Undisturbed
 from tests.faults.harness import Kill, run_victim
@@ -67,3 +70,25 @@ def test_a_night_killed_within_each_step(
     record_property("kills", kills)
     assert kills > 0
     assert finish(store, resume=resume) == undisturbed.result
+
+
+def test_a_night_killed_at_any_change_of_a_file(
+    undisturbed: Undisturbed, fresh: Fresh, record_property: Callable[[str, int], None]
+) -> None:
+    """Each point is a call: a file opened, linked, renamed, deleted; a statement of DuckDB."""
+    counted = fresh("counted")
+    last = count_calls(partial(run_night, counted.context(TONIGHT)), teller=tell_changes)
+    assert result_of(counted.paths) == undisturbed.result
+    assert last > 1000
+    chance = random.Random(f"{SEED}12")  # noqa: S311 - points to try, no secret
+    store, kills = fresh("changes"), 0
+    for number in range(3 * ROUNDS):
+        resumed = partial(run_night, store.context(TONIGHT), RunOptions(resume=True))
+        died = dies_within(resumed, chance.randint(1, last), teller=tell_changes)
+        kills += died
+        assert_sound(store.paths)
+        if not died:
+            assert result_of(store.paths) == undisturbed.result
+            store = fresh(f"changes {number}")
+    record_property("kills", kills)
+    assert finish(store, resume=True) == undisturbed.result
