@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import sys
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -109,12 +110,32 @@ def configure(
     )
 
 
+class _LogFile(io.TextIOBase):
+    """Text that is appended to a file at once, if the file takes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+
+    def write(self, text: str, /) -> int:
+        with suppress(OSError):
+            self._file.write(text.encode())
+        return len(text)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 @contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
-    """Append every event of the block, debug included, to a JSON-lines file."""
+    """Append every event of the block, debug included, to a JSON-lines file.
+
+    A line that a full disk does not take is lost: what stopped the block is to be told, and not
+    that it could not be logged.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8", buffering=1) as stream:
-        configure(stream=stream, as_json=True, verbose=True)
+    with _LogFile(path) as stream:
+        configure(stream=cast("TextIO", stream), as_json=True, verbose=True)
         try:
             yield
         finally:

@@ -162,10 +162,18 @@ def run_night(
             began = mode.clock.monotonic()
             _run_steps(context, graph, steps, outcome, mode)
             outcome.seconds = mode.clock.monotonic() - began
-        write_json(paths.run / "manifest.json", outcome.as_dict())
+        _write_manifest(paths, outcome)
         if outcome.status in {"published", "unchanged"}:
             remove_folder(paths.work)
     return outcome
+
+
+def _write_manifest(paths: DataPaths, outcome: NightOutcome) -> None:
+    try:
+        write_json(paths.run / "manifest.json", outcome.as_dict())
+    except OSError:
+        if outcome.error is None:  # what stopped the night tells more: a full disk stops both
+            raise
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,14 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Write a file so that readers see the old bytes or the new ones, never a mixture."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        error.filename = str(path)  # no system says what it could not write
+        raise
     temporary.replace(path)
     fsync(path.parent)
 

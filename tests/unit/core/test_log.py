@@ -79,3 +79,10 @@ def test_a_file_takes_every_event_of_its_block_and_none_after_it(
     assert "not shown" not in said
     assert "night-1" not in said
     assert "ann@" not in said
+
+
+def test_a_full_disk_takes_no_line_and_stops_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.symlink_to("/dev/full")
+    with log.log_to_file(path):
+        log.get_logger("tests").info("step_finished", rows_in=3)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ from cdp_pipeline.core.errors import DataQualityError, DeliveryError, LockedErro
 from cdp_pipeline.orchestration import runner
 from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.runner import RunOptions, run_night
+from cdp_pipeline.storage import files
 from cdp_pipeline.storage.files import write_json
 from cdp_pipeline.storage.lease import LEASE, hold_lease
 from cdp_pipeline.storage.paths import DataPaths
@@ -127,6 +131,23 @@ def test_a_night_that_a_power_cut_ended_starts_afresh(
     run_night(context, RunOptions(resume=True))
     assert CALLS == ["discover", "middle"]
     assert not half.exists()
+
+
+def test_a_disk_that_is_full_to_the_end_hides_not_what_stopped_the_night(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, _data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    def fill() -> StepResult:
+        monkeypatch.setattr(files, "write_atomic", refuse)
+        return StepResult()
+
+    BEHAVIOUR["middle"] = fill
+    outcome = run_night(context)
+    assert outcome.status == "failed"
+    assert "step middle" in str(outcome.error)
+    assert "No space left on device" in str(outcome.error)
 
 
 def test_of_two_steps_that_fail_the_first_is_what_stopped_the_night(

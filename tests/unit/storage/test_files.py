@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,17 @@ def test_a_writer_killed_at_every_durable_call_leaves_the_old_file_or_the_new_on
             break
     assert drafts > 0
     assert b'"rows": 2' in path.read_bytes()
+
+
+def test_what_could_not_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as the system says it
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match=r"No space left on device: .*notes\.json"):
+        write_json(tmp_path / "notes.json", {"rows": 1})
 
 
 def test_only_hidden_drafts_are_deleted(tmp_path: Path) -> None:
