@@ -14,9 +14,10 @@ import gzip
 import io
 import json
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -27,8 +28,8 @@ from cdp_pipeline.ingest.sequences import SAMPLE_BYTES, is_sequence
 from cdp_pipeline.project.contracts import SourceContract
 
 _MAXIMUM_FIELD = 1 << 28
-_LINES = 1 << 8
-"""Lines of others that are taken at a time."""
+_PIECE = 1 << 17
+"""Characters whose lines are held at a time: as texts of their own they take several times that."""
 
 
 def redact_delivery(
@@ -60,7 +61,7 @@ def redact_delivery(
         return None
     encoding = delivery.encoding if delivery.format == "csv" else "utf-8"
     redact = _redact_table if delivery.format == "csv" else _redact_objects
-    kept = redact(physical_lines(path, encoding), contract, set(lines), is_detaching=is_detaching)
+    kept = redact(_Lines(_blocks(path, encoding)), contract, set(lines), is_detaching=is_detaching)
     return _encoded(kept, encoding)
 
 
@@ -104,17 +105,63 @@ def _texts(path: Path, encoding: str) -> Iterator[str]:
 
 def physical_lines(path: Path, encoding: str) -> Iterator[str]:
     """Yield lines with their ends; files of old Macs end lines with CR alone."""
+    return chain.from_iterable(_blocks(path, encoding))
+
+
+def _blocks(path: Path, encoding: str) -> Iterator[list[str]]:
+    """Yield physical lines, many at a time."""
     mark = _line_mark(path, encoding)
     held: list[str] = []
-    for text in _texts(path, encoding):
-        first, *others = text.split(mark)
+    pieces = (
+        text[start : start + _PIECE]
+        for text in _texts(path, encoding)
+        for start in range(0, len(text), _PIECE)
+    )
+    for piece in pieces:
+        first, *others = piece.split(mark)
         held.append(first)
         if others:
-            yield "".join([*held, mark])
-            yield from (line + mark for line in others[:-1])
-            held = [others[-1]]
+            rest = others.pop()
+            yield [line + mark for line in ("".join(held), *others)]
+            held = [rest]
     if rest := "".join(held):
-        yield rest
+        yield [rest]
+
+
+class _Lines:
+    """Lines of a text that are taken many or one at a time."""
+
+    def __init__(self, blocks: Iterator[list[str]]) -> None:
+        """Begin before the first line."""
+        self._blocks = blocks
+        self._held: list[str] = []
+        self._at = 0
+
+    def first(self, count: int) -> list[str]:
+        """Return the first lines, which stay to be taken; nothing has been taken yet."""
+        while len(self._held) < count and (block := next(self._blocks, None)):
+            self._held += block
+        return self._held[:count]
+
+    def take(self, count: int) -> Iterator[list[str]]:
+        """Yield lines, in as many lists as they come in; fewer at the end."""
+        while count > 0 and self._fill():
+            taken = self._held[self._at : self._at + count]
+            self._at += len(taken)
+            count -= len(taken)
+            yield taken
+
+    def next(self) -> str:
+        """Return the next line; empty at the end."""
+        if not self._fill():
+            return ""
+        self._at += 1
+        return self._held[self._at - 1]
+
+    def _fill(self) -> bool:
+        if self._at == len(self._held):
+            self._held, self._at = next(self._blocks, []), 0
+        return bool(self._held)
 
 
 def _line_mark(path: Path, encoding: str) -> str:
@@ -144,7 +191,7 @@ def _ending(line: str) -> str:
 
 
 def _records(
-    lines: Iterator[str], wanted: Collection[int], quote: str = "", escape: str = ""
+    lines: _Lines, wanted: Collection[int], quote: str = "", escape: str = ""
 ) -> Iterator[tuple[list[str], bool]]:
     """Yield lines, those of a wanted record together, and whether they are one; others at once.
 
@@ -152,21 +199,20 @@ def _records(
     """
     number = 0
     for place in sorted(wanted):
-        while others := list(islice(lines, min(_LINES, max(0, place - 1 - number)))):
+        for others in lines.take(place - 1 - number):
             number += len(others)
             yield others, False
-        first = next(lines, "") if place > number else ""
+        first = lines.next() if place > number else ""
         if not first:  # it lies within the record before, or the file has ended
             continue
         record, (quotes, goes_on) = [first], _open_marks(first, quote, escape)
-        while (quotes % 2 or goes_on) and (more := next(lines, "")):
+        while (quotes % 2 or goes_on) and (more := lines.next()):
             record.append(more)
             further, goes_on = _open_marks(more, quote, escape)
             quotes += further
         number += len(record)
         yield record, True
-    while others := list(islice(lines, _LINES)):
-        yield others, False
+    yield from ((others, False) for others in lines.take(sys.maxsize))
 
 
 def _open_marks(line: str, quote: str, escape: str) -> tuple[int, bool]:
@@ -178,13 +224,13 @@ def _open_marks(line: str, quote: str, escape: str) -> tuple[int, bool]:
 
 
 def _redact_table(
-    lines: Iterator[str], contract: SourceContract, wanted: Collection[int], *, is_detaching: bool
+    lines: _Lines, contract: SourceContract, wanted: Collection[int], *, is_detaching: bool
 ) -> Iterator[str]:
     delivery = contract.delivery
-    head = list(islice(lines, delivery.skip_lines + 1))
+    head = lines.first(delivery.skip_lines + 1)
     personal = _personal_places(head, contract) if is_detaching else set()
     quote = delivery.quote if delivery.multiline else ""
-    for record, is_theirs in _records(chain(head, lines), wanted, quote, delivery.escape):
+    for record, is_theirs in _records(lines, wanted, quote, delivery.escape):
         text = "".join(record)
         if is_theirs and is_detaching and text.strip():
             fields = _parse(text, delivery.delimiter, delivery.quote)
@@ -235,7 +281,7 @@ def _join(fields: Sequence[str], delimiter: str, quote: str) -> str:
 
 
 def _redact_objects(
-    lines: Iterator[str], contract: SourceContract, wanted: Collection[int], *, is_detaching: bool
+    lines: _Lines, contract: SourceContract, wanted: Collection[int], *, is_detaching: bool
 ) -> Iterator[str]:
     paths = [
         (column.source or name).split(".")

@@ -186,17 +186,20 @@ def _rewrite(
     contract: SourceContract, rows: Path, places: Sequence[int], *, is_detaching: bool
 ) -> None:
     """Write a staged file again without the rows, or with their personal columns empty."""
-    source = parquet.ParquetFile(rows)
-    schema = source.schema_arrow
     personal = {n for n, c in contract.columns.items() if c.is_sensitive} - set(contract.load.key)
+    # Where rows stay, other texts pass as the numbers by which the file tells them. A dictionary
+    # keeps what no row holds any more: of personal columns, and where rows go, there is none.
+    texts = [name for name in parquet.read_schema(rows).names if name not in personal]
+    source = parquet.ParquetFile(rows, read_dictionary=texts if is_detaching else None)
+    schema = source.schema_arrow
     copy = rows.with_name(f".{rows.name}.erasing")
+    gone = np.zeros(source.metadata.num_rows, dtype=bool)
+    gone[list(places)] = True
     start = 0
-    gone = pa.array(sorted(places), pa.int64())
     with RowWriter(copy, schema) as writer:
         for batch in source.iter_batches():
-            numbers = pa.array(np.arange(start, start + batch.num_rows, dtype=np.int64))
+            is_theirs = pa.array(gone[start : start + batch.num_rows])
             start += batch.num_rows
-            is_theirs = pa.compute.is_in(numbers, value_set=gone)
             if is_detaching:
                 columns = [
                     pa.compute.if_else(is_theirs, pa.scalar(None, column.type), column)

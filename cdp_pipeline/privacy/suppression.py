@@ -188,10 +188,12 @@ def add_tombstones(
         on: Business date.
         holders: Whose they are: number of the person within the erasure, kind and value.
     """
-    wanted = {(kind, key.token(kind, value)) for kind, value in values}
+    tokens = {(kind, value): key.token(kind, value) for kind, value in values}
+    wanted = {(kind, token) for (kind, _), token in tokens.items()}
     persons = defaultdict(set)
     for number, kind, value in holders:
-        persons[kind, key.token(kind, value)].add(f"{erasure}-{number}")
+        token = tokens.get((kind, value)) or key.token(kind, value)
+        persons[kind, token].add(f"{erasure}-{number}")
     added = 0
 
     def compose(held: Journal) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ before that file is replaced, each time in a file of its own.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,7 +19,7 @@ from cdp_pipeline.privacy.actions import Action, note_actions
 from cdp_pipeline.rights.deliveries import DeliveryCleaning
 from cdp_pipeline.rights.removals import CERTIFICATES, Removal
 from cdp_pipeline.rights.traces import Traces
-from cdp_pipeline.storage.files import read_json, remove_folder, write_json
+from cdp_pipeline.storage.files import read_json, remove_folder, write_atomic
 from cdp_pipeline.storage.paths import DataPaths
 
 PENDING = "pending"
@@ -143,5 +144,6 @@ def end_erasure(paths: DataPaths, erasure: str, facts: Mapping[str, Any]) -> Non
 
 
 def _write_private(path: Path, document: dict[str, Any]) -> None:
-    write_json(path, document)
+    """Write a list of a thousand people's values, which only a program reads, on one line."""
+    write_atomic(path, json.dumps(document, sort_keys=True, ensure_ascii=False).encode())
     path.chmod(0o600)

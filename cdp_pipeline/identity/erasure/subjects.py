@@ -142,15 +142,14 @@ def find_subjects(
         ConfigError: Nobody is meant, or several customers hold an identifier.
     """
     load_secrets(con, memory or Memory())
-    meant = [_find_meant(con, one) for one in asked]
+    living = _living(con, [one for one in asked if CUSTOMER_ID.fullmatch(one)])
+    meant = [living.get(one) or _find_meant(con, one) for one in asked]
     known = _of_customers(con, sorted({one for one in meant if isinstance(one, str)}))
     return [known[one] if isinstance(one, str) else one for one in meant]
 
 
 def _find_meant(con: duckdb.DuckDBPyConnection, asked: str) -> str | Subject:
-    """Return the customer that is meant, or somebody who is none."""
-    if CUSTOMER_ID.fullmatch(asked):
-        return str(fetch_value(con, _IDS, {"asked": asked}))
+    """Return the customer that an identifier means, or somebody who is none."""
     source, _, record_key = asked.partition(":")
     owner = _owner(con, source, record_key)
     if owner is not None:
@@ -208,11 +207,14 @@ def _dormant_owner(con: duckdb.DuckDBPyConnection, member: str) -> str | None:
     return str(found) if found else None
 
 
-_IDS = """
-select coalesce(
-    (select customer_id from identity.redirects where old_customer_id = $asked), $asked
-)
-"""
+def _living(con: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, str]:
+    """Return the ids under which customers are known now, by the ids that were asked for."""
+    retired = con.execute(
+        "select old_customer_id, customer_id from identity.redirects "
+        "where old_customer_id in (select unnest($ids)) order by all",
+        {"ids": list(ids)},
+    ).fetchall()
+    return {one: one for one in ids} | {str(old): str(now) for old, now in retired}
 
 
 def _of_customers(con: duckdb.DuckDBPyConnection, customers: Sequence[str]) -> dict[str, Subject]:

@@ -150,6 +150,12 @@ def test_sales_stay_without_the_person(store: Store) -> None:
     ]
     assert store.query("select record_key from staging.person_records") == [("R2",)]
     assert store.query("select loaded, suppressed from ops.deliveries") == [(3, 0)]
+    (staged,) = (DataPaths.of(store.context()).staging / "sales").glob("*.parquet")
+    texts = ["receipt", "card", "mail"]
+    rows = parquet.read_table(staged, read_dictionary=texts)
+    told = [set(rows[name].chunk(0).dictionary.to_pylist()) for name in texts]
+    assert told == [{"R1", "R2"}, {"555"}, {"b@x.org"}], "dictionaries keep nobody either"
+    assert parquet.read_schema(staged).field("receipt").type == pa.string()
 
 
 def test_nothing_of_the_person_is_kept_of_rows_set_aside(store: Store) -> None:

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cdp_pipeline.storage.files import remove_drafts, remove_folder, write_json
+from cdp_pipeline.storage.files import (
+    read_json,
+    remove_drafts,
+    remove_folder,
+    write_json,
+)
 from tests.dying import dies_within
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -69,3 +74,18 @@ def test_a_folder_goes_as_a_whole_wherever_its_remover_dies(tmp_path: Path) -> N
             break
     assert died > 1
     remove_folder(folder)  # nothing is there: nothing to do
+
+
+def test_many_figures_stand_on_one_line_of_a_document(tmp_path: Path) -> None:
+    path = tmp_path / "notes.json"
+    document = {"z": [1, 2], "lines": list(range(2000)), "b": {"é": ["x", {"y": None}]}, "a": "ü"}
+    write_json(path, document)
+    text = path.read_text(encoding="utf-8")
+    assert read_json(path) == document
+    assert len(text.splitlines()) < 20
+    assert text.index('"a"') < text.index('"b"') < text.index('"lines"') < text.index('"z"')
+    few = {**document, "lines": [3]}
+    write_json(path, few)
+    figures = ", ".join(map(str, range(2000)))
+    expected = path.read_text(encoding="utf-8").replace("[\n  3\n ]", f"[{figures}]")
+    assert text == expected, "all the rest as ever"
