@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
@@ -24,7 +23,7 @@ from cdp_pipeline.identity.scoring.edges import write_links
 from cdp_pipeline.identity.scoring.model import score_pairs
 from cdp_pipeline.identity.scoring.namesakes import LEAST_BITS
 from cdp_pipeline.identity.scoring.weights import load_parameters
-from cdp_pipeline.identity.standard.nodes import build_nodes
+from cdp_pipeline.identity.standard.nodes import build_nodes, name_nodes
 from cdp_pipeline.identity.standard.records import standardise
 from cdp_pipeline.project.linkage import LinkConfig
 from cdp_pipeline.storage.warehouse import fetch_value
@@ -130,12 +129,8 @@ left join identity_groups as g on g.evidence_id = r.evidence_id
 
 def _keep_scored(con: duckdb.DuckDBPyConnection, *, review: float) -> None:
     """Keep the weighed pairs that are worth a look, by the numbers of their records."""
-    numbers = con.execute("select record_id from identity_node_ids order by node_id").fetchnumpy()
     found = con.sql(_SCORED, params={"review": review}).to_arrow_table()
-    records = numbers["record_id"]
-    sides = {"node_a": "evidence_a", "node_b": "evidence_b"}
-    for place, (node, evidence) in enumerate(sides.items()):
-        found = found.set_column(place, evidence, pa.array(records[found[node].to_numpy()]))
+    found = name_nodes(con, found, {"node_a": "evidence_a", "node_b": "evidence_b"})
     con.register("link_scored", found)
 
 

@@ -17,7 +17,12 @@ import numpy.typing as npt
 from cdp_pipeline.identity.grouping.linkage import components
 from cdp_pipeline.identity.scoring.blocking import BlockingRule, keep_pairs, key_caps, read_blocks
 from cdp_pipeline.identity.scoring.weights import log_odds_sql
-from cdp_pipeline.identity.standard.nodes import build_keys, build_wanted_nodes, number_nodes
+from cdp_pipeline.identity.standard.nodes import (
+    build_keys,
+    build_wanted_nodes,
+    name_nodes,
+    number_nodes,
+)
 from cdp_pipeline.identity.standard.reach import RECEIPT
 from cdp_pipeline.storage.warehouse import fetch_value
 
@@ -143,19 +148,11 @@ order by 1
 # round: they have other namesakes.
 
 _KEPT = """
-create or replace table identity.scored_pairs as
 select
-    a.record_id as record_a,
-    b.record_id as record_b,
-    cast(s.rule as smallint) as rule,
-    s.pattern,
-    s.match_weight,
-    s.household_weight,
-    s.conflict
-from identity_scored as s
-inner join identity_node_ids as a on a.node_id = s.node_a
-inner join identity_node_ids as b on b.node_id = s.node_b
-where s.log_odds >= $least or s.household_weight > 0
+    node_a, node_b, cast(rule as smallint) as rule, pattern,
+    match_weight, household_weight, conflict
+from identity_scored
+where log_odds >= $least or household_weight > 0
 """
 
 
@@ -212,7 +209,11 @@ def join_scored(con: duckdb.DuckDBPyConnection) -> None:
 
 def keep_scored(con: duckdb.DuckDBPyConnection) -> None:
     """Write ``identity.scored_pairs``, which the next night builds upon."""
-    con.execute(_KEPT, {"least": LEAST_BITS})
+    found = con.sql(_KEPT, params={"least": LEAST_BITS}).to_arrow_table()
+    rows = name_nodes(con, found, {"node_a": "record_a", "node_b": "record_b"})
+    con.register("identity_kept_rows", rows)
+    con.execute("create or replace table identity.scored_pairs as from identity_kept_rows")
+    con.unregister("identity_kept_rows")
 
 
 _JUDGED_TIES = """

@@ -23,7 +23,7 @@ from cdp_pipeline.identity.scoring.pairing import (
 )
 from cdp_pipeline.project.evidence import EVIDENCE, KEY_COLUMNS, KEYS, TELLING
 from cdp_pipeline.project.linkage import LinkageSpec
-from cdp_pipeline.storage.warehouse import fetch_value, quote_literal
+from cdp_pipeline.storage.warehouse import fetch_value
 
 RARE = 6
 """Nodes that a key of a rare rule may hold. Where more people have a name, one that is only alike
@@ -167,11 +167,3 @@ def keep_pairs(
     con.execute("create or replace table identity.blocking as from identity_blocking_rows")
     con.unregister("identity_blocking_rows")
     return len(pairs[0])
-
-
-def rule_rows(rules: Sequence[BlockingRule]) -> str:
-    """Return a SELECT of the rules' numbers and names: (rule, name)."""
-    numbered = ", ".join(f"({n}, {quote_literal(rule.name)})" for n, rule in enumerate(rules))
-    if not numbered:
-        return "select 0 as rule, '' as name where false"
-    return f"select * from (values {numbered}) as t (rule, name)"  # noqa: S608 - quoted literals

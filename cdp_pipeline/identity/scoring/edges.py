@@ -7,10 +7,12 @@ Of two records, the one with the smaller number stands first.
 from __future__ import annotations
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
-from cdp_pipeline.identity.scoring.blocking import rule_rows
 from cdp_pipeline.identity.scoring.design import Design
 from cdp_pipeline.identity.scoring.namesakes import LEAST_BITS, REACHED_KIN_BITS
+from cdp_pipeline.identity.standard.nodes import name_nodes
 
 HOUSEHOLD_PROB = 0.5
 """Pairs that are members of one household rather than strangers or one person."""
@@ -20,39 +22,55 @@ def write_edges(
     con: duckdb.DuckDBPyConnection, design: Design, *, review: float, accept: float
 ) -> None:
     """Write ``identity.edges``, ``identity.review`` and the household pairs for later steps."""
-    con.execute(
-        f"""
-        create or replace table identity.edges as
-        with rules as ({rule_rows(design.rules)})
-        select
-            a.source as source_a,
-            a.record_key as record_key_a,
-            b.source as source_b,
-            b.record_key as record_key_b,
-            s.match_weight,
-            s.household_weight,
-            1 / (1 + pow(2, least(-s.log_odds, 200))) as match_prob,
-            s.pattern,
-            u.name as rule
-        from identity_scored as s
-        inner join rules as u on u.rule = s.rule
-        inner join identity_node_ids as l on l.node_id = s.node_a
-        inner join identity_node_ids as r on r.node_id = s.node_b
-        inner join identity.records as a on a.record_id = l.record_id
-        inner join identity.records as b on b.record_id = r.record_id
-        where s.log_odds >= log2($review / (1 - $review))
-        """,  # noqa: S608 - rule names are quoted literals
-        {"review": review},
-    )
+    _name_edges(con, design, review=review)
     con.execute(_REVIEW, {"accept": accept})
     write_links(con, accept=accept)
-    con.execute(_HOUSEHOLD_PAIRS, {"least": HOUSEHOLD_PROB})
+    kin = con.sql(_HOUSEHOLD_PAIRS, params={"least": HOUSEHOLD_PROB}).to_arrow_table()
+    kin = name_nodes(con, kin, {"node_a": "record_a", "node_b": "record_b"})
+    con.register("identity_kin_rows", kin)
+    con.execute(
+        "create or replace table staging.identity_household_pairs as from identity_kin_rows"
+    )
+    con.unregister("identity_kin_rows")
+
+
+def _name_edges(con: duckdb.DuckDBPyConnection, design: Design, *, review: float) -> None:
+    """Write ``identity.edges``: names are looked up in Arrow, as joining texts would be dear."""
+    found = con.sql(_EDGES, params={"review": review}).to_arrow_table()
+    names = con.sql(_NAMES).to_arrow_table()
+    places = np.empty(len(names), dtype=np.int64)
+    places[names["node_id"].to_numpy()] = np.arange(len(names))
+    columns = {}
+    for side in ("a", "b"):
+        sides = names.take(pa.array(places[found[f"node_{side}"].to_numpy()]))
+        columns |= {f"{name}_{side}": sides[name] for name in ("source", "record_key")}
+    rules = pa.array([rule.name for rule in design.rules], pa.string())
+    weights = {name: found[name] for name in ("match_weight", "household_weight", "match_prob")}
+    rows = {**columns, **weights, "pattern": found["pattern"], "rule": rules.take(found["rule"])}
+    con.register("identity_edge_rows", pa.table(rows))
+    con.execute("create or replace table identity.edges as from identity_edge_rows")
+    con.unregister("identity_edge_rows")
 
 
 def write_links(con: duckdb.DuckDBPyConnection, *, accept: float) -> None:
     """Write ``staging.identity_links``: the pairs that clustering reads."""
     con.execute(_LINKS, {"accept": accept, "least": LEAST_BITS, "kin": REACHED_KIN_BITS})
 
+
+_EDGES = """
+select
+    node_a, node_b, match_weight, household_weight,
+    1 / (1 + pow(2, least(-log_odds, 200))) as match_prob,
+    pattern, rule
+from identity_scored
+where log_odds >= log2($review / (1 - $review))
+"""
+
+_NAMES = """
+select i.node_id, r.source, r.record_key
+from identity_node_ids as i
+inner join identity.records as r on r.record_id = i.record_id
+"""
 
 _REVIEW = """
 create or replace table identity.review as
@@ -74,15 +92,10 @@ order by node_a, node_b
 # Pairs that count, and those that compete with them for being somebody's namesake.
 
 _HOUSEHOLD_PAIRS = """
-create or replace table staging.identity_household_pairs as
 select
-    l.record_id as record_a,
-    r.record_id as record_b,
+    node_a, node_b,
     1 / (1 + pow(2, -household_weight) + pow(2, match_weight - household_weight)) as household_prob
-from identity_scored as s
-inner join identity_node_ids as l on l.node_id = s.node_a
-inner join identity_node_ids as r on r.node_id = s.node_b
-where household_weight > 0
-    and 1 / (1 + pow(2, -household_weight) + pow(2, match_weight - household_weight)) >= $least
-order by record_a, record_b
+from identity_scored
+where household_weight > 0 and household_prob >= $least
+order by node_a, node_b
 """
