@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ class LinkResult:
     lists: tuple[str, ...]
     settings: LinkConfig
 
-    @property
+    @cached_property
     def counts(self) -> dict[str, int]:
         """Return the numbers of files, records, entities, edges and pairs for review."""
         entities = self.clusters.column("entity_id")

@@ -10,6 +10,8 @@ from collections import Counter
 from html import escape
 from typing import TYPE_CHECKING
 
+import pyarrow.compute as pc
+
 from cdp_pipeline.core.page import draw_bar, draw_figures, draw_table, write_page
 
 if TYPE_CHECKING:
@@ -83,7 +85,8 @@ def _columns(result: LinkResult) -> str:
 
 
 def _sizes(clusters: pa.Table) -> str:
-    sizes = Counter(Counter(clusters.column("entity_id").to_pylist()).values())
+    counts = pc.value_counts(clusters.column("entity_id")).field("counts")
+    sizes = Counter(counts.to_pylist())
     shown: dict[str, int] = {}
     for size, entities in sorted(sizes.items()):
         name = str(size) if size <= _LARGEST_BAR else f"{_LARGEST_BAR + 1} and more"
