@@ -40,7 +40,7 @@ def _name_edges(con: duckdb.DuckDBPyConnection, design: Design, *, review: float
     names = con.sql(_NAMES).to_arrow_table()
     places = np.empty(len(names), dtype=np.int64)
     places[names["node_id"].to_numpy()] = np.arange(len(names))
-    columns = {}
+    columns: dict[str, pa.ChunkedArray] = {}
     for side in ("a", "b"):
         sides = names.take(pa.array(places[found[f"node_{side}"].to_numpy()]))
         columns |= {f"{name}_{side}": sides[name] for name in ("source", "record_key")}
