@@ -3,7 +3,7 @@
 Landing keeps deliveries for as long as their sources say. So that a night does not read all of them
 again, their hashes are remembered, each with what a file system changes whenever somebody writes
 to the file: its number, size and times. The moment of the last change is among them, which no
-program can set.
+program can set. File systems of a network may make numbers up anew, so the name is among them too.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ from cdp_pipeline.core.keys import Keyring, load_keyring
 from cdp_pipeline.storage.container import SealedFileError, read_facts
 from cdp_pipeline.storage.files import read_json, write_json
 
-_SETTLED_SECONDS = 2.0
-"""Age of a file's last change from which another one shows in its times, however coarse."""
+_SETTLED_SECONDS = 120.0
+"""Age of a file's last change from which another one shows in its times.
+
+However coarse they are, and if a server's clock is slow. Whoever writes through memory changes the
+times once, and again only after the kernel has saved the page, which takes it half a minute.
+"""
 
 
 class RefusedFileError(Exception):
@@ -84,17 +88,18 @@ class Hasher:
                 raise RefusedFileError(f"it {error.message}") from error
             if content:
                 return content.sha256, content.size
-            state = _state_of(status)
+            state = _state_of(path, status)
             digest = self.before.get(state)
             is_settled = self.clock.now().timestamp() - status.st_ctime >= _SETTLED_SECONDS
             if digest is None:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            if is_settled and _state_of(os.fstat(descriptor)) == state:
+            if is_settled and _state_of(path, os.fstat(descriptor)) == state:
                 self.seen[state] = digest
         return digest, status.st_size
 
 
-def _state_of(status: os.stat_result) -> str:
+def _state_of(path: Path, status: os.stat_result) -> str:
     """Return what names a file and its state; no number that an erasure could take for a person."""
-    parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return hashlib.sha256(":".join(map(str, parts)).encode()).hexdigest()
+    numbers = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    parts = (*map(str, numbers), str(path.absolute()))
+    return hashlib.sha256(":".join(parts).encode(errors="surrogateescape")).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -18,10 +19,10 @@ FIRST, SECOND = b"id\n1\n", b"id\n2\n"
 
 
 class Later(Clock):
-    """A clock for which every file was written a minute ago."""
+    """A clock for which every file was written an hour ago."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(minutes=1)
+        return datetime.now(UTC) + timedelta(hours=1)
 
 
 def digest_of(data: bytes) -> str:
@@ -55,6 +56,33 @@ def test_a_file_just_written_is_not_remembered(tmp_path: Path, landed: Path) -> 
     memory = tmp_path / "memory.json"
     assert hash_on(memory, landed, Clock()) == digest_of(FIRST)
     assert not memory.exists()
+
+
+def test_what_is_written_through_memory_is_noticed(tmp_path: Path, landed: Path) -> None:
+    """The kernel notes the first such change alone, until it has saved the page."""
+
+    class Soon(Clock):
+        def now(self) -> datetime:
+            return datetime.now(UTC) + timedelta(seconds=40)
+
+    memory = tmp_path / "memory.json"
+    with landed.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+        mapped[:] = FIRST
+        hash_on(memory, landed, Soon())
+        mapped[:] = SECOND
+        assert hash_on(memory, landed, Soon()) == digest_of(SECOND)
+
+
+def test_files_of_one_number_are_told_apart(
+    tmp_path: Path, landed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a folder of a network is mounted again, which keeps no times of changes."""
+    memory, other = tmp_path / "memory.json", tmp_path / "other.csv"
+    other.write_bytes(SECOND)
+    status = landed.stat()
+    monkeypatch.setattr(os, "fstat", lambda _: status)
+    assert hash_on(memory, landed, Later()) == digest_of(FIRST)
+    assert hash_on(memory, other, Later()) == digest_of(SECOND)
 
 
 @pytest.mark.parametrize("how", ["in_place", "replaced"])
