@@ -31,10 +31,13 @@ from cdp_pipeline.storage.warehouse import first_line, quote_column, quote_liter
 GROUP_ROWS = 122_880
 """Rows of a Parquet row group; always full, so that equal rows give equal bytes."""
 
+DICTIONARY_BYTES = 1 << 16
+"""Texts of a column's dictionary: receipts and the like take less room without one."""
+
 _WRITING: dict[str, Any] = {
     "compression": "zstd",
     "compression_level": 1,
-    "dictionary_pagesize_limit": 1 << 16,  # receipts and the like take less room without one
+    "dictionary_pagesize_limit": DICTIONARY_BYTES,
     "store_decimal_as_integer": True,
     "write_statistics": False,  # whoever reads staged rows reads them all
     "store_schema": False,

@@ -26,7 +26,7 @@ from cdp_pipeline.ingest.person_traces import (
     trace_select,
 )
 from cdp_pipeline.ingest.reasons import of_any_row
-from cdp_pipeline.ingest.splitting import RowWriter
+from cdp_pipeline.ingest.splitting import DICTIONARY_BYTES, RowWriter
 from cdp_pipeline.privacy.suppression import (
     KINDS,
     create_normalisers,
@@ -189,7 +189,7 @@ def _rewrite(
     personal = {n for n, c in contract.columns.items() if c.is_sensitive} - set(contract.load.key)
     # Where rows stay, other texts pass as the numbers by which the file tells them. A dictionary
     # keeps what no row holds any more: of personal columns, and where rows go, there is none.
-    texts = [name for name in parquet.read_schema(rows).names if name not in personal]
+    texts = [name for name in _told_by_numbers(rows) if name not in personal]
     source = parquet.ParquetFile(rows, read_dictionary=texts if is_detaching else None)
     schema = source.schema_arrow
     copy = rows.with_name(f".{rows.name}.erasing")
@@ -213,6 +213,24 @@ def _rewrite(
     fsync(copy)
     copy.replace(rows)
     fsync(rows.parent)
+
+
+def _told_by_numbers(rows: Path) -> list[str]:
+    """Return columns that a staged file may hold by dictionaries alone, by the room they take.
+
+    Such a dictionary has fewer than 2^16 values. Where it is given up for being too large, a copy
+    would hold every text twice: in a dictionary of all, and in its place.
+    """
+    file = parquet.read_metadata(rows)
+    groups = [file.row_group(number) for number in range(file.num_row_groups)]
+    return [
+        name
+        for number, name in enumerate(file.schema.names)
+        if all(
+            group.column(number).total_uncompressed_size <= DICTIONARY_BYTES + 2 * group.num_rows
+            for group in groups
+        )
+    ]
 
 
 def suppress_quarantined(

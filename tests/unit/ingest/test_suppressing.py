@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,8 @@ import pytest
 from pyarrow import parquet
 
 from cdp_pipeline.ingest.redaction import redact_delivery
+from cdp_pipeline.ingest.splitting import RowWriter
+from cdp_pipeline.ingest.suppressing import _rewrite, _told_by_numbers
 from cdp_pipeline.privacy.suppression import add_tombstones, suppression_keys
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.rights.deliveries import DeliveryCleaning, clean_raw
@@ -156,6 +159,26 @@ def test_sales_stay_without_the_person(store: Store) -> None:
     told = [set(rows[name].chunk(0).dictionary.to_pylist()) for name in texts]
     assert told == [{"R1", "R2"}, {"555"}, {"b@x.org"}], "dictionaries keep nobody either"
     assert parquet.read_schema(staged).field("receipt").type == pa.string()
+
+
+def test_sales_without_the_person_take_no_more_room(tmp_path: Path) -> None:
+    count, path = 40_000, tmp_path / "sales.parquet"
+    rows = pa.table(
+        {
+            "receipt": [f"R{number:07d}" for number in range(count)],
+            "card": [f"{number % 50}" for number in range(count)],
+            "shop": [f"shop {number % 9}" for number in range(count)],
+        }
+    )
+    with RowWriter(path, rows.schema) as writer:
+        for batch in rows.to_batches(max_chunksize=10_000):
+            writer.write(batch)
+    before = path.stat().st_size
+    assert _told_by_numbers(path) == ["card", "shop"]
+    contract = SourceContract.model_validate({**SALES, "name": "sales"})
+    _rewrite(contract, path, [7], is_detaching=True)
+    assert path.stat().st_size < 1.01 * before
+    assert parquet.read_table(path).drop("card").equals(rows.drop("card"))
 
 
 def test_nothing_of_the_person_is_kept_of_rows_set_aside(store: Store) -> None:
