@@ -286,7 +286,9 @@ def recover(paths: DataPaths) -> int:
 def drop_old(paths: DataPaths, *, keep: int, keep_gb: float | None = None) -> int:
     """Delete the oldest versions beyond a number or a size and return how many went.
 
-    Open readers keep their files: the kernel frees them when the last reader closes.
+    The night before the current one stays however often that is run again: without it, the next
+    try would build upon nothing and forget what was sent. Open readers keep their files: the kernel
+    frees them when the last reader closes.
 
     Args:
         paths: The data folder.
@@ -302,9 +304,11 @@ def drop_old(paths: DataPaths, *, keep: int, keep_gb: float | None = None) -> in
         and measure(version.path for version in kept) > keep_gb * 1e9
     ):
         kept = kept[1:]
-    for version in versions[: -len(kept)] if kept else ():
+    beneath = [v for v in versions if v.business_date < versions[-1].business_date][-1:]
+    dropped = [v for v in versions if v not in kept and v not in beneath]
+    for version in dropped:
         remove_folder(version.path)  # half of one could neither be read nor cleaned of people
-    return len(versions) - len(kept)
+    return len(dropped)
 
 
 def _gather(context: RunContext, paths: DataPaths, build: Path) -> Mirror:

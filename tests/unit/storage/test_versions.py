@@ -141,20 +141,35 @@ def test_old_versions_go_and_enough_stay(make_context: MakeContext) -> None:
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_an_old_version_is_there_whole_or_not_at_all(make_context: MakeContext) -> None:
-    for offset in range(3):
+    for offset in range(4):
         paths = build(make_context(DAY + timedelta(days=offset)), offset)
         versions.run(make_context(DAY + timedelta(days=offset)))
-    kills, kept = 0, 3
-    while kept > 1:
+    kills, kept = 0, 4
+    while kept > 2:
         kills += 1
         died = dies_within(lambda: versions.drop_old(paths, keep=1), 2)
         found = versions.published_versions(paths)
         assert [text for version in found for text in versions.verify(version)] == []
-        assert died or len(found) == 1
+        assert died or len(found) == 2
         kept = len(found)
     assert kills > 1
     clear_leftovers(paths)
-    assert [path.name for path in paths.versions.iterdir()] == ["000003-2026-11-22"]
+    left = ["000003-2026-11-22", "000004-2026-11-23"]
+    assert sorted(path.name for path in paths.versions.iterdir()) == left
+
+
+def test_the_night_before_stays_however_often_a_night_is_run_again(
+    make_context: MakeContext,
+) -> None:
+    nights = [DAY - timedelta(days=1), *[DAY] * 4]
+    for number, night in enumerate(nights):
+        context = make_context(night, keep_versions=2)
+        paths = build(context, number, fingerprint=f"changed {number} times")
+        versions.run(context)
+    assert [v.sequence for v in versions.published_versions(paths)] == [1, 4, 5]
+    base = versions.find_base(paths, DAY)
+    assert base is not None, "the next try would forget what was sent"
+    assert base.name == "000001-2026-11-19"
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
