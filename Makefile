@@ -142,7 +142,7 @@ bench-recommend: $(PEERS)/.installed ## recommendations beside implicit, scikit-
 bench-uplift: $(PEERS)/.installed ## what holdouts show where nothing was done; OPTIONS="--draws 400"
 	$(PEERS)/bin/python -m benchmarks uplift $(OPTIONS)
 
-bench-rfm: $(PEERS)/.installed ## RFM beside pandas, polars and lifetimes; OPTIONS=--full
+bench-rfm: $(PEERS)/.installed ## RFM beside pandas, polars and lifetimes; OPTIONS="--lines 20000000"
 	$(PEERS)/bin/python -m benchmarks rfm $(OPTIONS)
 
 airflow: $(SETUP) ## Airflow on this machine with the DAGs of this folder (SQLite, for trying)

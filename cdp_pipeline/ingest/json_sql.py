@@ -39,10 +39,15 @@ _LONG_NUMBER = r"""-?[0-9][0-9.]{16,}(?:[eE][+-]?[0-9]+)?"""
 """Of 16 digits and more with a fraction: JSON's binary fraction keeps 15 of them for sure."""
 
 _HAS_LONG_NUMBER = rf"regexp_matches(line, '[:,\[]\s*{_LONG_NUMBER}')"
+_QUOTED = rf"""regexp_replace(part, '{_LONG_NUMBER}', '"\0"', 'g')"""
+_BUT_BINARY = rf"""regexp_replace({_QUOTED}, '"([^"]*[eE][^"]*)"', '\1', 'g')"""
+_EXACT_PART = rf"""regexp_replace({_BUT_BINARY}, '"(-?[0-9]+)\.0+"', '"\1"', 'g')"""
+"""What stands outside quotes, its long numbers as texts. What has an exponent was a binary fraction
+and stays a number, which no longer has one as a text; what is whole needs no ``.0``."""
+
 _EXACT_LINE = (
     """array_to_string(list_transform(regexp_extract_all(line, '"(?:[^"\\\\]|\\\\.)*"|[^"]+'), """
-    """lambda part: case when starts_with(part, '"') then part """
-    rf"""else regexp_replace(part, '{_LONG_NUMBER}', '"\0"', 'g') end), '')"""
+    f"""lambda part: case when starts_with(part, '"') then part else {_EXACT_PART} end), '')"""
 )
 """A record whose long numbers are texts; what stands in quotes is left as it is."""
 

@@ -380,6 +380,7 @@ def _by_key(
     query = f"select {selected}, _line from read_parquet(?) order by _line desc"  # noqa: S608 - names of columns
     held = con.execute(query, [str(places.rows)]).fetchall()
     found = {tuple(row[:-1]): row[-1] for row in held}
+    lines = {row[-1] for row in held}
     aside = _set_aside_now(con, places)
     for row in rows:
         delivered = json.loads(row.delivered)
@@ -388,7 +389,7 @@ def _by_key(
             yield _fate(row, "accepted", f"line {found[wanted]} of the file sent again")
         elif row.delivered in aside:
             yield _fate(row, "set_aside", aside[row.delivered])
-        elif row.line in found.values() and not any(wanted):  # no fields, so no key was read
+        elif row.line in lines and not any(wanted):  # no fields, or no key but the place
             yield _fate(row, "accepted", f"line {row.line} of the file sent again, by its place")
         else:
             yield _fate(row, "gone", "no row of the file sent again has its key")

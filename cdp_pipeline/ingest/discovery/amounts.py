@@ -128,21 +128,35 @@ def _words_of_returns(kind: Kind) -> set[str]:
     return {word for word in words if RETURNS.search(plain_word(word))}
 
 
-def rows_of_returns(kinds: Mapping[str, Kind]) -> tuple[str, set[int]]:
+def rows_of_returns(kinds: Mapping[str, Kind], by_tag: Mapping[str, str]) -> tuple[str, set[int]]:
     """Return SQL of the rows that a column calls returns, and which of the sample these are.
+
+    Only where they are just those in minus: "Gift return box" is sold, and what a column calls
+    neither return nor sale may be a return all the same. A sign in a column of its own is no word.
 
     Args:
         kinds: What the columns are, by our name.
+        by_tag: Our name of the column with a tag.
     """
+    told = [by_tag[tag] for tag in ("quantity", "net_amount", "gross_amount") if tag in by_tag]
+    numbers = [_numbers(kinds[name]) for name in told if name in kinds]
     for name, kind in kinds.items():
         if kind.type != "text" or kind.pii or len(kind.field.counts) > _MOST_WORDS:
             continue
         words = sorted(_words_of_returns(kind))
-        if words and len(words) < len(kind.field.counts):
-            rows = {n for n, value in enumerate(kind.field.values) if value.strip() in words}
+        if not words or len(words) == len(kind.field.counts):
+            continue
+        rows = {n for n, value in enumerate(kind.field.values) if value.strip() in words}
+        if words == ["-"] or any(_are_in_minus(rows, column) for column in numbers):
             said = ", ".join(map(quote_literal, words))
             return f"{name} = {said}" if len(words) == 1 else f"{name} in ({said})", rows
     return "", set()
+
+
+def _are_in_minus(rows: Collection[int], numbers: Sequence[Decimal | None]) -> bool:
+    """Return whether rows are the only ones with numbers below zero, and have none above."""
+    below = {n for n, number in enumerate(numbers) if number is not None and number < 0}
+    return bool(below) and below <= {*rows} and all((numbers[n] or 0) <= 0 for n in rows)
 
 
 def whole_amounts(kinds: Mapping[str, Kind]) -> dict[str, str]:

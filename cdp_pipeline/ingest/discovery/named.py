@@ -165,7 +165,7 @@ def _compute(found: Named, kinds: Mapping[str, Kind], *, of_heads: Collection[st
     found.line_amount = amount_of_line(kinds, found.by_tag, of_heads=of_heads)
     if isinstance(found.line_amount, str):
         found.unit_price = price_of_unit(kinds, found.by_tag, found.line_amount)
-    found.returned, rows = rows_of_returns(kinds)
+    found.returned, rows = rows_of_returns(kinds, found.by_tag)
     if sale := kinds.get(found.by_tag.get("sale_id", "")):
         of_returns = {sale.field.values[row] for row in rows}
         of_sales = {v for row, v in enumerate(sale.field.values) if row not in rows}

@@ -557,3 +557,26 @@ def test_numbers_longer_than_binary_fractions_keep_every_digit(stage: Stage, for
         ("3", Decimal("0.3"), LONG, long, None),
     ]
     assert outcome.notes.rules == {"rate_type": 1}
+
+
+def test_long_whole_numbers_with_a_fraction_of_nothing_are_whole(stage: Stage) -> None:
+    """Card numbers have 16 digits; sums of amounts that Java writes have an exponent."""
+    numbers = ["123456789012345.0", "-1234567890123456.0", "98765432109876543.00", "7.0"]
+    amounts = ["1.2345678299999999E7", "12.00000000000000000e1", "100.000000000000000000", "7.0"]
+    records = [
+        f'{{"id": {number}, "card": {{"no": [{number}]}}, "count": {number}, "amount":{amount}}}'
+        for number, amount in zip(numbers, amounts, strict=True)
+    ]
+    contract = make_contract(
+        {
+            "id": {},
+            "card": {"from": "card.no[0]"},
+            "count": {"type": "integer"},
+            "amount": {"type": "decimal"},
+        },
+        delivery={"format": "jsonl"},
+    )
+    rows = stage("\n".join(records).encode(), contract).rows
+    whole = [number.partition(".")[0] for number in numbers]
+    assert [(r["id"], r["card"], r["count"]) for r in rows] == [(w, w, int(w)) for w in whole]
+    assert [str(row["amount"]) for row in rows] == ["12345678.30", "120.00", "100.00", "7.00"]

@@ -28,14 +28,19 @@ FILE = "orders/20261120.csv"
 TEXT = "sku,price,note\n1,1.00,a\n2,2,00,b\n3,x,4111 1111 1111 1111\n4,4.00,d\n4,5.00,e\n"
 
 
-def declare(store: Store, price: dict[str, Any] | None = None, **delivery: Any) -> None:
+def declare(
+    store: Store,
+    price: dict[str, Any] | None = None,
+    key: tuple[str, ...] = ("sku",),
+    **delivery: Any,
+) -> None:
     store.declare(
         "orders",
         {
             "title": "Orders",
             "owner": "tests",
             "delivery": {"path": "orders/*", "format": "csv", **delivery},
-            "load": {"mode": "append", "key": ["sku"]},
+            "load": {"mode": "append", "key": list(key)},
             "columns": {
                 "sku": {"required": True},
                 "price": {"type": "decimal", **(price or {})},
@@ -135,6 +140,19 @@ def test_a_mended_file_gives_what_a_clean_one_would_have(store: Store, lenient: 
         ("4", "4.00"),
     ]
     assert list_findings(lenient) == []
+
+
+def test_without_a_key_of_columns_rows_of_a_mended_file_are_looked_for_by_their_place(
+    store: Store, lenient: RunContext
+) -> None:
+    declare(store, key=("_file", "_line"))
+    store.deliver(FILE, TEXT)
+    night(store)
+    store.deliver(FILE, "sku,price,note\n1,1.00,a\n2,2.00,b\n3,x,c\n4,4.00,d\n4,5.00,e\n")
+    assert fates(replay(lenient)) == [
+        (3, "too_many_fields", "accepted", "line 3 of the file sent again, by its place"),
+        (4, "price_type", "gone", "no row of the file sent again has its key"),
+    ]
 
 
 def test_a_row_that_is_sent_again_as_it_was_stays_set_aside(

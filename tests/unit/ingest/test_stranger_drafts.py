@@ -79,6 +79,20 @@ def test_a_sign_in_a_column_of_its_own_is_asked_about(tmp_path: Path) -> None:
     assert columns["is_return"] == "vorzeichen = '-'"
 
 
+def test_words_that_signs_do_not_bear_out_make_no_returns(tmp_path: Path) -> None:
+    """A box for returns is sold, and what is charged back is a return without the word."""
+    head = "receipt_no,store_no,sku,product_name,qty,amount"
+    lines = [f"R{n},7,A{n},{'Scarf' if n % 5 else 'Gift return box'},1,{n}.50" for n in range(40)]
+    box = fed(draft(tmp_path, "boxes.csv", "\n".join([head, *lines])), "sale_lines")
+    assert "is_return" not in box
+    lines = [f"R{n},7,A{n},sale,1,{n}.50" for n in range(40)]
+    back = ["R2,7,A2,refund,-1,-2.50", "R3,7,A3,chargeback,-1,-3.50"]
+    text = "\n".join([head.replace("product_name", "line_type"), *lines, *back])
+    assert "is_return" not in fed(draft(tmp_path, "types.csv", text), "sale_lines")
+    columns = fed(draft(tmp_path, "own.csv", text.replace("chargeback", "refund")), "sale_lines")
+    assert columns["is_return"] == "line_type = 'refund'"
+
+
 def test_a_yes_or_no_of_returns_is_fed(tmp_path: Path) -> None:
     head = "invoice_number,outlet_id,sku,quantity,price_total,is_return"
     lines = [f"{n // 3},o1,A{n},1,{n}.50,{str(n % 7 == 6).lower()}" for n in range(30)]
