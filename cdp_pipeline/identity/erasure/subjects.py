@@ -7,7 +7,7 @@ is nobody's name: it is refused, since erasing a relative cannot be undone.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -139,16 +139,30 @@ def find_subjects(
         memory: How ids that nobody has are remembered.
 
     Raises:
-        ConfigError: Nobody is meant, or several customers hold an identifier.
+        ConfigError: Nobody is meant, or several customers hold an identifier; says by which one of
+            those that were asked for.
     """
     load_secrets(con, memory or Memory())
     living = _living(con, [one for one in asked if CUSTOMER_ID.fullmatch(one)])
-    meant = [living.get(one) or _find_meant(con, one) for one in asked]
-    known = _of_customers(con, sorted({one for one in meant if isinstance(one, str)}))
+    meant = [
+        living.get(one) or _find_meant(con, one, where=_place(number, len(asked)))
+        for number, one in enumerate(asked, 1)
+    ]
+    places = {
+        one: _place(number, len(asked))
+        for number, one in enumerate(meant, 1)
+        if isinstance(one, str)
+    }
+    known = _of_customers(con, places)
     return [known[one] if isinstance(one, str) else one for one in meant]
 
 
-def _find_meant(con: duckdb.DuckDBPyConnection, asked: str) -> str | Subject:
+def _place(number: int, asked: int) -> str:
+    """Return which of those asked for it is; not by its text, which may name a person."""
+    return f"erasure, number {number} of {asked} asked for" if asked > 1 else "erasure"
+
+
+def _find_meant(con: duckdb.DuckDBPyConnection, asked: str, *, where: str) -> str | Subject:
     """Return the customer that an identifier means, or somebody who is none."""
     source, _, record_key = asked.partition(":")
     owner = _owner(con, source, record_key)
@@ -163,21 +177,21 @@ def _find_meant(con: duckdb.DuckDBPyConnection, asked: str) -> str | Subject:
     if len(customers) > 1:
         raise ConfigError(
             f"{len(customers)} customers hold this identifier: {', '.join(customers)}",
-            where="erasure",
+            where=where,
             hint="Name the one that is meant by its customer id; a family shares a mailbox.",
         )
     if customers:
         return customers[0]
     if not holders:
-        raise _nobody()
+        raise _nobody(where)
     names = [str(record).partition(":") for _, record in holders]
     return _of_records(con, [(source, key) for source, _, key in names])
 
 
-def _nobody() -> ConfigError:
+def _nobody(where: str) -> ConfigError:
     return ConfigError(
         "nobody is known by this identifier",
-        where="erasure",
+        where=where,
         hint="Ask by customer id, source:record_key, e-mail, phone, card or account. A value that "
         "many strangers share (identity.hubs) names nobody.",
     )
@@ -217,14 +231,15 @@ def _living(con: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, str
     return {one: one for one in ids} | {str(old): str(now) for old, now in retired}
 
 
-def _of_customers(con: duckdb.DuckDBPyConnection, customers: Sequence[str]) -> dict[str, Subject]:
-    """Return people by living or dormant id."""
+def _of_customers(con: duckdb.DuckDBPyConnection, places: Mapping[str, str]) -> dict[str, Subject]:
+    """Return people by living or dormant id, of ids with their places for messages."""
+    customers = sorted(places)
     if not customers:
         return {}
     fields = ", ".join(f"r.{field}" for field in IDENTIFIERS)
     con.execute(_STRAYS.format(fields=fields))
     claims = " union all ".join(_CLAIM.format(field=field) for field in IDENTIFIERS)
-    con.execute(_MEMBERS.format(claims=claims), {"customers": list(customers)})
+    con.execute(_MEMBERS.format(claims=claims), {"customers": customers})
     rows = con.execute(
         f"select m.customer_id, m.source, m.record_key, {_naming()} "  # noqa: S608 - constants
         "from erasure_members as m left join identity.records as r "
@@ -234,21 +249,21 @@ def _of_customers(con: duckdb.DuckDBPyConnection, customers: Sequence[str]) -> d
     for old, customer in con.execute(
         "select old_customer_id, customer_id from identity.redirects "
         "where customer_id in (select unnest($customers)) order by all",
-        {"customers": list(customers)},
+        {"customers": customers},
     ).fetchall():
         retired.setdefault(customer, []).append(old)
     found: dict[str, list[tuple[str | None, ...]]] = {customer: [] for customer in customers}
     for customer, *row in rows:
         found[customer].append(tuple(row))
     for customer in [customer for customer, held in found.items() if not held]:
-        _require_dormant(con, customer)
+        _require_dormant(con, customer, where=places[customer])
     return {
         customer: _make_subject((customer, *retired.get(customer, ())), held)
         for customer, held in found.items()
     }
 
 
-def _require_dormant(con: duckdb.DuckDBPyConnection, customer: str) -> None:
+def _require_dormant(con: duckdb.DuckDBPyConnection, customer: str, *, where: str) -> None:
     """Accept an id without records if it may come back.
 
     Raises:
@@ -256,7 +271,7 @@ def _require_dormant(con: duckdb.DuckDBPyConnection, customer: str) -> None:
     """
     sql = "select count(*) from identity.dormant_ids where id = ?"
     if not (has_table(con, "identity.dormant_ids") and fetch_value(con, sql, [customer])):
-        raise _nobody()
+        raise _nobody(where)
 
 
 def _of_records(con: duckdb.DuckDBPyConnection, records: Sequence[tuple[str, str]]) -> Subject:

@@ -313,6 +313,10 @@ def test_a_shared_or_unknown_name_is_refused(village: Village, tmp_path: Path) -
         for nobody in ("nobody@example.com", "C" + "0" * 16, "crm:none", "'; drop table x; --"):
             with pytest.raises(ConfigError, match="nobody is known"):
                 find_subjects(con, [nobody])
+            with pytest.raises(ConfigError) as error:
+                find_subjects(con, ["loyalty:0971", "orders:W1", nobody])
+            assert error.value.where == "erasure, number 3 of 3 asked for"
+            assert nobody not in str(error.value), "it may name a person"
 
 
 def _opened(village: Village, folder: Path) -> Any:
