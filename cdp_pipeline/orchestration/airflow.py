@@ -7,6 +7,7 @@ waiting for it.
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import date, timedelta
 from pathlib import Path
@@ -119,7 +120,9 @@ def _make_task(step: Step, root: str) -> Any:  # noqa: ANN401 - Airflow's XComAr
         paths = DataPaths.of(context)
         try:
             with hold_lease(paths, step.name):
-                return _execute(context, step)
+                done = _execute(context, step)
+                os.sync()  # it is not repeated, even if a power cut ends the night: see the runner
+                return done
         except CdpError as error:
             if error.is_transient:
                 raise

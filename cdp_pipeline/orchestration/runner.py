@@ -141,7 +141,8 @@ def run_night(
         The outcome; an error of a step is in it, not raised.
 
     Raises:
-        ConfigError: Declarations are wrong, or a later night has been published; nothing was run.
+        ConfigError: Declarations are wrong, or a later night has been published, or the machine was
+            started again since the steps before ``first`` were done; nothing was run.
         LockedError: Another run holds the data folder, or another night goes on between two steps.
     """
     options = options or RunOptions()
@@ -154,7 +155,9 @@ def run_night(
         refuse_beside_living(paths, clock=clock)
         clear_leftovers(paths)
         outcome.cleared = tuple(clear_dead_work(paths, starting=context.business_date))
-        if not (options.first or (options.resume and _can_resume(context))):
+        if options.first:
+            _refuse_after_restart(paths)
+        elif not (options.resume and _can_resume(context)):
             _start_afresh(paths)
         with log.log_to_file(paths.run / "log.jsonl"):
             log.bind_run(run_id=context.run_id, business_date=context.business_date.isoformat())
@@ -197,6 +200,16 @@ def _can_resume(context: RunContext) -> bool:
         return False
     plan = read_json(paths.plan)
     return not plan or is_upon_base(paths, context.business_date, plan)
+
+
+def _refuse_after_restart(paths: DataPaths) -> None:
+    begun = read_json(paths.begun)
+    if begun and begun != {"machine": name_start()}:
+        raise ConfigError(
+            "the machine was started again since this night began",
+            where=str(paths.work),
+            hint="Files of its earlier steps may be empty. Run the whole night: `cdp run`.",
+        )
 
 
 def _start_afresh(paths: DataPaths) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from cdp_pipeline.orchestration.graph import Step
 from cdp_pipeline.orchestration.steps import nightly_graph
 from cdp_pipeline.storage.lease import GAP_SECONDS
 
@@ -110,3 +113,28 @@ def test_tasks_take_the_keys_from_an_airflow_connection(monkeypatch: pytest.Monk
     empty = settings.model_copy(update={"keys": KeySettings(airflow_connection="empty")})
     with pytest.raises(ConfigError, match="no password"):
         airflow.with_keys(empty)
+
+
+def test_a_step_counts_as_done_once_it_is_on_disk(  # type: ignore[no-untyped-def]
+    bag,  # noqa: ANN001 - Airflow's type
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    from cdp_pipeline.core.context import RunContext, StepResult
+    from cdp_pipeline.core.settings import load_settings
+    from cdp_pipeline.orchestration import airflow
+
+    settings = load_settings(ROOT).model_copy(update={"data_dir": tmp_path})
+    context = RunContext(date(2026, 11, 20), "airflow-x", ROOT, settings)
+    called: list[str] = []
+
+    def execute(_: RunContext, step: Step) -> StepResult:
+        called.append(step.name)
+        return StepResult()
+
+    monkeypatch.setattr(airflow, "get_current_context", dict)
+    monkeypatch.setattr(airflow, "run_context", lambda *_: context)
+    monkeypatch.setattr(airflow, "execute_step", execute)
+    monkeypatch.setattr(os, "sync", lambda: called.append("sync"))
+    bag.dags["cdp_nightly"].get_task("discover").python_callable()
+    assert called == ["discover", "sync"]

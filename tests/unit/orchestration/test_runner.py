@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cdp_pipeline.core.context import Clock, RunContext, StepResult
-from cdp_pipeline.core.errors import DataQualityError, DeliveryError, LockedError
+from cdp_pipeline.core.errors import ConfigError, DataQualityError, DeliveryError, LockedError
 from cdp_pipeline.orchestration import runner
 from cdp_pipeline.orchestration.graph import Step, StepGraph
 from cdp_pipeline.orchestration.runner import RunOptions, run_night
@@ -128,6 +128,9 @@ def test_a_night_that_a_power_cut_ended_starts_afresh(
     half.touch()
     monkeypatch.setattr(runner, "name_start", lambda: "after the cut")
     CALLS.clear()
+    with pytest.raises(ConfigError, match="the machine was started again"):
+        run_night(context, RunOptions(first="publish"))
+    assert CALLS == []
     run_night(context, RunOptions(resume=True))
     assert CALLS == ["discover", "middle"]
     assert not half.exists()
