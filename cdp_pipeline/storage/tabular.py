@@ -11,7 +11,7 @@ import csv
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -133,10 +133,20 @@ def _one_kind_of_line_end(path: Path, encoding: str) -> Iterator[tuple[Path, str
         yield path, encoding
         return
     with tempfile.TemporaryDirectory(prefix="cdp-table-") as folder:
-        copy = Path(folder) / "table.csv"
-        with copy.open("wb") as target:
-            target.writelines(one_line_end(_as_utf8(path, encoding), '"'))
+        copy = path
+        if encoding == _WIDE:
+            copy = _write(Path(folder) / "narrow.csv", _as_utf8(path, encoding))
+            encoding = "utf-8"
+        if copy is path or count_marks(copy).has_odd_ends:  # in vain, a stray quote would stop it
+            lines = one_line_end(_as_utf8(copy, encoding), '"')
+            copy = _write(Path(folder) / "table.csv", lines)
         yield copy, "utf-8"
+
+
+def _write(path: Path, chunks: Iterable[bytes]) -> Path:
+    with path.open("wb") as target:
+        target.writelines(chunks)
+    return path
 
 
 def _as_utf8(path: Path, encoding: str) -> Iterator[bytes]:

@@ -48,6 +48,18 @@ def test_lines_that_end_in_several_ways_around_a_stray_quote_are_told_plainly(
         load_files(duckdb.connect(), [path])
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_a_stray_quote_does_no_harm_where_lines_end_in_one_way(
+    tmp_path: Path, encoding: str
+) -> None:
+    path = tmp_path / "pipes.csv"
+    path.write_bytes('\ufeffid,note\r\n1,5" pipe\r\n2,y\r\n3,z\r\n'.encode(encoding))
+    con = duckdb.connect()
+    loaded = load_files(con, [path])[0]
+    rows = con.execute(f"select id, note from {loaded.table}").fetchall()
+    assert rows == [("1", '5" pipe'), ("2", "y"), ("3", "z")]
+
+
 def test_wide_text_that_was_cut_within_a_character_is_told_plainly(tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
     path.write_bytes("id,note\r\n1,x\r\n2,y".encode("utf-16")[:-1])
