@@ -40,14 +40,15 @@ _LONG_NUMBER = r"""-?[0-9][0-9.]{16,}(?:[eE][+-]?[0-9]+)?"""
 
 _HAS_LONG_NUMBER = rf"regexp_matches(line, '[:,\[]\s*{_LONG_NUMBER}')"
 _QUOTED = rf"""regexp_replace(part, '{_LONG_NUMBER}', '"\0"', 'g')"""
-_BUT_BINARY = rf"""regexp_replace({_QUOTED}, '"([^"]*[eE][^"]*)"', '\1', 'g')"""
+_BUT_BINARY = rf"""regexp_replace({_QUOTED}, '"(-?[0-9.]+[eE][^"]+)"', '\1', 'g')"""
 _EXACT_PART = rf"""regexp_replace({_BUT_BINARY}, '"(-?[0-9]+)\.0+"', '"\1"', 'g')"""
 """What stands outside quotes, its long numbers as texts. What has an exponent was a binary fraction
 and stays a number, which no longer has one as a text; what is whole needs no ``.0``."""
 
 _EXACT_LINE = (
     """array_to_string(list_transform(regexp_extract_all(line, '"(?:[^"\\\\]|\\\\.)*"|[^"]+'), """
-    f"""lambda part: case when starts_with(part, '"') then part else {_EXACT_PART} end), '')"""
+    """lambda part: case when starts_with(part, '"') or strlen(part) < 17 then part """
+    f"""else {_EXACT_PART} end), '')"""
 )
 """A record whose long numbers are texts; what stands in quotes is left as it is."""
 
@@ -132,13 +133,8 @@ def record_relation(
         for steps in paths:
             within = steps[len(array_of(steps)) :]
             fields = levels[len(array_parts(steps))]
-            if any(step.selector for step in within):
-                extra.append(_select(fields.source, within, is_xml=is_xml))
-            elif is_xml or contract.columns[name].type not in _WHOLE_TYPES:
-                found.append(fields.add(within, is_xml=is_xml))
-                continue
-            else:
-                extra.append(_whole(fields.add(within, is_xml=False), fields.source, within))
+            is_whole = not is_xml and contract.columns[name].type in _WHOLE_TYPES
+            extra.append(_text_of(fields, within, is_xml=is_xml, is_whole=is_whole))
             found.append(f"x{len(extra) - 1}")
         texts[name] = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
     records = _documents(lines, levels[0].keys("line") if first is not None else "")
@@ -156,6 +152,16 @@ def record_relation(
     selected += [f"{' or '.join(tests)} as _is_twofold"]
     relation = f"(select {', '.join(selected)} from {records})"  # noqa: S608 - literals quoted
     return f"(select *, {_TEXT} as _text from {relation})", texts  # noqa: S608 - literals quoted
+
+
+def _text_of(fields: _Fields, steps: Sequence[Step], *, is_xml: bool, is_whole: bool) -> str:
+    """Return SQL of the text at a path; ``is_whole``: 17850.0 as 17850, as it was meant."""
+    source, rest = _select(fields.source, steps, is_xml=is_xml)
+    if source == fields.source:
+        text = fields.add(steps, is_xml=is_xml)
+    else:
+        text = f"json_extract_string({source}, {quote_literal(json_path(rest, is_xml=is_xml))})"
+    return _whole(text, source, rest) if is_whole else text
 
 
 def _whole(text: str, source: str, steps: Sequence[Step]) -> str:
@@ -230,8 +236,11 @@ def json_path(steps: Sequence[Step], *, is_xml: bool = False, wants_text: bool =
     return f'{path}."{XML_TEXT}"' if ends_in_text else path
 
 
-def _select(source: str, steps: Sequence[Step], *, is_xml: bool) -> str:
-    """Return SQL of a path with selectors: the first element whose key has the value."""
+def _select(source: str, steps: Sequence[Step], *, is_xml: bool) -> tuple[str, Sequence[Step]]:
+    """Return SQL of where the last selector of a path leads, and the steps from there.
+
+    A selector leads to the first element whose key has the value.
+    """
     value, rest = source, list(steps)
     while any(step.selector for step in rest):
         place = next(i for i, step in enumerate(rest) if step.selector)
@@ -245,4 +254,4 @@ def _select(source: str, steps: Sequence[Step], *, is_xml: bool) -> str:
             f"{quote_literal(wanted)})[1]"
         )
         rest = rest[place + 1 :]
-    return f"json_extract_string({value}, {quote_literal(json_path(rest, is_xml=is_xml))})"
+    return value, rest

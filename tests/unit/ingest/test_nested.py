@@ -502,8 +502,11 @@ def test_a_json_value_nested_too_deep_is_called_that(stage: Stage) -> None:
 def test_whole_numbers_that_a_tool_wrote_as_fractions_are_whole(stage: Stage, form: str) -> None:
     """As from tables in which an identifier met an empty cell; a text stays as it is."""
     records = [
-        '{"id": 17850.0, "lines": [{"sku": 7.0, "n": 2.0}, {"sku": "7.0", "n": 1}]}',
-        '{"id": "1.0", "lines": [{"sku": 1.50, "n": -3.0}]}',
+        (
+            '{"id": 17850.0, "lines": [{"sku": 7.0, "n": 2.0}, {"sku": "7.0", "n": 1}], '
+            '"more": [{"name": "card", "value": 12.0}]}'
+        ),
+        '{"id": "1.0", "lines": [{"sku": 1.50, "n": -3.0}], "more": [{"name": "card"}]}',
     ]
     contract = make_contract(
         {
@@ -511,13 +514,18 @@ def test_whole_numbers_that_a_tool_wrote_as_fractions_are_whole(stage: Stage, fo
             "sku": {"from": "lines[].sku"},
             "n": {"from": "lines[].n", "type": "integer"},
             "first": {"from": "lines[0].sku"},
+            "card": {"from": "more[name=card].value"},
         },
         delivery={"format": form},
         load={"mode": "append", "key": ["id", "_item"]},
     )
     text = "\n".join(records) if form == "jsonl" else f"[{', '.join(records)}]"
     rows = [tuple(row[c] for c in contract.columns) for row in stage(text.encode(), contract).rows]
-    assert rows == [("17850", "7", 2, "7"), ("17850", "7.0", 1, "7"), ("1.0", "1.5", -3, "1.5")]
+    assert rows == [
+        ("17850", "7", 2, "7", "12"),
+        ("17850", "7.0", 1, "7", "12"),
+        ("1.0", "1.5", -3, "1.5", None),
+    ]
 
 
 LONG = "1234567890123456.78"
@@ -564,13 +572,14 @@ def test_long_whole_numbers_with_a_fraction_of_nothing_are_whole(stage: Stage) -
     numbers = ["123456789012345.0", "-1234567890123456.0", "98765432109876543.00", "7.0"]
     amounts = ["1.2345678299999999E7", "12.00000000000000000e1", "100.000000000000000000", "7.0"]
     records = [
-        f'{{"id": {number}, "card": {{"no": [{number}]}}, "count": {number}, "amount":{amount}}}'
+        f'{{"id": {number}, "card": {{"no": [{number}, 9e+22, {number}]}}, "count": {number}, '
+        f'"amount":{amount}}}'
         for number, amount in zip(numbers, amounts, strict=True)
     ]
     contract = make_contract(
         {
             "id": {},
-            "card": {"from": "card.no[0]"},
+            "card": {"from": "card.no[2]"},
             "count": {"type": "integer"},
             "amount": {"type": "decimal"},
         },
