@@ -107,16 +107,20 @@ def told(made: Path) -> dict[str, list[tuple[Any, ...]]]:
         }
 
 
+def live_on(village: Village, store: Store) -> Life:
+    """Return the life of the village's people from its first night on, in a store of its own."""
+    store.base = store.folder / "first.duckdb"
+    shutil.copyfile(village.made, store.base)
+    people: list[Person] = [{"first_delivered_on": FIRST} | one for one in village.people]
+    return Life(store, {(one["source"], one["record_key"]): one for one in people})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_whatever_is_judged_a_night_ends_as_if_everybody_was_grouped(
     village: Village, make_store: Callable[[Path], Store], tmp_path: Path, seed: int
 ) -> None:
-    store = make_store(tmp_path)
-    store.base = tmp_path / "first.duckdb"
-    shutil.copyfile(village.made, store.base)
-    people: list[Person] = [{"first_delivered_on": FIRST} | one for one in village.people]
-    life = Life(store, {(one["source"], one["record_key"]): one for one in people})
+    life = live_on(village, make_store(tmp_path))
     judged = Judged(life, seed)
     judged.receipts()
     grouped: list[date] = []
@@ -128,7 +132,7 @@ def test_whatever_is_judged_a_night_ends_as_if_everybody_was_grouped(
             row["first_delivered_on"] = row.get("first_delivered_on") or tonight
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cluster, "touched_nodes", lambda *_, **__: grouped.append(tonight))  # noqa: B023 - called at once
-            of_all = told(run(store, life.rows.values(), tonight))
+            of_all = told(run(life.store, life.rows.values(), tonight))
         assert told(life.night()) == of_all
     assert len(grouped) >= NIGHTS - 1, "hardly a night was incremental"
 
@@ -137,11 +141,7 @@ def test_whatever_is_judged_a_night_ends_as_if_everybody_was_grouped(
 def test_copies_of_who_is_judged_stay_on_the_map(
     village: Village, make_store: Callable[[Path], Store], tmp_path: Path
 ) -> None:
-    store = make_store(tmp_path)
-    store.base = tmp_path / "first.duckdb"
-    shutil.copyfile(village.made, store.base)
-    people: list[Person] = [{"first_delivered_on": FIRST} | one for one in village.people]
-    life = Life(store, {(one["source"], one["record_key"]): one for one in people})
+    life = live_on(village, make_store(tmp_path))
     for number in (1, 2):
         key = ("crm", f"copy{number}")
         life.rows[key] = life.rows["shop", "0016"] | {"source": "crm", "record_key": key[1]}
@@ -150,7 +150,7 @@ def test_copies_of_who_is_judged_stay_on_the_map(
     tonight = life.day + timedelta(days=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cluster, "touched_nodes", lambda *_, **__: None)
-        of_all = told(run(store, life.rows.values(), tonight))
+        of_all = told(run(life.store, life.rows.values(), tonight))
     now = told(life.night())
     lost = set(life.rows) - {row[:2] for row in now["customer_map"]}
     assert not lost, "every record has a customer"
