@@ -206,13 +206,15 @@ def _export_queue(path: Path, limit: int, *, is_sample: bool) -> None:
 
 
 def _import_verdicts(path: Path) -> None:
-    from cdp_pipeline.identity.stewardship.decisions import Decision, missing_records
+    from cdp_pipeline.identity.stewardship.decisions import Decision, missing_records, not_recorded
     from cdp_pipeline.identity.stewardship.review_files import read_verdicts
 
     with _published() as con:
         drafts, empty = read_verdicts(path, missing=lambda names: missing_records(con, names))
-    note = f"{len(drafts)} verdicts in {path}, {empty} rows without one"
-    _record(Decision(tuple(drafts), (note,)), as_json=False)
+    new = not_recorded(_judgements(), drafts, who=operating_user())
+    known = f", {len(drafts) - len(new)} recorded before" if len(new) < len(drafts) else ""
+    note = f"{len(drafts)} verdicts in {path}{known}, {empty} rows without one"
+    _record(Decision(new, (note,)), as_json=False)
 
 
 def _list_judgements(held: Judgements, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ systems are not supported.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -36,11 +37,20 @@ def hold_lock(path: Path, purpose: str, *, wait_seconds: float = 0.0) -> Iterato
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _acquire(descriptor, path, time.monotonic() + wait_seconds)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "purpose": purpose}).encode(), 0)
+        _sign(descriptor, json.dumps({"pid": os.getpid(), "purpose": purpose}).encode())
         yield
     finally:
         os.close(descriptor)
+
+
+def _sign(descriptor: int, text: bytes) -> None:
+    """Say who holds the lock, if there is room: without it, none could delete what fills a disk."""
+    os.ftruncate(descriptor, 0)
+    try:
+        os.pwrite(descriptor, text, 0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
 
 
 def _acquire(descriptor: int, path: Path, deadline: float) -> None:

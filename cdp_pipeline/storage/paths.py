@@ -64,6 +64,11 @@ class DataPaths:
         return self.warehouse / "current"
 
     @property
+    def rolling_back(self) -> Path:
+        """The rollback that has begun and not ended (JSON)."""
+        return self.warehouse / ".rollback.json"
+
+    @property
     def lock(self) -> Path:
         """Lock file; never deleted, names its holder."""
         return self.data_dir / ".lock"

@@ -21,6 +21,7 @@ from cdp_pipeline.core.errors import ConfigError, WarehouseError
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.cipher import read_vault_key
+from cdp_pipeline.storage.files import read_json, write_json
 from cdp_pipeline.storage.history import find_lineage, find_version
 from cdp_pipeline.storage.lease import refuse_beside_living
 from cdp_pipeline.storage.leftovers import clear_dead_work
@@ -32,6 +33,7 @@ from cdp_pipeline.storage.versions import (
     MANIFEST_FILE,
     Version,
     current_version,
+    finish_publication,
     next_build,
     parse_version,
     publish_build,
@@ -84,7 +86,8 @@ def roll_back(
 ) -> Rollback:
     """Publish a copy of an earlier version.
 
-    A crash leaves the present version or the new one, never a mixture.
+    A crash leaves the present version or the new one, never a mixture; what was asked for then and
+    is asked for again is finished, and goes back no further.
 
     Args:
         settings: Of the project; name the data folder.
@@ -104,6 +107,12 @@ def roll_back(
     paths = DataPaths.of_settings(settings)
     with hold_lock(paths.lock, "rollback"):
         refuse_beside_living(paths, clock=clock)
+        begun = _published_before(paths, to)
+        if begun:
+            note(settings, Deed("rollback", f"{begun.version.name}, to its end", why=reason))
+            finish_publication(settings, paths)
+            recover(paths)
+            return begun
         recover(paths)
         clear_dead_work(paths)
         left, copied = _choose(paths, to)
@@ -125,8 +134,20 @@ def roll_back(
             "at": (clock or Clock()).now().isoformat(timespec="seconds"),
         }
         rows = _count(build, carried, settings)
+        asked = {"asked": to, "version": name, "copied": copied.name, "left": left.name}
+        write_json(paths.rolling_back, {**asked, "carried": carried})
         publish_build(settings, paths, build, _describe(copied, name, noted, rows))
+        paths.rolling_back.unlink()  # the last that is done: whoever dies before has not ended
     return Rollback(parse_version(paths.versions / name), copied, left, carried)
+
+
+def _published_before(paths: DataPaths, to: str | None) -> Rollback | None:
+    """Return the same rollback if it was begun and died once readers had its version."""
+    begun, current = read_json(paths.rolling_back), current_version(paths)
+    if current is None or (begun.get("version"), begun.get("asked")) != (current.name, to):
+        return None
+    copied, left = (parse_version(paths.versions / begun[name]) for name in ("copied", "left"))
+    return Rollback(current, copied, left, begun["carried"])
 
 
 def _describe(

@@ -19,7 +19,7 @@ from cdp_pipeline.storage.container import SealedFileError, content_of
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.redactions import original_hashes
 from cdp_pipeline.storage.sealing import SEAL, broken_seal
-from cdp_pipeline.storage.versions import MANIFEST_FILE, Version, verify
+from cdp_pipeline.storage.versions import MANIFEST_FILE, Version, published_versions, verify
 from cdp_pipeline.storage.warehouse import (
     DATABASE_FILE,
     connect,
@@ -101,7 +101,8 @@ def _examine_deliveries(settings: Settings, version: Version, found: Examination
             yield f"{row['file_name']}: {row['records']} records came, {fate} are accounted for"
         if row["sha256"]:  # otherwise it was refused unopened
             hashes.setdefault(row["file_name"], set()).add(row["sha256"])
-    gone = 0
+    gone = again = 0
+    elsewhere: set[tuple[str, str]] | None = None
     originals = original_hashes(paths)
     for name, delivered in hashes.items():
         path = paths.landing / name
@@ -114,10 +115,25 @@ def _examine_deliveries(settings: Settings, version: Version, found: Examination
         except SealedFileError as error:
             yield f"{name} {error.message}"
             continue
-        if originals.get(actual, actual) not in delivered:
+        original = originals.get(actual, actual)
+        if original in delivered:
+            continue
+        if elsewhere is None:
+            elsewhere = _known_to_others(paths, version)
+        if (name, original) in elsewhere:
+            again += 1
+        else:
             yield f"{name} has other bytes than were delivered"
+    if again:
+        found.remarks.append(f"{again} deliveries came again with other content, as nights know")
     if gone:
         found.remarks.append(f"{gone} deliveries are not in the landing folder any more")
+
+
+def _known_to_others(paths: DataPaths, version: Version) -> set[tuple[str, str]]:
+    """Return names and hashes of what other nights loaded: what came again, or was rolled back."""
+    others = (other for other in published_versions(paths) if other != version)
+    return {(row["file_name"], row["sha256"]) for other in others for row in _ledger(other)}
 
 
 def _ledger(version: Version) -> list[dict[str, Any]]:

@@ -280,6 +280,7 @@ def recover(paths: DataPaths) -> int:
     ]
     for path in unseen:
         shutil.rmtree(path)
+    paths.rolling_back.unlink(missing_ok=True)  # last: until then a rollback can be finished
     return cleared + len(unseen)
 
 

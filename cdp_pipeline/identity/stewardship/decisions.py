@@ -212,6 +212,21 @@ def withdraw(judgements: Judgements, number: str, reason: str) -> Decision:
     return Decision(({"verdict": "withdraw", "withdraws": number, "reason": reason},))
 
 
+def not_recorded(judgements: Judgements, drafts: Sequence[Draft], *, who: str) -> tuple[Draft, ...]:
+    """Return judgements of two records, without those that are an author's last word already."""
+    said = {
+        pair: (line.who, line.verdict, line.reason)
+        for line in judgements.standing
+        if isinstance(line, PairJudgement)
+        for pair in line.pairs
+    }
+    return tuple(
+        draft
+        for draft in drafts
+        if said.get((draft["a"], draft["b"])) != (who, draft["verdict"], draft["reason"])
+    )
+
+
 def new_conflicts(before: Judgements, after: Judgements) -> tuple[Conflict, ...]:
     """Return the contradictions that the newest judgements brought."""
     known = set(resolve(before).conflicts)

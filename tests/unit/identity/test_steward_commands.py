@@ -183,6 +183,29 @@ def test_the_queue_goes_out_and_comes_back(desk: Desk, delimiter: str) -> None:
     ]
 
 
+def test_a_file_imported_again_adds_what_it_says_anew(desk: Desk) -> None:
+    path, rows = export(desk)
+    rows[0] |= {"verdict": "same"}
+    rows[1] |= {"verdict": "different"}
+    fill(path, rows)
+    assert desk("review", "--import", str(path))[0] == 0
+    journal = desk.data / "stewardship" / "judgements.jsonl"
+    first, _ = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(first + b'{"id": "J2", "at"')  # as if it had been killed in mid-write
+    for said in ("3 verdicts", "3 verdicts in {path}, 3 recorded before"):
+        rows[2] |= {"verdict": "unsure"}
+        fill(path, rows)
+        code, _, err = desk("review", "--import", str(path))
+        assert code == 0
+        assert said.format(path=path) in err
+        assert [line["verdict"] for line in desk.lines()] == ["same", "different", "unsure"]
+    assert "nothing recorded" in err
+    rows[0] |= {"verdict": "different"}
+    fill(path, rows)
+    desk("review", "--import", str(path))
+    assert [line["verdict"] for line in desk.lines()][3:] == ["different"]
+
+
 def test_one_wrong_row_and_nothing_is_imported(desk: Desk) -> None:
     path, rows = export(desk)
     rows[0] |= {"verdict": "same"}

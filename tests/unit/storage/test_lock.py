@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,24 @@ def test_it_is_free_after_the_block(tmp_path: Path) -> None:
     for purpose in ("first", "second"):
         with hold_lock(tmp_path / "lock", purpose):
             assert purpose in (tmp_path / "lock").read_text()
+
+
+@pytest.mark.parametrize(("number", "is_held"), [(errno.ENOSPC, True), (errno.EIO, False)])
+def test_a_full_disk_keeps_nobody_from_clearing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, is_held: bool
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    path = tmp_path / "lock"
+    path.write_bytes(b"night 7")
+    monkeypatch.setattr(lock.os, "pwrite", refuse)
+    with ExitStack() as stack:
+        if not is_held:
+            stack.enter_context(pytest.raises(OSError, match="error"))
+        stack.enter_context(hold_lock(path, "second"))
+        assert is_held
+        assert "holds the data folder: unknown" in refusal(path)
 
 
 class FakeTime:

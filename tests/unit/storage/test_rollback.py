@@ -187,3 +187,58 @@ def test_killed_at_every_durable_call_either_version_is_whole(make_context: Make
         assert left == ["000001-2026-11-20", "000002-2026-11-21"]
     assert kills >= 15
     assert count_rows(paths) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_killed_anywhere_and_asked_for_again_it_goes_back_one_night(
+    make_context: MakeContext,
+) -> None:
+    for offset in (0, 1, 2):
+        context = make_context(day(offset))
+        paths = publish_night(context, 3 + offset)
+    kills = {"000003-2026-11-22": 0, "000004-2026-11-21": 0}
+    for at in range(1, 400):
+        died = dies_within(lambda: roll_back(context.settings, reason="r"), at)
+        if not died:
+            break
+        kills[current_name(paths)] += 1
+        done = roll_back(context.settings, reason="r")
+        assert (done.copied.name, done.left.name, done.carried) == (
+            "000002-2026-11-21",
+            "000003-2026-11-22",
+            {},
+        ), at
+        assert current_name(paths) == done.version.name == "000004-2026-11-21"
+        assert not paths.rolling_back.exists()
+        verify(paths)
+        # Back to before the rollback, so that the next kill finds the same situation.
+        paths.current.unlink()
+        paths.current.symlink_to(Path("versions") / "000003-2026-11-22")
+        versions.recover(paths)
+    assert min(kills.values()) >= 2, kills
+    assert roll_back(context.settings, reason="r").copied.name == "000001-2026-11-20"
+
+
+def test_one_that_died_is_finished_for_whoever_asks_for_the_same(
+    make_context: MakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for offset in (0, 1, 2):
+        context = make_context(day(offset))
+        paths = publish_night(context, 3 + offset)
+
+    def die_published(to: str | None) -> None:
+        with monkeypatch.context() as dying:
+            dying.setattr(versions, "finish_publication", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                roll_back(context.settings, to=to, reason="r")
+
+    die_published(None)
+    assert roll_back(context.settings, to=str(day(0)), reason="r").copied.name.startswith("000001")
+    publish_night(context, 7)
+    die_published(str(day(1)))
+    again = roll_back(context.settings, to=str(day(1)), reason="r")
+    assert again.version.name == current_name(paths) == "000007-2026-11-20"
+    die_published("000001-2026-11-20")
+    publish_night(context, 9)
+    assert roll_back(context.settings, reason="r").left.name == "000009-2026-11-22"
