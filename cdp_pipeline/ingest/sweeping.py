@@ -2,12 +2,14 @@
 
 A delivery's file in landing, its copy in the archive, its staged rows and its rows set aside go
 together, since each could bring back the others; the text of rows set aside may go earlier. What
-another delivery that is still kept rests on stays. All of it may be repeated.
+another delivery that is still kept rests on stays. What no ledger tells of goes with them: a night
+that died had it, and the file had come again before the next one. All of it may be repeated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,21 +17,26 @@ from typing import Any
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.log import get_logger
 from cdp_pipeline.ingest.claims import companion_patterns
+from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS
 from cdp_pipeline.ingest.hashing import Hasher, RefusedFileError
 from cdp_pipeline.ingest.ledger import EXPIRED
+from cdp_pipeline.ingest.originals import INDEX
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import beside
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.audit import Deed, note
-from cdp_pipeline.storage.files import remove_folder
+from cdp_pipeline.storage.files import read_json, remove_folder
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.redactions import original_hashes
+from cdp_pipeline.storage.versions import published_versions
 from cdp_pipeline.storage.warehouse import fetch_dicts, open_published
 
 _LEDGER = """
     select source, file_id, file_name, sha256, status, first_loaded_on
     from ops.deliveries order by source, business_date, file_name, file_id
 """
+_EVER = "select distinct source, file_id from ops.deliveries"
+_FILE_ID = re.compile(rf"[0-9a-f]{{{FILE_ID_CHARACTERS}}}")
 _LOG = get_logger(__name__)
 
 
@@ -62,11 +69,13 @@ def sweep(context: RunContext) -> Swept:
     expired: list[Path] = []
     aside: list[Path] = []
     originals, hasher = original_hashes(paths), Hasher.of(context.settings.keys)
+    ever = _ever_known(context)
     for name, contract in sources.items():
         if contract.retention is None:
             continue
         mine = [row for row in rows if row["source"] == name]
         expired += dict.fromkeys(_expired_files(paths, contract, mine, originals, hasher))
+        expired += _forgotten(paths, name, {file_id for source, file_id in ever if source == name})
         aside += dict.fromkeys(_old_texts(context, contract, mine))
     aside = [path for path in aside if path not in expired]
     if expired or aside:
@@ -105,6 +114,27 @@ def _expired_files(
             for folder in (paths.staging, paths.quarantine):
                 yield from sorted((folder / contract.name).glob(stem))
             yield from sorted((paths.archive / contract.name / row["file_id"]).glob("*"))
+
+
+def _ever_known(context: RunContext) -> set[tuple[str, str]]:
+    """Return sources and ids of the deliveries that any night that is kept tells of."""
+    found: set[tuple[str, str]] = set()
+    for version in published_versions(DataPaths.of(context)):
+        with open_published(context.data_dir, version=version.path) as con:
+            found.update((row["source"], row["file_id"]) for row in fetch_dicts(con, _EVER))
+    return found
+
+
+def _forgotten(paths: DataPaths, source: str, ever: Collection[str]) -> Iterator[Path]:
+    """Yield files of deliveries that no night tells of and none will, as they came again since."""
+    fetched = read_json(paths.archive / source / INDEX).values()
+    hashes = (str(entry.get(part, "")) for entry in fetched for part in ("sha256", "manifest"))
+    known = {*ever, *(sha256[:FILE_ID_CHARACTERS] for sha256 in hashes)}
+    for folder in (paths.staging, paths.quarantine, paths.archive):
+        for path in sorted((folder / source).glob("*")):
+            file_id = path.name[:FILE_ID_CHARACTERS]
+            if _FILE_ID.fullmatch(file_id) and file_id not in known:
+                yield from sorted(path.glob("*")) if path.is_dir() else [path]
 
 
 def _landed(

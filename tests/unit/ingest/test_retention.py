@@ -14,6 +14,7 @@ from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.keys import new_key
 from cdp_pipeline.ingest.deliveries import FILE_ID_CHARACTERS
+from cdp_pipeline.ingest.originals import INDEX
 from cdp_pipeline.ingest.sealing import seal_deliveries
 from cdp_pipeline.ingest.sweeping import sweep
 from cdp_pipeline.ingest.touched import compare_staged
@@ -21,7 +22,7 @@ from cdp_pipeline.privacy.retention import apply_retention
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage import versions
 from cdp_pipeline.storage.container import key_of
-from cdp_pipeline.storage.files import sha256_of
+from cdp_pipeline.storage.files import sha256_of, write_json
 from cdp_pipeline.storage.leftovers import clear_leftovers
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import open_build
@@ -114,6 +115,27 @@ def test_a_sweep_that_died_is_finished_and_leaves_no_folder(events: Store) -> No
     clear_leftovers(paths)
     assert list((paths.archive / "events").iterdir()) == []
     assert not [name for name in files_of(data) if "20261112" in name]
+
+
+def test_what_a_night_that_died_had_before_the_file_came_again_goes_too(events: Store) -> None:
+    data = publish(events, FIRST)
+    paths, day = DataPaths.of(events.context(FIRST)), FIRST + timedelta(days=1)
+    fetched = paths.archive / "events"
+    kept = {name: sha256_of(data / "landing" / name) for name in (OLD, NEW)}
+    write_json(paths.ensure(fetched) / INDEX, {"a": {"sha256": "c" * 64, "manifest": "d" * 64}})
+    for digest in (*kept.values(), "b" * 64, "c" * 64, "d" * 64):
+        copy = paths.ensure(fetched / digest[:FILE_ID_CHARACTERS]) / "events.csv"
+        copy.write_text("as it came", encoding="utf-8")
+    events.deliver("events/20261121.csv", ROWS.format("3", "21"))
+    events.night(day, quarantine_stop_share=1.0)  # it died, and was never published
+    had = sha256_of(data / "landing" / "events/20261121.csv")[:FILE_ID_CHARACTERS]
+    assert [name for name in files_of(data) if had in name]
+    events.deliver("events/20261121.csv", ROWS.format("4", "21"))
+    after = files_of(publish(events, day))
+    assert not [name for name in after if had in name]
+    copies = {path.name for path in fetched.iterdir() if path.is_dir()}
+    assert copies == {d[:FILE_ID_CHARACTERS] for d in (*kept.values(), "c" * 64, "d" * 64)}
+    assert len([name for name in after if name.startswith("staging/")]) == 6
 
 
 def test_encrypted_deliveries_go_as_those_in_clear_do(events: Store) -> None:
