@@ -128,7 +128,7 @@ def access(
     from cdp_pipeline.rights.access_page import render_access
     from cdp_pipeline.rights.erasure import find_people, open_resolver
     from cdp_pipeline.storage.audit import Deed, note
-    from cdp_pipeline.storage.files import write_atomic, write_json
+    from cdp_pipeline.storage.files import as_json, write_given
     from cdp_pipeline.storage.leftovers import own_work
 
     if schema:
@@ -150,12 +150,9 @@ def access(
         output.write_json(document)
         return
     DataPaths.of(context).ensure(to)
-    for name in ("access.json", "access.html"):
-        path = to / name
-        if name.endswith(".json"):
-            write_json(path, document)
-        else:
-            write_atomic(path, render_access(document).encode())
+    page = render_access(document).encode()
+    for path, data in ((to / "access.json", as_json(document)), (to / "access.html", page)):
+        write_given(path, data)
         path.chmod(0o600)
         output.say(f"wrote {path}")
 

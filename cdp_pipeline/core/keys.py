@@ -161,20 +161,24 @@ def write_key_file(path: Path) -> Key:
     Raises:
         ConfigError: The file exists, or cannot be written.
     """
-    text = new_key()
+    text, draft = new_key(), path.with_name(f".{path.name}.new")
     try:
+        draft.unlink(missing_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(path, flags, _KEY_FILE_MODE)
+        with os.fdopen(os.open(draft, flags, _KEY_FILE_MODE), "w", encoding="ascii") as stream:
+            stream.write(text + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        try:
+            os.link(draft, path)  # whole, and never over another key
+        finally:
+            draft.unlink()
     except OSError as error:
         raise ConfigError(
             f"no key was written: {error.strerror}",
             where=str(path),
             hint="Name a new file in a folder of yours; a key is never overwritten.",
         ) from error
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(text + "\n")
-        stream.flush()
-        os.fsync(descriptor)
     return Key(base64.b64decode(text))
 
 

@@ -6,6 +6,8 @@ on disk.
 
 from __future__ import annotations
 
+import errno
+import glob
 import hashlib
 import json
 import os
@@ -60,6 +62,35 @@ def write_atomic(path: Path, data: bytes) -> None:
     fsync(path.parent)
 
 
+def write_given(path: Path, data: bytes) -> None:
+    """Write a file that a command gives out, wherever that is.
+
+    What an earlier try that died left beside it goes: it may hold all that is known of a person,
+    and outside the data folder nobody else looks for it.
+    """
+    remove_drafts([path.parent], f".{glob.escape(path.name)}.*")
+    write_atomic(path, data)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file for its owner alone that must not be there yet: it is there whole or not at all.
+
+    Raises:
+        FileExistsError: It is there.
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with os.fdopen(os.open(draft, flags, 0o600), "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(path)
+    fsync(path.parent)
+
+
 def remove_drafts(folders: Iterable[Path], pattern: str = "**/.*") -> int:
     """Delete what processes that died had half written and return how many things that were.
 
@@ -99,7 +130,12 @@ def _remove(path: Path) -> None:
 
 
 def write_json(path: Path, document: Any) -> None:  # noqa: ANN401 - any JSON document
-    """Write a document as readable JSON with sorted keys, atomically.
+    """Write a document as readable JSON with sorted keys, atomically."""
+    write_atomic(path, as_json(document))
+
+
+def as_json(document: Any) -> bytes:  # noqa: ANN401 - any JSON document
+    """Return a document as readable JSON with sorted keys.
 
     Entries stand on lines of their own, but many figures on one: Python takes a second for a
     million lines.
@@ -112,7 +148,7 @@ def write_json(path: Path, document: Any) -> None:  # noqa: ANN401 - any JSON do
             for name, value in sorted(document.items())
         )
         text = "{\n" + ",\n".join(entry.replace("\n", "\n ") for entry in entries) + "\n}"
-    write_atomic(path, text.encode() + b"\n")
+    return text.encode() + b"\n"
 
 
 def _is_figures(value: object) -> bool:

@@ -18,7 +18,7 @@ from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.identity.explaining.bridges import Link
 from cdp_pipeline.identity.explaining.explanations import CustomerExplanation, PairExplanation
 from cdp_pipeline.project.loader import Project, starter_folder
-from cdp_pipeline.storage.files import write_atomic
+from cdp_pipeline.storage.files import write_given
 
 TEMPLATE = "explanation.html.j2"
 
@@ -104,7 +104,7 @@ def write_page(
         project: Its templates and brand are used.
         settings: Store name.
     """
-    write_atomic(path, render_page(found, project=project, settings=settings).encode())
+    write_given(path, render_page(found, project=project, settings=settings).encode())
 
 
 def render_page(

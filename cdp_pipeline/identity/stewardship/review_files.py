@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.identity.stewardship.judgements import Draft, ordered_pair
 from cdp_pipeline.identity.stewardship.pair_views import PairView
+from cdp_pipeline.storage.files import write_new
 
 VERDICTS = ("same", "different", "unsure")
 WANTED = ("record_a", "record_b", "verdict")
@@ -49,7 +49,7 @@ def write_queue(path: Path, views: Sequence[PairView]) -> None:
         cells = [pair.record_a, pair.record_b, "", "", believed, pair.question]
         writer.writerow([_harmless(cell) for cell in (*cells, view.agreement, *values)])
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        write_new(path, b"\xef\xbb\xbf" + buffer.getvalue().encode())  # spreadsheets need the mark
     except FileExistsError as error:
         raise ConfigError(
             "the file exists", where=str(path), hint="Name a new one, or move it away."
@@ -58,8 +58,6 @@ def write_queue(path: Path, views: Sequence[PairView]) -> None:
         raise ConfigError(
             f"cannot be written: {error.strerror}", where=str(path), hint="Name another place."
         ) from error
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(b"\xef\xbb\xbf" + buffer.getvalue().encode())  # spreadsheets need the mark
 
 
 def read_verdicts(

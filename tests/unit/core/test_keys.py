@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.core.keys import EXAMPLE_KEY, Key, load_keyring, new_key, new_salt, write_key_file
+from tests.dying import dies_within
 from cdp_pipeline.core.settings import load_settings
 
 KEY = Key(bytes(range(100, 132)) + b"\xff")
@@ -68,6 +69,26 @@ def test_a_key_file_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     assert load_keyring(KeySettings(file=path)).current == made
     with pytest.raises(ConfigError, match="no key was written"):
         write_key_file(path)
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_key_file_is_whole_or_absent_and_no_other_file_holds_a_key(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    kills = 0
+    for at in range(1, 20):
+        died = dies_within(lambda: write_key_file(path), at)
+        kills += died
+        if path.exists():
+            with pytest.raises(ConfigError, match="File exists"):
+                write_key_file(path)
+        else:
+            write_key_file(path)
+        assert load_keyring(KeySettings(file=path)).current
+        assert list(tmp_path.iterdir()) == [path]
+        if not died:
+            break
+        path.unlink()
+    assert kills > 2
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o440, 0o604, 0o420])

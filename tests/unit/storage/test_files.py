@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from cdp_pipeline.storage.files import (
     read_json,
     remove_drafts,
     remove_folder,
+    write_given,
     write_json,
+    write_new,
 )
 from tests.dying import dies_within
 
@@ -36,6 +39,46 @@ def test_a_writer_killed_at_every_durable_call_leaves_the_old_file_or_the_new_on
             break
     assert drafts > 0
     assert b'"rows": 2' in path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["access.json", "p[a-z]*.html"])
+def test_what_is_given_out_leaves_no_draft_once_it_was_written_again(
+    tmp_path: Path, name: str
+) -> None:
+    other = tmp_path / f".{name}x.1.tmp"
+    other.touch()
+    drafts = 0
+    for at in range(1, 20):
+        died = dies_within(lambda: write_given(tmp_path / name, b"all of her"), at)
+        drafts += len(list(tmp_path.glob(f".{glob.escape(name)}.*")))
+        write_given(tmp_path / name, b"all of her")
+        assert sorted(tmp_path.iterdir()) == sorted([tmp_path / name, other])
+        (tmp_path / name).unlink()
+        if not died:
+            break
+    assert drafts > 0
+
+
+def test_a_new_file_is_whole_or_absent_and_never_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "queue.csv"
+    kills = 0
+    for at in range(1, 20):
+        if not dies_within(lambda: write_new(path, b"a,b\n"), at):
+            break
+        kills += 1
+        if not path.exists():
+            write_new(path, b"a,b\n")
+        assert [p.name for p in tmp_path.iterdir()] == ["queue.csv"]
+        assert path.read_bytes() == b"a,b\n"
+        path.unlink()
+    assert kills > 1
+    assert path.stat().st_mode & 0o777 == 0o600
+    for there in (path, tmp_path / "link"):
+        (tmp_path / "link").unlink(missing_ok=True)
+        (tmp_path / "link").symlink_to("nowhere")
+        with pytest.raises(FileExistsError):
+            write_new(there, b"other")
+    assert path.read_bytes() == b"a,b\n"
 
 
 def test_what_could_not_be_written_is_named(
