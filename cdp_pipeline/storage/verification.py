@@ -7,7 +7,7 @@ in any of them is found, and so is a record that went missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,7 +92,6 @@ def _strangers(version: Version) -> Iterator[str]:
 
 
 def _examine_deliveries(settings: Settings, version: Version, found: Examination) -> Iterator[str]:
-    paths, ring = DataPaths.of_settings(settings), load_keyring(settings.keys)
     hashes: dict[str, set[str]] = {}
     for row in _ledger(version):
         fate = sum(row.get(name, 0) for name in _FATES)
@@ -101,32 +100,35 @@ def _examine_deliveries(settings: Settings, version: Version, found: Examination
             yield f"{row['file_name']}: {row['records']} records came, {fate} are accounted for"
         if row["sha256"]:  # otherwise it was refused unopened
             hashes.setdefault(row["file_name"], set()).add(row["sha256"])
-    gone = again = 0
-    elsewhere: set[tuple[str, str]] | None = None
+    yield from _examine_landed(settings, version, hashes, found)
+
+
+def _examine_landed(
+    settings: Settings, version: Version, hashes: Mapping[str, set[str]], found: Examination
+) -> Iterator[str]:
+    """Yield what is wrong with files in landing, given the hashes that each was delivered with."""
+    paths, ring = DataPaths.of_settings(settings), load_keyring(settings.keys)
     originals = original_hashes(paths)
-    for name, delivered in hashes.items():
-        path = paths.landing / name
-        if not path.is_file():
-            gone += 1
-            continue
-        found.deliveries += 1
+    landed = [name for name in hashes if (paths.landing / name).is_file()]
+    other: set[tuple[str, str]] = set()
+    for name in landed:
         try:
-            actual = content_of(path, ring).sha256
+            actual = content_of(paths.landing / name, ring).sha256
         except SealedFileError as error:
             yield f"{name} {error.message}"
             continue
         original = originals.get(actual, actual)
-        if original in delivered:
-            continue
-        if elsewhere is None:
-            elsewhere = _known_to_others(paths, version)
-        if (name, original) in elsewhere:
-            again += 1
-        else:
-            yield f"{name} has other bytes than were delivered"
+        if original not in hashes[name]:
+            other.add((name, original))
+    found.deliveries += len(landed)
+    again = other & _known_to_others(paths, version) if other else set()
+    yield from (f"{name} has other bytes than were delivered" for name, _ in sorted(other - again))
     if again:
-        found.remarks.append(f"{again} deliveries came again with other content, as nights know")
-    if gone:
+        found.remarks.append(
+            f"{len(again)} deliveries came again with other content, which is known"
+        )
+    if len(landed) < len(hashes):
+        gone = len(hashes) - len(landed)
         found.remarks.append(f"{gone} deliveries are not in the landing folder any more")
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from cdp_pipeline.orchestration.runner import run_night
-from cdp_pipeline.storage.versions import current_version
+from cdp_pipeline.storage.rollback import roll_back
+from cdp_pipeline.storage.verification import examine_version
+from cdp_pipeline.storage.versions import current_version, published_versions
 from cdp_pipeline.storage.warehouse import open_whole
 from tests.faults.tiny import FIRST_NIGHT, TinyStore, make_store
 from tests.integration.test_increment import hash_tables
@@ -113,3 +115,31 @@ def test_all_history_delivered_twice_again_adds_nothing(
     run(store, later)
     assert sales(store) == before
     assert deliveries(store) == known + Counter({"duplicate_file": 2 * len(files)})
+
+
+def examined(store: TinyStore) -> dict[str, tuple[list[str], list[str]]]:
+    """Return problems and remarks of every version that is kept."""
+    settings = store.context(LAST).settings
+    found = [examine_version(settings, v) for v in published_versions(store.paths)]
+    return {each.version: (each.problems, each.remarks) for each in found}
+
+
+def test_what_came_again_or_was_rolled_back_is_whole_and_what_nobody_sent_is_not(
+    tmp_path: Path,
+) -> None:
+    store = make_store(tmp_path / "again")
+    run(store, DAYS[0])
+    path = next((store.data / "landing" / "pos_sales" / str(DAYS[0])).glob("*.csv"))
+    *first, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(first))
+    run(store, FIRST_NIGHT)
+    came_again = "1 deliveries came again with other content, which is known"
+    assert examined(store) == {
+        f"000001-{DAYS[0]}": ([], [came_again]),
+        f"000002-{FIRST_NIGHT}": ([], []),
+    }
+    roll_back(store.context(LAST).settings, reason="r")
+    assert examined(store)[f"000003-{DAYS[0]}"] == ([], [came_again])
+    path.write_bytes(b"".join([*first, last.replace(b"0", b"9")]))
+    wrong = f"pos_sales/{DAYS[0]}/{path.name} has other bytes than were delivered"
+    assert set(map(str, examined(store).values())) == {str(([wrong], []))}

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.core.keys import EXAMPLE_KEY, Key, load_keyring, new_key, new_salt, write_key_file
-from tests.dying import dies_within
 from cdp_pipeline.core.settings import load_settings
+from tests.dying import dies_within
 
 KEY = Key(bytes(range(100, 132)) + b"\xff")
 
