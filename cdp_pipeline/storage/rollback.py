@@ -123,22 +123,28 @@ def roll_back(
                 where=str(copied.path),
                 hint="Choose another version: `cdp status` lists them.",
             )
-        name, build = next_build(paths, copied.business_date)
-        carried = _copy(paths, copied, left, build, settings)
-        note(settings, Deed("rollback", f"{left.name} to {copied.name}, as {name}", why=reason))
-        noted = {
-            "to": copied.name,
-            "from": left.name,
-            "who": operating_user(),
-            "why": reason.strip(),
-            "at": (clock or Clock()).now().isoformat(timespec="seconds"),
-        }
-        rows = _count(build, carried, settings)
-        asked = {"asked": to, "version": name, "copied": copied.name, "left": left.name}
-        write_json(paths.rolling_back, {**asked, "carried": carried})
-        publish_build(settings, paths, build, _describe(copied, name, noted, rows))
-        paths.rolling_back.unlink()  # the last that is done: whoever dies before has not ended
+        at = (clock or Clock()).now().isoformat(timespec="seconds")
+        noted = {"to": copied.name, "from": left.name, "who": operating_user(), "at": at}
+        noted["why"] = reason.strip()
+        name, carried = _publish_copy(settings, copied, left, noted, asked=to)
     return Rollback(parse_version(paths.versions / name), copied, left, carried)
+
+
+def _publish_copy(
+    settings: Settings, copied: Version, left: Version, noted: dict[str, str], *, asked: str | None
+) -> tuple[str, dict[str, int]]:
+    """Make a copy current; return its name, and rows by table of what was sent since."""
+    paths = DataPaths.of_settings(settings)
+    name, build = next_build(paths, copied.business_date)
+    carried = _copy(paths, copied, left, build, settings)
+    deed = Deed("rollback", f"{left.name} to {copied.name}, as {name}", why=noted["why"])
+    note(settings, deed)
+    rows = _count(build, carried, settings)
+    begun = {"asked": asked, "version": name, "copied": copied.name, "left": left.name}
+    write_json(paths.rolling_back, {**begun, "carried": carried})
+    publish_build(settings, paths, build, _describe(copied, name, noted, rows))
+    paths.rolling_back.unlink()  # the last that is done: whoever dies before has not ended
+    return name, carried
 
 
 def _published_before(paths: DataPaths, to: str | None) -> Rollback | None:
