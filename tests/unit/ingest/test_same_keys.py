@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cdp_pipeline.ingest import same_keys
 from cdp_pipeline.ingest.same_keys import find_candidates
+from cdp_pipeline.storage import keys as storage_keys
 
 
 @settings(
@@ -26,7 +26,7 @@ def test_those_of_keys_that_stand_more_than_once(
     keys: list[int | None],
     at_once: int,
 ) -> None:
-    monkeypatch.setattr(same_keys, "_ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr(storage_keys, "_ROWS_AT_ONCE", at_once)
     con.execute("create or replace temp table keyed (_seq bigint, _line bigint, k bigint)")
     if keys:
         rows = [(n % 3, n, key) for n, key in enumerate(keys)]

@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cdp_pipeline.storage import keys
 from cdp_pipeline.storage.keys import KeyCounts, count_keys, count_repeating
 
 PART = st.one_of(st.none(), st.text(max_size=2))
 
 
-@settings(deadline=None)
-@given(rows=st.lists(st.tuples(PART, PART), max_size=30))
-def test_different_keys_are_counted_exactly(rows: list[tuple[str | None, str | None]]) -> None:
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(PART, PART), max_size=30), at_once=st.sampled_from([1, 7, 1_000]))
+def test_different_keys_are_counted_exactly_however_many_are_held_together(
+    monkeypatch: pytest.MonkeyPatch, rows: list[tuple[str | None, str | None]], at_once: int
+) -> None:
+    monkeypatch.setattr(keys, "_ROWS_AT_ONCE", at_once)
     with duckdb.connect() as con:
         con.execute("create table main.held (a varchar, b varchar)")
         if rows:
