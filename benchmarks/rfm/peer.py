@@ -56,7 +56,7 @@ def run_ours(file: str) -> dict[str, float]:
     import duckdb  # noqa: PLC0415 - as above
 
     from cdp_pipeline.core.settings import RfmSettings, Settings  # noqa: PLC0415 - as above
-    from cdp_pipeline.features.files.days import build_days  # noqa: PLC0415 - as above
+    from cdp_pipeline.features.files.days import Window, build_days  # noqa: PLC0415 - as above
     from cdp_pipeline.warehouse.alone import build_alone  # noqa: PLC0415 - as above
 
     con = duckdb.connect(config={"memory_limit": MEMORY_LIMIT})
@@ -64,7 +64,8 @@ def run_ours(file: str) -> dict[str, float]:
     con.execute(f"create view file_lines as {_LINES_OF_FILE.format(file=file)}")
     last = date.fromisoformat(LAST_DAY)
     first = last - timedelta(days=WINDOW_DAYS - 1)
-    build_days(con, last, window_days=WINDOW_DAYS, first_on=first)
+    lines = con.execute("select count(*) from file_lines").fetchall()[0][0]
+    build_days(con, last, window=Window(WINDOW_DAYS, first, lines))
     models = ("features.rfm_segment_map", "features.rfm")
     build_alone(con, models, Settings(rfm=RfmSettings(window_days=WINDOW_DAYS)), last)
     con.execute(f"copy features.rfm to '{file}.rfm' (format parquet)")
@@ -81,7 +82,7 @@ def run_day(file: str) -> dict[str, float]:
 
     import duckdb  # noqa: PLC0415 - as above
 
-    from cdp_pipeline.features.files.days import build_days  # noqa: PLC0415 - as above
+    from cdp_pipeline.features.files.days import Window, build_days  # noqa: PLC0415 - as above
 
     last = date.fromisoformat(LAST_DAY)
     con = duckdb.connect(f"{file}.days", config={"memory_limit": MEMORY_LIMIT})
@@ -92,7 +93,7 @@ def run_day(file: str) -> dict[str, float]:
     def net(lines: str, days: int) -> None:
         con.execute(f"create or replace view file_lines as from {lines}")
         first = last - timedelta(days=days - 1)
-        build_days(con, last, window_days=days, first_on=first)
+        build_days(con, last, window=Window(days, first))
 
     net(f"lines where bought_on < '{LAST_DAY}'", WINDOW_DAYS)
     con.execute("create table known_days as from features.customer_day")

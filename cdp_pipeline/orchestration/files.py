@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from cdp_pipeline.core.settings import EngineSettings, RfmSettings, Settings
 from cdp_pipeline.core.wording import counted
-from cdp_pipeline.features.files.days import build_days
+from cdp_pipeline.features.files.days import Window, build_days
 from cdp_pipeline.features.files.groups import (
     STATUS_WORDS,
     GroupOptions,
@@ -132,7 +132,9 @@ def _group(
     part: str | None = None,
 ) -> tuple[Part, pa.Table]:
     """Build the night's models on the days up to ``as_of``, by thresholds if there are some."""
-    build_days(con, as_of, part=part, window_days=options.window_days, first_on=read.first_on)
+    lines_by_day = read.used_rows if read.is_by_day else 0
+    window = Window(options.window_days, read.first_on, lines_by_day)
+    build_days(con, as_of, part=part, window=window)
     keep_thresholds(con, thresholds, as_of)
     rfm = RfmSettings(
         window_days=options.window_days,

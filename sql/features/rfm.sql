@@ -113,21 +113,14 @@ history as (
 scored as (
     select
         customers.*,
-        case
-            when customers.is_buyer
-                then {{ bins }} - count_below(thresholds.recency_steps, customers.recency_days)
-            else 1
-        end as r_score,
-        case
-            when customers.is_buyer
-                then 1 + count_below(thresholds.frequency_steps, customers.frequency_count)
-            else 1
-        end as f_score,
-        case
-            when customers.is_buyer
-                then 1 + count_below(thresholds.monetary_steps, customers.monetary_amount)
-            else 1
-        end as m_score
+        rfm_score(customers.is_buyer, thresholds.recency_steps, customers.recency_days, true)
+            as r_score,
+        rfm_score(
+            customers.is_buyer, thresholds.frequency_steps, customers.frequency_count, false
+        ) as f_score,
+        rfm_score(
+            customers.is_buyer, thresholds.monetary_steps, customers.monetary_amount, false
+        ) as m_score
     from customers
     cross join thresholds
 ),
@@ -146,9 +139,9 @@ final as (
         celled.recency_days,
         celled.frequency_count,
         celled.monetary_amount,
-        cast(celled.r_score as integer) as r_score,
-        cast(celled.f_score as integer) as f_score,
-        cast(celled.m_score as integer) as m_score,
+        celled.r_score,
+        celled.f_score,
+        celled.m_score,
         celled.rfm_cell,
         rfm_segment_map.rfm_segment,
         case

@@ -122,24 +122,16 @@ scored as (
         cast({{ business_date }} - totals.last_visit_on as integer) as recency_days,
         totals.frequency_count,
         totals.monetary_amount,
-        case
-            when totals.is_buyer
-                then
-                    {{ bins }} - count_below(
-                        thresholds.recency_steps, {{ business_date }} - totals.last_visit_on
-                    )
-            else 1
-        end as r_score,
-        case
-            when totals.is_buyer
-                then 1 + count_below(thresholds.frequency_steps, totals.frequency_count)
-            else 1
-        end as f_score,
-        case
-            when totals.is_buyer
-                then 1 + count_below(thresholds.monetary_steps, totals.monetary_amount)
-            else 1
-        end as m_score
+        rfm_score(
+            totals.is_buyer,
+            thresholds.recency_steps,
+            {{ business_date }} - totals.last_visit_on,
+            true
+        ) as r_score,
+        rfm_score(totals.is_buyer, thresholds.frequency_steps, totals.frequency_count, false)
+            as f_score,
+        rfm_score(totals.is_buyer, thresholds.monetary_steps, totals.monetary_amount, false)
+            as m_score
     from totals
     left join thresholds
         on totals.part_kind = thresholds.part_kind and totals.part = thresholds.part
@@ -161,9 +153,9 @@ final as (
         celled.recency_days,
         celled.frequency_count,
         celled.monetary_amount,
-        cast(celled.r_score as integer) as r_score,
-        cast(celled.f_score as integer) as f_score,
-        cast(celled.m_score as integer) as m_score,
+        celled.r_score,
+        celled.f_score,
+        celled.m_score,
         celled.rfm_cell,
         rfm_segment_map.rfm_segment
     from celled

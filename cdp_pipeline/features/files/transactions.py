@@ -92,6 +92,20 @@ from file_lines
 where customer_id is not null and bought_on is not null and amount is not null
 """
 
+# How far apart days lie, on average, within a hundredth of the rows.
+_SPREAD = """
+select avg(days) from (
+    select max(bought_on) - min(bought_on) as days
+    from file_lines
+    where
+        line_number % $step::bigint = 0
+        and customer_id is not null
+        and bought_on between $first::date and $last::date
+    group by line_number * 100 // $rows::bigint
+)
+"""
+_BY_DAY_SHARE = 0.05
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -126,6 +140,7 @@ class Transactions:
         customers: Customers.
         first_on: First day.
         as_of: Last day; what follows is forecast.
+        is_by_day: Whether rows follow each other about day by day.
         parts: Values of the column to score separately by.
         notes: What people should know of the reading.
     """
@@ -139,6 +154,7 @@ class Transactions:
     customers: int
     first_on: date
     as_of: date
+    is_by_day: bool
     parts: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -187,8 +203,7 @@ def read_transactions(
         raise ConfigError(message, where=loaded.where, hint="Check --customer and --as-of.")
     _refuse_centuries(f"{loaded.where}: {columns.date}", first, last)
     notes += [*slips, *_warn_of_rows(unreadable, without, rows), *_warn_of_gaps(con, last)]
-    notes += _warn_of_copies(con, loaded)
-    notes += [] if counts_free else _warn_of_free_days(con, last)
+    notes += _warn_of_copies(con, loaded) + ([] if counts_free else _warn_of_free_days(con, last))
     return Transactions(
         file=path.name,
         rows=rows,
@@ -199,6 +214,7 @@ def read_transactions(
         customers=customers,
         first_on=first,
         as_of=last,
+        is_by_day=_is_by_day(con, rows, first, last),
         parts=_parts(con) if columns.part else (),
         notes=tuple(notes),
     )
@@ -272,6 +288,11 @@ def _refuse_centuries(where: str, first: date, last: date) -> None:
             where=where,
             hint="Mend the dates, or say --as-of with the last day on which there were sales.",
         )
+
+
+def _is_by_day(con: duckdb.DuckDBPyConnection, rows: int, first: date, last: date) -> bool:
+    params = {"rows": rows, "step": max(1, rows // SAMPLE_ROWS), "first": first, "last": last}
+    return (fetch_value(con, _SPREAD, params) or 0) <= _BY_DAY_SHARE * (last - first).days
 
 
 def _parts(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
