@@ -10,26 +10,18 @@ import duckdb
 
 from cdp_pipeline.identity.grouping.judged import JUDGED_SAME
 
-_SAME = """
-create or replace temp table identity_same as
-select r.record_id
-from identity.records as r
-inner join base.identity.records as b
-    on b.record_id = r.record_id
-    and b.evidence_head = r.evidence_head and b.evidence_tail = r.evidence_tail
-where r.record_id = r.evidence_id and b.record_id = b.evidence_id
-"""
-# A record keeps its number from night to night, so nobody's key has to be looked up.
-
 _GROUPS = """
 insert into identity_groups
 with standing as (
     select r.record_id, r.is_comparable, r.evidence_head, r.evidence_tail,
-        s.record_id is not null as is_same
+        coalesce(b.record_id = b.evidence_id, false) as is_same
     from identity.records as r
-    left join identity_same as s on s.record_id = r.record_id
+    semi join identity_considered as c on c.record_id = r.record_id
     anti join identity_groups as g on g.evidence_id = r.record_id
     anti join identity_open_again as o on o.evidence_id = r.record_id
+    left join base.identity.records as b
+        on b.record_id = r.record_id
+        and b.evidence_head = r.evidence_head and b.evidence_tail = r.evidence_tail
     where r.record_id = r.evidence_id
 ),
 kept as (
@@ -59,13 +51,22 @@ from kept as k
 inner join homes as h on h.customer_id = k.customer_id
 order by k.record_id
 """
+# A record keeps its number from night to night, so nobody's key has to be looked up.
 
 _OTHERS = """
 create or replace temp table identity_others as
-with gone as (
+with moved as (
+    select record_id from identity.records where record_id <> evidence_id
+    union all
+    select b.record_id
+    from base.identity.records as b
+    semi join staging.identity_record_reasons as s
+        on s.source = b.source and s.record_key = b.record_key
+),
+gone as (
     select b.source, b.record_key, b.evidence_head, b.evidence_tail
     from base.identity.records as b
-    anti join identity_same as s on s.record_id = b.record_id
+    semi join moved as m on m.record_id = b.record_id
     where b.record_id = b.evidence_id
 )
 select g.source, g.record_key, r.source as source_now, r.record_key as record_key_now
@@ -74,7 +75,7 @@ left join identity.records as r
     on r.evidence_head = g.evidence_head and r.evidence_tail = g.evidence_tail
     and r.record_id = r.evidence_id
 """
-# Who stood last night for what somebody else stands for tonight, or nobody.
+# Who stood last night, and now says something else, is gone or leaves it to another to stand.
 
 _ATTACHMENTS = """
 insert into identity.edges
@@ -111,12 +112,7 @@ anti join opened as o on o.source = e.source_a and o.record_key = e.record_key_a
 
 
 def carry_groups(con: duckdb.DuckDBPyConnection) -> None:
-    """Extend ``identity_groups`` by everybody whom nothing touched, as in the version before.
-
-    Creates ``identity_same`` (record_id): records that stand for what they say, tonight as in the
-    version before.
-    """
-    con.execute(_SAME)
+    """Extend ``identity_groups`` by whom nothing touched of ``identity_considered``, as before."""
     con.execute(_GROUPS)
 
 

@@ -20,8 +20,9 @@ from cdp_pipeline.identity.grouping.attach import add_attached_edges, attach_rec
 from cdp_pipeline.identity.grouping.bonds import Bonds
 from cdp_pipeline.identity.grouping.carried import carry_attachments, carry_groups
 from cdp_pipeline.identity.grouping.changes import recall_reasons
+from cdp_pipeline.identity.grouping.considered import consider_all, consider_touched
 from cdp_pipeline.identity.grouping.groups import write_groups
-from cdp_pipeline.identity.grouping.ids import assign_customers, recall_customers
+from cdp_pipeline.identity.grouping.ids import assign_customers
 from cdp_pipeline.identity.grouping.increment import touched_nodes
 from cdp_pipeline.identity.grouping.judged import mark_judged, node_bonds, verify_groups
 from cdp_pipeline.identity.grouping.linkage import NEVER, average_linkage, components, cut_large
@@ -34,6 +35,7 @@ from cdp_pipeline.identity.release.gate import (
     HELD,
     RELEASED,
     Verdict,
+    is_rejected,
     judge_night,
     recall_proposal,
 )
@@ -124,10 +126,15 @@ def _resolve(con: duckdb.DuckDBPyConnection, context: RunContext, design: Design
         has_nodes=False,
     )
     write_groups(con, labels, accept=settings.accept_prob, touched=touched)
-    recall_customers(con)
     if touched is not None:
         choose_nameless(con)
         note_regrouped(con)
+    is_part = touched is not None and not is_rejected(con)
+    if is_part:
+        consider_touched(con)
+    else:
+        consider_all(con)
+    if touched is not None:
         carry_groups(con)
     attach_records(con, accept=settings.accept_prob, is_part=touched is not None)
     verify_groups(con)
@@ -142,6 +149,7 @@ def _resolve(con: duckdb.DuckDBPyConnection, context: RunContext, design: Design
         is_refitted=night.is_refit,
         is_released=held == ACCEPTED,
         memory=Memory.of(settings),
+        is_part=is_part,
     )
     verdict = judge_night(con, context)
     if touched is not None and verdict.name == RELEASED:

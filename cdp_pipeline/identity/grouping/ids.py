@@ -12,6 +12,7 @@ import duckdb
 
 from cdp_pipeline.core.errors import IdentityError
 from cdp_pipeline.identity.grouping.changes import record_changes
+from cdp_pipeline.identity.grouping.considered import STANDING, STANDING_MAP
 from cdp_pipeline.identity.grouping.remembered import (
     CUSTOMERS,
     Memory,
@@ -19,7 +20,7 @@ from cdp_pipeline.identity.grouping.remembered import (
     recall_ids,
     remember_ids,
 )
-from cdp_pipeline.storage.warehouse import fetch_value, has_base_table
+from cdp_pipeline.storage.warehouse import fetch_value
 
 DEFAULT_MEMORY = Memory()
 
@@ -120,20 +121,6 @@ def name_groups(con: duckdb.DuckDBPyConnection, *, prefix: str) -> None:
     )
 
 
-_BEFORE = """
-create or replace temp table identity_customers_before as
-select r.record_id, b.customer_id, b.match_prob
-from identity.records as r
-inner join base.identity.customer_map as b
-    on b.source = r.source and b.record_key = r.record_key
-"""
-
-_NOTHING_BEFORE = """
-create or replace temp table identity_customers_before (
-    record_id integer, customer_id varchar, match_prob double
-)
-"""
-
 _KNOWN = """
 create or replace temp view identity_before as
 select *, customer_id as previous_id, customer_id as reference_id
@@ -152,7 +139,7 @@ select
             and (p.customer_id is not null or not exists (from identity_proposed_map))
             then coalesce(p.customer_id, b.customer_id)
     end as reference_id
-from identity.records as r
+from identity_considered as r
 left join identity_customers_before as b on b.record_id = r.record_id
 left join identity_proposed_map as p on p.source = r.source and p.record_key = r.record_key
 where b.customer_id is not null or p.customer_id is not null
@@ -168,7 +155,7 @@ select
     b.customer_id as before_id,
     b.previous_id,
     b.reference_id
-from identity.records as r
+from identity_considered as r
 inner join {groups}
 left join identity_before as b on b.record_id = r.record_id
 """
@@ -240,7 +227,7 @@ select
     coalesce(p.previous_id, d.id) as previous_id
 from identity_placing as p
 anti join identity_settled as s on s.group_id = p.group_id
-inner join identity.records as r on r.record_id = p.record_id
+inner join identity_considered as r on r.record_id = p.record_id
 left join identity_returning as d on d.member = r.source || '/' || r.record_key
 """
 
@@ -254,7 +241,8 @@ select
     p.before_id as previous_customer_id
 from identity_placing as p
 inner join identity_kept_ids as k on k.group_id = p.group_id
-inner join identity.records as r on r.record_id = p.record_id
+inner join identity_considered as r on r.record_id = p.record_id
+{standing}
 """
 
 _PLACED = """
@@ -270,27 +258,19 @@ _LIVING = (
 
 _NEWCOMERS = """
 select r.source || '/' || r.record_key as member
-from identity.records as r
+from identity_considered as r
 anti join identity_customers_before as b on b.record_id = r.record_id
 """
 
 
-def recall_customers(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``identity_customers_before`` (record_id, customer_id, match_prob).
-
-    Grain: one row per record of tonight that belonged to a customer in the version before.
-    """
-    has_base = has_base_table(con, "identity.customer_map")
-    con.execute(_BEFORE if has_base else _NOTHING_BEFORE)
-
-
-def assign_customers(
+def assign_customers(  # noqa: PLR0913 - a night names all or a part, anew or as accepted
     con: duckdb.DuckDBPyConnection,
     *,
     business_date: str,
     is_refitted: bool = False,
     is_released: bool = False,
     memory: Memory = DEFAULT_MEMORY,
+    is_part: bool = False,
     groups: str = "identity_groups as g on g.evidence_id = r.evidence_id",
 ) -> None:
     """Write ``identity.customer_map`` and tell what changed (``changes.record_changes``).
@@ -300,7 +280,7 @@ def assign_customers(
     exactly those of the version before) and ``identity_placed`` (the records of all others).
 
     Args:
-        con: Build connection after ``recall_customers`` with the temporary table
+        con: Build connection after ``considered.consider_all`` with the temporary table
             ``identity_groups`` (evidence_id, group_id, match_prob).
         business_date: The night, as YYYY-MM-DD.
         is_refitted: The model was fitted again tonight.
@@ -308,7 +288,8 @@ def assign_customers(
             record_key, customer_id) where it has the record, not the version before; but a
             customer that has exactly its former records keeps its id.
         memory: How ids that nobody has are remembered.
-        groups: SQL that joins the groups ``g`` to ``identity.records as r``.
+        is_part: ``considered.consider_touched`` chose the records; all other customers stand.
+        groups: SQL that joins the groups ``g`` to ``identity_considered as r``.
 
     Raises:
         IdentityError: Ids could not be made unique.
@@ -321,10 +302,12 @@ def assign_customers(
     if is_released:
         con.execute(_NOT_AS_PROPOSED)
     con.execute(_SETTLED, {"released": is_released})
+    if is_part:
+        con.execute(STANDING)
     con.execute(_CUSTOMER_MEMBERS)
     name_groups(con, prefix=CUSTOMERS.prefix)
     con.execute("insert into identity_kept_ids select group_id, id from identity_settled")
-    con.execute(_CUSTOMER_MAP)
+    con.execute(_CUSTOMER_MAP.format(standing=STANDING_MAP if is_part else ""))
     con.execute(_PLACED)
     record_changes(
         con, business_date=business_date, is_released=is_released, is_refitted=is_refitted

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.identity.grouping.considered import consider_all
 from cdp_pipeline.identity.grouping.ids import assign_customers
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.identity.release.decided import (
@@ -176,6 +177,17 @@ def awaited(con: duckdb.DuckDBPyConnection) -> str | None:
     return str(run) if run else None
 
 
+def is_rejected(con: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether the version before keeps customers whose grouping an operator rejected.
+
+    Records that say the same may belong to different customers there.
+    """
+    if "verdict" not in base_columns(con, "identity.release"):
+        return False
+    sql = "select count(*) from base.identity.release where verdict = ?"
+    return bool(fetch_value(con, sql, [REJECTED]))
+
+
 def recall_proposal(con: duckdb.DuckDBPyConnection, context: RunContext) -> str | None:
     """Load the proposal that the version before held and an operator accepted since.
 
@@ -281,6 +293,7 @@ def _summarise(
 
 
 def _keep_yesterday(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
+    consider_all(con)
     con.execute(_HELD_GROUPS, {"accept": context.settings.identity.accept_prob})
     assign_customers(
         con,

@@ -118,7 +118,9 @@ where record_id = evidence_id and is_comparable
 
 _NODES = """
 with parted as (
-    select *, split_part(email, '@', 1) as email_name from identity.records
+    select r.*, i.node_id, split_part(r.email, '@', 1) as email_name
+    from identity.records as r
+    inner join {ids} as i on i.record_id = r.record_id
 ),
 lettered as (
     select *, {letters} as email_letters from parted
@@ -126,7 +128,6 @@ lettered as (
 named as (
     select
         r.*,
-        i.node_id,
         f.word_hash as family_hash,
         f.mask as family_mask,
         f.frequency as family_frequency,
@@ -137,7 +138,6 @@ named as (
         f.folded_last_word,
         {email_rest} as email_rest
     from lettered as r
-    inner join {ids} as i on i.record_id = r.record_id
     left join identity_family_name_words as f on f.word = r.family_name
 ),
 told as (

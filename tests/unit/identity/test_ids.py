@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from cdp_pipeline.core.errors import IdentityError
 from cdp_pipeline.identity.grouping import ids
-from cdp_pipeline.identity.grouping.ids import assign_customers, name_groups, recall_customers
+from cdp_pipeline.identity.grouping.considered import consider_all
+from cdp_pipeline.identity.grouping.ids import assign_customers, name_groups
 from cdp_pipeline.identity.grouping.remembered import Memory, load_secrets
 from cdp_pipeline.storage.warehouse import fetch_dicts
 
@@ -95,7 +96,7 @@ class History:
             )
             con.execute("insert into identity_groups values (?, ?, 1)", [place, group])
         memory = memory or Memory()
-        recall_customers(con)
+        consider_all(con)
         assign_customers(con, business_date=day.isoformat(), memory=memory, **causes)
         found = {name: fetch_dicts(con, f"from identity.{name}") for name in TABLES}
         for name in TABLES:

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from cdp_pipeline.identity.grouping import cluster
 from cdp_pipeline.identity.grouping.changes import CAUSES
 from cdp_pipeline.identity.stewardship.judgements import read_judgements, record_judgements
 from cdp_pipeline.project.loader import load_project
@@ -41,6 +42,7 @@ pytest.importorskip("recordlinkage")
 
 FIRST = date(2026, 11, 20)
 STAGES = ("standard.records", "scoring.model", "grouping.cluster")
+TABLES = ("customer_map", "redirects", "changes", "dormant_ids", "spent_ids")
 LEAST_F1 = 0.99
 """Pairwise, between nights of a small store and its rebuild, which fits the model anew."""
 
@@ -356,10 +358,32 @@ def test_nights_replayed_give_the_same_ids(begin: Callable[[Path], Life], tmp_pa
                 life.act(action, home)
             made = life.night()
         with duckdb.connect(str(made), read_only=True) as con:
-            tables = ("customer_map", "redirects", "changes", "dormant_ids", "spent_ids")
-            found.append({t: con.execute(f"from identity.{t}").fetchall() for t in tables})
+            found.append({t: con.execute(f"from identity.{t}").fetchall() for t in TABLES})
     assert found[0] == found[1]
     assert {row[1] for row in found[0]["changes"]} >= {"created", "joined", "returned"}
+
+
+def test_whom_nothing_touched_stands_as_if_everybody_was_considered(
+    begin: Callable[[Path], Life], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for name in ("touched", "all"):
+        life = begin(tmp_path / name)
+        monkeypatch.setattr(cluster, "is_rejected", lambda _, name=name: name == "all")
+        for actions in (
+            [("another record", 3), ("takes a neighbour's identity", 7), ("person is gone", 9)],
+            [("as at first", 7), ("is back", 9), ("judged same", 4), ("is gone", 30)],
+            [("judgement withdrawn", 4), ("stranger", 2), ("moves house", 3)],
+        ):
+            for action, home in actions:
+                life.act(action, home)
+            made = life.night()
+        with duckdb.connect(str(made), read_only=True) as con:
+            tables = [*TABLES, "edges", "release"]
+            found.append(
+                {t: con.execute(f"from identity.{t} order by all").fetchall() for t in tables}
+            )
+    assert found[0] == found[1]
 
 
 def test_records_keep_their_numbers_and_what_is_new_follows_behind(
