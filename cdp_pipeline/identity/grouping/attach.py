@@ -23,6 +23,9 @@ KEYS = (
 )  # fmt: skip
 """Identifiers from the most to the least personal; a record is settled by its first."""
 
+ATTACHED_BY = ("record_id", "evidence_id", "record_kind", "is_usable", "is_comparable")
+"""What else of a record is looked at."""
+
 RELIABILITY = {
     "national_id": 0.98,
     "account_id": 0.98,

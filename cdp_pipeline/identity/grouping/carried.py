@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import duckdb
 
+from cdp_pipeline.identity.grouping.increment import MOVED
 from cdp_pipeline.identity.grouping.judged import JUDGED_SAME
 
 _GROUPS = """
@@ -53,29 +54,15 @@ order by k.record_id
 """
 # A record keeps its number from night to night, so nobody's key has to be looked up.
 
-_OTHERS = """
+_OTHERS = f"""
 create or replace temp table identity_others as
-with moved as (
-    select record_id from identity.records where record_id <> evidence_id
-    union all
-    select b.record_id
-    from base.identity.records as b
-    semi join staging.identity_record_reasons as s
-        on s.source = b.source and s.record_key = b.record_key
-),
-gone as (
-    select b.source, b.record_key, b.evidence_head, b.evidence_tail
-    from base.identity.records as b
-    semi join moved as m on m.record_id = b.record_id
-    where b.record_id = b.evidence_id
-)
+with {MOVED}
 select g.source, g.record_key, r.source as source_now, r.record_key as record_key_now
 from gone as g
 left join identity.records as r
     on r.evidence_head = g.evidence_head and r.evidence_tail = g.evidence_tail
     and r.record_id = r.evidence_id
 """
-# Who stood last night, and now says something else, is gone or leaves it to another to stand.
 
 _ATTACHMENTS = """
 insert into identity.edges

@@ -35,14 +35,9 @@ create or replace temp table identity_customers_before (
 _ASKED = """
 create or replace temp table identity_asked_records as
 with evidence as (
-    select evidence_id from identity_regrouped
+    select evidence_id from identity_seeds
     union
     select evidence_id from identity_attachable
-    union
-    select evidence_id from staging.identity_bonds
-    union
-    select evidence_id from identity.records
-    semi join staging.identity_record_reasons using (source, record_key)
 )
 select r.record_id, r.source, r.record_key
 from identity.records as r
@@ -124,8 +119,7 @@ def consider_touched(con: duckdb.DuckDBPyConnection) -> None:
     customer then.
 
     Args:
-        con: Build connection of an incremental night after ``choose_nameless`` and
-            ``note_regrouped``.
+        con: Build connection of an incremental night after ``choose_nameless``.
     """
     _forget(con)
     for statement in (_ASKED, _TOUCHED, _TOUCHED_BEFORE, _TOUCHED_RECORDS):

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from cdp_pipeline.identity.grouping.linkage import components
 from cdp_pipeline.identity.scoring.blocking import BlockingRule, keep_pairs, key_caps, read_blocks
@@ -64,25 +65,34 @@ semi join (
 ) as p on p.node_id = i.node_id
 """
 
-_CARRIED_NODES = """
-create or replace temp table identity_carried_nodes as
-select b.record_id as old_id, i.node_id
-from base.identity.records as b
-inner join identity.records as r
-    on r.evidence_head = b.evidence_head and r.evidence_tail = b.evidence_tail
-    and r.record_id = r.evidence_id
-inner join identity_node_ids as i on i.record_id = r.record_id
-where b.record_id = b.evidence_id and b.is_comparable
+MOVED = """
+moved as (
+    select record_id from identity.records where record_id <> evidence_id
+    union all
+    select b.record_id
+    from base.identity.records as b
+    semi join staging.identity_record_reasons as s
+        on s.source = b.source and s.record_key = b.record_key
+),
+gone as (
+    select b.record_id, b.source, b.record_key, b.is_comparable, b.evidence_head, b.evidence_tail
+    from base.identity.records as b
+    semi join moved as m on m.record_id = b.record_id
+    where b.record_id = b.evidence_id
+)
 """
+"""CTE ``gone``: whoever stood for some evidence last night, and now says something else, is no more
+or leaves it to another to stand. All others stand for the same under the same number."""
 
-_CARRIED_PAIRS = """
-create or replace temp table identity_carried_pairs as
-select
-    x.node_id as node_x, y.node_id as node_y,
-    p.rule, p.pattern, p.match_weight, p.household_weight, p.conflict
-from base.identity.scored_pairs as p
-left join identity_carried_nodes as x on x.old_id = p.record_a
-left join identity_carried_nodes as y on y.old_id = p.record_b
+_MOVED_NODES = f"""
+with {MOVED}
+select g.record_id, coalesce(i.node_id, -1) as node_id
+from gone as g
+left join identity.records as r
+    on r.evidence_head = g.evidence_head and r.evidence_tail = g.evidence_tail
+    and r.record_id = r.evidence_id
+left join identity_node_ids as i on i.record_id = r.record_id
+where g.is_comparable
 """
 
 _JOINED = """
@@ -196,8 +206,7 @@ def join_scored(con: duckdb.DuckDBPyConnection) -> None:
 
     Writes ``staging.identity_touched_nodes``: where groups may have changed.
     """
-    con.execute(_CARRIED_NODES)
-    con.execute(_CARRIED_PAIRS)
+    con.register("identity_carried_pairs", _carried_pairs(con))
     log_odds = log_odds_sql("match_weight", "household_weight")
     con.execute(_JOINED.format(log_odds=log_odds))
     stated, stated_before = (
@@ -205,6 +214,26 @@ def join_scored(con: duckdb.DuckDBPyConnection) -> None:
         for records in ("identity.records", "base.identity.records")
     )
     con.execute(_TOUCHED_NODES.format(stated=stated, stated_before=stated_before))
+    con.unregister("identity_carried_pairs")
+
+
+def _carried_pairs(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Return the pairs of the version before with tonight's ``node_x`` and ``node_y``.
+
+    Null is whose evidence is gone. Looked up in numpy, as in ``name_nodes``.
+    """
+    pairs = con.sql("from base.identity.scored_pairs").to_arrow_table()
+    last = int(fetch_value(con, "select coalesce(max(record_id), 0) from base.identity.records"))
+    kept = con.execute("select record_id, node_id from identity_node_ids").fetchnumpy()
+    moved = con.execute(_MOVED_NODES).fetchnumpy()
+    nodes = np.full(max(last, int(kept["record_id"].max(initial=0))) + 1, -1, dtype=np.int32)
+    for found in (kept, moved):
+        nodes[found["record_id"]] = found["node_id"]
+    for record, node in (("record_a", "node_x"), ("record_b", "node_y")):
+        ends = nodes[pairs[record].to_numpy()]
+        place = pairs.schema.get_field_index(record)
+        pairs = pairs.set_column(place, node, pa.array(ends, mask=ends < 0))
+    return pairs
 
 
 def keep_scored(con: duckdb.DuckDBPyConnection) -> None:

@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import duckdb
 
-from cdp_pipeline.identity.grouping.attach import KEYS
+from cdp_pipeline.identity.grouping.attach import ATTACHED_BY, KEYS
 from cdp_pipeline.identity.grouping.slips import find_slips
 from cdp_pipeline.storage.warehouse import fetch_value
+
+_SEEDS = """
+create or replace temp table identity_seeds as
+select evidence_id from identity_groups
+union
+select evidence_id from staging.identity_bonds
+union
+select evidence_id from identity.records
+semi join staging.identity_record_reasons using (source, record_key)
+"""
 
 _SEED_VALUES = """
 create or replace temp table identity_seed_values as
 with seeds as (
     select {keys} from identity.records as r
-    semi join identity_groups as g on g.evidence_id = r.evidence_id
-    union all
-    select {keys} from identity.records as r
-    semi join staging.identity_record_reasons as s
-        on s.source = r.source and s.record_key = r.record_key
-    union all
-    select {keys} from identity.records as r
-    semi join staging.identity_bonds as j on j.evidence_id = r.evidence_id
+    semi join identity_seeds as s on s.evidence_id = r.evidence_id
     union all
     select {keys} from base.identity.records as b
     semi join staging.identity_record_reasons as s
@@ -83,7 +86,7 @@ where r.is_comparable
 
 _OPEN_AGAIN = """
 create or replace temp table identity_open_again as
-select r.* from identity.records as r
+select {columns} from identity.records as r
 semi join identity_opened as o on o.record_id = r.record_id
 """
 
@@ -91,7 +94,7 @@ _ATTACHABLE = """
 create or replace temp table identity_attachable as
 select * from identity_open_again
 union all
-select r.*
+select {columns}
 from identity.records as r
 semi join identity_holders as h on h.record_id = r.record_id
 order by record_id
@@ -107,6 +110,7 @@ def choose_nameless(con: duckdb.DuckDBPyConnection) -> None:
     """
     find_slips(con)
     keys = ", ".join(KEYS)
+    con.execute(_SEEDS)
     con.execute(_SEED_VALUES.format(keys=keys))
     con.execute(_HELD_VALUES.format(keys=keys))
     con.execute(_OPENED)
@@ -118,6 +122,7 @@ def choose_nameless(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(_MORE_VALUES.format(records="identity_reached"))
         con.execute("insert into identity_seed_values from identity_more_values")
         con.execute(_REACHED.format(values="identity_more_values"))
-    con.execute(_OPEN_AGAIN)
+    columns = ", ".join(f"r.{name}" for name in (*ATTACHED_BY, *KEYS))
+    con.execute(_OPEN_AGAIN.format(columns=columns))
     con.execute(_HOLDERS.format(holders=" union ".join(_HOLDER.format(key=key) for key in KEYS)))
-    con.execute(_ATTACHABLE)
+    con.execute(_ATTACHABLE.format(columns=columns))

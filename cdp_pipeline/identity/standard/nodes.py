@@ -98,13 +98,14 @@ select street, {street_key} as street_key
 from (select distinct street from identity.records where street is not null and {wanted})
 """
 
-_FAMILY_PARTS = f""",
-    hash(regexp_extract(folded, '^(?:(?:{PARTICLES}) )*([^ ]+)', 1)) as first_part,
-    hash(split_part(folded, ' ', -1)) as last_part,
-    replace(word, ' ', '') as joined,
-    split_part(word, ' ', -1) as last_word,
-    replace(folded, ' ', '') as folded_joined,
-    split_part(folded, ' ', -1) as folded_last_word"""
+_FAMILY_PARTS = {
+    "first_part": f"hash(regexp_extract(folded, '^(?:(?:{PARTICLES}) )*([^ ]+)', 1))",
+    "last_part": "hash(split_part(folded, ' ', -1))",
+    "joined": "replace(word, ' ', '')",
+    "last_word": "split_part(word, ' ', -1)",
+    "folded_joined": "replace(folded, ' ', '')",
+    "folded_last_word": "split_part(folded, ' ', -1)",
+}
 """What else depends on a family name alone, worked out once for all who have it."""
 
 _NODE_IDS = """
@@ -273,7 +274,7 @@ def build_wanted_nodes(con: duckdb.DuckDBPyConnection) -> None:
 def build_keys(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
     """Create ``identity_key_nodes``: of all nodes, the columns that blocking keys are made of."""
     number_nodes(con)
-    _make_words(con, _KNOWN_WORDS, "record_id = evidence_id and is_comparable")
+    _make_words(con, _KNOWN_WORDS, "record_id = evidence_id and is_comparable", for_keys=True)
     # A key may be worked out from several columns; all that it names are kept.
     words = {word for column in columns for word in re.findall(r"\w+", column)}
     _make_nodes(con, ids="identity_node_ids", columns=words, table="identity_key_nodes")
@@ -310,11 +311,17 @@ def word_fields(held: Sequence[str]) -> tuple[str, ...]:
     return ("given_name", "family_name", "postcode", *word_tags(list(held)))
 
 
-def _make_words(con: duckdb.DuckDBPyConnection, sql: str, wanted: str = "") -> None:
+def _make_words(
+    con: duckdb.DuckDBPyConnection, sql: str, wanted: str = "", *, for_keys: bool = False
+) -> None:
+    """Create the tables of distinct values; keys need neither letters nor parts of names."""
     for field in word_fields(held_tags(con, "identity.records")):
-        mask = "0" if field == "postcode" else letter_mask("word")
+        mask = "0" if for_keys or field == "postcode" else letter_mask("word")
         folded = fold_sql(field) if field in {"given_name", "family_name"} else field
-        parts = _FAMILY_PARTS if field == "family_name" else ""
+        parts = ""
+        if field == "family_name":
+            made = dict.fromkeys(_FAMILY_PARTS, "null") if for_keys else _FAMILY_PARTS
+            parts = "".join(f", {part} as {name}" for name, part in made.items())
         con.execute(sql.format(field=field, mask=mask, folded=folded, parts=parts, wanted=wanted))
     con.execute(_STREETS.format(street_key=street_key_sql("street"), wanted=wanted or "true"))
 
