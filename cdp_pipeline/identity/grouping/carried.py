@@ -54,9 +54,9 @@ order by k.record_id
 """
 # A record keeps its number from night to night, so nobody's key has to be looked up.
 
-_OTHERS = f"""
+_OTHERS = """
 create or replace temp table identity_others as
-with {MOVED}
+with {moved}
 select g.source, g.record_key, r.source as source_now, r.record_key as record_key_now
 from gone as g
 left join identity.records as r
@@ -105,5 +105,5 @@ def carry_groups(con: duckdb.DuckDBPyConnection) -> None:
 
 def carry_attachments(con: duckdb.DuckDBPyConnection) -> None:
     """Extend ``identity.edges`` by the attachments of records that were not attached again."""
-    con.execute(_OTHERS)
+    con.execute(_OTHERS.format(moved=MOVED))
     con.execute(_ATTACHMENTS.format(judged=JUDGED_SAME))

@@ -84,8 +84,8 @@ gone as (
 """CTE ``gone``: whoever stood for some evidence last night, and now says something else, is no more
 or leaves it to another to stand. All others stand for the same under the same number."""
 
-_MOVED_NODES = f"""
-with {MOVED}
+_MOVED_NODES = """
+with {moved}
 select g.record_id, coalesce(i.node_id, -1) as node_id
 from gone as g
 left join identity.records as r
@@ -225,7 +225,7 @@ def _carried_pairs(con: duckdb.DuckDBPyConnection) -> pa.Table:
     pairs = con.sql("from base.identity.scored_pairs").to_arrow_table()
     last = int(fetch_value(con, "select coalesce(max(record_id), 0) from base.identity.records"))
     kept = con.execute("select record_id, node_id from identity_node_ids").fetchnumpy()
-    moved = con.execute(_MOVED_NODES).fetchnumpy()
+    moved = con.execute(_MOVED_NODES.format(moved=MOVED)).fetchnumpy()
     nodes = np.full(max(last, int(kept["record_id"].max(initial=0))) + 1, -1, dtype=np.int32)
     for found in (kept, moved):
         nodes[found["record_id"]] = found["node_id"]
