@@ -289,7 +289,7 @@ def _facts(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
         select
             (select count(*) from identity.records) as records,
             count(*) as mapped,
-            count(distinct customer_id) as customers,
+            (select count(*) from identity_kept_ids) as customers,
             (select count(*) from identity_tonight where change = 'created') as created,
             (select count(*) from identity_tonight where change = 'merged') as merged,
             (select count(*) from identity_tonight where change = 'split') as split

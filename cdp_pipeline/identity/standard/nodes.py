@@ -160,8 +160,7 @@ select
     g.frequency as given_frequency,
     ascii(r.given_name) as given_initial,
     case when length(r.given_name) > 1 then g.word_hash end as given_hash,
-    coalesce(k.root_bits, cast(0 as ubigint)) as root_bits,
-    k.roots,
+    {roots}
     r.family_hash,
     r.family_mask,
     r.family_frequency,
@@ -198,10 +197,14 @@ from told as r
 left join identity_given_name_words as g on g.word = r.given_name
 left join identity_postcode_words as p on p.word = r.postcode
 left join identity_street_words as w on w.street = r.street
-left join identity_nicknames as k on k.name = r.given_name
+{nickname_join}
 {mailbox_join}
 {extra_joins}
 """
+
+_ROOTS = "coalesce(k.root_bits, cast(0 as ubigint)) as root_bits, k.roots,"
+
+_NICKNAME_JOIN = "left join identity_nicknames as k on k.name = r.given_name"
 
 _EMAIL_OWN = "cast({email_own} as integer) as email_own,"
 
@@ -334,8 +337,7 @@ def _make_nodes(
     table: str = "identity_nodes",
 ) -> None:
     load_nicknames(con)
-    is_own_wanted = columns is None or "email_own" in columns
-    nodes = _nodes_sql(held_tags(con, "identity.records"), ids=ids, is_own_wanted=is_own_wanted)
+    nodes = _nodes_sql(held_tags(con, "identity.records"), ids=ids, columns=columns)
     kept = "*"
     if columns is not None:
         made = [row[0] for row in con.execute(f"describe {nodes}").fetchall()]
@@ -343,7 +345,9 @@ def _make_nodes(
     con.execute(f"create or replace temp table {table} as select {kept} from ({nodes})")  # noqa: S608 - own columns
 
 
-def _nodes_sql(held: list[str], *, ids: str, is_own_wanted: bool) -> str:
+def _nodes_sql(held: list[str], *, ids: str, columns: Collection[str] | None) -> str:
+    is_own_wanted = columns is None or "email_own" in columns
+    are_roots_wanted = is_own_wanted or not {"roots", "root_bits"}.isdisjoint(columns or ())
     return _NODES.format(
         ids=ids,
         is_profile=_IS_PROFILE,
@@ -353,6 +357,8 @@ def _nodes_sql(held: list[str], *, ids: str, is_own_wanted: bool) -> str:
         email_left=left_sql(),
         email_own=_EMAIL_OWN.format(email_own=email_own_sql()) if is_own_wanted else "",
         mailbox_join=_MAILBOX_JOIN if is_own_wanted else "",
+        roots=_ROOTS if are_roots_wanted else "",
+        nickname_join=_NICKNAME_JOIN if are_roots_wanted else "",
         birth_year=birth_year_sql(held),
         mailbox_year=_MAILBOX_YEAR,
         extras=node_select(held),

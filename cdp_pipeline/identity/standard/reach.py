@@ -90,11 +90,13 @@ def mention_nodes(con: duckdb.DuckDBPyConnection) -> Marks:
 
 
 _MENTIONS = """
-select p.evidence_id is null as is_mention
+select (r.record_kind <> 'receipt') is not true and c.evidence_id is null as is_mention
 from identity_node_ids as i
+inner join identity.records as r on r.record_id = i.record_id
 left join (
-    select distinct evidence_id from identity.records where record_kind <> 'receipt'
-) as p on p.evidence_id = i.record_id
+    select distinct evidence_id from identity.records
+    where record_id <> evidence_id and record_kind <> 'receipt'
+) as c on c.evidence_id = i.record_id
 order by i.node_id
 """
 
