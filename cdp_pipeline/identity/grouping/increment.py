@@ -223,10 +223,13 @@ def _carried_pairs(con: duckdb.DuckDBPyConnection) -> pa.Table:
     Null is whose evidence is gone. Looked up in numpy, as in ``name_nodes``.
     """
     pairs = con.sql("from base.identity.scored_pairs").to_arrow_table()
-    last = int(fetch_value(con, "select coalesce(max(record_id), 0) from base.identity.records"))
     kept = con.execute("select record_id, node_id from identity_node_ids").fetchnumpy()
     moved = con.execute(_MOVED_NODES.format(moved=MOVED)).fetchnumpy()
-    nodes = np.full(max(last, int(kept["record_id"].max(initial=0))) + 1, -1, dtype=np.int32)
+    last = (
+        int(fetch_value(con, f"select coalesce(max(record_id), 0) from {place}identity.records"))  # noqa: S608 - constants
+        for place in ("", "base.")
+    )
+    nodes = np.full(max(last) + 1, -1, dtype=np.int32)
     for found in (kept, moved):
         nodes[found["record_id"]] = found["node_id"]
     for record, node in (("record_a", "node_x"), ("record_b", "node_y")):
