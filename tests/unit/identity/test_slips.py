@@ -133,7 +133,7 @@ def night(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     for record, is_named, phone in rows:
         row = [record, record, is_named, True, None, phone]
         con.execute("insert into identity.records values (?, ?, ?, ?, ?, ?)", row)
-    for key in ("source", "record_key", *KEYS):
+    for key in ("source", "record_key", "record_kind", *KEYS):
         if key not in {"email", "phone"}:
             con.execute(f"alter table identity.records add column {key} varchar")
     con.execute("update identity.records set source = 'till', record_key = record_id::varchar")
