@@ -81,12 +81,12 @@ semi join (
 """
 
 STANDING_MAP = """
-union all
+insert into identity.customer_map
 select m.source, m.record_key, m.customer_id, m.match_prob, m.customer_id
 from base.identity.customer_map as m
 anti join identity_considered_customers as c on c.customer_id = m.customer_id
 """
-"""What the customers who are not considered add to ``identity.customer_map``."""
+"""Adds the records of customers who are not considered to ``identity.customer_map``."""
 
 STANDING = """
 insert into identity_settled

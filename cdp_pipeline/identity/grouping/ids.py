@@ -242,7 +242,6 @@ select
 from identity_placing as p
 inner join identity_kept_ids as k on k.group_id = p.group_id
 inner join identity_considered as r on r.record_id = p.record_id
-{standing}
 """
 
 _PLACED = """
@@ -307,7 +306,9 @@ def assign_customers(  # noqa: PLR0913 - a night names all or a part, anew or as
     con.execute(_CUSTOMER_MEMBERS)
     name_groups(con, prefix=CUSTOMERS.prefix)
     con.execute("insert into identity_kept_ids select group_id, id from identity_settled")
-    con.execute(_CUSTOMER_MAP.format(standing=STANDING_MAP if is_part else ""))
+    con.execute(_CUSTOMER_MAP)
+    if is_part:  # on its own: of a union, either part may come first
+        con.execute(STANDING_MAP)
     con.execute(_PLACED)
     record_changes(
         con, business_date=business_date, is_released=is_released, is_refitted=is_refitted

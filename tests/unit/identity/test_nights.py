@@ -359,7 +359,6 @@ def test_nights_replayed_give_the_same_ids(begin: Callable[[Path], Life], tmp_pa
             made = life.night()
         with duckdb.connect(str(made), read_only=True) as con:
             found.append({t: con.execute(f"from identity.{t}").fetchall() for t in TABLES})
-        found[-1]["customer_map"].sort()  # as it is published, by its key
     assert found[0] == found[1]
     assert {row[1] for row in found[0]["changes"]} >= {"created", "joined", "returned"}
 
