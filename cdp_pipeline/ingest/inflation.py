@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
@@ -66,7 +66,7 @@ def member_names(path: Path, pattern: str = "") -> list[str]:
     Raises:
         RefusedError: The archive is broken, or names a place outside itself.
     """
-    with _opened(path) as archive:
+    with _explained(), zipfile.ZipFile(path) as archive:
         names = [i.filename for i in archive.infolist() if not i.is_dir()]
     astray = [n for n in names if n.startswith("/") or ".." in PureWindowsPath(n).parts]
     if astray:
@@ -84,16 +84,33 @@ def read_member(path: Path, name: str) -> Iterator[bytes]:
     Raises:
         RefusedError: The archive is broken, a bomb or locked.
     """
-    with _opened(path) as archive, archive.open(name) as source:
+    for _, chunks in read_members(path, [name]):
+        yield from chunks
+
+
+def read_members(path: Path, names: Iterable[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Yield files of a .zip with their bytes; each is read before the next, or not at all.
+
+    The list of what is in the archive is read once: it may tell of a hundred thousand files.
+
+    Raises:
+        RefusedError: The archive is broken, a bomb or locked.
+    """
+    with _explained(), zipfile.ZipFile(path) as archive:
+        for name in names:
+            yield name, _read(archive, name)
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    with _explained(), archive.open(name) as source:
         chunks = iter(lambda: source.read(CHUNK), b"")
         yield from _limited(chunks, max(1, archive.getinfo(name).compress_size))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def _explained() -> Iterator[None]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
+        yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         raise RefusedError(f"corrupt zip data ({error})", hint="Have it sent again.") from error
     except RuntimeError as error:

@@ -63,7 +63,7 @@ def read_markup(
             f"it is not well-formed XML: {expat.ErrorString(error.code)} (line {error.lineno})",
             hint="Have it sent again; a file cut short ends like this.",
         ) from error
-    except (LookupError, UnicodeError) as error:
+    except (LookupError, ValueError) as error:  # or one whose letters take several bytes
         raise RefusedError(
             "its XML declaration names an encoding we do not know", hint="Ask for UTF-8."
         ) from error

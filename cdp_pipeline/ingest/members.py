@@ -5,10 +5,10 @@ Their headers must be the same; lines are counted over all of them, in the order
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cdp_pipeline.ingest.inflation import member_names, read_member, unpack_member
+from cdp_pipeline.ingest.inflation import member_names, read_members, unpack_member
 from cdp_pipeline.ingest.plaintext import UTF8_MARK
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.project.layout import Delivery
@@ -33,9 +33,9 @@ def unpack_members(path: Path, written: Delivery, folder: Path) -> Path:
     target = folder / f"members{Path(names[0]).suffix}"
     header = b""
     with target.open("wb") as copy:
-        for name in names:
+        for name, chunks in read_members(path, names):
             last = b"\n"
-            for number, piece in enumerate(_lines_and_rest(path, name)):
+            for number, piece in enumerate(_lines_and_rest(chunks)):
                 if number == 0 and written.format == "csv" and written.header:
                     if header:
                         _require_same(header, piece, names[0], name)
@@ -47,11 +47,11 @@ def unpack_members(path: Path, written: Delivery, folder: Path) -> Path:
     return target
 
 
-def _lines_and_rest(path: Path, name: str) -> Iterator[bytes]:
+def _lines_and_rest(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the first line without any mark of its encoding, then the rest in pieces."""
     held = b""
     has_begun = False
-    for chunk in read_member(path, name):
+    for chunk in chunks:
         if has_begun:
             yield chunk
             continue

@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from cdp_pipeline.core.context import RunContext
-from cdp_pipeline.ingest.inflation import member_names, read_member
+from cdp_pipeline.ingest.inflation import member_names, read_members
 from cdp_pipeline.ingest.person_traces import Trace, match_values, trace_select
 from cdp_pipeline.ingest.redaction import physical_lines
 from cdp_pipeline.ingest.refusal import RefusedError
@@ -95,8 +95,8 @@ def _numbered(
     with path.open("rb") as stream:
         head = stream.read(_LINES)
     if zipfile.is_zipfile(path):
-        for name in member_names(path):
-            yield from ((UNKNOWN_LINE, text) for text in _packed_texts(path, name))
+        for _, chunks in read_members(path, member_names(path)):
+            yield from ((UNKNOWN_LINE, text) for text in _packed_texts(chunks))
     elif head.startswith(b"PAR1"):
         yield from ((UNKNOWN_LINE, text) for text in _column_texts(con.cursor(), path))
     elif encoding := _undeclared_encoding(head, delivery.encoding):
@@ -107,11 +107,11 @@ def _numbered(
         yield from _by_record(physical_lines(path, encoding), quote)
 
 
-def _packed_texts(path: Path, name: str) -> Iterator[str]:
+def _packed_texts(chunks: Iterable[bytes]) -> Iterator[str]:
     """Yield the texts of a member of an archive; a workbook's stand between tags, on one line."""
     held = ""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    for chunk in read_member(path, name):
+    for chunk in chunks:
         *texts, held = _ENDS.split(held + decoder.decode(chunk))
         yield from texts
     yield held

@@ -7,6 +7,7 @@ refused, and the caller gives it its final name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -45,6 +46,9 @@ _WRITING: dict[str, Any] = {
 _BATCH_ROWS = 32_768
 _BUFFER = "64MB"
 """Rows that DuckDB's threads may judge ahead while earlier ones are written."""
+
+_QUOTED = re.compile(r'".*"')
+"""What errors quote: values of the file, which reasons must not tell, and our own paths."""
 
 _FEW_BROKEN = 64
 """Rows per broken one from which a batch is cut into stretches rather than copied."""
@@ -167,8 +171,8 @@ class _Stream:
 
     def _unreadable(self, error: Exception) -> RefusedError:
         return RefusedError(
-            f"it cannot be read: {first_line(error)}",
-            hint="Compare its delimiter, quotes and line ends with the contract.",
+            f"it cannot be read: {_QUOTED.sub('...', first_line(error))}",
+            hint="Have it sent again; of a text, compare delimiter, quotes and line ends.",
             records=self._records,
         )
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import zipfile
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tests.unit.ingest.conftest import Outcome, Stage, make_contract
 
@@ -170,3 +174,48 @@ def test_no_spelling_of_no_number_becomes_a_text(stage: Stage, constant: str, pl
     assert [row["name"] for row in outcome.rows] == names
     assert [row["rule"] for row in outcome.aside] == ["nan_value"]
     assert conserved(outcome)
+
+
+def test_of_an_archive_of_many_files_the_list_is_read_a_few_times(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for number in range(200):
+            archive.writestr(f"{number:03}.csv", f"{HEADER}{number},Ann,1.50\n")
+    opened: list[int] = []
+    real = zipfile.ZipFile.__init__
+
+    def counted(*args: Any, **kwargs: Any) -> None:
+        opened.append(1)
+        real(*args, **kwargs)
+
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", counted)
+    outcome = stage(held.getvalue(), make_contract(COLUMNS), name="orders.zip")
+    assert (outcome.status, len(outcome.rows)) == ("loaded", 200)
+    assert len(opened) < 5
+
+
+@pytest.mark.parametrize("encoding", ["utf-7", "shift_jis", "klingon", "rot13", "punycode"])
+def test_xml_in_letters_that_the_parser_cannot_take_is_refused(stage: Stage, encoding: str) -> None:
+    text = f'<?xml version="1.0" encoding="{encoding}"?><all><row><id>1</id></row></all>'
+    contract = make_contract({"id": {}}, delivery={"format": "xml", "records": "row"})
+    outcome = stage(text.encode(), contract, name="orders.xml")
+    assert outcome.status == "refused"
+    assert "names an encoding we do not know" in outcome.notes.reason
+
+
+def test_a_broken_column_is_named_without_what_stands_in_it(stage: Stage) -> None:
+    held = io.BytesIO()
+    table = pa.table({"id": ["1"], "name": ['jane "j" doe@example.com'], "amount": [1.5]})
+    parquet.write_table(
+        table, held, compression="none", use_dictionary=False, write_statistics=False
+    )
+    data = held.getvalue().replace(b"doe@", b"d\xb9e@")
+    contract = make_contract(COLUMNS, delivery={"format": "parquet"})
+    outcome = stage(data, contract, name="orders.parquet")
+    assert outcome.status == "refused"
+    assert "not valid UTF8" in outcome.notes.reason
+    assert "Have it sent again" in outcome.notes.reason
+    for told in ("jane", "example.com", "orders.parquet"):
+        assert told not in outcome.notes.reason
