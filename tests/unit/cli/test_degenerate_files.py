@@ -123,3 +123,20 @@ def test_columns_named_alike_are_pointed_out_where_an_option_names_them(
     told = [line for line in texts[0].splitlines() if note in line]
     assert len(told) == 1
     assert [line for line in texts[0].splitlines() if line not in told] == texts[1].splitlines()
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("buyers", "words"), [(499, "fewer than 500 buyers"), (500, "")])
+def test_groups_of_fewer_than_500_buyers_are_said_to_mean_little(
+    buyers: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = (0, 100, 200)
+    rows = [
+        (f"c{n}", FIRST + timedelta(days=n % 29 + day), 10, 1)
+        for n in range(buyers)
+        for day in days
+    ]
+    code, text = ask(capsys, "rfm", rows)
+    assert code == 0
+    assert words in text
+    assert ("scores mean little" in text) == bool(words)
