@@ -21,8 +21,8 @@ from cdp_pipeline.privacy.suppression import KINDS, create_normalisers
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.rights.erasure import open_resolver
+from cdp_pipeline.rights.tables import load_people, rows_about
 from cdp_pipeline.rights.traces import Traces, find_traces, load_values
-from cdp_pipeline.rights.versions import load_people, rows_about
 from cdp_pipeline.storage.at_rest import plain_file
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import (

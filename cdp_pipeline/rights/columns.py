@@ -8,7 +8,7 @@ DuckDB's own files are asked by SQL.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from cdp_pipeline.rights.mirrored import columns_of_mirror
 from cdp_pipeline.rights.searching import SEPARATOR
 from cdp_pipeline.storage.cipher import VaultKey, scan_of
 from cdp_pipeline.storage.warehouse import quote_column, quote_identifier, quote_literal
@@ -112,7 +113,8 @@ def parquet_texts(
         return
     with parquet.ParquetFile(path) as file:
         plain, others = _divide(file.schema_arrow, file.metadata, figures=figures)
-    with parquet.ParquetFile(path, read_dictionary=plain) as file:
+        repeated = [name for name in plain if name in _with_dictionary(file.metadata)]
+    with parquet.ParquetFile(path, read_dictionary=repeated) as file:
         for group in range(file.num_row_groups if plain else 0):
             rows = file.read_row_group(group, columns=plain, use_threads=False)
             for name, column in zip(rows.column_names, rows.columns, strict=True):
@@ -143,10 +145,20 @@ def _divide(
     return [name for name in plain if name not in others], others
 
 
+def _with_dictionary(metadata: parquet.FileMetaData) -> set[str]:
+    """Return the columns in which values repeat, so that whoever wrote them made a dictionary."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(metadata.num_columns)]
+    return {chunk.path_in_schema for chunk in chunks if chunk.has_dictionary_page}
+
+
 def database_texts(
     con: duckdb.DuckDBPyConnection, path: Path, *, figures: bool = False
 ) -> Iterator[Piece]:
     """Yield the texts of every table of a DuckDB file, whose columns are named with the table.
+
+    Of a version (whose types are ours) is left out what its Parquet mirror holds, too, which is
+    looked into. Elsewhere a mirror may be cleaned while its database stays.
 
     Args:
         con: Any connection.
@@ -164,7 +176,11 @@ def database_texts(
         ).fetchall()
         for schema, table in tables:
             relation = quote_identifier(f"looked_at.{schema}.{table}")
-            yield from _relation_texts(con, relation, prefix=f"{schema}.{table}.", figures=figures)
+            name = f"{schema}.{table}"
+            mirrored = () if figures else columns_of_mirror(con, relation, path.parent, name)
+            yield from _relation_texts(
+                con, relation, prefix=f"{name}.", besides=mirrored, figures=figures
+            )
     finally:
         con.execute("detach looked_at")
 
@@ -175,7 +191,8 @@ def _holds_no_text(kind: pa.DataType) -> bool:
 
 
 def _distinct(values: pa.Array) -> pa.Array:
-    return values.dictionary if pa.types.is_dictionary(values.type) else pc.unique(values)
+    """Return each value once if a dictionary has them; the others differ nearly all."""
+    return values.dictionary if pa.types.is_dictionary(values.type) else values
 
 
 def _names_beside(rows: pa.Table) -> Iterator[Piece]:
@@ -194,12 +211,15 @@ def _relation_texts(
     *,
     prefix: str,
     only: Sequence[str] | None = None,
+    besides: Collection[str] = (),
     figures: bool = False,
 ) -> Iterator[Piece]:
     columns = con.execute(f"describe select * from {relation}").fetchall()  # noqa: S608 - quoted
     if only is not None:
         columns = [column for column in columns if column[0] in only]
     for name, (value, is_shown) in searched_texts(columns, figures=figures).items():
+        if name in besides:
+            continue
         # Ids and digests are all different: to hold them for the few that are not takes gigabytes.
         each = f"{value} as text" if value.startswith("case ") else f"distinct {value} as text"
         asked = f"select text from (select {each} from {relation}) where text is not null"  # noqa: S608 - quoted

@@ -32,7 +32,7 @@ from cdp_pipeline.privacy.suppression import create_normalisers
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.rights.files import redact_bytes
-from cdp_pipeline.rights.scan import holds_trace
+from cdp_pipeline.rights.looking import holds_trace
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, load_values
 from cdp_pipeline.storage.at_rest import editable_file, plain_file

@@ -41,7 +41,7 @@ from cdp_pipeline.rights.pending import (
 )
 from cdp_pipeline.rights.removals import CERTIFICATES, find_removals, write_removals
 from cdp_pipeline.rights.removals import FOLDER as REMOVALS
-from cdp_pipeline.rights.scan import Find, Scan, scan_folder
+from cdp_pipeline.rights.scan import Find, Lookout, Scan, begin_folder, scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.strays import clean_strays, look_again, written_here
 from cdp_pipeline.rights.traces import (
@@ -197,23 +197,26 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     judged = erase_lines(paths, traces.everybody)
     remove_leftovers(paths.versions, CLEAN_PREFIX)
     recover(paths)
-    versions = {
-        v.name: clean_version(context, v, traces, searcher) for v in published_versions(paths)
-    }
-    write_removals(paths, pending.erasure, pending.removals)
-    files = _clean_files(context, paths, searcher)
-    scan = _search(context, paths, searcher, deliveries)
+    forget_unpacked(paths.work)  # of a search that died: it is not looked at
+    with Lookout(searcher, context.settings.keys, paths.work) as lookout:
+        for folder in (paths.landing, paths.staging, paths.archive):  # clean from here on
+            begin_folder(folder, lookout, typed=written_here(paths))
+        versions = {
+            v.name: clean_version(context, v, traces, searcher) for v in published_versions(paths)
+        }
+        write_removals(paths, pending.erasure, pending.removals)
+        files = _clean_files(context, paths, searcher)
+        scan = _search(context, paths, lookout, deliveries)
     _refuse_unsearched(context, paths, pending, scan)
     done = _Done(tombstones, deliveries, judged, versions, files, scan)
     return _certify(paths, pending, _facts(context, pending, done), scan.finds)
 
 
 def _search(
-    context: RunContext, paths: DataPaths, searcher: Searcher, deliveries: DeliveryCleaning
+    context: RunContext, paths: DataPaths, lookout: Lookout, deliveries: DeliveryCleaning
 ) -> Scan:
     """Look everywhere, and take people out of deliveries and strays in which they are found."""
-    forget_unpacked(paths.work)  # of a search that died: it is not looked at
-    look = partial(_search_folder, context, paths, searcher, deliveries)
+    look = partial(_search_folder, context, paths, lookout, deliveries)
     scan = look(context.data_dir, _excluded(paths))
     if paths.landing.is_relative_to(context.data_dir):
         return scan
@@ -231,19 +234,13 @@ def _search(
 def _search_folder(
     context: RunContext,
     paths: DataPaths,
-    searcher: Searcher,
+    lookout: Lookout,
     deliveries: DeliveryCleaning,
     root: Path,
     excluded: Sequence[Path],
 ) -> Scan:
-    scan = scan_folder(
-        root,
-        searcher,
-        excluded=excluded,
-        keys=context.settings.keys,
-        scratch=paths.work,
-        typed=written_here(paths),
-    )
+    searcher, typed = lookout.searcher, written_here(paths)
+    scan = scan_folder(root, searcher, excluded=excluded, typed=typed, lookout=lookout)
     found = {root / find.file for find in scan.finds}
     # Deliveries are searched here and not before: nearly all hold nobody but on the noted lines.
     cleaned = clean_raw(context, deliveries, searcher=searcher, only=found) if found else set()

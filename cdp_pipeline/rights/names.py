@@ -52,6 +52,8 @@ class Names:
                 self._beside.setdefault(anchor, []).append((other, name))
         self._starts = WordStarts(self._beside)
         sizes = {min(len(anchor), _WHOLE) for anchor in self._beside} - {0}
+        shortest = min(sizes, default=1)
+        self._beginnings = Prefixes((a[:shortest] for a in self._beside), size=shortest)
         self._anchors = {
             size: Prefixes((a for a in self._beside if min(len(a), _WHOLE) == size), size=size)
             for size in sorted(sizes)
@@ -61,8 +63,9 @@ class Names:
         """Yield start, end and name of whoever is named in a text of lower-case bytes."""
         if not self._anchors:
             return
-        plain = plain.replace(b"%20", _URL_BLANK)
-        places = self._starts.places(plain)
+        if b"%" in plain:  # one byte is found sooner than three
+            plain = plain.replace(b"%20", _URL_BLANK)
+        places = self._beginnings.likely(self._starts.places(plain))
         for size, anchors in self._anchors.items():
             ended = places.not_before(size, _JOINED) if size < _WHOLE else places
             for start, anchor in anchors.candidates(plain, ended):

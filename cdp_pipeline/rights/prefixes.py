@@ -144,6 +144,11 @@ class Prefixes:
         self._table = np.zeros(1 << bits, dtype=bool)
         self._table[self._hashes(self._beginnings)] = True
 
+    def likely(self, places: Places) -> Places:
+        """Return places without nearly all of those at which no text begins."""
+        kept = np.flatnonzero(self._table[self._hashes(places.beginnings & self._mask)])
+        return Places(places.offsets[kept], places.beginnings[kept])
+
     def candidates(self, data: bytes, places: Places) -> Iterator[tuple[int, bytes]]:
         """Yield where a text begins, with the text.
 
@@ -160,12 +165,11 @@ class Prefixes:
 
     def _found(self, places: Places) -> list[int]:
         """Return the offsets at which a beginning stands."""
-        packed = places.beginnings & self._mask
-        likely = np.flatnonzero(self._table[self._hashes(packed)])
-        held = packed[likely]
+        likely = self.likely(places)
+        held = likely.beginnings & self._mask
         found = np.searchsorted(self._beginnings, held)
         found[found == len(self._beginnings)] = 0
-        return list(places.offsets[likely[self._beginnings[found] == held]].tolist())
+        return list(likely.offsets[self._beginnings[found] == held].tolist())
 
     def _hashes(self, packed: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
         hashes = packed * _FACTOR

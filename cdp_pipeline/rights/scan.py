@@ -1,53 +1,28 @@
-"""Looking for people in every file of a data folder: raw bytes, and what is packed inside them.
+"""Looking for people in every file of a data folder, independent of what erases: by formats alone.
 
-Independent of what erases: it knows formats, not places. Bytes alone miss compressed columns, so
-Parquet and DuckDB files are read value by value, and what is packed is unpacked, archives within
-archives, too.
+Several files are looked into at a time, and a search may begin beside other work: a file that is as
+it was then is not looked into again. What one file holds is told in ``looking``.
 """
 
 from __future__ import annotations
 
-import codecs
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import chain
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Self
 
 import duckdb
 
 from cdp_pipeline.core.access_settings import KeySettings
-from cdp_pipeline.core.errors import ConfigError
-from cdp_pipeline.rights.columns import Piece, database_texts, parquet_texts
-from cdp_pipeline.rights.mails import mail_text
-from cdp_pipeline.rights.packed import (
-    ARCHIVES,
-    BROKEN,
-    HEAD,
-    PACKED,
-    Budget,
-    kind_of,
-    kind_of_file,
-    labels_of,
-    parts_of,
-    unpacking,
-)
-from cdp_pipeline.rights.searching import SEPARATOR, Searcher
-from cdp_pipeline.rights.spellings import wide_encoding
-from cdp_pipeline.storage.at_rest import plain_file
-from cdp_pipeline.storage.cipher import read_vault_key
-from cdp_pipeline.storage.container import SealedFileError
+from cdp_pipeline.rights.looking import lies_open, look_into
+from cdp_pipeline.rights.searching import Searcher
 
-_BLOCK = 1 << 24
-_OVERLAP = 1 << 12
-_HEAD = 4096
-_NO_CHANCE = 8
-"""Bytes of a trace that compressed bytes, which are like drawn ones, do not hold by chance.
-
-A name of two short words stands somewhere in some gigabytes; what is packed is searched for it.
-"""
+_AT_ONCE = 2
+"""Files that are looked into at a time: a search in bytes uses little more than one core."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +59,77 @@ class Scan:
     cleaned: int = 0
 
 
-class _UnreadableError(Exception):
-    """A file whose inside cannot be looked at."""
+_Found = tuple[set[tuple[str, str]], bool]
+"""Place and kind of every trace in a file, and whether it is broken."""
+
+_Stamp = tuple[int, int, int, int, int, str, bool]
+
+
+class Lookout:
+    """Looks into files, several at a time; twice only into those that changed in between."""
+
+    def __init__(self, searcher: Searcher, keys: KeySettings, scratch: Path) -> None:
+        """Begin without any file.
+
+        Args:
+            searcher: Looks for the people.
+            keys: What opens encrypted files.
+            scratch: Private folder for copies of encrypted files in clear, one at a time.
+        """
+        self.searcher = searcher
+        self._keys, self._scratch = keys, scratch
+        self._pool = ThreadPoolExecutor(_AT_ONCE)
+        self._idle: SimpleQueue[duckdb.DuckDBPyConnection] = SimpleQueue()
+        for _ in range(_AT_ONCE + 1):  # and one for who asks
+            self._idle.put(duckdb.connect())
+        self._known: dict[_Stamp, Future[_Found]] = {}
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Drop what was begun and nobody asked for."""
+        self._pool.shutdown(cancel_futures=True)
+        while not self._idle.empty():
+            self._idle.get().close()
+
+    def begin(self, path: Path, *, figures: bool) -> None:
+        """Look into a file beside other work, if it can be read where it lies.
+
+        What is to be unsealed or unpacked takes room in clear: it is looked into when it is asked
+        for, one at a time.
+
+        Args:
+            path: The file.
+            figures: Whether digits of figures are a text too.
+        """
+        stamp = _stamp_of(path, figures=figures)
+        if stamp not in self._known and lies_open(path):
+            self._known[stamp] = self._pool.submit(self._look, path, figures=figures)
+
+    def find(self, path: Path, *, figures: bool) -> Future[_Found]:
+        """Return what a file holds; it is the same promise for each of the names of one file."""
+        self.begin(path, figures=figures)
+        stamp = _stamp_of(path, figures=figures)
+        if stamp not in self._known:
+            self._known[stamp] = Future()
+            self._known[stamp].set_result(self._look(path, figures=figures))
+        return self._known[stamp]
+
+    def _look(self, path: Path, *, figures: bool) -> _Found:
+        con = self._idle.get()
+        try:
+            return look_into(con, path, self.searcher, self._keys, self._scratch, figures=figures)
+        finally:
+            self._idle.put(con)
+
+
+def _stamp_of(path: Path, *, figures: bool) -> _Stamp:
+    """Return what tells one state of a file from any other; versions share files by hard links."""
+    told = path.stat()
+    changed = told.st_size, told.st_mtime_ns, told.st_ctime_ns
+    return told.st_dev, told.st_ino, *changed, path.suffix, figures
 
 
 def scan_folder(  # noqa: PLR0913 - what is looked at, and with what
@@ -97,6 +141,7 @@ def scan_folder(  # noqa: PLR0913 - what is looked at, and with what
     scratch: Path | None = None,
     only: Collection[Path] | None = None,
     typed: Collection[Path] = (),
+    lookout: Lookout | None = None,
 ) -> Scan:
     """Look for people in every file below a folder.
 
@@ -109,31 +154,61 @@ def scan_folder(  # noqa: PLR0913 - what is looked at, and with what
             system's folder of temporary files.
         only: The files that are looked at; None for all.
         typed: Folders of tables whose types are ours: what is a figure there is nobody's number.
+        lookout: Of the same searcher, keys and scratch folder, which may have begun.
     """
-    scan = Scan()
-    seen: dict[tuple[int, int, str], set[tuple[str, str]]] = {}
-    keys = keys or KeySettings()
-    with duckdb.connect() as con, _own_folder(scratch) as folder:
-        for path in sorted(root.rglob("*")):
-            if path.is_symlink() or not path.is_file():
-                continue
-            if only is not None and path not in only:
-                continue
-            if any(path == other or other in path.parents for other in excluded):
-                continue
-            scan.files += 1
-            name = str(path.relative_to(root))
-            facts = path.stat()
-            one = (facts.st_dev, facts.st_ino, path.suffix)
-            if one not in seen:  # versions share what they have in common by hard links
-                figures = not any(path.is_relative_to(other) for other in typed)
-                seen[one], is_broken = _look_into(
-                    con, path, searcher, keys, folder, figures=figures
-                )
-                scan.unreadable += [name] if is_broken else []
-            found = {("name", kind) for kind in searcher.kinds(path.name)} | seen[one]
-            scan.finds += [Find(name, place, kind) for place, kind in sorted(found)]
+    if lookout is None:
+        with (
+            _own_folder(scratch) as folder,
+            Lookout(searcher, keys or KeySettings(), folder) as made,
+        ):
+            return scan_folder(
+                root, searcher, excluded=excluded, only=only, typed=typed, lookout=made
+            )
+    scan, told = Scan(), set[Future[_Found]]()
+    files = [path for path in _files_below(root, excluded) if only is None or path in only]
+    for path, figures in _begin(files, lookout, typed):
+        scan.files += 1
+        name = str(path.relative_to(root))
+        found = lookout.find(path, figures=figures)
+        held, is_broken = found.result()
+        if is_broken and found not in told:
+            scan.unreadable.append(name)
+            told.add(found)
+        held = {("name", kind) for kind in searcher.kinds(path.name)} | held
+        scan.finds += [Find(name, place, kind) for place, kind in sorted(held)]
     return scan
+
+
+def begin_folder(root: Path, lookout: Lookout, *, typed: Collection[Path]) -> None:
+    """Begin to look into the files of a folder beside other work, which leaves them as they are.
+
+    Args:
+        root: The folder; it may be missing.
+        lookout: Goes on meanwhile, and is given to ``scan_folder`` later.
+        typed: As for ``scan_folder``.
+    """
+    _begin(_files_below(root), lookout, typed)
+
+
+def _begin(
+    files: Sequence[Path], lookout: Lookout, typed: Collection[Path]
+) -> list[tuple[Path, bool]]:
+    """Begin to look into files, the largest first; return each, and whether figures are read."""
+    asked = [(path, not any(path.is_relative_to(other) for other in typed)) for path in files]
+    for path, figures in sorted(asked, key=lambda one: -one[0].stat().st_size):
+        lookout.begin(path, figures=figures)
+    return asked
+
+
+def _files_below(root: Path, excluded: Collection[Path] = ()) -> list[Path]:
+    """Return the files of a folder that are looked at, in order; links lead elsewhere."""
+    return [
+        path
+        for path in sorted(root.rglob("*"))
+        if not path.is_symlink()
+        and path.is_file()
+        and not any(path == other or other in path.parents for other in excluded)
+    ]
 
 
 @contextmanager
@@ -143,170 +218,3 @@ def _own_folder(scratch: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="cdp-") as made:
         yield Path(made)
-
-
-def _look_into(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    searcher: Searcher,
-    keys: KeySettings,
-    folder: Path,
-    *,
-    figures: bool,
-) -> tuple[set[tuple[str, str]], bool]:
-    """Return place and kind of every trace in a file, sealed or not, and whether it is broken."""
-    found: set[tuple[str, str]] = set()
-    try:
-        with plain_file(path, keys, folder) as plain:
-            found |= {("bytes", kind) for kind in _in_bytes(plain, searcher)}
-            for find in _inside(con, plain, searcher, keys, folder, figures=figures):
-                found.add(find)
-    except (SealedFileError, _UnreadableError):
-        return found, True
-    return found, False
-
-
-def holds_trace(
-    con: duckdb.DuckDBPyConnection, path: Path, searcher: Searcher, scratch: Path
-) -> bool:
-    """Return whether a file holds a trace, outside or inside.
-
-    Args:
-        con: Any connection.
-        path: The file.
-        searcher: Looks for the people.
-        scratch: Private folder for copies of what is packed, one at a time.
-    """
-    try:
-        return any(_outside(path, searcher)) or any(
-            _inside(con, path, searcher, KeySettings(), scratch, figures=True)
-        )
-    except _UnreadableError:
-        return False
-
-
-def _outside(path: Path, searcher: Searcher) -> Iterator[tuple[str, str]]:
-    """Yield place and kind of every trace in a file's name and bytes."""
-    yield from (("name", kind) for kind in searcher.kinds(path.name))
-    yield from (("bytes", kind) for kind in _in_bytes(path, searcher))
-
-
-def _inside(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    searcher: Searcher,
-    keys: KeySettings,
-    folder: Path,
-    *,
-    figures: bool,
-) -> Iterator[tuple[str, str]]:
-    """Yield place and kind of every trace in what a file packs.
-
-    Raises:
-        _UnreadableError: It is broken, as a delivery that was refused may be.
-    """
-    kind = kind_of_file(path, path.name)
-    try:
-        if kind == "parquet":
-            key = read_vault_key(path.parent.parent, keys)
-            yield from _in_pieces(parquet_texts(con, path, key, figures=figures), searcher)
-        elif kind == "duckdb":
-            yield from _in_pieces(database_texts(con, path, figures=figures), searcher)
-        elif kind:
-            budget = Budget(path.stat().st_size)
-            with unpacking(folder) as made:
-                yield from _in_parts(con, path, kind, searcher, budget, made)
-    except (duckdb.Error, ConfigError, *BROKEN) as error:
-        raise _UnreadableError from error
-
-
-def _in_parts(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    kind: str,
-    searcher: Searcher,
-    budget: Budget,
-    folder: Path,
-) -> Iterator[tuple[str, str]]:
-    """Yield place and kind of every trace in what a file packs, and in what that packs.
-
-    Raises:
-        BROKEN: One of them cannot be unpacked.
-    """
-    copy = folder / "part"
-    for label in labels_of(path, kind):
-        yield from (("label", found) for found in searcher.kinds(label))
-    for name, stream in parts_of(path, kind):
-        if kind in ARCHIVES:
-            yield from ((name, found) for found in searcher.kinds(name))
-        pieces = iter(lambda s=stream: budget.spend(bytes(s.read(_BLOCK))), b"")  # type: ignore[misc]
-        first = next(pieces, b"")
-        inner = kind_of(first[:HEAD], "")
-        if inner is None and b"\0" not in first:  # a text, behind which no archive stands
-            blocks = chain([first], pieces)
-            yield from ((name, found) for found in _in_blocks(blocks, searcher))
-            continue
-        with copy.open("wb") as target:
-            target.writelines(chain([first], pieces))
-        inner = inner or kind_of_file(copy, "")
-        yield from ((name, found) for found in _in_bytes(copy, searcher, kind=inner))
-        if inner is None:
-            continue
-        below = folder / "inside"
-        below.mkdir(exist_ok=True)
-        if inner in {"parquet", "duckdb"}:
-            texts = database_texts if inner == "duckdb" else partial(parquet_texts, key=None)
-            finds = _in_pieces(texts(con, copy, figures=True), searcher)
-        else:
-            finds = _in_parts(con, copy, inner, searcher, budget, below)
-        yield from ((f"{name}/{place}", found) for place, found in finds)
-
-
-def _in_bytes(path: Path, searcher: Searcher, *, kind: str | None = None) -> set[str]:
-    kind = kind or kind_of_file(path, path.name)
-    if kind == "mail":
-        with suppress(ValueError):  # it is none that can be taken apart
-            return _in_blocks(iter([mail_text(path)]), searcher)
-    with path.open("rb") as stream:
-        blocks = iter(lambda: stream.read(_BLOCK), b"")
-        shortest = _NO_CHANCE if kind in PACKED else 0
-        is_text = kind not in {"parquet", "duckdb"}
-        return _in_blocks(blocks, searcher, is_text=is_text, shortest=shortest)
-
-
-def _in_blocks(
-    blocks: Iterator[bytes], searcher: Searcher, *, is_text: bool = True, shortest: int = 0
-) -> set[str]:
-    found: set[str] = set()
-    tail = b""
-    wide = None
-    for block in blocks:
-        data = tail + block
-        found |= searcher.kinds(data, shortest=shortest)
-        if is_text and (wide or b"\0" in data[:_HEAD]):
-            found |= searcher.kinds(data.replace(b"\0", b""), shortest=shortest)
-            wide = wide or wide_encoding(data[:_HEAD])
-            if wide:  # letters that have no zeros beside them
-                found |= searcher.kinds(data.decode(wide, "replace"), shortest=shortest)
-                if wide == "utf-16":  # only its first block has the mark
-                    wide += "-be" if data.startswith(codecs.BOM_UTF16_BE) else "-le"
-        start = max(0, len(data) - _OVERLAP)
-        tail = data[start + start % 2 :]  # no letter of UTF-16 is parted
-    return found
-
-
-def _in_pieces(pieces: Iterable[Piece], searcher: Searcher) -> Iterator[tuple[str, str]]:
-    """Yield column and kind of every trace in the texts of a table.
-
-    They are searched together, many columns at a time; each for itself only if there is something.
-    """
-    held: list[Piece] = []
-    size = 0
-    for piece in chain(pieces, [None]):
-        if piece:
-            held.append(piece)
-            size += len(piece[1])
-        if size > _BLOCK or not piece:
-            if searcher.kinds(SEPARATOR.encode().join(text for _, text in held)):
-                yield from {(name, kind) for name, text in held for kind in searcher.kinds(text)}
-            held, size = [], 0

@@ -122,7 +122,7 @@ class Searcher:
         squeezed = plain.translate(None, _JOINER_BYTES)
         is_digit = np.frombuffer(squeezed.translate(_IS_DIGIT), dtype=np.uint8)
         shortest = min(self._phones)  # what has fewer digits than that is none
-        ends = np.flatnonzero(runs_of(is_digit, shortest)) + shortest
+        ends = np.flatnonzero(runs_of(is_digit, shortest).view(np.bool_)) + shortest
         kept: npt.NDArray[np.intp] | None = None
         for length, phones in self._phones.items():
             places = Places.of(squeezed, ends[ends >= length] - length)

@@ -18,8 +18,6 @@ _UNESCAPED = re.compile(r"[a-z0-9 '._~-]*")
 _ENTITIES = {code: f"&{name};" for code, name in codepoint2name.items() if not chr(code).isascii()}
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
-_LOWER = bytes(b + 32 if 65 <= b <= 90 else b for b in range(256))  # noqa: PLR2004 - A to Z
-
 
 _NOT_WRITTEN = {"Cc", "Cn", "Co", "Cs"}
 """Categories of characters in no text of people: controls, and what is not assigned."""
@@ -59,7 +57,7 @@ def _is_writing(head: bytes, encoding: str) -> bool:
 
 def lower_ascii(data: bytes) -> bytes:
     """Return bytes with A to Z in lower case, as everything is compared; the rest as it is."""
-    return data.translate(_LOWER)
+    return data.lower()
 
 
 def byte_forms(text: str) -> tuple[bytes, ...]:

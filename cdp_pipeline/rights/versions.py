@@ -2,8 +2,7 @@
 
 Versions never change otherwise. DuckDB keeps deleted bytes in its file, so what is published is a
 fresh copy; the two folders change places at once and keep the version's name, on which the ledger,
-the links and the next night rely. Which rows are somebody's follows from names of columns, so that
-a new table is covered without being listed; sales stay without the person (``erasure: detach``).
+the links and the next night rely. Which rows are somebody's is told in ``tables``.
 """
 
 from __future__ import annotations
@@ -11,25 +10,22 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.context import RunContext
-from cdp_pipeline.core.errors import PrivacyError
 from cdp_pipeline.core.keys import load_keyring
-from cdp_pipeline.identity.erasure.tables import erase_rows
-from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.rights.files import clean_exports, clean_tree
 from cdp_pipeline.rights.searching import Searcher
-from cdp_pipeline.rights.traces import Traces, load_values, records_of_values
+from cdp_pipeline.rights.tables import erase_people_of, same_turnover
+from cdp_pipeline.rights.traces import Traces
 from cdp_pipeline.storage.cipher import read_vault_key
 from cdp_pipeline.storage.exchange import exchange
 from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
@@ -45,22 +41,15 @@ from cdp_pipeline.storage.warehouse import (
     attach_whole,
     connect,
     create_macros,
-    describe,
     fetch_value,
     has_table,
     lay_out_vault,
-    quote_column,
     quote_identifier,
     quote_literal,
     use_catalogs,
 )
 
 CLEAN_PREFIX = ".clean-"
-OWN_COLUMNS = ("customer_id", "owner_id", "old_customer_id")
-"""Columns whose row is about the person."""
-
-TURNOVER = (("core.fct_sales", "net_amount"), ("core.fct_orders", "order_amount"))
-"""Sums that must be the same to the cent before and after."""
 
 
 @dataclass
@@ -137,8 +126,8 @@ def _clean_database(
     try:
         _lay_out_copies(con, version, clean, context.settings.keys)
         create_macros(con, context)
-        done.rows = _erase(con, context, project, traces)
-        done.turnover = _same_turnover(con)
+        done.rows = erase_people_of(con, context, project, traces)
+        done.turnover = same_turnover(con)
         mended = _tell_exports(con, clean)
         done.rows |= {"ops.exports": mended} if mended else {}
         changed = {name: project.tables.get(name) for name in sorted(done.rows)}
@@ -148,9 +137,11 @@ def _clean_database(
             options = f"storage_version '{STORAGE_VERSION}'"
             con.execute(f"attach {quote_literal(str(target))} as clean ({options})")
             con.execute("reset force_compression")
-            con.execute("copy from database cdp to clean")
-            con.execute("checkpoint clean")
-            done.months = _write_parquet(con, project, clean, sorted(done.rows.keys() - personal))
+            with ThreadPoolExecutor(1) as pool:  # either leaves much of a core idle
+                copied = pool.submit(_copy_tables, con.cursor())
+                tables = sorted(done.rows.keys() - personal)
+                done.months = _write_parquet(con, project, clean, tables)
+                copied.result()
         else:
             os.link(version.path / DATABASE_FILE, clean / DATABASE_FILE)
     finally:
@@ -159,6 +150,13 @@ def _clean_database(
             path.unlink()
         shutil.rmtree(clean / ".spill", ignore_errors=True)
     return bool(done.rows)
+
+
+def _copy_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Write all tables into the clean file, which holds nothing but them."""
+    with con:
+        con.execute("copy from database cdp to clean")
+        con.execute("checkpoint clean")
 
 
 def _lay_out_copies(
@@ -214,121 +212,6 @@ def _tables_of(con: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
     return [str(name) for (name,) in found]
 
 
-def _erase(
-    con: duckdb.DuckDBPyConnection, context: RunContext, project: Project, traces: Traces
-) -> dict[str, int]:
-    load_people(con, traces)
-    everybody = traces.everybody
-    if has_table(con, "identity.records"):
-        records = {*everybody.records, *records_of_values(con, "erased_values")}
-        everybody = replace(everybody, records=tuple(sorted(records)))
-    rows: dict[str, int] = {}
-    if has_table(con, "identity.records"):
-        memory = Memory.of(context.settings.identity)
-        erased = erase_rows(
-            con, everybody, business_date=context.business_date.isoformat(), memory=memory
-        )
-        rows = {f"identity.{table}": count for table, count in erased.items()}
-    tables = con.execute(
-        "select schema_name || '.' || table_name as name from duckdb_tables() "
-        "where database_name in ('cdp', 'vault') and schema_name <> 'identity' order by name"
-    ).fetchall()
-    for (name,) in tables:
-        spec = project.tables.get(name)
-        is_kept = spec is not None and spec.header.erasure == "detach"
-        personal = [n for n, c in spec.header.columns.items() if c.pii] if spec else []
-        count = _erase_table(con, name, is_kept=is_kept, personal=personal)
-        if count:
-            rows[name] = count
-    if has_table(con, "core.dim_household") and has_table(con, "core.dim_customer"):
-        empty = _run(
-            con,
-            "delete from core.dim_household where household_id not in "
-            "(select household_id from core.dim_customer where household_id is not null)",
-        )
-        rows |= {"core.dim_household": rows.get("core.dim_household", 0) + empty} if empty else {}
-    return rows
-
-
-def load_people(con: duckdb.DuckDBPyConnection, traces: Traces) -> None:
-    """Make the temporary tables that ``rows_about`` reads."""
-    load_values(con, traces, "erased_values")
-    ids = pa.table({"id": pa.array(list(traces.customers), pa.string())})
-    con.register("erased_id_rows", ids)
-    con.execute("create or replace temp table erased_ids as from erased_id_rows")
-    con.unregister("erased_id_rows")
-
-
-def rows_about(con: duckdb.DuckDBPyConnection, name: str) -> str:
-    """Return the condition on rows of a table that are about the people; empty if none can be."""
-    columns = describe(con, name)
-    theirs = [
-        f"{column} in (select id from erased_ids)"  # noqa: S608 - constants
-        for column in OWN_COLUMNS
-        if column in columns
-    ]
-    if "cookie_id" in columns:
-        theirs.append("cookie_id in (select value from erased_values where kind = 'cookie')")
-    if {"source", "record_key"} <= set(columns):
-        theirs.append(
-            "source || '/' || record_key in (select value from erased_values where kind = 'record')"
-        )
-    return " or ".join(theirs)
-
-
-def _erase_table(
-    con: duckdb.DuckDBPyConnection, name: str, *, is_kept: bool, personal: list[str]
-) -> int:
-    """Delete a table's rows about the people, or take the people out of them."""
-    columns = describe(con, name)
-    table = quote_identifier(name)
-    own = [column for column in OWN_COLUMNS if column in columns]
-    theirs = rows_about(con, name)
-    count = 0
-    if theirs and is_kept:
-        emptied = [c for c in dict.fromkeys([*own, *personal]) if c in columns]
-        assigned = ", ".join(f"{quote_column(column)} = null" for column in emptied)
-        count += _run(con, f"update {table} set {assigned} where {theirs}")  # noqa: S608 - quoted
-    elif theirs:
-        count += _run(con, f"delete from {table} where {theirs}")  # noqa: S608 - quoted
-    for column in columns:
-        if column.endswith("_customer_id") and column not in own:
-            count += _run(
-                con,
-                f"update {table} set {quote_column(column)} = null "  # noqa: S608 - quoted
-                f"where {quote_column(column)} in (select id from erased_ids)",
-            )
-    return count
-
-
-def _run(con: duckdb.DuckDBPyConnection, statement: str) -> int:
-    return int(fetch_value(con, statement) or 0)
-
-
-def _same_turnover(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Return sums that are the same before and after.
-
-    Raises:
-        PrivacyError: One is not.
-    """
-    sums = {}
-    for table, column in TURNOVER:
-        if not has_table(con, table):
-            continue
-        before, after = (
-            fetch_value(con, f"select coalesce(sum({column}), 0) from {catalog}.{table}")  # noqa: S608 - constants
-            for catalog in ("published", "cdp")
-        )
-        if Decimal(before) != Decimal(after):
-            raise PrivacyError(
-                f"erasure would change the sum of {column} from {before} to {after}",
-                where=table,
-                hint="This is a fault of the program: nothing was changed; report it.",
-            )
-        sums[f"{table}.{column}"] = str(after)
-    return sums
-
-
 def _tell_exports(con: duckdb.DuckDBPyConnection, clean: Path) -> int:
     """Bring ``ops.exports`` in line with the files that lost rows; returns its changed rows."""
     if not has_table(con, "ops.exports"):
@@ -366,7 +249,7 @@ def _write_parquet(
     for name in tables:
         place = folder / FOLDER / Path(*name.split("."))
         if place.is_dir() or place.with_name(f"{place.name}.parquet").is_file():
-            source = f"clean.{quote_identifier(name)}"
+            source = f"cdp.{quote_identifier(name)}"
             months[name] = rewrite_table(
                 con, name, project.tables.get(name), folder, source=source, earlier=earlier
             )

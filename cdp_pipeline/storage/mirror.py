@@ -172,6 +172,13 @@ def month_folder(full_name: str, month: str) -> Path:
     return Path(FOLDER, *full_name.split("."), f"month={month}")
 
 
+def files_of(version: Path, full_name: str) -> list[Path]:
+    """Return the files that hold a table of a version; none of a table that is not mirrored."""
+    whole = version / _file_of(full_name, WHOLE)
+    parts = sorted(whole.with_suffix("").glob(f"*/{PART}"))
+    return parts + [whole] * whole.is_file()
+
+
 def order_of(spec: TableSpec | None) -> Sequence[str] | None:
     """Return what to sort by; None for SQL models that lie so: made whole each night, in one file.
 

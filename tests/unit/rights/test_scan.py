@@ -21,8 +21,7 @@ from pydantic import SecretStr
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.keys import load_keyring, new_key
-from cdp_pipeline.rights import packed
-from cdp_pipeline.rights import scan as scanning
+from cdp_pipeline.rights import looking, packed
 from cdp_pipeline.rights.files import clean_exports, clean_parquet, clean_text
 from cdp_pipeline.rights.scan import scan_folder
 from cdp_pipeline.rights.searching import Searcher
@@ -169,7 +168,7 @@ def test_zeros_on_both_sides_alone_make_no_utf_16() -> None:
 def test_blocks_of_an_odd_length_part_no_letter_of_utf_16(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scanning, "_BLOCK", (1 << 13) + 1)
+    monkeypatch.setattr(looking, "_BLOCK", (1 << 13) + 1)
     text = "\n".join([*["Nobody is here."] * 700, "Дмитрий Щербаковский", ""])
     (tmp_path / "note.txt").write_bytes(text.encode("utf-16-le"))
     traces = Traces(names=frozenset({("дмитрий", "щербаковский")}))
@@ -360,7 +359,7 @@ def test_what_a_search_that_died_left_unpacked_goes(tmp_path: Path) -> None:
 def test_utf_16_is_read_behind_its_first_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scanning, "_BLOCK", 1 << 14)
+    monkeypatch.setattr(looking, "_BLOCK", 1 << 14)
     text = "\n".join([*["Nobody is here."] * 2000, "Дмитрий Щербаковский", ""])
     (tmp_path / "note.txt").write_bytes(codecs.BOM_UTF16_BE + text.encode("utf-16-be"))
     traces = Traces(names=frozenset({("дмитрий", "щербаковский")}))
