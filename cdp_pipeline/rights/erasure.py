@@ -28,6 +28,7 @@ from cdp_pipeline.privacy.suppression import (
 )
 from cdp_pipeline.rights.deliveries import DeliveryCleaning, clean_raw, clean_staged
 from cdp_pipeline.rights.files import clean_exports, clean_tree
+from cdp_pipeline.rights.ignored import load_ignored
 from cdp_pipeline.rights.packed import forget_unpacked
 from cdp_pipeline.rights.pending import (
     PENDING,
@@ -114,6 +115,7 @@ def find_people(
         ConfigError: Nobody is meant, or several customers hold an identifier.
     """
     memory = Memory.of(context.settings.identity)
+    load_ignored(con, context)
     return list(dict.fromkeys(find_subjects(con, asked, memory=memory)))
 
 
@@ -139,6 +141,7 @@ def erase_people(
     paths = DataPaths.of(context)
     refuse_beside_living(paths)  # its work holds the people, and it would publish them again
     with open_resolver(context) as con:
+        load_ignored(con, context)
         traces = find_traces(con, subjects)
         removals = find_removals(con, traces.customers)
     number = next_number(paths)

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from cdp_pipeline.identity.erasure.subjects import Subject
+from cdp_pipeline.identity.erasure.subjects import IGNORED, Subject
 from cdp_pipeline.privacy.suppression import KINDS
 from cdp_pipeline.rights.coincidence import PHONE_DIGITS, numbers_of_others
 from cdp_pipeline.rights.names import Name, Names
@@ -295,6 +295,13 @@ _COMPOSITES = {
 }
 
 
+_OF_IGNORED = """
+select e.number, i.kind, i.value
+from erasure_ignored as i
+left join erased_records as e on e.source = i.source and e.record_key = i.record_key
+"""
+
+
 def _record_values(con: duckdb.DuckDBPyConnection) -> set[tuple[int, str, str]]:
     """Return number of the person, kind and value: what no record of others has."""
     held = describe(con, "told_records")
@@ -303,6 +310,8 @@ def _record_values(con: duckdb.DuckDBPyConnection) -> set[tuple[int, str, str]]:
         f"select number, {quote_literal(kind)} as kind, {sql} as value from told_records"  # noqa: S608 - constants
         for kind, sql in {**fields, **_COMPOSITES}.items()
     ]
+    if has_table(con, IGNORED, catalog="temp"):
+        parts.append(_OF_IGNORED)
     return _unshared(con, parts)
 
 

@@ -30,6 +30,12 @@ IDENTIFIERS = {
 }
 """Fields of ``identity.records`` by which a person may be asked for, and how they are cleaned."""
 
+IGNORED = "erasure_ignored"
+"""Temporary table (source, record_key, kind, value) of identifiers that linkage ignores.
+
+Whoever looks for people may make it; without it they are not found by such values.
+"""
+
 NAMING = (*IDENTIFIERS, "printed_given", "printed_family")
 
 SHORTEST = 5
@@ -116,6 +122,34 @@ inner join (
 """
 # A receipt that belongs to nobody is theirs if nobody else has its number.
 
+_IGNORED_HOLDERS = """
+create or replace temp view erasure_ignored_holders as
+select
+    i.*,
+    m.customer_id,
+    case
+        when m.customer_id is not null then m.customer_id
+        when r.record_key is null or coalesce({naming}) is not null
+            then i.source || ':' || i.record_key
+    end as holder
+from erasure_ignored as i
+left join identity.customer_map as m on m.source = i.source and m.record_key = i.record_key
+left join identity.records as r on r.source = i.source and r.record_key = i.record_key
+"""
+# A record that holds nothing else, as an event of a mailing does, is no further holder.
+
+_CLAIM_IGNORED = """
+select owners.customer_id, i.source, i.record_key
+from erasure_ignored_holders as i
+inner join (
+    select kind, value, min(customer_id) as customer_id
+    from erasure_ignored_holders
+    group by kind, value
+    having count(distinct holder) = 1
+) as owners using (kind, value)
+where i.holder is null and owners.customer_id is not null
+"""
+
 _HOLDERS = """
 select distinct
     m.customer_id,
@@ -143,6 +177,8 @@ def find_subjects(
             those that were asked for.
     """
     load_secrets(con, memory or Memory())
+    if has_table(con, IGNORED, catalog="temp"):
+        con.execute(_IGNORED_HOLDERS.format(naming=_naming()))
     living = _living(con, [one for one in asked if CUSTOMER_ID.fullmatch(one)])
     meant = [
         living.get(one) or _find_meant(con, one, where=_place(number, len(asked)))
@@ -183,9 +219,37 @@ def _find_meant(con: duckdb.DuckDBPyConnection, asked: str, *, where: str) -> st
     if customers:
         return customers[0]
     if not holders:
-        raise _nobody(where)
+        return _find_by_ignored(con, asked, where=where)
     names = [str(record).partition(":") for _, record in holders]
     return _of_records(con, [(source, key) for source, _, key in names])
+
+
+def _find_by_ignored(con: duckdb.DuckDBPyConnection, asked: str, *, where: str) -> str | Subject:
+    """Return whom a value means that linkage ignores: who alone holds it, or rows of nobody else.
+
+    Raises:
+        ConfigError: Nobody holds it, or several do.
+    """
+    if not has_table(con, IGNORED, catalog="temp"):
+        raise _nobody(where)
+    holds = " or ".join(f"kind = '{kind}' and value = {sql}" for kind, sql in IDENTIFIERS.items())
+    found = con.execute(
+        "select distinct source, record_key, customer_id, holder from erasure_ignored_holders "  # noqa: S608 - constants
+        f"where {holds} order by all",
+        {"asked": asked},
+    ).fetchall()
+    holders = {str(holder) for *_, holder in found if holder}
+    if len(holders) > 1:
+        raise ConfigError(
+            f"{len(holders)} customers and records hold this identifier, which people write who "
+            "have none",
+            where=where,
+            hint="Ask by the customer id, card or account of the one that is meant.",
+        )
+    if not found:
+        raise _nobody(where)
+    customers = [str(customer) for *_, customer, _ in found if customer]
+    return customers[0] if customers else _of_records(con, [(str(a), str(b)) for a, b, *_ in found])
 
 
 def _nobody(where: str) -> ConfigError:
@@ -238,8 +302,9 @@ def _of_customers(con: duckdb.DuckDBPyConnection, places: Mapping[str, str]) -> 
         return {}
     fields = ", ".join(f"r.{field}" for field in IDENTIFIERS)
     con.execute(_STRAYS.format(fields=fields))
-    claims = " union all ".join(_CLAIM.format(field=field) for field in IDENTIFIERS)
-    con.execute(_MEMBERS.format(claims=claims), {"customers": customers})
+    claims = [_CLAIM.format(field=field) for field in IDENTIFIERS]
+    claims += [_CLAIM_IGNORED] if has_table(con, IGNORED, catalog="temp") else []
+    con.execute(_MEMBERS.format(claims=" union all ".join(claims)), {"customers": customers})
     rows = con.execute(
         f"select m.customer_id, m.source, m.record_key, {_naming()} "  # noqa: S608 - constants
         "from erasure_members as m left join identity.records as r "

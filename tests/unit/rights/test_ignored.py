@@ -1,0 +1,87 @@
+"""Whose an address is that linkage ignores: nobody else's record may have it, or all stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.identity.erasure.subjects import find_subjects
+from cdp_pipeline.privacy.suppression import create_normalisers
+from cdp_pipeline.rights.traces import find_traces
+
+HERS = "null@quillfeather.example"
+RECORDS = """
+create schema identity;
+create table identity.records as
+select
+    source, record_key, loyalty_id, given as given_name, family as family_name,
+    given as printed_given, family as printed_family, null::date as birth_date,
+    null::varchar as street, null::varchar as postcode, null::varchar as email,
+    null::varchar as phone, null::varchar as account_id, null::varchar as payment_token,
+    null::varchar as national_id, null::varchar as identifier
+from (values
+    ('crm', '1', '971', 'anna', 'quillfeather'), ('mail', 'bare', null, null, null),
+    ('crm', '2', '972', 'barnaby', 'quillfeather'), ('till', 't9', '973', null, null)
+) as t(source, record_key, loyalty_id, given, family);
+create table identity.customer_map (source varchar, record_key varchar, customer_id varchar);
+insert into identity.customer_map values
+    ('crm', '1', 'C0000000000000001'), ('crm', '2', 'C0000000000000002');
+create table identity.redirects (old_customer_id varchar, customer_id varchar);
+create temp table erasure_ignored (source varchar, record_key varchar, kind varchar, value varchar)
+"""
+
+
+@pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as made:
+        create_normalisers(made)
+        made.execute(RECORDS)
+        yield made
+
+
+def hold(con: duckdb.DuckDBPyConnection, *records: str) -> None:
+    """Let records have the address."""
+    for record in records:
+        con.execute("insert into erasure_ignored values (?, ?, 'email', ?)",
+                    [*record.split(":"), HERS])  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", ["Null@Quillfeather.example", "crm:1", "971"])
+def test_an_address_of_hers_alone_is_a_trace_with_the_rows_that_hold_nothing_else(
+    con: duckdb.DuckDBPyConnection, asked: str
+) -> None:
+    hold(con, "crm:1", "mail:bare")
+    (anna,) = find_subjects(con, [asked])
+    assert anna.records == (("crm", "1"), ("mail", "bare"))
+    traces = find_traces(con, [anna])
+    assert ("email", HERS) in traces.values
+    assert HERS in traces.words
+
+
+@pytest.mark.parametrize("other", ["crm:2", "till:t9", "gone:1"])
+def test_an_address_that_somebody_else_may_have_is_nobodys(
+    con: duckdb.DuckDBPyConnection, other: str
+) -> None:
+    """Another customer, a receipt with a card of its own, a row of whom nothing is known now."""
+    hold(con, "crm:1", "mail:bare", other)
+    with pytest.raises(ConfigError, match="2 customers and records hold this identifier"):
+        find_subjects(con, [HERS])
+    (anna,) = find_subjects(con, ["crm:1"])
+    assert anna.records == (("crm", "1"),)
+    assert ("email", HERS) not in find_traces(con, [anna]).values
+
+
+def test_rows_of_nobody_are_found_by_the_address_alone(con: duckdb.DuckDBPyConnection) -> None:
+    hold(con, "mail:bare")
+    (nobody,) = find_subjects(con, [HERS])
+    assert (nobody.customers, nobody.records) == ((), (("mail", "bare"),))
+    assert ("email", HERS) in find_traces(con, [nobody]).values
+
+
+def test_without_the_table_nobody_is_known_by_it(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("drop table erasure_ignored")
+    with pytest.raises(ConfigError, match="nobody is known"):
+        find_subjects(con, [HERS])
