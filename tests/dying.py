@@ -7,6 +7,7 @@ import os
 import signal
 import struct
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -15,20 +16,17 @@ import duckdb
 DURABLE = ("link", "fsync", "rename", "replace", "symlink", "mkdir", "unlink", "rmdir")
 """Calls after which a publication looks different on disk."""
 
-
-Teller = Callable[[Callable[[int], None]], None]
-"""Has some calls of this process told before they are made, each with its number, from 1."""
-
 _CHANGES = {"os.rename", "os.remove", "os.link", "os.symlink", "os.mkdir", "os.rmdir"}
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 def die_at(at: int, names: Sequence[str] = DURABLE) -> None:
     """Have this process kill itself at its n-th call of any of these functions of ``os``."""
-    _tell_calls(partial(_die, at), names)
+    _tell_calls(partial(die_upon, at), names)
 
 
-def _die(at: int, calls: int) -> None:
+def die_upon(at: int, calls: int) -> None:
+    """Kill this process if this call, by its number, is the one it was to die at."""
     if calls == at:
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -73,46 +71,39 @@ def _tell_calls(tell: Callable[[int], None], names: Sequence[str]) -> None:
         setattr(os, name, counted(getattr(os, name)))
 
 
-def _tell_durable(tell: Callable[[int], None]) -> None:
-    _tell_calls(tell, DURABLE)
-
-
-def count_calls(work: Callable[[], object], *, teller: Teller = _tell_durable) -> int:
-    """Work in a child and return how many durable calls it made, or calls of another kind."""
+def count_calls(work: Callable[[], object]) -> int:
+    """Work in a child and return how many durable calls it made."""
     counted = mmap.mmap(-1, 8)
-    child = os.fork()
-    if child == 0:
-        teller(lambda calls: struct.pack_into("q", counted, 0, calls))
-        try:
-            work()
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+    _work_in_child(work, lambda calls: struct.pack_into("q", counted, 0, calls), DURABLE)
     return int(struct.unpack_from("q", counted)[0])
 
 
-def dies_within(
-    work: Callable[[], object],
-    at: int,
-    *,
-    names: Sequence[str] = DURABLE,
-    teller: Teller | None = None,
-) -> bool:
+def dies_within(work: Callable[[], object], at: int, *, names: Sequence[str] = DURABLE) -> bool:
     """Work in a child that dies at its n-th durable call; return whether it got to die.
 
     Args:
         work: What is done.
         at: Number of the call, from 1.
         names: Functions of ``os`` whose calls count.
-        teller: What counts instead.
     """
-    tell_calls = teller or partial(_tell_calls, names=names)
+    return _work_in_child(work, partial(die_upon, at), names)
+
+
+def _work_in_child(
+    work: Callable[[], object], tell: Callable[[int], None], names: Sequence[str]
+) -> bool:
+    """Return whether the child was killed; one that failed instead fails the test, too."""
     child = os.fork()
     if child == 0:
-        tell_calls(partial(_die, at))
+        _tell_calls(tell, names)
+        failed = True
         try:
             work()
+            failed = False
         finally:
-            os._exit(0)
+            if failed:
+                traceback.print_exc()
+            os._exit(failed)
     _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or status == 0, "the work of the child failed"
     return os.WIFSIGNALED(status)

@@ -6,6 +6,7 @@ work costs. Processor time instead of wall time: a busy machine does not move th
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -35,7 +36,7 @@ class Ending:
     """How a victim ended.
 
     Attributes:
-        killed: Whether we killed it.
+        killed: Whether we killed it, or it killed itself.
         steps: Steps that ended before, in order.
         costs: Processor seconds by step.
         error: What it said, if the night failed.
@@ -64,7 +65,15 @@ def run_victim(
     resume: bool = False,
     prepare: Callable[[], None] | None = None,
 ) -> Ending:
-    """Run a night in a process of its own, perhaps not to its end."""
+    """Run a night in a process of its own, perhaps not to its end.
+
+    Args:
+        store: Whose night.
+        day: Its date.
+        kill: When to kill it.
+        resume: Whether it goes on where a dead one stopped.
+        prepare: Called in the process before the night begins; must be picklable.
+    """
     ours, theirs = SERVER.Pipe()
     victim = SERVER.Process(target=_live, args=(theirs, store.root, day, resume, prepare))
     victim.start()
@@ -97,6 +106,7 @@ def _watch(victim: BaseProcess, messages: Connection, kill: Kill | None) -> Endi
             return _kill(victim, ending)
     victim.join(5)
     assert not victim.is_alive(), "a night hangs"
+    ending.killed = victim.exitcode == -signal.SIGKILL
     return ending
 
 
@@ -145,6 +155,11 @@ def _live(
     messages.send(("status", outcome.status))
     if outcome.error:
         messages.send(("error", str(outcome.error)))
+
+
+def note_number(noted: ctypes.c_longlong, number: int) -> None:
+    """Keep a number that this process was told in memory shared with the one that started it."""
+    noted.value = number
 
 
 def preload(root: Path) -> None:

@@ -8,11 +8,10 @@ from functools import partial
 
 import pytest
 
-from cdp_pipeline.orchestration.runner import RunOptions, run_night
-from tests.dying import count_calls, dies_within, tell_changes
+from tests.dying import die_upon, tell_changes
 from tests.faults.comparing import assert_sound, assert_tidy, result_of
 from tests.faults.conftest import ROUNDS, SEED, TONIGHT, Undisturbed
-from tests.faults.harness import Kill, run_victim
+from tests.faults.harness import SERVER, Kill, note_number, run_victim
 from tests.faults.tiny import TinyStore
 
 pytestmark = pytest.mark.slow
@@ -76,18 +75,22 @@ def test_a_night_killed_at_any_change_of_a_file(
     undisturbed: Undisturbed, fresh: Fresh, record_property: Callable[[str, int], None]
 ) -> None:
     """Each point is a call: a file opened, linked, renamed, deleted; a statement of DuckDB."""
+    last = SERVER.RawValue("q", 0)
+    counting = partial(tell_changes, partial(note_number, last))
     counted = fresh("counted")
-    last = count_calls(partial(run_night, counted.context(TONIGHT)), teller=tell_changes)
+    ending = run_victim(counted, TONIGHT, prepare=counting)
+    assert ending.status == "published", ending.error
     assert result_of(counted.paths) == undisturbed.result
-    assert last > 1000
+    assert last.value > 1000
     chance = random.Random(f"{SEED}12")  # noqa: S311 - points to try, no secret
     store, kills = fresh("changes"), 0
     for number in range(3 * ROUNDS):
-        resumed = partial(run_night, store.context(TONIGHT), RunOptions(resume=True))
-        died = dies_within(resumed, chance.randint(1, last), teller=tell_changes)
-        kills += died
+        dying = partial(tell_changes, partial(die_upon, chance.randint(1, last.value)))
+        ending = run_victim(store, TONIGHT, resume=True, prepare=dying)
+        assert ending.killed or ending.status in {"published", "unchanged"}, ending.error
+        kills += ending.killed
         assert_sound(store.paths)
-        if not died:
+        if not ending.killed:
             assert result_of(store.paths) == undisturbed.result
             store = fresh(f"changes {number}")
     record_property("kills", kills)
