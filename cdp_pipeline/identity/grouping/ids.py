@@ -306,11 +306,15 @@ def assign_customers(  # noqa: PLR0913 - a night names all or a part, anew or as
     con.execute(_CUSTOMER_MEMBERS)
     name_groups(con, prefix=CUSTOMERS.prefix)
     con.execute("insert into identity_kept_ids select group_id, id from identity_settled")
-    con.execute(_CUSTOMER_MAP)
-    if is_part:  # on its own: of a union, either part may come first
-        con.execute(STANDING_MAP)
-    con.execute(_PLACED)
+    _write_map(con, is_part=is_part)
     record_changes(
         con, business_date=business_date, is_released=is_released, is_refitted=is_refitted
     )
     remember_ids(con, CUSTOMERS, memory, living=_LIVING, business_date=business_date)
+
+
+def _write_map(con: duckdb.DuckDBPyConnection, *, is_part: bool) -> None:
+    con.execute(_CUSTOMER_MAP)
+    if is_part:
+        con.execute(STANDING_MAP)
+    con.execute(_PLACED)

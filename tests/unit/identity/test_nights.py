@@ -358,7 +358,9 @@ def test_nights_replayed_give_the_same_ids(begin: Callable[[Path], Life], tmp_pa
                 life.act(action, home)
             made = life.night()
         with duckdb.connect(str(made), read_only=True) as con:
-            found.append({t: con.execute(f"from identity.{t}").fetchall() for t in TABLES})
+            found.append(
+                {t: con.execute(f"from identity.{t} order by all").fetchall() for t in TABLES}
+            )
     assert found[0] == found[1]
     assert {row[1] for row in found[0]["changes"]} >= {"created", "joined", "returned"}
 
