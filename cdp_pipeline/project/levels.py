@@ -68,7 +68,7 @@ def swapped(_evidence: Evidence, argument: Argument) -> Agreement:
 
 
 def nickname(_evidence: Evidence, argument: Argument) -> Agreement:
-    """Given names of one root: Liz, Beth and Elizabeth (list of the ``nicknames`` package)."""
+    """Given names of one root: Liz, Beth and Elizabeth; Gosia and Małgorzata."""
     _plain(argument, "nickname")
     return Agreement(
         "(l.root_bits & r.root_bits) <> 0 and translate(l.roots, r.roots, '') <> l.roots"
@@ -236,6 +236,7 @@ def mailbox_alike(evidence: Evidence, argument: Argument) -> Agreement:
     Namesakes choose addresses alike, with other digits where the letters are taken; but not with
     the same digits at the same provider, where every address is given once: there a letter too
     many is a slip of one person. Another first letter is none: relatives differ by their initials.
+    Nor is what tells one name from the other: joshua.lewis@ is the mailbox of another than Lewin.
     """
     least = _share(argument, "mailbox alike")
     _only(evidence, "email")
@@ -244,7 +245,8 @@ def mailbox_alike(evidence: Evidence, argument: Argument) -> Agreement:
     slip = (
         f"l.email[1] = r.email[1] and {_similarity('email')} >= {_CLOSE} "
         f"and {_both(host, '=')} and {_both(core, '<>')} "
-        f"and damerau_levenshtein({name.format('l')}, {name.format('r')}) <= 1"
+        f"and damerau_levenshtein({name.format('l')}, {name.format('r')}) <= 1 "
+        f"and not {_named('family_name')} and not {_named('given_name')}"
     )
     return Agreement(
         "l.email_digits = r.email_digits and abs(length(l.email) - length(r.email)) <= 1 "
@@ -347,6 +349,14 @@ def _full_years(left: str, right: str) -> str:
 
 def _both(template: str, operator: str) -> str:
     return f"{template.format('l')} {operator} {template.format('r')}"
+
+
+def _named(column: str) -> str:
+    """Return SQL for: the names differ, and each stands in its own record's mailbox."""
+    return (
+        f"coalesce(l.{column} <> r.{column} and contains(l.email, l.{column}) "
+        f"and contains(r.email, r.{column}), false)"
+    )
 
 
 def _similarity(column: str) -> str:

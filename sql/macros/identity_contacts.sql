@@ -98,38 +98,56 @@ create or replace temp macro identity_postcode(value) as
             regexp_replace(upper(value), '[^A-Z0-9]', '', 'g'), '^(\d{5})\d{4}$', '\1'), '')
     end;
 
--- Street line in lower case with short forms: "Flat 3, 12 High Street" becomes "flat 3 12 high st".
+-- Street line in lower case with short forms: "Flat 3, 12 High Street" becomes "flat 3 12 high st",
+-- "Łódzka 5" "lodzka 5" and "Gartenstraße" "gartenstr".
 -- Most lines are words and numbers with single blanks, which one cheap look tells.
 create or replace temp macro identity_street(value) as
     nullif(array_to_string(
         list_transform(
             string_split(
-                case
-                    when regexp_full_match(value, '[A-Za-z0-9]+( [A-Za-z0-9]+)*') then lower(value)
-                    else trim(regexp_replace(
-                        regexp_replace(lower(strip_accents(value)), '[''’`.]', '', 'g'),
-                        '[^a-z0-9]+', ' ', 'g'
-                    ))
-                end,
+                replace(
+                    case
+                        when regexp_full_match(value, '[A-Za-z0-9]+( [A-Za-z0-9]+)*')
+                            then lower(value)
+                        else trim(regexp_replace(
+                            regexp_replace(
+                                replace(
+                                    translate(lower(strip_accents(value)), 'øłđðı', 'olddi'),
+                                    'ß', 'ss'
+                                ),
+                                '[''’`.]', '', 'g'
+                            ),
+                            '[^a-z0-9]+', ' ', 'g'
+                        ))
+                    end,
+                    'strasse', 'str'
+                ),
                 ' '
             ),
             lambda word: case word
                 when 'street' then 'st'
                 when 'road' then 'rd'
                 when 'avenue' then 'ave'
+                when 'avenida' then 'ave'
                 when 'lane' then 'ln'
                 when 'drive' then 'dr'
                 when 'court' then 'ct'
                 when 'close' then 'cl'
+                when 'circle' then 'cir'
                 when 'place' then 'pl'
+                when 'parkway' then 'pkwy'
                 when 'square' then 'sq'
                 when 'gardens' then 'gdns'
                 when 'crescent' then 'cres'
                 when 'terrace' then 'ter'
                 when 'boulevard' then 'blvd'
+                when 'ulica' then 'ul'
                 when 'apartment' then 'flat'
                 when 'apt' then 'flat'
+                when 'appt' then 'flat'
                 when 'unit' then 'flat'
+                when 'whg' then 'flat'
+                when 'wohnung' then 'flat'
                 else word
             end
         ),

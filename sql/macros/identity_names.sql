@@ -112,6 +112,13 @@ create or replace temp macro identity_romanised(value) as
         ), '')
     end;
 
+-- Nought and one amid letters are the letters that a scanner or a clerk took them for: Sc0tt.
+create or replace temp macro identity_reread(value) as
+    case
+        when regexp_matches(value, '(^|[a-z])[01][a-z]') then translate(value, '01', 'ol')
+        else value
+    end;
+
 -- Small letters and single blanks, without accents: the form in which names are compared.
 -- O'Brien, O Brien and Mc Carthy are written in one word.
 create or replace temp macro identity_letters(value) as
@@ -128,7 +135,10 @@ create or replace temp macro identity_letters(value) as
             regexp_replace(
                 regexp_replace(
                     replace(replace(replace(
-                        translate(identity_latin(lower(strip_accents(value))), 'øłđðı', 'olddi'),
+                        translate(
+                            identity_latin(identity_reread(lower(strip_accents(value)))),
+                            'øłđðı', 'olddi'
+                        ),
                         'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'),
                     '[''’‘`´.]', '', 'g'
                 ),

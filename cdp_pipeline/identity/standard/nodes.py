@@ -375,7 +375,9 @@ def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
 def _nicknames() -> dict[str, list[str]]:
     """Return names and their roots side by side.
 
-    Source: the ``nicknames`` package, whose list is curated by hand (has_nickname relations).
+    Source: the ``nicknames`` package, whose list of English names is curated by hand (has_nickname
+    relations); ``short_forms.csv`` says the same for other languages, and how names of other
+    alphabets are written.
     """
     text = resources.files("nicknames").joinpath("names.csv").read_text(encoding="utf-8")
     pairs = set()
@@ -383,5 +385,8 @@ def _nicknames() -> dict[str, list[str]]:
         pairs.add((row["name1"], row["name1"]))
         if row["relationship"] == "has_nickname":
             pairs.add((row["name2"], row["name1"]))
+    text = resources.files(__package__).joinpath("short_forms.csv").read_text(encoding="utf-8")
+    for row in csv.DictReader(text.splitlines()):
+        pairs |= {(name, row["name"]) for name in (row["name"], *row["short_forms"].split())}
     ordered = sorted(pairs)
     return {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]}

@@ -19,11 +19,12 @@ def fold_sql(column: str) -> str:
 
 
 def street_key_sql(column: str) -> str:
-    """Return SQL for the words of a street line in one order.
+    """Return SQL for the words of a street line in one order, without the word for a flat.
 
-    "flat 3 12 high st" and "12 high st flat 3" are one place.
+    "flat 3 12 high st", "12 high st flat 3" and "3 12 high st" are one place.
     """
-    return f"array_to_string(list_sort(string_split({column}, ' ')), ' ')"
+    told = f"trim(replace(' ' || {column} || ' ', ' flat ', ' '))"
+    return f"array_to_string(list_sort(string_split({told}, ' ')), ' ')"
 
 
 def letter_mask(column: str) -> str:

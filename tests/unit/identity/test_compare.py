@@ -77,6 +77,7 @@ CASES = [
     ("phone", {"phone": "07700 900132"}, "one slip"),
     ("phone", {"phone": "07700 911999"}, "differs"),
     ("address", {"street": "Apt 3 12 High St"}, "same"),
+    ("address", {"street": "3 12 High Street"}, "same"),
     ("address", {"postcode": "HA1 9ZZ"}, "same street line, other postcode"),
     ("address", {"street": "12 Hihg Street, Flat 3"}, "street alike"),
     ("address", {"street": "99 Long Lane"}, "same postcode"),

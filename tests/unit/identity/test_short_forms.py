@@ -1,0 +1,96 @@
+"""Short forms of given names in many languages, and mailboxes that differ as names do."""
+
+from __future__ import annotations
+
+import csv
+from importlib import resources
+
+import duckdb
+import pytest
+
+from cdp_pipeline.identity.standard.nodes import load_nicknames
+from cdp_pipeline.project.evidence import EVIDENCE
+from cdp_pipeline.project.levels import mailbox_alike, nickname
+
+
+@pytest.fixture(scope="module")
+def con() -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect()
+    load_nicknames(con)
+    return con
+
+
+def _share_a_root(con: duckdb.DuckDBPyConnection, left: str, right: str) -> bool:
+    condition = nickname(EVIDENCE["given_name"], None).condition
+    return bool(
+        con.execute(
+            f"select {condition} from identity_nicknames as l, identity_nicknames as r "
+            "where l.name = ? and r.name = ?",
+            [left, right],
+        ).fetchall()[0][0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("malgorzata", "gosia"),
+        ("francisco", "paco"),
+        ("giuseppe", "beppe"),
+        ("youssef", "yusuf"),
+        ("josef", "sepp"),
+        ("elizabeth", "liz"),
+    ],
+)
+def test_a_short_form_is_known_in_its_language(
+    con: duckdb.DuckDBPyConnection, name: str, short: str
+) -> None:
+    assert _share_a_root(con, name, short)
+
+
+def test_short_forms_of_different_names_are_different_people(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    assert not _share_a_root(con, "gosia", "kasia")
+    assert not _share_a_root(con, "paco", "pepe")
+
+
+def test_names_are_listed_as_records_are_compared() -> None:
+    """In small letters without accents, once in a language, and never as their own short form."""
+    text = resources.files("cdp_pipeline.identity.standard").joinpath("short_forms.csv")
+    rows = list(csv.DictReader(text.read_text(encoding="utf-8").splitlines()))
+    assert len({(row["language"], row["name"]) for row in rows}) == len(rows)
+    for row in rows:
+        forms = row["short_forms"].split()
+        assert forms
+        assert row["name"] not in forms
+        assert len(set(forms)) == len(forms)
+        assert all(f.isascii() and f.isalpha() and f.islower() for f in (row["name"], *forms)), row
+
+
+@pytest.mark.parametrize(
+    ("families", "mailboxes", "is_slip"),
+    [
+        (("lewin", "lewis"), ("joshua.lewin@gmail.com", "joshua.lewis@gmail.com"), False),
+        (("lewin", "lewin"), ("joshua.lewin@gmail.com", "joshua.lewis@gmail.com"), True),
+        (("lewim", "lewin"), ("joshua.lewin@gmail.com", "joshua.lewis@gmail.com"), True),
+        ((None, "lewis"), ("joshua.lewin@gmail.com", "joshua.lewis@gmail.com"), True),
+    ],
+)
+def test_mailboxes_that_differ_as_their_owners_names_do_are_no_slip_of_one(
+    con: duckdb.DuckDBPyConnection,
+    families: tuple[str | None, str],
+    mailboxes: tuple[str, str],
+    *,
+    is_slip: bool,
+) -> None:
+    condition = mailbox_alike(EVIDENCE["email"], 0.94).condition
+    side = (
+        "(select 'joshua' as given_name, ? as family_name, ? as email, "
+        "0 as email_digits, 0 as email_own)"
+    )
+    found = con.execute(
+        f"select {condition} from {side} as l, {side} as r",
+        [families[0], mailboxes[0], families[1], mailboxes[1]],
+    ).fetchall()
+    assert bool(found[0][0]) is is_slip
