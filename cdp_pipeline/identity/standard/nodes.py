@@ -385,8 +385,8 @@ def _nicknames() -> dict[str, list[str]]:
         pairs.add((row["name1"], row["name1"]))
         if row["relationship"] == "has_nickname":
             pairs.add((row["name2"], row["name1"]))
-    text = resources.files(__package__).joinpath("short_forms.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(text.splitlines()):
+    file = resources.files("cdp_pipeline.identity.standard").joinpath("short_forms.csv")
+    for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()):
         pairs |= {(name, row["name"]) for name in (row["name"], *row["short_forms"].split())}
     ordered = sorted(pairs)
     return {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]}
