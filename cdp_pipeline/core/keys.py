@@ -155,6 +155,16 @@ def new_salt() -> str:
     return secrets.token_hex(16)
 
 
+def _put(draft: Path, path: Path) -> None:
+    """Give a file its name: whole, and never over another key."""
+    try:
+        os.link(draft, path)
+    except OSError:
+        if os.path.lexists(path):
+            raise
+        draft.replace(path)  # file systems of memory sticks have no links
+
+
 def write_key_file(path: Path) -> Key:
     """Make a key, in a new file that only its owner may read, and return it.
 
@@ -170,9 +180,9 @@ def write_key_file(path: Path) -> Key:
             stream.flush()
             os.fsync(stream.fileno())
         try:
-            os.link(draft, path)  # whole, and never over another key
+            _put(draft, path)
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(
             f"no key was written: {error.strerror}",

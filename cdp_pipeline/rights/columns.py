@@ -19,7 +19,12 @@ from pyarrow import parquet
 from cdp_pipeline.rights.mirrored import columns_of_mirror
 from cdp_pipeline.rights.searching import SEPARATOR
 from cdp_pipeline.storage.cipher import VaultKey, scan_of
-from cdp_pipeline.storage.warehouse import quote_column, quote_identifier, quote_literal
+from cdp_pipeline.storage.warehouse import (
+    DATABASE_FILE,
+    quote_column,
+    quote_identifier,
+    quote_literal,
+)
 
 Piece = tuple[str, bytes]
 """Column, and values in it with separators between them; a column may come in several pieces."""
@@ -158,7 +163,8 @@ def database_texts(
     """Yield the texts of every table of a DuckDB file, whose columns are named with the table.
 
     Of a version (whose types are ours) is left out what its Parquet mirror holds, too, which is
-    looked into. Elsewhere a mirror may be cleaned while its database stays.
+    looked into. Elsewhere a mirror may be cleaned while its database stays; in the outbox, where
+    types are ours as well, a database of that name is then looked into again (``strays``).
 
     Args:
         con: Any connection.
@@ -177,7 +183,8 @@ def database_texts(
         for schema, table in tables:
             relation = quote_identifier(f"looked_at.{schema}.{table}")
             name = f"{schema}.{table}"
-            mirrored = () if figures else columns_of_mirror(con, relation, path.parent, name)
+            is_mirrored = path.name == DATABASE_FILE and not figures
+            mirrored = columns_of_mirror(con, relation, path.parent, name) if is_mirrored else ()
             yield from _relation_texts(
                 con, relation, prefix=f"{name}.", besides=mirrored, figures=figures
             )

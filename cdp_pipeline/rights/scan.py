@@ -18,11 +18,15 @@ from typing import Self
 import duckdb
 
 from cdp_pipeline.core.access_settings import KeySettings
+from cdp_pipeline.core.context import Clock
 from cdp_pipeline.rights.looking import lies_open, look_into
 from cdp_pipeline.rights.searching import Searcher
 
 _AT_ONCE = 2
 """Files that are looked into at a time: a search in bytes uses little more than one core."""
+
+_AT_REST = 2.0
+"""Seconds after which a change of a file has another time: clocks of file systems tick coarsely."""
 
 
 @dataclass(frozen=True)
@@ -182,12 +186,16 @@ def scan_folder(  # noqa: PLR0913 - what is looked at, and with what
 def begin_folder(root: Path, lookout: Lookout, *, typed: Collection[Path]) -> None:
     """Begin to look into the files of a folder beside other work, which leaves them as they are.
 
+    What has changed just now is left for later: changed again, it might look as if it had not.
+
     Args:
         root: The folder; it may be missing.
         lookout: Goes on meanwhile, and is given to ``scan_folder`` later.
         typed: As for ``scan_folder``.
     """
-    _begin(_files_below(root), lookout, typed)
+    rested = Clock().now().timestamp() - _AT_REST
+    files = [path for path in _files_below(root) if path.stat().st_ctime < rested]
+    _begin(files, lookout, typed)
 
 
 def _begin(

@@ -44,6 +44,7 @@ from cdp_pipeline.storage.at_rest import editable_file
 from cdp_pipeline.storage.files import fsync, sha256_of
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.redactions import Redaction, note_redactions, read_redactions
+from cdp_pipeline.storage.warehouse import DATABASE_FILE
 
 _BLOCK = 1 << 24
 
@@ -80,6 +81,8 @@ def look_again(
 ) -> Scan:
     """Return what a search finds now that files were cleaned; only these are searched again.
 
+    So is a database beside them, of which columns may have been searched in its mirror alone.
+
     Args:
         context: Settings; the caller holds the lock.
         root: The folder that was searched.
@@ -91,8 +94,9 @@ def look_again(
         return scan
     paths, keys = DataPaths.of(context), context.settings.keys
     typed = written_here(paths)
-    again = scan_folder(root, searcher, keys=keys, scratch=paths.work, only=cleaned, typed=typed)
-    names = {str(path.relative_to(root)) for path in cleaned}
+    only = {*cleaned, *(above / DATABASE_FILE for path in cleaned for above in path.parents)}
+    again = scan_folder(root, searcher, keys=keys, scratch=paths.work, only=only, typed=typed)
+    names = {str(path.relative_to(root)) for path in only if path.is_relative_to(root)}
     kept = [find for find in scan.finds if find.file not in names]
     return Scan(kept + again.finds, scan.files, scan.unreadable, scan.cleaned)
 

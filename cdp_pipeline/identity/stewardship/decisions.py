@@ -213,17 +213,21 @@ def withdraw(judgements: Judgements, number: str, reason: str) -> Decision:
 
 
 def not_recorded(judgements: Judgements, drafts: Sequence[Draft], *, who: str) -> tuple[Draft, ...]:
-    """Return judgements of two records, without those that are an author's last word already."""
+    """Return judgements of two records, without those that are an author's last word already.
+
+    What others have said since stays the newest: to say a thing again takes more than a file that
+    still has it.
+    """
     said = {
-        pair: (line.who, line.verdict, line.reason)
+        pair: (line.verdict, line.reason)
         for line in judgements.standing
-        if isinstance(line, PairJudgement)
+        if isinstance(line, PairJudgement) and line.who == who
         for pair in line.pairs
     }
     return tuple(
         draft
         for draft in drafts
-        if said.get((draft["a"], draft["b"])) != (who, draft["verdict"], draft["reason"])
+        if said.get((draft["a"], draft["b"])) != (draft["verdict"], draft["reason"])
     )
 
 

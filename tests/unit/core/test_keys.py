@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 from pathlib import Path
 
@@ -89,6 +90,23 @@ def test_a_key_file_is_whole_or_absent_and_no_other_file_holds_a_key(tmp_path: P
             break
         path.unlink()
     assert kills > 2
+
+
+def test_a_key_file_is_made_where_files_have_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a memory stick, or a folder that a container shares with its host."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    made = write_key_file(tmp_path / "key")
+    assert load_keyring(KeySettings(file=tmp_path / "key")).current == made
+    with pytest.raises(ConfigError, match="no key was written"):
+        write_key_file(tmp_path / "key")
+    assert load_keyring(KeySettings(file=tmp_path / "key")).current == made
+    assert list(tmp_path.iterdir()) == [tmp_path / "key"]
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o440, 0o604, 0o420])

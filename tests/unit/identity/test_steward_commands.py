@@ -206,6 +206,22 @@ def test_a_file_imported_again_adds_what_it_says_anew(desk: Desk) -> None:
     assert [line["verdict"] for line in desk.lines()][3:] == ["different"]
 
 
+def test_a_file_imported_again_does_not_take_back_what_another_steward_has_said(desk: Desk) -> None:
+    path, rows = export(desk)
+    rows[0] |= {"verdict": "same"}
+    fill(path, rows)
+    desk("review", "--import", str(path))
+    journal = desk.data / "stewardship" / "judgements.jsonl"
+    (mine,) = desk.lines()
+    theirs = mine | {"id": "J2", "who": "somebody", "verdict": "different"}
+    theirs["at"] = mine["at"].replace("20", "21", 1)
+    journal.write_bytes(journal.read_bytes() + json.dumps(theirs).encode() + b"\n")
+    rows[1] |= {"verdict": "same"}
+    fill(path, rows)
+    assert desk("review", "--import", str(path))[0] == 0
+    assert [line["a"] for line in desk.lines()][2:] == [rows[1]["record_a"]]
+
+
 def test_one_wrong_row_and_nothing_is_imported(desk: Desk) -> None:
     path, rows = export(desk)
     rows[0] |= {"verdict": "same"}

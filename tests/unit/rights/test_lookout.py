@@ -21,6 +21,12 @@ OTHER = "carl.reed@example.com"
 
 
 @pytest.fixture
+def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written just now is as if it were old."""
+    monkeypatch.setattr(scanning, "_AT_REST", -60.0)
+
+
+@pytest.fixture
 def looked_into(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Name of each file that is looked into, and of the thread that does."""
     told: list[tuple[str, str]] = []
@@ -38,6 +44,7 @@ def lookout(tmp_path: Path) -> Lookout:
     return Lookout(SEARCHER, KeySettings(), tmp_path / "scratch")
 
 
+@pytest.mark.usefixtures("at_rest")
 def test_what_was_looked_into_before_is_not_looked_into_again(
     tmp_path: Path, looked_into: list[tuple[str, str]]
 ) -> None:
@@ -54,6 +61,7 @@ def test_what_was_looked_into_before_is_not_looked_into_again(
     assert sorted(name for name, _ in looked_into) == ["a.csv", "c.txt"]
 
 
+@pytest.mark.usefixtures("at_rest")
 @pytest.mark.parametrize("is_replaced", [True, False])
 def test_what_changed_since_the_search_began_is_looked_into_again(
     tmp_path: Path, *, is_replaced: bool
@@ -68,6 +76,26 @@ def test_what_changed_since_the_search_began_is_looked_into_again(
         target = tmp_path / "new.csv" if is_replaced else root / "a.csv"
         target.write_text(TEXT)
         target.replace(root / "a.csv")
+        scan = scan_folder(root, SEARCHER, lookout=begun)
+    assert scan.finds == [Find("a.csv", "bytes", "word")]
+
+
+def test_what_changes_twice_within_a_tick_of_the_clock_is_looked_into_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system whose clock ticks coarsely gives both changes one time."""
+
+    def coarse(path: Path, *, figures: bool) -> tuple[object, ...]:
+        return path.stat().st_ino, path.stat().st_size, path.suffix, figures
+
+    monkeypatch.setattr(scanning, "_stamp_of", coarse)
+    root = tmp_path / "data"
+    root.mkdir()
+    (root / "a.csv").write_text(OTHER)
+    with lookout(tmp_path) as begun:
+        begin_folder(root, begun, typed=())
+        begun._pool.submit(int).result()  # noqa: SLF001 - what was begun has ended
+        (root / "a.csv").write_text(TEXT)
         scan = scan_folder(root, SEARCHER, lookout=begun)
     assert scan.finds == [Find("a.csv", "bytes", "word")]
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.core.settings import load_settings
 from cdp_pipeline.rights import mirrored
-from cdp_pipeline.rights.scan import scan_folder
+from cdp_pipeline.rights.scan import Find, scan_folder
 from cdp_pipeline.rights.searching import Searcher
+from cdp_pipeline.rights.strays import clean_strays, written_here
 from cdp_pipeline.rights.traces import Traces, add_words
+from cdp_pipeline.storage.paths import DataPaths
 
 SEARCHER = Searcher(add_words(Traces(), [("email", "anna.reed@example.com")]))
 HER = "'anna.reed@example.com'"
@@ -89,3 +94,17 @@ def test_a_stray_copy_of_a_version_is_searched_whole(tmp_path: Path) -> None:
     """Its mirror would be cleaned, and nobody would know of the database beside it."""
     publish(tmp_path, HERS, HERS)
     assert found(tmp_path, typed=False) == {("t.parquet", "mail"), ("cdp.duckdb", "core.t.mail")}
+
+
+def test_a_copy_of_a_version_in_the_outbox_is_searched_again_when_its_mirror_was_cleaned(
+    tmp_path: Path,
+) -> None:
+    project = Path(__file__).parents[3]
+    settings = load_settings(project, data_dir=tmp_path)
+    context = RunContext(date(2026, 11, 16), "test", project, settings)
+    publish(tmp_path / "outbox" / "partner" / "copy", HERS, HERS)
+    typed = written_here(DataPaths.of(context))
+    scan = scan_folder(tmp_path, SEARCHER, typed=typed)
+    assert {find.file.rpartition("/")[2] for find in scan.finds} == {"t.parquet"}
+    left = clean_strays(context, tmp_path, scan, SEARCHER).finds
+    assert left == [Find("outbox/partner/copy/cdp.duckdb", "core.t.mail", "word")]
