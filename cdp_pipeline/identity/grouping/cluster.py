@@ -35,8 +35,8 @@ from cdp_pipeline.identity.release.gate import (
     HELD,
     RELEASED,
     Verdict,
-    is_rejected,
     judge_night,
+    keeps_former,
     recall_proposal,
 )
 from cdp_pipeline.identity.scoring.design import Design, declared_design
@@ -59,7 +59,8 @@ Marks = npt.NDArray[np.bool_]
 Links = dict[str, npt.NDArray[Any]]
 
 AGAIN = (ACCEPTED, HELD)
-"""After a night that was held, groups are formed again from all links, unless it was rejected."""
+"""After a night that was held, everybody is grouped and attached again, unless it was rejected:
+what is held or accepted is what all evidence says, of nameless records as well."""
 
 MADE_TABLES = (
     "customer_map",
@@ -112,7 +113,8 @@ def _resolve(con: duckdb.DuckDBPyConnection, context: RunContext, design: Design
     settings = context.settings.identity
     night = read_night(con, today=context.business_date)
     held = recall_proposal(con, context)
-    touched = None if night.is_refit else touched_nodes(con, all_of_them=held in AGAIN)
+    is_whole = night.is_refit or held in AGAIN
+    touched = None if is_whole else touched_nodes(con)
     forget_touched(con)
     if touched is None:
         number_nodes(con)
@@ -129,7 +131,7 @@ def _resolve(con: duckdb.DuckDBPyConnection, context: RunContext, design: Design
     if touched is not None:
         choose_nameless(con)
         note_regrouped(con)
-    is_part = touched is not None and not is_rejected(con)
+    is_part = touched is not None and not keeps_former(con)
     if is_part:
         consider_touched(con)
     else:

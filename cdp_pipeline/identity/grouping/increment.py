@@ -256,9 +256,7 @@ order by node_b
 """
 
 
-def touched_nodes(
-    con: duckdb.DuckDBPyConnection, *, all_of_them: bool = False
-) -> npt.NDArray[np.bool_]:
+def touched_nodes(con: duckdb.DuckDBPyConnection) -> npt.NDArray[np.bool_]:
     """Return which nodes to group again: whole components of those that something happened to.
 
     Links that only compete for a namesake count: a new candidate takes probability from others.
@@ -277,4 +275,4 @@ def touched_nodes(
     seeds = con.execute("select node_id from staging.identity_touched_nodes").fetchnumpy()
     marked = np.zeros(int(labels.max(initial=-1)) + 1, dtype=bool)
     marked[labels[np.asarray(seeds["node_id"], np.int64)]] = True
-    return np.asarray(marked[labels] | all_of_them, dtype=np.bool_)
+    return np.asarray(marked[labels], dtype=np.bool_)

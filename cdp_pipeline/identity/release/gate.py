@@ -177,15 +177,16 @@ def awaited(con: duckdb.DuckDBPyConnection) -> str | None:
     return str(run) if run else None
 
 
-def is_rejected(con: duckdb.DuckDBPyConnection) -> bool:
-    """Return whether the version before keeps customers whose grouping an operator rejected.
+def keeps_former(con: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether the version before keeps the customers of an earlier one (held or rejected).
 
-    Records that say the same may belong to different customers there.
+    Records that say the same may belong to different customers there, whatever an operator has
+    decided since.
     """
     if "verdict" not in base_columns(con, "identity.release"):
         return False
-    sql = "select count(*) from base.identity.release where verdict = ?"
-    return bool(fetch_value(con, sql, [REJECTED]))
+    sql = "select count(*) from base.identity.release where verdict in (?, ?)"
+    return bool(fetch_value(con, sql, [HELD, REJECTED]))
 
 
 def recall_proposal(con: duckdb.DuckDBPyConnection, context: RunContext) -> str | None:

@@ -371,7 +371,7 @@ def test_whom_nothing_touched_stands_as_if_everybody_was_considered(
     found = []
     for name in ("touched", "all"):
         life = begin(tmp_path / name)
-        monkeypatch.setattr(cluster, "is_rejected", lambda _, name=name: name == "all")
+        monkeypatch.setattr(cluster, "keeps_former", lambda _, name=name: name == "all")
         for actions in (
             [("another record", 3), ("takes a neighbour's identity", 7), ("person is gone", 9)],
             [("as at first", 7), ("is back", 9), ("judged same", 4), ("is gone", 30)],

@@ -14,7 +14,13 @@ import pytest
 from cdp_pipeline.core.errors import ConfigError, IdentityError
 from cdp_pipeline.core.settings import IdentitySettings
 from cdp_pipeline.identity.release import effects
-from cdp_pipeline.identity.release.decided import decide, held_runs, read_decisions, read_summary
+from cdp_pipeline.identity.release.decided import (
+    MAP_FILE,
+    decide,
+    held_runs,
+    read_decisions,
+    read_summary,
+)
 from cdp_pipeline.identity.release.effects import measure_effects
 from cdp_pipeline.identity.stewardship.judgements import record_judgements
 from cdp_pipeline.storage.paths import DataPaths
@@ -22,7 +28,7 @@ from tests.unit.identity.conftest import Person, Query, Store, Village
 
 pytest.importorskip("recordlinkage")
 
-SECOND, THIRD = date(2026, 11, 21), date(2026, 11, 22)
+SECOND, THIRD, FOURTH = (date(2026, 11, day) for day in (21, 22, 23))
 IDS = "select source, record_key, customer_id from identity.customer_map order by all"
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 
@@ -245,3 +251,56 @@ def test_of_segments_with_the_same_share_the_largest_is_named(order: str) -> Non
     con.execute("create table identity_affected (customer_id bigint)")
     found = con.execute(effects.SEGMENTS, {"minimum": 1}).fetchone()
     assert found == ("segment_share", 0, 8)
+
+
+def proposed(store: Store, day: date) -> dict[tuple[str, str], str]:
+    """Return the customers that a held night would have made."""
+    file = DataPaths.of(store.context(day)).proposals / day.isoformat() / MAP_FILE
+    with duckdb.connect() as con:
+        rows = con.read_parquet(str(file)).project("source, record_key, customer_id").fetchall()
+    return {(source, key): customer for source, key, customer in rows}
+
+
+@pytest.mark.parametrize("word", ["accepted", None])
+def test_after_a_held_night_nameless_records_are_attached_anew_as_well(
+    village: Village, town: Store, read: Query, word: str | None
+) -> None:
+    """Two receipts, each alone, and on the held night a third with the identifiers of both."""
+    contacts = {"n1": {"email": "zq.wx@mail.example"}, "n2": {"phone": "01904 555987"}}
+    contacts["n3"] = contacts["n1"] | contacts["n2"]
+    n1, n2, n3 = (
+        values | {"source": "till", "record_kind": "receipt", "record_key": key}
+        for key, values in contacts.items()
+    )
+    town.base = night(town, [*village.people, n1, n2], SECOND)
+    people = [*poison(village.people), n1, n2, n3]
+    town.base = night(town, people, THIRD)
+    assert verdict(read, town.base) == {"held"}
+    accepted = proposed(town, THIRD)
+    assert len({accepted["till", key] for key in contacts}) == 1
+    if word:
+        decide(DataPaths.of(town.context(THIRD)), THIRD.isoformat(), word, by="i", now=NOW)
+    made = night(town, people, FOURTH)
+    assert (customers(read, made) if word else proposed(town, FOURTH)) == accepted
+
+
+def test_after_a_rejected_night_copies_of_two_customers_are_not_lost(
+    village: Village, town: Store, read: Query
+) -> None:
+    """A record that came to say what another customer's says stays, and then its customer moves."""
+    members = {p["record_key"]: p for p in village.people if p["source"] == "loyalty"}
+    crm = {"source": "crm", "record_kind": "contact", "loyalty_id": None}
+    one, other = (
+        members[number] | crm | {"record_key": key}
+        for number, key in (("0040", "a"), ("0050", "b"))
+    )
+    town.base = night(town, [*village.people, one, other], SECOND)
+    people = [*poison(village.people), one, one | {"record_key": "b"}]
+    town.base = night(town, people, THIRD)
+    held = customers(read, town.base)
+    assert held["crm", "a"] != held["crm", "b"]
+    decide(DataPaths.of(town.context(THIRD)), THIRD.isoformat(), "rejected", by="i", now=NOW)
+    moved = next(p for p in people if (p["source"], p["record_key"]) == ("loyalty", "0050"))
+    people[people.index(moved)] = moved | {"phone": "01904 555123"}
+    after = customers(read, night(town, people, FOURTH))
+    assert after["crm", "a"] == after["crm", "b"] == held["crm", "a"]
