@@ -352,11 +352,16 @@ def _both(template: str, operator: str) -> str:
 
 
 def _named(column: str) -> str:
-    """Return SQL for: the names differ, and each stands in its own record's mailbox."""
-    return (
-        f"coalesce(l.{column} <> r.{column} and contains(l.email, l.{column}) "
-        f"and contains(r.email, r.{column}), false)"
+    """Return SQL for: two mailboxes differ in nothing but that each has its owner's name.
+
+    Names that differ are not enough: Jo's and Joanne's may both be a joanne.smith@ with a slip.
+    """
+    name = "split_part({0}.email, '@', 1)"
+    told = " or ".join(
+        f"replace({name.format(one)}, {one}.{column}, {other}.{column}) = {name.format(other)}"
+        for one, other in (("l", "r"), ("r", "l"))
     )
+    return f"coalesce(l.{column} <> r.{column} and ({told}), false)"
 
 
 def _similarity(column: str) -> str:
