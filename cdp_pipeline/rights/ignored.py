@@ -1,8 +1,9 @@
-"""Identifiers that linkage ignores, as they were delivered: null@..., noreply@..., 0000000000.
+"""Identifiers that linkage ignores, as they were delivered: null@..., noreply@..., shared ones.
 
 Nobody is told from anybody else by such a value, so that no record of a version has it. Whoever
 gives it with a request is found by it all the same, among the staged rows; and if nobody else has
-it, it is a trace of theirs.
+it, it is a trace of theirs. Not so what is nobody's: 0000000000, a card of nines, none@none.com.
+Strangers will write that again, and as the trace of one person it would keep all of them out.
 """
 
 from __future__ import annotations
@@ -19,17 +20,19 @@ from cdp_pipeline.storage.at_rest import plain_file
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import fetch_value, quote_literal
 
-_PLACEHOLDERS = {
-    "email": "identity_is_junk_email(value)",
-    "phone": "identity_is_junk_phone(value)",
-    "loyalty_id": "regexp_full_match(value, '9+|1+')",
-}
-"""SQL of whether a value stands for "has none", by kind: what spells it so may be a person's."""
+_KINDS = ("email", "phone", "loyalty_id")
+
+_IS_MAILBOX = (
+    "'{kind}' = 'email' and identity_is_junk_email(value) "
+    "and not identity_is_junk_email(split_part(split_part(value, '@', 2), '.', 1))"
+)
+"""SQL of whether a value is an address that may be somebody's, though its name says "has none"."""
 
 _IS_HUB = (
     "left(sha256('{kind}:' || value), 16) in "
-    "(select value_hash from identity.hubs where field = '{kind}')"
+    "(select value_hash from identity.hubs where field = '{kind}' and reason <> 'placeholder')"
 )
+"""SQL of whether linkage ignores a value because many strangers have it."""
 
 
 def load_ignored(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
@@ -53,7 +56,7 @@ def load_ignored(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
             with plain_file(path, context.settings.keys, paths.work) as plain:
                 rows = f"read_parquet({quote_literal(str(plain))})"
                 for trace in traces:
-                    if trace.kind in _PLACEHOLDERS:
+                    if trace.kind in _KINDS:
                         _add(con, name, keys, trace, rows)
 
 
@@ -64,7 +67,7 @@ def _add(
     con.execute(
         f"create or replace temp table ignored_values as select raw, value "  # noqa: S608 - own SQL
         f"from ({trace_select(trace, relation)}) "
-        f"where {_PLACEHOLDERS[trace.kind]} or {_IS_HUB.format(kind=trace.kind)}"
+        f"where ({_IS_MAILBOX.format(kind=trace.kind)}) or {_IS_HUB.format(kind=trace.kind)}"
     )
     if not fetch_value(con, "select count(*) from ignored_values"):
         return  # as in most: the keys need not be read

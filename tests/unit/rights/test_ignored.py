@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
 
 import duckdb
 import pytest
 
+from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.core.settings import load_settings
 from cdp_pipeline.identity.erasure.subjects import find_subjects
 from cdp_pipeline.privacy.suppression import create_normalisers
+from cdp_pipeline.rights.ignored import load_ignored
 from cdp_pipeline.rights.traces import find_traces
 
 HERS = "null@quillfeather.example"
@@ -85,3 +90,35 @@ def test_without_the_table_nobody_is_known_by_it(con: duckdb.DuckDBPyConnection)
     con.execute("drop table erasure_ignored")
     with pytest.raises(ConfigError, match="nobody is known"):
         find_subjects(con, [HERS])
+
+
+def test_what_strangers_will_write_again_is_nobodys(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """Or one customer would be found by 0000000000, and erased with all who write it later."""
+    project = Path(__file__).parents[3]
+    context = RunContext(
+        date(2026, 11, 16), "test", project, load_settings(project, data_dir=tmp_path)
+    )
+    staged = tmp_path / "staging" / "loyalty_members" / "0123456789abcdef-1.parquet"
+    staged.parent.mkdir(parents=True)
+    con.execute(
+        "copy (select *, null as first_name, null as last_name, null as birth_date, "
+        "null as street, null as postcode from (values "
+        f"('1000000001', '{HERS}', '0000000000'), ('1000000002', 'None@none.com', '123456789'), "
+        "('9999999999', 'anna@quillfeather.example', '07700 900123'), "
+        "('1000000003', 'test@test.example', '07700 900124')"
+        f") as t(member_no, email, mobile)) to '{staged}' (format parquet)"
+    )
+    con.execute(
+        "create table identity.hubs as select field, left(sha256(field || ':' || value), 16) "
+        "as value_hash, reason from (values ('phone', '000000000', 'placeholder'), "
+        "('loyalty_id', '9999999999', 'placeholder'), ('email', 'none@none.com', 'placeholder'), "
+        "('phone', '700900123', 'many values of family_name')) as t(field, value, reason)"
+    )
+    load_ignored(con, context)
+    found = con.execute("select distinct record_key, kind, value from erasure_ignored order by all")
+    assert found.fetchall() == [
+        ("1000000001", "email", HERS),
+        ("9999999999", "phone", "700900123"),
+    ]
