@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import duckdb
+
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.log import get_logger
 from cdp_pipeline.ingest.claims import companion_patterns
@@ -75,7 +77,9 @@ def sweep(context: RunContext) -> Swept:
             continue
         mine = [row for row in rows if row["source"] == name]
         expired += dict.fromkeys(_expired_files(paths, contract, mine, originals, hasher))
-        expired += _forgotten(paths, name, {file_id for source, file_id in ever if source == name})
+        if ever is not None:
+            mine_ever = {file_id for source, file_id in ever if source == name}
+            expired += _forgotten(paths, name, mine_ever)
         aside += dict.fromkeys(_old_texts(context, contract, mine))
     aside = [path for path in aside if path not in expired]
     if expired or aside:
@@ -116,12 +120,19 @@ def _expired_files(
             yield from sorted((paths.archive / contract.name / row["file_id"]).glob("*"))
 
 
-def _ever_known(context: RunContext) -> set[tuple[str, str]]:
-    """Return sources and ids of the deliveries that any night that is kept tells of."""
+def _ever_known(context: RunContext) -> set[tuple[str, str]] | None:
+    """Return sources and ids of the deliveries that any night that is kept tells of.
+
+    None if one of them is damaged: nobody knows what it rests on, and that must stop no night.
+    """
     found: set[tuple[str, str]] = set()
     for version in published_versions(DataPaths.of(context)):
-        with open_published(context.data_dir, version=version.path) as con:
-            found.update((row["source"], row["file_id"]) for row in fetch_dicts(con, _EVER))
+        try:
+            with open_published(context.data_dir, version=version.path) as con:
+                found.update((row["source"], row["file_id"]) for row in fetch_dicts(con, _EVER))
+        except duckdb.Error:
+            _LOG.warning("version_unreadable", version=version.name)
+            return None
     return found
 
 

@@ -138,6 +138,21 @@ def test_what_a_night_that_died_had_before_the_file_came_again_goes_too(events: 
     assert len([name for name in after if name.startswith("staging/")]) == 6
 
 
+def test_a_damaged_version_stops_no_night_and_what_it_may_tell_of_stays(events: Store) -> None:
+    data = publish(events, FIRST)
+    publish(events, SECOND)
+    (old, _) = versions.published_versions(paths := DataPaths.of(events.context(SECOND)))
+    (old.path / "cdp.duckdb").unlink()
+    stray = paths.staging / "events" / f"{'b' * FILE_ID_CHARACTERS}-1.parquet"
+    stray.touch()
+    before = files_of(data)
+    sweep(events.context(SECOND))
+    assert files_of(data) == before
+    (old.path / "cdp.duckdb").write_bytes(b"no database")
+    sweep(events.context(SECOND))
+    assert files_of(data) == before
+
+
 def test_encrypted_deliveries_go_as_those_in_clear_do(events: Store) -> None:
     keys = KeySettings(master=SecretStr(new_key()))
     events.make_context = partial(events.make_context, keys=keys)
