@@ -8,7 +8,7 @@ from __future__ import annotations
 import duckdb
 
 from cdp_pipeline.identity.grouping.attach import ATTACHED_BY, KEYS
-from cdp_pipeline.identity.grouping.slips import find_slips
+from cdp_pipeline.identity.grouping.slips import find_neighbours, find_slips
 from cdp_pipeline.storage.warehouse import fetch_value
 
 _SEEDS = """
@@ -53,8 +53,13 @@ _OPENED = """
 create or replace temp table identity_opened as
 select record_id
 from identity.records
-where not is_comparable and evidence_id in (select evidence_id from staging.identity_bonds)
+where not is_comparable and evidence_id in (
+    select evidence_id from staging.identity_bonds
+    union all
+    select evidence_id from identity_neighbours
+)
 """
+# What is one slip from a value that came or went may be a slip of it, or none any more.
 
 _REACHED = """
 create or replace temp table identity_reached as
@@ -104,14 +109,15 @@ order by record_id
 def choose_nameless(con: duckdb.DuckDBPyConnection) -> None:
     """Create ``identity_attachable``: nameless records to attach again, and who holds their values.
 
-    These are all that share an identifier with a touched group or record, or with one of them: to
-    whom they belong may have changed. Nobody outside has any of their identifiers. The nameless
-    ones alone are in ``identity_open_again``.
+    These are all that share an identifier with a touched group or record, or with one of them, or
+    whose identifier is one slip from such a one: to whom they belong may have changed. Nobody
+    outside has any of their identifiers. The nameless ones alone are in ``identity_open_again``.
     """
     find_slips(con)
     keys = ", ".join(KEYS)
     con.execute(_SEEDS)
     con.execute(_SEED_VALUES.format(keys=keys))
+    find_neighbours(con, "identity_seed_values")
     con.execute(_HELD_VALUES.format(keys=keys))
     con.execute(_OPENED)
     con.execute(_MORE_VALUES.format(records="identity_opened"))

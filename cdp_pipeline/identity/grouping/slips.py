@@ -121,6 +121,11 @@ from held as h
 anti join identity_known_values as k on k.value = h.value
 """
 
+_KEPT_LONE = """
+insert into identity_lone
+select '{field}', value, evidence_id from identity_lone_values
+"""
+
 _CONFIRMED = """
 create or replace temp table identity_confirmed_values as
 select value from identity_known_values where seen >= 2
@@ -166,15 +171,30 @@ order by l.evidence_id
 """
 
 
+_LONE_NEAR = """
+insert into identity_neighbours
+select l.evidence_id
+from identity_lone as l
+semi join identity_near_values as n on n.value = l.value
+where l.field = '{field}'
+"""
+
+
 def find_slips(con: duckdb.DuckDBPyConnection) -> None:
     """Create ``identity_slips`` (evidence_id, field, meant) from ``identity.records``.
 
-    A nameless record is in it for each of its values that is one slip from a known one.
+    A nameless record is in it for each of its values that is one slip from a known one. All that
+    might be a slip are in ``identity_lone`` (field, value, evidence_id).
     """
     con.execute(_SLIPS)
+    con.execute(
+        "create or replace temp table identity_lone "
+        "(field varchar, value varchar, evidence_id integer)"
+    )
     for field in TYPED:
         con.execute(_KNOWN.format(field=field))
         con.execute(_LONE.format(field=field))
+        con.execute(_KEPT_LONE.format(field=field))
         if not _count(con, "identity_lone_values"):
             continue
         _find_near(con, field, asked="identity_lone_values", known="identity_known_values")
@@ -185,6 +205,32 @@ def find_slips(con: duckdb.DuckDBPyConnection) -> None:
         strangers = _chance(con, field) * _count(con, "identity_lone_values")
         if 1 - strangers / found >= LEAST_MEANT:
             con.execute("insert into identity_slips from identity_alike_values")
+
+
+def find_neighbours(con: duckdb.DuckDBPyConnection, values: str) -> None:
+    """Create ``identity_neighbours`` (evidence_id): who states what is one slip from some values.
+
+    Args:
+        con: Connection after ``find_slips``.
+        values: Table (field, value).
+    """
+    con.execute("create or replace temp table identity_neighbours (evidence_id integer)")
+    for field in TYPED:
+        for name, source in (("given", values), ("lone", "identity_lone")):
+            con.execute(
+                f"create or replace temp table identity_{name}_typed as "  # noqa: S608 - own table names
+                f"select distinct value from {source} where field = '{field}'"
+            )
+        kept, shared = _parts_of(field)
+        near = _PLAUSIBLE.format(
+            asked="identity_given_typed", known="identity_lone_typed", kept=kept, shared=shared
+        )
+        con.execute(near)
+        con.execute(
+            "create or replace temp table identity_lone_typed as from identity_plausible_values"
+        )
+        _find_near(con, field, asked="identity_lone_typed", known="identity_given_typed")
+        con.execute(_LONE_NEAR.format(field=field))
 
 
 def _chance(con: duckdb.DuckDBPyConnection, field: str) -> float:
@@ -198,12 +244,18 @@ def _chance(con: duckdb.DuckDBPyConnection, field: str) -> float:
     return float(1 - (1 - share) ** (_count(con, "identity_known_values") / confirmed))
 
 
-def _find_near(con: duckdb.DuckDBPyConnection, field: str, *, asked: str, known: str) -> None:
+def _parts_of(field: str) -> tuple[str, str]:
+    """Return SQL of a value's parts, and of whether it shares one with what is asked for."""
     kept = ", ".join(f"{sql} as part_{n}" for n, sql in enumerate(_PARTS[field]))
     shared = " or ".join(
         f"part_{n} in (select part_{n} from asked)"  # noqa: S608 - constants
         for n in range(len(_PARTS[field]))
     )
+    return kept, shared
+
+
+def _find_near(con: duckdb.DuckDBPyConnection, field: str, *, asked: str, known: str) -> None:
+    kept, shared = _parts_of(field)
     con.execute(_PLAUSIBLE.format(asked=asked, known=known, kept=kept, shared=shared))
     keys = _KEYS[field]
     asked_keys = keys.format(values=asked, lengths="[0]")

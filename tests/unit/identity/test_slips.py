@@ -165,3 +165,23 @@ def test_an_old_receipts_slip_follows_its_holder_into_another_group(
     assert _chosen(night) == set()
     night.execute("insert into identity_groups values ($1)", [KNOWN])
     assert _chosen(night) == {KNOWN, STATED}
+
+
+@pytest.mark.parametrize("phones", [("999000111", None), ("012345678", "012345688")])
+def test_a_receipt_is_looked_at_again_when_it_is_no_slip_any_more(
+    night: duckdb.DuckDBPyConnection, phones: tuple[str, str | None]
+) -> None:
+    """The number that was meant is gone, or another customer's is as near."""
+    phone, another = phones
+    changed = KNOWN
+    night.execute("update identity.records set phone = $1 where record_id = $2", [phone, KNOWN])
+    if another:
+        changed = STATED + 1
+        night.execute(
+            "insert into identity.records by name select $1 as record_id, $1 as evidence_id, "
+            "true as is_comparable, true as is_usable, $2 as phone, 'till' as source, "
+            "$1::varchar as record_key",
+            [changed, another],
+        )
+    night.execute("insert into staging.identity_record_reasons values ('till', $1)", [str(changed)])
+    assert _chosen(night) >= {changed, STATED}
