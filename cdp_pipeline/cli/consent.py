@@ -9,6 +9,7 @@ import typer
 from cdp_pipeline.cli import output
 from cdp_pipeline.cli.app import OPTIONS, PERSON, JsonOption, ReasonOption, app, parse_date
 from cdp_pipeline.cli.privacy import open_context
+from cdp_pipeline.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from cdp_pipeline.privacy.standing import Standing
@@ -35,12 +36,19 @@ def consent(
     from cdp_pipeline.project.loader import load_project
     from cdp_pipeline.rights.erasure import find_people, open_resolver
     from cdp_pipeline.storage.audit import Deed, note
+    from cdp_pipeline.storage.leftovers import own_work
 
     context = open_context()
     rules = load_project(OPTIONS.root).consent
     night = context.business_date
-    with open_resolver(context) as con:
-        subject = find_people(con, context, [person])[0]
+    with own_work(context) as looking, open_resolver(looking) as con:
+        subject = find_people(con, looking, [person])[0]
+        if not subject.customers:
+            raise ConfigError(
+                "rows hold this identifier, but no customer does",
+                where="cdp consent",
+                hint="`cdp access` shows them; what a person permits is kept by customer.",
+            )
         note(context.settings, Deed("consent", "1 person", subject.customers, reason))
         standing = read_standing(
             con,

@@ -141,10 +141,10 @@ def access(
             hint="Example: cdp access C0123456789ABCDEF",
         )
     context = open_context()
-    with open_resolver(context) as con:
-        subject = find_people(con, context, [person])[0]
-    note(context.settings, Deed("access", "1 person", subject.customers, reason))
-    with own_work(context) as looking:
+    with own_work(context) as looking:  # an erasure may be at work beside it
+        with open_resolver(looking) as con:
+            subject = find_people(con, looking, [person])[0]
+        note(context.settings, Deed("access", "1 person", subject.customers, reason))
         document = collect_access(looking, subject)
     if to is None:
         output.write_json(document)
