@@ -21,6 +21,7 @@ from cdp_pipeline.privacy.suppression import KINDS, create_normalisers
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.rights.erasure import open_resolver
+from cdp_pipeline.rights.ignored import load_ignored
 from cdp_pipeline.rights.tables import load_people, rows_about
 from cdp_pipeline.rights.traces import Traces, find_traces, load_values
 from cdp_pipeline.storage.at_rest import plain_file
@@ -52,6 +53,7 @@ def collect_access(context: RunContext, subject: Subject) -> dict[str, Any]:
     """
     project = load_project(context.project_root)
     with open_resolver(context) as con:
+        load_ignored(con, context)
         traces = find_traces(con, [subject])
         tables = _tables(con, project, traces)
         recipients = _recipients(con, project, subject)

@@ -11,6 +11,7 @@ import pytest
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.orchestration.runner import run_night
+from cdp_pipeline.rights.access import collect_access
 from cdp_pipeline.rights.erasure import erase_people, find_people, open_resolver
 from cdp_pipeline.rights.scan import scan_folder
 from cdp_pipeline.rights.searching import Searcher
@@ -78,6 +79,15 @@ def test_rows_with_nothing_but_the_address_go_too(
     certificate = erase_people(context, subjects, reason="asked for")
     assert certificate.facts["left"] == 0
     assert scan_folder(store.data, SEARCHER).finds == []
+
+
+def test_the_answer_to_her_tells_of_the_address_too(published: tuple[TinyStore, str]) -> None:
+    store, card = published
+    context = store.context(LOAD)
+    with open_resolver(context) as con:
+        (subject,) = find_people(con, context, [card])
+    answer = collect_access(context, subject)
+    assert {"kind": "email", "value": HERS} in answer["identifiers"]
 
 
 def test_who_shares_such_an_address_is_told_what_is_needed(
