@@ -87,7 +87,7 @@ def configure(
         as_json: One JSON object a line instead of readable text.
         verbose: Include debug events.
     """
-    target = stream or sys.stderr
+    target = stream or cast("TextIO", _StandardError())
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if as_json
@@ -108,6 +108,24 @@ def configure(
         logger_factory=structlog.WriteLoggerFactory(file=target),
         cache_logger_on_first_use=False,
     )
+
+
+class _StandardError(io.TextIOBase):
+    """Standard error as it is when a line is written; a line that it does not take is lost.
+
+    What is at work goes on when the terminal is gone, a pipe is closed, or a test has its own.
+    """
+
+    def write(self, text: str, /) -> int:
+        with suppress(OSError, ValueError):
+            if sys.stderr:
+                sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            if sys.stderr:
+                sys.stderr.flush()
 
 
 class _LogFile(io.TextIOBase):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,25 @@ def test_a_full_disk_takes_no_line_and_stops_nothing(tmp_path: Path) -> None:
     path.symlink_to("/dev/full")
     with log.log_to_file(path):
         log.get_logger("tests").info("step_finished", rows_in=3)
+
+
+def test_a_line_goes_to_standard_error_as_it_is_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    log.configure()
+    later = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", later)
+    log.get_logger("test").warning("version_unreadable")
+    assert "version_unreadable" in later.getvalue()
+
+
+class _ClosedPipe(io.StringIO):
+    def write(self, _text: str, /) -> int:
+        raise BrokenPipeError
+
+
+def test_what_is_at_work_goes_on_without_a_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    log.configure()
+    closed = io.StringIO()
+    closed.close()
+    for stream in (closed, _ClosedPipe(), None):
+        monkeypatch.setattr(sys, "stderr", stream)
+        log.get_logger("test").warning("version_unreadable")
