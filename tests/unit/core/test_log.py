@@ -109,3 +109,8 @@ def test_what_is_at_work_goes_on_without_a_standard_error(monkeypatch: pytest.Mo
     for stream in (closed, _ClosedPipe(), None):
         monkeypatch.setattr(sys, "stderr", stream)
         log.get_logger("test").warning("version_unreadable")
+    again = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", again)
+    log.get_logger("test").warning("version_readable")
+    assert again.getvalue().count("\n") == 1  # what was lost stays lost, and the next line comes
+    assert "version_readable" in again.getvalue()
