@@ -79,12 +79,14 @@ def run_day(file: str) -> dict[str, float]:
         CPU seconds of the day, and how many rows of days and of customers differ.
     """
     from datetime import date, timedelta  # noqa: PLC0415 - one system a process
+    from pathlib import Path  # noqa: PLC0415 - as above
 
     import duckdb  # noqa: PLC0415 - as above
 
     from cdp_pipeline.features.files.days import Window, build_days  # noqa: PLC0415 - as above
 
     last = date.fromisoformat(LAST_DAY)
+    Path(f"{file}.days").unlink(missing_ok=True)  # of the round before
     con = duckdb.connect(f"{file}.days", config={"memory_limit": MEMORY_LIMIT})
     con.execute("create schema features; attach ':memory:' as state")
     con.execute(f"create view lines as {_LINES_OF_FILE.format(file=file)}")
