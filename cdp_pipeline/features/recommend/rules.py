@@ -6,9 +6,14 @@ among the baskets of both; lift only explains, because it puts the rarest pairs 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import duckdb
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+from scipy import sparse
 
 from cdp_pipeline.features.recommend.log import read_columns
 
@@ -17,48 +22,42 @@ SHRINKAGE = 10
 
 RULES_PER_ITEM = 20
 
-_LINES = """
-create or replace temp table {name}_line as
-select basket_id, item_id
+PRODUCTS_AT_ONCE = 20_000_000
+"""Pairs of lines of one basket that are added up at once, of a row at least: memory."""
+
+# What has too few lines has too few baskets, so it needs no look at which lines share a basket.
+# Baskets are numbered as they come; only whether two numbers are equal matters.
+_ITEMS = """
+create or replace temp table {name}_candidate as
+select (row_number() over (order by item_id) - 1)::integer as item, item_id
 from {relation}
 where basket_id is not null and item_id is not null
-group by basket_id, item_id
-"""
-_FREQUENT = """
-create or replace temp table {name}_frequent as
-select row_number() over (order by item_id) as item, item_id, count(*) as baskets
-from {name}_line
 group by item_id
 having count(*) >= $support
 """
-# The support filter comes before the self-join: a pair cannot be more frequent than its members.
-# Baskets are numbered as they come; only whether two numbers are equal matters.
-_PAIRS = """
-create or replace temp table {name}_both as
-with kept as (
-    select basket_id, item
-    from {name}_line
-    inner join {name}_frequent using (item_id)
-),
-baskets as (
-    select basket_id, row_number() over () as basket
-    from (select basket_id from kept group by basket_id having count(*) > 1)
-),
-coded as (
-    select basket, item
-    from kept
-    inner join baskets using (basket_id)
-)
-select one.item as item, two.item as other, count(*) as together
-from coded as one
-inner join coded as two on one.basket = two.basket and one.item < two.item
-group by one.item, two.item
-having count(*) >= $support
+_BASKETS = """
+create or replace temp table {name}_basket as
+select (row_number() over () - 1)::integer as basket, basket_id
+from {relation}
+where basket_id is not null and item_id is not null
+group by basket_id
+"""
+_LINES = """
+select basket, item
+from {relation}
+inner join {name}_candidate using (item_id)
+inner join {name}_basket using (basket_id)
+"""
+_FREQUENT = """
+create or replace temp table {name}_frequent as
+select item, item_id, baskets
+from counted
+inner join {name}_candidate using (item)
 """
 _RULES = """
 create or replace temp table {name}_rule as
 with total as (
-    select count(distinct basket_id)::double as baskets from {name}_line
+    select count(*)::double as baskets from {name}_basket
 ),
 directed as (
     select item, other, together from {name}_both
@@ -120,10 +119,50 @@ def make_rules(con: duckdb.DuckDBPyConnection, relation: str, *, support: int, n
 
 
 def count_pairs(con: duckdb.DuckDBPyConnection, relation: str, *, support: int, name: str) -> None:
-    """Count baskets with two items, for all pairs in ``support`` baskets or more."""
-    con.execute(_LINES.format(name=name, relation=relation))
-    for sql in (_FREQUENT, _PAIRS):
-        con.execute(sql.format(name=name), {"support": support})
+    """Count baskets with two items, for all pairs in ``support`` baskets or more.
+
+    The matrix of baskets and frequent items times itself: no row is made for each pair of lines.
+    """
+    names = {"name": name, "relation": relation}
+    con.execute(_ITEMS.format(**names), {"support": support})
+    con.execute(_BASKETS.format(**names))
+    lines = read_columns(con, _LINES.format(**names))
+    shape = (int(lines["basket"].max(initial=-1)) + 1, int(lines["item"].max(initial=-1)) + 1)
+    cells = (np.ones(len(lines["item"]), dtype=np.int32), (lines["basket"], lines["item"]))
+    held = sparse.csr_array(cells, shape=shape)  # adds up what one basket says twice
+    held.data[:] = 1
+    baskets = held.sum(axis=0)
+    frequent = np.flatnonzero(baskets >= support)
+    found = _count_together(held[:, frequent], support)
+    counted = {"item": frequent, "baskets": baskets[frequent].astype(np.int64)}
+    _keep(con, _FREQUENT.format(**names), counted)
+    together = {"item": frequent[found[0]], "other": frequent[found[1]], "together": found[2]}
+    _keep(con, f"create or replace temp table {name}_both as from counted", together)
+
+
+def _keep(con: duckdb.DuckDBPyConnection, sql: str, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Run a statement that reads some columns as the relation ``counted``."""
+    con.register("counted", pa.table(dict(columns)))
+    con.execute(sql)
+    con.unregister("counted")
+
+
+def _count_together(
+    held: sparse.csr_array, support: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return item, later item and baskets with both, of pairs in ``support`` baskets or more."""
+    of_item = held.T.tocsr()
+    # An item costs as many additions as its baskets have lines.
+    costs = np.cumsum(of_item @ np.diff(held.indptr).astype(np.int64))
+    turns = np.flatnonzero(np.diff(costs // PRODUCTS_AT_ONCE)) + 1
+    found = []
+    for block in np.split(np.arange(held.shape[1]), turns):
+        both = (of_item[block] @ held).tocoo()
+        item, other = block[both.coords[0]], both.coords[1].astype(np.int64)
+        kept = (both.data >= support) & (other > item)
+        found.append((item[kept], other[kept], both.data[kept].astype(np.int64)))
+    item, other, together = (np.concatenate(column) for column in zip(*found, strict=True))
+    return item, other, together
 
 
 def read_pairs(con: duckdb.DuckDBPyConnection, *, name: str, log_name: str) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import combinations
 from typing import Any
+from unittest import mock
 
 import duckdb
 import numpy as np
@@ -198,15 +199,18 @@ def test_top_is_the_best_of_each_row(cells: list[tuple[int, int, float]], most: 
     assert list(zip(best.row, best.item, rank, strict=True)) == expected
 
 
-BASKETS = st.lists(st.sets(st.sampled_from("abcde"), min_size=1), max_size=25)
+BASKETS = st.lists(st.lists(st.sampled_from("abcde"), min_size=1, max_size=8), max_size=25)
 
 
-@given(BASKETS, st.integers(1, 4))
+@given(BASKETS, st.integers(1, 4), st.sampled_from([1, 7, 20_000_000]))
 @settings(deadline=None, max_examples=40)
-def test_rules_count_baskets(baskets: list[set[str]], support: int) -> None:
+def test_rules_count_baskets(scanned: list[list[str]], support: int, at_once: int) -> None:
+    """A thing scanned twice counts once, whatever part of the pairs is added up at a time."""
+    baskets = [set(goods) for goods in scanned]
     con = duckdb.connect()
-    rows = [("C", good, f"B{i}", at(1)) for i, basket in enumerate(baskets) for good in basket]
-    table = make_rules(con, load(con, rows), support=support, name="r")
+    rows = [("C", good, f"B{i}", at(1)) for i, goods in enumerate(scanned) for good in goods]
+    with mock.patch("cdp_pipeline.features.recommend.rules.PRODUCTS_AT_ONCE", at_once):
+        table = make_rules(con, load(con, rows), support=support, name="r")
     found = {
         (item, partner): (count, confidence, lift)
         for item, partner, count, confidence, lift in con.execute(
