@@ -9,6 +9,7 @@ import typer
 from cdp_pipeline.cli import output
 from cdp_pipeline.cli.app import OPTIONS, JsonOption, app, vet_reason
 from cdp_pipeline.core.context import Clock, operating_user
+from cdp_pipeline.core.wording import counted
 from cdp_pipeline.storage.paths import DataPaths
 
 identity = typer.Typer(
@@ -92,7 +93,7 @@ def _show(summary: dict[str, Any], said: str) -> None:
     for line in summary["why"]:
         output.write(f"  {line}")
     for row in summary["causes"]:
-        output.write(f"  {row['records']:,} records {row['change']}: {row['cause']}")
+        output.write(f"  {counted(row['records'], 'record')} {row['change']}: {row['cause']}")
     columns = ("customer_id", "customers_before", "records", "records_moved")
     output.write_table(
         columns, [[row[column] for column in columns] for row in summary["largest_changes"]]

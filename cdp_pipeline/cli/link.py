@@ -9,6 +9,7 @@ import typer
 
 from cdp_pipeline.cli import output
 from cdp_pipeline.cli.app import JsonOption, app
+from cdp_pipeline.core.wording import counted
 
 if TYPE_CHECKING:
     from cdp_pipeline.identity.files.link import LinkResult
@@ -70,7 +71,7 @@ def link(  # noqa: PLR0913 - one parameter an option
 def _show_link(found: LinkResult, out: Path, page: Path) -> None:
     for recognition in found.recognitions:
         loaded = recognition.loaded
-        output.write(f"{loaded.source}: {loaded.rows:,} records ({loaded.dialect})")
+        output.write(f"{loaded.source}: {counted(loaded.rows, 'record')} ({loaded.dialect})")
         for column in recognition.columns:
             mark = output.good("+") if column.is_used else "-"
             role = f"{column.role.replace('_', ' ')}, " if column.role else ""
@@ -82,7 +83,8 @@ def _show_link(found: LinkResult, out: Path, page: Path) -> None:
     counts = found.counts
     output.write(
         f"{counts['records']:,} records are {counts['entities']:,} entities; "
-        f"{counts['review_pairs']:,} pairs to review, {counts['hubs']:,} shared values neutralised"
+        f"{counted(counts['review_pairs'], 'pair')} to review, "
+        f"{counted(counts['hubs'], 'shared value')} neutralised"
     )
     output.write(f"clusters: {out}")
     output.write(f"report:   {page}")

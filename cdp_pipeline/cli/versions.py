@@ -8,6 +8,7 @@ import typer
 
 from cdp_pipeline.cli import output
 from cdp_pipeline.cli.app import OPTIONS, JsonOption, app, vet_reason
+from cdp_pipeline.core.wording import counted
 
 
 @app.command(epilog='Example: cdp rollback --to 2026-11-19 --reason "tills of store 4 sent twice"')
@@ -40,6 +41,6 @@ def rollback(
     back = f"cdp rollback --to {done.left.name} --reason …"
     output.write(f"left      {done.left.name}; `{back}` takes it back")
     for table, rows in done.carried.items():
-        output.write(f"carried   {table}: {rows:,} rows that tell what was sent since")
+        output.write(f"carried   {table}: {counted(rows, 'row')} that tell what was sent since")
     output.say("deliveries of the nights that were undone are loaded again by the next night:")
     output.say("mend them in the landing folder, or take them out, before it runs")

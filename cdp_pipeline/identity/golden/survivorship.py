@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.core.wording import counted
 from cdp_pipeline.identity.golden.carrying import (
     carried_sql,
     choose_anew,
@@ -112,7 +113,10 @@ def choose_values(con: duckdb.DuckDBPyConnection, context: RunContext) -> StepRe
         rows_in=facts["records"],
         rows_out=facts["customers"],
         messages=(
-            f"{facts['customers']:,} golden records in {facts['households']:,} households",
+            (
+                f"{counted(facts['customers'], 'golden record')} in "
+                f"{counted(facts['households'], 'household')}"
+            ),
             f"{made:,} of them made anew",
             f"{facts['with_email']:,} of them have an e-mail address of their own",
         ),

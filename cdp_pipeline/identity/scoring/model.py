@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cdp_pipeline.core.context import RunContext, StepResult
+from cdp_pipeline.core.wording import counted
 from cdp_pipeline.identity.grouping.increment import join_scored, keep_scored, propose_new_pairs
 from cdp_pipeline.identity.measuring.sampling import keep_rejected
 from cdp_pipeline.identity.scoring.blocking import propose_pairs
@@ -109,7 +110,10 @@ def run(context: RunContext) -> StepResult:
         rows_out=edges,
         messages=(
             night.message,
-            f"{pairs:,} pairs compared, {edges:,} edges, {review:,} of them for review",
+            (
+                f"{counted(pairs, 'pair')} compared, {counted(edges, 'edge')}, "
+                f"{review:,} of them for review"
+            ),
             *learned,
         ),
         facts={
