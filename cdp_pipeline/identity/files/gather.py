@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from cdp_pipeline.identity.files.name_order import is_family_first, turned
+from cdp_pipeline.identity.files.name_words import run_together, split_by_places
 from cdp_pipeline.identity.files.recognition import Recognition
 from cdp_pipeline.identity.files.sexes import sex_sql
 from cdp_pipeline.identity.standard.reach import UNTOLD
@@ -64,7 +65,7 @@ def gather(con: duckdb.DuckDBPyConnection, files: Sequence[Recognition]) -> None
         told = {"full_name": _full_name(con, found)} | {
             tag: _father(found) if tag == "father_name" else _text(found, tag) for tag in parents
         }
-        told["sex"] = _sex(con, found)
+        told |= {"sex": _sex(con, found), "given_name": _given_name(con, found)}
         selects.append(_select(found, apart, year, told=told, first_place=first))
         names.append(_names(found))
         first += found.loaded.rows
@@ -173,12 +174,21 @@ def _delivered(name: str, role: str) -> str:
 
 
 def _full_name(con: duckdb.DuckDBPyConnection, found: Recognition) -> str:
-    """Return SQL of the full name, the family name last."""
+    """Return SQL of the full name, the family name last or before a comma."""
     names = found.used("full_name")
     if not is_family_first(con, found):
-        return _text(found, "full_name")
-    told = [f"nullif({turned(name)}, '')" for name in names]
-    return f"coalesce({', '.join(told)})"
+        told = _text(found, "full_name")
+    else:
+        turns = [f"nullif({turned(name)}, '')" for name in names]
+        told = f"coalesce({', '.join(turns)})"
+    if len(names) != 1 or found.used("given_name") or found.used("family_name"):
+        return told
+    return split_by_places(con, found, told)
+
+
+def _given_name(con: duckdb.DuckDBPyConnection, found: Recognition) -> str:
+    names = found.used("given_name")
+    return run_together(con, found, names[0]) if names else _text(found, "given_name")
 
 
 def _birth_date(found: Recognition) -> str:
