@@ -36,6 +36,9 @@ _SUFFIX = re.compile(
     r"field|col|column|s|primary|main|current|no|nr|num|nbr|number|nummer|nm|tx|addr|entered|"
     r"typed)$"
 )
+_FIRST = re.compile(r"(?<=[a-z]{3})0?1$")
+"""The number of the first of several: ``apellido1``."""
+
 _DELIVERY = re.compile(
     r"^(shipping|shipped|ship|delivery|deliver|recipient|envio|entrega|livraison|liefer|versand|"
     r"bezorg|aflever)_(to_)?|_(shipping|ship|delivery|recipient|envio|entrega|livraison|lieferung|"
@@ -54,6 +57,14 @@ _LOOKUP: dict[str, str] = {}
 for _role, _words in ROLES.items():
     for _word in _words.split():
         _LOOKUP.setdefault(_word, _role)
+
+_SHORTEST_RUN = 8
+_RUN_TOGETHER = {
+    _joined: _role
+    for _word, _role in _LOOKUP.items()
+    if "_" in _word and len(_joined := _word.replace("_", "")) >= _SHORTEST_RUN
+}
+"""Names of several words without what parts them: ``fechanacimiento``. Short ones mislead."""
 
 
 _WHOLE_LETTERS = str.maketrans(
@@ -122,11 +133,12 @@ def role_of(header: str) -> str | None:
     waiting = [name]
     while waiting:
         current = waiting.pop(0)
-        role = _LOOKUP.get(current) or _LOOKUP.get(current.replace("_", ""))
+        run = current.replace("_", "")
+        role = _LOOKUP.get(current) or _LOOKUP.get(run) or _RUN_TOGETHER.get(run)
         if role and (current == name or not _misleads(name, current, role)):
             return role
         seen.add(current)
-        shorter = (_PREFIX.sub("", current, count=1), _SUFFIX.sub("", current))
+        shorter = [pattern.sub("", current, count=1) for pattern in (_PREFIX, _SUFFIX, _FIRST)]
         waiting += [word for word in shorter if word and word not in seen]
     return _role_of_parts(name)
 
@@ -145,11 +157,21 @@ def _misleads(name: str, shorter: str, role: str) -> bool:
     return bool(is_lost) and not _NUMBERED.fullmatch(role)
 
 
+_AND = frozenset({"a", "and", "e", "en", "es", "et", "i", "och", "og", "si", "und", "y"})
+_STREET_LINE = frozenset({"street", "house_number"})
+
+
 def _role_of_parts(name: str) -> str | None:
-    """Return the role that both halves of a name speak of: ``mobile_telephone``."""
+    """Return the role that both halves of a name speak of: ``mobile_telephone``.
+
+    Of a street and a number they are the line of an address: ``calle_y_numero``.
+    """
     words = name.split("_")
     for cut in range(1, len(words)):
-        halves = {_LOOKUP.get("_".join(part)) for part in (words[:cut], words[cut:])}
+        after = words[cut + 1 :] if words[cut] in _AND else words[cut:]
+        halves = {_LOOKUP.get("_".join(part)) for part in (words[:cut], after)}
+        if halves == _STREET_LINE:
+            return "street"
         if len(halves) == 1 and None not in halves:
             return halves.pop()
     return None

@@ -22,15 +22,16 @@ ROLES: dict[str, str] = {
         "first_names fname f_name vorname rufname prenom nombre nombre_de_pila nombres nome "
         "primeiro_nome voornaam fornamn imie imiona fornavn etunimi christian_name name_first "
         "nm_first first_nm nm_given given_nm fornafn eiginnafn ten krestni_jmeno jmeno isim "
-        "prenume keresztnev keresztneve utonev adi primer_nombre roepnaam egennavn tilltalsnamn"
+        "prenume meno ime eesnimi keresztnev keresztneve utonev adi primer_nombre roepnaam "
+        "egennavn tilltalsnamn"
     ),
     "family_name": (
         "last_name lastname last surname sur_name family_name familyname lname l_name sname "
         "nachname familienname zuname nom nom_de_famille apellido apellidos primer_apellido "
         "cognome sobrenome apelido achternaam familienaam efternamn nazwisko etternavn sukunimi "
         "name_last nm_last last_nm kenninafn eftirnafn ho prijmeni soyad soyadi nume_de_familie "
-        "vezeteknev csaladnev surnames apellido_1 apellido_paterno sobrenomes ultimo_nome "
-        "geslachtsnaam soyisim"
+        "vezeteknev csaladnev priezvisko prezime priimek surnames apellido_1 apellido_paterno "
+        "sobrenomes ultimo_nome geslachtsnaam soyisim"
     ),
     "full_name": (
         "name full_name fullname whole_name complete_name display_name cardholder "
@@ -39,7 +40,10 @@ ROLES: dict[str, str] = {
         "first_and_last_name imie_i_nazwisko nom_prenom nafn nimi ho_ten ho_va_ten kunden_name "
         "nm name_on_card nom_et_prenom prenom_nom nombre_y_apellidos nombre_apellidos "
         "apellidos_y_nombre apellidos_nombre nome_e_cognome cognome_nome voor_en_achternaam "
-        "vor_und_nachname vor_und_zuname ad_soyad adi_soyadi jmeno_a_prijmeni nev teljes_nev"
+        "vor_und_nachname vor_und_zuname ad_soyad adi_soyadi jmeno_a_prijmeni nev teljes_nev "
+        "navn fulde_navn fullt_navn fullstandigt_namn nume_complet nume_si_prenume ime_i_prezime "
+        "ime_in_priimek meno_a_priezvisko koko_nimi taysi_nimi adi_ve_soyadi ad_ve_soyad "
+        "vardas_pavarde"
     ),
     "middle_name": (
         "middle_name middlename middle middle_names second_name zweiter_vorname mname "
@@ -55,7 +59,8 @@ ROLES: dict[str, str] = {
         "birth_day_date dateofbirth dt_birth birth dt_of_birth nacimiento f_nacimiento f_nac "
         "fec_nac fecha_nac nascimento dt_nascimento dt_nasc data_nasc nascita geb_dat gebdat "
         "geboren geb naissance date_naiss ngay_sinh faedingardagur fodt fodselsdag fodelsedag "
-        "syntymapaiva datum_narozeni szuletesi_ido szuletesi_datum dogum_tarihi data_nasterii"
+        "syntymapaiva datum_narozeni szuletesi_ido szuletesi_datum datum_narodenia datum_rodenja "
+        "datum_rojstva sunniaeg dzimsanas_datums gimimo_data fecha_nacim dogum_tarihi data_nasterii"
     ),
     "birth_year": (
         "birth_year year_of_birth yob birthyear by geburtsjahr annee_de_naissance "
@@ -96,7 +101,9 @@ ROLES: dict[str, str] = {
         "gsm_nummer simi farsimi simanumer fone telefono_movil tel_mobile numero_de_telephone "
         "numero_de_telefono numero_di_telefono numero_de_telefone dien_thoai so_dien_thoai sdt "
         "puhelin puhelinnumero matkapuhelin tlf tlf_nr telefonnr mobilnummer handynummer "
-        "numer_telefonu telefonszam cep_telefonu whatsapp handphone hp_no komorka contact_nr"
+        "numer_telefonu telefonszam cep_telefonu whatsapp handphone hp_no komorka contact_nr "
+        "tel_fixe fixe telefono_fijo fijo telefone_fixo telefono_fisso vaste_telefoon "
+        "cislo_telefonu telefonni_cislo ev_telefonu mobiltelefon"
     ),
     "street": (
         "street address street_address address_line address_line_1 address_line1 address1 "
@@ -106,13 +113,14 @@ ROLES: dict[str, str] = {
         "res_street_address mail_addr1 addr_line_1 residence_address house_address "
         "strasse_hausnummer strasse_und_hausnummer heimilisfang dia_chi logradouro osoite "
         "katuosoite lakcim adresse_ligne_1 ligne_1 ulice direccion_1 endereco_1 woonadres "
-        "str_nr"
+        "str_nr "
+        "ulice_a_cp ulice_a_c_p ulice_a_cislo_popisne utca"
     ),
     "house_number": (
         "street_number street_no house_number house_no housenumber house_num house hausnummer "
         "hausnr hnr numero numero_de_rue numero_civico civico huisnummer nr building_number "
         "st_number streetnumber number street_num address_number huisnr husnummer husnr "
-        "hausnummer_zusatz numer_domu"
+        "hausnummer_zusatz numer_domu hazszam cislo_domu"
     ),
     "street_name": (
         "street_name streetname strassenname nom_de_rue straatnaam road road_name st_name "
@@ -129,7 +137,8 @@ ROLES: dict[str, str] = {
         "cidade plaats woonplaats stad ort_stadt miasto miejscowosc poststed postort "
         "res_city_desc post_town res_city city_desc mail_city postal_town stadur thanh_pho "
         "kaupunki mesto varos sehir oras concelho gemeinde parish parish_of_residence residence "
-        "residence_place place_of_residence town_of_residence"
+        "residence_place place_of_residence town_of_residence "
+        "colonia bairro ilce mahalle quan quan_huyen"
     ),
     "state": (
         "state province county region state_code state_cd bundesland departement provincia "

@@ -17,11 +17,14 @@ from cdp_pipeline.storage.warehouse import quote_literal
 
 Order: TypeAlias = Literal["day first", "month first"]
 
-_PLAIN = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
+_PLAIN = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S",
+    "%Y.%m.%d.", "%Y. %m. %d.", "%Y. %m. %d", "%Y年%m月%d日", "%Y년 %m월 %d일", "%Y년%m월%d일",
+)  # fmt: skip
 _TIED = tuple(
     (f"%d{s}%m{s}{y}{t}", f"%m{s}%d{s}{y}{t}")
     for t in ("", " %H:%M:%S", " %H:%M")
-    for s in ("/", "-", ".", " ", "")
+    for s in ("/", "-", ".", ". ", " ", "")
     for y in ("%Y", "%y")
 )
 _WORDED = (

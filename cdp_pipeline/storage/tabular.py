@@ -6,7 +6,6 @@ in ``link_row``; what the columns mean is decided by whoever reads them.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 import tempfile
@@ -20,6 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from cdp_pipeline.core.errors import ContractError
+from cdp_pipeline.storage.encodings import PLAIN, UTF_8, find_encoding, read_as_utf8
 from cdp_pipeline.storage.line_ends import count_marks, one_line_end
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
@@ -28,9 +28,7 @@ ROW = "link_row"
 PARQUET = frozenset({".parquet", ".pq"})
 TEXT = frozenset({".csv", ".tsv", ".txt", ".psv"})
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_WIDE = "utf-16"
 _SAMPLE_BYTES = 262_144
-_CHUNK_BYTES = 16_777_216
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def _load(con: duckdb.DuckDBPyConnection, path: Path, source: str, table: str) -
             where=where,
             hint="Give .csv, .tsv, .txt or .parquet.",
         )
-    encoding = _encoding(path)
+    encoding = find_encoding(path)
     delimiter, header = _shape(path, encoding)
     counts = Counter(name.lower() for name in header)
     repeated = frozenset(name for name, times in counts.items() if times > 1)
@@ -125,22 +123,24 @@ def _load(con: duckdb.DuckDBPyConnection, path: Path, source: str, table: str) -
 
 @contextmanager
 def _one_kind_of_line_end(path: Path, encoding: str) -> Iterator[tuple[Path, str]]:
-    """Give a file and its encoding; a copy in UTF-8 if its lines end in several ways, or UTF-16.
+    """Give a file and its encoding; a copy in UTF-8 if its lines end in several ways.
 
-    DuckDB takes UTF-16 for little-endian, whatever its mark says.
+    A copy as well of what DuckDB does not read: it knows none of the encodings of one byte a letter
+    but the Western one, and takes UTF-16 for little-endian, whatever its mark says.
     """
-    if encoding != _WIDE and not count_marks(path).has_odd_ends:
+    is_read = encoding in {UTF_8, PLAIN}
+    if is_read and not count_marks(path).has_odd_ends:
         yield path, encoding
         return
     with tempfile.TemporaryDirectory(prefix="cdp-table-") as folder:
         copy = path
-        if encoding == _WIDE:
+        if not is_read:
             copy = _write(Path(folder) / "narrow.csv", _as_utf8(path, encoding))
-            encoding = "utf-8"
+            encoding = UTF_8
         if copy is path or count_marks(copy).has_odd_ends:  # in vain, a stray quote would stop it
             lines = one_line_end(_as_utf8(copy, encoding), '"')
             copy = _write(Path(folder) / "table.csv", lines)
-        yield copy, "utf-8"
+        yield copy, UTF_8
 
 
 def _write(path: Path, chunks: Iterable[bytes]) -> Path:
@@ -150,12 +150,8 @@ def _write(path: Path, chunks: Iterable[bytes]) -> Path:
 
 
 def _as_utf8(path: Path, encoding: str) -> Iterator[bytes]:
-    decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                yield decoder.decode(chunk).encode()
-        yield decoder.decode(b"", final=True).encode()
+        yield from read_as_utf8(path, encoding)
     except UnicodeError as error:  # half a character of UTF-16; others were tried before
         raise ContractError(
             f"it is not {encoding} text",
@@ -253,23 +249,6 @@ def _unreadable(error: duckdb.Error, where: str) -> ContractError:
         where=place,
         hint="Is it the kind of file that its suffix says?",
     )
-
-
-def _encoding(path: Path) -> str:
-    """Return the encoding that DuckDB should use; decoding is tried on all bytes."""
-    with path.open("rb") as file:
-        start = file.read(4)
-        if start[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
-            return _WIDE
-        file.seek(0)
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        try:
-            while chunk := file.read(_CHUNK_BYTES):
-                decoder.decode(chunk)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return "latin-1"
-    return "utf-8"
 
 
 def _shape(path: Path, encoding: str) -> tuple[str, list[str]]:

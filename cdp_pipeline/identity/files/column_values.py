@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from cdp_pipeline.identity.files.sexes import looks_like_sex
 from cdp_pipeline.project.column_names import names_a_customer, plain_header, says_nothing
 from cdp_pipeline.storage.dates import DateReading, Order, read_dates
 from cdp_pipeline.storage.tabular import ROW, Loaded
@@ -60,11 +61,7 @@ _LOOKS = {
     "digits": "regexp_full_match(v, '[0-9]+')",
     "words": r"regexp_full_match(v, '[\p{L}\p{M} .''\x{2019}`,-]+')",
     "given": "lower(split_part(v, ' ', 1)) in (select name from identity_nicknames)",
-    "sexes": """regexp_full_match(
-        lower(v),
-        'f|m|w|h|u|d|x|o|male|female|man|woman|mann|frau|homme|femme|weiblich|m[aä]nnlich|hombre'
-            || '|mujer|uomo|donna|unknown|divers'
-    )""",
+    "sexes": looks_like_sex("v"),
     "blanks": "contains(v, ' ')",
     "firms": r"""regexp_matches(
         lower(v),
@@ -143,6 +140,58 @@ def _name_by_values(profile: Profile) -> str | None:
     return None
 
 
+def names_by_values(con: duckdb.DuckDBPyConnection, names: Collection[str]) -> dict[str, str]:
+    """Return the columns of people's names among those whose headers say nothing known.
+
+    A column of words in which known given names stand shows that there are any. One field for all
+    names has blanks; of two fields the one with fewer different values holds the given names.
+    """
+    profiles = {name: profile_column(con, name) for name in names}
+    words = {
+        name: found
+        for name, found in profiles.items()
+        if found.share(found.words) >= _SURE and found.distinct >= _MANY
+    }
+    if not any(found.share(found.given) >= _FEW for found in words.values()):
+        return {}
+    best = max(words, key=lambda name: words[name].share(words[name].given))
+    if _holds_people(words[best]):
+        return {best: "full_name"}
+    rest = [
+        name
+        for name, found in words.items()
+        if name != best and found.distinct > words[best].distinct and not _holds_people(found)
+    ]
+    return {best: "given_name"} | dict.fromkeys(rest[:1], "family_name")
+
+
+def birth_date_by_values(
+    con: duckdb.DuckDBPyConnection,
+    names: Collection[str],
+    dates: dict[str, DateReading],
+    order: Order | None,
+) -> str | None:
+    """Return the column whose dates are spread over the years as only births are, if any."""
+    for name in names:
+        reading = read_dates(con, "link_sample", quote_column(name), order=order)
+        if reading.share < _SURE:
+            continue
+        year = f"year({reading.sql(quote_column(name))})"
+        rows = con.execute(
+            f"select quantile_cont({year}, 0.9) - quantile_cont({year}, 0.1) from link_sample"  # noqa: S608 - quoted
+        ).fetchall()
+        if rows[0][0] is not None and rows[0][0] >= _LIFETIME_YEARS:
+            dates[name] = reading
+            return name
+    return None
+
+
+_MANY = 50
+"""Different values that a column of names has at least."""
+
+_LIFETIME_YEARS = 30
+"""Years over which four of five birth dates are spread; orders and visits are of fewer."""
+
 _FEW = 0.2
 """Share of fitting values that dirty data still have."""
 
@@ -194,7 +243,7 @@ def refine_role(name: str, role: str, profile: Profile) -> str:
     plain = plain_header(name)
     if (
         role == "full_name"
-        and plain in {"name", "naam", "namn", "nom"}
+        and plain in {"name", "naam", "namn", "navn", "nom"}
         and (
             profile.share(profile.blanks) < 0.2  # noqa: PLR2004 - one word is no full name
         )

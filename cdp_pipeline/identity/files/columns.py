@@ -9,14 +9,16 @@ evidence.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import duckdb
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.identity.files.column_values import (
     Profile,
+    birth_date_by_values,
     misfit,
+    names_by_values,
     needed_looks,
     profile_column,
     refine_role,
@@ -25,72 +27,29 @@ from cdp_pipeline.identity.files.column_values import (
     year_misfit,
 )
 from cdp_pipeline.identity.files.headers import FILE_ROLES, header_roles
-from cdp_pipeline.project.column_names import delivery_role, is_number_name
+from cdp_pipeline.identity.files.recognition import (
+    NUMBER_ROLES,
+    Column,
+    Recognition,
+    describe_column,
+)
+from cdp_pipeline.identity.files.record_ids import settle_ids
+from cdp_pipeline.project.column_names import delivery_role
 from cdp_pipeline.storage.dates import DateReading, Order, read_dates
-from cdp_pipeline.storage.tabular import ROW, Loaded
+from cdp_pipeline.storage.tabular import Loaded
 from cdp_pipeline.storage.warehouse import quote_column
 
 SEVERAL = frozenset({"email", "phone", "truth", "identifier", "full_name", "middle_name"})
 """Roles that several columns may have; of the others the fullest column wins."""
 
-NUMBER_ROLES = ("account_id", "loyalty_id", "national_id", "payment_token", "identifier")
-"""Roles whose values tell something only if some records share them."""
+UNTELLING = "its name tells nothing about a person"
+
+NAME_ROLES = frozenset({"given_name", "family_name", "full_name"})
+BIRTH_ROLES = frozenset({"birth_date", "birth_year", "age"})
+
+_LOOKS_LIKE = "its values look like"
 
 EVIDENCE_ROLES = FILE_ROLES - {"record_id", "source", "truth", "country", "age_year"}
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column and what became of it.
-
-    Attributes:
-        name: Header.
-        role: Its role, or None.
-        is_used: Whether it is evidence, record id or source.
-        why: How it was recognised, or why it is not used.
-        filled: Share of records with a value.
-        distinct: Number of distinct values in the sample.
-    """
-
-    name: str
-    role: str | None
-    is_used: bool
-    why: str
-    filled: float
-    distinct: int
-
-
-@dataclass(frozen=True)
-class Recognition:
-    """The columns of one file.
-
-    Attributes:
-        loaded: The file.
-        columns: All of its columns, in order.
-        dates: How date columns are read, by column.
-        notes: What was assumed, for people.
-    """
-
-    loaded: Loaded
-    columns: tuple[Column, ...]
-    dates: Mapping[str, DateReading] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    def used(self, role: str) -> list[str]:
-        """Return the names of the columns used in a role, in order."""
-        return [c.name for c in self.columns if c.is_used and c.role == role]
-
-    def without(self, role: str, why: str) -> Recognition:
-        """Return the same with the columns of a role left out, for a reason."""
-        columns = tuple(
-            replace(c, is_used=False, why=why) if c.is_used and c.role == role else c
-            for c in self.columns
-        )
-        return replace(self, columns=columns)
-
-    def first(self, role: str) -> str | None:
-        """Return the first column used in a role, or None."""
-        return next(iter(self.used(role)), None)
 
 
 def recognise(
@@ -122,13 +81,14 @@ def recognise(
     columns = []
     for name in loaded.columns:
         if name == id_column:
-            columns.append(_column(name, "record_id", profiles[name], "named by --id"))
+            columns.append(describe_column(name, "record_id", profiles[name], "named by --id"))
         elif name in assigned:
             columns.append(_assigned(con, name, assigned[name], profiles[name], dates, order))
         else:
             columns.append(_recognised(con, name, roles[name], profiles[name], dates, order))
-    columns = _settle_ids(con, loaded, columns, id_column)
+    columns = settle_ids(con, loaded, columns, id_column)
     columns = _settle_deliveries(con, columns)
+    columns = _settle_unnamed(con, columns, dates, order)
     columns = _settle_rivals(columns)
     columns = _settle_years(con, loaded, columns, assigned)
     notes = tuple(
@@ -165,13 +125,6 @@ def _check_named(loaded: Loaded, named: Mapping[str, str | None]) -> None:
             )
 
 
-def _column(
-    name: str, role: str | None, profile: Profile, why: str, *, used: bool = True
-) -> Column:
-    filled = profile.filled / profile.rows if profile.rows else 0.0
-    return Column(name, role, used, why, round(filled, 4), profile.distinct)
-
-
 def _assigned(
     con: duckdb.DuckDBPyConnection,
     name: str,
@@ -181,10 +134,10 @@ def _assigned(
     order: Order | None,
 ) -> Column:
     if role is None:
-        return _column(name, None, profile, "left out by the configuration", used=False)
+        return describe_column(name, None, profile, "left out by the configuration", used=False)
     if role == "birth_date":
         dates[name] = read_dates(con, "link_sample", quote_column(name), order=order)
-    return _column(name, role, profile, "named by the configuration", used=role != "truth")
+    return describe_column(name, role, profile, "named by the configuration", used=role != "truth")
 
 
 def _recognised(
@@ -207,116 +160,17 @@ def _recognised(
     elif role is None:
         role = role_by_values(con, name, profile, dates, order)
         if role is None:
-            why = "its name tells nothing about a person"
+            why = UNTELLING
         else:
-            return _column(name, role, profile, f"its values look like {role.replace('_', ' ')}")
+            return describe_column(name, role, profile, f"{_LOOKS_LIKE} {_said(role)}")
     else:
         why = misfit(con, name, role, profile, dates, order)
         role = refine_role(name, role, profile)
-    return _column(name, role, profile, why or "by its name", used=why is None)
+    return describe_column(name, role, profile, why or "by its name", used=why is None)
 
 
-def _settle_ids(
-    con: duckdb.DuckDBPyConnection, loaded: Loaded, columns: list[Column], id_column: str | None
-) -> list[Column]:
-    """Keep one record id: the column that people name, or the first recognised unique one."""
-    source = next((c.name for c in columns if c.role == "source" and c.is_used), None)
-    chosen = id_column
-    if id_column:
-        _require_unique(con, loaded, id_column, source)
-    for column in columns:
-        is_free = chosen is None and column.role == "record_id" and column.is_used
-        if is_free and not _duplicate(con, loaded, column.name, source):
-            chosen = column.name
-    if chosen is None:
-        chosen = _natural_key(con, loaded, columns, source)
-        columns = _as_key(columns, chosen)
-    settled = []
-    for column in columns:
-        kept = column
-        if column.role == "record_id" and column.name != chosen:
-            kept = replace(column, is_used=False, why="an id that is not unique, or a second id")
-        elif column.role == "source" and (
-            chosen is None or _duplicate(con, loaded, chosen, None) is None
-        ):
-            distinct_few = column.distinct <= 50  # noqa: PLR2004 - systems, not records
-            kept = column if distinct_few else replace(column, is_used=False, why="too many values")
-        settled.append(kept)
-    return settled
-
-
-def _natural_key(
-    con: duckdb.DuckDBPyConnection, loaded: Loaded, columns: list[Column], source: str | None
-) -> str | None:
-    """Return the first number that names every record: orders are known by order numbers.
-
-    What a file's first column is called does not matter, if it holds codes.
-    """
-    for place, column in enumerate(columns):
-        is_number = column.role in NUMBER_ROLES or is_number_name(column.name)
-        if place == 0 and column.role is None and not is_number:
-            is_number = _holds_codes(con, column.name)
-        is_full = is_number and column.role != "truth" and column.filled == 1
-        if is_full and not _duplicate(con, loaded, column.name, source):
-            return column.name
-    return None
-
-
-def _holds_codes(con: duckdb.DuckDBPyConnection, name: str) -> bool:
-    """Return whether all sampled values of a column are codes such as R000123 or 17."""
-    return bool(
-        con.execute(
-            "select coalesce(bool_and(regexp_full_match(cast(v as varchar), "  # noqa: S608 - quoted
-            "'[A-Za-z]{0,6}[-_/#]?[0-9]{1,18}')), false) "
-            f"from (select trim({quote_column(name)}) as v from link_sample)"
-        ).fetchall()[0][0]
-    )
-
-
-def _as_key(columns: list[Column], name: str | None) -> list[Column]:
-    """Return columns in which one is the record id; a card number stays evidence beside it."""
-    settled = []
-    for column in columns:
-        if column.name == name:
-            settled.append(
-                replace(column, role="record_id", is_used=True, why="names every record")
-            )
-        if column.name != name or column.role in NUMBER_ROLES:
-            settled.append(column)
-    return settled
-
-
-def _duplicate(
-    con: duckdb.DuckDBPyConnection, loaded: Loaded, column: str, source: str | None
-) -> str | None:
-    """Return a value that stands twice, or an empty one; None when the column is a key."""
-    keys = ", ".join(quote_column(c) for c in ([source, column] if source else [column]))
-    counts = con.execute(
-        f"select count(*), count({quote_column(column)}), count(distinct hash({keys})) "  # noqa: S608 - quoted
-        f"from {loaded.table}"
-    ).fetchall()
-    if len(set(counts[0])) == 1:  # numbers are counted much faster than texts
-        return None
-    rows = con.execute(
-        f"select any_value({quote_column(column)}), count(*) as n, min({ROW}) from {loaded.table} "  # noqa: S608 - quoted
-        f"group by {keys} having count(*) > 1 or any_value({quote_column(column)}) is null "
-        "order by n desc, 3 limit 1"
-    ).fetchall()
-    if not rows:
-        return None
-    return "an empty id" if rows[0][0] is None else f"{rows[0][0]} ({rows[0][1]} times)"
-
-
-def _require_unique(
-    con: duckdb.DuckDBPyConnection, loaded: Loaded, column: str, source: str | None
-) -> None:
-    twice = _duplicate(con, loaded, column, source)
-    if twice:
-        raise ConfigError(
-            f"column {column!r} does not name records: it holds {twice}",
-            where=loaded.where,
-            hint="Name a column with one value a record, or leave --id out to number the rows.",
-        )
+def _said(role: str) -> str:
+    return role.replace("_", " ")
 
 
 _TOLD_TOGETHER = (
@@ -339,10 +193,35 @@ def _settle_deliveries(con: duckdb.DuckDBPyConnection, columns: list[Column]) ->
             profile = profile_column(con, column.name, needed_looks(column.name, role))
             why = misfit(con, column.name, role, profile, {}, None)
             because = "of a delivery, and the file has none of the customer's own"
-            settled.append(_column(column.name, role, profile, why or because, used=why is None))
+            settled.append(
+                describe_column(column.name, role, profile, why or because, used=why is None)
+            )
         else:
             settled.append(column)
     return settled
+
+
+def _settle_unnamed(
+    con: duckdb.DuckDBPyConnection,
+    columns: list[Column],
+    dates: dict[str, DateReading],
+    order: Order | None,
+) -> list[Column]:
+    """Find names and birth dates by their values where no header of the file names them."""
+    told = {column.role for column in columns if column.is_used}
+    unnamed = [c.name for c in columns if c.why == UNTELLING and c.filled]
+    found: dict[str, str] = {}
+    if unnamed and not told & NAME_ROLES:
+        found |= names_by_values(con, unnamed)
+    if unnamed and not told & BIRTH_ROLES:
+        birth = birth_date_by_values(con, unnamed, dates, order)
+        found |= {birth: "birth_date"} if birth else {}
+    return [
+        replace(c, role=found[c.name], is_used=True, why=f"{_LOOKS_LIKE} {_said(found[c.name])}")
+        if c.name in found
+        else c
+        for c in columns
+    ]
 
 
 def _settle_rivals(columns: list[Column]) -> list[Column]:

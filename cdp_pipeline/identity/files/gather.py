@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
-from cdp_pipeline.identity.files.columns import Recognition
 from cdp_pipeline.identity.files.name_order import is_family_first, turned
+from cdp_pipeline.identity.files.name_words import run_together, split_by_places
+from cdp_pipeline.identity.files.recognition import Recognition
+from cdp_pipeline.identity.files.sexes import sex_sql
 from cdp_pipeline.identity.standard.reach import UNTOLD
 from cdp_pipeline.storage.tabular import ROW
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal
@@ -47,9 +49,6 @@ FEWEST_NAMESAKES = 20
 LEAST_AGREEING = 0.1
 """Namesakes in two files, and their share, from which the year of the ages is believed."""
 
-_FEMALE = "'f', 'w', 'female', 'woman', 'frau', 'femme', 'weiblich', 'mujer', 'donna', 'kvinna'"
-_MALE = "'m', 'h', 'male', 'man', 'mann', 'homme', 'mannlich', 'hombre', 'uomo'"
-
 
 def gather(con: duckdb.DuckDBPyConnection, files: Sequence[Recognition]) -> None:
     """Create the view ``staging.person_records`` of all files, in their order, and ``link_rows``.
@@ -66,6 +65,7 @@ def gather(con: duckdb.DuckDBPyConnection, files: Sequence[Recognition]) -> None
         told = {"full_name": _full_name(con, found)} | {
             tag: _father(found) if tag == "father_name" else _text(found, tag) for tag in parents
         }
+        told |= {"sex": _sex(con, found), "given_name": _given_name(con, found)}
         selects.append(_select(found, apart, year, told=told, first_place=first))
         names.append(_names(found))
         first += found.loaded.rows
@@ -105,10 +105,10 @@ def _select(
         "record_key": _key(found),
         "record_kind": quote_literal(UNTOLD),
         **{tag: _text(found, tag) for tag in TEXTS},
+        "family_name": _family_name(found),
         **told,
         "birth_date": _birth_date(found),
         "birth_year": _birth_year(found, age_year),
-        "sex": _sex(found.first("sex")),
         **_address(found, apart),
         "city": "cast(null as varchar)",
         "updated_at": "cast(null as timestamp)",
@@ -149,6 +149,15 @@ def _text(found: Recognition, role: str) -> str:
     return columns[0] if len(columns) == 1 else f"coalesce({', '.join(columns)})"
 
 
+def _family_name(found: Recognition) -> str:
+    """Return SQL of the family name, with the one of the other parent behind it."""
+    family, second = found.first("family_name"), found.first("second_family_name")
+    if not (family and second):
+        return _text(found, "family_name") if family else _text(found, "second_family_name")
+    parts = ", ".join(_value(name, "family_name") for name in (family, second))
+    return f"nullif(concat_ws(' ', {parts}), '')"
+
+
 def _value(name: str, role: str) -> str:
     text = f"nullif(trim({quote_column(name)}), '')"
     if role not in NUMBERS:
@@ -165,12 +174,21 @@ def _delivered(name: str, role: str) -> str:
 
 
 def _full_name(con: duckdb.DuckDBPyConnection, found: Recognition) -> str:
-    """Return SQL of the full name, the family name last."""
+    """Return SQL of the full name, the family name last or before a comma."""
     names = found.used("full_name")
     if not is_family_first(con, found):
-        return _text(found, "full_name")
-    told = [f"nullif({turned(name)}, '')" for name in names]
-    return f"coalesce({', '.join(told)})"
+        told = _text(found, "full_name")
+    else:
+        turns = [f"nullif({turned(name)}, '')" for name in names]
+        told = f"coalesce({', '.join(turns)})"
+    if len(names) != 1 or found.used("given_name") or found.used("family_name"):
+        return told
+    return split_by_places(con, found, told)
+
+
+def _given_name(con: duckdb.DuckDBPyConnection, found: Recognition) -> str:
+    names = found.used("given_name")
+    return run_together(con, found, names[0]) if names else _text(found, "given_name")
 
 
 def _birth_date(found: Recognition) -> str:
@@ -286,11 +304,9 @@ def _age_year(con: duckdb.DuckDBPyConnection, found: Recognition) -> int | None:
     return int(rows[0][0]) if rows[0][0] else None
 
 
-def _sex(name: str | None) -> str:
-    if name is None:
-        return "cast(null as varchar)"
-    word = f"lower(strip_accents(trim({quote_column(name)})))"
-    return f"case when {word} in ({_FEMALE}) then 'F' when {word} in ({_MALE}) then 'M' end"
+def _sex(con: duckdb.DuckDBPyConnection, found: Recognition) -> str:
+    name = found.first("sex")
+    return sex_sql(con, found.loaded.table, name) if name else "cast(null as varchar)"
 
 
 def _address(found: Recognition, apart: bool) -> dict[str, str]:  # noqa: FBT001 - one of two shapes

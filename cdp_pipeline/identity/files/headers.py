@@ -17,6 +17,8 @@ PARENTS: dict[str, str] = {
     for role, words in {
         "father_name": (
             "father fathers_name father_name father_s_name name_of_father father_full_name "
+            "father_husband_name husband_father_name father_or_husband_name father_husband "
+            "fathers_husbands_name guardian_name parent_name relation_name relative_name "
             "father_given_name father_first_name father_forename fathers_forename vater "
             "name_des_vaters pere nom_du_pere prenom_du_pere padre nombre_del_padre pai "
             "nome_do_pai nome_del_padre vader naam_vader fader ojciec imie_ojca otec "
@@ -34,7 +36,53 @@ PARENTS: dict[str, str] = {
 }
 """Headers that name somebody's parents, by role."""
 
-FILE_ROLES = frozenset(ROLES) | frozenset(PARENTS.values())
+SECOND_FAMILY = dict.fromkeys(
+    [
+        "apellido2",
+        "apellido_2",
+        "segundo_apellido",
+        "2_apellido",
+        "2o_apellido",
+        "apellido_materno",
+        "second_surname",
+        "second_last_name",
+        "second_family_name",
+        "surname2",
+        "surname_2",
+        "last_name_2",
+        "lastname2",
+        "segundo_sobrenome",
+        "sobrenome_2",
+        "maternal_surname",
+        "mothers_surname",
+    ],
+    "second_family_name",
+)
+"""Headers of the family name that follows the first where people have one of each parent."""
+
+TITLES = dict.fromkeys(
+    [
+        "anrede",
+        "civilite",
+        "salutation",
+        "tratamiento",
+        "aanhef",
+        "tratamento",
+        "honorific",
+        "title",
+        "titel",
+        "titre",
+        "titulo",
+        "titolo",
+        "name_prefix",
+    ],
+    "sex",
+)
+"""Headers of what people are addressed by, which tells their sex."""
+
+_OF_FILES = PARENTS | SECOND_FAMILY | TITLES
+
+FILE_ROLES = frozenset(ROLES) | frozenset(_OF_FILES.values())
 """Every role that a column of a file may have."""
 
 _BESIDE = {
@@ -42,6 +90,10 @@ _BESIDE = {
     "isa": ("father_name", frozenset({"aiti"})),
     "far": ("father_name", frozenset({"mor"})),
     "mor": ("mother_name", frozenset({"far"})),
+    "by": ("city", frozenset({"postnr", "postnummer", "navn", "efternavn", "etternavn"})),
+    "il": ("state", frozenset({"soyad", "soyadi", "ilce"})),
+    "paterno": ("family_name", frozenset({"materno"})),
+    "materno": ("second_family_name", frozenset({"paterno"})),
 }
 """Words that have a role only if one of others is there."""
 
@@ -60,6 +112,6 @@ def header_roles(headers: Sequence[str]) -> dict[str, str | None]:
     for header, word in plain.items():
         role, others = _BESIDE.get(word, (None, frozenset()))
         if not there & others:
-            role = PARENTS.get(word) or role_of(header)
+            role = _OF_FILES.get(word) or role_of(header)
         roles[header] = role
     return roles

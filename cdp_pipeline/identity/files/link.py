@@ -20,11 +20,11 @@ from cdp_pipeline.core.errors import ConfigError, ContractError
 from cdp_pipeline.core.settings import EngineSettings
 from cdp_pipeline.identity.files.columns import (
     EVIDENCE_ROLES,
-    Recognition,
     recognise,
     settle_numbers,
 )
 from cdp_pipeline.identity.files.gather import gather, is_apart
+from cdp_pipeline.identity.files.recognition import Recognition
 from cdp_pipeline.identity.files.resolving import resolve
 from cdp_pipeline.identity.files.results import (
     read_clusters,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import duckdb
 
-from cdp_pipeline.identity.files.columns import Recognition
+from cdp_pipeline.identity.files.recognition import Recognition
 from cdp_pipeline.storage.warehouse import quote_column
 
 FEWEST_KIN = 20

@@ -12,9 +12,9 @@ import duckdb
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
-from cdp_pipeline.identity.files.columns import Recognition
 from cdp_pipeline.identity.files.gather import drop_gathered
 from cdp_pipeline.identity.files.lists import Lists, find_lists
+from cdp_pipeline.identity.files.recognition import Recognition
 from cdp_pipeline.identity.grouping.attach import attach_records
 from cdp_pipeline.identity.grouping.cluster import group_nodes
 from cdp_pipeline.identity.grouping.groups import write_groups

@@ -11,17 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from cdp_pipeline.core.unseen import find_unseen, show_unseen
 from cdp_pipeline.ingest.discovery.asking import Ask
+from cdp_pipeline.project.sex_words import FEMALE, MALE
 from cdp_pipeline.storage.warehouse import quote_literal
 
-_FEMALE = frozenset(
-    {"f", "female", "w", "weiblich", "frau", "woman", "women", "feminin", "féminin", "femme",
-     "femenino", "mujer", "femminile", "femmina", "donna", "vrouw", "kobieta", "kvinna",
-     "kvinde", "kvinne", "girl", "lady", "mrs", "ms", "miss", "mme"}
-)  # fmt: skip
-_MALE = frozenset(
-    {"m", "male", "mann", "männlich", "maennlich", "herr", "man", "men", "masculin", "homme",
-     "masculino", "hombre", "maschile", "maschio", "uomo", "mężczyzna", "boy", "gentleman", "mr"}
-)  # fmt: skip
 _NEITHER = frozenset(
     {"u", "unknown", "x", "d", "diverse", "divers", "n/a", "na", "none", "null", "other", "o",
      "not_specified", "unspecified", "not_given", "undisclosed", "prefer_not_to_say",
@@ -112,7 +104,7 @@ def sex_of(column: str, values: Collection[str]) -> str | Ask:
         values: What stands in it.
     """
     words = {plain_word(value) for value in values}
-    of_words = {**dict.fromkeys(_FEMALE, "F"), **dict.fromkeys(_MALE, "M")}
+    of_words = {**dict.fromkeys(FEMALE, "F"), **dict.fromkeys(MALE, "M")}
     if "h" in words:
         of_words |= _WITH_H
         of_words["m"] = "F" if "f" not in words else ""

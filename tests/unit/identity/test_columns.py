@@ -9,8 +9,11 @@ import pyarrow as pa
 import pytest
 
 from cdp_pipeline.core.errors import ConfigError, ContractError
-from cdp_pipeline.identity.files.columns import Recognition, recognise
+from cdp_pipeline.identity.files.columns import recognise
+from cdp_pipeline.identity.files.gather import gather
 from cdp_pipeline.identity.files.headers import header_roles
+from cdp_pipeline.identity.files.recognition import Recognition
+from cdp_pipeline.identity.files.sexes import sex_sql
 from cdp_pipeline.identity.standard.nodes import load_nicknames
 from cdp_pipeline.project.column_names import role_of, says_nothing
 from cdp_pipeline.storage.dates import read_dates
@@ -33,6 +36,12 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         (["forename", "Father's name"], ["given_name", "father_name"]),
         (["name", "father_city"], ["full_name", "other"]),
         (["Isä", "Äiti"], ["father_name", "mother_name"]),
+        (["Navn", "By", "Postnr"], ["full_name", "city", "postcode"]),
+        (["name", "BY"], ["full_name", "birth_year"]),
+        (["Apellido1", "Apellido 2"], ["family_name", "second_family_name"]),
+        (["paterno", "materno"], ["family_name", "second_family_name"]),
+        (["Anrede", "Nachname"], ["sex", "family_name"]),
+        (["Name", "Father/Husband Name"], ["full_name", "father_name"]),
         (["name", "ISA"], ["full_name", None]),
     ],
 )
@@ -48,6 +57,13 @@ def test_headers_are_understood_beside_each_other(
         ("first_name", "given_name"),
         ("CustFirstName", "given_name"),
         ("Vorname", "given_name"),
+        ("Navn", "full_name"),
+        ("Apellido1", "family_name"),
+        ("fechanacimiento", "birth_date"),
+        ("T.C. Kimlik No", "national_id"),
+        ("calle y número", "street"),
+        ("Utca, házszám", "street"),
+        ("Tél. fixe", "phone"),
         ("prénom", "given_name"),
         ("surname", "family_name"),
         ("Nachname", "family_name"),
@@ -220,6 +236,65 @@ def test_a_year_in_which_nobody_grows_older_is_that_of_an_order(
     assert asked.first("age_year") == "year"
 
 
+def test_names_and_birth_dates_are_found_where_headers_are_of_an_unknown_language(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    given = ["Anna", "John", "Mary", "Peter", "Elizabeth", "Paul", "Susan", "Mark"] * 8
+    found = _recognise(
+        con,
+        {
+            "jina la kwanza": given,
+            "ukoo": [chr(97 + n % 8) + "aro" + chr(97 + n // 8) + "we" for n in range(64)],
+            "kuzaliwa": [f"{1940 + n}-0{1 + n % 9}-11" for n in range(64)],
+            "kuagiza": [f"20{10 + n % 9}-0{1 + n % 9}-11" for n in range(64)],
+        },
+    )
+    roles = {c.name: c.role for c in found.columns if c.is_used}
+    assert roles.get("kuzaliwa") == "birth_date"
+    assert "kuagiza" not in roles
+
+
+def test_names_of_an_unknown_language_are_found_by_known_given_names(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    known = con.execute(
+        "select name from identity_nicknames where regexp_full_match(name, '[a-z]{4,}') "
+        "order by name limit 120"
+    ).fetchall()
+    given = [name for (name,) in known]
+    family = [f"{name}ovi{name[0]}{number}".rstrip("0123456789") + "x" * (number % 7)
+              for number, name in enumerate(given)]  # fmt: skip
+    letters = {"ukoo": family, "jina": given[:60] * 2}
+    roles = {c.name: c.role for c in _recognise(con, letters).columns if c.is_used}
+    assert roles == {"ukoo": "family_name", "jina": "given_name"}
+    goods = {"bidhaa": [f"{name} za kiatu" for name in family]}
+    assert not any(c.is_used for c in _recognise(con, goods).columns)
+
+
+@pytest.mark.parametrize(
+    ("values", "meant"),
+    [
+        (["f", "m"], ["F", "M"]),
+        (["Herr", "Frau"], ["M", "F"]),
+        (["H", "M"], ["M", "F"]),
+        (["K", "E"], ["F", "M"]),
+        (["K", "M"], ["F", "M"]),
+        (["男", "女"], ["M", "F"]),
+        (["남", "여"], ["M", "F"]),
+        (["Nam", "Nữ"], ["M", "F"]),
+        (["M.", "Mme"], ["M", "F"]),
+        (["M", "U"], ["M", None]),
+    ],
+)
+def test_sexes_are_read_as_they_are_used_together(
+    con: duckdb.DuckDBPyConnection, values: list[str], meant: list[str | None]
+) -> None:
+    (loaded,) = load_arrow(con, [("people", pa.table({"sex": values}))])
+    sql = sex_sql(con, loaded.table, "sex")
+    rows = con.execute(f"select {sql} from {loaded.table} order by link_row").fetchall()
+    assert [row[0] for row in rows] == meant
+
+
 def test_the_answer_is_never_evidence_and_every_column_has_a_reason(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -272,6 +347,9 @@ DAYS = [date(1930, 1, 1) + timedelta(days=n * 83) for n in range(300)]
         ("%Y-%m-%d", None),
         ("%Y%m%d", None),
         ("%d/%m/%Y", "day first"),
+        ("%d. %m. %Y", "day first"),
+        ("%Y.%m.%d.", None),
+        ("%Y年%m月%d日", None),
         ("%m/%d/%Y", "month first"),
         ("%d.%m.%y", "day first"),
         ("%d %B %Y", None),
@@ -373,3 +451,15 @@ def test_numbers_that_met_an_empty_cell_stay_numbers(con: duckdb.DuckDBPyConnect
     (loaded,) = load_arrow(con, [("people", pa.table({"phone": numbers}))])
     rows = con.execute(f"select phone from {loaded.table} order by link_row").fetchall()
     assert rows == [("7700900123",), (None,), (None,), ("1.5",)]
+
+
+def test_a_second_family_name_stands_behind_the_first(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("create schema if not exists staging")
+    columns = {
+        "Nombre": ["Ana", "Luis"],
+        "Apellido1": ["García", "Ruiz"],
+        "Apellido2": ["López", None],
+    }
+    gather(con, [_recognise(con, columns)])
+    rows = con.execute("select family_name from staging.person_records order by place").fetchall()
+    assert rows == [("García López",), ("Ruiz",)]
