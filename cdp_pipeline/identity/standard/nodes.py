@@ -33,7 +33,13 @@ from cdp_pipeline.identity.standard.mailboxes import (
     left_sql,
     rest_sql,
 )
-from cdp_pipeline.identity.standard.spelling import fold_sql, letter_mask, street_key_sql
+from cdp_pipeline.identity.standard.spelling import (
+    building_sql,
+    fold_sql,
+    letter_mask,
+    street_key_sql,
+    street_words_sql,
+)
 from cdp_pipeline.storage.warehouse import has_table
 
 PARTICLES = "van|von|der|den|de|del|della|di|da|dos|du|la|le|las|los|ter|ten|bin|ibn|al|el|st"
@@ -94,8 +100,12 @@ left join identity.model_frequencies as f
 
 _STREETS = """
 create or replace temp table identity_street_words as
-select street, {street_key} as street_key
-from (select distinct street from identity.records where street is not null and {wanted})
+with told as (
+    select street, {told} as line
+    from (select distinct street from identity.records where street is not null and {wanted})
+)
+select street, {street_key} as street_key, {building_key} as building_key
+from told
 """
 
 _FAMILY_PARTS = {
@@ -189,6 +199,9 @@ select
     case when r.street is not null and r.postcode is not null
         then hash(w.street_key, r.postcode) end as address_hash,
     case when r.street is not null then hash(w.street_key) end as street_hash,
+    case when r.street is not null and r.postcode is not null
+        then hash(w.building_key, r.postcode) end as building_hash,
+    w.street_key <> w.building_key as names_flat,
     r.loyalty_id,
     case when r.loyalty_id is not null then hash(r.loyalty_id) end as loyalty_hash,
     case when r.account_id is not null then hash(r.account_id) end as account_hash,
@@ -326,7 +339,14 @@ def _make_words(
             made = dict.fromkeys(_FAMILY_PARTS, "null") if for_keys else _FAMILY_PARTS
             parts = "".join(f", {part} as {name}" for name, part in made.items())
         con.execute(sql.format(field=field, mask=mask, folded=folded, parts=parts, wanted=wanted))
-    con.execute(_STREETS.format(street_key=street_key_sql("street"), wanted=wanted or "true"))
+    con.execute(
+        _STREETS.format(
+            told=street_words_sql("street"),
+            street_key=street_key_sql("line"),
+            building_key=street_key_sql(building_sql("line")),
+            wanted=wanted or "true",
+        )
+    )
 
 
 def _make_nodes(
