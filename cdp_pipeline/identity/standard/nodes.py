@@ -9,11 +9,8 @@ value alone (letter mask, frequency, nickname roots) is worked out once per dist
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
-from importlib import resources
 
 import duckdb
 import numpy as np
@@ -33,6 +30,7 @@ from cdp_pipeline.identity.standard.mailboxes import (
     left_sql,
     rest_sql,
 )
+from cdp_pipeline.identity.standard.nicknames import load_nicknames
 from cdp_pipeline.identity.standard.spelling import (
     building_sql,
     fold_sql,
@@ -229,24 +227,6 @@ _IS_PROFILE = "r.record_kind in ('loyalty', 'account')"
 _MAILBOX_YEAR = "'(?:^|[^0-9])((?:19[2-9][0-9]|20[01][0-9])|[0-9][0-9])(?:[^0-9]|$)'"
 """anna1978 and anna_78, but neither anna4 nor anna5519."""
 
-_NICKNAMES = """
-create temp table if not exists identity_nicknames as
-with pairs as (
-    select unnest($names) as name, unnest($roots) as root
-),
-numbered as (
-    select name, root, dense_rank() over (order by root) as number from pairs
-)
-select
-    name,
-    string_agg(chr(cast(880 + number as integer)), '' order by number) as roots,
-    cast(bit_or(cast(1 as ubigint) << cast(hash(root) % 63 as integer)) as ubigint) as root_bits
-from numbered
-group by name
-"""
-# A letter of two bytes a root, from the Greek ones on: a short text reaches pairs many times faster
-# than a list.
-
 
 def build_nodes(
     con: duckdb.DuckDBPyConnection,
@@ -384,29 +364,3 @@ def _nodes_sql(held: list[str], *, ids: str, columns: Collection[str] | None) ->
         extras=node_select(held),
         extra_joins=node_joins(held),
     )
-
-
-def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``identity_nicknames``: the root names of each name, one letter each, and as bits."""
-    con.execute(_NICKNAMES, _nicknames())
-
-
-@cache
-def _nicknames() -> dict[str, list[str]]:
-    """Return names and their roots side by side.
-
-    Source: the ``nicknames`` package, whose list of English names is curated by hand (has_nickname
-    relations); ``short_forms.csv`` says the same for other languages, and how names of other
-    alphabets are written.
-    """
-    text = resources.files("nicknames").joinpath("names.csv").read_text(encoding="utf-8")
-    pairs = set()
-    for row in csv.DictReader(text.splitlines()):
-        pairs.add((row["name1"], row["name1"]))
-        if row["relationship"] == "has_nickname":
-            pairs.add((row["name2"], row["name1"]))
-    file = resources.files("cdp_pipeline.identity.standard").joinpath("short_forms.csv")
-    for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()):
-        pairs |= {(name, row["name"]) for name in (row["name"], *row["short_forms"].split())}
-    ordered = sorted(pairs)
-    return {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]}

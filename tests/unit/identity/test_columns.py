@@ -11,7 +11,7 @@ import pytest
 from cdp_pipeline.core.errors import ConfigError, ContractError
 from cdp_pipeline.identity.files.columns import Recognition, recognise
 from cdp_pipeline.identity.files.headers import header_roles
-from cdp_pipeline.identity.standard.nodes import load_nicknames
+from cdp_pipeline.identity.standard.nicknames import load_nicknames
 from cdp_pipeline.project.column_names import role_of, says_nothing
 from cdp_pipeline.storage.dates import read_dates
 from cdp_pipeline.storage.tabular import load_arrow, load_files

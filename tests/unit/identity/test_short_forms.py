@@ -8,7 +8,7 @@ from importlib import resources
 import duckdb
 import pytest
 
-from cdp_pipeline.identity.standard.nodes import load_nicknames
+from cdp_pipeline.identity.standard.nicknames import load_nicknames
 from cdp_pipeline.project.evidence import EVIDENCE
 from cdp_pipeline.project.levels import mailbox_alike, nickname
 
