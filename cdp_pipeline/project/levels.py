@@ -68,7 +68,7 @@ def swapped(_evidence: Evidence, argument: Argument) -> Agreement:
 
 
 def nickname(_evidence: Evidence, argument: Argument) -> Agreement:
-    """Given names of one root: Liz, Beth and Elizabeth; Gosia and Małgorzata."""
+    """One given name is a short form of the other: Liz and Elizabeth, not Liz and Beth."""
     _plain(argument, "nickname")
     return Agreement(
         "(l.root_bits & r.root_bits) <> 0 and translate(l.roots, r.roots, '') <> l.roots"

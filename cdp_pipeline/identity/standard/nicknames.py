@@ -1,6 +1,8 @@
 """Which given names are short or other forms of which: Liz and Elizabeth, Gosia and Małgorzata.
 
-The lists are data; how two names are compared by their roots is in ``project/levels``.
+Two short forms of one name are no forms of each other: brothers are called Hans and Jan, sisters
+Lena and Leni, and hardly anybody goes by two. The lists are data; how two names are compared by
+their roots is in ``project/levels``.
 """
 
 from __future__ import annotations
@@ -26,8 +28,7 @@ select
 from numbered
 group by name
 """
-# A letter of two bytes a root, from the Greek ones on: a short text reaches pairs many times faster
-# than a list.
+# A letter a root, from the Greek ones on: a short text reaches pairs many times faster than a list.
 
 
 def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
@@ -37,20 +38,20 @@ def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
 
 @cache
 def name_roots() -> dict[str, list[str]]:
-    """Return names and their roots side by side.
+    """Return names and their roots side by side; a root is a name with one of its short forms.
 
     Source: the ``nicknames`` package, whose list of English names is curated by hand (has_nickname
     relations); ``short_forms.csv`` says the same for other languages, and how names of other
     alphabets are written.
     """
     text = resources.files("nicknames").joinpath("names.csv").read_text(encoding="utf-8")
-    pairs = set()
-    for row in csv.DictReader(text.splitlines()):
-        pairs.add((row["name1"], row["name1"]))
-        if row["relationship"] == "has_nickname":
-            pairs.add((row["name2"], row["name1"]))
+    forms = {
+        (row["name1"], row["name2"])
+        for row in csv.DictReader(text.splitlines())
+        if row["relationship"] == "has_nickname"
+    }
     file = resources.files("cdp_pipeline.identity.standard").joinpath("short_forms.csv")
     for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()):
-        pairs |= {(name, row["name"]) for name in (row["name"], *row["short_forms"].split())}
-    ordered = sorted(pairs)
+        forms |= {(row["name"], short) for short in row["short_forms"].split()}
+    ordered = sorted({(name, f"{full}/{short}") for full, short in forms for name in (full, short)})
     return {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]}

@@ -55,6 +55,23 @@ def test_short_forms_of_different_names_are_different_people(
 
 
 @pytest.mark.parametrize(
+    ("full", "one", "other"),
+    [
+        ("johannes", "hans", "jan"),
+        ("helena", "lena", "leni"),
+        ("elizabeth", "beth", "liz"),
+        ("margaret", "peggy", "rita"),
+    ],
+)
+def test_two_short_forms_of_one_name_are_brothers_or_sisters(
+    con: duckdb.DuckDBPyConnection, full: str, one: str, other: str
+) -> None:
+    assert _share_a_root(con, full, one)
+    assert _share_a_root(con, full, other)
+    assert not _share_a_root(con, one, other)
+
+
+@pytest.mark.parametrize(
     "names",
     ["jorg jurgen", "klaus nils", "klaus niklas", "ralf rolf", "christiane jana",
      "maria mia", "bartlomiej bartosz", "ksenia oksana", "georgi yuri"],
