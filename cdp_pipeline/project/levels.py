@@ -68,7 +68,7 @@ def swapped(_evidence: Evidence, argument: Argument) -> Agreement:
 
 
 def nickname(_evidence: Evidence, argument: Argument) -> Agreement:
-    """Given names of one root: Liz, Beth and Elizabeth; Gosia and Małgorzata."""
+    """One given name is a short form of the other: Liz and Elizabeth, not Liz and Beth."""
     _plain(argument, "nickname")
     return Agreement(
         "(l.root_bits & r.root_bits) <> 0 and translate(l.roots, r.roots, '') <> l.roots"
@@ -261,6 +261,13 @@ def street_alike(evidence: Evidence, argument: Argument) -> Agreement:
     return Agreement(f"l.postcode_hash = r.postcode_hash and {_similarity('street')} >= {least}")
 
 
+def same_but_flat(evidence: Evidence, argument: Argument) -> Agreement:
+    """One building, of which only one record names the flat; two flats are two homes."""
+    _plain(argument, "same but for the flat")
+    _only(evidence, "address")
+    return Agreement("l.building_hash = r.building_hash and l.names_flat <> r.names_flat")
+
+
 def profiles_of_one_source(evidence: Evidence, argument: Argument) -> Agreement:
     """Both records register a person in one source, where hardly anybody registers twice."""
     _plain(argument, "two profiles of one source")
@@ -305,6 +312,7 @@ VOCABULARY: dict[str, Template] = {
     "same name at another provider": other_provider,
     "namesakes' address": namesakes_address,
     "mailbox alike": mailbox_alike,
+    "same but for the flat": same_but_flat,
     "street alike": street_alike,
     "two profiles of one source": profiles_of_one_source,
     "two profiles": profiles,

@@ -36,7 +36,7 @@ from cdp_pipeline.identity.scoring.design import (
     declared_design,
     shipped_linkage,
 )
-from cdp_pipeline.identity.standard.nodes import load_nicknames
+from cdp_pipeline.identity.standard.nicknames import load_nicknames
 from cdp_pipeline.project.linkage import LinkConfig
 from cdp_pipeline.project.loader import starter_folder
 from cdp_pipeline.project.yaml_source import read_model

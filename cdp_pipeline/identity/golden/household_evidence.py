@@ -2,13 +2,16 @@
 
 A dwelling (street, numbers and postcode of today's address) counts most, then the model's
 household class, a common family name, telephone or mailbox. Different dwellings speak against it:
-who has moved out leaves. In a block without flat numbers the dwelling says nothing by itself.
+who has moved out leaves. In a block without flat numbers the dwelling says nothing by itself; one
+building, of which only one customer names the flat, needs a name besides.
 Which customers make a household is decided in ``households``.
 """
 
 from __future__ import annotations
 
 import duckdb
+
+from cdp_pipeline.identity.standard.spelling import building_sql, street_words_sql
 
 ACCEPT_BITS = 2.0
 """Evidence from which two customers share a household."""
@@ -19,6 +22,7 @@ CROWD = 8
 WEIGHTS = {
     "same_dwelling": 3.0,
     "one_delivery": 1.5,
+    "same_building": 1.0,
     "came_to_it": 1.0,
     "same_postcode": 1.0,
     "other_dwelling": -3.5,
@@ -40,22 +44,31 @@ NEIGHBOURS = 20
 
 _HOMES = r"""
 create or replace temp table identity_homes as
-with homes as (
+with written as (
     select
         cast(row_number() over (order by customer_id) - 1 as integer) as place,
         customer_id,
         identity_letters(family_name) as family,
         identity_postcode(postcode) as postcode,
-        identity_street(street) as street
+        identity_street(street) as written
     from identity_golden
+),
+told as (
+    select * exclude (written), {told} as street from written
+),
+homes as (
+    select *, {building} as building from told
 )
 select
-    *,
+    * exclude (building),
     string_split(family, ' ') as family_parts,
     postcode || '|' || array_to_string(
         list_sort(regexp_extract_all(street, '\d+[a-z]?')), ' '
     ) as door,
-    trim(regexp_replace(street, 'flat|\d+[a-z]?', '', 'g')) as road
+    postcode || '|' || array_to_string(
+        list_sort(regexp_extract_all(building, '\d+[a-z]?')), ' '
+    ) as building,
+    trim(regexp_replace(street, '\b(?:flat|ul)\b|\d+[a-z]?', '', 'g')) as road
 from homes
 """
 # Numbers and postcode find a door however the line is ordered; the road is compared by its letters.
@@ -63,6 +76,11 @@ from homes
 _CROWDS = """
 create or replace temp table identity_crowds as
 select door, count(*) as people from identity_homes where door is not null group by door
+"""
+
+_BLOCKS = """
+create or replace temp table identity_blocks as
+select building, count(*) as people from identity_homes where building is not null group by building
 """
 
 _SMALL_POSTCODES = """
@@ -140,6 +158,13 @@ where c.people <= {crowd} or a.family = b.family
 union
 select least(a.place, b.place), greatest(a.place, b.place)
 from identity_homes as a
+inner join identity_homes as b on a.building = b.building and a.door <> b.door
+inner join identity_blocks as c on c.building = a.building
+where a.door <> a.building and b.door = b.building
+    and (c.people <= {crowd} or a.family = b.family)
+union
+select least(a.place, b.place), greatest(a.place, b.place)
+from identity_homes as a
 inner join identity_homes as b
     on a.postcode = b.postcode and a.family = b.family and a.place <> b.place
 inner join identity_small_postcodes as s on s.postcode = a.postcode
@@ -159,6 +184,11 @@ with compared as (
         p.*,
         a.door is not null and a.door = b.door
             and (a.road = b.road or jaro_winkler_similarity(a.road, b.road) >= 0.85) as same_door,
+        a.building = b.building and a.door <> b.door
+            and (a.door = a.building or b.door = b.building)
+            and (a.road = b.road or jaro_winkler_similarity(a.road, b.road) >= 0.85)
+            as same_building,
+        f.people > {crowd} as is_block,
         a.street is not null and b.street is not null and a.postcode is not null
             and b.postcode is not null as both_known,
         c.people > {crowd} as is_crowded,
@@ -174,6 +204,7 @@ with compared as (
     inner join identity_homes as a on a.place = p.place_a
     inner join identity_homes as b on b.place = p.place_b
     left join identity_crowds as c on c.door = a.door
+    left join identity_blocks as f on f.building = a.building
     left join identity_small_postcodes as s on s.postcode = a.postcode and s.postcode = b.postcode
     left join identity_modelled_pairs as m on m.place_a = p.place_a and m.place_b = p.place_b
     left join identity_shared_phones as t on t.place_a = p.place_a and t.place_b = p.place_b
@@ -184,11 +215,16 @@ with compared as (
     left join identity_stated_doors as bb on bb.place = b.place and bb.door = b.door
 )
 select
-    * exclude (both_known, is_crowded, is_small, is_sure, same_family, household_prob),
+    * exclude (
+        both_known, is_crowded, is_block, is_small, is_sure, same_building, same_family,
+        household_prob
+    ),
     case
         when same_door and not is_crowded and not is_sure then {one_delivery}
         when same_door and not is_crowded then {same_dwelling}
         when same_door then 0
+        when same_building and is_block then 0
+        when same_building then {same_building}
         when both_known and came_to_it then {came_to_it}
         when both_known then {other_dwelling}
         when is_small then {same_postcode}
@@ -208,8 +244,9 @@ def collect_evidence(con: duckdb.DuckDBPyConnection) -> None:
     Reads ``identity_golden``, ``identity_customer_records`` and the model's household pairs. The
     scores are in ``identity_home_scores`` (place_a, place_b, same_door, bits).
     """
-    con.execute(_HOMES)
+    con.execute(_HOMES.format(told=street_words_sql("written"), building=building_sql("street")))
     con.execute(_CROWDS)
+    con.execute(_BLOCKS)
     con.execute(_SMALL_POSTCODES.format(neighbours=NEIGHBOURS))
     con.execute(_STATED_DOORS)
     con.execute(_MODELLED)

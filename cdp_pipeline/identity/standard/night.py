@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 
 import duckdb
 
 from cdp_pipeline import __version__
 from cdp_pipeline.core.context import RunContext
+from cdp_pipeline.identity.standard.nicknames import name_roots
+from cdp_pipeline.identity.standard.spelling import building_sql, fold_sql, street_words_sql
+from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.project.loader import Project
 from cdp_pipeline.storage.warehouse import base_columns, fetch_dicts, fetch_value, has_table
 
@@ -110,8 +113,20 @@ def sign(context: RunContext, project: Project) -> str:
     macros = [path.read_text(encoding="utf-8") for path in project.macros]
     sources = {name: c.model_dump(mode="json") for name, c in sorted(project.sources.items())}
     linkage = project.linkage.model_dump(mode="json")
-    material = [__version__, duckdb.__version__, settings, macros, sources, linkage]
+    material: list[object] = [__version__, duckdb.__version__, settings, macros, sources, linkage]
+    material += _meanings(project.linkage)
     return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
+
+
+def _meanings(linkage: LinkageSpec) -> list[object]:
+    """Return what the declared words mean: pairs weighed under another meaning are not kept."""
+    levels = [
+        asdict(level.agreement(spec.compares))
+        for spec in linkage.comparisons.values()
+        for level in (*spec.levels, *spec.silent_if)
+    ]
+    spellings = [fold_sql("name"), street_words_sql("street"), building_sql("street")]
+    return [levels, name_roots(), spellings]
 
 
 def keep_night(con: duckdb.DuckDBPyConnection, night: Night) -> None:

@@ -9,11 +9,8 @@ value alone (letter mask, frequency, nickname roots) is worked out once per dist
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
-from importlib import resources
 
 import duckdb
 import numpy as np
@@ -33,7 +30,14 @@ from cdp_pipeline.identity.standard.mailboxes import (
     left_sql,
     rest_sql,
 )
-from cdp_pipeline.identity.standard.spelling import fold_sql, letter_mask, street_key_sql
+from cdp_pipeline.identity.standard.nicknames import load_nicknames
+from cdp_pipeline.identity.standard.spelling import (
+    building_sql,
+    fold_sql,
+    letter_mask,
+    street_key_sql,
+    street_words_sql,
+)
 from cdp_pipeline.storage.warehouse import has_table
 
 PARTICLES = "van|von|der|den|de|del|della|di|da|dos|du|la|le|las|los|ter|ten|bin|ibn|al|el|st"
@@ -94,8 +98,12 @@ left join identity.model_frequencies as f
 
 _STREETS = """
 create or replace temp table identity_street_words as
-select street, {street_key} as street_key
-from (select distinct street from identity.records where street is not null and {wanted})
+with told as (
+    select street, {told} as line
+    from (select distinct street from identity.records where street is not null and {wanted})
+)
+select street, {street_key} as street_key, {building_key} as building_key
+from told
 """
 
 _FAMILY_PARTS = {
@@ -189,6 +197,9 @@ select
     case when r.street is not null and r.postcode is not null
         then hash(w.street_key, r.postcode) end as address_hash,
     case when r.street is not null then hash(w.street_key) end as street_hash,
+    case when r.street is not null and r.postcode is not null
+        then hash(w.building_key, r.postcode) end as building_hash,
+    w.street_key <> w.building_key as names_flat,
     r.loyalty_id,
     case when r.loyalty_id is not null then hash(r.loyalty_id) end as loyalty_hash,
     case when r.account_id is not null then hash(r.account_id) end as account_hash,
@@ -215,24 +226,6 @@ _IS_PROFILE = "r.record_kind in ('loyalty', 'account')"
 
 _MAILBOX_YEAR = "'(?:^|[^0-9])((?:19[2-9][0-9]|20[01][0-9])|[0-9][0-9])(?:[^0-9]|$)'"
 """anna1978 and anna_78, but neither anna4 nor anna5519."""
-
-_NICKNAMES = """
-create temp table if not exists identity_nicknames as
-with pairs as (
-    select unnest($names) as name, unnest($roots) as root
-),
-numbered as (
-    select name, root, dense_rank() over (order by root) as number from pairs
-)
-select
-    name,
-    string_agg(chr(cast(880 + number as integer)), '' order by number) as roots,
-    cast(bit_or(cast(1 as ubigint) << cast(hash(root) % 63 as integer)) as ubigint) as root_bits
-from numbered
-group by name
-"""
-# A letter of two bytes a root, from the Greek ones on: a short text reaches pairs many times faster
-# than a list.
 
 
 def build_nodes(
@@ -326,7 +319,14 @@ def _make_words(
             made = dict.fromkeys(_FAMILY_PARTS, "null") if for_keys else _FAMILY_PARTS
             parts = "".join(f", {part} as {name}" for name, part in made.items())
         con.execute(sql.format(field=field, mask=mask, folded=folded, parts=parts, wanted=wanted))
-    con.execute(_STREETS.format(street_key=street_key_sql("street"), wanted=wanted or "true"))
+    con.execute(
+        _STREETS.format(
+            told=street_words_sql("street"),
+            street_key=street_key_sql("line"),
+            building_key=street_key_sql(building_sql("line")),
+            wanted=wanted or "true",
+        )
+    )
 
 
 def _make_nodes(
@@ -364,29 +364,3 @@ def _nodes_sql(held: list[str], *, ids: str, columns: Collection[str] | None) ->
         extras=node_select(held),
         extra_joins=node_joins(held),
     )
-
-
-def load_nicknames(con: duckdb.DuckDBPyConnection) -> None:
-    """Create ``identity_nicknames``: the root names of each name, one letter each, and as bits."""
-    con.execute(_NICKNAMES, _nicknames())
-
-
-@cache
-def _nicknames() -> dict[str, list[str]]:
-    """Return names and their roots side by side.
-
-    Source: the ``nicknames`` package, whose list of English names is curated by hand (has_nickname
-    relations); ``short_forms.csv`` says the same for other languages, and how names of other
-    alphabets are written.
-    """
-    text = resources.files("nicknames").joinpath("names.csv").read_text(encoding="utf-8")
-    pairs = set()
-    for row in csv.DictReader(text.splitlines()):
-        pairs.add((row["name1"], row["name1"]))
-        if row["relationship"] == "has_nickname":
-            pairs.add((row["name2"], row["name1"]))
-    file = resources.files("cdp_pipeline.identity.standard").joinpath("short_forms.csv")
-    for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()):
-        pairs |= {(name, row["name"]) for name in (row["name"], *row["short_forms"].split())}
-    ordered = sorted(pairs)
-    return {"names": [p[0] for p in ordered], "roots": [p[1] for p in ordered]}

@@ -14,7 +14,7 @@ from cdp_pipeline.identity.files.gather import gather
 from cdp_pipeline.identity.files.headers import header_roles
 from cdp_pipeline.identity.files.recognition import Recognition
 from cdp_pipeline.identity.files.sexes import sex_sql
-from cdp_pipeline.identity.standard.nodes import load_nicknames
+from cdp_pipeline.identity.standard.nicknames import load_nicknames
 from cdp_pipeline.project.column_names import role_of, says_nothing
 from cdp_pipeline.storage.dates import read_dates
 from cdp_pipeline.storage.tabular import load_arrow, load_files

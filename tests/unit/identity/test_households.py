@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import pytest
+
 from cdp_pipeline.identity.golden.household_history import recount_households
 from tests.unit.identity.golden import DAY, Statement, build, fill, open_warehouse, remember, rows
 
@@ -79,6 +81,42 @@ def test_a_block_without_flat_numbers_does_not_chain() -> None:
     block = [person(f"C{n:02}", *name, **HOME) for n, name in enumerate(names)]
     con = live(*block, model=[("C00", "C01")])
     assert homes(con) == [["C00", "C01"], *([f"C{n:02}"] for n in range(2, 12))]
+
+
+@pytest.mark.parametrize(
+    ("line", "other"),
+    [
+        ("Chaussée Ravel 12", "12, Ch. Ravel"),
+        ("Boulevard Pasteur 12 bte 4", "12/4 Bd Pasteur"),
+        ("ul. Długa 12 m. 4", "Długa 12/4"),
+    ],
+)
+def test_a_door_is_one_however_its_street_is_written(line: str, other: str) -> None:
+    con = live(
+        person("C1", "Ann", "Hay", **{**HOME, "street": line}),
+        person("C2", "Bob", "Low", **{**HOME, "street": other}),
+    )
+    assert homes(con) == [["C1", "C2"]]
+
+
+def test_a_family_of_which_one_leaves_out_the_flat_is_one_household() -> None:
+    con = live(
+        person("C1", "Ann", "Hay", **{**HOME, "street": "12 High Street, Flat 2"}),
+        person("C2", "Bob", "Hay", **HOME),
+        person("C3", "Cat", "Low", **{**HOME, "street": "Flat 3, 12 High Street"}),
+        person("C4", "Dan", "Hay", **{**HOME, "street": "14 High Street"}),
+    )
+    assert homes(con) == [["C1", "C2"], ["C3"], ["C4"]]
+
+
+def test_a_name_alone_joins_nobody_in_a_block_of_many_flats() -> None:
+    letters = "abcdefghij"
+    block = [
+        person(f"C{n:02}", f"Given{x}", "Hay", **{**HOME, "street": f"12 High Street, Flat {n}"})
+        for n, x in enumerate(letters)
+    ]
+    con = live(*block, person("C10", "Bob", "Hay", **HOME))
+    assert homes(con) == [[f"C{n:02}"] for n in range(11)]
 
 
 def test_a_child_who_moved_out_leaves_and_a_partner_who_moved_in_joins() -> None:

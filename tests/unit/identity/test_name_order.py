@@ -14,7 +14,7 @@ from cdp_pipeline.identity.files.columns import recognise
 from cdp_pipeline.identity.files.gather import gather
 from cdp_pipeline.identity.files.link import link_tables
 from cdp_pipeline.identity.files.name_order import is_family_first, turned
-from cdp_pipeline.identity.standard.nodes import load_nicknames
+from cdp_pipeline.identity.standard.nicknames import load_nicknames
 from cdp_pipeline.storage.tabular import load_arrow
 
 FAMILIES = [a + b for a, b in product(("Kov", "Szab", "Hor", "Tak"), ("acs", "ady", "vath", "oli"))]

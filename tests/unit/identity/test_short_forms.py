@@ -8,7 +8,7 @@ from importlib import resources
 import duckdb
 import pytest
 
-from cdp_pipeline.identity.standard.nodes import load_nicknames
+from cdp_pipeline.identity.standard.nicknames import load_nicknames
 from cdp_pipeline.project.evidence import EVIDENCE
 from cdp_pipeline.project.levels import mailbox_alike, nickname
 
@@ -52,6 +52,23 @@ def test_short_forms_of_different_names_are_different_people(
 ) -> None:
     assert not _share_a_root(con, "gosia", "kasia")
     assert not _share_a_root(con, "paco", "pepe")
+
+
+@pytest.mark.parametrize(
+    ("full", "one", "other"),
+    [
+        ("johannes", "hans", "jan"),
+        ("helena", "lena", "leni"),
+        ("elizabeth", "beth", "liz"),
+        ("margaret", "peggy", "rita"),
+    ],
+)
+def test_two_short_forms_of_one_name_are_brothers_or_sisters(
+    con: duckdb.DuckDBPyConnection, full: str, one: str, other: str
+) -> None:
+    assert _share_a_root(con, full, one)
+    assert _share_a_root(con, full, other)
+    assert not _share_a_root(con, one, other)
 
 
 @pytest.mark.parametrize(
