@@ -43,7 +43,7 @@ def note_difference(con: duckdb.DuckDBPyConnection, table: str) -> str:
             key = ", ".join(map(quote_column, describe(con, gone)))
             now = f"select {columns} from {new}"  # noqa: S608 - quoted
             before = f"select {columns} from base.{name} semi join {gone} using ({key})"  # noqa: S608 - quoted
-            write_difference(con, table, now=now, before=before)
+            write_difference(con, table, select_difference(now=now, before=before))
         else:
             row = hash_of_row(describe(con, table))
             now, before = (
@@ -99,10 +99,17 @@ def is_made_as(con: duckdb.DuckDBPyConnection, table: str, kind: str) -> bool:
     return bool(found)
 
 
-def write_difference(con: duckdb.DuckDBPyConnection, table: str, *, now: str, before: str) -> None:
-    """Note the rows of a table that stand in one of two queries and not in the other."""
-    made, lost = f"({now}) except ({before})", f"({before}) except ({now})"
-    note_rows(con, table, now=made, before=lost)
+def select_difference(*, now: str, before: str) -> str:
+    """Return a SELECT of the rows that stand in one of two queries and not in the other."""
+    return (
+        f"select *, true as {IS_NOW} from (({now}) except ({before})) "  # noqa: S608 - quoted
+        f"union all by name select *, false as {IS_NOW} from (({before}) except ({now}))"
+    )
+
+
+def write_difference(con: duckdb.DuckDBPyConnection, table: str, select: str) -> None:
+    """Note what ``select_difference`` gives as the changed rows of a table."""
+    con.execute(f"create or replace table {changes_of(table)} as {select}")
 
 
 def note_rows(con: duckdb.DuckDBPyConnection, table: str, *, now: str, before: str) -> None:
@@ -114,10 +121,11 @@ def note_rows(con: duckdb.DuckDBPyConnection, table: str, *, now: str, before: s
         now: SELECT of rows that tonight has, with all columns.
         before: SELECT of rows that the published version had.
     """
-    con.execute(
-        f"create or replace table {changes_of(table)} as select *, true as {IS_NOW} from ({now}) "  # noqa: S608 - quoted
+    rows = (
+        f"select *, true as {IS_NOW} from ({now}) "  # noqa: S608 - quoted
         f"union all by name select *, false as {IS_NOW} from ({before})"
     )
+    write_difference(con, table, rows)
 
 
 def forget_difference(con: duckdb.DuckDBPyConnection, table: str) -> None:

@@ -22,8 +22,14 @@ import duckdb
 
 from cdp_pipeline.project.loader import LAYERS
 from cdp_pipeline.project.tables import TableSpec
-from cdp_pipeline.storage.differences import hash_of_row
 from cdp_pipeline.storage.files import sha256_of
+from cdp_pipeline.storage.fingerprints import (
+    NO_DATE,
+    WHOLE,
+    Month,
+    add_difference,
+    measure_months,
+)
 from cdp_pipeline.storage.warehouse import (
     fetch_value,
     quote_column,
@@ -33,12 +39,6 @@ from cdp_pipeline.storage.warehouse import (
 
 FOLDER = "parquet"
 PART = "part.parquet"
-NO_DATE = "unknown"
-"""Month of rows without a date, and of a table without rows."""
-
-WHOLE = "all"
-"""Stands for the month of a table that is not split."""
-
 FORMAT = "format parquet, compression zstd, compression_level 1, dictionary_size_limit 4000"
 """How DuckDB writes the files of a version.
 
@@ -76,17 +76,19 @@ class Earlier:
     Attributes:
         folder: Its folder.
         manifest: Its manifest.
+        is_base: Whether it is the one that the night builds upon, against which changes are noted.
     """
 
     folder: Path
     manifest: Mapping[str, Any]
+    is_base: bool = False
 
-    def month(self, table: str, month: str) -> str | None:
-        """Return the fingerprint of a month; None if it cannot be compared with tonight's."""
+    def months(self, table: str) -> dict[str, str]:
+        """Return the fingerprints of a table's months; none that cannot be compared."""
         facts = self.manifest.get("mirror", {})
         if facts.get("engine") != duckdb.__version__:  # another engine may hash otherwise
-            return None
-        found: str | None = facts.get("months", {}).get(table, {}).get(month)
+            return {}
+        found: dict[str, str] = facts.get("months", {}).get(table, {})
         return found
 
 
@@ -210,34 +212,29 @@ def _write_table(
     place: _Place,
 ) -> None:
     """Write the months of a table, or all of it, whose rows are new; link what is not."""
-    column = spec and spec.header.partition_by
+    column = spec.header.partition_by if spec else None
     split = quote_column(column) if column else "null::date"
-    month = f"coalesce(strftime(start, '%Y-%m'), '{NO_DATE}')" if column else f"'{WHOLE}'"
     columns = {row[0]: row[1] for row in con.execute(f"describe {source}").fetchall()}
-    # Grouped by a number: a text for each row would cost as much as the hash of all its columns.
-    found = con.execute(
-        f"select {month} as month, rows, total, first, last from ("  # noqa: S608 - quoted
-        f"select date_trunc('month', {split}) as start, count(*) as rows, "
-        f"sum({hash_of_row(columns)}::hugeint) as total, min({split}) as first, "
-        f"max({split}) as last from {source} group by start) order by month"
-    ).fetchall()
     order = order_of(spec)
-    layout = _layout(columns, order)
+    layout, before = _layout(columns, order), None
+    if place.earlier and place.earlier.is_base:
+        before = add_difference(con, spec, columns, layout, place.earlier.months(name))
+    months = measure_months(con, source, column, columns, before)
+    if not (months or column):
+        months = [Month(WHOLE, 0, 0)]
     if spec and place.has_gaps:
         order = spec.header.stored_by
-    place.mirror.rows[name] = sum(count for _, count, *_ in found)
-    months = {month: f"{count}:{total}:{layout}" for month, count, total, *_ in found}
-    if not (months or column):
-        months, found = {WHOLE: f"0:0:{layout}"}, [(WHOLE, 0, 0, None, None)]
-    place.mirror.months[name] = months
-    for month, _, _, first, last in found:
-        file = _file_of(name, month)
-        if _keep(place, name, month, file):
+    place.mirror.rows[name] = sum(month.rows for month in months)
+    place.mirror.months[name] = {month.name: month.fingerprint(layout) for month in months}
+    for month in months:
+        file = _file_of(name, month.name)
+        if _keep(place, name, month.name, file):
             continue
-        between = f"{split} between '{first}' and '{last}'"
-        rows = "true" if month == WHOLE else f"{split} is null" if first is None else between
+        between = f"{split} between '{month.first}' and '{month.last}'"
+        is_dated = f"{split} is null" if month.first is None else between
+        rows = "true" if month.name == WHOLE else is_dated
         _copy(con, f"select * from {source} where {rows}", place.build / file, order)  # noqa: S608 - quoted
-    if not found:  # an empty table is a table all the same
+    if not months:  # an empty table is a table all the same
         _copy(con, f"select * from {source}", place.build / _file_of(name, NO_DATE), None)  # noqa: S608 - quoted
 
 
@@ -258,7 +255,7 @@ def _file_of(name: str, month: str) -> Path:
 def _keep(place: _Place, name: str, month: str, file: Path) -> bool:
     """Take a file over from the version before, if its rows are the same and it is whole."""
     earlier = place.earlier
-    if earlier is None or earlier.month(name, month) != place.mirror.months[name][month]:
+    if earlier is None or earlier.months(name).get(month) != place.mirror.months[name][month]:
         return False
     facts: dict[str, Any] | None = earlier.manifest.get("files", {}).get(file.as_posix())
     there, target = earlier.folder / file, place.build / file

@@ -330,7 +330,10 @@ def _gather(context: RunContext, paths: DataPaths, build: Path) -> Mirror:
 def _write_parquet(context: RunContext, paths: DataPaths, build: Path) -> Mirror:
     tables = load_project(context.project_root).tables
     before = current_version(paths)
-    earlier = Earlier(before.path, before.manifest) if before else None
+    earlier = None
+    if before:
+        is_base = before.name == read_plan(context).get("base_version")
+        earlier = Earlier(before.path, before.manifest, is_base=is_base)
     with open_build(context) as con:
         mirror = write_mirror(con, tables, build, earlier)
         mirror.rows |= write_vault(con, tables, build, context.settings.keys)

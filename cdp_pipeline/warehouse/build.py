@@ -34,6 +34,7 @@ from cdp_pipeline.storage.warehouse import (
 from cdp_pipeline.warehouse.increment import Dates, Increment, apply_changes, check_declaration
 from cdp_pipeline.warehouse.named_queries import create_query_views
 from cdp_pipeline.warehouse.rendering import Base, RenderValues, render_model
+from cdp_pipeline.warehouse.retrying import note_scan
 from cdp_pipeline.warehouse.statistics import counted_from, with_earlier_days
 
 LAST_LAYER = "marts"
@@ -134,6 +135,8 @@ def bring_up_to_date(
     except duckdb.Error as error:
         raise explain_failure(error, spec) from error
     if found.reason:
+        if spec.header.incremental:
+            note_scan(con, spec)
         return build_model(con, spec, select), found
     declare_table(con, spec)
     return found.rows, found

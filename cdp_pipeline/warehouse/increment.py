@@ -1,8 +1,8 @@
 """Bring a model up to date with the night's changes instead of building it in one scan.
 
-The night's file began as a copy of the published one (``storage.basis``). Rows of units that
-something has touched are taken out of it; the model's own SELECT, over the rows of those units
-alone, gives them anew, and they follow in the table's order. A personal table lies in no such
+The night's file began as a copy of the published one (``storage.basis``). Of units that something
+has touched, the model's own SELECT, over their rows alone, gives all rows anew; those that differ
+take the place of the published ones, at the end of the table. A personal table lies in no such
 file: its published rows are read where they are (``storage.patching``). Either way the table holds
 the same rows, and trying again ends the same. What a unit is, the header declares
 (``project.incremental``); which rows of entities have changed, ``ingest.touched`` has noted.
@@ -26,6 +26,7 @@ from cdp_pipeline.storage.differences import (
     has_keys_only,
     note_difference,
     project_rows,
+    select_difference,
     write_difference,
 )
 from cdp_pipeline.storage.patching import write_patched
@@ -36,6 +37,7 @@ from cdp_pipeline.storage.warehouse import (
     quote_column,
     quote_identifier,
 )
+from cdp_pipeline.warehouse.retrying import put_in, take_out, undo_try, why_scanned
 
 MOST_SHARE = 0.25
 """Share of the published rows in touched units above which one scan costs less."""
@@ -44,7 +46,9 @@ _DATED = re.compile(r"\{\{\s*business_date")
 _READ_BY = re.compile(r"(?P<only>\w+)|coalesce\((?P<first>\w+), (?P<second>\w+)\)")
 """Parts of a unit whose rows are found by the values of one column, or of two in turn."""
 
-_UNITS, _BEFORE, _MADE = (f"touched.main.{name}" for name in ("units", "before", "made"))
+_UNITS, _BEFORE, _MADE, _DIFFERENT = (
+    f"touched.main.{name}" for name in ("units", "before", "made", "different")
+)
 
 
 Dates = tuple[date, date]
@@ -115,6 +119,7 @@ def apply_changes(
         WarehouseError: A key repeats.
     """
     plan = spec.header.incremental
+    undo_try(con, spec)
     forget_difference(con, spec.full_name)
     reason = _why_not(con, spec, plan, dates)
     if plan is None or reason:
@@ -131,7 +136,7 @@ def apply_changes(
         if touched > MOST_SHARE * whole:
             return Increment(f"{touched:,} rows or units are touched, of {whole:,} rows")
         restricted = _restrict(con, plan, select)
-        return _replace_units(con, spec, plan, restricted)
+        return _replace_units(con, spec, restricted)
     finally:
         con.execute("detach touched")
 
@@ -144,7 +149,7 @@ def _why_not(
 ) -> str:
     if plan is None:
         return "not declared incremental"
-    reason = rebuild_reason(con) or _why_undated(plan, dates)
+    reason = rebuild_reason(con) or _why_undated(plan, dates) or why_scanned(con, spec)
     if reason:
         return reason
     is_carried = spec.is_personal or has_table(con, spec.full_name)
@@ -320,31 +325,37 @@ def _read(name: str, entry: IncrementalInput) -> str:
     return f"(select {listed} from {_quoted(name)}{condition})"  # noqa: S608 - declared
 
 
-def _replace_units(
-    con: duckdb.DuckDBPyConnection, spec: TableSpec, plan: Incremental, restricted: str
-) -> Increment:
-    table, name = _quoted(spec.full_name), spec.full_name
-    key = ", ".join(quote_column(column) for column in spec.header.key)
-    order = ", ".join(map(quote_column, spec.header.stored_by))
-    rows = f"select * from ({restricted}\n) order by {order}"  # noqa: S608 - a model's own SQL
-    con.execute(f"create table {_MADE} as {rows}")
+def _replace_units(con: duckdb.DuckDBPyConnection, spec: TableSpec, restricted: str) -> Increment:
+    """Put the rows of touched units that differ in the place of those that were there.
+
+    Most rows of a touched unit are made as they were. They stay where they lie: to take them out
+    and append them would leave their blocks idle, and the table out of its order.
+    """
+    name, key = spec.full_name, ", ".join(map(quote_column, spec.header.key))
+    con.execute(f"create table {_MADE} as select * from ({restricted}\n)")  # noqa: S608 - a model's own SQL
+    _hold_new_keys(con, spec, _MADE)
+    different = select_difference(now=f"from {_MADE}", before=f"from {_BEFORE}")
+    con.execute(f"create table {_DIFFERENT} as {different}")
     if spec.is_personal:
-        write_patched(con, name, key=key, replaced=f"from {_BEFORE}", anew=f"from {_MADE}")
+        order = ", ".join(map(quote_column, spec.header.stored_by))
+        anew = f"select * exclude ({IS_NOW}) from {_DIFFERENT} where {IS_NOW} order by {order}"  # noqa: S608 - quoted
+        write_patched(con, name, key=key, replaced=f"from {_DIFFERENT}", anew=anew)
+        write_difference(con, name, f"from {_DIFFERENT}")
     else:
-        gone = _in_units(con, f"(select *, rowid as row_no from {table})", plan.unit)  # noqa: S608 - quoted
-        con.execute(f"delete from {table} where rowid in (select row_no from {gone})")  # noqa: S608 - quoted
-        con.execute(f"insert into {table} by name from {_MADE}")
-    _hold_new_keys(con, spec, key)
-    write_difference(con, name, now=f"from {_MADE}", before=f"from {_BEFORE}")
-    return Increment(rows=_count(con, table), made=_count(con, _MADE))
+        # Noted first: whoever tries again must know what to undo.
+        write_difference(con, name, f"from {_DIFFERENT}")
+        take_out(con, spec, _DIFFERENT)
+        put_in(con, spec, _DIFFERENT, IS_NOW)
+    _hold_new_keys(con, spec, f"(from {_quoted(name)} semi join {_DIFFERENT} using ({key}))")
+    return Increment(rows=_count(con, _quoted(name)), made=_count(con, _MADE))
 
 
-def _hold_new_keys(con: duckdb.DuckDBPyConnection, spec: TableSpec, key: str) -> None:
-    """Raise if a key of the rows made tonight stands twice; the others were unique before."""
+def _hold_new_keys(con: duckdb.DuckDBPyConnection, spec: TableSpec, rows: str) -> None:
+    """Raise if a key stands twice among some rows."""
+    key = ", ".join(quote_column(column) for column in spec.header.key)
     twice = fetch_value(
         con,
-        f"select count(*) from (select 1 from {_quoted(spec.full_name)} as t "  # noqa: S608 - quoted
-        f"semi join {_MADE} using ({key}) group by {key} having count(*) > 1)",
+        f"select count(*) from (select 1 from {rows} group by {key} having count(*) > 1)",  # noqa: S608 - quoted
     )
     if twice:
         raise WarehouseError(

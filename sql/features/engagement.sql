@@ -27,6 +27,35 @@ columns:
   last_service_on: Store-local date of the last service contact
   service_contact_count_90d: Service contacts in the last 90 days
   complaint_count_90d: Complaints among them
+incremental:  # a person
+  unit: {customer: customer_id}
+  inputs:
+    core.fct_web_events:
+      columns:
+        - source
+        - event_id
+        - occurred_at
+        - occurred_on
+        - event_type
+        - customer_id
+        - session_id
+        - device
+      where: customer_id is not null
+      unit: {customer: customer_id}
+      turns: {occurred_on: [0, 30, 90]}
+    core.fct_email_events:
+      columns: [source, event_id, occurred_on, event_type, customer_id, is_machine]
+      where: customer_id is not null
+      unit: {customer: customer_id}
+      turns: {occurred_on: [0, 30, 90]}
+    core.fct_social_events:
+      where: customer_id is not null
+      unit: {customer: customer_id}
+      turns: {occurred_on: [0, 90]}
+    core.fct_service_contacts:
+      where: customer_id is not null
+      unit: {customer: customer_id}
+      turns: {opened_on: [0, 90]}
 */
 with fct_web_events as (
     select

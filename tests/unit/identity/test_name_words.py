@@ -11,7 +11,7 @@ import pytest
 
 from cdp_pipeline.identity.files.columns import recognise
 from cdp_pipeline.identity.files.name_words import run_together, split_by_places
-from cdp_pipeline.identity.standard.nodes import load_nicknames
+from cdp_pipeline.identity.standard.nicknames import load_nicknames
 from cdp_pipeline.storage.tabular import load_arrow
 
 GIVEN = ("Wilfrido", "Rosalba", "Elvia", "Porfirio", "Ariadna", "Yuridia", "Abelardo", "Pascual")

@@ -26,8 +26,12 @@ from tests.integration.store import ROOT
 FIRST = date(2026, 1, 4)
 MODELS = ("core.dim_customer", "features.customer_day", "features.category_affinity",
           "features.department_affinity", "features.shopping_habits",
-          "features.consent_state")  # fmt: skip
-INPUTS = ("core.fct_sales", "core.fct_consents", "core.dim_product", "core.dim_store",
+          "features.consent_state", "features.engagement")  # fmt: skip
+TOUCHES = {"core.fct_web_events": ("occurred_on", "product_view"),
+           "core.fct_email_events": ("occurred_on", "open"),
+           "core.fct_social_events": ("occurred_on", "like"),
+           "core.fct_service_contacts": ("opened_on", "complaint")}  # fmt: skip
+INPUTS = (*TOUCHES, "core.fct_sales", "core.fct_consents", "core.dim_product", "core.dim_store",
           "identity.golden_records", "identity.households")  # fmt: skip
 
 people = st.sampled_from(["C1", "C2", "C3", None])
@@ -42,6 +46,7 @@ class Night:
     days: int = 1
     lines: list[tuple[str | None, str, int, int, bool, str]] = field(default_factory=list)
     gone: int = 0
+    touches: list[tuple[str | None, str, int]] = field(default_factory=list)
     goods: dict[str, str] = field(default_factory=dict)
     statements: list[tuple[str, str, int]] = field(default_factory=list)
     known: dict[str, tuple[str, int, str | None]] = field(default_factory=dict)
@@ -57,6 +62,7 @@ nights = st.builds(
         max_size=5,
     ),
     gone=st.integers(0, 2),
+    touches=st.lists(st.tuples(people, st.sampled_from(sorted(TOUCHES)), ages), max_size=4),
     goods=st.dictionaries(goods, st.sampled_from(["tea", "tools"]), max_size=1),
     statements=st.lists(
         st.tuples(people.filter(bool), st.sampled_from(["granted", "withdrawn"]), ages), max_size=2
@@ -111,6 +117,9 @@ class Warehouse:
         for age in (0, 29, 30, 89, 90, 364, 365, 729, 730):
             for name in ("C1", "C2", "C4", None):
                 self.sell(name, "A", age, 5, is_return=False, place="S1")
+        for age in (0, 29, 30, 89, 90):
+            for table in TOUCHES:
+                self.touch("C1", table, age)
         for name in MODELS:
             build_model(self.con, *self.models[name])
         self.publish()
@@ -139,11 +148,30 @@ class Warehouse:
             "store_id": None if place == "web" else place, "discount_amount": 0,
         })  # fmt: skip
 
+    def touch(self, name: str | None, table: str, age: int) -> None:
+        self.lines += 1
+        day, kind = TOUCHES[table]
+        is_call = table == "core.fct_service_contacts"
+        self.insert(table, {
+            "source": "web", "contact_id" if is_call else "event_id": f"E{self.lines}",
+            "customer_id": name, day: self.night - timedelta(days=age),
+            "topic" if is_call else "event_type": kind,
+        } | ({"is_machine": age == 89} if "email" in table else {})
+          | ({"session_id": f"W{age}", "device": "tablet"} if "web" in table else {}))  # fmt: skip
+
     def deliver(self, night: Night) -> None:
         decide(self.con, "")
         self.plan_on(self.night + timedelta(days=night.days))
         for name, sku, age, amount, is_return, place in night.lines:
             self.sell(name, sku, age, amount, is_return=is_return, place=place)
+        for name, table, age in night.touches:
+            self.touch(name, table, age)
+        for table in TOUCHES:
+            self.con.execute(
+                f"delete from {table} where rowid in "
+                f"(select rowid from {table} order by hash(rowid) limit ?)",
+                [min(night.gone, 1)],
+            )
         self.con.execute(
             "delete from core.fct_sales where sale_id in "
             "(select sale_id from core.fct_sales order by hash(sale_id) limit ?)",
@@ -224,6 +252,16 @@ def test_who_did_nothing_changes_as_days_go_by(warehouse: Warehouse) -> None:
     assert differing(warehouse, [Night(), Night(days=365)]) == []
     counts = "select sum(visit_count_90d), sum(visit_count_365d) from features.shopping_habits"
     assert warehouse.con.execute(counts).fetchall() == [(0, 0)]
+
+
+def test_what_a_person_looked_at_is_forgotten_by_the_day(warehouse: Warehouse) -> None:
+    assert differing(warehouse, [Night(), Night(days=60)]) == []
+    counts = (
+        "select product_look_count_30d, main_device, email_open_count_90d, social_event_count_90d, "
+        "complaint_count_90d from features.engagement"
+    )
+    # Of five days only the first night's own lies within 90 days; 29 days before it is the 91st.
+    assert warehouse.con.execute(counts).fetchall() == [(0, "tablet", 1, 1, 1)]
 
 
 def test_years_pass_on_their_day(warehouse: Warehouse) -> None:

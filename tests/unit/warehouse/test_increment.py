@@ -265,6 +265,35 @@ def test_only_touched_units_are_made_anew(warehouse: Warehouse) -> None:
     assert (found.reason, found.rows, found.made) == ("", 20, 1)
 
 
+def test_what_a_touched_unit_has_as_before_stays_where_it_lies(warehouse: Warehouse) -> None:
+    where = "select reference, rowid from core.fct_journey order by all"
+    known = {"R1": "C1"}
+    assert differing(warehouse, [Night(LAST_YEAR, [], known, {})]) == []
+    before = warehouse.con.execute(where).fetchall()
+    mail = {"source": "mail", "event_id": "M2", "occurred_on": "2026-01-04", "event_type": "open"}
+    warehouse.deliver(Night([("email_events", {**mail, **PERSON})], [], known, {}))
+    made = {name: bring_up_to_date(warehouse.con, *warehouse.models[name])[1] for name in ORDER}
+    assert made["core.fct_journey"].made == len(before) + 1
+    after = warehouse.con.execute(where).fetchall()
+    assert [place for place in after if place[0] != "M2"] == before
+    assert warehouse.difference(*warehouse.models["core.fct_journey"]) == []
+
+
+def test_a_step_tried_again_forgets_what_was_decided_otherwise(warehouse: Warehouse) -> None:
+    assert differing(warehouse, [Night(LAST_YEAR, [], {"R2": "C1"}, {})]) == []
+    warehouse.deliver(Night([], [], {"R1": "C1", "R2": "C1"}, {}))
+    for name in ORDER:
+        bring_up_to_date(warehouse.con, *warehouse.models[name])
+    assert warehouse.con.execute("select distinct customer_id from core.fct_sales").fetchall() == [
+        ("C1",)
+    ]
+    warehouse.con.execute("delete from core.bridge_identity where record_key = 'R1'")
+    forget_differences(warehouse.con, kept=set(ORDER))
+    for name in ORDER:
+        bring_up_to_date(warehouse.con, *warehouse.models[name])
+        assert warehouse.difference(*warehouse.models[name]) == [], name
+
+
 def test_one_scan_says_why(warehouse: Warehouse) -> None:
     spec, select = warehouse.models["core.fct_email_events"]
     decide(warehouse.con, "settings have changed since the version it builds upon")
