@@ -232,11 +232,28 @@ def _redact_table(
     quote = delivery.quote if delivery.multiline else ""
     for record, is_theirs in _records(lines, wanted, quote, delivery.escape):
         text = "".join(record)
-        if is_theirs and is_detaching and text.strip():
-            fields = _parse(text, delivery.delimiter, delivery.quote)
-            kept = ["" if place in personal else field for place, field in enumerate(fields)]
-            yield _join(kept, delivery.delimiter, delivery.quote)
-        yield "".join(map(_ending, record)) if is_theirs else text
+        if not is_theirs:
+            yield text
+            continue
+        ends = "".join(map(_ending, record))
+        if is_detaching and text.strip():
+            yield _emptied(text, personal, delivery.delimiter, delivery.quote) + ends
+        else:
+            yield ends
+
+
+def _emptied(record: str, places: Collection[int], delimiter: str, quote: str) -> str:
+    """Return a record without its end and without what stands in some places."""
+    body = record.rstrip("\r\n")
+    # Of nearly all no reader is needed, and what was left out of a field needs no quotes.
+    is_plain = "\r" not in body and not (quote and quote in body)
+    fields = body.split(delimiter) if is_plain else _parse(record, delimiter, quote)
+    for place in places:
+        if place < len(fields):
+            fields[place] = ""
+    if is_plain and len(fields) > 1:
+        return delimiter.join(fields)
+    return _join(fields, delimiter, quote)
 
 
 def _personal_places(head: Sequence[str], contract: SourceContract) -> set[int]:

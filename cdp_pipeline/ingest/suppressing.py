@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import parquet
 
@@ -38,7 +39,7 @@ from cdp_pipeline.project.contracts import SQL_TYPES, SourceContract
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.storage.files import fsync, read_json, write_json
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.warehouse import fetch_value, quote_column, quote_literal
+from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
 ERASED = '{"_text": "[erased]"}'
 """What the quarantine keeps of a record about an erased person."""
@@ -108,29 +109,29 @@ def suppress_staged(
         return Suppressed()
     staged = _relation(rows)
     hits = _hits(con, traces, staged, known)
-    # The file is read once: what the condition costs does not grow with the personal columns.
-    con.execute(f"create or replace temp table suppressed_rows as from {staged} where {hits}")
-    found = con.execute(
-        "select file_row_number, _line, _item from suppressed_rows order by all"
-    ).fetchall()
-    if not found:
+    told = ", ".join(["file_row_number, _line, _item", *map(quote_column, _telling(contract))])
+    con.execute(
+        f"create or replace temp table suppressed_rows as select {told} from {staged} where {hits}"  # noqa: S608 - quoted
+    )
+    found = con.sql("select file_row_number, _line, _item from suppressed_rows").to_arrow_table()
+    count = found.num_rows
+    if not count:
         return Suppressed()
     spellings = _spellings(con, contract) if known else frozenset()
     con.execute("drop table suppressed_rows")
     # Several rows of one record count up, so that their number is no line of the file.
-    lines = {line for _, line, _ in found}
-    if any(item is not None for _, _, item in found):
-        lines = {UNKNOWN_LINE}
-    count = len(found)
+    is_counted = found.column("_item").null_count < count
+    lines = [UNKNOWN_LINE] if is_counted else sorted(set(found.column("_line").to_pylist()))
     suppressed = Suppressed(
         dropped=0 if is_detaching else count,
         detached=count if is_detaching else 0,
-        lines=tuple(sorted(lines)),
+        lines=tuple(lines),
         spellings=spellings,
     )
     if prepare:
         prepare(suppressed)
-    _rewrite(contract, rows, [place for place, _, _ in found], is_detaching=is_detaching)
+    places = found.column("file_row_number").to_numpy()
+    _rewrite(contract, rows, places, is_detaching=is_detaching)
     return suppressed
 
 
@@ -158,12 +159,27 @@ def _hits(
 ) -> str:
     """Return a condition on staged rows that holds for those about erased people."""
     match_values(con, [trace_select(trace, staged) for trace in traces], known=known)
-    if not fetch_value(con, "select count(*) from suppressed_values"):
+    held = con.execute("select distinct kind from suppressed_values").fetchall()
+    # Each column is looked up for itself: a condition on all of them would read all of every row.
+    parts = {
+        f"select file_row_number from {staged} where {trace.raw} in "  # noqa: S608 - own SQL
+        f"(select raw from suppressed_values where kind = '{trace.kind}')": None
+        for trace in traces
+        if (trace.kind,) in held
+    }
+    if not parts:
         return "false"
-    return " or ".join(
-        f"coalesce({t.raw} in (select raw from suppressed_values where kind = '{t.kind}'), false)"  # noqa: S608 - own SQL
-        for t in traces
-    )
+    con.execute(f"create or replace temp table suppressed_places as {' union all '.join(parts)}")
+    return "file_row_number in (from suppressed_places)"
+
+
+def _telling(contract: SourceContract) -> dict[str, str]:
+    """Return columns whose values tell a person, with the kind of personal data."""
+    return {
+        name: column.pii
+        for name, column in contract.columns.items()
+        if column.pii and column.pii != "free_text"
+    }
 
 
 def _spellings(
@@ -171,10 +187,9 @@ def _spellings(
 ) -> frozenset[tuple[str, str]]:
     """Return the personal values of the rows, as they are written there."""
     parts = [
-        f"select {quote_literal(column.pii)} as kind, cast({quote_column(name)} as varchar) as value "  # noqa: S608, E501 - quoted
+        f"select {quote_literal(kind)} as kind, cast({quote_column(name)} as varchar) as value "  # noqa: S608 - quoted
         f"from suppressed_rows where {quote_column(name)} is not null"
-        for name, column in contract.columns.items()
-        if column.pii and column.pii != "free_text"
+        for name, kind in _telling(contract).items()
     ]
     if not parts:
         return frozenset()
@@ -183,7 +198,7 @@ def _spellings(
 
 
 def _rewrite(
-    contract: SourceContract, rows: Path, places: Sequence[int], *, is_detaching: bool
+    contract: SourceContract, rows: Path, places: npt.NDArray[np.int64], *, is_detaching: bool
 ) -> None:
     """Write a staged file again without the rows, or with their personal columns empty."""
     personal = {n for n, c in contract.columns.items() if c.is_sensitive} - set(contract.load.key)
@@ -194,7 +209,7 @@ def _rewrite(
     schema = source.schema_arrow
     copy = rows.with_name(f".{rows.name}.erasing")
     gone = np.zeros(source.metadata.num_rows, dtype=bool)
-    gone[list(places)] = True
+    gone[places] = True
     start = 0
     with RowWriter(copy, schema) as writer:
         for batch in source.iter_batches():

@@ -91,8 +91,11 @@ and substr(digits, place, size) in (select number from looked_alike where is_pho
 
 def _alike(table: str, column: str, where: str) -> str:
     value = quote_column(column)
+    # Ids repeat in facts; keys do not, and to hold them all for nothing takes longer than to look.
+    each = value if column.endswith("_key") else f"distinct {value}"
     return (
-        f"select lower({value}) as text from {quote_identifier(table)} where {where} and ("  # noqa: S608 - quoted
-        f"right({value}, {PHONE_DIGITS}) in (select number from looked_alike where is_phone) "
-        f"or ltrim({value}, '0') in (select number from looked_alike where not is_phone))"
+        f"select lower(text) as text from (select {each} as text from {quote_identifier(table)} "  # noqa: S608 - quoted
+        f"where {where}) where substr(text, -{PHONE_DIGITS}) in "
+        "(select number from looked_alike where is_phone) or (text between '0' and ':' "
+        "and ltrim(text, '0') in (select number from looked_alike where not is_phone))"
     )

@@ -28,13 +28,13 @@ from cdp_pipeline.ingest.suppressing import (
     suppress_quarantined,
     suppress_staged,
 )
-from cdp_pipeline.privacy.suppression import create_normalisers
+from cdp_pipeline.privacy.suppression import KINDS, create_normalisers
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.rights.files import redact_bytes
 from cdp_pipeline.rights.looking import holds_trace
 from cdp_pipeline.rights.searching import Searcher
-from cdp_pipeline.rights.traces import Traces, load_values
+from cdp_pipeline.rights.traces import Traces, load_pairs, load_values
 from cdp_pipeline.storage.at_rest import editable_file, plain_file
 from cdp_pipeline.storage.files import fsync, read_json, sha256_of
 from cdp_pipeline.storage.paths import DataPaths
@@ -44,9 +44,18 @@ from cdp_pipeline.storage.redactions import (
     original_hashes,
     read_redactions,
 )
-from cdp_pipeline.storage.warehouse import connect
+from cdp_pipeline.storage.warehouse import connect, quote_literal
 
 _NOT_DELIVERED = {"index.json"}
+
+
+_SPELT = {
+    "email": ("email",),
+    "phone": ("phone",),
+    "cookie": ("cookie",),
+    "identifier": tuple(kind for kind in KINDS if kind not in {"email", "phone", "record"}),
+}
+"""Kinds of values by the kind of personal data that a contract declares."""
 
 
 @dataclass
@@ -138,6 +147,43 @@ def _prepare(done: DeliveryCleaning, notes: Path, keep: Keep, found: Suppressed)
     name = f"{notes.parent.name}/{notes.name}"
     done.add(name, found.lines, found.spellings)
     keep(name, found.lines, sorted(found.spellings))
+
+
+def own_spellings(
+    context: RunContext, traces: Traces, done: DeliveryCleaning
+) -> set[tuple[str, str]]:
+    """Return spellings that stand for nobody else, as their normalised value shows.
+
+    Args:
+        context: Settings.
+        traces: The people.
+        done: What was found in deliveries.
+
+    Returns:
+        Kind and value, as written.
+    """
+    keys = {key for s in traces.subjects for _, key in s.records}
+    own = {(pii, value) for pii, value in done.spellings if pii == "handle" and value in keys}
+    spelt = sorted((kind, value) for pii, value in done.spellings for kind in _SPELT.get(pii, ()))
+    con = connect(context.settings.engine)
+    try:
+        create_normalisers(con)
+        known = load_values(con, traces, "erased_values")
+        written = load_pairs(con, spelt, "written_values")
+        parts = [
+            f"select kind, value, {KINDS[kind].format(value='value')} as clean "  # noqa: S608 - constants
+            f"from {written} where kind = {quote_literal(kind)}"
+            for kind in sorted({kind for kind, _ in spelt})
+        ]
+        if parts:
+            found = con.execute(
+                f"select w.kind, w.value from ({' union all '.join(parts)}) as w "  # noqa: S608 - as above
+                f"semi join {known} as k on k.kind = w.kind and k.value = w.clean order by all"
+            ).fetchall()
+            own |= {(str(kind), str(value)) for kind, value in found}
+    finally:
+        con.close()
+    return own
 
 
 def clean_raw(

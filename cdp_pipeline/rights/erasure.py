@@ -1,14 +1,16 @@
 """Erasure from beginning to end: everywhere, provably, and again without harm after any crash.
 
-The order: tombstones, so that nothing comes back; what is delivered; what people wrote; versions;
-files; the search that proves it; the certificate. What is needed to go on after a crash lies in
-``privacy/pending`` and is removed last. Finding the person is ``identity``'s business.
+The order: tombstones, so that nothing comes back; staged rows, which tell where people stand; what
+people wrote; what was delivered and, beside it, versions; files; the search that proves it; the
+certificate. What is needed to go on after a crash lies in ``privacy/pending`` and is removed last.
+Finding the person is ``identity``'s business.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,13 +22,13 @@ from cdp_pipeline.core.errors import PrivacyError
 from cdp_pipeline.identity.erasure.journals import erase_lines
 from cdp_pipeline.identity.erasure.subjects import Subject, find_subjects
 from cdp_pipeline.identity.grouping.remembered import Memory
-from cdp_pipeline.privacy.suppression import (
-    KINDS,
-    add_tombstones,
-    create_normalisers,
-    suppression_keys,
+from cdp_pipeline.privacy.suppression import add_tombstones, suppression_keys
+from cdp_pipeline.rights.deliveries import (
+    DeliveryCleaning,
+    clean_raw,
+    clean_staged,
+    own_spellings,
 )
-from cdp_pipeline.rights.deliveries import DeliveryCleaning, clean_raw, clean_staged
 from cdp_pipeline.rights.files import clean_exports, clean_tree
 from cdp_pipeline.rights.ignored import load_ignored
 from cdp_pipeline.rights.packed import forget_unpacked
@@ -45,12 +47,7 @@ from cdp_pipeline.rights.removals import FOLDER as REMOVALS
 from cdp_pipeline.rights.scan import Find, Lookout, Scan, begin_folder, scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.strays import clean_strays, look_again, written_here
-from cdp_pipeline.rights.traces import (
-    add_words,
-    find_traces,
-    load_pairs,
-    load_values,
-)
+from cdp_pipeline.rights.traces import add_words, find_traces
 from cdp_pipeline.rights.versions import CLEAN_PREFIX, Cleaning, clean_version
 from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.container import key_of
@@ -59,12 +56,7 @@ from cdp_pipeline.storage.files import read_json, write_json
 from cdp_pipeline.storage.lease import refuse_beside_living
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import published_versions, recover
-from cdp_pipeline.storage.warehouse import (
-    connect,
-    create_macros,
-    open_whole,
-    quote_literal,
-)
+from cdp_pipeline.storage.warehouse import create_macros, open_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,13 +64,6 @@ if TYPE_CHECKING:
     import duckdb
 
 _SHOWN_FINDS = 20
-_SPELT = {
-    "email": ("email",),
-    "phone": ("phone",),
-    "cookie": ("cookie",),
-    "identifier": tuple(kind for kind in KINDS if kind not in {"email", "phone", "record"}),
-}
-"""Kinds of values by the kind of personal data that a contract declares."""
 
 
 @dataclass(frozen=True)
@@ -194,25 +179,37 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     clean_staged(
         context, pending.traces, deliveries, keep=partial(note_found, paths, pending.erasure)
     )
-    traces = add_words(pending.traces, _own_spellings(context, pending))
+    traces = add_words(pending.traces, own_spellings(context, pending.traces, deliveries))
     searcher = Searcher(traces)
-    clean_raw(context, deliveries)
     judged = erase_lines(paths, traces.everybody)
     remove_leftovers(paths.versions, CLEAN_PREFIX)
     recover(paths)
     forget_unpacked(paths.work)  # of a search that died: it is not looked at
-    with Lookout(searcher, context.settings.keys, paths.work) as lookout:
-        for folder in (paths.landing, paths.staging, paths.archive):  # clean from here on
-            begin_folder(folder, lookout, typed=written_here(paths))
+    with (
+        Lookout(searcher, context.settings.keys, paths.work) as lookout,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        # Deliveries are texts, which keep one core at work; versions leave some of each idle.
+        delivered = pool.submit(_clean_delivered, context, paths, deliveries, lookout)
         versions = {
             v.name: clean_version(context, v, traces, searcher) for v in published_versions(paths)
         }
+        delivered.result()
         write_removals(paths, pending.erasure, pending.removals)
         files = _clean_files(context, paths, searcher)
         scan = _search(context, paths, lookout, deliveries)
     _refuse_unsearched(context, paths, pending, scan)
     done = _Done(tombstones, deliveries, judged, versions, files, scan)
     return _certify(paths, pending, _facts(context, pending, done), scan.finds)
+
+
+def _clean_delivered(
+    context: RunContext, paths: DataPaths, deliveries: DeliveryCleaning, lookout: Lookout
+) -> None:
+    """Rewrite what was delivered, and begin to look into it: it is clean from here on."""
+    clean_raw(context, deliveries)
+    for folder in (paths.landing, paths.staging, paths.archive):
+        begin_folder(folder, lookout, typed=written_here(paths))
 
 
 def _search(
@@ -358,35 +355,3 @@ def _excluded(paths: DataPaths) -> list[Path]:
     """Return what is not searched: the list by which to go on, and what recipients must be told."""
     removals = sorted(paths.outbox.glob(f"*/{REMOVALS}")) if paths.outbox.is_dir() else []
     return [paths.privacy / PENDING, paths.work, *removals]
-
-
-def _own_spellings(context: RunContext, pending: Pending) -> set[tuple[str, str]]:
-    """Return spellings that stand for nobody else, as their normalised value shows."""
-    keys = {key for s in pending.traces.subjects for _, key in s.records}
-    own = {
-        (pii, value)
-        for pii, value in pending.deliveries.spellings
-        if pii == "handle" and value in keys
-    }
-    spelt = sorted(
-        (kind, value) for pii, value in pending.deliveries.spellings for kind in _SPELT.get(pii, ())
-    )
-    con = connect(context.settings.engine)
-    try:
-        create_normalisers(con)
-        known = load_values(con, pending.traces, "erased_values")
-        written = load_pairs(con, spelt, "written_values")
-        parts = [
-            f"select kind, value, {KINDS[kind].format(value='value')} as clean "  # noqa: S608 - constants
-            f"from {written} where kind = {quote_literal(kind)}"
-            for kind in sorted({kind for kind, _ in spelt})
-        ]
-        if parts:
-            found = con.execute(
-                f"select w.kind, w.value from ({' union all '.join(parts)}) as w "  # noqa: S608 - as above
-                f"semi join {known} as k on k.kind = w.kind and k.value = w.clean order by all"
-            ).fetchall()
-            own |= {(str(kind), str(value)) for kind, value in found}
-    finally:
-        con.close()
-    return own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
@@ -10,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import duckdb
@@ -20,7 +22,7 @@ from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import load_settings
 from cdp_pipeline.orchestration.demo import DemoSpec, run_demo
 from cdp_pipeline.orchestration.runner import run_night
-from cdp_pipeline.rights import versions
+from cdp_pipeline.rights import erasure, versions
 from cdp_pipeline.rights.access import SCHEMA_FILE, collect_access
 from cdp_pipeline.rights.access_page import render_access
 from cdp_pipeline.rights.erasure import (
@@ -237,3 +239,28 @@ def test_the_next_night_runs_without_the_person(context: RunContext) -> None:
     needle = contact["email"].encode()
     for path in _files(landing):
         assert needle not in path.read_bytes().lower(), path
+
+
+def test_an_erasure_whose_deliveries_cannot_be_rewritten_goes_on_later(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer, contact = _busiest(context)
+    certificates = DataPaths.of(context).privacy / "certificates"
+    before = set(certificates.glob("*"))
+
+    rewrite = erasure.clean_raw
+
+    def fail(*args: Any, **kwargs: Any) -> object:
+        if "searcher" in kwargs:  # the search that comes after would take them out
+            return rewrite(*args, **kwargs)
+        raise OSError(errno.ENOSPC, "no room for a delivery")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "clean_raw", fail)
+        with pytest.raises(OSError, match="no room"):
+            _erase(context, customer)
+    assert set(certificates.glob("*")) == before
+    (certificate,) = resume_erasures(context)
+    assert certificate.facts["raw_files_rewritten"]
+    needle = contact["email"].encode()
+    assert not any(needle in path.read_bytes() for path in _files(context.data_dir))

@@ -59,6 +59,25 @@ def test_a_line_goes_or_only_its_name(
     assert data.decode(encoding) == mark.join(["id,name", "1,Zoë", kept, "3,Anna", ""])
 
 
+@pytest.mark.parametrize(
+    ("record", "kept"),
+    [
+        ("2,Bjørn,more", "2,,more"),
+        ('2,"Bjørn, B."', "2,"),
+        ('2,Bjørn,"a, b"', '2,,"a, b"'),
+        ("2", "2"),
+        (",Bjørn", ","),
+    ],
+)
+def test_only_personal_fields_are_emptied_whatever_the_record_is_like(
+    tmp_path: Path, record: str, kept: str
+) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text(f"id,name\r\n1,Zoë\r\n{record}\r\n3,Anna", encoding="utf-8", newline="")
+    data = redacted(path, contract_of(), [3], detach=True).decode()
+    assert data == f"id,name\r\n1,Zoë\r\n{kept}\r\n3,Anna"
+
+
 @given(
     texts=st.lists(st.text(st.characters(exclude_characters='\r\n"'), max_size=30), max_size=40),
     wanted=st.sets(st.integers(1, 45)),

@@ -82,11 +82,15 @@ def test_identifiers_of_others_are_told_from_numbers_of_theirs() -> None:
             ") as t(source, record_key, phone, loyalty_id); "
             "create table core.fct_orders as from (values "
             "('52194500', 'C2'), ('1700900123', 'C1'), ('W-3700900123', 'C3'), ('88', null)"
-            ") as t(order_id, customer_id)"
+            ") as t(order_id, customer_id); "
+            "create table core.fct_sales as from (values "
+            "('till:3:600900123', '0052194500', null), ('0700900123', '0700900124', 'C1'), "
+            "('till:2:52194500', '52194500-1', 'C2')"
+            ") as t(sale_line_key, sale_id, customer_id)"
         )
         subject = Subject(customers=("C1",), records=(("crm", "1"),), values=(), names=())
         traces = find_traces(con, [subject])
-    assert traces.others == {"7700900123", "52194500", "w-3700900123"}
+    assert traces.others == {"7700900123", "52194500", "0052194500", "w-3700900123"}
     assert traces.phones == {"700900123"}
     assert not traces.numbers
     assert "52194500" not in traces.words
