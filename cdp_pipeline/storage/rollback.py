@@ -21,7 +21,7 @@ from cdp_pipeline.core.errors import ConfigError, WarehouseError
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.cipher import read_vault_key
-from cdp_pipeline.storage.files import read_json, remove_file, write_json
+from cdp_pipeline.storage.files import read_json, write_json
 from cdp_pipeline.storage.history import find_lineage, find_version
 from cdp_pipeline.storage.lease import refuse_beside_living
 from cdp_pipeline.storage.leftovers import clear_dead_work
@@ -143,7 +143,7 @@ def _publish_copy(
     begun = {"asked": asked, "version": name, "copied": copied.name, "left": left.name}
     write_json(paths.rolling_back, {**begun, "carried": carried})
     publish_build(settings, paths, build, _describe(copied, name, noted, rows))
-    remove_file(paths.rolling_back)  # the last that is done: whoever dies before has not ended
+    paths.rolling_back.unlink()  # the last that is done: whoever dies before has not ended
     return name, carried
 
 
