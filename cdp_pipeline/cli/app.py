@@ -177,13 +177,13 @@ def run_app(arguments: list[str]) -> int:
 
 
 def _unexpected(error: Exception, *, as_json: bool) -> int:
-    from cdp_pipeline.orchestration.failures import explain_machine
+    from cdp_pipeline.orchestration.failures import explain_machine, explain_place
 
     show = getattr(error, "show", None)
     if show is not None:  # a usage error of typer: unknown option, missing argument
         show()
         return 2
-    explained = explain_machine(error)
+    explained = explain_machine(error) or explain_place(error)
     if explained is not None:
         output.show_error(explained, as_json=as_json)
         _trace()

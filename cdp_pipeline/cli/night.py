@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -118,6 +117,8 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Say where the published reports are; open or copy one."""
+    from cdp_pipeline.storage.files import write_given
+
     pages = sorted((OPTIONS.settings.data_dir / "reports").glob("*.html"))
     if not pages:
         raise ConfigError(
@@ -126,7 +127,7 @@ def report(
             hint="Run `cdp run` (or `cdp demo`) first.",
         )
     if to_file:
-        shutil.copyfile(pages[0], to_file)
+        write_given(to_file.resolve(), pages[0].read_bytes())
     if as_json:
         output.write_json([str(page) for page in pages])
     else:

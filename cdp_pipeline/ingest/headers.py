@@ -173,7 +173,10 @@ def split_fields(text: str, delimiter: str, quote: str, *, skips_blanks: bool = 
     try:
         return next(rows, [])
     except csv.Error as error:
-        raise RefusedError(f"its first line is not CSV: {error}") from error
+        raise RefusedError(
+            "the quotes of its header cannot be taken apart",
+            hint="Have them closed or doubled, or set `quote: ''` if they are plain text.",
+        ) from error
 
 
 def _split_wide(text: str, delimiter: str, quote: str) -> list[str]:

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
@@ -22,6 +23,7 @@ CHUNK = 1 << 20
 MAXIMUM_RATIO = 200
 """Decompressed bytes per delivered byte; real exports stay below 30."""
 
+_LONGEST_SUFFIX = 16
 _GZIP_WINDOW = 31  # zlib: largest window, gzip header and checksum
 
 
@@ -54,9 +56,18 @@ def unpack_member(path: Path, pattern: str, folder: Path) -> Path:
             f"{len(found)} of the {len(member_names(path))} files in it match {pattern or '*'!r}",
             hint="Set `member:` so that exactly one does.",
         )
-    target = folder / f"member{''.join(Path(found[0]).suffixes[-2:])}"
+    return copy_member(read_member(path, found[0]), found[0], folder)
+
+
+def copy_member(chunks: Iterable[bytes], name: str, folder: Path) -> Path:
+    """Write a file of a .zip into a folder and return the copy, whose suffixes are its own.
+
+    Its name is not: nobody keeps a sender from one that no file system takes.
+    """
+    suffixes = [suffix for suffix in Path(name).suffixes[-2:] if len(suffix) <= _LONGEST_SUFFIX]
+    target = folder / f"member{''.join(suffixes)}"
     with target.open("wb") as copy:
-        copy.writelines(read_member(path, found[0]))
+        copy.writelines(chunks)
     return target
 
 
@@ -64,7 +75,7 @@ def member_names(path: Path, pattern: str = "") -> list[str]:
     """Return the files of a .zip whose names match, in order; none that only macOS knows.
 
     Raises:
-        RefusedError: The archive is broken, or names a place outside itself.
+        RefusedError: The archive is broken, names a place outside itself or holds a name twice.
     """
     with _explained(), zipfile.ZipFile(path) as archive:
         names = [i.filename for i in archive.infolist() if not i.is_dir()]
@@ -75,7 +86,14 @@ def member_names(path: Path, pattern: str = "") -> list[str]:
             hint="No export is packed so; ask who made it, and for an archive without such paths.",
         )
     plain = [n for n in names if not any(p.startswith((".", "__")) for p in Path(n).parts)]
-    return sorted(n for n in plain if fnmatch.fnmatchcase(Path(n).name, pattern or "*"))
+    found = sorted(n for n in plain if fnmatch.fnmatchcase(Path(n).name, pattern or "*"))
+    twice = next((one for one, other in pairwise(found) if one == other), None)
+    if twice is not None:  # only the last of the two could be opened by its name
+        raise RefusedError(
+            f"two files in it have one name: {twice!r}",
+            hint="Have it packed again, each file under a name of its own.",
+        )
+    return found
 
 
 def read_member(path: Path, name: str) -> Iterator[bytes]:

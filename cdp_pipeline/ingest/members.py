@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cdp_pipeline.ingest.inflation import member_names, read_members, unpack_member
+from cdp_pipeline.ingest.inflation import copy_member, member_names, read_members, unpack_member
 from cdp_pipeline.ingest.plaintext import UTF8_MARK
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.project.layout import Delivery
@@ -30,21 +30,24 @@ def unpack_members(path: Path, written: Delivery, folder: Path) -> Path:
     is_plain = not (written.skip_lines or written.trailer_lines or written.control)
     if len(names) < 2 or not (is_lines and is_plain):  # noqa: PLR2004 - nothing to join
         return unpack_member(path, written.member, folder)
-    target = folder / f"members{Path(names[0]).suffix}"
+    has_header = written.format == "csv" and written.header
+    return copy_member(_joined(path, names, has_header=has_header), names[0], folder)
+
+
+def _joined(path: Path, names: list[str], *, has_header: bool) -> Iterator[bytes]:
+    """Yield the bytes of files one after the other, the header of the first alone."""
     header = b""
-    with target.open("wb") as copy:
-        for name, chunks in read_members(path, names):
-            last = b"\n"
-            for number, piece in enumerate(_lines_and_rest(chunks)):
-                if number == 0 and written.format == "csv" and written.header:
-                    if header:
-                        _require_same(header, piece, names[0], name)
-                        continue
-                    header = piece
-                copy.write(piece)
-                last = piece[-1:] or last
-            copy.write(b"" if last == b"\n" else b"\n")
-    return target
+    for name, chunks in read_members(path, names):
+        last = b"\n"
+        for number, piece in enumerate(_lines_and_rest(chunks)):
+            if number == 0 and has_header:
+                if header:
+                    _require_same(header, piece, names[0], name)
+                    continue
+                header = piece
+            yield piece
+            last = piece[-1:] or last
+        yield b"" if last == b"\n" else b"\n"
 
 
 def _lines_and_rest(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cdp_pipeline.ingest.documents import LARGEST_VALUE, Documents, array_to_documents
+from cdp_pipeline.ingest.endless import refuse_endless
 from cdp_pipeline.ingest.headers import plain_name, refuse_missing
 from cdp_pipeline.ingest.inflation import read_chunks
 from cdp_pipeline.ingest.json_sql import array_path, paths_of, record_relation
@@ -58,6 +59,13 @@ def open_lines(text: PlainText, contract: SourceContract, scratch: Path) -> Read
     _refuse_columns(first or _first_line(text.path), contract)
     messages = _look_into_records(first, contract)
     count = count_records(text.path, start=0, quote="")
+    refuse_endless(
+        text.path,
+        count.longest,
+        contract.delivery,
+        first_line=text.first_line,
+        records=count.records,
+    )
     relation, texts = record_relation(_LINES, contract, first=first)
     reading = Reading(
         relation=relation,

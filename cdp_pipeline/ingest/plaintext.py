@@ -47,8 +47,9 @@ MAGIC = {
 
 _MARKUP = (b"<!doctype", b"<html", b"<?xml")
 _TAR_SIGN, _TAR_SIGN_AT = b"ustar", 257
-_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
-_NOTHING = (b"", UTF8_MARK, b"\xff\xfe\x00\x00", *_WIDE_MARKS)
+_WIDEST_MARKS = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_NOTHING = (b"", UTF8_MARK, *_WIDEST_MARKS, *_WIDE_MARKS)
 """Whole files without a character: some writers begin even an empty one with their mark."""
 
 
@@ -144,16 +145,40 @@ def _refuse_other_formats(head: bytes, written: Format) -> None:
             f"it is a web page or XML, not {written.format}",
             hint="Look at it: it may be an error page of the download.",
         )
-    is_wide = head.startswith(_WIDE_MARKS) and head not in _NOTHING
-    if is_wide and _decoder(written.encoding) is None:
-        raise RefusedError("it is UTF-16 or UTF-32 text", hint="Set `encoding: utf-16`.")
+    _refuse_wide(head, written)
+
+
+def _refuse_wide(head: bytes, written: Format) -> None:
+    """Refuse text in two or four bytes a letter that is declared otherwise."""
     declared = codecs.lookup(written.encoding).name
-    unmarked = _unmarked_wide(head)
+    widest = "utf-32" if head.startswith(_WIDEST_MARKS) else _unmarked_widest(head)
+    if widest and head not in _NOTHING and declared not in {widest, "utf-32"}:
+        raise RefusedError("it is UTF-32 text", hint=f"Set `encoding: {widest}`.")
+    is_wide = head.startswith(_WIDE_MARKS) and not widest and head not in _NOTHING
+    if is_wide and _decoder(declared) is None:
+        raise RefusedError("it is UTF-16 text", hint="Set `encoding: utf-16`.")
+    unmarked = "" if widest else _unmarked_wide(head)
     if unmarked and (declared == "utf-16" or _decoder(declared) is None):
         raise RefusedError(
             "it is UTF-16 text that does not begin with the mark of its byte order",
             hint=f"Set `encoding: {unmarked}`.",
         )
+
+
+def _unmarked_widest(head: bytes) -> str:
+    r"""Return which UTF-32 a text without a mark is, by the NUL bytes of its ASCII; "" if none.
+
+    >>> _unmarked_widest(b"i\0\0\0d\0\0\0"), _unmarked_widest(b"\0\0\0i\0\0\0d")
+    ('utf-32-le', 'utf-32-be')
+    >>> _unmarked_widest(b"i\0d\0,\0\0\0")
+    ''
+    """
+    quarters = [head[at : _WIDE_SAMPLE * 2 : 4] for at in range(4)]
+    for name, at in (("utf-32-le", 0), ("utf-32-be", 3)):
+        others = b"".join(quarter for place, quarter in enumerate(quarters) if place != at)
+        if quarters[at] and b"\0" not in quarters[at] and others and not others.strip(b"\0"):
+            return name
+    return ""
 
 
 def _unmarked_wide(head: bytes) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from cdp_pipeline.ingest.cells import Marks
 from cdp_pipeline.ingest.columnar import open_parquet
 from cdp_pipeline.ingest.drift import sample_columns
+from cdp_pipeline.ingest.endless import refuse_endless
 from cdp_pipeline.ingest.escapes import plain_quote, write_unescaped
 from cdp_pipeline.ingest.headers import Header, map_header, plain_name, read_header
 from cdp_pipeline.ingest.line_numbers import keep_lines
@@ -94,11 +95,13 @@ def _open_csv(text: PlainText, contract: SourceContract, scratch: Path) -> Readi
     count = count_records(
         text.path, start=header.start, quote=written.quote, keeps_blank=header.width == 1
     )
+    first_line = text.first_line + header.lines
+    refuse_endless(text.path, count.longest, written, first_line=first_line, records=count.records)
     reading = Reading(
         relation=_csv_relation(header.width, header.skipped, contract),
         path=text.path,
         texts={name: f"c{position}" for name, position in columns.positions.items()},
-        first_line=text.first_line + header.lines,
+        first_line=first_line,
         start=header.start,
         records=count.records,
         is_regular=count.is_regular,

@@ -28,6 +28,23 @@ Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class LongRecord:
+    """The longest record of a text; shorter ones than a block of bytes need not be told apart.
+
+    Attributes:
+        begin: Offset of its first byte.
+        line: Line on which it begins, from 0 where counting began.
+        size: Its bytes.
+        has_breaks: Whether a line break stands within it.
+    """
+
+    begin: int = 0
+    line: int = 0
+    size: int = 0
+    has_breaks: bool = False
+
+
+@dataclass(frozen=True)
 class RecordCount:
     """What a text holds.
 
@@ -37,6 +54,7 @@ class RecordCount:
         is_open: Whether the text ends inside quotes.
         has_quotes: Whether it holds any quote.
         has_long_lines: Whether a line may be longer than ``LONG_LINE``.
+        longest: The longest record, if it runs over blocks.
     """
 
     records: int
@@ -44,6 +62,7 @@ class RecordCount:
     is_open: bool
     has_quotes: bool = False
     has_long_lines: bool = False
+    longest: LongRecord = LongRecord()
 
     @property
     def is_regular(self) -> bool:
@@ -76,23 +95,35 @@ def count_records(path: Path, *, start: int, quote: str, keeps_blank: bool = Fal
     """
     records = lines = parity = 0
     has_quotes = has_long_lines = False
-    previous = start - 1
+    previous, line, longest = start - 1, 0, LongRecord()
+
+    def note(end: int, *, lines_before: int) -> None:
+        nonlocal longest
+        if end - previous - 1 > longest.size:
+            has_breaks = lines_before > line
+            longest = LongRecord(previous + 1, line, end - previous - 1, has_breaks)
+
     for offset, block in _blocks(path, start):
         has_long_lines = has_long_lines or _has_long_line(block)
         if not parity and not (quote and quote.encode() in block):
             found_lines = block.count(b"\n")
+            if found_lines:
+                note(offset + block.find(b"\n"), lines_before=lines)
+                previous, line = offset + block.rfind(b"\n"), lines + found_lines
             records += found_lines
             lines += found_lines
-            previous = offset + block.rfind(b"\n") if found_lines else previous
             continue
         has_quotes = True
         found = _ends(block, offset=offset, quote=quote, parity=parity, previous=previous)
         records += len(found.ends) if keeps_blank else int((~found.is_blank).sum())
+        if len(found.ends):
+            note(int(found.ends[0]), lines_before=lines + int(found.line_of_end[0]))
+            previous, line = int(found.ends[-1]), lines + int(found.line_of_end[-1]) + 1
         lines, parity = lines + found.lines, found.parity
-        previous = int(found.ends[-1]) if len(found.ends) else previous
+    note(path.stat().st_size, lines_before=lines)
     has_rest = path.stat().st_size > previous + 1
     return RecordCount(
-        records + has_rest, lines + has_rest, bool(parity), has_quotes, has_long_lines
+        records + has_rest, lines + has_rest, bool(parity), has_quotes, has_long_lines, longest
     )
 
 

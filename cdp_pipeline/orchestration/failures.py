@@ -10,7 +10,7 @@ import errno
 import re
 from pathlib import Path
 
-from cdp_pipeline.core.errors import CdpError
+from cdp_pipeline.core.errors import CdpError, ConfigError
 
 _REMEDIES = {
     errno.ENOSPC: "Free space (`cdp doctor` shows it), then `cdp run --resume`.",
@@ -28,6 +28,14 @@ _REMEDIES = {
     "more, or lower engine.threads; then `cdp run --resume`.",
 }
 """What to do, by the operating system's number of the error."""
+
+_IMPOSSIBLE_PLACES = {
+    errno.EEXIST: "something of that name is there already",
+    errno.ENOTDIR: "a part of that path is no folder",
+    errno.EISDIR: "it is a folder, not a file",
+    errno.ENAMETOOLONG: "a name that long is none",
+    errno.ELOOP: "it is a link that leads to itself",
+}
 
 _DUCKDB_SIGNS = (
     (re.compile("No space left on device|ENOSPC"), errno.ENOSPC),
@@ -72,6 +80,20 @@ def explain_machine(error: Exception, *, where: str = "") -> CdpError | None:
         _first_line(error) or type(error).__name__,
         where=", ".join(str(place) for place in places if place) or "this machine",
         hint=f"{remedy} What was published before is untouched.",
+    )
+
+
+def explain_place(error: Exception) -> CdpError | None:
+    """Return the error if a file or folder that a command names cannot be there; None if not.
+
+    Not of a step: there such an error is a fault of ours.
+    """
+    if not isinstance(error, OSError) or error.errno not in _IMPOSSIBLE_PLACES:
+        return None
+    return ConfigError(
+        _IMPOSSIBLE_PLACES[error.errno],
+        where=str(error.filename2 or error.filename or ""),
+        hint="Name another place.",
     )
 
 

@@ -229,7 +229,8 @@ class Delivery(Declaration):
     def _encoding_exists(cls, value: str) -> str:
         try:
             codecs.lookup(value or "utf-8")
-        except LookupError as error:
+            "id".encode(value or "utf-8")  # some encode no text, such as base64
+        except (LookupError, UnicodeError) as error:
             message = f"there is no encoding {value!r}"
             hint = suggest(value, _ENCODINGS, else_="Usual ones: {}.")
             raise MistakeError(message, hint=hint) from error

@@ -26,11 +26,17 @@ currency = "GBP"           # ISO 4217
 locale = "en_GB"           # numbers and dates in reports
 """
 
-_IGNORE = "data/\n.venv/\n__pycache__/\n.airflow/\n"
+_IGNORED = (b"data/", b".venv/", b"__pycache__/", b".airflow/")
+
+_PLACES = ("dags", "sql", "reports", "expectations", PROJECT_FILE)
+"""What a project is made of, in the order in which it appears."""
 
 
 def create_project(folder: Path) -> list[Path]:
-    """Write a new project and return its files.
+    """Write a new project and return its files; one that died half-way is finished.
+
+    All is written beside its place first and then renamed, the settings last: a folder is a project
+    once nothing of it is missing.
 
     Args:
         folder: Made if missing; must not hold a project or declarations yet.
@@ -38,28 +44,56 @@ def create_project(folder: Path) -> list[Path]:
     Raises:
         ConfigError: The folder already holds something that would be overwritten.
     """
-    for name in (PROJECT_FILE, "expectations", "sql", "reports", "dags"):
-        if (folder / name).exists():
+    whole = folder / ".cdp-init.new"
+    for name in _PLACES:
+        if (folder / name).exists() and ((whole / name).exists() or not whole.is_dir()):
             raise ConfigError(
                 f"{name} already exists",
                 where=str(folder),
                 hint="Name an empty folder: `cdp init mystore`.",
             )
     folder.mkdir(parents=True, exist_ok=True)
+    if not whole.is_dir():
+        half = folder / ".cdp-init.part"
+        shutil.rmtree(half, ignore_errors=True)
+        _write_starter(half)
+        half.rename(whole)
+    (folder / "data" / "landing").mkdir(parents=True, exist_ok=True)
+    _ignore(folder / ".gitignore")
+    for name in _PLACES:
+        if (whole / name).exists():  # or an earlier try has put it there
+            (whole / name).rename(folder / name)
+    whole.rmdir()
+    made = [folder / ".gitignore"]
+    for name in _PLACES:
+        made += [path for path in (folder / name, *(folder / name).rglob("*")) if path.is_file()]
+    return sorted(made)
+
+
+def _write_starter(folder: Path) -> None:
+    """Write what a project is made of into a folder that is not there yet."""
+    folder.mkdir()
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "*.png")
     for name in ("dags", "sql", "reports"):
         shutil.copytree(starter_folder(name), folder / name, ignore=ignore)
-    shutil.copytree(
-        starter_folder("expectations"), folder / "expectations" / "examples", ignore=ignore
-    )
-    readme = folder / "expectations" / "examples" / "README.md"
+    expectations = folder / "expectations"
+    shutil.copytree(starter_folder("expectations"), expectations / "examples", ignore=ignore)
+    readme = expectations / "examples" / "README.md"
     if readme.is_file():
-        readme.replace(folder / "expectations" / "README.md")
+        readme.replace(expectations / "README.md")
     settings = _SETTINGS + _commented_defaults()
     (folder / PROJECT_FILE).write_text(settings, encoding="utf-8")
-    (folder / ".gitignore").write_text(_IGNORE, encoding="utf-8")
-    (folder / "data" / "landing").mkdir(parents=True, exist_ok=True)
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _ignore(path: Path) -> None:
+    """Keep data out of version control; what the file says already stays."""
+    said = path.read_bytes() if path.is_file() else b""
+    missing = [line for line in _IGNORED if line not in said.splitlines()]
+    if missing:
+        begun = said if said.endswith(b"\n") or not said else said + b"\n"
+        draft = path.with_name(f"{path.name}.part")
+        draft.write_bytes(begun + b"".join(line + b"\n" for line in missing))
+        draft.replace(path)
 
 
 def _commented_defaults() -> str:

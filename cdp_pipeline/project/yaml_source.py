@@ -83,7 +83,7 @@ def read_model(kind: type[Model], path: Path) -> Model:
     Raises:
         ConfigError: With ``file:line:column``, what is wrong and how to mend it.
     """
-    if path.stat().st_size > MAXIMUM_BYTES:
+    if path.is_file() and path.stat().st_size > MAXIMUM_BYTES:
         raise ConfigError("declaration is larger than 1 MB", where=str(path), hint="Split it.")
     return parse_model(kind, read_declared(path), path=path, name=path.stem)
 
@@ -92,8 +92,10 @@ def read_declared(path: Path) -> str:
     """Return the text of a declaration.
 
     Raises:
-        ConfigError: It is not UTF-8.
+        ConfigError: It is not UTF-8, or no file: a pipe or device could be read for ever.
     """
+    if path.exists() and not path.is_file():
+        raise ConfigError("is no file", where=str(path), hint="Put a regular file in its place.")
     data = path.read_bytes()
     try:
         return data.decode("utf-8").replace("\r\n", "\n")

@@ -6,6 +6,7 @@ on disk.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import glob
 import hashlib
@@ -16,10 +17,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from cdp_pipeline.core.errors import ConfigError
+
 _DRAFTS = (".tmp", ".new", ".part", ".erasing", ".sealing", ".link", ".gone")
 """What hidden names of files and folders end in that are not whole yet."""
 
 _MANY = 100
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
 
 
 def sha256_of(path: Path) -> str:
@@ -67,7 +72,12 @@ def write_given(path: Path, data: bytes) -> None:
 
     What an earlier try that died left beside it goes: it may hold all that is known of a person,
     and outside the data folder nobody else looks for it.
+
+    Raises:
+        ConfigError: A folder or a device has that name.
     """
+    if path.exists() and not path.is_file():
+        raise ConfigError("is no file", where=str(path), hint="Name a file, or one to be made.")
     remove_drafts([path.parent], f".{glob.escape(path.name)}.*")
     write_atomic(path, data)
 
@@ -78,17 +88,34 @@ def write_new(path: Path, data: bytes) -> None:
     Raises:
         FileExistsError: It is there.
     """
+    remove_drafts([path.parent], f".{glob.escape(path.name)}.*.new")
     if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with os.fdopen(os.open(draft, flags, 0o600), "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
+    try:
+        with os.fdopen(os.open(draft, flags, 0o600), "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _name_new(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
     fsync(path.parent)
+
+
+def _name_new(draft: Path, path: Path) -> None:
+    """Give a file its name, unless somebody else has taken it meanwhile.
+
+    ``renameat2`` does so at once on Linux's local file systems; elsewhere it is asked before.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = _AT_FDCWD, os.fsencode(draft), _AT_FDCWD, os.fsencode(path), _RENAME_NOREPLACE
+    if hasattr(libc, "renameat2") and libc.renameat2(*names) == 0:
+        return
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    draft.replace(path)
 
 
 def remove_drafts(folders: Iterable[Path], pattern: str = "**/.*") -> int:
@@ -108,6 +135,13 @@ def remove_drafts(folders: Iterable[Path], pattern: str = "**/.*") -> int:
                 _remove(path)
                 found += 1
     return found
+
+
+def remove_file(path: Path) -> None:
+    """Delete a file, if it is there, so that no power cut brings it back."""
+    if path.exists():
+        path.unlink()
+        fsync(path.parent)
 
 
 def remove_folder(folder: Path) -> None:

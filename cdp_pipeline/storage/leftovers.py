@@ -33,6 +33,9 @@ SHOWING = "**/.*.link"
 _NIGHT, _AIRFLOW = "night-", "airflow-"
 """What names of runs begin with that make a night; all others are those of single commands."""
 
+_LOOKING = "looking-"
+"""What names of the work of single commands begin with that hold no lock of the data folder."""
+
 _ALIVE = ".lock"
 
 
@@ -84,15 +87,24 @@ def clear_dead_work(paths: DataPaths, *, starting: date | None = None) -> list[s
 def own_work(context: RunContext) -> Iterator[RunContext]:
     """Give somebody who looks without the lock a run whose work nobody else clears.
 
-    It is removed in the end; if the process dies, whoever holds the lock next removes it.
+    It is removed in the end; if the process dies, whoever holds the lock or looks next removes it:
+    there may be copies in clear of what is encrypted.
     """
-    mine = replace(context, run_id=f"looking-{context.run_id}-{os.getpid()}")
+    mine = replace(context, run_id=f"{_LOOKING}{context.run_id}-{os.getpid()}")
     folder = DataPaths.of(mine).work
+    for other in sorted(folder.parent.glob(f"{_LOOKING}*")):
+        if not (_is_process(other.name.rpartition("-")[2]) or _is_alive(other)):
+            shutil.rmtree(other, ignore_errors=True)  # somebody else may have been faster
     with hold_lock(folder / _ALIVE, context.run_id):
         try:
             yield mine
         finally:
             shutil.rmtree(folder, ignore_errors=True)  # an erasure may have been faster
+
+
+def _is_process(number: str) -> bool:
+    """Return whether a process of this machine has a number: it may not hold its lock yet."""
+    return Path("/proc", number).exists()
 
 
 def _is_alive(folder: Path) -> bool:

@@ -31,6 +31,7 @@ from cdp_pipeline.storage.files import (
     fsync_tree,
     read_json,
     remove_drafts,
+    remove_file,
     remove_folder,
     sha256_of,
     write_json,
@@ -280,7 +281,7 @@ def recover(paths: DataPaths) -> int:
     ]
     for path in unseen:
         shutil.rmtree(path)
-    paths.rolling_back.unlink(missing_ok=True)  # last: until then a rollback can be finished
+    remove_file(paths.rolling_back)  # last: until then a rollback can be finished
     return cleared + len(unseen)
 
 

@@ -19,7 +19,20 @@ from tests.hostile.orders import HEADER, SOUND, Row, among, order, with_line, wr
 BAD = b"O99999,2026-03-01 00:00:00,C1,a@b.co,"
 """First fields of a raw line that is otherwise sound."""
 
+WIDE = [order(number, note="x" * 4000) for number in range(2500)]
+"""Ten megabytes of sound rows."""
+
 LOADED: dict[str, tuple[bytes, list[Row], dict[str, Any]]] = {
+    "plain_quote_before_megabytes": (
+        with_line(BAD + b'5" pipe,1,1.00,ok') + write(WIDE[20:], header=None),
+        [
+            *SOUND[:10],
+            ("O99999", "2026-03-01 00:00:00", "C1", "a@b.co", '5" pipe', "1", "1.00", "ok"),
+            *SOUND[10:],
+            *WIDE[20:],
+        ],
+        {},
+    ),
     "clean": (write(SOUND), [*SOUND], {}),
     "byte_order_mark": (b"\xef\xbb\xbf" + write(SOUND), [*SOUND], {}),
     "cr_lf": (write(SOUND, line_end="\r\n"), [*SOUND], {}),
@@ -58,6 +71,7 @@ LOADED: dict[str, tuple[bytes, list[Row], dict[str, Any]]] = {
         [*SOUND],
         {"skip_lines": 2, "trailer_lines": 2},
     ),
+    "utf32_declared": (write(SOUND, encoding="utf-32"), [*SOUND], {"encoding": "utf-32"}),
     "utf16_declared": (write(SOUND, encoding="utf-16"), [*SOUND], {"encoding": "utf-16"}),
     "cp1252_declared": (
         write(among(order(99, name="Zoë Müller €")), encoding="cp1252"),
@@ -278,6 +292,40 @@ REFUSED: dict[str, tuple[bytes, str, str, str]] = {
     "tab": (write(SOUND, delimiter="\t"), "orders.csv", "a tab", "delimiter: '\\t'"),
     "pipe": (write(SOUND, delimiter="|"), "orders.csv", "a pipe", "delimiter: '|'"),
     "utf16": (write(SOUND, encoding="utf-16"), "orders.csv", "UTF-16", "encoding: utf-16"),
+    "utf32": (write(SOUND, encoding="utf-32"), "orders.csv", "UTF-32", "encoding: utf-32"),
+    **{
+        f"{name}_without_a_mark": (
+            write(SOUND, encoding=name),
+            "orders.csv",
+            "it is UTF-32 text",
+            f"encoding: {name}",
+        )
+        for name in ("utf-32-le", "utf-32-be")
+    },
+    "quote_never_closes_over_megabytes": (
+        with_line(BAD + b'"open,1,1.00,ok') + write(SOUND, header=None) * 40_000,
+        "orders.csv",
+        "a quoted field that begins in line 12 runs over more than 8 MB",
+        "multiline: false",
+    ),
+    "quoted_megabytes_of_lines": (
+        with_line(BAD + b'"' + b"x\n" * 5_000_000 + b'",1,1.00,ok'),
+        "orders.csv",
+        "a quoted field that begins in line 12 runs over more than 8 MB",
+        "multiline: false",
+    ),
+    "quote_of_the_header_never_closes": (
+        b'"' + write(SOUND),
+        "orders.csv",
+        "the quotes of its header cannot be taken apart",
+        "closed or doubled",
+    ),
+    "line_beyond_any_buffer": (
+        with_line(BAD + b"x" * 33_000_000 + b",1,1.00,ok"),
+        "orders.csv",
+        "line 12 is longer than 30 MB",
+        "line breaks",
+    ),
     "cp1252": (
         write([order(n, name="Zoë") for n in range(20)], encoding="cp1252"),
         "orders.csv",

@@ -8,18 +8,20 @@ from __future__ import annotations
 import fnmatch
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.ingest.claims import is_beside_any
+from cdp_pipeline.ingest.discovery.naming import few_of_each
 from cdp_pipeline.ingest.inflation import (
     CHUNK,
+    copy_member,
     is_compressed,
     member_names,
     read_chunks,
-    unpack_member,
+    read_members,
 )
 from cdp_pipeline.ingest.plaintext import MAGIC
 from cdp_pipeline.ingest.readers import ZIP_SUFFIX
@@ -59,7 +61,7 @@ class Content:
 
 
 def open_contents(path: Path, scratch: Path) -> list[Content]:
-    """Return what there is to look at in a file: itself, or each member of a .zip.
+    """Return what there is to look at in a file: itself, or a few members of each kind of a .zip.
 
     Args:
         path: A delivery.
@@ -79,7 +81,7 @@ def open_contents(path: Path, scratch: Path) -> list[Content]:
             hint="Look at a file as it is delivered, or at that source's contract.",
         )
     if zipfile.is_zipfile(path) and path.suffix.lower() == ZIP_SUFFIX:
-        return [_member(path, name, scratch) for name in _member_names(path)]
+        return list(_members(path, scratch))
     if zipfile.is_zipfile(path):
         return [Content(path, "excel", b"", b"", is_whole=True)]
     return [_open(path)]
@@ -97,13 +99,16 @@ def _member_names(path: Path) -> list[str]:
     return [name for name in filled if not is_beside_the_data(Path(name).name)] or filled
 
 
-def _member(path: Path, name: str, scratch: Path) -> Content:
-    folder = scratch / name.replace("/", "_")
-    folder.mkdir(parents=True, exist_ok=True)
-    pattern = "".join(f"[{c}]" if c in "[*?" else c for c in Path(name).name)
-    copy = unpack_member(path, pattern, folder)
-    found = _open(copy)
-    return Content(copy, found.kind, found.head, found.tail, found.is_whole, name)
+def _members(path: Path, scratch: Path) -> Iterator[Content]:
+    names = few_of_each(_member_names(path), lambda name: Path(name).name)
+    for number, (name, chunks) in enumerate(read_members(path, names)):
+        folder = scratch / f"member-{number}"
+        folder.mkdir()
+        copy = copy_member(chunks, name, folder)
+        try:
+            yield replace(_open(copy), member=name)
+        except ConfigError as error:  # people know the archive, not our copy
+            raise ConfigError(error.message, where=f"{path}: {name}", hint=error.hint) from error
 
 
 def _open(path: Path) -> Content:

@@ -19,7 +19,7 @@ from cdp_pipeline.ingest.discovery.asking import Ask
 from cdp_pipeline.ingest.discovery.charset import Charset, decode, find_charset
 from cdp_pipeline.ingest.discovery.content import Content, is_beside_the_data, open_contents
 from cdp_pipeline.ingest.discovery.draft import Draft, draft_contract
-from cdp_pipeline.ingest.discovery.naming import bare_stem, file_pattern, source_name
+from cdp_pipeline.ingest.discovery.naming import bare_stem, few_of_each, file_pattern, source_name
 from cdp_pipeline.ingest.discovery.nested import look_at_records
 from cdp_pipeline.ingest.discovery.records import read_json, read_parquet, read_xml
 from cdp_pipeline.ingest.discovery.references import ask_joins
@@ -28,9 +28,6 @@ from cdp_pipeline.ingest.discovery.tables import look_at_text, look_at_workbook
 from cdp_pipeline.ingest.headers import plain_name
 from cdp_pipeline.ingest.readers import ZIP_SUFFIX
 from cdp_pipeline.ingest.refusal import RefusedError
-
-MOST_FILES = 5
-"""Files of a group that are looked at, the last by name."""
 
 _ALIKE = 0.5
 
@@ -68,7 +65,11 @@ def draft_sources(place: Path, *, name: str | None, landing: Path) -> list[Draft
     """
     files = _files(place)
     with tempfile.TemporaryDirectory(prefix="cdp-new-") as folder:
-        looks = [look for path in files for look in look_at(path, Path(folder))]
+        looks = [
+            look
+            for number, path in enumerate(files)
+            for look in look_at(path, Path(folder) / f"file-{number}")
+        ]
     groups = _apart(_groups(looks))
     if name and len(groups) > 1:
         raise ConfigError(
@@ -91,11 +92,16 @@ def draft_sources(place: Path, *, name: str | None, landing: Path) -> list[Draft
 
 
 def look_at(path: Path, scratch: Path) -> list[Look]:
-    """Return what is seen in a file: one look, or one for each member of a .zip.
+    """Return what is seen in a file: one look, or one for each kind of member of a .zip.
+
+    Args:
+        path: A delivery.
+        scratch: Private folder that is not there yet; the caller removes it.
 
     Raises:
         ConfigError: It is nothing that a contract can read.
     """
+    scratch.mkdir()
     try:
         contents = open_contents(path, scratch)
         return [Look(path, content.member, _sample(content, scratch)) for content in contents]
@@ -147,10 +153,7 @@ def _files(place: Path) -> list[Path]:
         raise ConfigError(
             "the folder holds no deliveries", where=str(place), hint="Put one there, or name one."
         )
-    by_pattern: dict[str, list[Path]] = {}
-    for path in found:
-        by_pattern.setdefault(file_pattern([path.name]), []).append(path)
-    return [path for paths in by_pattern.values() for path in paths[-MOST_FILES:]]
+    return few_of_each(found, lambda path: path.name)
 
 
 def _groups(looks: Iterable[Look]) -> list[list[Look]]:

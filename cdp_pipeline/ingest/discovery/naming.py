@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from cdp_pipeline.ingest.discovery.wording import without_marks
 from cdp_pipeline.project.column_names import plain_header
 from cdp_pipeline.project.contracts import EACH
+
+MOST_FILES = 5
+"""Files named alike that are looked at, the last by name."""
 
 _RESERVED = frozenset(
     {
@@ -27,6 +31,7 @@ _RESERVED = frozenset(
         "verbose", "when", "where", "window", "with",
     }
 )  # fmt: skip
+_Named = TypeVar("_Named")
 _LONGEST = 40
 _SUFFIXES = re.compile(
     r"\.(csv|txt|tsv|psv|dat|json|jsonl|ndjson|xml|xlsx|parquet|zip|gz|zst)$", re.IGNORECASE
@@ -67,6 +72,18 @@ def source_name(files: Sequence[str], *, folders: Sequence[str] = ()) -> str:
     shared = [w for w in words[0] if all(w in other for other in words[1:])] or words[0]
     found = "_".join(word for word in shared if word)[:_LONGEST].strip("_")
     return found if found and found[0].isalpha() else f"source_{found}".strip("_")
+
+
+def few_of_each(names: Iterable[_Named], name_of: Callable[[_Named], str]) -> list[_Named]:
+    """Return the last few of the things that are named alike, in the order of their kinds.
+
+    >>> few_of_each([f"day_{number}.csv" for number in range(1, 9)], str)
+    ['day_4.csv', 'day_5.csv', 'day_6.csv', 'day_7.csv', 'day_8.csv']
+    """
+    by_pattern: dict[str, list[_Named]] = {}
+    for each in names:
+        by_pattern.setdefault(file_pattern([name_of(each)]), []).append(each)
+    return [each for alike in by_pattern.values() for each in alike[-MOST_FILES:]]
 
 
 def file_pattern(files: Iterable[str]) -> str:

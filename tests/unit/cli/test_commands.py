@@ -89,6 +89,47 @@ def test_a_machine_that_refuses_is_named_with_the_remedy(
     assert "unexpected" not in out + err
 
 
+def test_a_report_is_given_out_whole_and_never_in_place_of_what_is_no_file(
+    project_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reports = project_root / "data" / "reports"
+    reports.mkdir(parents=True)
+    (reports / "week.html").write_bytes(b"<p>week</p>")
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / ".mine.html.1.tmp").write_bytes(b"<p>we")  # of a try that died
+    (given / "link.html").symlink_to("mine.html")
+    asked = ("--project", str(project_root), "report", "--to-file")
+    assert cdp(*asked, str(given / "link.html"), capsys=capsys)[0] == 0
+    assert {path.name: path.is_symlink() for path in given.iterdir()} == {
+        "link.html": True,
+        "mine.html": False,
+    }
+    assert (given / "mine.html").read_bytes() == b"<p>week</p>"
+    code, _, err = cdp(*asked, str(given), capsys=capsys)
+    assert (code, "is no file" in err, str(given) in err) == (2, True, True)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("note.txt", "something of that name is there already"),
+        ("note.txt/store", "a part of that path is no folder"),
+        ("loop", "something of that name is there already"),
+        ("loop/store", "it is a link that leads to itself"),
+        ("x" * 300, "a name that long is none"),
+    ],
+)
+def test_a_place_that_cannot_be_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str, said: str
+) -> None:
+    (tmp_path / "note.txt").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    code, _, err = cdp("init", str(tmp_path / place), capsys=capsys)
+    assert (code, said in err) == (2, True), err
+    assert str(tmp_path / place) in err
+
+
 def test_errors_can_be_read_by_machines(
     project_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

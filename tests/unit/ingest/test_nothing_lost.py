@@ -219,3 +219,11 @@ def test_a_broken_column_is_named_without_what_stands_in_it(stage: Stage) -> Non
     assert "Have it sent again" in outcome.notes.reason
     for told in ("jane", "example.com", "orders.parquet"):
         assert told not in outcome.notes.reason
+
+
+def test_a_line_of_json_beyond_any_buffer_is_named(stage: Stage) -> None:
+    data = b'{"id": "1"}\n{"id": "2", "name": "' + b"x" * 31_000_000 + b'"}\n'
+    contract = make_contract(COLUMNS, delivery={"format": "jsonl"})
+    outcome = stage(data, contract, name="orders.jsonl")
+    assert outcome.status == "refused"
+    assert "line 2 is longer than 30 MB" in outcome.notes.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import glob
 import os
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.storage.files import (
     read_json,
     remove_drafts,
+    remove_file,
     remove_folder,
     write_given,
     write_json,
@@ -79,6 +82,55 @@ def test_a_new_file_is_whole_or_absent_and_never_written_over(tmp_path: Path) ->
         with pytest.raises(FileExistsError):
             write_new(there, b"other")
     assert path.read_bytes() == b"a,b\n"
+
+
+def test_of_two_writers_of_a_new_file_the_first_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "queue.csv"
+    really = os.fsync
+
+    def meanwhile(descriptor: int) -> None:
+        really(descriptor)
+        path.write_bytes(b"the first")
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    with pytest.raises(FileExistsError):
+        write_new(path, b"the second")
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"the first"]
+
+
+def test_where_names_cannot_be_given_so_a_new_file_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
+    write_new(tmp_path / "queue.csv", b"a,b\n")
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"a,b\n"]
+
+
+def test_what_is_no_file_is_not_given_a_files_content(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "."):
+        with pytest.raises(ConfigError, match="is no file"):
+            write_given(tmp_path / name, b"anna")
+    assert [p.is_fifo() for p in tmp_path.iterdir()] == [True]
+
+
+def test_a_file_that_went_is_not_brought_back_by_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a folder's names are is on disk once the folder is forced there."""
+    seen: list[tuple[str, bool]] = []
+    path = tmp_path / ".rollback.json"
+
+    def note(descriptor: int) -> None:
+        seen.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), path.exists()))
+
+    path.touch()
+    monkeypatch.setattr(os, "fsync", note)
+    remove_file(path)
+    remove_file(path)
+    assert seen == [(str(tmp_path), False)]
 
 
 def test_what_could_not_be_written_is_named(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.storage.leftovers import clear_dead_work, clear_leftovers, own_work
 from cdp_pipeline.storage.paths import DataPaths
+from tests.dying import dies_within
 
 
 def test_what_a_dead_rotation_left_goes(tmp_path: Path) -> None:
@@ -112,3 +114,25 @@ def test_who_only_looks_keeps_its_work_until_it_has_seen(context: RunContext) ->
     copies[0].parent.mkdir(parents=True)
     (copies[0].parents[1] / ".lock").touch()  # it died
     assert clear_dead_work(paths) == [DataPaths.of(mine).work.name]
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_what_somebody_who_died_saw_in_clear_goes_when_the_next_one_looks(
+    context: RunContext,
+) -> None:
+    work = DataPaths.of(context).data_dir / "work"
+
+    def look() -> None:
+        with own_work(context) as mine:
+            copy = DataPaths.of(mine).work / "plain" / "members.csv"
+            copy.parent.mkdir()
+            copy.write_text("anna@example.com")
+
+    assert dies_within(look, 1, names=("rmdir",))
+    assert len(list(work.glob("looking-*/.lock"))) < 2
+    assert list(work.iterdir()) != []
+    beginning = work / f"looking-privacy-{os.getppid()}"  # may not hold its lock yet
+    beginning.mkdir()
+    with own_work(context) as mine:
+        assert set(work.iterdir()) == {DataPaths.of(mine).work, beginning}
+    assert list(work.iterdir()) == [beginning]
