@@ -12,7 +12,13 @@ from collections.abc import Collection, Iterable, Mapping
 import duckdb
 
 from cdp_pipeline.storage.basis import CHANGES, changes_of, has_changes
-from cdp_pipeline.storage.warehouse import describe, fetch_value, quote_column, quote_identifier
+from cdp_pipeline.storage.warehouse import (
+    describe,
+    fetch_value,
+    has_base_table,
+    quote_column,
+    quote_identifier,
+)
 
 IS_NOW = '"is now"'
 """Column of changed rows: whether tonight has the row; else the published version had it."""
@@ -134,6 +140,31 @@ def forget_difference(con: duckdb.DuckDBPyConnection, table: str) -> None:
         con.execute(f"drop table {changes_of(table)}")
 
 
+def note_removal(
+    con: duckdb.DuckDBPyConnection, table: str, condition: str, params: Mapping[str, object]
+) -> None:
+    """Note, before the deed, that rows of a table go.
+
+    What was noted on the way is kept true, as only by it an earlier try is undone
+    (``warehouse.retrying``); what was found by comparing is forgotten, and found again if asked.
+
+    Args:
+        con: Connection to the build.
+        table: A table that is made.
+        condition: SQL over its columns that is true of the rows that go.
+        params: What the condition is given.
+    """
+    if not has_changes(con, table) or table in _compared(con) or not has_base_table(con, table):
+        forget_difference(con, table)
+        return
+    rows = (
+        f"select * from {changes_of(table)} where not coalesce({IS_NOW} and ({condition}), false) "  # noqa: S608 - quoted
+        f"union by name select *, false as {IS_NOW} from base.{quote_identifier(table)} "
+        f"where {condition}"
+    )
+    con.execute(f"create or replace table {changes_of(table)} as {rows}", params)
+
+
 def forget_differences(con: duckdb.DuckDBPyConnection, *, kept: Collection[str]) -> None:
     """Forget what was found by comparing: an earlier step may have been run again since.
 
@@ -141,15 +172,20 @@ def forget_differences(con: duckdb.DuckDBPyConnection, *, kept: Collection[str])
         con: Connection to the build.
         kept: Models, which forget their own when they are made.
     """
+    for table in _compared(con):
+        if table not in kept:
+            con.execute(f"drop table {changes_of(table)}")
+
+
+def _compared(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return tables whose changed rows were found by comparing."""
     catalog, schema = CHANGES.split(".")
     found = con.execute(
         "select table_name from duckdb_tables() "
         "where database_name = ? and schema_name = ? and comment = ?",
         [catalog, schema, _COMPARED],
     ).fetchall()
-    for (table,) in found:
-        if table not in kept:
-            con.execute(f"drop table {changes_of(table)}")
+    return [table for (table,) in found]
 
 
 def project_rows(source: str, columns: Iterable[str], where: str) -> str:

@@ -10,7 +10,12 @@ from __future__ import annotations
 
 import duckdb
 
-from cdp_pipeline.storage.differences import forget_difference, is_made_as, patch_of
+from cdp_pipeline.storage.differences import (
+    forget_difference,
+    is_made_as,
+    note_removal,
+    patch_of,
+)
 from cdp_pipeline.storage.warehouse import (
     describe,
     fetch_value,
@@ -60,12 +65,13 @@ def remove_rows(
         params: What the condition is given.
     """
     table = quote_identifier(full_name)
-    forget_difference(con, full_name)
+    if not fetch_value(con, f"select count(*) from {table} where {condition}", params):  # noqa: S608 - quoted
+        return  # and most nights nothing is
     if not is_made_as(con, full_name, "view"):
+        note_removal(con, full_name, condition, params)
         con.execute(f"delete from {table} where {condition}", params)  # noqa: S608 - quoted
         return
-    if not fetch_value(con, f"select count(*) from {table} where {condition}", params):  # noqa: S608 - same
-        return  # and most nights nothing is
+    forget_difference(con, full_name)
     kept = f"staging.{full_name.replace('.', '_')}_kept"
     con.execute(
         f"create or replace table {kept} as from {table} where not coalesce({condition}, false)",

@@ -333,9 +333,9 @@ def _replace_units(con: duckdb.DuckDBPyConnection, spec: TableSpec, restricted: 
     """
     name, key = spec.full_name, ", ".join(map(quote_column, spec.header.key))
     con.execute(f"create table {_MADE} as select * from ({restricted}\n)")  # noqa: S608 - a model's own SQL
-    _hold_new_keys(con, spec, _MADE)
     different = select_difference(now=f"from {_MADE}", before=f"from {_BEFORE}")
     con.execute(f"create table {_DIFFERENT} as {different}")
+    _hold_new_keys(con, spec, key)
     if spec.is_personal:
         order = ", ".join(map(quote_column, spec.header.stored_by))
         anew = f"select * exclude ({IS_NOW}) from {_DIFFERENT} where {IS_NOW} order by {order}"  # noqa: S608 - quoted
@@ -346,16 +346,22 @@ def _replace_units(con: duckdb.DuckDBPyConnection, spec: TableSpec, restricted: 
         write_difference(con, name, f"from {_DIFFERENT}")
         take_out(con, spec, _DIFFERENT)
         put_in(con, spec, _DIFFERENT, IS_NOW)
-    _hold_new_keys(con, spec, f"(from {_quoted(name)} semi join {_DIFFERENT} using ({key}))")
     return Increment(rows=_count(con, _quoted(name)), made=_count(con, _MADE))
 
 
-def _hold_new_keys(con: duckdb.DuckDBPyConnection, spec: TableSpec, rows: str) -> None:
-    """Raise if a key stands twice among some rows."""
-    key = ", ".join(quote_column(column) for column in spec.header.key)
+def _hold_new_keys(con: duckdb.DuckDBPyConnection, spec: TableSpec, key: str) -> None:
+    """Raise if a key stands twice among the rows made, or also in a unit that nothing touched.
+
+    Rows are taken out by their keys, so afterwards the row of the other unit would be lost unseen.
+    """
+    others = (
+        f"select {key} from base.{_quoted(spec.full_name)} "  # noqa: S608 - quoted
+        f"semi join {_DIFFERENT} using ({key}) anti join {_BEFORE} using ({key})"
+    )
+    keys = f"select {key} from {_MADE} union all ({others})"  # noqa: S608 - quoted
     twice = fetch_value(
         con,
-        f"select count(*) from (select 1 from {rows} group by {key} having count(*) > 1)",  # noqa: S608 - quoted
+        f"select count(*) from (select 1 from ({keys}) group by {key} having count(*) > 1)",  # noqa: S608 - quoted
     )
     if twice:
         raise WarehouseError(
