@@ -110,10 +110,7 @@ def run(context: RunContext) -> StepResult:
         rows_out=edges,
         messages=(
             night.message,
-            (
-                f"{counted(pairs, 'pair')} compared, {counted(edges, 'edge')}, "
-                f"{review:,} of them for review"
-            ),
+            _tell(pairs, edges, review),
             *learned,
         ),
         facts={
@@ -124,6 +121,11 @@ def run(context: RunContext) -> StepResult:
             "fitted_on": night.fitted_on.isoformat(),
         },
     )
+
+
+def _tell(pairs: int, edges: int, review: int) -> str:
+    found = f"{counted(pairs, 'pair')} compared, {counted(edges, 'edge')}"
+    return f"{found}, {review:,} of them for review"
 
 
 def _learn(con: duckdb.DuckDBPyConnection, design: Design, night: Night) -> tuple[str, ...]:
