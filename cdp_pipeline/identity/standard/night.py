@@ -18,7 +18,12 @@ import duckdb
 from cdp_pipeline import __version__
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.identity.standard.nicknames import name_roots
-from cdp_pipeline.identity.standard.spelling import building_sql, fold_sql, street_words_sql
+from cdp_pipeline.identity.standard.spelling import (
+    building_sql,
+    fold_sql,
+    street_key_sql,
+    street_words_sql,
+)
 from cdp_pipeline.project.linkage import LinkageSpec
 from cdp_pipeline.project.loader import Project
 from cdp_pipeline.storage.warehouse import base_columns, fetch_dicts, fetch_value, has_table
@@ -125,7 +130,8 @@ def _meanings(linkage: LinkageSpec) -> list[object]:
         for spec in linkage.comparisons.values()
         for level in (*spec.levels, *spec.silent_if)
     ]
-    spellings = [fold_sql("name"), street_words_sql("street"), building_sql("street")]
+    streets = (street_words_sql, street_key_sql, building_sql)
+    spellings = [fold_sql("name"), *(spell("street") for spell in streets)]
     return [levels, name_roots(), spellings]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.settings import Settings
-from cdp_pipeline.identity.standard import night
+from cdp_pipeline.identity.standard import night, spelling
 from cdp_pipeline.project.levels import VOCABULARY, Agreement
 from cdp_pipeline.project.loader import load_project
 from tests.unit.identity.conftest import REPOSITORY
@@ -41,9 +41,11 @@ def test_another_meaning_of_a_level_asks_for_a_fit(
     assert signed() != before
 
 
+@pytest.mark.parametrize("part", ["_UNTOLD", "_FLATS", "STREET_WORDS"])
 def test_another_spelling_of_streets_asks_for_a_fit(
-    signed: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    signed: Callable[[], str], monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     before = signed()
-    monkeypatch.setattr(night, "street_words_sql", lambda column: column)
+    other = {"st": ("saint",)} if part == "STREET_WORDS" else "flat|etage"
+    monkeypatch.setattr(spelling, part, other)
     assert signed() != before
