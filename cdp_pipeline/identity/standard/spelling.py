@@ -54,7 +54,7 @@ def building_sql(column: str) -> str:
     number = "[0-9]+[a-z]?"
     line = column
     for found, left in (
-        (f" ?\\b(?:{_FLATS}) (?:{number}|[a-z])\\b", ""),
+        (f" ?\\b(?:{_FLATS}) (?:{number}|[a-z]|{_TOLD_LETTERS})\\b", ""),
         (f"\\b({number})(?: {number})+\\b", "\\1"),
         (f"^({number} .*[a-z]) {number}$", "\\1"),
     ):
@@ -90,6 +90,11 @@ little, as the rest of the line and the postcode agree too."""
 
 _FLATS = "flat|ste|top"
 """Words that a flat's number follows."""
+
+_TOLD_LETTERS = "|".join(
+    short for short, words in STREET_WORDS.items() if min(map(len, words)) == 1
+)
+"""What the letter of a flat has become that is a word of streets as well: flat C, flat M."""
 
 _UNTOLD = "flat|ul"
 """Words that many people leave out."""
