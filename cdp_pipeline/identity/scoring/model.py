@@ -105,17 +105,11 @@ def run(context: RunContext) -> StepResult:
             declare_table(con, project.table(f"identity.{name}"))
         edges = int(fetch_value(con, "select count(*) from identity.edges"))
         review = int(fetch_value(con, "select count(*) from identity.review"))
+    compared = f"{counted(pairs, 'pair')} compared, {counted(edges, 'edge')}"
     return StepResult(
         rows_in=pairs,
         rows_out=edges,
-        messages=(
-            night.message,
-            (
-                f"{counted(pairs, 'pair')} compared, {counted(edges, 'edge')}, "
-                f"{review:,} of them for review"
-            ),
-            *learned,
-        ),
+        messages=(night.message, f"{compared}, {review:,} of them for review", *learned),
         facts={
             "pairs": pairs,
             "edges": edges,
