@@ -1,4 +1,4 @@
-"""In which encoding a file of texts was written, told by the letters that its bytes would make.
+"""In which encoding a text was written, told by the letters that its bytes would make.
 
 No byte says it: 0xFE is *þ* to Western Europe and *ş* to Turkey. But texts are written with the
 letters of one language, nearly always. Each encoding is tried, and the one in which most letters
@@ -10,95 +10,115 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+from cdp_pipeline.storage.alphabets import ALPHABETS, COMMON_LEADS, OTHER_SCRIPTS
 
 UTF_8 = "utf-8"
 WIDE = "utf-16"
+WESTERN = "cp1252"
 PLAIN = "latin-1"
+
+SURE = 0.9
+"""Share of letters that make sense, from which a few lines are believed to be of an encoding."""
 
 _ASCII = "\x7f"
 _CHUNK_BYTES = 16_777_216
 _SAMPLE_BYTES = 65_536
 
-_ALPHABETS: dict[str, tuple[str, ...]] = {
-    "cp1252": (
-        "äöüßé", "àâçéèêëîïôùûüÿœæ", "áéíñóúüºª", "áâãàçéêíóôõúºª", "àèéìòù", "åäöæøé",
-        "áðéíóúýþæö", "éëïèöü", "àçéèíïóòúü",
-    ),
-    "cp1250": (
-        "ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "čćđšž",
-        "ăâîşţ",
-    ),
-    "cp1254": ("ğışçöüâîûi",),  # noqa: RUF001 - Turkish
-    "cp1255": ("אבגדהוזחטיךכלםמןנסעףפץצקרשת",),
-    "cp1251": ("абвгдеёжзийклмнопрстуфхцчшщъыьэюяєіїґўјљњћџ",),
-    "cp1253": ("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ",),
-    "cp1257": ("ąčęėįšųūž", "āčēģīķļņšūž", "äöüõšž"),
-    "koi8-r": ("абвгдеёжзийклмнопрстуфхцчшщъыьэюя",),
-    "cp852": ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áéíóöőúüű"),
-    "cp850": ("äöüßé", "àâçéèêëîïôùûü", "áéíñóúü"),
-    "cp1256": ("ءآأؤإئابةتثجحخدذرزسشصضطظعغفقكلمنهوىيپچژگ",),
-    "cp874": ("".join(map(chr, range(0x0E01, 0x0E5C))),),
-}  # fmt: skip
-"""Encodings of one byte a letter, each with the small letters of its languages beyond a to z.
-
-Hebrew comes before Russian: it has no capitals, so what is Russian is seldom Hebrew as well.
-Thai has a letter for almost every byte, so it comes last."""
-
-_OTHER_SCRIPTS = frozenset({"cp1251", "cp1253", "cp1255", "cp1256", "cp874", "koi8-r"})
-"""Encodings of alphabets that do not mix with Latin letters within a word."""
-
-_MARKS = "\xa0°·§«»´‘’“”–—…€"  # noqa: RUF001 - the marks themselves
-"""Marks that stand beside letters in any language."""
+_WITHIN_WORDS = "‘’·"  # noqa: RUF001 - the marks themselves
+_MARKS = f"{_WITHIN_WORDS}\xa0°§«»´“”„–—…€£¥©®™¡¿²³¼½¾"  # noqa: RUF001
+"""Marks of texts in any language; between two letters only the first few stand."""
 
 _MIXED = 0.93
 """What a letter counts that belongs to another language of the encoding than most do."""
 
-_COMMON_LEADS = {
-    "cp949": ("euc-kr", range(0xB0, 0xC9)),
-    "gb18030": ("gb2312", range(0xB0, 0xD8)),
-    "big5": ("big5", range(0xA4, 0xC7)),
-    "cp932": ("shift-jis", range(0x82, 0x98)),
-}
-"""Encodings of two bytes a character: the first bytes of everyday characters, in a stricter one.
-
-Korean comes first, as its everyday syllables would make everyday Chinese, but not the other way."""
-
 _LEAST = 0.6
 """Share of letters that must make sense, or the file is taken for a Western one."""
 
+_MOST = 4
+"""A file is UTF-8 for the most part if that makes so many letters to each byte that is none in it.
 
-def find_encoding(path: Path) -> str:
-    """Return the name of the encoding of a text file, as Python knows it.
+Of a Western text it makes hardly any, of a few Thai or Chinese words as many as not, by chance."""
 
-    Returns:
-        ``latin-1`` only where no byte tells it from ``cp1252``.
+_WORD = re.compile(rb"[0-9A-Za-z@-~\x80-\xff]*[\x80-\xff][0-9A-Za-z@-~\x80-\xff]*")
+
+_UNIT = re.compile(rb"[0-9]*[\x80-\xff][0-9]+|[0-9]+[A-Za-z]*[\x80-\xff]|[\x80-\xff]")
+"""No word, but a price, a measure or a lone mark: ``\xa312``, ``20m\xb2``."""
+
+_CONTROLS = bytes(range(0x80, 0xA0))
+"""Bytes that are letters and quotes in every encoding of one byte but the ISO's."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The encoding of a file.
+
+    Attributes:
+        name: Its name, as Python knows it; ``latin-1`` only where no byte tells it from ``cp1252``.
+        others: Encoding of the lines that are not UTF-8 though most are; empty where all are.
     """
+
+    name: str
+    others: str = ""
+
+    def __str__(self) -> str:
+        """Say how the file is read, for people."""
+        if self.others == UTF_8:
+            return f"{self.name} with broken letters"
+        return f"{self.name} and {self.others}" if self.others else self.name
+
+
+def find_encoding(path: Path) -> Encoding:
+    """Return the encoding of a text file."""
     with path.open("rb") as file:
         start = file.read(4)
     if start[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
-        return WIDE
-    if _is_utf8(path):
-        return UTF_8
-    return _encoding_of(_high_words(path))
+        return Encoding(WIDE)
+    if _is_wholly_utf8(path):
+        return Encoding(UTF_8)
+    if _is_mostly_utf8(path):
+        broken = _broken_lines(path)
+        name, share = likeliest(words_of(broken))
+        is_told = len(broken) > 1 and share >= SURE  # a single one may as well be damaged
+        return Encoding(UTF_8, name if is_told else UTF_8)
+    with path.open("rb") as file:
+        name, _ = likeliest(words_of(file))
+    return Encoding(PLAIN if name == WESTERN and not _has_controls(path) else name)
 
 
-def read_as_utf8(path: Path, encoding: str) -> Iterator[bytes]:
+def read_as_utf8(path: Path, encoding: Encoding) -> Iterator[bytes]:
     """Yield a file in UTF-8; a byte that is no letter becomes a mark that says so.
 
     Raises:
         UnicodeError: UTF-16 ends amid a character.
     """
-    errors = "strict" if encoding in {WIDE, UTF_8} else "replace"
-    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    if encoding.others:
+        with path.open("rb") as file:
+            for line in file:
+                name = UTF_8 if is_utf8(line) else encoding.others
+                yield line.decode(name, "replace").encode()
+        return
+    errors = "strict" if encoding.name in {WIDE, UTF_8} else "replace"
+    decoder = codecs.getincrementaldecoder(encoding.name)(errors)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield decoder.decode(chunk).encode()
     yield decoder.decode(b"", final=True).encode()
 
 
-def _is_utf8(path: Path) -> bool:
+def is_utf8(text: bytes) -> bool:
+    """Return whether bytes are UTF-8 from first to last."""
+    try:
+        text.decode(UTF_8)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_wholly_utf8(path: Path) -> bool:
     decoder = codecs.getincrementaldecoder(UTF_8)()
     try:
         with path.open("rb") as file:
@@ -110,30 +130,62 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def _high_words(path: Path) -> bytes:
-    """Return the words with bytes beyond ASCII, from the start of a file, one a line."""
-    found: list[bytes] = []
+def _is_mostly_utf8(path: Path) -> bool:
+    """Return whether UTF-8 makes letters of most bytes beyond ASCII."""
+    letters = strays = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            text = chunk.decode(UTF_8, "ignore")
+            letters += len(text) - len(text.encode("ascii", "ignore"))
+            strays += len(chunk) - len(text.encode())
+    return letters >= _MOST * strays
+
+
+def _broken_lines(path: Path) -> list[bytes]:
+    """Return lines that are not UTF-8, from the start of a file."""
+    kept: list[bytes] = []
     size = 0
     with path.open("rb") as file:
         for line in file:
-            if line.isascii():
+            if line.isascii() or is_utf8(line):
                 continue
-            words = re.findall(rb"[A-Za-z@-~\x80-\xff]*[\x80-\xff][A-Za-z@-~\x80-\xff]*", line)
-            found += words
-            size += sum(map(len, words))
+            kept.append(line)
+            size += len(line)
             if size >= _SAMPLE_BYTES:
                 break
+    return kept
+
+
+def _has_controls(path: Path) -> bool:
+    """Return whether a file has bytes that Latin-1 has no letters for, anywhere."""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            if len(chunk.translate(None, _CONTROLS)) < len(chunk):
+                return True
+    return False
+
+
+def words_of(lines: Iterable[bytes]) -> bytes:
+    """Return words with bytes beyond ASCII, from the first lines that have any, one a line."""
+    found: list[bytes] = []
+    size = 0
+    for line in lines:
+        if line.isascii():
+            continue
+        words = _WORD.findall(line)
+        found += [word for word in words if not _UNIT.fullmatch(word)]
+        size += sum(map(len, words))
+        if size >= _SAMPLE_BYTES:
+            break
     return b"\n".join(found)
 
 
-def _encoding_of(sample: bytes) -> str:
-    scores = {name: _double_score(sample, name) for name in _COMMON_LEADS}
-    scores |= {name: _single_score(sample, name) for name in _ALPHABETS}
+def likeliest(words: bytes) -> tuple[str, float]:
+    """Return the encoding in which most letters of words make sense, and their share."""
+    scores = {name: _double_score(words, name) for name in COMMON_LEADS}
+    scores |= {name: _single_score(words, name) for name in ALPHABETS}
     best = max(scores, key=lambda name: scores[name])  # the first of equals
-    if scores[best] < _LEAST:
-        best = "cp1252"
-    is_told = best != "cp1252" or re.search(rb"[\x80-\x9f]", sample)
-    return best if is_told else PLAIN
+    return (best, scores[best]) if scores[best] >= _LEAST else (WESTERN, scores[WESTERN])
 
 
 def _single_score(sample: bytes, encoding: str) -> float:
@@ -143,30 +195,52 @@ def _single_score(sample: bytes, encoding: str) -> float:
     turns them round.
     """
     text = sample.decode(encoding, errors="replace")
+    odd = [
+        (before, letter, after)
+        for before, letter, after in zip(f"\n{text}", text, f"{text[1:]}\n", strict=False)
+        if letter > _ASCII
+    ]
     letters = Counter(
         letter.lower()[0] if _is_in_place(before, letter, after, encoding) else ""
-        for before, letter, after in zip(f"\n{text}", text, f"{text[1:]}\n", strict=False)
-        if letter > _ASCII and letter not in _MARKS
+        for before, letter, after in odd
+        if not _is_mark(before, letter, after)
     )
-    alphabets = [set(alphabet) for alphabet in _ALPHABETS[encoding]]
+    if odd and not letters:  # such as that of O'Brien
+        return 1.0
+    alphabets = [set(alphabet) for alphabet in ALPHABETS[encoding]]
     every = set().union(*alphabets)
     alone = max(sum(letters[x] for x in alphabet) for alphabet in alphabets)
     together = sum(letters[x] for x in every)
     return max(alone, _MIXED * together) / max(letters.total(), 1)
 
 
+def _is_mark(before: str, letter: str, after: str) -> bool:
+    is_between = before.isalpha() and after.isalpha()
+    return letter in (_WITHIN_WORDS if is_between else _MARKS)
+
+
 def _is_in_place(before: str, letter: str, after: str, encoding: str) -> bool:
     if letter.isupper() and before.islower():
         return False
-    is_amid_latin = any(x <= _ASCII and x.isalpha() for x in (before, after))
-    return not (is_amid_latin and encoding in _OTHER_SCRIPTS)
+    return encoding not in OTHER_SCRIPTS or not _is_amid_latin(before, after)
+
+
+def _is_amid_latin(before: str, after: str) -> bool:
+    return any(x <= _ASCII and x.isalpha() for x in (before, after))
 
 
 def _double_score(sample: bytes, encoding: str) -> float:
-    """Return the share of characters beyond ASCII that are everyday ones of the encoding."""
+    """Return the share of characters beyond ASCII that are everyday ones of the encoding.
+
+    They do not stand beside Latin letters, as what *Åse* would make does.
+    """
     text = sample.decode(encoding, errors="replace")
-    stricter, leads = _COMMON_LEADS[encoding]
-    characters = Counter(x for x in text if x > _ASCII and x not in _MARKS)
+    stricter, leads = COMMON_LEADS[encoding]
+    characters = Counter(
+        "" if _is_amid_latin(before, after) else x
+        for before, x, after in zip(f"\n{text}", text, f"{text[1:]}\n", strict=False)
+        if x > _ASCII and x not in _MARKS
+    )
     everyday = sum(
         count
         for character, count in characters.items()

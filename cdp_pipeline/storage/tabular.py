@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from cdp_pipeline.core.errors import ContractError
-from cdp_pipeline.storage.encodings import PLAIN, UTF_8, find_encoding, read_as_utf8
+from cdp_pipeline.storage.encodings import PLAIN, UTF_8, Encoding, find_encoding, read_as_utf8
 from cdp_pipeline.storage.line_ends import count_marks, one_line_end
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
@@ -107,7 +107,7 @@ def _load(con: duckdb.DuckDBPyConnection, path: Path, source: str, table: str) -
             hint="Give .csv, .tsv, .txt or .parquet.",
         )
     encoding = find_encoding(path)
-    delimiter, header = _shape(path, encoding)
+    delimiter, header = _shape(path, encoding.name)
     counts = Counter(name.lower() for name in header)
     repeated = frozenset(name for name, times in counts.items() if times > 1)
     names = ", ".join(f"{quote_literal(name)}: 'varchar'" for name in _unique(header))
@@ -122,21 +122,21 @@ def _load(con: duckdb.DuckDBPyConnection, path: Path, source: str, table: str) -
 
 
 @contextmanager
-def _one_kind_of_line_end(path: Path, encoding: str) -> Iterator[tuple[Path, str]]:
+def _one_kind_of_line_end(path: Path, encoding: Encoding) -> Iterator[tuple[Path, str]]:
     """Give a file and its encoding; a copy in UTF-8 if its lines end in several ways.
 
     A copy as well of what DuckDB does not read: it knows none of the encodings of one byte a letter
     but the Western one, and takes UTF-16 for little-endian, whatever its mark says.
     """
-    is_read = encoding in {UTF_8, PLAIN}
+    is_read = encoding.name in {UTF_8, PLAIN} and not encoding.others
     if is_read and not count_marks(path).has_odd_ends:
-        yield path, encoding
+        yield path, encoding.name
         return
     with tempfile.TemporaryDirectory(prefix="cdp-table-") as folder:
         copy = path
         if not is_read:
             copy = _write(Path(folder) / "narrow.csv", _as_utf8(path, encoding))
-            encoding = UTF_8
+            encoding = Encoding(UTF_8)
         if copy is path or count_marks(copy).has_odd_ends:  # in vain, a stray quote would stop it
             lines = one_line_end(_as_utf8(copy, encoding), '"')
             copy = _write(Path(folder) / "table.csv", lines)
@@ -149,7 +149,7 @@ def _write(path: Path, chunks: Iterable[bytes]) -> Path:
     return path
 
 
-def _as_utf8(path: Path, encoding: str) -> Iterator[bytes]:
+def _as_utf8(path: Path, encoding: Encoding) -> Iterator[bytes]:
     try:
         yield from read_as_utf8(path, encoding)
     except UnicodeError as error:  # half a character of UTF-16; others were tried before

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import duckdb
 
@@ -18,6 +18,12 @@ _LETTERS = (
     ("n", "m"), ("n", "f"), ("z", "m"),
 )  # fmt: skip
 """Letters for women and for men that are used together, the usual ones first."""
+
+_OFTEN = 0.05
+"""Share of the letters of a column from which one stands there on purpose."""
+
+_AS_MANY = 4
+"""A pair is about as frequent as another if it stands there a fourth as often."""
 
 _NEITHER = frozenset({"unknown", "divers", "other", "u", "d", "x", "o"})
 
@@ -47,15 +53,28 @@ def sex_sql(con: duckdb.DuckDBPyConnection, table: str, column: str) -> str:
         "where length(word) = 1 group by word order by n desc, word"
     ).fetchall()
     seen = {str(letter): int(n) for letter, n in rows}
-    female, male = max(
-        _LETTERS, key=lambda pair: min(seen.get(letter, 0) for letter in pair)
-    )  # the first of equals: where only one letter stands, it means the usual
-    women = {word for word in FEMALE if len(word) > 1 or word > "z"} | {female}
-    men = {word for word in MALE if len(word) > 1 or word > "z"} | {male}
+    female, male = _letters_of(seen)
+    women = {word for word in FEMALE if len(word) > 1 or word > "z"} | {female, "w"}
+    men = {word for word in MALE if len(word) > 1 or word > "z"} | {male, "h"}
     return (
         f"case when {word} in ({_listed(women)}) then 'F' when {word} in ({_listed(men)}) then 'M' "
         "end"
     )
+
+
+def _letters_of(seen: Mapping[str, int]) -> tuple[str, str]:
+    """Return the letters for women and men: of pairs about as frequent, the usual one.
+
+    An N beside both F and M is of those who do not say.
+    """
+    usual = min(seen.get(letter, 0) for letter in "fm")
+    is_usual = usual > _OFTEN * sum(seen.values())
+    counts = {
+        pair: 0 if is_usual and "n" in pair else min(seen.get(letter, 0) for letter in pair)
+        for pair in _LETTERS
+    }
+    best = max(counts.values())
+    return next(pair for pair, count in counts.items() if count * _AS_MANY >= best)
 
 
 def _word(value: str) -> str:

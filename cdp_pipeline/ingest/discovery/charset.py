@@ -1,7 +1,6 @@
 """Which encoding a text is written in, by a strict ladder: marks, zero bytes, UTF-8, then likeness.
 
-UTF-8 proves itself; single-byte encodings never do, so such a finding is always said to be a
-guess. Scripts other than Latin are told apart by charset-normalizer.
+UTF-8 proves itself; other encodings never do, so such a finding is always said to be a guess.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ import codecs
 from dataclasses import dataclass
 from itertools import pairwise
 
-from charset_normalizer import from_bytes
-
 from cdp_pipeline.ingest.mixed_lines import mend_lines
+from cdp_pipeline.storage.encodings import SURE, likeliest, words_of
 
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -21,27 +19,6 @@ _MARKS = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
-_WESTERN = frozenset(
-    "àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßœšžÀÁÂÄÅÆÇÈÉÊËÍÎÏÑÓÔÖØÙÚÜŒŠŽ€£¥°§²³½¼\u2013—…\u2018\u2019“”„•«»®©™\u00a0"
-)
-_EASTERN = frozenset(
-    "ąćęłńóśźżĄĆĘŁŃÓŚŹŻáčďéěíňřšťúůýžÁČĎÉĚÍŇŘŠŤÚŮÝŽőűŐŰăâîșțşţđäöüß€\u2013„”\u2019\u00a0"
-)
-_LATIN = (("cp1252", _WESTERN), ("cp850", _WESTERN), ("mac-roman", _WESTERN), ("cp1250", _EASTERN))
-_OTHERS = ["cp1251", "koi8_r", "cp1253", "cp1254", "cp932", "gb18030", "big5", "cp949", "cp866"]
-_WIDE = (
-    ("cp932", "euc_jp", (0xB0, 0xCF)),
-    ("euc-jp", "euc_jp", (0xB0, 0xCF)),
-    ("gb18030", "gb2312", (0xB0, 0xD7)),
-    ("big5", "big5", (0xA4, 0xC6)),
-    ("cp949", "euc_kr", (0xB0, 0xC8)),
-)
-"""Encodings of East Asia: with the code that puts the commonest signs into certain rows, and them.
-
-Read in the wrong one, a text turns into rare signs.
-"""
-_COMMON_ROWS = (0xA1, 0xA5)
-_SURE, _TIE = 0.9, 0.02
 _MANY_ZEROS = 0.2
 _FILLING = 8
 _FEWEST_BYTES = 8
@@ -88,14 +65,15 @@ def find_charset(head: bytes) -> Charset:
     broken = [line for line in lines if not _is_utf8(line)]
     if (len(lines) - len(broken)) * _FEW_LINES >= len(broken):
         return _mixed(broken)
-    return _single_byte(b"\n".join(broken))
+    name, _ = likeliest(words_of(broken))
+    return Charset(name, "a guess by the look of its letters; look at names with accents")
 
 
 def _mixed(broken: list[bytes]) -> Charset:
     """Return UTF-8, and the encoding of lines that are not, if it shows in their letters."""
     count, text = len(broken), b"\n".join(broken)
-    name, share = _likest(text)
-    if count == 1 or share < _SURE or _is_run_on(text):  # a single one may as well be damaged
+    name, share = likeliest(words_of(broken))
+    if count == 1 or share < SURE or _is_run_on(text):  # a single one may as well be damaged
         return Charset("utf-8", f"{count} lines of the sample are not, and are set aside")
     note = f"{count} lines of the sample are not; that they are {name} is a guess by their letters"
     return Charset("utf-8", note, name)
@@ -112,7 +90,7 @@ def _widest(head: bytes) -> str:
     """Return UTF-32 in either order if three bytes of four are mostly zero."""
     if len(head) < _FEWEST_BYTES:
         return ""
-    zeros = [head[at::4].count(0) * 4 >= (len(head) - 3) * _SURE for at in range(4)]
+    zeros = [head[at::4].count(0) * 4 >= (len(head) - 3) * SURE for at in range(4)]
     if sum(zeros) < 3 or zeros[1:3] != [True, True]:  # noqa: PLR2004 - three of four
         return ""
     return "utf-32-be" if zeros[0] else "utf-32-le"
@@ -136,63 +114,11 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _single_byte(text: bytes) -> Charset:
-    name, share = _likest(text)
-    if wide := _east_asian(text):
-        name = wide
-    elif share < _SURE or _is_run_on(text):
-        match = from_bytes(text, cp_isolation=_OTHERS).best()
-        name = match.encoding.replace("_", "-") if match else name
-    return Charset(name, "a guess by the look of its letters; look at names with accents")
-
-
-def _likest(text: bytes) -> tuple[str, float]:
-    """Return the Latin encoding in which most letters are ones that people write."""
-    shares = {name: _likeness(text, name, letters) for name, letters in _LATIN}
-    return max(shares.items(), key=lambda item: item[1])
-
-
-def _east_asian(text: bytes) -> str:
-    """Return the encoding in which nearly all signs are common ones; empty if there is none."""
-    if not _is_run_on(text):
-        return ""
-    shares = {name: _common_share(text, name, code, rows) for name, code, rows in _WIDE}
-    best = max(shares.values())
-    likely = [name for name, share in shares.items() if share >= max(_SURE, best - _TIE)]
-    if len(likely) < 2:  # noqa: PLR2004 - one is sure
-        return next(iter(likely), "")
-    match = from_bytes(text, cp_isolation=likely).best()
-    return match.encoding.replace("_", "-") if match else likely[0]
-
-
-def _common_share(text: bytes, encoding: str, code: str, rows: tuple[int, int]) -> float:
-    try:
-        signs = [sign for sign in text.decode(encoding) if not sign.isascii()]
-    except UnicodeDecodeError:
-        return 0.0
-    written = [sign.encode(code, "ignore") for sign in signs]  # rare ones: not at all, or at length
-    common = sum(
-        len(pair) == 2 and any(low <= pair[0] <= high for low, high in (rows, _COMMON_ROWS))  # noqa: PLR2004 - bytes
-        for pair in written
-    )
-    return common / len(signs) if signs else 0.0
-
-
 def _is_run_on(text: bytes) -> bool:
     """Return whether letters beyond ASCII stand side by side, as in no language of Latin script."""
     odd = [at for at, byte in enumerate(text[:_ENOUGH]) if byte > 0x7F]  # noqa: PLR2004 - ASCII
     pairs = sum(1 for one, other in pairwise(odd) if other == one + 1)
     return pairs >= _MOST_RUNS * len(odd)
-
-
-def _likeness(text: bytes, encoding: str, letters: frozenset[str]) -> float:
-    """Return the share of non-ASCII characters that people write, if it can be decoded."""
-    try:
-        decoded = text.decode(encoding)
-    except UnicodeDecodeError:
-        return 0.0
-    odd = [c for c in decoded if not c.isascii()]
-    return sum(c in letters for c in odd) / len(odd) if odd else 0.0
 
 
 def decode(text: bytes, charset: Charset) -> str:

@@ -284,6 +284,12 @@ def test_names_of_an_unknown_language_are_found_by_known_given_names(
         (["Nam", "Nữ"], ["M", "F"]),
         (["M.", "Mme"], ["M", "F"]),
         (["M", "U"], ["M", None]),
+        (["W", "W"], ["F", "F"]),
+        (["H", "Mme"], ["M", "F"]),
+        (["F", "W", "M", "M"], ["F", "F", "M", "M"]),
+        ([*"MMMMFFNNNNN"], [*"MMMMFF", *[None] * 5]),
+        ([*"MMMMMMMMMFFHHH"], [*"MMMMMMMMMFFMMM"]),
+        ([*"MMMMMMMMMHHHHHHHHHF"], [*"FFFFFFFFFMMMMMMMMM", None]),
     ],
 )
 def test_sexes_are_read_as_they_are_used_together(

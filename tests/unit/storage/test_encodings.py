@@ -29,14 +29,82 @@ NAMES = [
     ("big5", "陳建宏, 林淑芬, 黃志明", "big5"),
     ("cp932", "佐藤 太郎, 鈴木 花子, たかはし", "cp932"),
     ("cp949", "김민준, 이서연, 박지훈", "cp949"),
+    ("euc-jp", "佐藤 太郎, すずき はなこ, タナカ", "euc-jp"),
+    ("cp874", "สมชาย ใจดี, สมหญิง รักไทย", "cp874"),
+    ("iso8859-2", "Świętosława Dąbrowska, Źródło, Łukasz", "iso8859-2"),
+    ("iso8859-5", "Иван Петров, Мария Сидорова", "iso8859-5"),
+    ("koi8-u", "Іван Шевченко, Оксана Коваленко, Київ", "koi8-u"),
+    ("cp866", "Иван Петров, Мария Сидорова", "cp866"),
+    ("cp850", "Søren Kjær, Bjørn Ærø, Åse Møller", "cp850"),
+    ("cp852", "Paweł Dąbrowski, Małgorzata, Święta", "cp852"),
+    ("mac-roman", "Jürgen Weiß, Bärbel Schäfer, José Peña", "mac-roman"),
 ]
+
+ONE_NAME = ["Müller", "Françoise", "Núñez", "Peña", "Groß", "Søren", "Åse", "Kjær", "Íñigo", "É"]
 
 
 @pytest.mark.parametrize(("encoding", "text", "found"), NAMES)
 def test_letters_tell_the_encoding(tmp_path: Path, encoding: str, text: str, found: str) -> None:
     path = tmp_path / "people.csv"
     path.write_bytes(f"name\n{text}\n".encode(encoding))
-    assert find_encoding(path) == found
+    assert find_encoding(path).name == found
+
+
+@pytest.mark.parametrize("name", ONE_NAME)
+@pytest.mark.parametrize(
+    "table",
+    [
+        "id;name\n1;{}\n2;Ann\n",
+        "id|name|city\n1|{}|Bonn\n",
+        "id;price;name\n1;£12.50;Ann\n2;£9;{}\n3;£8;Bob\n",
+        "id;size;name\n1;13 m²;Ann\n2;½ kg;{}\n3;2 £;Bob\n",
+    ],
+)
+def test_one_western_name_is_enough_and_no_price_speaks_against_it(
+    tmp_path: Path, name: str, table: str
+) -> None:
+    path = tmp_path / "people.csv"
+    path.write_bytes(table.format(name).encode("cp1252"))
+    assert find_encoding(path).name == "latin-1"
+
+
+def test_a_quote_of_windows_alone_is_no_letter(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_bytes("id,name\n1,O’Brien\n2,Ann\n".encode("cp1252"))
+    assert find_encoding(path).name == "cp1252"
+
+
+def test_a_quote_of_windows_is_seen_wherever_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    rows = "".join(f"{n},Jürgen Müller\n" for n in range(9000))
+    path.write_bytes(f"id,name\n{rows}9000,O’Brien\n".encode("cp1252"))
+    assert names_of(path)[-1] == "O’Brien"
+
+
+@pytest.mark.parametrize(
+    ("others", "last", "said"),
+    [
+        (b"x,Ann\xe9\n", "Ann�", "utf-8 with broken letters"),
+        (b"x,Gr\xc3\n", "Gr�", "utf-8 with broken letters"),
+        ("x,José Peña\ny,Günter Groß\n".encode("cp1252"), "Günter Groß", "utf-8 and cp1252"),
+    ],
+)
+def test_a_few_broken_lines_leave_the_others_as_they_are(
+    tmp_path: Path, others: bytes, last: str, said: str
+) -> None:
+    path = tmp_path / "people.csv"
+    rows = "".join(f"{n},Jürgen Müller\n" for n in range(99))
+    path.write_bytes(b"id,name\n" + rows.encode() + others)
+    assert names_of(path)[0] == "Jürgen Müller"
+    assert names_of(path)[-1] == last
+    assert str(find_encoding(path)) == said
+
+
+def names_of(path: Path) -> list[str]:
+    con = duckdb.connect()
+    (loaded,) = load_files(con, [path])
+    rows = con.execute(f"select name from {loaded.table} order by link_row").fetchall()
+    return [name for (name,) in rows]
 
 
 @pytest.mark.parametrize("encoding", ["cp1250", "cp1254", "cp1252"])
