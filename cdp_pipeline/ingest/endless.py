@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from cdp_pipeline.ingest.records import LongRecord
@@ -75,5 +76,7 @@ def _is_quoted_on(path: Path, begin: int, written: Delivery) -> bool:
 
     mark = written.delimiter if len(written.delimiter) == 1 else _MARK  # ``csv`` knows no longer
     csv.field_size_limit(2 * LONGEST_QUOTED)
-    next(csv.reader(lines(), delimiter=mark, quotechar=written.quote, skipinitialspace=True), None)
+    reader = csv.reader(lines(), delimiter=mark, quotechar=written.quote, skipinitialspace=True)
+    with suppress(csv.Error):  # a lone CR outside of quotes: nor is the field before it quoted on
+        next(reader, None)
     return is_over

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
+from pyarrow import parquet
 
 from cdp_pipeline.ingest.feeds import PERSON_ENTITY, record_key
 from cdp_pipeline.ingest.loading import contract_columns
 from cdp_pipeline.privacy.suppression import KINDS
-from cdp_pipeline.project.contracts import Feed, SourceContract
+from cdp_pipeline.project.contracts import SQL_TYPES, Feed, SourceContract
 from cdp_pipeline.project.expressions import vet_scalar
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
@@ -51,6 +53,26 @@ def person_traces(contract: SourceContract) -> list[Trace]:
         if kind:
             found[_plain_trace(kind, quote_column(name))] = None
     return list(found)
+
+
+def staged_relation(contract: SourceContract, rows: Path) -> str:
+    """Return a staged file as a relation with row numbers that lacks no column of its contract.
+
+    What was staged before a column was declared lies beside what was staged since, and tells people
+    as well.
+
+    Args:
+        contract: The source's contract as it is now.
+        rows: Staged Parquet file in clear.
+    """
+    held = set(parquet.read_schema(rows).names)
+    lacking = [
+        f", cast(null as {SQL_TYPES[column.type]}) as {quote_column(name)}"
+        for name, column in contract.columns.items()
+        if name not in held
+    ]
+    place = quote_literal(str(rows))
+    return f"(select *{''.join(lacking)} from read_parquet({place}, file_row_number = true))"  # noqa: S608 - quoted
 
 
 def _plain_trace(kind: str, value: str) -> Trace:

@@ -170,13 +170,14 @@ def _unmarked_widest(head: bytes) -> str:
 
     >>> _unmarked_widest(b"i\0\0\0d\0\0\0"), _unmarked_widest(b"\0\0\0i\0\0\0d")
     ('utf-32-le', 'utf-32-be')
-    >>> _unmarked_widest(b"i\0d\0,\0\0\0")
-    ''
+    >>> _unmarked_widest(b"i\0d\0,\0\0\0"), _unmarked_widest(b"i\0")
+    ('', '')
     """
     quarters = [head[at : _WIDE_SAMPLE * 2 : 4] for at in range(4)]
     for name, at in (("utf-32-le", 0), ("utf-32-be", 3)):
         others = b"".join(quarter for place, quarter in enumerate(quarters) if place != at)
-        if quarters[at] and b"\0" not in quarters[at] and others and not others.strip(b"\0"):
+        is_theirs = b"\0" not in quarters[at] and not others.strip(b"\0")
+        if is_theirs and all(quarters):  # a letter takes four bytes
             return name
     return ""
 

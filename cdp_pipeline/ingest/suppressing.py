@@ -24,6 +24,7 @@ from cdp_pipeline.ingest.person_traces import (
     Trace,
     match_values,
     person_traces,
+    staged_relation,
     trace_select,
 )
 from cdp_pipeline.ingest.reasons import of_any_row
@@ -107,7 +108,7 @@ def suppress_staged(
     traces = person_traces(contract)
     if not traces:
         return Suppressed()
-    staged = _relation(rows)
+    staged = staged_relation(contract, rows)
     hits = _hits(con, traces, staged, known)
     told = ", ".join(["file_row_number, _line, _item", *map(quote_column, _telling(contract))])
     con.execute(
@@ -147,11 +148,7 @@ def find_staged(
         known: Table (kind, value) of the people's values.
     """
     traces = person_traces(contract)
-    return _hits(con, traces, _relation(rows), known) if traces else "false"
-
-
-def _relation(rows: Path) -> str:
-    return f"read_parquet({quote_literal(str(rows))}, file_row_number = true)"
+    return _hits(con, traces, staged_relation(contract, rows), known) if traces else "false"
 
 
 def _hits(
@@ -285,7 +282,7 @@ def suppress_quarantined(
 def _quarantine_selects(contract: SourceContract, path: Path) -> list[str]:
     """Return SELECTs of everything in a quarantine file that may stand for a person."""
     traces = person_traces(contract)
-    held = _relation(path)
+    held = f"read_parquet({quote_literal(str(path))}, file_row_number = true)"
     columns = ", ".join(
         f"try_cast(json_extract_string(doc, {quote_literal('$.' + name)}) "
         f"as {SQL_TYPES[column.type]}) as {quote_column(name)}"

@@ -14,7 +14,12 @@ import duckdb
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.identity.erasure.subjects import IGNORED
-from cdp_pipeline.ingest.person_traces import Trace, person_traces, trace_select
+from cdp_pipeline.ingest.person_traces import (
+    Trace,
+    person_traces,
+    staged_relation,
+    trace_select,
+)
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.at_rest import plain_file
 from cdp_pipeline.storage.paths import DataPaths
@@ -54,7 +59,7 @@ def load_ignored(con: duckdb.DuckDBPyConnection, context: RunContext) -> None:
         keys = [trace for trace in traces if trace.kind == "record"]
         for path in sorted((paths.staging / name).glob("[!.]*.parquet")) if keys else []:
             with plain_file(path, context.settings.keys, paths.work) as plain:
-                rows = f"read_parquet({quote_literal(str(plain))})"
+                rows = staged_relation(contract, plain)
                 for trace in traces:
                     if trace.kind in _KINDS:
                         _add(con, name, keys, trace, rows)

@@ -227,3 +227,10 @@ def test_a_line_of_json_beyond_any_buffer_is_named(stage: Stage) -> None:
     outcome = stage(data, contract, name="orders.jsonl")
     assert outcome.status == "refused"
     assert "line 2 is longer than 30 MB" in outcome.notes.reason
+
+
+def test_a_return_after_a_plain_quote_before_megabytes_stops_no_night(stage: Stage) -> None:
+    data = b'id,name,amount\n1,5" a\rb,1\n' + b"2,sound,1\n" * 900_000
+    outcome = stage(data, make_contract(COLUMNS))
+    assert outcome.status == "refused"
+    assert "quotes and line ends" in outcome.notes.reason

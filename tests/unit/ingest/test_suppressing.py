@@ -18,7 +18,10 @@ from cdp_pipeline.ingest.splitting import RowWriter
 from cdp_pipeline.ingest.suppressing import _rewrite, _told_by_numbers
 from cdp_pipeline.privacy.suppression import add_tombstones, suppression_keys
 from cdp_pipeline.project.contracts import SourceContract
-from cdp_pipeline.rights.deliveries import DeliveryCleaning, clean_raw
+from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.rights.access import _delivered
+from cdp_pipeline.rights.deliveries import DeliveryCleaning, clean_raw, clean_staged
+from cdp_pipeline.rights.traces import Traces
 from cdp_pipeline.storage.paths import DataPaths
 
 from .conftest import NIGHT, Store
@@ -137,6 +140,28 @@ def test_a_person_does_not_return_in_another_spelling(
     store.night()
     assert store.query("select record_key from staging.person_records") == [("P2",)]
     assert store.query("select records, loaded, suppressed from ops.deliveries") == [(2, 1, 1)]
+
+
+@pytest.mark.parametrize("kind", ["name", "email"])
+def test_who_was_staged_before_a_column_was_declared_is_found(store: Store, kind: str) -> None:
+    store.declare("people", PEOPLE)
+    head = HEADER.replace("\n", ",nick\n")
+    rows = "P1,,,anna.reed@gmail.com,,,1,Annie\nP2,Bob Hill,1970-01-02,b@x.org,,,2,Bobby\n"
+    store.deliver(f"people/{NIGHT}.csv", head + rows)
+    store.night()
+    store.declare("people", {**PEOPLE, "columns": {**PEOPLE["columns"], "nick": {"pii": kind}}})
+    store.night()
+    staged = sorted((DataPaths.of(store.context()).staging / "people").glob("*.parquet"))
+    assert ["nick" in parquet.read_schema(path).names for path in staged].count(True) == 1
+    traces = Traces(values=frozenset(VALUES))
+    told = _delivered(store.context(), load_project(store.root), traces)
+    assert [[row["contact_id"] for row in source["rows"]] for source in told] == [["P1", "P1"]]
+    done = DeliveryCleaning()
+    clean_staged(store.context(), traces, done, keep=lambda *_: None)
+    assert len(staged) == 2
+    assert done.staged == 2
+    for path in staged:
+        assert parquet.read_table(path).column("contact_id").to_pylist() == ["P2"]
 
 
 def test_sales_stay_without_the_person(store: Store) -> None:

@@ -110,6 +110,11 @@ def test_what_strangers_will_write_again_is_nobodys(
         "('1000000003', 'test@test.example', '07700 900124')"
         f") as t(member_no, email, mobile)) to '{staged}' (format parquet)"
     )
+    earlier = staged.with_name("0123456789abcdef-0.parquet")  # its contract knew no more
+    con.execute(
+        "copy (from (values ('1000000005', '07700 900123')) as t(member_no, mobile)) "
+        f"to '{earlier}' (format parquet)"
+    )
     con.execute(
         "create table identity.hubs as select field, left(sha256(field || ':' || value), 16) "
         "as value_hash, reason from (values ('phone', '000000000', 'placeholder'), "
@@ -120,5 +125,6 @@ def test_what_strangers_will_write_again_is_nobodys(
     found = con.execute("select distinct record_key, kind, value from erasure_ignored order by all")
     assert found.fetchall() == [
         ("1000000001", "email", HERS),
+        ("1000000005", "phone", "700900123"),
         ("9999999999", "phone", "700900123"),
     ]
