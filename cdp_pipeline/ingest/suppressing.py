@@ -199,6 +199,9 @@ def _rewrite(
 ) -> None:
     """Write a staged file again without the rows, or with their personal columns empty."""
     personal = {n for n, c in contract.columns.items() if c.is_sensitive} - set(contract.load.key)
+    # What is declared no longer may be personal, and nothing reads it.
+    held = parquet.read_schema(rows).names
+    personal |= {n for n in held if n not in contract.columns and not n.startswith("_")}
     # Where rows stay, other texts pass as the numbers by which the file tells them. A dictionary
     # keeps what no row holds any more: of personal columns, and where rows go, there is none.
     texts = [name for name in _told_by_numbers(rows) if name not in personal]

@@ -186,6 +186,24 @@ def test_sales_stay_without_the_person(store: Store) -> None:
     assert parquet.read_schema(staged).field("receipt").type == pa.string()
 
 
+def test_what_was_personal_when_a_sale_was_staged_goes_though_declared_no_longer(
+    store: Store,
+) -> None:
+    noted = {**SALES["columns"], "note": {"pii": "free_text"}}
+    store.declare("sales", {**SALES, "columns": noted})
+    store.deliver(
+        f"sales/{NIGHT}.csv",
+        "receipt,line,card,mail,amount,note\nR1,1,0012345678,,10.10,for Anna\n"
+        "R2,1,555,,1.00,gift\n",
+    )
+    store.night()
+    store.declare("sales", SALES)
+    traces = Traces(values=frozenset({("loyalty_id", "12345678")}))
+    clean_staged(store.context(), traces, DeliveryCleaning(), keep=lambda *_: None)
+    (staged,) = (DataPaths.of(store.context()).staging / "sales").glob("*.parquet")
+    assert parquet.read_table(staged).column("note").to_pylist() == [None, "gift"]
+
+
 def test_sales_without_the_person_take_no_more_room(tmp_path: Path) -> None:
     count, path = 40_000, tmp_path / "sales.parquet"
     rows = pa.table(
@@ -200,7 +218,8 @@ def test_sales_without_the_person_take_no_more_room(tmp_path: Path) -> None:
             writer.write(batch)
     before = path.stat().st_size
     assert _told_by_numbers(path) == ["card", "shop"]
-    contract = SourceContract.model_validate({**SALES, "name": "sales"})
+    columns = {**SALES["columns"], "shop": {}}
+    contract = SourceContract.model_validate({**SALES, "name": "sales", "columns": columns})
     _rewrite(contract, path, [7], is_detaching=True)
     assert path.stat().st_size < 1.01 * before
     assert parquet.read_table(path).drop("card").equals(rows.drop("card"))
