@@ -1,7 +1,7 @@
 """Records that do not end: a quote that nobody closes, or a file without line breaks.
 
-They are found before DuckDB sees the text: over some megabytes in one quoted field its reader takes
-time that grows with the square of them, and of a line beyond its buffer it says nothing.
+They are found before DuckDB sees the text: over many megabytes in one quoted field its reader was
+not seen to end, and of a line beyond its buffer it says nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.project.layout import Delivery
 
 LONGEST_QUOTED = 1 << 23
-"""Bytes of a record with line breaks; from twice as many on, DuckDB does not come to an end."""
+"""Bytes of a record with line breaks, well below those at which DuckDB was not seen to end."""
 
 LONGEST_LINE = 30_000_000
 """Bytes of a line; DuckDB's buffer holds 32 MB."""

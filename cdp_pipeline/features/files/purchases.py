@@ -186,7 +186,7 @@ def read_purchases(
         readable = named - counts["unreadable"]
         notes.append(_nothing_bought(loaded, last, readable, counts["returned_rows"]))
     if counts["without_customer"]:
-        notes.append(f"{counted(counts['without_customer'], 'row')} without a customer left out")
+        notes.append(f"{counts['without_customer']:,} rows name no customer and are left out")
     if used["items"] == 1:
         notes.append("there is one item only: nobody can discover another")
     return Purchases(

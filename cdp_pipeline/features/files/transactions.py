@@ -13,7 +13,6 @@ from pathlib import Path
 import duckdb
 
 from cdp_pipeline.core.errors import ConfigError, DataQualityError
-from cdp_pipeline.core.wording import counted
 from cdp_pipeline.features.files.cells import (
     SAMPLE_ROWS,
     customer_sql,
@@ -335,7 +334,7 @@ def _count_rows(rows: int) -> str:
 def _warn_of_rows(unreadable: int, without: int, rows: int) -> list[str]:
     notes = []
     if without:
-        notes.append(f"{without:,} of {counted(rows, 'row')} without a customer left out")
+        notes.append(f"{without:,} of {rows:,} rows name no customer and are left out")
     if unreadable:
         notes.append(
             f"{unreadable:,} of {rows:,} rows have no readable date or amount and are left out"
