@@ -114,7 +114,7 @@ def compare_rankings(name: str, path: Path) -> Figures:
 
 
 def compare_rules(path: Path) -> Figures:
-    """Print and return what basket rules cost: ours in SQL, fpgrowth of mlxtend."""
+    """Print and return what basket rules cost: ours, and fpgrowth of mlxtend."""
     con = duckdb.connect(config={"threads": 2})
     con.execute(f"create table bought as select * from '{path}'")  # noqa: S608 - own path
     figures: Figures = {}
@@ -124,7 +124,7 @@ def compare_rules(path: Path) -> Figures:
     con.execute(f"select count(*) from {rules}").fetchall()  # noqa: S608 - own name
     figures["journey", "rules", "ours"] = {"cpu": spent[0], "pairs": float(pairs)}
     print(f"\nBasket rules, support of {SUPPORT:,} baskets")
-    print(f"{'ours (SQL)':24}  {pairs:6,} pairs  {spent[0]:6.2f} CPU s")
+    print(f"{'ours':24}  {pairs:6,} pairs  {spent[0]:6.2f} CPU s")
     if importlib.util.find_spec("mlxtend") is None:
         print(f"{'mlxtend fpgrowth':24}  not installed")
         return figures
