@@ -213,7 +213,7 @@ def _show(certificate: Certificate, *, as_json: bool) -> None:
     lines = [
         ("tombstones", facts["tombstones"]),
         ("staged rows that went", facts["staged_rows"]),
-        ("sales rows without the person", facts["rows_without_person"]),
+        ("sales rows without the person and what nothing reads", facts["rows_without_person"]),
         ("quarantined records blanked", facts["quarantined_records"]),
         ("raw files rewritten", facts["raw_files_rewritten"]),
         ("raw files removed", facts["raw_files_removed"]),

@@ -209,13 +209,7 @@ def map_header(
     """
     if not contract.delivery.header:
         return _map_by_order(header, contract)
-    names = [plain_name(name) for name in header.names]
-    wanted = {
-        plain_name(n)
-        for name, column in contract.read_columns.items()
-        for n in spellings(name, column)
-    }
-    names = _numbered_twins(names, wanted | {plain_name(name) for name in contract.ignore})
+    names, wanted = plain_names(header.names, contract), _declared_names(contract)
     numbered = _numbered_patterns(contract)
     wanted |= {name for name in names if _numbered(name, numbered)}
     if not wanted & set(names):
@@ -227,6 +221,17 @@ def map_header(
             hint=f"Say which you mean: `from: {twice[0]}{TWIN}1`, or {TWIN}2 for the second.",
         )
     return map_names(names, contract, sample)
+
+
+def plain_names(header: Sequence[str], contract: SourceContract) -> list[str]:
+    """Return a header's names for comparison; twins have numbers if the contract tells them so."""
+    spoken_of = _declared_names(contract) | {plain_name(name) for name in contract.ignore}
+    return _numbered_twins([plain_name(name) for name in header], spoken_of)
+
+
+def _declared_names(contract: SourceContract) -> set[str]:
+    held = contract.read_columns.items()
+    return {plain_name(n) for name, column in held for n in spellings(name, column)}
 
 
 def _numbered_twins(names: list[str], spoken_of: set[str]) -> list[str]:
@@ -249,17 +254,11 @@ def map_names(
     Raises:
         RefusedError: A column that is not optional is missing.
     """
-    positions: dict[str, int] = {}
-    missing: list[str] = []
-    lacking: list[str] = []
-    repeated = _repeated(names, contract)
-    found_parts = {name for parts in repeated.values() for name in parts}
-    for name, column in contract.read_columns.items():
-        found = [names.index(s) for s in map(plain_name, spellings(name, column)) if s in names]
-        if found:
-            positions[name] = found[0]
-        elif name not in found_parts:
-            (lacking if column.optional else missing).append(name)
+    positions, repeated = find_names(names, contract)
+    found = {*positions, *(name for parts in repeated.values() for name in parts)}
+    lost = [name for name in contract.read_columns if name not in found]
+    missing = [name for name in lost if not contract.columns[name].optional]
+    lacking = [name for name in lost if contract.columns[name].optional]
     ignored = [plain_name(pattern) for pattern in contract.ignore]
     taken = {*positions.values(), *(i for parts in repeated.values() for i in parts.values())}
     left = [name for index, name in enumerate(names) if index not in taken and name not in ignored]
@@ -267,6 +266,16 @@ def map_names(
     if missing:  # a column that `ignore: ["*"]` takes may be one of them under another name
         refuse_missing(missing, left, contract, sample)
     return ColumnMap(positions, unknown, tuple(lacking), repeated)
+
+
+def find_names(
+    names: Sequence[str], contract: SourceContract
+) -> tuple[dict[str, int], dict[int, dict[str, int]]]:
+    """Return positions of declared columns that are there, and by number of repeated ones."""
+    declared = contract.read_columns.items()
+    spelt = {name: map(plain_name, spellings(name, column)) for name, column in declared}
+    found = {name: [names.index(s) for s in each if s in names] for name, each in spelt.items()}
+    return {name: places[0] for name, places in found.items() if places}, _repeated(names, contract)
 
 
 def _repeated(names: Sequence[str], contract: SourceContract) -> dict[int, dict[str, int]]:
@@ -388,5 +397,4 @@ def plain_name(name: str) -> str:
     >>> plain_name("\ufeff Pre\u0301nom\u200b ") == plain_name("Prénom")
     True
     """
-    shown = unicodedata.normalize("NFC", _UNSEEN.sub("", name))
-    return " ".join(shown.split()).casefold()
+    return " ".join(unicodedata.normalize("NFC", _UNSEEN.sub("", name)).split()).casefold()

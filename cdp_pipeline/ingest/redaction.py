@@ -1,4 +1,4 @@
-"""A raw delivery without erased people: records blanked out, or only their personal fields.
+"""A raw delivery without erased people: records blanked out, or all of them but what a sale needs.
 
 Lines keep their numbers, since the ledger, the quarantine and a later redaction refer to them: a
 record that goes leaves an empty line, which no reader counts. Text tables (CSV) and JSON lines can
@@ -15,17 +15,19 @@ import io
 import json
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import pyarrow as pa
 
+from cdp_pipeline.ingest.detaching import kept_places, without_person
 from cdp_pipeline.ingest.inflation import CHUNK, read_chunks
 from cdp_pipeline.ingest.sequences import SAMPLE_BYTES, is_sequence
 from cdp_pipeline.project.contracts import SourceContract
+from cdp_pipeline.project.layout import Delivery
 
 _MAXIMUM_FIELD = 1 << 28
 _PIECE = 1 << 17
@@ -33,7 +35,12 @@ _PIECE = 1 << 17
 
 
 def redact_delivery(
-    path: Path, contract: SourceContract, lines: Collection[int], *, is_detaching: bool
+    path: Path,
+    contract: SourceContract,
+    lines: Collection[int],
+    *,
+    is_detaching: bool,
+    refused: Collection[int] = (),
 ) -> Iterator[bytes] | None:
     """Return a delivery without the people on some of its lines.
 
@@ -41,7 +48,9 @@ def redact_delivery(
         path: The file as it lies in landing.
         contract: Its source's contract.
         lines: Lines on which their records begin, from 1.
-        is_detaching: Keep the records and empty their personal fields.
+        is_detaching: Keep the records and empty all but what is declared and not personal.
+        refused: Those of them whose records go all the same: they were set aside, so that nobody
+            can say what stands in which field.
 
     Returns:
         The new bytes, decompressed, in pieces that end with a line; None if the format cannot be
@@ -61,7 +70,8 @@ def redact_delivery(
         return None
     encoding = delivery.encoding if delivery.format == "csv" else "utf-8"
     redact = _redact_table if delivery.format == "csv" else _redact_objects
-    kept = redact(_Lines(_blocks(path, encoding)), contract, set(lines), is_detaching=is_detaching)
+    wanted = {line: is_detaching and line not in refused for line in lines}
+    kept = redact(_Lines(_blocks(path, encoding)), contract, wanted)
     return _encoded(kept, encoding)
 
 
@@ -192,8 +202,8 @@ def _ending(line: str) -> str:
 
 def _records(
     lines: _Lines, wanted: Collection[int], quote: str = "", escape: str = ""
-) -> Iterator[tuple[list[str], bool]]:
-    """Yield lines, those of a wanted record together, and whether they are one; others at once.
+) -> Iterator[tuple[list[str], int | None]]:
+    """Yield lines, those of a wanted record together with its first line; others at once.
 
     Quotes that are open go on into the next line, and so does a line whose end is escaped.
     """
@@ -201,7 +211,7 @@ def _records(
     for place in sorted(wanted):
         for others in lines.take(place - 1 - number):
             number += len(others)
-            yield others, False
+            yield others, None
         first = lines.next() if place > number else ""
         if not first:  # it lies within the record before, or the file has ended
             continue
@@ -211,8 +221,8 @@ def _records(
             further, goes_on = _open_marks(more, quote, escape)
             quotes += further
         number += len(record)
-        yield record, True
-    yield from ((others, False) for others in lines.take(sys.maxsize))
+        yield record, place
+    yield from ((others, None) for others in lines.take(sys.maxsize))
 
 
 def _open_marks(line: str, quote: str, escape: str) -> tuple[int, bool]:
@@ -224,54 +234,61 @@ def _open_marks(line: str, quote: str, escape: str) -> tuple[int, bool]:
 
 
 def _redact_table(
-    lines: _Lines, contract: SourceContract, wanted: Collection[int], *, is_detaching: bool
+    lines: _Lines, contract: SourceContract, wanted: Mapping[int, bool]
 ) -> Iterator[str]:
     delivery = contract.delivery
-    head = lines.first(delivery.skip_lines + 1)
-    personal = _personal_places(head, contract) if is_detaching else set()
+    kept = kept_places(_header(lines, delivery), contract) if any(wanted.values()) else frozenset()
     quote = delivery.quote if delivery.multiline else ""
-    for record, is_theirs in _records(lines, wanted, quote, delivery.escape):
+    for record, line in _records(lines, wanted, quote, delivery.escape):
         text = "".join(record)
-        if not is_theirs:
+        if line is None:
             yield text
             continue
         ends = "".join(map(_ending, record))
-        if is_detaching and text.strip():
-            yield _emptied(text, personal, delivery.delimiter, delivery.quote) + ends
+        if wanted[line] and text.strip():
+            yield _emptied(text, kept, delivery.delimiter, delivery.quote) + ends
         else:
             yield ends
 
 
-def _emptied(record: str, places: Collection[int], delimiter: str, quote: str) -> str:
-    """Return a record without its end and without what stands in some places."""
+def _emptied(record: str, kept: Collection[int], delimiter: str, quote: str) -> str:
+    """Return a record without its end and without what stands elsewhere than in some places."""
     body = record.rstrip("\r\n")
     # Of nearly all no reader is needed, and what was left out of a field needs no quotes.
     is_plain = "\r" not in body and not (quote and quote in body)
     fields = body.split(delimiter) if is_plain else _parse(record, delimiter, quote)
-    for place in places:
-        if place < len(fields):
-            fields[place] = ""
+    fields = [field if place in kept else "" for place, field in enumerate(fields)]
     if is_plain and len(fields) > 1:
         return delimiter.join(fields)
     return _join(fields, delimiter, quote)
 
 
-def _personal_places(head: Sequence[str], contract: SourceContract) -> set[int]:
-    """Return places of personal columns, which the header tells, or else the declared order."""
-    delivery = contract.delivery
-    if delivery.header and delivery.skip_lines < len(head):
-        header = head[delivery.skip_lines].lstrip("\ufeff")
-        names = [
-            name.strip().casefold() for name in _parse(header, delivery.delimiter, delivery.quote)
-        ]
-    else:
-        names = [name.casefold() for name in contract.read_columns]
-    wanted = set()
-    for name, column in contract.read_columns.items():
-        if column.is_sensitive and name not in contract.load.key:
-            titles = (column.source or name, name, *column.aliases)
-            wanted |= {title.strip().casefold() for title in titles}
-    return {place for place, name in enumerate(names) if name in wanted}
+def _header(lines: _Lines, delivery: Delivery) -> list[str] | None:
+    """Return the names of a text's columns; None if it has none. Nothing has been taken yet."""
+    if not delivery.header:
+        return None
+    quote = delivery.quote
+    end = first = delivery.skip_lines
+    while len(head := lines.first(end + 1)) > end:
+        end += 1
+        record = "".join(head[first:])
+        if not record.strip("\ufeff \t\r\n"):  # empty lines stand before it
+            first = end
+        elif not (quote and record.count(quote) % 2):
+            break
+    text = "".join(head[first:end]).lstrip("\ufeff")
+    if delivery.fallback_encoding:
+        text = _decoded(text, delivery.fallback_encoding)
+    return _parse(text, delivery.delimiter, quote)
+
+
+def _decoded(text: str, fallback: str) -> str:
+    """Return a line of UTF-8; one that is none in the other encoding of its file."""
+    data = text.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode(fallback, "replace")
 
 
 def _parse(record: str, delimiter: str, quote: str) -> list[str]:
@@ -298,26 +315,14 @@ def _join(fields: Sequence[str], delimiter: str, quote: str) -> str:
 
 
 def _redact_objects(
-    lines: _Lines, contract: SourceContract, wanted: Collection[int], *, is_detaching: bool
+    lines: _Lines, contract: SourceContract, wanted: Mapping[int, bool]
 ) -> Iterator[str]:
-    paths = [
-        (column.source or name).split(".")
-        for name, column in contract.read_columns.items()
-        if column.is_sensitive and name not in contract.load.key
-    ]
-    for held, is_theirs in _records(lines, wanted):
+    for held, line in _records(lines, wanted):
         text = "".join(held)
-        if is_theirs and is_detaching and text.strip():
+        if line is None:
+            yield text
+            continue
+        if wanted[line] and text.strip():
             document = json.loads(text.strip().removesuffix(","))
-            for path in paths:
-                _remove(document, path)
-            yield json.dumps(document, ensure_ascii=False)
-        yield _ending(text) if is_theirs else text
-
-
-def _remove(document: Any, path: Sequence[str]) -> None:  # noqa: ANN401 - any JSON
-    """Empty a value inside a document, if it is there."""
-    for step in path[:-1]:
-        document = document.get(step) if isinstance(document, dict) else None
-    if isinstance(document, dict) and path[-1] in document:
-        document[path[-1]] = None
+            yield json.dumps(without_person(document, contract), ensure_ascii=False)
+        yield _ending(text)

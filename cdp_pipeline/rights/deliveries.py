@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
 
 from cdp_pipeline.core.context import RunContext
@@ -220,22 +222,31 @@ def clean_raw(
                 if not (is_held or _has_new(lines, known)):
                     continue
                 changed.add(sealed)
+                refused = None
+                if is_detaching(contract, project):
+                    refused = _refused(context, paths, contract, file_id, lines)
+                original = known.original if known else actual
                 draft = path.with_name(f".{path.name}.erasing")
-                if not _redact(project, contract, path, draft, lines, searcher):
+                if _redact(contract, path, draft, lines, refused, searcher):
+                    sha256 = _take_place(paths, draft, path, Redaction(original, len(lines)))
+                    done.rewritten |= {sealed} if sha256 != actual else set()
+                else:
                     path.unlink()
                     done.removed += 1
-                    continue
-                sha256 = sha256_of(draft)
-                original = known.original if known else actual
-                note_redactions(paths, {sha256: Redaction(original, len(lines))})
-                draft.chmod(path.stat().st_mode & 0o777)
-                fsync(draft)
-                draft.replace(path)
-                fsync(path.parent)
-                done.rewritten |= {sealed} if sha256 != actual else set()
     finally:
         con.close()
     return changed
+
+
+def _take_place(paths: DataPaths, draft: Path, path: Path, redaction: Redaction) -> str:
+    """Put a rewritten delivery in its place, noted as what it was, and return its hash."""
+    sha256 = sha256_of(draft)
+    note_redactions(paths, {sha256: redaction})
+    draft.chmod(path.stat().st_mode & 0o777)
+    fsync(draft)
+    draft.replace(path)
+    fsync(path.parent)
+    return sha256
 
 
 def _has_new(lines: frozenset[int], known: Redaction | None) -> bool:
@@ -244,18 +255,22 @@ def _has_new(lines: frozenset[int], known: Redaction | None) -> bool:
 
 
 def _redact(
-    project: Project,
     contract: SourceContract,
     path: Path,
     draft: Path,
     lines: frozenset[int],
+    refused: frozenset[int] | None,
     searcher: Searcher | None,
 ) -> bool:
-    """Write a delivery without the people; return whether it could be rewritten."""
+    """Write a delivery without the people; return whether it could be rewritten.
+
+    ``refused`` is None where rows go with their people.
+    """
     if UNKNOWN_LINE in lines:
         return False
-    detaching = is_detaching(contract, project)
-    pieces = redact_delivery(path, contract, lines, is_detaching=detaching)
+    pieces = redact_delivery(
+        path, contract, lines, is_detaching=refused is not None, refused=refused or ()
+    )
     if pieces is None:
         return False
     try:
@@ -295,6 +310,30 @@ def _raw_files(
 
 def _noted_lines(paths: DataPaths, contract: SourceContract, file_id: str) -> frozenset[int]:
     lines: set[int] = set()
-    for notes in sorted((paths.staging / contract.name).glob(f"{file_id}-*.json")):
+    for notes in _notes_of(paths, contract, file_id):
         lines |= set(read_json(notes).get("erased_lines", ()))
     return frozenset(lines)
+
+
+def _notes_of(paths: DataPaths, contract: SourceContract, file_id: str) -> list[Path]:
+    return sorted((paths.staging / contract.name).glob(f"{file_id}-*.json"))
+
+
+def _refused(
+    context: RunContext,
+    paths: DataPaths,
+    contract: SourceContract,
+    file_id: str,
+    lines: frozenset[int],
+) -> frozenset[int]:
+    """Return those lines whose records no staged file took: they or their delivery were refused."""
+    wanted, taken = pa.array(sorted(lines), pa.int64()), set[int]()
+    for notes in _notes_of(paths, contract, file_id):
+        document, rows = read_json(notes), notes.with_suffix(".parquet")
+        if rows.is_file():
+            with plain_file(rows, context.settings.keys, paths.work) as plain:
+                held = parquet.read_table(plain, columns=["_line"]).column("_line")
+            taken |= set(held.filter(pc.is_in(held, value_set=wanted)).to_pylist())
+        elif document["status"] == "loaded" and document["accepted"]:  # its rows are swept away
+            taken |= set(document.get("erased_lines", ()))
+    return lines - taken

@@ -204,6 +204,34 @@ def test_what_was_personal_when_a_sale_was_staged_goes_though_declared_no_longer
     assert parquet.read_table(staged).column("note").to_pylist() == [None, "gift"]
 
 
+def test_a_raw_sale_keeps_nothing_that_no_contract_reads(store: Store) -> None:
+    store.declare("sales", {**SALES, "ignore": ["till note"]})
+    path = store.deliver(
+        f"sales/{NIGHT}.csv",
+        "receipt,line,card,mail,amount,remark,till note\n"
+        "R1,1,0012345678,,10.10,for Anna Reed,Anna\n"
+        "R2,1,555,,1.00,gift,Bob\n"
+        "R3,Anna Reed,0012345678,,2.00,,\n",  # set aside: her name stands in a column that stays
+    )
+    store.night()
+    ledger = [(f"{NIGHT}.csv", "loaded", 3, 2, 1, 0, 0)]
+    assert [(name.partition("/")[2], *rest) for name, *rest in store.ledger()] == ledger
+    context, done = store.context(), DeliveryCleaning()
+    traces = Traces(values=frozenset({("loyalty_id", "12345678")}))
+    clean_staged(context, traces, done, keep=lambda *_: None)
+    assert clean_raw(context, done) == {path}
+    kept = path.read_text().splitlines()
+    assert kept[1:] == ["R1,1,,,10.10,,", "R2,1,555,,1.00,gift,Bob", ""]
+    store.night()  # it is known as what it was
+    assert [(name.partition("/")[2], *rest) for name, *rest in store.ledger()] == ledger
+    remark = {"remark": {"optional": True}}
+    store.declare("sales", {**SALES, "columns": {**SALES["columns"], **remark}})
+    store.night()  # and is read anew for another contract: sales as before
+    sold = store.query("select sum(net_amount), count(*) from staging.sale_lines")
+    assert sold == [(Decimal("11.10"), 2)]
+    assert not clean_raw(context, DeliveryCleaning())
+
+
 def test_sales_without_the_person_take_no_more_room(tmp_path: Path) -> None:
     count, path = 40_000, tmp_path / "sales.parquet"
     rows = pa.table(
