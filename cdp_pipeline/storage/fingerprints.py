@@ -25,6 +25,8 @@ NO_DATE = "unknown"
 WHOLE = "all"
 """Stands for the month of a table that is not split."""
 
+_MONTH = '"month of row"'
+
 
 @dataclass(frozen=True)
 class Month:
@@ -119,6 +121,47 @@ def add_difference(
         known_rows, known_total = sums.get(name, (0, 0))
         sums[name] = (known_rows + int(rows), known_total + int(total))
     return {name: (rows, total) for name, (rows, total) in sums.items() if rows or total}
+
+
+def list_changed_columns(
+    con: duckdb.DuckDBPyConnection, spec: TableSpec, columns: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the columns with other values, by month with the rows of before in their order.
+
+    Args:
+        con: Connection to the build, where the changes of the table are noted.
+        spec: A table whose rows are stored in the order of its key.
+        columns: Its columns.
+
+    Returns:
+        Nothing of months that have gained or lost a row, or in which one has another place.
+    """
+    key = ", ".join(map(quote_column, spec.header.key))
+    places = [*spec.header.stored_by]
+    others = [name for name in columns if name not in places]
+    stays = " and ".join(
+        f"n.{quote_column(name)} is not distinct from b.{quote_column(name)}" for name in places
+    )
+    differ = [
+        f"bool_or(n.{quote_column(name)} is distinct from b.{quote_column(name)})"
+        for name in others
+    ]
+    now, before = (
+        f"(select *, {_month_of(spec.header.partition_by)[0]} as {_MONTH} "  # noqa: S608 - quoted
+        f"from {changes_of(spec.full_name)} where {is_side})"
+        for is_side in (IS_NOW, f"not {IS_NOW}")
+    )
+    is_same = f"n.{_MONTH} is not null and b.{_MONTH} is not null and {stays}"
+    told = ", ".join([f"coalesce(n.{_MONTH}, b.{_MONTH})", f"bool_and({is_same})", *differ])
+    found = con.execute(
+        f"select {told} from {now} as n full join {before} as b using ({key}, {_MONTH}) "  # noqa: S608 - quoted
+        f"group by coalesce(n.{_MONTH}, b.{_MONTH})"
+    ).fetchall()
+    return {
+        month: tuple(name for name, is_other in zip(others, told, strict=True) if is_other)
+        for month, has_same_rows, *told in found
+        if has_same_rows
+    }
 
 
 def _month_of(column: str | None) -> tuple[str, str]:

@@ -4,8 +4,9 @@ Tables with personal data are not in it: their files are the version's vault (``
 
 Months lie in hive folders, ``core/fct_sales/month=2026-11/part.parquet``, which every engine reads.
 A month, or a whole table, whose rows are those of the version before is not written again but
-linked: a night costs what it touched, and both versions share the bytes. Which tables are split is
-declared in their headers, as ``partition_by:``.
+linked: a night costs what it touched, and both versions share the bytes. Of a month that has the
+rows of before, some of them with other values, only the columns of these are encoded
+(``columnwise``). Which tables are split is declared in their headers, as ``partition_by:``.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ import duckdb
 
 from cdp_pipeline.project.loader import LAYERS
 from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.columnwise import replace_columns
 from cdp_pipeline.storage.files import sha256_of
 from cdp_pipeline.storage.fingerprints import (
     NO_DATE,
     WHOLE,
     Month,
     add_difference,
+    list_changed_columns,
     measure_months,
 )
 from cdp_pipeline.storage.warehouse import (
@@ -90,6 +93,14 @@ class Earlier:
             return {}
         found: dict[str, str] = facts.get("months", {}).get(table, {})
         return found
+
+    def facts_of(self, file: Path) -> dict[str, Any] | None:
+        """Return what the manifest says of a file; None if it is not there as it was published."""
+        facts: dict[str, Any] | None = self.manifest.get("files", {}).get(file.as_posix())
+        there = self.folder / file
+        if facts is None or not there.is_file() or sha256_of(there) != facts["sha256"]:
+            return None
+        return facts
 
 
 def write_mirror(
@@ -220,6 +231,7 @@ def _write_table(
     if place.earlier and place.earlier.is_base:
         before = add_difference(con, spec, columns, layout, place.earlier.months(name))
     months = measure_months(con, source, column, columns, before)
+    changed = list_changed_columns(con, spec, columns) if spec and before else {}
     if not (months or column):
         months = [Month(WHOLE, 0, 0)]
     if spec and place.has_gaps:
@@ -233,6 +245,10 @@ def _write_table(
         between = f"{split} between '{month.first}' and '{month.last}'"
         is_dated = f"{split} is null" if month.first is None else between
         rows = "true" if month.name == WHOLE else is_dated
+        if before and before.get(month.name) == (month.rows, month.total):
+            part = _Part(source, rows, changed.get(month.name, ()), order)
+            if _renew(con, place, file, part):
+                continue
         _copy(con, f"select * from {source} where {rows}", place.build / file, order)  # noqa: S608 - quoted
     if not months:  # an empty table is a table all the same
         _copy(con, f"select * from {source}", place.build / _file_of(name, NO_DATE), None)  # noqa: S608 - quoted
@@ -257,9 +273,9 @@ def _keep(place: _Place, name: str, month: str, file: Path) -> bool:
     earlier = place.earlier
     if earlier is None or earlier.months(name).get(month) != place.mirror.months[name][month]:
         return False
-    facts: dict[str, Any] | None = earlier.manifest.get("files", {}).get(file.as_posix())
+    facts = earlier.facts_of(file)
     there, target = earlier.folder / file, place.build / file
-    if facts is None or not there.is_file() or sha256_of(there) != facts["sha256"]:
+    if facts is None:
         return False
     if not (target.exists() and target.samefile(there)):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -267,6 +283,30 @@ def _keep(place: _Place, name: str, month: str, file: Path) -> bool:
         os.link(there, target)
     place.mirror.linked[file.as_posix()] = facts
     return True
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The columns of a file that have changed, of which rows, and in which order they lie."""
+
+    source: str
+    rows: str
+    columns: tuple[str, ...]
+    order: Sequence[str] | None
+
+
+def _renew(con: duckdb.DuckDBPyConnection, place: _Place, file: Path, part: _Part) -> bool:
+    """Write a file of the version before with other values in some columns; say whether it was."""
+    if not (part.columns and part.order and place.earlier and place.earlier.facts_of(file)):
+        return False
+    target = place.build / file
+    changed = target.with_name(f".{PART}.part")
+    columns = ", ".join(map(quote_column, part.columns))
+    _copy(con, f"select {columns} from {part.source} where {part.rows}", changed, part.order)  # noqa: S608 - quoted
+    target.unlink(missing_ok=True)  # another version may share its bytes
+    is_made = replace_columns(place.earlier.folder / file, changed, target)
+    changed.unlink()
+    return is_made
 
 
 def _copy(

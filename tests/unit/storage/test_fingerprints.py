@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from cdp_pipeline.project.tables import TableHeader, TableSpec
 from cdp_pipeline.storage.basis import decide
 from cdp_pipeline.storage.differences import select_difference, write_difference
-from cdp_pipeline.storage.fingerprints import NO_DATE, WHOLE, add_difference, measure_months
+from cdp_pipeline.storage.fingerprints import (
+    NO_DATE,
+    WHOLE,
+    add_difference,
+    list_changed_columns,
+    measure_months,
+)
 from cdp_pipeline.storage.warehouse import describe
 
 TABLE = "core.sales"
@@ -125,3 +131,27 @@ def test_without_noted_changes_all_rows_are_hashed(con: duckdb.DuckDBPyConnectio
     decide(con, "")
     published = {"2026-09": f"1:17:{LAYOUT}"}
     assert follow(con, "sold_on", published) == measure(con, TABLE, "sold_on")
+
+
+@pytest.mark.parametrize(
+    ("now", "found"),
+    [
+        ({1: ("2026-09-30", 2, None)}, {"2026-09": ("amount",)}),
+        ({1: ("2026-09-30", None, ["a"])}, {"2026-09": ("amount", "tags")}),
+        ({1: ("2026-09-30", 1, [])}, {"2026-09": ("tags",)}),
+        ({1: ("2026-10-01", 2, None)}, {}),  # it went to another month
+        ({1: ("2026-09-29", 2, None)}, {}),  # it lies elsewhere in its month
+        ({}, {}),
+        ({1: ("2026-09-30", 2, None), 3: ("2026-09-30", 2, None)}, {}),
+        ({1: ("2026-09-30", 1, None), 2: (None, 7, [])}, {NO_DATE: ("amount",)}),
+    ],
+)
+def test_which_columns_have_changed_where_rows_keep_their_places(
+    con: duckdb.DuckDBPyConnection, now: Rows, found: dict[str, tuple[str, ...]]
+) -> None:
+    was: Rows = {1: ("2026-09-30", 1, None), 2: (None, 2, [])}
+    fill(con, "was", was)
+    fill(con, TABLE, {2: was[2]} | now)
+    decide(con, "")
+    write_difference(con, TABLE, select_difference(now=f"from {TABLE}", before="from was"))
+    assert list_changed_columns(con, declare("sold_on"), describe(con, TABLE)) == found

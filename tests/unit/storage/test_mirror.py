@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.project.tables import TableHeader, TableSpec
 from cdp_pipeline.rights.versions import _write_vault
+from cdp_pipeline.storage.basis import decide
+from cdp_pipeline.storage.columnwise import replace_columns
+from cdp_pipeline.storage.differences import select_difference, write_difference
 from cdp_pipeline.storage.files import sha256_of
 from cdp_pipeline.storage.mirror import (
     NO_DATE,
@@ -48,7 +51,8 @@ def declare() -> dict[str, TableSpec]:
 @pytest.fixture(scope="module")
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     opened = duckdb.connect()
-    opened.execute("attach ':memory:' as cdp")
+    for name in ("cdp", "staging"):
+        opened.execute(f"attach ':memory:' as {name}")
     opened.execute("use cdp")
     opened.execute("create schema core")
     yield opened
@@ -354,3 +358,87 @@ def test_however_nights_follow_the_mirror_is_the_table(
             for place in (folder, alone)
         ]
         assert hashes[0] == hashes[1]
+
+
+def declare_incremental(column: str | None) -> dict[str, TableSpec]:
+    spec = declare()[TABLE]
+    plan = {"unit": {"id": "id"}, "inputs": {"core.lines": {"unit": {"id": "id"}}}}
+    header = spec.header.model_dump() | {"partition_by": column, "incremental": plan}
+    made = TableHeader.model_validate(header)
+    return {TABLE: TableSpec("core", "sales", made, spec.path, "select 1", 1)}
+
+
+def bytes_of(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    was=rows,
+    others=st.dictionaries(st.integers(0, 9), st.integers(0, 2), max_size=3),
+    late=rows,
+    column=st.sampled_from(["sold_on", None]),
+)
+def test_files_of_which_columns_changed_have_the_bytes_of_a_full_build(
+    con: duckdb.DuckDBPyConnection,
+    tmp_path_factory: pytest.TempPathFactory,
+    was: list[tuple[int, str | None, int]],
+    others: dict[int, int],
+    late: list[tuple[int, str | None, int]],
+    column: str | None,
+) -> None:
+    root, tables = tmp_path_factory.mktemp("columns"), declare_incremental(column)
+    con.execute(f"create or replace table {TABLE} (id integer, sold_on date, amount integer)")
+    for row in was:
+        con.execute(f"insert into {TABLE} values (?, ?, ?)", row)
+    made = write_mirror(con, tables, root / "1", None)
+    files = {
+        path.relative_to(root / "1").as_posix(): {"sha256": sha256_of(path), "bytes": 1}
+        for path in (root / "1").rglob("*.parquet")
+    }
+    con.execute(f"create or replace temp table was as from {TABLE}")
+    for number, amount in others.items():
+        con.execute(f"update {TABLE} set amount = ? where id = ?", [amount, number])
+    for row in late[:1]:
+        con.execute(f"insert into {TABLE} select ?, ?, ? where ? not in (select id from was)",
+                    [*row, row[0]])  # fmt: skip
+    decide(con, "")
+    write_difference(con, TABLE, select_difference(now=f"from {TABLE}", before="from was"))
+    facts = {"mirror": made.facts(), "files": files}
+    write_mirror(con, tables, root / "2", Earlier(root / "1", facts, is_base=True))
+    write_mirror(con, tables, root / "3", None)
+    assert bytes_of(root / "2") == bytes_of(root / "3")
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_a_column_that_changed_is_encoded_alone_into_what_was_published(
+    con: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_damaged: bool,
+) -> None:
+    tables, told = declare_incremental("sold_on"), []
+
+    def replace(published: Path, changed: Path, target: Path) -> bool:
+        told.append([published, *duckdb.read_parquet(str(changed)).columns])
+        return replace_columns(published, changed, target)
+
+    _, first = publish(con, ROWS, tmp_path / "1")
+    made = write_mirror(con, tables, tmp_path / "1", None)
+    earlier = Earlier(first.folder, {**first.manifest, "mirror": made.facts()}, is_base=True)
+    con.execute(f"create or replace temp table was as from {TABLE}")
+    con.execute(f"update {TABLE} set amount = 9 where id = 1")
+    decide(con, "")
+    write_difference(con, TABLE, select_difference(now=f"from {TABLE}", before="from was"))
+    november = month_folder(TABLE, "2026-11") / PART
+    if is_damaged:
+        (tmp_path / "1" / november).write_bytes(b"forged")
+    with monkeypatch.context() as patch:
+        patch.setattr("cdp_pipeline.storage.mirror.replace_columns", replace)
+        write_mirror(con, tables, tmp_path / "2", earlier)
+    assert told == ([] if is_damaged else [[tmp_path / "1" / november, "amount"]])
+    assert (2, "2026-11-01", 3) in read(tmp_path / "2")
+    assert (1, "2026-11-30", 9) in read(tmp_path / "2")
