@@ -30,8 +30,10 @@ SourceArgument = Annotated[str | None, typer.Argument(help="Only this source.")]
 def list_rules(source: SourceArgument = None, *, as_json: JsonOption = False) -> None:
     """List what is set aside, by file and rule, with the reason."""
     from cdp_pipeline.ingest.quarantine import list_findings
+    from cdp_pipeline.storage.leftovers import own_work
 
-    found = [finding.as_dict() for finding in list_findings(_context(), source=source)]
+    with own_work(_context()) as context:
+        found = [finding.as_dict() for finding in list_findings(context, source=source)]
     if as_json:
         output.write_json(found)
         return

@@ -19,7 +19,7 @@ from cdp_pipeline.ingest.json_sql import array_path, paths_of, record_relation
 from cdp_pipeline.ingest.nested import map_ignore
 from cdp_pipeline.ingest.parts import repeat_records
 from cdp_pipeline.ingest.reading import Reading, lacking_columns, unknown_columns
-from cdp_pipeline.ingest.refusal import RefusedError, is_of_machine
+from cdp_pipeline.ingest.refusal import WITHOUT_KEY, RefusedError, is_of_machine
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.storage.tabular import text_of_bytes
 from cdp_pipeline.storage.warehouse import quote_column
@@ -56,6 +56,8 @@ def open_parquet(
     except duckdb.Error as error:
         if is_of_machine(error):
             raise
+        if "is encrypted" in str(error):
+            raise RefusedError("it is encrypted Parquet", hint=WITHOUT_KEY) from error
         raise RefusedError(
             "it is not a readable Parquet file", hint="Have it sent again, or set `format:`."
         ) from error

@@ -65,7 +65,7 @@ class Documents:
         is_record = (
             isinstance(document, dict)
             and len(encoded) <= LONGEST_RECORD
-            and not ("\\ud" in text.lower() and _has_half_pairs(document))
+            and not ("\\ud" in text.lower() and has_half_pairs(document))
         )
         if not is_record:
             encoded = json.dumps(text[:LONGEST_TEXT]).encode()
@@ -106,7 +106,7 @@ def _first_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(reversed(pairs))
 
 
-def _has_half_pairs(document: Any) -> bool:  # noqa: ANN401 - any JSON value
+def has_half_pairs(document: Any) -> bool:  # noqa: ANN401 - any JSON value
     """Return whether a text in it is none: half a surrogate pair, which no UTF-8 can hold."""
     try:
         json.dumps(document, ensure_ascii=False).encode()

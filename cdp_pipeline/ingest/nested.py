@@ -13,7 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cdp_pipeline.ingest.documents import LARGEST_VALUE, Documents, array_to_documents
+from cdp_pipeline.ingest.documents import (
+    LARGEST_VALUE,
+    Documents,
+    array_to_documents,
+    has_half_pairs,
+)
 from cdp_pipeline.ingest.endless import refuse_endless
 from cdp_pipeline.ingest.headers import plain_name, refuse_missing
 from cdp_pipeline.ingest.inflation import read_chunks
@@ -130,25 +135,23 @@ def _first_records(path: Path) -> list[dict[str, Any]]:
     """Return the records in the head of a text with one on each line."""
     with path.open("rb") as stream:
         head = stream.read(SAMPLE_BYTES)
-    found = []
-    for line in head.splitlines():
-        try:
-            document = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        found += [document] if isinstance(document, dict) else []
-    return found
+    return [document for line in head.splitlines() for document in _record_of(line)]
 
 
 def _first_line(path: Path) -> list[dict[str, Any]]:
     """Return the record in a first line that is longer than the head of a text."""
     with path.open("rb") as stream:
-        line = stream.readline(LARGEST_VALUE)
+        return _record_of(stream.readline(LARGEST_VALUE))
+
+
+def _record_of(line: bytes) -> list[dict[str, Any]]:
+    """Return the record on a line, if there is one whose keys and texts can be written."""
     try:
         document = json.loads(line)
     except (ValueError, RecursionError):
         return []
-    return [document] if isinstance(document, dict) else []
+    is_record = isinstance(document, dict)
+    return [document] if is_record and not has_half_pairs(document) else []
 
 
 def _refuse_columns(records: Sequence[Mapping[str, Any]], contract: SourceContract) -> None:

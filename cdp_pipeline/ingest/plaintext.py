@@ -135,6 +135,10 @@ def _first(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _refuse_other_formats(head: bytes, written: Format) -> None:
     if head in _NOTHING and written.format == "csv" and written.header:
         raise RefusedError("the file is empty", hint="The export was not written; ask the sender.")
+    if len(head) > 1 and not head.strip(b"\0"):  # a copy that died leaves such holes
+        raise RefusedError("it begins with NUL bytes alone", hint="Have it sent again.")
+    if len(head) < _HEAD_BYTES and not head.strip() and written.format == "csv" and written.header:
+        raise RefusedError("it holds blanks alone", hint="Ask the sender for the export.")
     for magic, (what, hint) in MAGIC.items():
         if head.startswith(magic):
             raise RefusedError(f"it is {what}, not {written.format}", hint=hint)

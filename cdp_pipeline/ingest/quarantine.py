@@ -266,12 +266,13 @@ def replay(context: RunContext, *, source: str | None = None) -> list[Fate]:
         LockedError: A night is running.
     """
     project = load_project(context.project_root)
-    findings = list_findings(context, source=source)
-    before = list(read_rows(context, findings))
     paths = DataPaths.of(context)
     fates: list[Fate] = []
+    # From the first look on: whoever holds the lock clears the work of those who do not.
     with hold_lock(paths.lock, "replay of the quarantine"):
         try:
+            findings = list_findings(context, source=source)
+            before = list(read_rows(context, findings))
             for name in dict.fromkeys(f.delivery.source for f in findings):
                 mine = [f for f in findings if f.delivery.source == name]
                 rows = [row for row in before if row.source == name]

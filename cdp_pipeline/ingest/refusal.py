@@ -15,6 +15,10 @@ _DISK_SIGNS = (
 )
 
 
+WITHOUT_KEY = "Have it delivered without encryption of its own."
+"""What to do about a file whose key only its sender has."""
+
+
 class RefusedError(Exception):
     """A delivery cannot be read as its contract says; none of it is loaded."""
 

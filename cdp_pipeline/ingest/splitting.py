@@ -24,7 +24,7 @@ from cdp_pipeline.ingest.deliveries import PRIVATE_FILE_MODE
 from cdp_pipeline.ingest.judging import Judgement
 from cdp_pipeline.ingest.reading import Reading
 from cdp_pipeline.ingest.records import Positions
-from cdp_pipeline.ingest.refusal import RefusedError, is_of_machine
+from cdp_pipeline.ingest.refusal import WITHOUT_KEY, RefusedError, is_of_machine
 from cdp_pipeline.ingest.shapes import SAMPLE_ROWS
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.storage.warehouse import first_line, quote_column, quote_literal
@@ -170,9 +170,10 @@ class _Stream:
             yield batch
 
     def _unreadable(self, error: Exception) -> RefusedError:
+        again = "Have it sent again; of a text, compare delimiter, quotes and line ends."
         return RefusedError(
             f"it cannot be read: {_QUOTED.sub('...', first_line(error))}",
-            hint="Have it sent again; of a text, compare delimiter, quotes and line ends.",
+            hint=WITHOUT_KEY if "is encrypted" in str(error) else again,
             records=self._records,
         )
 

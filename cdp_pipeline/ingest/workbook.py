@@ -10,47 +10,32 @@ from __future__ import annotations
 
 import csv
 import math
-import re
 import zipfile
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
 from cdp_pipeline.ingest.cells import Marks, filled_up, moment, without_exponent
-from cdp_pipeline.ingest.inflation import CHUNK, MAXIMUM_RATIO
-from cdp_pipeline.ingest.markup import MAXIMUM_TEXT, Start, read_markup
+from cdp_pipeline.ingest.markup import MAXIMUM_TEXT, read_markup
 from cdp_pipeline.ingest.plaintext import UTF8_MARK
 from cdp_pipeline.ingest.refusal import RefusedError
+from cdp_pipeline.ingest.workbook_parts import (
+    Book,
+    part_chunks,
+    read_book,
+    read_part,
+    whole_number,
+)
 
-MAXIMUM_SHARED_BYTES = 1 << 28
-"""Bytes of texts that a workbook may share between its cells; they are held in memory."""
-
+_SAVE_AGAIN = "Have it opened and saved in Excel, or exported as CSV."
 _MAXIMUM_CELLS = 1000
-_DATE_FORMATS = frozenset({*range(14, 23), *range(27, 37), 45, 46, 47, *range(50, 59)})
-_NOT_DATE = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
-_ZEROS = re.compile(r"00+(-0+)*")
-_LANGUAGE_OR_ESCAPE = re.compile(r"\[\$-[^\]]*\]|[\\\"]")
+_MAXIMUM_ROWS = 1 << 24
 _HEAD = 512
-_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a day has no zone
-_EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001 - same
 _LARGEST_SERIAL = 2_958_466
 _LOOKED_AT = 20
 _SURE_DIGITS = 15
-
-
-@dataclass
-class _Book:
-    """What cells refer to."""
-
-    texts: list[str] = field(default_factory=list)
-    date_styles: frozenset[int] = frozenset()
-    zeros: Mapping[int, str] = field(default_factory=dict)
-    epoch: datetime = _EPOCH
-
 
 _POINTS = Marks()
 
@@ -80,9 +65,9 @@ def write_sheet(
             target.open("w", encoding="utf-8", newline="") as out,
         ):
             part = _sheet_part(archive, sheet)
-            book = _read_book(archive)
+            book = read_book(archive)
             rows = _Sheet(book, out, skipped, marks)
-            read_markup(_chunks(archive, part), start=rows.start, end=rows.end, text=rows.text)
+            read_markup(part_chunks(archive, part), start=rows.start, end=rows.end, text=rows.text)
             rows.settle()
             return rows.numbers
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
@@ -101,27 +86,6 @@ def _no_workbook(path: Path, error: Exception) -> RefusedError:
     )
 
 
-def _chunks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
-    """Yield a part of the archive, inflated, up to the ratio that real files stay below."""
-    try:
-        size = archive.getinfo(name).compress_size
-        with archive.open(name) as stream:
-            total = 0
-            while chunk := stream.read(CHUNK):
-                total += len(chunk)
-                if total > CHUNK and total > MAXIMUM_RATIO * size:
-                    raise RefusedError(
-                        f"it inflates to more than {MAXIMUM_RATIO} times its size: a bomb"
-                    )
-                yield chunk
-    except KeyError as error:
-        raise RefusedError(
-            f"the workbook lacks its part {name}", hint="Have it saved again."
-        ) from error
-    except RuntimeError as error:
-        raise RefusedError("it has a password", hint="Ask for it without one.") from error
-
-
 def _sheet_part(archive: zipfile.ZipFile, wanted: str) -> str:
     """Return the archive's name of a sheet."""
     sheets: dict[str, str] = {}
@@ -136,8 +100,8 @@ def _sheet_part(archive: zipfile.ZipFile, wanted: str) -> str:
         if name == "Relationship":
             targets[attributes.get("Id", "")] = attributes.get("Target", "")
 
-    _read(archive, "xl/workbook.xml", book)
-    _read(archive, "xl/_rels/workbook.xml.rels", relations)
+    read_part(archive, "xl/workbook.xml", book)
+    read_part(archive, "xl/_rels/workbook.xml.rels", relations)
     if not sheets or (wanted and wanted not in sheets):
         raise RefusedError(
             f"the workbook has no sheet {wanted!r}",
@@ -147,104 +111,10 @@ def _sheet_part(archive: zipfile.ZipFile, wanted: str) -> str:
     return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
 
 
-def _read(archive: zipfile.ZipFile, part: str, start: Start) -> None:
-    read_markup(_chunks(archive, part), start=start, end=lambda _: None, text=lambda _: None)
-
-
-def _read_book(archive: zipfile.ZipFile) -> _Book:
-    names = set(archive.namelist())
-    book = _Book()
-    if "xl/sharedStrings.xml" in names:
-        texts = _Texts()
-        read_markup(
-            _chunks(archive, "xl/sharedStrings.xml"),
-            start=texts.start,
-            end=texts.end,
-            text=texts.text,
-        )
-        book.texts = texts.found
-    if "xl/styles.xml" in names:
-        styles = _Styles()
-        _read(archive, "xl/styles.xml", styles.start)
-        book.date_styles, book.zeros = styles.dates, styles.zeros
-
-    def properties(name: str, attributes: Mapping[str, str], _: int) -> None:
-        if name == "workbookPr" and attributes.get("date1904") in {"1", "true"}:
-            book.epoch = _EPOCH_1904
-
-    _read(archive, "xl/workbook.xml", properties)
-    return book
-
-
-class _Texts:
-    """Shared texts: the pieces of each ``si``, without phonetic readings."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-        self.pieces: list[str] = []
-        self.is_text = self.is_phonetic = False
-        self.size = 0
-
-    def start(self, name: str, _: Mapping[str, str], __: int) -> None:
-        if name == "si":
-            self.pieces = []
-        self.is_phonetic = self.is_phonetic or name == "rPh"
-        self.is_text = name == "t" and not self.is_phonetic
-
-    def text(self, text: str) -> None:
-        if self.is_text:
-            self.size += len(text)
-            if self.size > MAXIMUM_SHARED_BYTES:
-                raise RefusedError(
-                    "its texts are larger than 256 MB", hint="Ask for CSV; Excel is not for that."
-                )
-            self.pieces.append(text)
-
-    def end(self, name: str) -> None:
-        self.is_text = False
-        if name == "rPh":
-            self.is_phonetic = False
-        if name == "si":
-            self.found.append("".join(self.pieces))
-
-
-class _Styles:
-    """Which cell styles show a date or time, and which fill numbers up with zeros."""
-
-    def __init__(self) -> None:
-        self.codes: dict[int, str] = {}
-        self.styles: list[int] = []
-        self.is_cell = False
-
-    def start(self, name: str, attributes: Mapping[str, str], _: int) -> None:
-        if name == "numFmt":
-            self.codes[_number(attributes.get("numFmtId"))] = attributes.get("formatCode", "")
-        elif name in {"cellXfs", "cellStyleXfs", "cellStyles"}:
-            self.is_cell = name == "cellXfs"
-        elif name == "xf" and self.is_cell:
-            self.styles.append(_number(attributes.get("numFmtId")))
-
-    @property
-    def dates(self) -> frozenset[int]:
-        return frozenset(i for i, code in enumerate(self.styles) if self._is_date(code))
-
-    @property
-    def zeros(self) -> dict[int, str]:
-        codes = (self.codes.get(number, "").split(";")[0] for number in self.styles)
-        masks = enumerate(_LANGUAGE_OR_ESCAPE.sub("", code) for code in codes)
-        return {style: mask for style, mask in masks if _ZEROS.fullmatch(mask)}
-
-    def _is_date(self, number: int) -> bool:
-        if number not in self.codes:
-            return number in _DATE_FORMATS
-        code = _NOT_DATE.sub("", self.codes[number]).split(";")[0].lower()
-        return bool(re.search("[ymdhs]", code)) and "general" not in code
-
-
 class _Sheet:
     """Writes rows as they end."""
 
-    def __init__(self, book: _Book, out: TextIO, skipped: int, marks: Marks) -> None:
+    def __init__(self, book: Book, out: TextIO, skipped: int, marks: Marks) -> None:
         self.book, self.skipped, self.marks = book, skipped, marks
         self.writer = csv.writer(out, lineterminator="\n")
         self.numbers: array[int] = array("q")
@@ -257,7 +127,7 @@ class _Sheet:
 
     def start(self, name: str, attributes: Mapping[str, str], _: int) -> None:
         if name == "row":
-            self.row = _number(attributes.get("r")) or self.row + 1
+            self.row = self._next_row(attributes.get("r", ""))
             self.cells, self.column = {}, 0
         elif name == "c":
             self.column = _column(attributes.get("r", "")) or self.column + 1
@@ -280,9 +150,20 @@ class _Sheet:
         elif name == "row" and any(self.cells.values()):
             self._write()
 
+    def _next_row(self, text: str) -> int:
+        """Return the number of a row: what is set aside is told by it, so each has its own."""
+        number = whole_number(text) or self.row + 1
+        if number <= self.row or number > _MAXIMUM_ROWS:
+            raise RefusedError(f"row {text[:20]} follows row {self.row}", hint=_SAVE_AGAIN)
+        return number
+
     def _set(self, text: str) -> None:
         if self.column > _MAXIMUM_CELLS:
             raise RefusedError(f"it has more than {_MAXIMUM_CELLS} columns")
+        if self.column in self.cells:
+            raise RefusedError(
+                f"the cell in row {self.row}, column {self.column} stands twice", hint=_SAVE_AGAIN
+            )
         if not text:
             if self.is_formula and self.kind == "n":  # an empty text is a result, and says so
                 raise RefusedError(
@@ -291,14 +172,22 @@ class _Sheet:
                 )
             return
         if self.kind == "s":
-            place = _number(text)
-            shared = self.book.texts
-            text = shared[place] if 0 <= place < len(shared) else ""
+            text = self._shared(text.strip())
         elif self.kind == "b":
             text = "true" if text == "1" else "false"
         elif self.kind == "n":
             text = self._shown(text)
         self.cells[self.column] = text
+
+    def _shared(self, place: str) -> str:
+        texts = self.book.texts
+        if not (place.isascii() and place.isdigit()) or whole_number(place) >= len(texts):
+            raise RefusedError(
+                f"the cell in row {self.row}, column {self.column} has a text that the workbook "
+                "lacks",
+                hint=_SAVE_AGAIN,
+            )
+        return texts[whole_number(place)]
 
     def _shown(self, text: str) -> str:
         """Return a number as it is shown: a date, or up to 15 digits."""
@@ -308,10 +197,10 @@ class _Sheet:
             return text
         if not math.isfinite(value):
             return text
-        if _number(self.style) in self.book.date_styles and 0 <= value < _LARGEST_SERIAL:
+        if whole_number(self.style) in self.book.date_styles and 0 <= value < _LARGEST_SERIAL:
             return moment(value, self.book.epoch)
         if value == int(value) and abs(value) < 10**_SURE_DIGITS:
-            mask = self.book.zeros.get(_number(self.style), "")
+            mask = self.book.zeros.get(whole_number(self.style), "")
             return filled_up(int(value), mask) if mask and value >= 0 else str(int(value))
         plain = format(value, f".{_SURE_DIGITS}g")
         return plain.upper() if "e+" in plain else self.marks.write(without_exponent(plain))
@@ -344,19 +233,21 @@ def _width(cells: Mapping[int, str]) -> int:
     return max(column for column, text in cells.items() if text)
 
 
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() else 0
-
-
 def _column(reference: str) -> int:
-    """Return the number of a column by the letters of a cell, from 1; 0 without any.
+    """Return the number of a column by the letters of a cell, from 1; 0 without a reference.
+
+    Raises:
+        RefusedError: It has no letters, or others.
 
     >>> _column("AB12")
     28
     """
+    letters = reference.rstrip("0123456789")
+    if reference and not (letters.isascii() and letters.isalpha()):
+        raise RefusedError(f"a cell stands at {reference[:20]!r}", hint=_SAVE_AGAIN)
     number = 0
-    for letter in reference.rstrip("0123456789")[:4]:
-        number = number * 26 + ord(letter.upper()) - ord("A") + 1
+    for letter in letters[:4].upper():
+        number = number * 26 + ord(letter) - ord("A") + 1
     return number
 
 
@@ -374,7 +265,7 @@ def sheet_names(path: Path, *, visible_only: bool = False) -> list[str]:
 
     try:
         with zipfile.ZipFile(path) as archive:
-            _read(archive, "xl/workbook.xml", book)
+            read_part(archive, "xl/workbook.xml", book)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         raise RefusedError(
             f"it is no readable Excel workbook ({error})", hint="Have it saved as .xlsx."

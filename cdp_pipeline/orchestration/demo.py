@@ -17,6 +17,7 @@ from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.core.settings import Settings
 from cdp_pipeline.orchestration.runner import Listener, NightOutcome, run_night
 from cdp_pipeline.storage.files import write_json
+from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value, open_published, open_whole
 
@@ -25,9 +26,10 @@ MARKER = ".demo.json"
 
 _OWN_FOLDERS = (
     *("landing", "truth", "archive", "staging", "quarantine", "work", "warehouse", "runs"),
-    *("outbox", "docs", "privacy"),  # whoever one demo erased would be kept out of the next
+    # Whoever was erased from one store, judged or held back would be so in the next as well.
+    *("outbox", "docs", "privacy", "stewardship", "proposals"),
 )
-_OWN_LINKS = ("exports", "reports", ".lock", MARKER)
+_OWN_LINKS = ("exports", "reports", MARKER)
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def run_demo(
 
     Raises:
         ConfigError: The data folder holds a real store's data.
+        LockedError: A night is running in it, or another demo is being made.
         CdpError: A night failed.
     """
     from cdp_pipeline.sample.generate import StoreSpec, generate_store  # noqa: PLC0415 - numpy
@@ -125,14 +128,15 @@ def run_demo(
     began = clock.monotonic()
     paths = DataPaths.of_settings(settings)
     _require_contracts(root)
-    _claim(settings.data_dir)
-    write_json(settings.data_dir / MARKER, {"customers": spec.customers, "seed": spec.seed})
-    say(f"generating a store: {spec.customers:,} customers, two years, {spec.nights} nights")
-    store = generate_store(
-        StoreSpec(customers=spec.customers, nights=spec.nights, seed=spec.seed),
-        paths.landing,
-        settings.data_dir / "truth",
-    )
+    with hold_lock(paths.lock, "making the store of a demo"):
+        _claim(settings.data_dir)
+        write_json(settings.data_dir / MARKER, {"customers": spec.customers, "seed": spec.seed})
+        say(f"generating a store: {spec.customers:,} customers, two years, {spec.nights} nights")
+        store = generate_store(
+            StoreSpec(customers=spec.customers, nights=spec.nights, seed=spec.seed),
+            paths.landing,
+            settings.data_dir / "truth",
+        )
     outcome = DemoOutcome(settings.data_dir, business_dates=list(store.dates))
     for number, day in enumerate(store.dates):
         say(f"{'initial load' if number == 0 else f'night {number}'}, {day}")

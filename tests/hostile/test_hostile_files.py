@@ -6,12 +6,17 @@ dates, keys, sizes, compression, files of another kind.
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
+import io
+import json
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow.parquet import encryption
 
 from tests.hostile.conftest import Feed
 from tests.hostile.orders import HEADER, SOUND, Row, among, order, with_line, write
@@ -269,6 +274,8 @@ ASIDE: dict[str, tuple[bytes, str, int]] = {
 
 REFUSED: dict[str, tuple[bytes, str, str, str]] = {
     "empty": (b"", "orders.csv", "the file is empty", "ask the sender"),
+    "nothing_but_nul": (b"\0" * 5000, "orders.csv", "NUL bytes alone", "sent again"),
+    "nothing_but_blanks": (b"\n \n" * 9, "orders.csv", "blanks alone", "Ask the sender"),
     "column_missing": (
         write([r[:-1] for r in SOUND], header=HEADER[:-1]),
         "orders.csv",
@@ -491,6 +498,44 @@ def test_unknown_columns_are_reported_and_ignored_ones_are_not(feed: Feed) -> No
     assert outcome.notes.messages == (
         "unknown columns 'new_column': declare them, or list them under `ignore:`",
     )
+
+
+def test_a_record_whose_key_no_text_can_hold_costs_itself_alone(feed: Feed) -> None:
+    lines = [json.dumps(dict(zip(HEADER, row, strict=True))) for row in SOUND]
+    lines[5] = lines[5].replace('"order_id"', '"\\ud800": 1, "order_id"')
+    outcome = feed("\n".join(lines).encode(), name="orders.jsonl", format="jsonl")
+    assert outcome.rows == [*SOUND[:5], *SOUND[6:]], outcome.notes.reason
+    assert [(line, rule) for line, rule, _ in outcome.aside] == [(6, "not_a_record")]
+
+
+@pytest.mark.parametrize("has_plain_footer", [True, False])
+def test_parquet_that_its_sender_encrypted_is_said_to_be(
+    feed: Feed, *, has_plain_footer: bool
+) -> None:
+    factory = encryption.CryptoFactory(lambda _: _Keys())
+    how = encryption.EncryptionConfiguration(
+        footer_key="footer", column_keys={"k": ["email"]}, plaintext_footer=has_plain_footer
+    )
+    properties = factory.file_encryption_properties(encryption.KmsConnectionConfig(), how)
+    held = io.BytesIO()
+    table = pa.table({name: [row[n] for row in SOUND] for n, name in enumerate(HEADER)})
+    with pq.ParquetWriter(held, table.schema, encryption_properties=properties) as writer:
+        writer.write_table(table)
+    outcome = feed(held.getvalue(), name="orders.parquet", format="parquet")
+    assert outcome.notes.status == "refused"
+    assert "encrypted" in outcome.notes.reason
+    assert "without encryption" in outcome.notes.reason
+    assert outcome.rows == []
+
+
+class _Keys(encryption.KmsClient):  # type: ignore[misc] # pyarrow gives no types
+    """Wraps keys in nothing."""
+
+    def wrap_key(self, key: bytes, _: str) -> bytes:
+        return base64.b64encode(key)
+
+    def unwrap_key(self, wrapped: bytes, _: str) -> bytes:
+        return base64.b64decode(wrapped)
 
 
 def test_there_are_at_least_as_many_cases_as_promised() -> None:

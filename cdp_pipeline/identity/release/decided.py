@@ -7,7 +7,7 @@ summary. Whether a night is held belongs in ``gate``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import duckdb
 
 from cdp_pipeline.core.errors import ConfigError, IdentityError
 from cdp_pipeline.storage.files import read_json, remove_folder, write_json
-from cdp_pipeline.storage.journal import append_lines, read_journal
+from cdp_pipeline.storage.journal import Journal, append_lines, read_journal
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import quote_literal
 
@@ -59,7 +59,10 @@ def read_decisions(folder: Path) -> dict[str, Decision]:
     Raises:
         ConfigError: A line of the journal is no decision.
     """
-    journal = read_journal(folder / JOURNAL)
+    return _last_words(read_journal(folder / JOURNAL))
+
+
+def _last_words(journal: Journal) -> dict[str, Decision]:
     found: dict[str, Decision] = {}
     for number, line in journal.lines:
         try:
@@ -85,7 +88,10 @@ def _no_decision(place: str) -> ConfigError:
 def decide(
     paths: DataPaths, run: str, decision: str, *, by: str, now: datetime, reason: str = ""
 ) -> Decision:
-    """Append a decision about a held run to the journal.
+    """Append a decision about a held run to the journal; return it as it stands there.
+
+    One that is the last word on the run already is not written twice: whoever asked before died
+    without being told.
 
     Raises:
         ConfigError: That run holds no proposal.
@@ -98,8 +104,12 @@ def decide(
             hint=f"Name a held run (held: {known}); `cdp identity status` lists them.",
         )
     made = Decision(run, decision, by, now.astimezone(UTC).isoformat(timespec="seconds"), reason)
-    append_lines(paths.stewardship / JOURNAL, lambda _: [made.as_dict()])
-    return made
+
+    def compose(journal: Journal) -> list[dict[str, str]]:
+        before = _last_words(journal).get(run)
+        return [] if before and replace(before, at=made.at) == made else [made.as_dict()]
+
+    return _last_words(append_lines(paths.stewardship / JOURNAL, compose))[run]
 
 
 def held_runs(paths: DataPaths) -> list[str]:

@@ -7,7 +7,7 @@ judgements imply together is worked out in ``constraints``, what they do to a ni
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -132,6 +132,9 @@ def record_judgements(
 ) -> tuple[Line, ...]:
     """Append judgements; they are on disk when this returns.
 
+    Those that are the journal's last lines already are not written twice: whoever asked before died
+    without being told.
+
     Args:
         folder: Folder of the journal.
         drafts: Verdict and records of each, as in the models above; later ones count as newer.
@@ -146,23 +149,39 @@ def record_judgements(
         LockedError: Somebody else is writing and does not end.
     """
     made: list[Line] = []
+    asked = list(drafts)
 
     def compose(journal: Journal) -> list[dict[str, Any]]:
         held = _parse(journal).lines
         number = max((int(line.id[1:]) for line in held), default=0)
         after = max((line.at for line in held), default=datetime.min.replace(tzinfo=UTC))
         moment = max(now, after + timedelta(microseconds=1)) if held else now
+        said = _said_last(held, asked, who)
+        made.extend(held[len(held) - said :])
         documents = []
-        for place, draft in enumerate(drafts):
+        for place, draft in enumerate(asked[said:]):
             at = moment.astimezone(UTC) + timedelta(microseconds=place)
             document = {"id": f"J{number + 1 + place}", "at": at.isoformat(), "who": who, **draft}
-            made.append(_line(document, where=f"judgement {place + 1}"))
+            made.append(_line(document, where=f"judgement {said + place + 1}"))
             documents.append(document)
-        _parse_withdrawals((*held, *made), {}, folder / FILE_NAME)
+        _parse_withdrawals((*held, *made[said:]), {}, folder / FILE_NAME)
         return documents
 
     append_lines(folder / FILE_NAME, compose)
     return tuple(made)
+
+
+def _said_last(held: Sequence[Line], drafts: Sequence[Draft], who: str) -> int:
+    """Return how many of some judgements, from the first on, the journal ends with."""
+    last = [line.model_dump(exclude={"id", "at"}) for line in held[-len(drafts) :]]
+    blank = {"reason": "", "match_prob": None, "who": who}
+    wanted = [blank | dict(draft) for draft in drafts]
+    matching = (
+        said
+        for said in range(len(last), 0, -1)
+        if [blank | line for line in last[-said:]] == wanted[:said]
+    )
+    return next(matching, 0)
 
 
 def _parse(journal: Journal) -> Judgements:

@@ -70,6 +70,29 @@ def test_time_never_runs_backwards(tmp_path: Path) -> None:
     assert moments == sorted(set(moments))
 
 
+def test_whoever_died_before_being_told_and_asks_again_has_said_it_once(tmp_path: Path) -> None:
+    asked = [same("crm:1", ["crm:2", "crm:3"]), {**same("crm:4", "crm:5"), "reason": "so"}]
+    made = record_judgements(tmp_path, asked, who="ann", now=NOW)
+    again = record_judgements(tmp_path, asked, who="ann", now=NOW + timedelta(hours=1))
+    assert read_judgements(tmp_path).lines == again == made
+    journal = tmp_path / FILE_NAME
+    half = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(half[0] + half[1][:20])  # killed as the second was written
+    finished = record_judgements(tmp_path, asked, who="ann", now=NOW)
+    assert [line.id for line in read_judgements(tmp_path).lines] == ["J1", "J2"]
+    assert [line.model_dump(exclude={"at"}) for line in finished] == [
+        line.model_dump(exclude={"at"}) for line in made
+    ]
+
+
+def test_what_is_said_again_after_others_have_spoken_is_the_newest(tmp_path: Path) -> None:
+    record_judgements(tmp_path, [same("crm:1", "crm:2")], who="ann", now=NOW)
+    record_judgements(tmp_path, [same("crm:1", "crm:2")], who="ben", now=NOW)
+    record_judgements(tmp_path, [{**same("crm:1", "crm:2"), "reason": "r"}], who="ben", now=NOW)
+    record_judgements(tmp_path, [same("crm:1", "crm:2")], who="ann", now=NOW)
+    assert [line.who for line in read_judgements(tmp_path).lines] == ["ann", "ben", "ben", "ann"]
+
+
 def test_a_withdrawal_leaves_the_line_and_takes_its_force(tmp_path: Path) -> None:
     record_judgements(tmp_path, [same("crm:1", "crm:2")], who="ann", now=NOW)
     record_judgements(tmp_path, [{"verdict": "withdraw", "withdraws": "J1"}], who="ben", now=NOW)

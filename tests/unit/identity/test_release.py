@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +166,13 @@ def test_decisions_are_checked(village: Village, town: Store) -> None:
     made = decide(paths, SECOND.isoformat(), "accepted", by="ines", now=NOW, reason="so")
     assert made.at == "2026-11-23T08:00:00+00:00"
     assert read_decisions(paths.stewardship)[SECOND.isoformat()] == made
+    later = NOW + timedelta(hours=1)
+    run = SECOND.isoformat()
+    again = decide(paths, run, "accepted", by="ines", now=later, reason="so")
+    assert again == made, "asked again by whoever died before being told"
+    assert decide(paths, run, "rejected", by="ines", now=later, reason="so").at > made.at
+    assert decide(paths, run, "accepted", by="ines", now=later, reason="so").at > made.at
+    assert len((paths.stewardship / "releases.jsonl").read_text().splitlines()) == 3
     with (paths.stewardship / "releases.jsonl").open("a") as stream:
         stream.write(json.dumps({"run": "x", "decision": "perhaps", "by": "y", "at": "z"}) + "\n")
     with pytest.raises(ConfigError, match="no decision"):

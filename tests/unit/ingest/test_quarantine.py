@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,9 @@ from cdp_pipeline.core.keys import new_key
 from cdp_pipeline.ingest.quarantine import REPLAY_RUN, Fate, list_findings, read_rows, replay
 from cdp_pipeline.ingest.sealing import seal_deliveries
 from cdp_pipeline.project.loader import load_project
+from cdp_pipeline.storage.at_rest import plain_file
 from cdp_pipeline.storage.encryption import look_at_deliveries
+from cdp_pipeline.storage.leftovers import clear_dead_work
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
 from tests.unit.ingest.conftest import NIGHT, Store
@@ -202,6 +206,46 @@ def test_a_replay_waits_for_no_night_and_leaves_nothing(store: Store, lenient: R
     assert not DataPaths.of(lenient).work.exists()
     with pytest.raises(ConfigError, match="no source 'ordres'"):
         replay(lenient, source="ordres")
+
+
+def sealed(store: Store, monkeypatch: pytest.MonkeyPatch) -> KeySettings:
+    """Publish a night under a key and return the key, which commands have as well."""
+    keys = KeySettings(master=SecretStr(new_key()))
+    assert keys.master is not None
+    monkeypatch.setenv("CDP_KEYS__MASTER", keys.master.get_secret_value())
+    monkeypatch.setenv("CDP_QUARANTINE_STOP_SHARE", "0.9")
+    declare(store)
+    store.deliver(FILE, TEXT)
+    night(store)
+    seal_deliveries(store.context(keys=keys), load_project(store.root))
+    return keys
+
+
+@pytest.mark.parametrize("command", ["list", "show", "replay"])
+def test_nobody_clears_what_a_command_is_reading(
+    store: Store, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Whoever holds the lock of the data folder deletes the work of single commands that died."""
+    keys = sealed(store, monkeypatch)
+    paths = DataPaths.of(store.context(keys=keys))
+    kept = []
+
+    @contextmanager
+    def plain(path: Path, keys: KeySettings, folder: Path) -> Iterator[Path]:
+        with plain_file(path, keys, folder) as copy:
+            try:
+                with hold_lock(paths.lock, "a night"):
+                    clear_dead_work(paths, starting=NIGHT)
+            except LockedError:
+                pass
+            kept.append(copy.is_file())
+            yield copy
+
+    monkeypatch.setattr("cdp_pipeline.ingest.quarantine.plain_file", plain)
+    assert run_app(["--project", str(store.root), "quarantine", command]) == 0
+    assert kept
+    assert all(kept)
+    assert list((paths.data_dir / "work").glob("*/plain/*")) == []
 
 
 def test_a_replay_under_a_key_leaves_nothing_staged_in_clear(store: Store) -> None:

@@ -4,11 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from cdp_pipeline.core.errors import ConfigError
+from cdp_pipeline.core.errors import ConfigError, LockedError
 from cdp_pipeline.core.settings import load_settings
 from cdp_pipeline.orchestration.demo import DemoSpec, run_demo
+from cdp_pipeline.storage.lock import hold_lock
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+class GeneratedError(Exception):
+    """A store would be generated now."""
 
 
 def demo(root: Path, data_dir: Path) -> None:
@@ -33,20 +38,49 @@ def test_a_project_without_the_contracts_is_told_where_they_are(
     assert "examples" in (caught.value.hint or "")
 
 
-def test_a_further_demo_knows_nothing_of_whom_an_earlier_one_erased(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class GeneratedError(Exception):
-        pass
+@pytest.fixture
+def no_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """End a demo where it would generate its store."""
 
     def stop(*_: object) -> None:
         raise GeneratedError
 
     monkeypatch.setattr("cdp_pipeline.sample.generate.generate_store", stop)
-    tombstones = tmp_path / "privacy" / "suppression.jsonl"
+
+
+@pytest.mark.usefixtures("no_store")
+@pytest.mark.parametrize(
+    "kept",
+    ["privacy/suppression.jsonl", "stewardship/judgements.jsonl", "proposals/n/summary.json"],
+)
+def test_a_further_demo_knows_nothing_of_what_was_decided_about_an_earlier_one(
+    tmp_path: Path, kept: str
+) -> None:
+    """Neither whom it erased, nor what stewards said of its people, nor what it held back."""
+    decided = tmp_path / kept
     for _ in range(2):
         with pytest.raises(GeneratedError):
             demo(ROOT, tmp_path)
-        assert not tombstones.exists()
-        tombstones.parent.mkdir()
-        tombstones.write_text("{}\n")
+        assert not decided.exists()
+        decided.parent.mkdir(parents=True)
+        decided.write_text("{}\n")
+
+
+@pytest.mark.usefixtures("no_store")
+def test_beside_a_night_that_is_running_no_demo_is_made(tmp_path: Path) -> None:
+    with pytest.raises(GeneratedError):
+        demo(ROOT, tmp_path)
+    delivered = tmp_path / "landing" / "tills.csv"
+    delivered.parent.mkdir()
+    delivered.write_text("a,b\n")
+    lock = tmp_path / ".lock"
+    before = lock.stat().st_ino
+    with (
+        hold_lock(lock, "night of the test"),
+        pytest.raises(LockedError, match="night of the test"),
+    ):
+        demo(ROOT, tmp_path)
+    assert delivered.exists()
+    with pytest.raises(GeneratedError):
+        demo(ROOT, tmp_path)
+    assert (lock.stat().st_ino, delivered.exists()) == (before, False), "the lock itself stays"
