@@ -72,6 +72,9 @@ class Globals:
         return RunContext(business_date, f"night-{business_date}", self.root, settings)
 
 
+_INTERRUPTED = "Query interrupted"
+"""What DuckDB makes of a KeyboardInterrupt that comes while it works, a plain RuntimeError."""
+
 OPTIONS = Globals()
 """The running command's global options."""
 
@@ -167,25 +170,32 @@ def run_app(arguments: list[str]) -> int:
     except typer.Exit as error:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        output.say("stopped; `cdp run --resume` goes on where it ended")
-        return 130
+        return _stopped(arguments)
     except BrokenPipeError:
         return 0  # the reader of a pipe, such as `head`, has seen enough
     except Exception as error:  # noqa: BLE001 - the top of the command line, one of two places
-        return _unexpected(error, as_json="--json" in arguments)
+        return _unexpected(error, arguments)
     return code if isinstance(code, int) else 0
 
 
-def _unexpected(error: Exception, *, as_json: bool) -> int:
+def _stopped(arguments: list[str]) -> int:
+    goes_on = "; `cdp run --resume` goes on where it ended" if "run" in arguments else ""
+    output.say(f"stopped{goes_on}")
+    return 130
+
+
+def _unexpected(error: Exception, arguments: list[str]) -> int:
     from cdp_pipeline.orchestration.failures import explain_machine, explain_place
 
+    if str(error) == _INTERRUPTED:
+        return _stopped(arguments)
     show = getattr(error, "show", None)
     if show is not None:  # a usage error of typer: unknown option, missing argument
         show()
         return 2
     explained = explain_machine(error) or explain_place(error)
     if explained is not None:
-        output.show_error(explained, as_json=as_json)
+        output.show_error(explained, as_json="--json" in arguments)
         _trace()
         return explained.exit_code
     output.say(f"error: unexpected {type(error).__name__}: {error}")

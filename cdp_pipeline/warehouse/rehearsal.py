@@ -5,6 +5,7 @@ Only the rehearsal belongs here; ``build`` makes the real tables by the same fun
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +36,9 @@ from cdp_pipeline.warehouse.rendering import Base, RenderValues, render_model
 
 REHEARSAL_DATE = date(2026, 1, 5)
 """Business date of rehearsals; any day would do."""
+
+LONGEST_SECONDS = 60.0
+"""How long one model may take; without rows, even large ones take a fraction of a second."""
 
 SQL_LAYERS = ("core", "features", "marts")
 """Layers whose models are SQL."""
@@ -158,7 +162,8 @@ class _Rehearsal:
             self.left_out.add(spec.full_name)
             return
         try:
-            build_model(con, spec, select)
+            with _ended_in_time(con, spec):
+                build_model(con, spec, select)
         except CdpError as error:
             self.errors += error.parts
             self.left_out.add(spec.full_name)
@@ -183,6 +188,26 @@ class _Rehearsal:
                 bind_propensity(con, spec)
         except CdpError as error:
             self.errors += error.parts
+
+
+@contextmanager
+def _ended_in_time(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> Iterator[None]:
+    """Stop a model that goes on although there are no rows: it would never end."""
+    timer = threading.Timer(LONGEST_SECONDS, con.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except WarehouseError as error:
+        if isinstance(error.__cause__, duckdb.InterruptException):
+            raise WarehouseError(
+                f"{spec.full_name} does not end, on tables without rows",
+                where=f"{spec.path}:{spec.sql_line}",
+                hint="Give what is recursive in it a condition that ends it.",
+            ) from error
+        raise
+    finally:
+        timer.cancel()
 
 
 def bind_propensity(con: duckdb.DuckDBPyConnection, spec: PropensitySpec) -> None:

@@ -13,7 +13,8 @@ from datetime import date
 from functools import lru_cache
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 
 from cdp_pipeline.core.errors import WarehouseError
 from cdp_pipeline.core.settings import Settings
@@ -21,7 +22,21 @@ from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.warehouse import quote_literal
 
 _NAMES = "business_date, settings, time_zone, sources, base.has()"
-_ENVIRONMENT = ImmutableSandboxedEnvironment(
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Jinja in which no short text can make an endless number or text."""
+
+    intercepted_binops = frozenset({"**", "*"})
+
+    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
+        if operator == "**" or not all(isinstance(side, int | float) for side in (left, right)):
+            message = f"{operator} is for numbers in SQL"
+            raise SecurityError(message)
+        return super().call_binop(context, operator, left, right)
+
+
+_ENVIRONMENT = _Environment(
     undefined=StrictUndefined,
     keep_trailing_newline=True,
     autoescape=False,
@@ -78,10 +93,10 @@ def render_model(spec: TableSpec, values: RenderValues) -> str:
             sources=values.sources,
             base=values.base,
         )
-    except TemplateError as error:
+    except (TemplateError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
         line = spec.sql_line + _line_of(error) - 1
         raise WarehouseError(
-            f"{spec.full_name}: {error.message or type(error).__name__}",
+            f"{spec.full_name}: {_said(error) or type(error).__name__}",
             where=f"{spec.path}:{line}",
             hint=f"Models may use {_NAMES}; field names are those of [tool.cdp].",
         ) from error
@@ -94,7 +109,11 @@ def _compile(sql: str) -> Template:
     return _ENVIRONMENT.from_string(sql)
 
 
-def _line_of(error: TemplateError) -> int:
+def _said(error: Exception) -> str:
+    return (error.message or "") if isinstance(error, TemplateError) else str(error)
+
+
+def _line_of(error: Exception) -> int:
     if isinstance(error, TemplateSyntaxError):
         return error.lineno
     frames = traceback.extract_tb(error.__traceback__)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from cdp_pipeline.cli.app import run_app
@@ -136,6 +138,29 @@ def test_errors_can_be_read_by_machines(
     code, out, _ = cdp("--project", str(project_root), "query", "select 1", "--json", capsys=capsys)
     assert code == 2
     assert json.loads(out)["error"]["code"] == "config"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"), [("status", "stopped"), ("run", "stopped; `cdp run --resume` goes on")]
+)
+def test_whoever_stops_a_command_within_a_statement_is_told_that_it_stopped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, said: str
+) -> None:
+    """DuckDB takes the signal, and says so by an error that is no KeyboardInterrupt."""
+
+    def ask(**_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        endless = "with recursive c as (select 1 as n union all select n + 1 from c) from c"
+        duckdb.execute(f"select max(n) from ({endless})")
+
+    monkeypatch.setattr("cdp_pipeline.cli.app.app", ask)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        code, _, err = cdp(command, capsys=capsys)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert (code, err.strip().startswith(said), "unexpected" in err) == (130, True, False)
 
 
 def test_unknown_options_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cdp_pipeline.core.errors import WarehouseError
+from cdp_pipeline.core.errors import CombinedConfigError, WarehouseError
 from cdp_pipeline.core.settings import load_settings
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.warehouse.rehearsal import rehearse
@@ -46,6 +46,21 @@ def test_a_misspelt_column_is_found_without_data(
     with pytest.raises(WarehouseError, match='"m" not found') as caught:
         rehearse(load_project(project_root), load_settings(project_root))
     assert 'Candidate bindings: "n"' in (caught.value.hint or "")
+
+
+def test_a_recursion_without_an_end_is_stopped_and_the_other_models_are_checked(
+    write_model: WriteModel, project_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdp_pipeline.warehouse.rehearsal.LONGEST_SECONDS", 0.3)
+    endless = "with recursive c as (select 1 as n union all select n + 1 from c)"
+    write_model("core.a", f"{endless} select max(n) as n from c")
+    write_model("core.b", "select m as n from (select 1 as n)")
+    with pytest.raises(CombinedConfigError) as caught:
+        rehearse(load_project(project_root), load_settings(project_root))
+    first, second = caught.value.parts
+    assert "core.a does not end" in first.message
+    assert "condition that ends it" in (first.hint or "")
+    assert "core.b" in second.message
 
 
 PROPENSITY = (

@@ -31,6 +31,7 @@ def model(sql: str) -> TableSpec:
         ("select {{ business_date }} - 1", "select date '2026-11-20' - 1"),
         ("select {{ settings.rfm.window_days }}", "select 365"),
         ("select {{ time_zone }}", "select 'Europe/London'"),
+        ("select {{ 2 * settings.rfm.window_days }}", "select 730"),
         ("select '{{ settings.currency }}'", "select 'GBP'"),
         ("{% for source in sources %}select '{{ source }}'{% endfor %}", "select 'pos_sales'"),
         ("select 1{% if base.has('ops.contact_log') %}, 2{% endif %}", "select 1, 2"),
@@ -49,6 +50,12 @@ def test_values_are_filled_in(sql: str, rendered: str, values: RenderValues) -> 
         ("select\n\n    {{ settings.rfm.window }}", 22, "no attribute 'window'"),
         ("select 1\n{% if %}", 21, "Expected an expression"),
         ("select {{ settings.rfm.__class__.__mro__ }}", 20, "unsafe"),
+        ("select\n{{ 1 / 0 }}", 21, "division by zero"),
+        ("select {% for n in range(10 ** 9) %}{% endfor %}", 20, "for numbers in SQL"),
+        ("select {% for n in range(999999999) %}{% endfor %}", 20, "too big"),
+        ("select\n\n'{{ 'x' * 999999999999 }}'", 22, "for numbers in SQL"),
+        ("{% macro a() %}{{ a() }}{% endmacro %}select {{ a() }}", 20, "recursion"),
+        ("select {{ 1 + 'a' }}", 20, "unsupported operand"),
     ],
 )
 def test_mistakes_name_file_and_line(
