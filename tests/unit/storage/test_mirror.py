@@ -15,6 +15,7 @@ from cdp_pipeline.project.tables import TableHeader, TableSpec
 from cdp_pipeline.rights.versions import _write_vault
 from cdp_pipeline.storage.files import sha256_of
 from cdp_pipeline.storage.mirror import (
+    FORMAT,
     NO_DATE,
     PART,
     WHOLE,
@@ -354,3 +355,62 @@ def test_however_nights_follow_the_mirror_is_the_table(
             for place in (folder, alone)
         ]
         assert hashes[0] == hashes[1]
+
+
+def test_a_column_that_lost_values_is_written_alone_and_the_same_with_any_number_of_threads(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    spec = declare()[TABLE]
+    con.execute(
+        f"create or replace table {TABLE} as select range as id, date '2026-11-01' as sold_on, "
+        "range % 90 as amount from range(130_000)"
+    )
+    lies = tmp_path / "lies.parquet"  # in an order of its own: whoever writes all columns sorts
+    con.execute(f"copy (from {TABLE} order by amount, id) to '{lies}' ({FORMAT})")
+    rows = f"select id, sold_on, nullif(amount, 7) as amount from '{lies}'"
+    expected = duckdb.sql(rows).to_arrow_table()
+    con.execute(f"update {TABLE} set amount = null where amount = 7")
+    found = set()
+    for threads in (1, 2, 4):
+        con.execute(f"set threads = {threads}")
+        folder = tmp_path / str(threads)
+        part = folder / month_folder(TABLE, "2026-11") / PART
+        part.parent.mkdir(parents=True)
+        part.hardlink_to(lies)
+        source = f"cdp.{TABLE}"
+        rewrite_table(con, TABLE, spec, folder, source=source, emptied={"amount": "amount = 7"})
+        assert duckdb.read_parquet(str(part), hive_partitioning=False).to_arrow_table() == expected
+        assert _files(folder) == [part]  # and nothing beside it
+        found.add(part.read_bytes())
+    con.execute("reset threads")
+    assert len(found) == 1
+    assert lies.stat().st_nlink == 1  # the bytes that another version may share stay
+
+
+@pytest.mark.parametrize(
+    ("emptied", "changed"),
+    [
+        ({"amount": "amount = 8"}, "amount = 7"),
+        ({"amount": "amount = 7 or id = 3"}, "amount = 7"),
+        ({"amount": "no_such_column"}, "amount = 7"),
+        ({"sold_on": "amount = 7"}, "sold_on = '2026-11-02'"),
+    ],
+)
+def test_a_file_that_would_not_hold_the_rows_is_written_whole(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, emptied: dict[str, str], changed: str
+) -> None:
+    spec, source = declare()[TABLE], f"cdp.{TABLE}"
+    con.execute(
+        f"create or replace table {TABLE} as select range as id, date '2026-11-01' as sold_on, "
+        "range % 90 as amount from range(1000)"
+    )
+    write_mirror(con, {TABLE: spec}, tmp_path, None)
+    con.execute(f"update {TABLE} set amount = null where {changed}")
+    rewrite_table(con, TABLE, spec, tmp_path, source=source, emptied=emptied)
+    ids = con.sql(f"select id, sold_on::varchar, amount from {source} order by id").fetchall()
+    assert read(tmp_path) == ids
+    assert len(_files(tmp_path)) == 1
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
