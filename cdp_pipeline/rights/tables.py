@@ -17,6 +17,7 @@ from cdp_pipeline.core.errors import PrivacyError
 from cdp_pipeline.identity.erasure.tables import erase_rows
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.project.loader import Project
+from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.rights.traces import Traces, load_values, records_of_values
 from cdp_pipeline.storage.warehouse import (
     describe,
@@ -64,10 +65,7 @@ def erase_people_of(
         "where database_name in ('cdp', 'vault') and schema_name <> 'identity' order by name"
     ).fetchall()
     for (name,) in tables:
-        spec = project.tables.get(name)
-        is_kept = spec is not None and spec.header.erasure == "detach"
-        personal = [n for n, c in spec.header.columns.items() if c.pii] if spec else []
-        count = _erase_table(con, name, is_kept=is_kept, personal=personal)
+        count = _erase_table(con, name, project.tables.get(name))
         if count:
             rows[name] = count
     if has_table(con, "core.dim_household") and has_table(con, "core.dim_customer"):
@@ -106,28 +104,54 @@ def rows_about(con: duckdb.DuckDBPyConnection, name: str) -> str:
     return " or ".join(theirs)
 
 
-def _erase_table(
-    con: duckdb.DuckDBPyConnection, name: str, *, is_kept: bool, personal: list[str]
-) -> int:
-    """Delete a table's rows about the people, or take the people out of them."""
+def emptied_columns(
+    con: duckdb.DuckDBPyConnection, name: str, spec: TableSpec | None
+) -> dict[str, str]:
+    """Return on which condition each column of a table loses its value; none where rows go.
+
+    Args:
+        con: Connection that has the table and ``load_people``.
+        name: The table, ``schema.table``.
+        spec: Its declaration, if there is one.
+    """
+    if rows_about(con, name) and not _is_kept(spec):
+        return {}
+    found: dict[str, str] = {}
+    for columns, condition in _emptyings(con, name, spec):
+        for column in columns:
+            found[column] = f"{found[column]} or {condition}" if column in found else condition
+    return found
+
+
+def _is_kept(spec: TableSpec | None) -> bool:
+    return spec is not None and spec.header.erasure == "detach"
+
+
+def _emptyings(
+    con: duckdb.DuckDBPyConnection, name: str, spec: TableSpec | None
+) -> list[tuple[list[str], str]]:
+    """Return columns that are emptied together, and the condition on which they are."""
     columns = describe(con, name)
-    table = quote_identifier(name)
     own = [column for column in OWN_COLUMNS if column in columns]
     theirs = rows_about(con, name)
+    found = []
+    if theirs and spec and _is_kept(spec):
+        personal = [n for n, c in spec.header.columns.items() if c.pii]
+        found.append(([c for c in dict.fromkeys([*own, *personal]) if c in columns], theirs))
+    others = [c for c in columns if c.endswith("_customer_id") and c not in own]
+    return found + [([c], f"{quote_column(c)} in (select id from erased_ids)") for c in others]  # noqa: S608 - quoted
+
+
+def _erase_table(con: duckdb.DuckDBPyConnection, name: str, spec: TableSpec | None) -> int:
+    """Delete a table's rows about the people, or take the people out of them."""
+    table = quote_identifier(name)
+    theirs = rows_about(con, name)
     count = 0
-    if theirs and is_kept:
-        emptied = [c for c in dict.fromkeys([*own, *personal]) if c in columns]
-        assigned = ", ".join(f"{quote_column(column)} = null" for column in emptied)
-        count += _run(con, f"update {table} set {assigned} where {theirs}")  # noqa: S608 - quoted
-    elif theirs:
+    if theirs and not _is_kept(spec):
         count += _run(con, f"delete from {table} where {theirs}")  # noqa: S608 - quoted
-    for column in columns:
-        if column.endswith("_customer_id") and column not in own:
-            count += _run(
-                con,
-                f"update {table} set {quote_column(column)} = null "  # noqa: S608 - quoted
-                f"where {quote_column(column)} in (select id from erased_ids)",
-            )
+    for columns, condition in _emptyings(con, name, spec):
+        assigned = ", ".join(f"{quote_column(column)} = null" for column in columns)
+        count += _run(con, f"update {table} set {assigned} where {condition}")  # noqa: S608 - quoted
     return count
 
 

@@ -24,7 +24,7 @@ from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.rights.files import clean_exports, clean_tree
 from cdp_pipeline.rights.searching import Searcher
-from cdp_pipeline.rights.tables import erase_people_of, same_turnover
+from cdp_pipeline.rights.tables import emptied_columns, erase_people_of, same_turnover
 from cdp_pipeline.rights.traces import Traces
 from cdp_pipeline.storage.cipher import read_vault_key
 from cdp_pipeline.storage.exchange import exchange
@@ -250,8 +250,15 @@ def _write_parquet(
         place = folder / FOLDER / Path(*name.split("."))
         if place.is_dir() or place.with_name(f"{place.name}.parquet").is_file():
             source = f"cdp.{quote_identifier(name)}"
+            spec = project.tables.get(name)
             months[name] = rewrite_table(
-                con, name, project.tables.get(name), folder, source=source, earlier=earlier
+                con,
+                name,
+                spec,
+                folder,
+                source=source,
+                earlier=earlier,
+                emptied=emptied_columns(con, name, spec),
             )
     return months
 

@@ -1,185 +1,190 @@
-"""The footer of a Parquet file as a tree that can be changed and written again.
+"""Thrift's compact protocol, in which a Parquet file says what is in it, read and written again.
 
-It is written in Thrift's compact protocol, of which no library here gives the tree. Only what a
-footer holds is read: structs, lists of them, numbers, texts and truths. What a field means is
-``columnwise``'s business, so a footer that nobody changed is written with the very bytes it had.
-
-Source: apache/thrift, doc/specs/thrift-compact-protocol.md.
+A footer is taken as it is, fields by number, so that also what is unknown here is written again.
+Source: https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import cast
 
-TRUE, FALSE, BYTE, DOUBLE, TEXT, LIST, STRUCT = 1, 2, 3, 7, 8, 9, 12
-_NUMBERS = frozenset({4, 5, 6})
-_TRUTHS = frozenset({TRUE, FALSE})
-_LONG_LIST = 15
-_MOST_APART = 15
-"""Ids of fields further apart are written out."""
+Struct = dict[int, tuple[int, object]]
+"""Kind and value of each field, by its number, in the order of the file."""
 
+List = tuple[int, list[object]]
+"""Kind of the elements, and the elements."""
 
-@dataclass
-class Field:
-    """A field of a struct.
-
-    Attributes:
-        number: Its id.
-        kind: Its type in the protocol; a truth is its type.
-        value: An int, bytes, None of a truth, or what a ``Struct`` or ``Items`` is.
-    """
-
-    number: int
-    kind: int
-    value: Any
+_TRUE, _FALSE, _BYTE, _I16, I32, I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
+_LONG = 15
+"""Elements, or a step between numbers of fields, from which they stand in bytes of their own."""
 
 
-Struct = list[Field]
-
-
-@dataclass
-class Items:
-    """A list: type of its items, and these."""
-
-    kind: int
-    values: list[Any]
-
-
-def value_of(struct: Struct, number: int) -> Any:  # noqa: ANN401 - what the file holds
-    """Return the value of a field; None if the struct lacks it."""
-    return next((field.value for field in struct if field.number == number), None)
-
-
-def set_value(struct: Struct, number: int, value: object) -> None:
-    """Change the value of a field that is there."""
-    for field in struct:
-        if field.number == number:
-            field.value = value
-
-
-def parse_struct(data: bytes) -> Struct:
+def read_struct(data: bytes) -> Struct:
     """Return the struct that bytes begin with.
 
     Raises:
-        ValueError: They are no struct, or hold what no footer holds.
-        IndexError: They end within it.
+        ValueError: They are no such struct, or hold a map, which Parquet never does.
     """
-    return _Reader(data).read_struct()
+    try:
+        return _Reader(data).struct()
+    except (IndexError, RecursionError) as error:
+        raise ValueError("the struct ends nowhere") from error
 
 
 def write_struct(struct: Struct) -> bytes:
     """Return the bytes of a struct."""
     out = bytearray()
-    _put_struct(out, struct)
+    _write_struct(out, struct)
     return bytes(out)
 
 
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
+def struct_of(struct: Struct, field: int) -> Struct:
+    """Return a field that is a struct itself.
 
-    def read_struct(self) -> Struct:
-        found: Struct = []
+    Raises:
+        ValueError: It is missing or something else.
+    """
+    kind, value = struct.get(field, (0, None))
+    if kind != _STRUCT:
+        raise ValueError(f"field {field} is no struct")
+    return cast("Struct", value)
+
+
+def structs_of(struct: Struct, field: int) -> list[Struct]:
+    """Return the elements of a field that is a list of structs.
+
+    Raises:
+        ValueError: It is missing or something else.
+    """
+    kind, value = struct.get(field, (0, None))
+    if kind != _LIST or cast("List", value)[0] != _STRUCT:
+        raise ValueError(f"field {field} is no list of structs")
+    return cast("list[Struct]", cast("List", value)[1])
+
+
+def number_of(struct: Struct, field: int) -> int | None:
+    """Return a field that is a whole number; None if it is missing."""
+    kind, value = struct.get(field, (0, None))
+    return cast("int", value) if kind in {_I16, I32, I64} else None
+
+
+class _Reader:
+    """Reads values one after the other."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+        self._values: dict[int, Callable[[], object]] = {
+            _TRUE: lambda: True,
+            _FALSE: lambda: False,
+            _BYTE: self._byte,
+            _I16: self._signed,
+            I32: self._signed,
+            I64: self._signed,
+            _DOUBLE: lambda: self._take(8),
+            _BINARY: lambda: self._take(self._unsigned()),
+            _LIST: self._list,
+            _SET: self._list,
+            _STRUCT: self.struct,
+        }
+
+    def struct(self) -> Struct:
+        """Return the fields up to the mark of their end."""
+        fields: Struct = {}
         number = 0
         while head := self._byte():
-            apart, kind = head >> 4, head & 15
-            number = number + apart if apart else self._number()
-            found.append(Field(number, kind, None if kind in _TRUTHS else self._value(kind)))
-        return found
+            step, kind = head >> 4, head & 15
+            number = number + step if step else self._signed()
+            fields[number] = kind, self._value(kind)
+        return fields
 
-    def _value(self, kind: int) -> Any:  # noqa: ANN401 - what the file holds
-        if kind in _NUMBERS:
-            return self._number()
-        if kind == BYTE or kind in _TRUTHS:  # a truth here is an item of a list
-            return self._byte()
-        if kind == DOUBLE:
-            return self._take(8)
-        if kind == TEXT:
-            return self._take(self._natural())
-        if kind == LIST:
-            return self._items()
-        if kind == STRUCT:
-            return self.read_struct()
-        message = f"type {kind} in a footer"
-        raise ValueError(message)
+    def _value(self, kind: int) -> object:
+        if kind not in self._values:
+            raise ValueError(f"values of kind {kind} are not read")
+        return self._values[kind]()
 
-    def _items(self) -> Items:
+    def _list(self) -> List:
         head = self._byte()
-        count, kind = head >> 4, head & 15
-        if count == _LONG_LIST:
-            count = self._natural()
-        return Items(kind, [self._value(kind) for _ in range(count)])
+        size, kind = head >> 4, head & 15
+        size = self._unsigned() if size == _LONG else size
+        if kind in {_TRUE, _FALSE}:  # of a list's elements only, each has a byte
+            return kind, [self._byte() for _ in range(size)]
+        return kind, [self._value(kind) for _ in range(size)]
 
     def _byte(self) -> int:
         self._at += 1
         return self._data[self._at - 1]
 
-    def _take(self, count: int) -> bytes:
-        self._at += count
-        return self._data[self._at - count : self._at]
+    def _take(self, size: int) -> bytes:
+        found = self._data[self._at : self._at + size]
+        if len(found) < size:
+            raise IndexError
+        self._at += size
+        return found
 
-    def _natural(self) -> int:
-        found = shift = 0
+    def _unsigned(self) -> int:
+        number = shift = 0
         while True:
             byte = self._byte()
-            found |= (byte & 127) << shift
-            if byte < 128:  # noqa: PLR2004 - seven bits at a time
-                return found
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:  # noqa: PLR2004 - the mark that more follows
+                return number
             shift += 7
 
-    def _number(self) -> int:
-        found = self._natural()
-        return (found >> 1) ^ -(found & 1)
+    def _signed(self) -> int:
+        number = self._unsigned()
+        return (number >> 1) ^ -(number & 1)
 
 
-def _put_struct(out: bytearray, struct: Struct) -> None:
-    before = 0
-    for field in struct:
-        apart = field.number - before
-        if 0 < apart <= _MOST_APART:
-            out.append(apart << 4 | field.kind)
+def _write_struct(out: bytearray, struct: Struct) -> None:
+    last = 0
+    for number, (kind, value) in struct.items():
+        step = number - last
+        if 0 < step <= _LONG:
+            out.append(step << 4 | kind)
         else:
-            out.append(field.kind)
-            _put_number(out, field.number)
-        if field.kind not in _TRUTHS:
-            _put(out, field.kind, field.value)
-        before = field.number
+            out.append(kind)
+            _write_signed(out, number)
+        _write_value(out, kind, value)
+        last = number
     out.append(0)
 
 
-def _put(out: bytearray, kind: int, value: Any) -> None:  # noqa: ANN401 - as it was read
-    if kind in _NUMBERS:
-        _put_number(out, value)
-    elif kind == BYTE or kind in _TRUTHS:
-        out.append(value)
-    elif kind == DOUBLE:
-        out += value
-    elif kind == TEXT:
-        _put_natural(out, len(value))
-        out += value
-    elif kind == LIST:
-        _put_items(out, value)
+def _write_value(out: bytearray, kind: int, value: object) -> None:
+    if kind == _BYTE:
+        out.append(cast("int", value))
+    elif kind in {_I16, I32, I64}:
+        _write_signed(out, cast("int", value))
+    elif kind == _DOUBLE:
+        out += cast("bytes", value)
+    elif kind == _BINARY:
+        _write_unsigned(out, len(cast("bytes", value)))
+        out += cast("bytes", value)
+    elif kind in {_LIST, _SET}:
+        _write_list(out, *cast("List", value))
+    elif kind == _STRUCT:
+        _write_struct(out, cast("Struct", value))
+
+
+def _write_list(out: bytearray, kind: int, values: list[object]) -> None:
+    if len(values) < _LONG:
+        out.append(len(values) << 4 | kind)
     else:
-        _put_struct(out, value)
+        out.append(_LONG << 4 | kind)
+        _write_unsigned(out, len(values))
+    for value in values:
+        if kind in {_TRUE, _FALSE}:
+            out.append(cast("int", value))
+        else:
+            _write_value(out, kind, value)
 
 
-def _put_items(out: bytearray, items: Items) -> None:
-    count = len(items.values)
-    out.append(min(count, _LONG_LIST) << 4 | items.kind)
-    if count >= _LONG_LIST:
-        _put_natural(out, count)
-    for value in items.values:
-        _put(out, items.kind, value)
-
-
-def _put_natural(out: bytearray, number: int) -> None:
-    while number > 127:  # noqa: PLR2004 - seven bits at a time
-        out.append(number & 127 | 128)
+def _write_unsigned(out: bytearray, number: int) -> None:
+    while number > 0x7F:  # noqa: PLR2004 - what fits in one byte
+        out.append(number & 0x7F | 0x80)
         number >>= 7
     out.append(number)
 
 
-def _put_number(out: bytearray, number: int) -> None:
-    _put_natural(out, number << 1 if number >= 0 else (-number << 1) - 1)
+def _write_signed(out: bytearray, number: int) -> None:
+    _write_unsigned(out, number << 1 if number >= 0 else (-number << 1) - 1)

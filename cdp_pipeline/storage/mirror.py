@@ -6,7 +6,7 @@ Months lie in hive folders, ``core/fct_sales/month=2026-11/part.parquet``, which
 A month, or a whole table, whose rows are those of the version before is not written again but
 linked: a night costs what it touched, and both versions share the bytes. Of a month that has the
 rows of before, some of them with other values, only the columns of these are encoded
-(``columnwise``). Which tables are split is declared in their headers, as ``partition_by:``.
+(``splicing``). Which tables are split is declared in their headers, as ``partition_by:``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import duckdb
 
 from cdp_pipeline.project.loader import LAYERS
 from cdp_pipeline.project.tables import TableSpec
-from cdp_pipeline.storage.columnwise import replace_columns
+from cdp_pipeline.storage.differences import hash_of_row
 from cdp_pipeline.storage.files import sha256_of
 from cdp_pipeline.storage.fingerprints import (
     NO_DATE,
@@ -33,6 +33,7 @@ from cdp_pipeline.storage.fingerprints import (
     list_changed_columns,
     measure_months,
 )
+from cdp_pipeline.storage.splicing import splice_columns
 from cdp_pipeline.storage.warehouse import (
     fetch_value,
     quote_column,
@@ -131,7 +132,7 @@ def write_mirror(
     return mirror
 
 
-def rewrite_table(
+def rewrite_table(  # noqa: PLR0913 - what it was, and what went
     con: duckdb.DuckDBPyConnection,
     full_name: str,
     spec: TableSpec | None,
@@ -139,8 +140,11 @@ def rewrite_table(
     *,
     source: str,
     earlier: Earlier | None = None,
+    emptied: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Write one table of a version of which rows were deleted; files of others stay as they are.
+
+    Where rows only lost values, the columns that did not are copied as bytes.
 
     Args:
         con: Connection that has the rows.
@@ -149,12 +153,15 @@ def rewrite_table(
         build: Folder of the version, in which files may be hard links.
         source: Quoted name of the table to read, such as ``clean.core.fct_sales``.
         earlier: The version as it was: what holds the same rows stays. None to write everything.
+        emptied: On which condition each column lost its value; None if rows went.
 
     Returns:
         Fingerprint of each month, for ``mirror.months`` of the manifest.
     """
     mirror = Mirror()
-    _write_table(con, full_name, source, spec, _Place(build, earlier, mirror, has_gaps=True))
+    _write_table(
+        con, full_name, source, spec, _Place(build, earlier, mirror, emptied or {}, has_gaps=True)
+    )
     months = mirror.months[full_name]
     kept = {build / _file_of(full_name, month) for month in months or (NO_DATE,)}
     for part in (build / FOLDER / Path(*full_name.split("."))).glob(f"*/{PART}"):
@@ -207,11 +214,12 @@ def order_of(spec: TableSpec | None) -> Sequence[str] | None:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where files go, what they may be linked to, where that is noted, and whether rows went."""
+    """Where files go, what they may be linked to, where that is noted, and what went."""
 
     build: Path
     earlier: Earlier | None
     mirror: Mirror
+    emptied: Mapping[str, str] = field(default_factory=dict)
     has_gaps: bool = False
 
 
@@ -240,7 +248,7 @@ def _write_table(
     place.mirror.months[name] = {month.name: month.fingerprint(layout) for month in months}
     for month in months:
         file = _file_of(name, month.name)
-        if _keep(place, name, month.name, file):
+        if _keep(place, name, month.name, file) or _splice(con, place, file, month, columns, order):
             continue
         between = f"{split} between '{month.first}' and '{month.last}'"
         is_dated = f"{split} is null" if month.first is None else between
@@ -304,9 +312,49 @@ def _renew(con: duckdb.DuckDBPyConnection, place: _Place, file: Path, part: _Par
     columns = ", ".join(map(quote_column, part.columns))
     _copy(con, f"select {columns} from {part.source} where {part.rows}", changed, part.order)  # noqa: S608 - quoted
     target.unlink(missing_ok=True)  # another version may share its bytes
-    is_made = replace_columns(place.earlier.folder / file, changed, target)
-    changed.unlink()
-    return is_made
+    try:
+        splice_columns(place.earlier.folder / file, changed, target)
+    except ValueError:  # another layout: it is written whole
+        return False
+    finally:
+        changed.unlink()
+    return True
+
+
+def _splice(
+    con: duckdb.DuckDBPyConnection,
+    place: _Place,
+    file: Path,
+    month: Month,
+    columns: Mapping[str, str],
+    order: Sequence[str] | None,
+) -> bool:
+    """Empty columns of a file where it lies; returns whether it holds the month's rows then."""
+    target = place.build / file
+    if not place.emptied or not target.is_file() or place.emptied.keys() & set(order or ()):
+        return False
+    anew, draft = (target.with_name(f".{word}") for word in ("anew.tmp", "spliced.tmp"))
+    values = ", ".join(
+        f"case when {condition} then null else {column} end as {column}"
+        for column, condition in ((quote_column(n), c) for n, c in place.emptied.items())
+    )
+    try:
+        _copy(con, f"select {values} from {_rows_in(target)}", anew, None)  # noqa: S608 - quoted
+        splice_columns(target, anew, draft)
+        total = f"select count(*) || ':' || sum({hash_of_row(columns)}::hugeint)"
+        if fetch_value(con, f"{total} from {_rows_in(draft)}") != f"{month.rows}:{month.total}":
+            return False
+        draft.replace(target)  # the name alone: another version may share the bytes
+    except (ValueError, duckdb.Error):  # of another writer: it is written whole
+        return False
+    finally:
+        for path in (anew, draft):
+            path.unlink(missing_ok=True)
+    return True
+
+
+def _rows_in(file: Path) -> str:
+    return f"read_parquet({quote_literal(str(file))}, hive_partitioning = false)"
 
 
 def _copy(

@@ -14,10 +14,10 @@ from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.project.tables import TableHeader, TableSpec
 from cdp_pipeline.rights.versions import _write_vault
 from cdp_pipeline.storage.basis import decide
-from cdp_pipeline.storage.columnwise import replace_columns
 from cdp_pipeline.storage.differences import select_difference, write_difference
 from cdp_pipeline.storage.files import sha256_of
 from cdp_pipeline.storage.mirror import (
+    FORMAT,
     NO_DATE,
     PART,
     WHOLE,
@@ -27,6 +27,7 @@ from cdp_pipeline.storage.mirror import (
     rewrite_table,
     write_mirror,
 )
+from cdp_pipeline.storage.splicing import splice_columns
 from cdp_pipeline.storage.warehouse import VAULT
 
 TABLE = "core.sales"
@@ -422,9 +423,9 @@ def test_a_column_that_changed_is_encoded_alone_into_what_was_published(
 ) -> None:
     tables, told = declare_incremental("sold_on"), []
 
-    def replace(published: Path, changed: Path, target: Path) -> bool:
+    def splice(published: Path, changed: Path, target: Path) -> None:
         told.append([published, *duckdb.read_parquet(str(changed)).columns])
-        return replace_columns(published, changed, target)
+        splice_columns(published, changed, target)
 
     _, first = publish(con, ROWS, tmp_path / "1")
     made = write_mirror(con, tables, tmp_path / "1", None)
@@ -437,8 +438,67 @@ def test_a_column_that_changed_is_encoded_alone_into_what_was_published(
     if is_damaged:
         (tmp_path / "1" / november).write_bytes(b"forged")
     with monkeypatch.context() as patch:
-        patch.setattr("cdp_pipeline.storage.mirror.replace_columns", replace)
+        patch.setattr("cdp_pipeline.storage.mirror.splice_columns", splice)
         write_mirror(con, tables, tmp_path / "2", earlier)
     assert told == ([] if is_damaged else [[tmp_path / "1" / november, "amount"]])
     assert (2, "2026-11-01", 3) in read(tmp_path / "2")
     assert (1, "2026-11-30", 9) in read(tmp_path / "2")
+
+
+def test_a_column_that_lost_values_is_written_alone_and_the_same_with_any_number_of_threads(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    spec = declare()[TABLE]
+    con.execute(
+        f"create or replace table {TABLE} as select range as id, date '2026-11-01' as sold_on, "
+        "range % 90 as amount from range(130_000)"
+    )
+    lies = tmp_path / "lies.parquet"  # in an order of its own: whoever writes all columns sorts
+    con.execute(f"copy (from {TABLE} order by amount, id) to '{lies}' ({FORMAT})")
+    rows = f"select id, sold_on, nullif(amount, 7) as amount from '{lies}'"
+    expected = duckdb.sql(rows).to_arrow_table()
+    con.execute(f"update {TABLE} set amount = null where amount = 7")
+    found = set()
+    for threads in (1, 2, 4):
+        con.execute(f"set threads = {threads}")
+        folder = tmp_path / str(threads)
+        part = folder / month_folder(TABLE, "2026-11") / PART
+        part.parent.mkdir(parents=True)
+        part.hardlink_to(lies)
+        source = f"cdp.{TABLE}"
+        rewrite_table(con, TABLE, spec, folder, source=source, emptied={"amount": "amount = 7"})
+        assert duckdb.read_parquet(str(part), hive_partitioning=False).to_arrow_table() == expected
+        assert _files(folder) == [part]  # and nothing beside it
+        found.add(part.read_bytes())
+    con.execute("reset threads")
+    assert len(found) == 1
+    assert lies.stat().st_nlink == 1  # the bytes that another version may share stay
+
+
+@pytest.mark.parametrize(
+    ("emptied", "changed"),
+    [
+        ({"amount": "amount = 8"}, "amount = 7"),
+        ({"amount": "amount = 7 or id = 3"}, "amount = 7"),
+        ({"amount": "no_such_column"}, "amount = 7"),
+        ({"sold_on": "amount = 7"}, "sold_on = '2026-11-02'"),
+    ],
+)
+def test_a_file_that_would_not_hold_the_rows_is_written_whole(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, emptied: dict[str, str], changed: str
+) -> None:
+    spec, source = declare()[TABLE], f"cdp.{TABLE}"
+    con.execute(
+        f"create or replace table {TABLE} as select range as id, date '2026-11-01' as sold_on, "
+        "range % 90 as amount from range(1000)"
+    )
+    write_mirror(con, {TABLE: spec}, tmp_path, None)
+    con.execute(f"update {TABLE} set amount = null where {changed}")
+    rewrite_table(con, TABLE, spec, tmp_path, source=source, emptied=emptied)
+    ids = con.sql(f"select id, sold_on::varchar, amount from {source} order by id").fetchall()
+    assert read(tmp_path) == ids
+    assert len(_files(tmp_path)) == 1
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
