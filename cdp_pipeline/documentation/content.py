@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.documentation.catalogue import (
     FEATURES_TABLE,
     SOURCE,
@@ -163,10 +164,23 @@ def report_blocks(catalogue: Catalogue, blocks: Iterable[Block]) -> list[BlockVi
     return views
 
 
-def segment_columns(catalogue: Catalogue, where: str) -> list[str]:
-    """Return the columns of ``features.customer_features`` that a segment's condition names."""
-    header = catalogue.project.table(FEATURES_TABLE).header
-    traced = trace_expression(where, FEATURES_TABLE, list(header.columns), where="segment")
+def segment_columns(catalogue: Catalogue, name: str) -> list[str]:
+    """Return the columns of ``features.customer_features`` that a segment's condition names.
+
+    Raises:
+        ConfigError: It is no condition; names the segment's file.
+    """
+    project = catalogue.project
+    header, path = project.table(FEATURES_TABLE).header, str(project.path_of("segment", name))
+    condition = project.segments[name].where
+    try:
+        traced = trace_expression(condition, FEATURES_TABLE, list(header.columns), where=path)
+    except ConfigError as error:
+        raise ConfigError(
+            f"`{condition}` is no condition: {error.message}",
+            where=path,
+            hint="`cdp check` says more; mend it, or delete the file.",
+        ) from error
     return sorted(column for _, column in traced.columns["value"])
 
 

@@ -145,10 +145,7 @@ def list_pages(catalogue: Catalogue, seen: Observed) -> Iterator[Page]:
 def _people_pages(catalogue: Catalogue) -> Iterator[Page]:
     """Yield what marketers, managers and analysts look at."""
     project = catalogue.project
-    used = {
-        name: content.segment_columns(catalogue, segment.where)
-        for name, segment in project.segments.items()
-    }
+    used = {name: content.segment_columns(catalogue, name) for name in project.segments}
     blocks = {
         name: content.report_blocks(catalogue, report.blocks)
         for name, report in project.reports.items()

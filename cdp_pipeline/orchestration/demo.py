@@ -128,6 +128,7 @@ def run_demo(
     began = clock.monotonic()
     paths = DataPaths.of_settings(settings)
     _require_contracts(root)
+    _require_own_landing(paths)
     with hold_lock(paths.lock, "making the store of a demo"):
         _claim(settings.data_dir)
         write_json(settings.data_dir / MARKER, {"customers": spec.customers, "seed": spec.seed})
@@ -153,6 +154,16 @@ def _require_contracts(root: Path) -> None:
             "this project lacks the contracts of the generated store",
             where=str(contract),
             hint="In an empty project: cp expectations/examples/*.yml expectations/",
+        )
+
+
+def _require_own_landing(paths: DataPaths) -> None:
+    """Refuse a landing folder elsewhere: a store's next night would load what was made up."""
+    if paths.landing != paths.data_dir / "landing":
+        raise ConfigError(
+            "the landing folder is not the demo's own, and its deliveries are made up",
+            where=str(paths.landing),
+            hint="Run it without landing_dir (CDP_LANDING_DIR).",
         )
 
 

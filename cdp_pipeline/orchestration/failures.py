@@ -30,6 +30,7 @@ _REMEDIES = {
 """What to do, by the operating system's number of the error."""
 
 _IMPOSSIBLE_PLACES = {
+    errno.ENOENT: "there is no such file or folder, and none can be made",
     errno.EEXIST: "something of that name is there already",
     errno.ENOTDIR: "a part of that path is no folder",
     errno.EISDIR: "it is a folder, not a file",

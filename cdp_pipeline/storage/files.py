@@ -138,9 +138,12 @@ def remove_drafts(folders: Iterable[Path], pattern: str = "**/.*") -> int:
 
 
 def remove_file(path: Path) -> None:
-    """Delete a file, if it is there, so that no power cut brings it back."""
-    if path.exists():
-        path.unlink()
+    """Delete a file, if it is there, so that no power cut brings it back.
+
+    Nor one that somebody else has deleted and not made sure of.
+    """
+    path.unlink(missing_ok=True)
+    if path.parent.is_dir():
         fsync(path.parent)
 
 

@@ -79,6 +79,9 @@ def create_empty(
         specs: Tables whose columns all have types.
         catalog: Where they go, if not to their place in a build; ``staging.main`` takes entities,
             whose schema is the catalog.
+
+    Raises:
+        WarehouseError: A type is none of DuckDB's; names the file.
     """
     for spec in specs:
         name = spec.name if catalog == "staging.main" else spec.full_name
@@ -87,7 +90,14 @@ def create_empty(
             f"{quote_column(column)} {declared.type}"
             for column, declared in spec.header.columns.items()
         )
-        con.execute(f"create table {quote_identifier(place)} ({columns})")
+        try:
+            con.execute(f"create table {quote_identifier(place)} ({columns})")
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"{spec.full_name} cannot have these types: {first_line(error)}",
+                where=f"{spec.path}:1",
+                hint="`type:` is one of DuckDB's, such as varchar, date or decimal(18, 2).",
+            ) from error
 
 
 def rehearse(

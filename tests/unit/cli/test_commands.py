@@ -120,6 +120,7 @@ def test_a_report_is_given_out_whole_and_never_in_place_of_what_is_no_file(
         ("loop", "something of that name is there already"),
         ("loop/store", "it is a link that leads to itself"),
         ("x" * 300, "a name that long is none"),
+        ("/proc/store", "no such file or folder, and none can be made"),
     ],
 )
 def test_a_place_that_cannot_be_is_named(

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import pytest
+
+from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.documentation.catalogue import Catalogue
+from cdp_pipeline.documentation.content import segment_columns
 from cdp_pipeline.documentation.observed import Observed
 from cdp_pipeline.documentation.pages import render_site
 from cdp_pipeline.documentation.places import page_of
@@ -22,6 +27,16 @@ def test_every_table_and_column_has_its_place(site: dict[str, bytes], catalogue:
         assert {f"column-{column}" for column in entry.spec.header.columns} <= set(page.ids)
         assert entry.spec.header.owner in page.text
         assert entry.spec.header.grain in page.text
+
+
+def test_a_condition_that_is_none_is_named_with_its_file(catalogue: Catalogue) -> None:
+    project = catalogue.project
+    name, segment = next(iter(project.segments.items()))
+    wrong = segment.model_copy(update={"where": "1=1); drop table x"})
+    changed = replace(catalogue, project=replace(project, segments={name: wrong}))
+    with pytest.raises(ConfigError, match="drop table x` is no condition") as caught:
+        segment_columns(changed, name)
+    assert caught.value.where == str(project.path_of("segment", name))
 
 
 def test_everything_declared_is_shown(site: dict[str, bytes], catalogue: Catalogue) -> None:

@@ -67,6 +67,17 @@ def test_a_further_demo_knows_nothing_of_what_was_decided_about_an_earlier_one(
 
 
 @pytest.mark.usefixtures("no_store")
+def test_what_is_made_up_never_arrives_where_a_store_takes_its_deliveries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDP_LANDING_DIR", str(tmp_path / "arrived"))
+    with pytest.raises(ConfigError, match="not the demo's own") as caught:
+        demo(ROOT, tmp_path / "data")
+    assert caught.value.where == str(tmp_path / "arrived")
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.usefixtures("no_store")
 def test_beside_a_night_that_is_running_no_demo_is_made(tmp_path: Path) -> None:
     with pytest.raises(GeneratedError):
         demo(ROOT, tmp_path)

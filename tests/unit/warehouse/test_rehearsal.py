@@ -48,6 +48,17 @@ def test_a_misspelt_column_is_found_without_data(
     assert 'Candidate bindings: "n"' in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize("kind", ["1e400", "integr", "integer); drop table x; --"])
+def test_a_type_that_duckdb_has_not_is_named_with_its_file(
+    write_python_table: Callable[[str], Path], project_root: Path, kind: str
+) -> None:
+    path = write_python_table("identity.links")
+    path.write_text(path.read_text().replace("type: integer", f"type: '{kind}'"))
+    with pytest.raises(WarehouseError, match=r"identity\.links cannot have these types") as caught:
+        rehearse(load_project(project_root), load_settings(project_root))
+    assert caught.value.where == f"{path}:1"
+
+
 def test_a_recursion_without_an_end_is_stopped_and_the_other_models_are_checked(
     write_model: WriteModel, project_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
