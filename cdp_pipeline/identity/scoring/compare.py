@@ -186,6 +186,17 @@ def have_two_births(codes: Codes, comparisons: Sequence[Comparison]) -> npt.NDAr
     return np.asarray((unpack(codes, comparisons)[:, places] == 0).any(axis=1), np.bool_)
 
 
+def have_one_name(outcomes: Codes, comparisons: Sequence[Comparison]) -> npt.NDArray[np.bool_]:
+    """Return which patterns agree fully on the given name.
+
+    Args:
+        outcomes: As ``unpack`` returns them.
+        comparisons: What they are the outcomes of.
+    """
+    places = [place for place, c in enumerate(comparisons) if c.kind == "name"]
+    return np.asarray((outcomes[:, places] == 1).any(axis=1), np.bool_)
+
+
 def _factors(comparisons: Sequence[Comparison]) -> list[int]:
     factors = [1]
     for comparison in comparisons[:-1]:
