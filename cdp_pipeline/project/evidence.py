@@ -241,6 +241,7 @@ EVIDENCE: dict[str, Evidence] = {
 KEY_COLUMNS: dict[str, str] = {
     "given name's start": "given_name",
     "family name's start": "family_name",
+    "family name's last word": "family_name",
     "postal district": "zip",
 }
 """The node column behind each key that is an expression."""
@@ -262,6 +263,8 @@ KEYS: dict[str, str] = {
     "e-mail name": "email_local",
     "given name's start": "left(given_name, 3)",
     "family name's start": "left(family_name, 4)",
+    "family name's last word": "family_last",
+    "building": "building_hash",
     "postal district": DISTRICT.format("zip"),
 }
 """Everything a blocking rule may name, with its node column: tags, and parts of them."""

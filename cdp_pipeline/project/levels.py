@@ -275,6 +275,15 @@ def profiles_of_one_source(evidence: Evidence, argument: Argument) -> Agreement:
     return Agreement("l.is_profile and r.is_profile and l.source_hash = r.source_hash")
 
 
+def two_numbers(evidence: Evidence, argument: Argument) -> Agreement:
+    """Two profiles of one source, which gives every profile a number of its own."""
+    _plain(argument, "two numbers of one source")
+    return Agreement(
+        "l.is_profile and r.is_profile and l.source_hash = r.source_hash "
+        f"and l.{evidence.key} <> r.{evidence.key}"
+    )
+
+
 def profiles(evidence: Evidence, argument: Argument) -> Agreement:
     """Both records register a person."""
     _plain(argument, "two profiles")
@@ -315,6 +324,7 @@ VOCABULARY: dict[str, Template] = {
     "same but for the flat": same_but_flat,
     "street alike": street_alike,
     "two profiles of one source": profiles_of_one_source,
+    "two numbers of one source": two_numbers,
     "two profiles": profiles,
     "a profile and a mention": profile_and_mention,
 }

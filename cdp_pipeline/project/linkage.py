@@ -15,13 +15,16 @@ from typing import Any, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from cdp_pipeline.project.checks import Declaration
-from cdp_pipeline.project.evidence import EVIDENCE, KEYS, Evidence
+from cdp_pipeline.project.evidence import EVIDENCE, EXTRAS, KEYS, Evidence
 from cdp_pipeline.project.levels import VOCABULARY, Agreement
 
 Kind: TypeAlias = Literal["personal", "name", "birth", "shared", "context"]
 
 MOST_PATTERNS = 2**62
 """Number of outcomes of a pair that a bigint can tell apart, with room to spare."""
+
+_SOMETIMES = {extra.tag for extra in EXTRAS}
+"""Tags whose columns exist only where sources bring them."""
 
 _SIDE = re.compile(r"\b([lr])\.([a-z_]+)\b")
 
@@ -85,6 +88,9 @@ class ComparisonSpec(Declaration):
     silent_if: tuple[LevelSpec, ...] = Field(
         default=(), description="When the pair says nothing, though both records have a value."
     )
+    no_conflict_if: tuple[LevelSpec, ...] = Field(
+        default=(), description="When another value says nothing, though an equal one would."
+    )
     goes_with: str | None = Field(
         default=None, description="Comparison whose agreement makes this one's likelier by chance."
     )
@@ -104,8 +110,12 @@ class ComparisonSpec(Declaration):
         if twice:
             message = f"level {twice!r} stands twice; name one of them with `as:`"
             raise ValueError(message)
-        for level in (*self.levels, *self.silent_if):
+        for level in (*self.levels, *self.silent_if, *self.no_conflict_if):
             self._check(level)
+        for level in self.no_conflict_if:
+            if level.is_ == "sql" or level.of in _SOMETIMES:
+                message = f"no_conflict_if asks for what not every store has: {level.name!r}"
+                raise ValueError(message)
         if sum(level.agreement(self.compares).frequency is not None for level in self.levels) > 1:
             message = "only one level may be `by frequency`"
             raise ValueError(message)
@@ -134,7 +144,7 @@ class ComparisonSpec(Declaration):
         return EVIDENCE[self.compares]
 
     def needed_tags(self) -> set[str]:
-        """Return every tag whose columns the levels read."""
+        """Return every tag without whose values there is nothing to compare."""
         tags = {self.compares}
         for level in (*self.levels, *self.silent_if):
             tags |= {level.of} if level.of else set()

@@ -49,7 +49,12 @@ from cdp_pipeline.identity.scoring.namesakes import (
 from cdp_pipeline.identity.scoring.weights import Parameters, load_parameters
 from cdp_pipeline.identity.standard.night import read_night
 from cdp_pipeline.identity.standard.nodes import number_nodes
-from cdp_pipeline.identity.standard.reach import mailed_nodes, mention_nodes, reachable_nodes
+from cdp_pipeline.identity.standard.reach import (
+    contact_nodes,
+    mailed_nodes,
+    mention_nodes,
+    reachable_nodes,
+)
 from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_dicts, fetch_value, open_build
 
@@ -205,6 +210,7 @@ def group_nodes(  # noqa: PLR0913 - a night groups a part, a linkage knows all w
         unsure["log_odds"],
         accept=accept,
         standing=stand_records(is_reachable, mention_nodes(con)),
+        is_private=contact_nodes(con),
         nobody=nobody,
     )
     labels = _split_groups(weigh, *_joined(labels, chosen), bonds, threshold=threshold)

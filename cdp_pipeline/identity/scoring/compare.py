@@ -50,6 +50,7 @@ class Comparison:
         name: For people: shown in explanations.
         missing: SQL that is true when the pair says nothing about this field.
         levels: Best first.
+        no_conflict: SQL that is true when it says nothing that no level holds.
         kind: ``personal`` fields of two people in one household agree as rarely as strangers';
             ``name`` and ``birth`` likewise, but for sons named after fathers and for twins;
             ``shared`` ones agree in households; ``context`` is no evidence about a person, but
@@ -67,6 +68,7 @@ class Comparison:
     fields: tuple[str, ...]
     goes_with: str | None = None
     needs: tuple[str, ...] = ()
+    no_conflict: str | None = None
 
     @property
     def size(self) -> int:
@@ -89,6 +91,8 @@ class Comparison:
         branches = " ".join(
             f"when {level.condition} then {place}" for place, level in enumerate(self.levels, 2)
         )
+        if self.no_conflict:
+            branches += f" when {self.no_conflict} then 0"
         return f"case when {self.missing} then 0 {branches} else 1 end"
 
 
@@ -111,6 +115,10 @@ def _compile(name: str, spec: ComparisonSpec) -> Comparison:
         fields=spec.evidence.fields,
         goes_with=spec.goes_with,
         needs=tuple(EVIDENCE[tag].held or EVIDENCE[tag].present for tag in tags),
+        no_conflict=" or ".join(
+            f"({level.agreement(spec.compares).condition})" for level in spec.no_conflict_if
+        )
+        or None,
     )
 
 
@@ -122,7 +130,8 @@ def held_node_columns(con: duckdb.DuckDBPyConnection) -> set[str]:
 def used_columns(comparisons: Sequence[Comparison]) -> set[str]:
     """Return the columns of ``identity_nodes`` that comparisons look at."""
     conditions = " ".join(
-        f"{c.missing} {' '.join(f'{level.condition} {level.frequency}' for level in c.levels)}"
+        f"{c.missing} {c.no_conflict} "
+        f"{' '.join(f'{level.condition} {level.frequency}' for level in c.levels)}"
         for c in comparisons
     )
     named = set(re.findall(r"\b[lr]\.(\w+)", conditions))
@@ -184,6 +193,17 @@ def have_two_births(codes: Codes, comparisons: Sequence[Comparison]) -> npt.NDAr
     if not places:
         return np.zeros(len(codes), dtype=bool)
     return np.asarray((unpack(codes, comparisons)[:, places] == 0).any(axis=1), np.bool_)
+
+
+def have_one_name(outcomes: Codes, comparisons: Sequence[Comparison]) -> npt.NDArray[np.bool_]:
+    """Return which patterns agree fully on the given name.
+
+    Args:
+        outcomes: As ``unpack`` returns them.
+        comparisons: What they are the outcomes of.
+    """
+    places = [place for place, c in enumerate(comparisons) if c.kind == "name"]
+    return np.asarray((outcomes[:, places] == 1).any(axis=1), np.bool_)
 
 
 def _factors(comparisons: Sequence[Comparison]) -> list[int]:

@@ -58,7 +58,7 @@ def declared_design(spec: LinkageSpec) -> Design:
         ConfigError: A level's own SQL is not one condition over two records.
     """
     for name, comparison in spec.comparisons.items():
-        for level in (*comparison.levels, *comparison.silent_if):
+        for level in (*comparison.levels, *comparison.silent_if, *comparison.no_conflict_if):
             if level.is_ == "sql":
                 place = f"sql/linkage/{spec.name}.yml: {name}, {level.name}"
                 vet_predicate(flat_sides(str(level.with_)), columns=pair_columns(), where=place)

@@ -28,7 +28,7 @@ REACHED_KIN_BITS = 7.0
 SURE_PROB = 0.9
 """Probability from which a namesake is taken for the person when both can be reached: strangers
 made one cost nine times as much as a person left in two, as the one gets the other's mail. A mere
-name on a receipt can get nobody's."""
+name on a receipt can get nobody's; but who wrote to the store, or called, is answered."""
 
 EVEN_PROB = 0.6
 """Probability from which a mere name is taken for a person, or two lone receipts for one shopper's.
@@ -96,13 +96,14 @@ def stand_records(is_reachable: Marks, is_mention: Marks) -> Integers:
     return np.where(is_reachable, np.where(is_mention, LONE, PERSON), NAME).astype(np.int64)
 
 
-def choose_namesakes(
+def choose_namesakes(  # noqa: PLR0913 - how sure one must be depends on both records
     labels: Integers,
     ends: tuple[Integers, Integers],
     log_odds: Floats,
     *,
     accept: float,
     standing: Integers,
+    is_private: Marks,
     nobody: float = 1.0,
 ) -> tuple[Integers, Integers]:
     """Return the pairs of groups that are one person although they may be strangers.
@@ -119,6 +120,7 @@ def choose_namesakes(
         accept: Probability from which two groups are one; at least one half if one of them is
             but a name, so that none has two partners that can be reached.
         standing: What each record is to its namesakes; see ``stand_records``.
+        is_private: Records that say what nobody else should read, as what is written to the store.
         nobody: Odds that a mere name is nobody else's; see ``nobody_odds``.
 
     Returns:
@@ -138,7 +140,7 @@ def choose_namesakes(
         1 + np.maximum(claims[rank, asks], claims[rank, asked]),
         np.where(rank == NAME, nobody, max(nobody, LONE_ODDS)) + claims[above, asks],
     )
-    is_dear = (rank > NAME) & (standing[asked] == PERSON)
+    is_dear = ((rank > NAME) & (standing[asked] == PERSON)) | _held_any(labels, is_private)[asks]
     sure = np.where(is_dear, SURE_PROB, EVEN_PROB)
     chosen = odds / others >= np.maximum(sure, accept)
     return low[chosen].astype(np.int64), high[chosen].astype(np.int64)
@@ -150,6 +152,11 @@ def _stand_groups(labels: Integers, standing: Integers) -> Integers:
     np.maximum.at(highest, labels, standing)
     sizes = np.bincount(labels, minlength=len(highest))
     return np.where((highest == LONE) & (sizes > 1), PERSON, highest)
+
+
+def _held_any(labels: Integers, marks: Marks) -> Marks:
+    """Return which groups hold a marked record."""
+    return np.bincount(labels[marks], minlength=int(labels.max(initial=-1)) + 1) > 0
 
 
 def _least_alike(

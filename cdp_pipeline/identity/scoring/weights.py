@@ -21,6 +21,7 @@ from cdp_pipeline.identity.scoring.compare import (
     Comparison,
     are_linked,
     frequency_columns,
+    have_one_name,
     linked_places,
     unpack,
 )
@@ -135,7 +136,7 @@ def score_patterns(
         pairs: Table with ``pattern`` and the columns of ``frequency_select``.
         scored: Name of the new table: the columns of ``pairs`` but those of frequencies,
             ``match_weight``, ``household_weight``, ``log_odds`` and ``conflict`` (sum of negative
-            weights).
+            weights; of what people change and share, where the given name is another).
         least: Log odds below which a pair is left out; default: all pairs.
     """
     found = con.execute(f"select distinct pattern from {pairs} order by pattern").fetchnumpy()  # noqa: S608 - own table name
@@ -182,6 +183,7 @@ def _pattern_table(parameters: Parameters, codes: Codes) -> tuple[pa.Table, list
     conflict = np.zeros(len(codes))
     factors: dict[str, Floats] = {}
     weighted = list(frequency_columns(parameters.comparisons))
+    is_named = have_one_name(outcomes, parameters.comparisons)
     for place in range(len(parameters.comparisons)):
         match, household = parameters.level_bits(place)
         rare_match, rare_household = parameters.frequency_bits(place)
@@ -195,7 +197,8 @@ def _pattern_table(parameters: Parameters, codes: Codes) -> tuple[pa.Table, list
             present, np.where(shared_rare, rare_household, plain_household)[level], 0
         )
         against = np.where(is_rare, 0.0, np.minimum(match, 0))
-        conflict += np.where(present, against[level], 0)
+        counts = present & ~(is_named & _changes(parameters.comparisons[place]))
+        conflict += np.where(counts, against[level], 0)
         if place in weighted:
             factors[f"m{place}"] = np.where(present, is_rare[level], 0.0)
             factors[f"h{place}"] = np.where(present, shared_rare[level], 0.0)
@@ -208,6 +211,14 @@ def _pattern_table(parameters: Parameters, codes: Codes) -> tuple[pa.Table, list
         **factors,
     }
     return pa.table(columns), weighted
+
+
+def _changes(comparison: Comparison) -> bool:
+    """Return whether one person has several values: mailboxes, numbers, homes, kinds of record.
+
+    A name is kept, or changed once.
+    """
+    return comparison.kind in {"shared", "context"} and "family_name" not in comparison.fields
 
 
 def store_parameters(con: duckdb.DuckDBPyConnection, parameters: Parameters | None) -> None:

@@ -128,7 +128,7 @@ def _meanings(linkage: LinkageSpec) -> list[object]:
     levels = [
         asdict(level.agreement(spec.compares))
         for spec in linkage.comparisons.values()
-        for level in (*spec.levels, *spec.silent_if)
+        for level in (*spec.levels, *spec.silent_if, *spec.no_conflict_if)
     ]
     streets = (street_words_sql, street_key_sql, building_sql)
     spellings = [fold_sql("name"), *(spell("street") for spell in streets)]

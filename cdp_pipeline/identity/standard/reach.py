@@ -89,6 +89,21 @@ def mention_nodes(con: duckdb.DuckDBPyConnection) -> Marks:
     return is_mention if is_told else is_mention & ~is_mention.all()
 
 
+def contact_nodes(con: duckdb.DuckDBPyConnection) -> Marks:
+    """Return which of ``identity_node_ids`` wrote to the store or called it."""
+    found = con.execute(_CONTACTS).fetchnumpy()
+    return np.asarray(found["is_contact"], np.bool_)
+
+
+_CONTACTS = """
+select c.evidence_id is not null as is_contact
+from identity_node_ids as i
+left join (
+    select distinct evidence_id from identity.records where record_kind = 'contact'
+) as c on c.evidence_id = i.record_id
+order by i.node_id
+"""
+
 _MENTIONS = """
 select (r.record_kind <> 'receipt') is not true and c.evidence_id is null as is_mention
 from identity_node_ids as i

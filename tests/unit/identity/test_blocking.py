@@ -7,7 +7,9 @@ import duckdb
 import pytest
 
 from cdp_pipeline.identity.scoring.blocking import BlockingRule, key_caps, propose_pairs
-from cdp_pipeline.identity.scoring.design import shipped_design
+from cdp_pipeline.identity.scoring.design import fitting_design, shipped_design
+from cdp_pipeline.identity.standard import records
+from cdp_pipeline.identity.standard.nodes import build_nodes
 from cdp_pipeline.storage.warehouse import fetch_dicts, open_build
 
 if TYPE_CHECKING:
@@ -86,3 +88,23 @@ def test_declared_rare_rules_come_last_and_are_capped() -> None:
     rare = [rule.most is not None for rule in rules]
     assert any(rare)
     assert rare == sorted(rare)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"family_name": "Adams", "street": "12 High Street, Flat 3"}, {"family_name": "Adaps"}),
+        ({"family_name": "Vicente Amaral", "street": None}, {"family_name": "Amaral"}),
+    ],
+    ids=["one names the flat, both have a slip", "a double name and its last part"],
+)
+def test_a_slip_beside_a_flat_or_half_a_name_hides_nobody(
+    store: Store, one: dict[str, str], other: dict[str, str]
+) -> None:
+    kornelia = {"given_name": "Kornelia", "street": "12 High Street", "postcode": "HA1 1AA"}
+    people = [kornelia | {"record_key": "1"} | one, kornelia | {"record_key": "2"} | other]
+    context = store.stage(people)
+    records.run(context)
+    with open_build(context) as con:
+        build_nodes(con)
+        assert propose_pairs(con, fitting_design(con, shipped_design()).rules, cap=60) == 1

@@ -130,6 +130,45 @@ def test_each_level_is_met_by_what_its_name_says(
     assert outcomes[field][number] == level
 
 
+def test_a_second_account_has_another_number_and_mailbox_and_that_is_no_conflict(
+    make_store: Callable[[Path], Store], tmp_path: Path
+) -> None:
+    """An order on another's account, from another mailbox, is one."""
+    store = make_store(tmp_path)
+    anna = {"source": "shop", "record_kind": "account", "full_name": "Anna Smith"}
+    order = anna | {"source": "orders", "record_kind": "order"}
+    others = [
+        anna | {"account_id": "A20001", "email": "quite.other@gmx.de"},
+        anna | {"account_id": "A30001", "email": "sunny.side@gmx.de"},
+        order | {"account_id": "A20001", "email": "quite.other@gmx.de"},
+        order | {"account_id": "A10001", "email": "sunny.side@web.de"},
+    ]
+    people = [anna | {"account_id": "A10001", "email": "sunny.side@web.de"}, *others]
+    context = store.stage(person | {"record_key": str(n)} for n, person in enumerate(people))
+    run(context)
+    with open_build(context) as con:
+        con.execute("update identity.records set evidence_id = record_id")
+        build_nodes(con)
+        comparisons = [c for c in ALL if c.name in {"web account", "e-mail"}]
+        rows = con.execute(
+            f"select {pattern_sql(comparisons)} from identity_nodes as l "
+            "inner join identity.records as one on one.record_id = l.record_id "
+            "cross join identity_nodes as r "
+            "inner join identity.records as other on other.record_id = r.record_id "
+            "where one.record_key = '0' and other.record_key > '0' order by other.record_key"
+        ).fetchall()
+    found = unpack(np.array([row[0] for row in rows]), comparisons)
+    assert [c.name for c in comparisons] == ["e-mail", "web account"]
+    assert [
+        [c.level_name(int(o)) for c, o in zip(comparisons, row, strict=True)] for row in found
+    ] == [
+        ["missing", "missing"],
+        ["same name at another provider", "missing"],
+        ["differs", "differs"],
+        ["same mailbox", "same"],
+    ]
+
+
 def test_what_no_record_says_is_not_compared(outcomes: dict[str, list[str]]) -> None:
     assert set(outcomes) == {case[0] for case in CASES}
 

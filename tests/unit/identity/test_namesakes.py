@@ -20,6 +20,7 @@ def _choose(
     reachable: list[int] | None = None,
     *,
     mentions: list[int] | None = None,
+    contacts: list[int] | None = None,
     nobody: float = 1.0,
 ) -> set[tuple[int, int]]:
     left, right, bits = zip(*pairs, strict=True) if pairs else ((), (), ())
@@ -32,6 +33,7 @@ def _choose(
             np.isin(np.arange(len(labels)), reachable or []),
             np.isin(np.arange(len(labels)), mentions or []),
         ),
+        is_private=np.isin(np.arange(len(labels)), contacts or []),
         nobody=nobody,
     )
     return set(zip(low.tolist(), high.tolist(), strict=True))
@@ -56,6 +58,17 @@ def test_two_who_can_be_reached_must_be_likelier_one_than_a_mere_name() -> None:
     for reachable, chosen in ([], {(0, 1)}), ([1], {(0, 1)}), ([0, 1], set()):
         assert _choose([0, 1], [(0, 1, 2.0)], reachable) == chosen
     assert _choose([0, 1], [(0, 1, 4.0)], [0, 1]) == {(0, 1)}
+
+
+def test_a_name_that_wrote_to_the_store_must_be_as_sure_as_one_who_can_be_reached() -> None:
+    """Its letter would be read in another's record, and answered to the other's mailbox."""
+    for bits, contacts, chosen in (
+        (2.0, [], {(0, 1)}),
+        (2.0, [0], set()),
+        (4.0, [0], {(0, 1)}),
+        (2.0, [1], {(0, 1)}),
+    ):
+        assert _choose([0, 1], [(0, 1, bits)], [1], contacts=contacts) == chosen
 
 
 def test_a_group_is_reached_by_any_of_its_records() -> None:

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import duckdb
 import pytest
 
-from cdp_pipeline.identity.standard.reach import RECEIPT, UNTOLD, mention_nodes
+from cdp_pipeline.identity.standard.reach import (
+    RECEIPT,
+    UNTOLD,
+    Marks,
+    contact_nodes,
+    mention_nodes,
+)
 
 
 @dataclass
@@ -20,6 +27,10 @@ MAILBOX, NUMBER = Said(email="a@web.de"), Said(phone="700900123")
 
 
 def _mentions(*said: Said) -> list[bool]:
+    return _marks(mention_nodes, *said)
+
+
+def _marks(asked: Callable[[duckdb.DuckDBPyConnection], Marks], *said: Said) -> list[bool]:
     with duckdb.connect() as con:
         con.execute("create schema identity")
         con.execute(
@@ -38,7 +49,7 @@ def _mentions(*said: Said) -> list[bool]:
             "create temp table identity_node_ids as "
             "select record_id, record_id as node_id from identity.records"
         )
-        return [bool(mark) for mark in mention_nodes(con)]
+        return [bool(mark) for mark in asked(con)]
 
 
 @pytest.mark.parametrize("more", [Said(street="1 old rd"), Said(email="b@web.de", phone="7009001")])
@@ -56,3 +67,8 @@ def test_receipts_are_mentions_even_where_there_is_nothing_else() -> None:
     receipt = Said(email="a@web.de", kind=RECEIPT)
     assert _mentions(receipt) == [True]
     assert _mentions(receipt, Said(email="b@web.de", kind="account")) == [True, False]
+
+
+def test_contacts_are_who_wrote_to_the_store() -> None:
+    kinds = [Said(email="a@web.de", kind=kind) for kind in ("contact", RECEIPT, "account")]
+    assert _marks(contact_nodes, *kinds) == [True, False, False]

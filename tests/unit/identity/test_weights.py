@@ -6,12 +6,14 @@ import duckdb
 import numpy as np
 import pytest
 
+from cdp_pipeline.identity.scoring.compare import frequency_columns
 from cdp_pipeline.identity.scoring.design import shipped_design
 from cdp_pipeline.identity.scoring.weights import (
     RAREST_BITS,
     Parameters,
     load_parameters,
     match_probability,
+    score_patterns,
     store_parameters,
 )
 
@@ -71,6 +73,41 @@ def test_names_that_go_together_count_for_less() -> None:
     alone = parameters.pair_bits([-1, 1, *missing], names)
     assert both[1][0] == pytest.approx(alone[1][0] - 1.5)
     assert both[0] == parameters.pair_bits([1, -1, *missing], names)[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "other", "is_counted"),
+    [
+        ("same", "e-mail", False),
+        ("alike", "e-mail", True),
+        ("missing", "e-mail", True),
+        ("same", "family name", True),
+        ("same", "birth date", True),
+        ("same", "sex", True),
+    ],
+)
+def test_another_mailbox_is_no_conflict_of_records_with_one_name(
+    given: str, other: str, *, is_counted: bool
+) -> None:
+    """People have several; but relatives of names alike are told apart by them."""
+    parameters = _parameters()
+    names = [c.name for c in COMPARISONS]
+    outcomes = [-1] * len(COMPARISONS)
+    levels = [COMPARISONS[0].level_name(n) for n in range(COMPARISONS[0].size)]
+    outcomes[0] = levels.index(given) if given in levels else -1
+    outcomes[names.index(other)] = 0
+    code, factor = 0, 1
+    for outcome, comparison in zip(outcomes, COMPARISONS, strict=True):
+        code += factor * (outcome + 1)
+        factor *= comparison.size + 1
+    with duckdb.connect() as con:
+        frequencies = ", ".join(f"0.0 as f{n}" for n in frequency_columns(COMPARISONS))
+        con.execute(
+            f"create table pairs as select cast({code} as bigint) as pattern, {frequencies}"
+        )
+        score_patterns(con, parameters, pairs="pairs", scored="scored")
+        found = con.execute("select conflict from scored").fetchall()[0][0]
+    assert (found < 0) == is_counted
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,12 @@ def test_own_sql_becomes_a_level_with_a_name() -> None:
         ("as: same first letter", "of: phone", 5, "name for people"),
         ("left(l.given_name,", "left(l.birthday,", 5, "unknown column 'birthday'"),
         ("owner: tests", "ownr: tests", 3, "ownr"),
+        (
+            "levels: [same]",
+            "no_conflict_if: [{is: same, of: occupation}]\n    levels: [same]",
+            15,
+            "not every store has",
+        ),
     ],
 )
 def test_mistakes_are_found_with_their_line(
