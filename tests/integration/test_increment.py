@@ -16,6 +16,7 @@ from cdp_pipeline.core.settings import load_settings
 from cdp_pipeline.orchestration.runner import RunOptions, run_night
 from cdp_pipeline.orchestration.status import read_status
 from cdp_pipeline.sample.generate import StoreSpec, generate_store
+from cdp_pipeline.storage.files import sha256_of
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.versions import current_version
 from cdp_pipeline.storage.warehouse import DATABASE_FILE, attach_whole
@@ -65,6 +66,15 @@ def test_a_night_by_its_changes_equals_a_full_build(store: Store, tmp_path: Path
     assert hash_tables(by_changes.path) == hash_tables(in_full.path)
 
 
+def hash_files(version: Path) -> dict[str, str]:
+    """Return a hash of every Parquet file of a version: its mirror and its vault."""
+    return {
+        path.relative_to(version).as_posix(): sha256_of(path)
+        for folder in ("parquet", "vault")
+        for path in (version / folder).rglob("*.parquet")
+    }
+
+
 def redate(landing: Path, before: date, after: date) -> None:
     """Let the deliveries of a business date be those of another."""
     for folder in sorted(landing.glob(f"*/{before}")):
@@ -84,7 +94,7 @@ def test_files_after_forty_skipped_nights_reach_what_a_full_build_reaches(tmp_pa
         (held / source).mkdir(parents=True)
         (landing / source / late.isoformat()).rename(held / source / late.isoformat())
     settings = load_settings(ROOT, data_dir=tmp_path / "data")
-    found = []
+    found, files = [], []
     for day, is_full in ((first, False), (nights[0], False), (nights[1], False), (nights[1], True)):
         if day == nights[1]:
             for folder in sorted(held.glob("*/*")):
@@ -98,5 +108,7 @@ def test_files_after_forty_skipped_nights_reach_what_a_full_build_reaches(tmp_pa
         version = current_version(DataPaths.of_settings(settings))
         assert version is not None
         found.append(hash_tables(version.path))
+        files.append(hash_files(version.path))
     assert found[-2]["core.fct_sales"][0] > found[-3]["core.fct_sales"][0]
     assert found[-1] == found[-2]
+    assert files[-1] == files[-2]
