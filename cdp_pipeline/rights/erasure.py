@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -260,17 +260,17 @@ def _clean_mentions(
 ) -> Scan:
     """Replace words that are left in rows of others, staged, set aside or published."""
     found = {context.data_dir / find.file for find in scan.finds}
-    cleaned = []
+    cleaned, scratch = [], paths.ensure(paths.work)
     for path in sorted(found):
         if path.suffix == ".parquet" and {paths.staging, paths.quarantine} & {*path.parents}:
-            with editable_file(path, context.settings.keys, paths.work) as plain:
-                cleaned += [path] if redact_rows(plain, searcher) else []
+            with editable_file(path, context.settings.keys, scratch) as plain:
+                cleaned += [path] if redact_rows(plain, searcher, scratch) else []
     for version in published_versions(paths):
         held = [path for path in found if path.is_relative_to(version.path)]
-        if held:
-            clean_version(context, version, traces, searcher, has_mentions=True)
+        if held and clean_version(context, version, traces, searcher, has_mentions=True).rows:
             cleaned += held
-    return look_again(context, context.data_dir, scan, cleaned, searcher)
+    left = look_again(context, context.data_dir, scan, cleaned, searcher)
+    return replace(left, cleaned=scan.cleaned + len(cleaned))
 
 
 @dataclass(frozen=True)

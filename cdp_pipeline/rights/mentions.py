@@ -66,14 +66,16 @@ def _redact_table(con: duckdb.DuckDBPyConnection, name: str, searcher: Searcher)
     return count
 
 
-def redact_rows(path: Path, searcher: Searcher) -> bool:
+def redact_rows(path: Path, searcher: Searcher, scratch: Path) -> bool:
     """Replace the words in the texts of a staged or quarantined file; return if there were any.
 
     Args:
         path: Parquet file in clear, which is replaced.
         searcher: Looks for the people.
+        scratch: Folder of the same file system that no search looks into: a copy that a crash left
+            half written could not be looked into.
     """
-    copy = path.with_name(f".{path.name}.erasing")
+    copy = scratch / path.name
     is_changed = False
     with parquet.ParquetFile(path) as file:
         schema = file.schema_arrow
