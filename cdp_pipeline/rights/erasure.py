@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from cdp_pipeline.rights.deliveries import (
 )
 from cdp_pipeline.rights.files import clean_exports, clean_tree
 from cdp_pipeline.rights.ignored import load_ignored
+from cdp_pipeline.rights.mentions import redact_rows
 from cdp_pipeline.rights.packed import forget_unpacked
 from cdp_pipeline.rights.pending import (
     PENDING,
@@ -47,8 +48,9 @@ from cdp_pipeline.rights.removals import FOLDER as REMOVALS
 from cdp_pipeline.rights.scan import Find, Lookout, Scan, begin_folder, scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.strays import clean_strays, look_again, written_here
-from cdp_pipeline.rights.traces import add_words, find_traces
+from cdp_pipeline.rights.traces import Traces, add_words, find_traces
 from cdp_pipeline.rights.versions import CLEAN_PREFIX, Cleaning, clean_version
+from cdp_pipeline.storage.at_rest import editable_file
 from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.container import key_of
 from cdp_pipeline.storage.exchange import remove_leftovers
@@ -197,7 +199,7 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
         delivered.result()
         write_removals(paths, pending.erasure, pending.removals)
         files = _clean_files(context, paths, searcher)
-        scan = _search(context, paths, lookout, deliveries)
+        scan = _search(context, paths, lookout, deliveries, traces)
     _refuse_unsearched(context, paths, pending, scan)
     done = _Done(tombstones, deliveries, judged, versions, files, scan)
     return _certify(paths, pending, _facts(context, pending, done), scan.finds)
@@ -213,11 +215,16 @@ def _clean_delivered(
 
 
 def _search(
-    context: RunContext, paths: DataPaths, lookout: Lookout, deliveries: DeliveryCleaning
+    context: RunContext,
+    paths: DataPaths,
+    lookout: Lookout,
+    deliveries: DeliveryCleaning,
+    traces: Traces,
 ) -> Scan:
     """Look everywhere, and take people out of deliveries and strays in which they are found."""
     look = partial(_search_folder, context, paths, lookout, deliveries)
     scan = look(context.data_dir, _excluded(paths))
+    scan = _clean_mentions(context, paths, scan, traces, lookout.searcher)
     if paths.landing.is_relative_to(context.data_dir):
         return scan
     more = look(paths.landing, ())
@@ -246,6 +253,24 @@ def _search_folder(
     cleaned = clean_raw(context, deliveries, searcher=searcher, only=found) if found else set()
     scan = look_again(context, root, scan, cleaned, searcher)
     return clean_strays(context, root, scan, searcher)
+
+
+def _clean_mentions(
+    context: RunContext, paths: DataPaths, scan: Scan, traces: Traces, searcher: Searcher
+) -> Scan:
+    """Replace words that are left in rows of others, staged, set aside or published."""
+    found = {context.data_dir / find.file for find in scan.finds}
+    cleaned, scratch = [], paths.ensure(paths.work)
+    for path in sorted(found):
+        if path.suffix == ".parquet" and {paths.staging, paths.quarantine} & {*path.parents}:
+            with editable_file(path, context.settings.keys, scratch) as plain:
+                cleaned += [path] if redact_rows(plain, searcher, scratch) else []
+    for version in published_versions(paths):
+        held = [path for path in found if path.is_relative_to(version.path)]
+        if held and clean_version(context, version, traces, searcher, has_mentions=True).rows:
+            cleaned += held
+    left = look_again(context, context.data_dir, scan, cleaned, searcher)
+    return replace(left, cleaned=scan.cleaned + len(cleaned))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ Blanks may be such at which no line is broken, and a plus in a URL.
 """
 
 _URL_BLANK = b"   "
-"""What a blank of a URL is read as: as long, so that places stay, and without a digit."""
+_NESTED_BLANK = b"     "
+"""What a blank of a URL, and of one within another, is read as: as long, so that places stay."""
 
 _WHOLE = 8
 """Names that are shorter are told by all their letters, and by what stands behind them."""
@@ -64,7 +65,7 @@ class Names:
         if not self._anchors:
             return
         if b"%" in plain:  # one byte is found sooner than three
-            plain = plain.replace(b"%20", _URL_BLANK)
+            plain = plain.replace(b"%20", _URL_BLANK).replace(b"%2520", _NESTED_BLANK)
         places = self._beginnings.likely(self._starts.places(plain))
         for size, anchors in self._anchors.items():
             ended = places.not_before(size, _JOINED) if size < _WHOLE else places

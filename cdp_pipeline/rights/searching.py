@@ -21,7 +21,7 @@ from cdp_pipeline.rights.prefixes import (
     WordStarts,
     runs_of,
 )
-from cdp_pipeline.rights.spellings import byte_forms, lower_ascii
+from cdp_pipeline.rights.spellings import byte_forms, lower_ascii, open_signs
 from cdp_pipeline.rights.telephones import LONGEST, Telephones, is_in_id
 from cdp_pipeline.rights.traces import Traces
 
@@ -35,6 +35,7 @@ _MARGIN = 1 << 12
 
 SEPARATOR = "\x01"
 """Stands between texts that are searched together; no trace goes over it."""
+_AT_SIGNS = (b"@", b"%40", b"%2540")
 _DIGITS = frozenset(b"0123456789")
 _IS_DIGIT = bytes(byte in _DIGITS for byte in range(256))
 _JOINER_BYTES = b" ().-/"
@@ -53,7 +54,7 @@ class Searcher:
     def __init__(self, traces: Traces) -> None:
         """Prepare the search."""
         self._numbers = frozenset(number.encode() for number in traces.numbers)
-        words = {form for word in traces.words for form in byte_forms(word)}
+        words = {open_signs(form) for word in traces.words for form in byte_forms(word)}
         texts = {*words, *self._numbers}
         long = {text for text in texts if len(text) >= _LONG_BEGINNING}
         self._texts = [
@@ -83,7 +84,7 @@ class Searcher:
         data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
         for start in range(0, len(data), _WINDOW):
             before = max(0, start - _MARGIN)
-            plain = lower_ascii(data[before : start + _WINDOW + _MARGIN])
+            plain = open_signs(lower_ascii(data[before : start + _WINDOW + _MARGIN]))
             for kind, first, last in self._find(plain):
                 if start <= before + first < start + _WINDOW:
                     yield kind, before + first, before + last
@@ -110,7 +111,7 @@ class Searcher:
             if text in self._numbers:
                 while start and plain[start - 1 : start] == b"0":
                     start -= 1
-            inner = MAILBOX if b"@" in text or b"%40" in text else ALNUM
+            inner = MAILBOX if any(at in text for at in _AT_SIGNS) else ALNUM
             if (start == 0 or plain[start - 1] not in inner) and (
                 end == len(plain) or plain[end] not in ALNUM
             ):

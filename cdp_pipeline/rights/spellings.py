@@ -12,12 +12,23 @@ from urllib.parse import quote
 _CASES = 8
 """As written, lower, upper and title case, each composed and decomposed."""
 
+_OLD_ENCODINGS = ("cp1252", "cp1250", "iso-8859-2", "cp1254", "cp1253", "cp1251", "koi8-r", "cp866")
+"""Western, Central European, Turkish, Greek and Cyrillic; Windows-1252 is nearly Latin-1."""
+
+_FEWEST_BYTES = 3
+
 _UNQUOTED = " '-"
 _UNESCAPED = re.compile(r"[a-z0-9 '._~-]*")
 """Texts that neither JSON nor a URL escapes."""
 _ENTITIES = {code: f"&{name};" for code, name in codepoint2name.items() if not chr(code).isascii()}
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
+
+_SIGNS = "=&?\"':;,{}[]()<>|#$\t\n\r"
+_CODES = "|".join(f"{ord(sign):02x}" for sign in _SIGNS)
+_IN_URL = re.compile(rf"%(?:25)?(?:{_CODES})".encode())
+_IN_JSON = re.compile(rf"\\(?:u00(?:{_CODES})|[nrt])".encode())
+"""Signs between words that are escaped; two patterns, each found by the byte it begins with."""
 
 _NOT_WRITTEN = {"Cc", "Cn", "Co", "Cs"}
 """Categories of characters in no text of people: controls, and what is not assigned."""
@@ -60,12 +71,29 @@ def lower_ascii(data: bytes) -> bytes:
     return data.lower()
 
 
+def open_signs(plain: bytes) -> bytes:
+    r"""Return lower-case bytes, as many, in which escaped signs between words are signs.
+
+    Of ``%3danna`` and of ``\\nanna`` in JSON the last letter or digit of the escape would otherwise
+    be a part of the word.
+
+    Examples:
+        >>> open_signs(b"?next=%3fm%3danna"), open_signs(rb"or\nanna")
+        (b'?next=;;;m;;;anna', b'or;;anna')
+    """
+    for mark, signs in ((b"%", _IN_URL), (b"\\", _IN_JSON)):
+        if mark in plain:
+            plain = signs.sub(lambda found: b";" * len(found[0]), plain)
+    return plain
+
+
 def byte_forms(text: str) -> tuple[bytes, ...]:
     r"""Return the forms of a text in lower-case bytes; the same count and order for every text.
 
     Letters beyond ASCII have an upper case of their own, are composed or not, and are written as
-    UTF-8, as Windows-1252 (which UTF-16 without its zeros is alike), or escaped in JSON, in a URL,
-    in HTML by their numbers or names, or in a mail (quoted-printable).
+    UTF-8, in an encoding of one byte a letter (UTF-16 without its zeros is like Windows-1252), or
+    escaped in JSON, in a URL or one within another, in HTML by their numbers or names, or in a mail
+    (quoted-printable).
 
     Args:
         text: A name, an address, any word.
@@ -86,9 +114,9 @@ def byte_forms(text: str) -> tuple[bytes, ...]:
             spelt = unicodedata.normalize(form, cased)
             forms += [
                 spelt.encode("utf-8", "surrogateescape"),
-                _windows(spelt),
+                *_old_encodings(spelt),
                 json.dumps(spelt)[1:-1].encode(),
-                quote(spelt, safe=_UNQUOTED, errors="replace").encode(),
+                *_quoted(spelt),
                 spelt.encode("ascii", "xmlcharrefreplace"),
                 spelt.translate(_ENTITIES).encode("ascii", "xmlcharrefreplace"),
                 _BEYOND_ASCII.sub(_in_mail, spelt.encode("utf-8", "surrogateescape")),
@@ -97,21 +125,35 @@ def byte_forms(text: str) -> tuple[bytes, ...]:
 
 
 def _ascii_forms(text: str) -> tuple[bytes, ...]:
-    """Return a lower-case ASCII text in the seven forms: only JSON and URLs escape any of it."""
-    plain = text.encode()
+    """Return a lower-case ASCII text in all forms: only JSON and URLs escape any of it."""
+    plain, encoded = (text.encode(),), 1 + len(_OLD_ENCODINGS)
     if _UNESCAPED.fullmatch(text):
-        return (plain,) * 7
-    quoted = quote(text, safe=_UNQUOTED).encode()
-    return plain, plain, json.dumps(text)[1:-1].encode(), lower_ascii(quoted), plain, plain, plain
+        return plain * (encoded + 6)
+    escaped = json.dumps(text)[1:-1].encode(), *map(lower_ascii, _quoted(text))
+    return (*plain * encoded, *escaped, *plain * 3)
+
+
+def _quoted(text: str) -> tuple[bytes, bytes]:
+    """Return a text as it stands in a URL, and in one that is a part of another."""
+    once = quote(text, safe=_UNQUOTED, errors="replace")
+    return once.encode(), quote(once, safe=_UNQUOTED).encode()
 
 
 def _in_mail(byte: re.Match[bytes]) -> bytes:
     return b"=%02x" % byte[0][0]
 
 
-def _windows(text: str) -> bytes:
-    """Return a text in Windows-1252; in UTF-8 if that has not all its letters."""
-    try:
-        return text.encode("cp1252")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape")
+def _old_encodings(text: str) -> list[bytes]:
+    """Return a text in each encoding of one byte a letter; in UTF-8 where letters are lacking.
+
+    Two bytes would stand somewhere in a large database by chance.
+    """
+    plain = text.encode("utf-8", "surrogateescape")
+    found = []
+    for encoding in _OLD_ENCODINGS:
+        is_told = len(text) >= _FEWEST_BYTES or encoding == _OLD_ENCODINGS[0]
+        try:
+            found.append(text.encode(encoding) if is_told else plain)
+        except UnicodeEncodeError:
+            found.append(plain)
+    return found

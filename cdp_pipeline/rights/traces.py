@@ -164,7 +164,8 @@ def add_words(traces: Traces, values: Iterable[tuple[str, str]]) -> Traces:
             for form in (digits, f"+{digits}", f"00{digits}", digits.lstrip("0"), text):
                 words |= _digests(form) if form not in traces.others else set()
         elif kind == "email":
-            words |= {text, *_digests(text), *_encoded(value.strip()), *_encoded(text)}
+            for form in {text, value.strip()}:
+                words |= {text, *_digests(form), *_encoded(form.encode())}
         elif kind in {"loyalty_id", "account_id", "identifier", "national_id"}:
             if len(text) >= _SHORTEST and text not in traces.others:
                 words |= {text, *_digests(text)}
@@ -214,14 +215,16 @@ def records_of_values(con: duckdb.DuckDBPyConnection, values: str) -> set[tuple[
     return {(str(a), str(b)) for a, b in con.execute(" union ".join(parts)).fetchall()}
 
 
-def _encoded(text: str) -> set[str]:
-    """Return a text in Base64, as links of mailings carry addresses; in lower case, unpadded."""
+def _encoded(data: bytes) -> set[str]:
+    """Return bytes in Base64, as links of mailings carry addresses; in lower case, unpadded."""
     encoders = (base64.b64encode, base64.urlsafe_b64encode)
-    return {encode(text.encode()).decode().rstrip("=").lower() for encode in encoders}
+    return {encode(data).decode().rstrip("=").lower() for encode in encoders}
 
 
 def _digests(text: str) -> set[str]:
-    return {hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest() for name in HASHES}
+    """Return the digests of a text, in hexadecimal digits and in Base64."""
+    made = [hashlib.new(name, text.encode(), usedforsecurity=False).digest() for name in HASHES]
+    return {form for digest in made for form in (digest.hex(), *_encoded(digest))}
 
 
 def _load(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> None:

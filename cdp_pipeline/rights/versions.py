@@ -23,6 +23,7 @@ from cdp_pipeline.core.keys import load_keyring
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.rights.files import clean_exports, clean_tree
+from cdp_pipeline.rights.mentions import redact_tables
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.tables import emptied_columns, erase_people_of, same_turnover
 from cdp_pipeline.rights.traces import Traces
@@ -70,7 +71,12 @@ class Cleaning:
 
 
 def clean_version(
-    context: RunContext, version: Version, traces: Traces, searcher: Searcher
+    context: RunContext,
+    version: Version,
+    traces: Traces,
+    searcher: Searcher,
+    *,
+    has_mentions: bool = False,
 ) -> Cleaning:
     """Put a clean copy in the place of a version that holds the people.
 
@@ -79,6 +85,7 @@ def clean_version(
         version: Any published version.
         traces: The people.
         searcher: Looks for them in files.
+        has_mentions: Whether rows that are not about them hold their words, as a search found.
 
     Raises:
         PrivacyError: Turnover would change.
@@ -91,7 +98,8 @@ def clean_version(
         if folder.is_dir():
             gone = clean_exports(folder, searcher, context.settings.keys, scratch)
             done.files["exports"] = done.files.get("exports", 0) + sum(gone.values())
-    changed = _clean_database(context, version, clean, traces, done)
+    mentioned = searcher if has_mentions else None
+    changed = _clean_database(context, version, clean, traces, done, mentioned)
     left_out = frozenset(clean / n for n in ("parquet", VAULT, "exports", MANIFEST_FILE))
     for name, count in clean_tree(clean, searcher, excluded=left_out).items():
         done.files[name] = done.files.get(name, 0) + count
@@ -118,7 +126,12 @@ def _link_tree(source: Path, target: Path) -> None:
 
 
 def _clean_database(
-    context: RunContext, version: Version, clean: Path, traces: Traces, done: Cleaning
+    context: RunContext,
+    version: Version,
+    clean: Path,
+    traces: Traces,
+    done: Cleaning,
+    mentioned: Searcher | None,
 ) -> bool:
     """Write the clean database, Parquet and vault; returns whether anything changed."""
     con = connect(context.settings.engine, spill=DataPaths.of(context).ensure(clean / ".spill"))
@@ -127,6 +140,8 @@ def _clean_database(
         _lay_out_copies(con, version, clean, context.settings.keys)
         create_macros(con, context)
         done.rows = erase_people_of(con, context, project, traces)
+        for name, count in redact_tables(con, mentioned).items() if mentioned else ():
+            done.rows[name] = done.rows.get(name, 0) + count
         done.turnover = same_turnover(con)
         mended = _tell_exports(con, clean)
         done.rows |= {"ops.exports": mended} if mended else {}

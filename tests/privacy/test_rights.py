@@ -241,6 +241,31 @@ def test_the_next_night_runs_without_the_person(context: RunContext) -> None:
         assert needle not in path.read_bytes().lower(), path
 
 
+def test_words_in_links_of_others_go_and_their_rows_stay(context: RunContext) -> None:
+    customer, contact = _busiest(context)
+    landing = context.settings.landing_dir
+    assert landing is not None
+    day = context.business_date
+    (events,) = sorted((landing / "web_events" / day.isoformat()).glob("*.jsonl"))
+    visit = json.loads(events.read_text(encoding="utf-8").splitlines()[0])
+    link = f"/pay?next={quote('/unsubscribe?m=' + quote(contact['email']), safe='')}"
+    nobodys = {**visit, "event_id": "0123456789abcdef", "cookie_id": None, "account_id": None,
+               "url": link}  # fmt: skip
+    events.with_name(f"web_events_{day:%Y%m%d}_2.jsonl").write_text(json.dumps(nobodys) + "\n")
+    night = RunContext(day, f"night-{day}", ROOT, context.settings)
+    outcome = run_night(night)
+    assert outcome.status == "published", outcome.error
+    told = "select url from core.fct_web_events where event_id = '0123456789abcdef'"
+    with open_whole(context.settings) as con:
+        assert fetch_value(con, told) == link
+    assert _erase(context, customer).facts["left"] == 0
+    with open_whole(context.settings) as con:
+        left = str(fetch_value(con, told))
+    assert left.startswith("/pay?next=")
+    assert "[erased]" in left
+    assert all(verify(version) == [] for version in published_versions(DataPaths.of(context)))
+
+
 def test_an_erasure_whose_deliveries_cannot_be_rewritten_goes_on_later(
     context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

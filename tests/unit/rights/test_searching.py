@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import quopri
@@ -176,6 +177,55 @@ def test_an_address_is_found_in_a_link() -> None:
     assert not Searcher(TRACES).kinds("https://a.example/u?m=joanna.reed%40example.com")
 
 
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        (("łukasz", "żółć"), "cp1250"),
+        (("łukasz", "żółć"), "iso-8859-2"),
+        (("şule", "yağmur"), "cp1254"),
+        (("дмитрий", "щербаков"), "cp1251"),
+        (("дмитрий", "щербаков"), "koi8-r"),
+        (("дмитрий", "щербаков"), "cp866"),
+        (("γιώργος", "παππάς"), "cp1253"),
+    ],
+)
+@pytest.mark.parametrize("case", [str.lower, str.upper, str.title])
+def test_names_are_found_in_encodings_of_one_byte_a_letter(
+    name: tuple[str, str], encoding: str, case: Callable[[str], str]
+) -> None:
+    text = f"7;{case(name[0])};{case(name[1])};5.00".encode(encoding)
+    assert Searcher(Traces(names=frozenset({name}))).kinds(text) == {"name"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"note": "write to\nanna.reed@example.com\tor"}),
+        json.dumps({"note": "or ring 5\r07700900123"}),
+        json.dumps({"url": "/?m=anna.reed@example.com"}).replace("=", r"\u003d"),
+        json.dumps({"note": "bought by\nAnna Reed"}),
+        "/?next=%2Fpay%3Fmail%3Danna.reed%40example.com%26page%3D2",
+        "/?json=%7B%22mail%22%3A%22anna.reed%40example.com%22%2C%22tel%22%3A%2207700900123%22%7D",
+        "/?next=%3Ftel%3D5%2607700900123",
+        "/?who=%22Anna%22%2C%22Reed%22",
+        "/?next=%253Fcard%253D12345678%2526x",
+    ],
+)
+def test_people_are_found_behind_escaped_signs(text: str) -> None:
+    assert Searcher(TRACES).kinds(text)
+    cleaned, _ = redact_bytes(text.encode(), Searcher(TRACES))
+    assert not Searcher(TRACES).kinds(cleaned)
+
+
+@pytest.mark.parametrize("text", ["Anna.Reed@example.com", "Reed Anna", "Щербаков Дмитрий"])
+def test_people_are_found_in_a_link_within_a_link(text: str) -> None:
+    names = frozenset({("anna", "reed"), ("дмитрий", "щербаков")})
+    searcher = Searcher(Traces(words=TRACES.words, names=names))
+    inner = quote(f"/unsubscribe?who={quote(text)}", safe="")
+    assert searcher.kinds(f"https://a.example/?next={inner}&page=2")
+    assert not searcher.kinds(f"https://a.example/?next={quote('/?who=jo')}{quote(quote(text))}")
+
+
 @given(
     texts=st.lists(st.binary(min_size=1, max_size=12), max_size=20),
     size=st.integers(1, 8),
@@ -286,13 +336,21 @@ def test_rows_go_one_by_one_from_files_for_others(tmp_path: Path) -> None:
 
 
 def test_digests_are_looked_for() -> None:
-    import hashlib
-
     searcher = Searcher(TRACES)
     for text in ("anna.reed@example.com", "+447700900123", "447700900123"):
         for name in ("md5", "sha1", "sha256"):
-            digest = hashlib.new(name, text.encode()).hexdigest()
-            assert searcher.kinds(f"<td>{digest.upper()}</td>"), (text, name)
+            digest = hashlib.new(name, text.encode())
+            assert searcher.kinds(f"<td>{digest.hexdigest().upper()}</td>"), (text, name)
+            for encode in (base64.b64encode, base64.urlsafe_b64encode):
+                told = encode(digest.digest()).decode()
+                assert searcher.kinds(f"/t?h={told}&p=1"), (text, name)
+                assert searcher.kinds(f"/t?h={quote(told, safe='')}&p=1"), (text, name)
+
+
+def test_digests_of_an_address_as_it_was_written_are_looked_for() -> None:
+    searcher = Searcher(TRACES)
+    assert searcher.kinds(hashlib.sha256(b"Anna.Reed@Example.com").hexdigest())
+    assert not searcher.kinds(hashlib.sha256(b"Bob.Reed@Example.com").hexdigest())
 
 
 def test_of_many_texts_those_with_a_trace_are_told() -> None:
