@@ -95,14 +95,19 @@ def _is_of_array(step: Step) -> bool:
 
 
 def _leads_to(step: Step, values: Sequence[Any], place: int) -> bool:
-    """Return whether a step leads to an element of an array."""
+    """Return whether a step leads to an element of an array; a selector leads to the first."""
     if step.selector:
-        key, wanted = step.selector
-        told: Any = values[place]
-        for part in parse_path(key):
-            told = told.get(part.name) if isinstance(told, Mapping) else None
-        return (told if isinstance(told, str) else json.dumps(told)) == wanted
+        return place == next((n for n, value in enumerate(values) if _is_told(step, value)), None)
     return step.is_each or step.index in {place, place - len(values)}
+
+
+def _is_told(step: Step, value: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Return whether an element is of the kind that a step's selector names."""
+    key, wanted = step.selector or ("", "")
+    told = value
+    for part in parse_path(key):
+        told = told.get(part.name) if isinstance(told, Mapping) else None
+    return (told if isinstance(told, str) else json.dumps(told)) == wanted
 
 
 def _empty(value: Any, path: Path) -> None:  # noqa: ANN401 - any JSON

@@ -11,19 +11,19 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
-import io
 import json
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Self, cast
 
 import pyarrow as pa
 
 from cdp_pipeline.ingest.detaching import kept_places, without_person
+from cdp_pipeline.ingest.headers import split_fields
 from cdp_pipeline.ingest.inflation import CHUNK, read_chunks
 from cdp_pipeline.ingest.sequences import SAMPLE_BYTES, is_sequence
 from cdp_pipeline.project.contracts import SourceContract
@@ -201,12 +201,9 @@ def _ending(line: str) -> str:
 
 
 def _records(
-    lines: _Lines, wanted: Collection[int], quote: str = "", escape: str = ""
+    lines: _Lines, wanted: Collection[int], delivery: Delivery
 ) -> Iterator[tuple[list[str], int | None]]:
-    """Yield lines, those of a wanted record together with its first line; others at once.
-
-    Quotes that are open go on into the next line, and so does a line whose end is escaped.
-    """
+    """Yield lines, those of a wanted record together with its first line; others at once."""
     number = 0
     for place in sorted(wanted):
         for others in lines.take(place - 1 - number):
@@ -215,20 +212,47 @@ def _records(
         first = lines.next() if place > number else ""
         if not first:  # it lies within the record before, or the file has ended
             continue
-        record, (quotes, goes_on) = [first], _open_marks(first, quote, escape)
-        while (quotes % 2 or goes_on) and (more := lines.next()):
-            record.append(more)
-            further, goes_on = _open_marks(more, quote, escape)
-            quotes += further
+        record = _record(first, lines, delivery)
         number += len(record)
         yield record, place
     yield from ((others, None) for others in lines.take(sys.maxsize))
 
 
+def _record(first: str, lines: _Lines, delivery: Delivery) -> list[str]:
+    """Return the lines of the record that begins with one.
+
+    Quotes that are open go on into the next line, and so does a line whose end is escaped.
+    """
+    quote = delivery.quote if delivery.multiline else ""
+    record = [first]
+
+    def bare() -> Iterator[str]:
+        line = first
+        while line:
+            body = line.rstrip("\r\n").replace("\r", " ")
+            yield f"{body.replace(delivery.delimiter, delimiter)}\n"
+            if line := lines.next():
+                record.append(line)
+
+    if delivery.format != "csv" or not (delivery.escape or (quote and quote in first)):
+        return record
+    if delivery.escape:
+        quotes, goes_on = _open_marks(first, quote, delivery.escape)
+        while (quotes % 2 or goes_on) and (more := lines.next()):
+            record.append(more)
+            further, goes_on = _open_marks(more, quote, delivery.escape)
+            quotes += further
+        return record
+    delimiter = delivery.delimiter if len(delivery.delimiter) == 1 else "\x1f"
+    csv.field_size_limit(_MAXIMUM_FIELD)
+    blanks = not delimiter.isspace()
+    # A quote within a field that does not begin with one is a letter like others.
+    next(csv.reader(bare(), delimiter=delimiter, quotechar=quote, skipinitialspace=blanks), None)
+    return record
+
+
 def _open_marks(line: str, quote: str, escape: str) -> tuple[int, bool]:
     """Return how many quotes a line has, escaped ones aside, and whether its end is escaped."""
-    if not escape:
-        return line.count(quote) if quote else 0, False
     bare = re.sub(rf"{re.escape(escape)}.", "", line.replace("\r\n", "\n"), flags=re.DOTALL)
     return bare.count(quote) if quote else 0, not bare.endswith(("\n", "\r"))
 
@@ -238,29 +262,44 @@ def _redact_table(
 ) -> Iterator[str]:
     delivery = contract.delivery
     kept = kept_places(_header(lines, delivery), contract) if any(wanted.values()) else frozenset()
-    quote = delivery.quote if delivery.multiline else ""
-    for record, line in _records(lines, wanted, quote, delivery.escape):
+    for record, line in _records(lines, wanted, delivery):
         text = "".join(record)
         if line is None:
             yield text
-            continue
-        ends = "".join(map(_ending, record))
-        if wanted[line] and text.strip():
-            yield _emptied(text, kept, delivery.delimiter, delivery.quote) + ends
+        elif wanted[line] and text.strip():
+            yield _emptied(text, kept, delivery)
         else:
-            yield ends
+            yield "".join(map(_ending, record))
 
 
-def _emptied(record: str, kept: Collection[int], delimiter: str, quote: str) -> str:
-    """Return a record without its end and without what stands elsewhere than in some places."""
-    body = record.rstrip("\r\n")
-    # Of nearly all no reader is needed, and what was left out of a field needs no quotes.
-    is_plain = "\r" not in body and not (quote and quote in body)
-    fields = body.split(delimiter) if is_plain else _parse(record, delimiter, quote)
-    fields = [field if place in kept else "" for place, field in enumerate(fields)]
-    if is_plain and len(fields) > 1:
-        return delimiter.join(fields)
-    return _join(fields, delimiter, quote)
+def _emptied(record: str, kept: Collection[int], delivery: Delivery) -> str:
+    """Return a record without what stands elsewhere than in some places; as many lines.
+
+    What stays is spelt as it was, blanks and quotes too, so that it reads as it did.
+    """
+    end = _ending(record)
+    fields = _fields(record.removesuffix(end), delivery.delimiter, delivery.quote)
+    mark = "\n" if "\n" in record else "\r"
+    gone = "".join(field for place, field in enumerate(fields) if place not in kept)
+    left = [field if place in kept else "" for place, field in enumerate(fields)]
+    if left == [""]:  # an empty line would be no record
+        left = [delivery.quote * 2]
+    return delivery.delimiter.join(left) + end * (gone.count(mark) + 1)
+
+
+def _fields(body: str, delimiter: str, quote: str) -> list[str]:
+    """Return the fields of a record as they are spelt."""
+    if not quote or quote not in body:  # as nearly all
+        return body.split(delimiter)
+    mark, end = re.escape(quote), re.escape(delimiter)
+    blanks = "" if delimiter.isspace() else " *"
+    field = re.compile(rf"{blanks}{mark}(?:[^{mark}]|{mark}{mark})*{mark}[^{end}]*|[^{end}]*")
+    found, at = [], -1
+    while at < len(body):
+        match = field.match(body, at + 1)
+        found.append(match[0] if match else "")
+        at += 1 + len(found[-1])
+    return found
 
 
 def _header(lines: _Lines, delivery: Delivery) -> list[str] | None:
@@ -279,7 +318,7 @@ def _header(lines: _Lines, delivery: Delivery) -> list[str] | None:
     text = "".join(head[first:end]).lstrip("\ufeff")
     if delivery.fallback_encoding:
         text = _decoded(text, delivery.fallback_encoding)
-    return _parse(text, delivery.delimiter, quote)
+    return split_fields(text.rstrip("\r\n"), delivery.delimiter, quote, skips_blanks=True)
 
 
 def _decoded(text: str, fallback: str) -> str:
@@ -291,38 +330,49 @@ def _decoded(text: str, fallback: str) -> str:
         return data.decode(fallback, "replace")
 
 
-def _parse(record: str, delimiter: str, quote: str) -> list[str]:
-    body = record.rstrip("\r\n")
-    if "\r" not in body and not (quote and quote in body):  # as nearly all: no reader is needed
-        return body.split(delimiter)
-    csv.field_size_limit(_MAXIMUM_FIELD)
-    text = io.StringIO(record, newline="")
-    if not quote:
-        return next(csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE), [])
-    return next(csv.reader(text, delimiter=delimiter, quotechar=quote), [])
+class _Exact(float):
+    """A number with a fraction, as it is written: a binary fraction keeps 15 digits for sure."""
 
+    text: str
 
-def _join(fields: Sequence[str], delimiter: str, quote: str) -> str:
-    text = delimiter.join(fields)
-    is_plain = len(fields) > 1 and text.count(delimiter) == len(fields) - 1
-    if not quote or (is_plain and not any(mark in text for mark in (quote, "\r", "\n"))):
-        return text
-    target = io.StringIO(newline="")
-    csv.writer(target, delimiter=delimiter, quotechar=quote, lineterminator="").writerow(
-        [field.replace("\r", " ").replace("\n", " ") for field in fields]
-    )
-    return target.getvalue()
+    def __new__(cls, text: str) -> Self:
+        """Return the number that a text is."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
 
 
 def _redact_objects(
     lines: _Lines, contract: SourceContract, wanted: Mapping[int, bool]
 ) -> Iterator[str]:
-    for held, line in _records(lines, wanted):
+    for held, line in _records(lines, wanted, contract.delivery):
         text = "".join(held)
         if line is None:
             yield text
             continue
         if wanted[line] and text.strip():
-            document = json.loads(text.strip().removesuffix(","))
-            yield json.dumps(without_person(document, contract), ensure_ascii=False)
+            yield _without_person(text.removeprefix("\ufeff"), contract)
         yield _ending(text)
+
+
+def _without_person(text: str, contract: SourceContract) -> str:
+    """Return what stays of a line of JSON.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    try:
+        document = json.loads(text.strip().removesuffix(","), parse_float=_Exact)
+        return _written(without_person(document, contract))
+    except RecursionError as error:
+        raise ValueError("a record is nested too deep") from error
+
+
+def _written(value: object) -> str:
+    """Return JSON in which every number is spelt as it was."""
+    if isinstance(value, dict):
+        held = (f"{_written(name)}: {_written(each)}" for name, each in value.items())
+        return f"{{{', '.join(held)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    return value.text if isinstance(value, _Exact) else json.dumps(value, ensure_ascii=False)

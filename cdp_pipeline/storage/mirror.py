@@ -95,6 +95,11 @@ class Earlier:
         found: dict[str, str] = facts.get("months", {}).get(table, {})
         return found
 
+    def lies_as(self, table: str, month: str, layout: str) -> bool:
+        """Return whether a month's rows lie in a file as a layout says, as far as is known."""
+        known = self.months(table).get(month)
+        return known is None or known.endswith(f":{layout}")
+
     def facts_of(self, file: Path) -> dict[str, Any] | None:
         """Return what the manifest says of a file; None if it is not there as it was published."""
         facts: dict[str, Any] | None = self.manifest.get("files", {}).get(file.as_posix())
@@ -248,7 +253,10 @@ def _write_table(
     place.mirror.months[name] = {month.name: month.fingerprint(layout) for month in months}
     for month in months:
         file = _file_of(name, month.name)
-        if _keep(place, name, month.name, file) or _splice(con, place, file, month, columns, order):
+        if _keep(place, name, month.name, file):
+            continue
+        lies_so = place.earlier is None or place.earlier.lies_as(name, month.name, layout)
+        if lies_so and _splice(con, place, file, month, columns, order):
             continue
         between = f"{split} between '{month.first}' and '{month.last}'"
         is_dated = f"{split} is null" if month.first is None else between

@@ -11,7 +11,7 @@ import pytest
 from cdp_pipeline.ingest.detaching import without_person
 from cdp_pipeline.ingest.redaction import redact_delivery
 from cdp_pipeline.project.contracts import SourceContract
-from tests.unit.ingest.conftest import make_contract
+from tests.unit.ingest.conftest import Outcome, Stage, make_contract
 
 SALES = {
     "receipt": {"required": True},
@@ -49,6 +49,54 @@ def test_a_row_keeps_declared_fields_that_are_not_personal(
     text = f"{header}\n{record}\n8,Bob,6.00,for Bob\n"
     expected = f"{header}\n{left}\n8,Bob,6.00,for Bob\n"
     assert kept(tmp_path, text, make_contract(SALES), line) == expected
+
+
+def sold(outcome: Outcome) -> list[dict[str, Any]]:
+    """Return rows with what is about nobody."""
+    names = ("_line", "receipt", "amount", "note")
+    return [{name: row[name] for name in names} for row in outcome.rows]
+
+
+NOTED = {**SALES, "note": {"optional": True}}
+HEADER = "receipt,Käufer,note,amount\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'receipt, "Käufer", "note", "amount"\n7, "Anna", "a, b", "5.00"\n',
+        HEADER + '7, "Anna, R", "a, b" ,5.00\n8,Bob,x,6.00\n',
+        HEADER + '7,Anna,5" nail,5.00\n8,Bob,x,6.00\n9,Cid,"y",7.00\n',
+        HEADER + '7,An"na,5" nail,5.00\n8,Bob,"y",6.00\n',
+        HEADER + '7,"An\nna","a\nb ""c""",5.00\n8,Bob,x,6.00\n',
+        HEADER + '7,"An\r\nna\r\n"," a ",5.00\r\n8,Bob,x,6.00\r\n',
+    ],
+)
+def test_a_sale_reads_as_it_did_and_so_do_those_after_it(
+    tmp_path: Path, stage: Stage, text: str
+) -> None:
+    contract = make_contract(NOTED)
+    before = stage(text.encode(), contract)
+    after = stage(kept(tmp_path, text, contract, 2).encode(), contract)
+    assert len(before.rows) == len(after.rows) == before.notes.records
+    assert sold(after) == sold(before)
+    assert [row["buyer"] for row in after.rows] == [
+        None,
+        *[row["buyer"] for row in before.rows[1:]],
+    ]
+
+
+@pytest.mark.parametrize("number", ["12345678901234567.5", "1.50", "1E5", "17850.0"])
+def test_numbers_of_a_json_sale_are_spelt_as_they_were(tmp_path: Path, number: str) -> None:
+    contract = make_contract({"id": {}, "buyer": {"pii": "name"}}, delivery={"format": "jsonl"})
+    text = f'\ufeff{{"id": [{number}], "buyer": "Anna"}}\n'
+    assert kept(tmp_path, text, contract, 1) == f'{{"id": [{number}], "buyer": null}}\n'
+
+
+def test_a_json_sale_that_is_nested_too_deep_is_not_rewritten(tmp_path: Path) -> None:
+    contract = make_contract({"id": {}}, delivery={"format": "jsonl"})
+    with pytest.raises(ValueError, match="too deep"):
+        kept(tmp_path, f'{{"id": 7, "note": {"[" * 9000}{"]" * 9000}}}\n', contract, 1)
 
 
 def test_without_a_header_the_declared_order_tells(tmp_path: Path) -> None:
@@ -108,6 +156,10 @@ ORDERS = {
         (
             {"lines": [{"sku": "A", "for": "Anna"}, {"sku": "B"}, {"sku": "C"}]},
             {"lines": [{"sku": "A"}, None, {"sku": "C"}]},
+        ),
+        (
+            {"tags": [{"key": "page", "value": "/"}, {"key": "page", "value": "Anna"}]},
+            {"tags": [{"key": "page", "value": "/"}, None]},
         ),
         ({"lines": "Anna"}, {"lines": None}),
         ({"sold.to": "Anna", "sold": {"to": "Anna"}}, {"sold.to": None}),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -498,6 +499,25 @@ def test_a_file_that_would_not_hold_the_rows_is_written_whole(
     ids = con.sql(f"select id, sold_on::varchar, amount from {source} order by id").fetchall()
     assert read(tmp_path) == ids
     assert len(_files(tmp_path)) == 1
+
+
+def test_a_file_in_an_order_that_is_declared_no_longer_is_written_whole(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    was = declare()[TABLE]
+    con.execute(
+        f"create or replace table {TABLE} as select range as id, date '2026-11-01' as sold_on, "
+        "9 - range as line, 7 as amount from range(10)"
+    )
+    made = write_mirror(con, {TABLE: was}, tmp_path, None)
+    spec = replace(was, header=was.header.model_copy(update={"key": ("line",)}))
+    con.execute(f"update {TABLE} set amount = null where id = 3")
+    source, emptied = f"cdp.{TABLE}", {"amount": "id = 3"}
+    earlier = Earlier(tmp_path, {"mirror": made.facts(), "files": {}})
+    rewrite_table(con, TABLE, spec, tmp_path, source=source, earlier=earlier, emptied=emptied)
+    (part,) = _files(tmp_path)  # of which later nights take columns over, in the order declared
+    lines = duckdb.execute("select line from read_parquet(?)", [str(part)]).fetchall()
+    assert lines == [(line,) for line in range(10)]
 
 
 def _files(folder: Path) -> list[Path]:
