@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from cdp_pipeline.rights.prefixes import ALNUM, Prefixes, WordStarts
-from cdp_pipeline.rights.spellings import byte_forms
+from cdp_pipeline.rights.spellings import APOSTROPHES, byte_forms, open_signs
 
 Name = tuple[str, str]
 """Given and family name, in lower case."""
@@ -24,6 +24,8 @@ Blanks may be such at which no line is broken, and a plus in a URL.
 _URL_BLANK = b"   "
 _NESTED_BLANK = b"     "
 """What a blank of a URL, and of one within another, is read as: as long, so that places stay."""
+_BLANKS = (b" ", _URL_BLANK, _NESTED_BLANK, b"+", b"+++")
+"""How a blank within a name may stand in bytes; a form's plus may be a part of another URL, too."""
 
 _WHOLE = 8
 """Names that are shorter are told by all their letters, and by what stands behind them."""
@@ -46,11 +48,11 @@ class Names:
         """Prepare the search."""
         self._beside: dict[bytes, list[tuple[bytes, Name]]] = {}
         for name in sorted(names):
-            pairs = set(zip(*(byte_forms(part) for part in name), strict=True))
-            pairs |= {(a.replace(b" ", _URL_BLANK), b.replace(b" ", _URL_BLANK)) for a, b in pairs}
-            for pair in sorted(pairs):
+            for pair in sorted(_forms(name)):
                 other, anchor = sorted(pair, key=lambda part: (len(part), part))
                 self._beside.setdefault(anchor, []).append((other, name))
+        others = {other for found in self._beside.values() for other, _ in found}
+        self.openings = {part[:2] for part in (*self._beside, *others)}
         self._starts = WordStarts(self._beside)
         sizes = {min(len(anchor), _WHOLE) for anchor in self._beside} - {0}
         shortest = min(sizes, default=1)
@@ -66,6 +68,7 @@ class Names:
             return
         if b"%" in plain:  # one byte is found sooner than three
             plain = plain.replace(b"%20", _URL_BLANK).replace(b"%2520", _NESTED_BLANK)
+            plain = plain.replace(b"%2b", b"+++")
         places = self._beginnings.likely(self._starts.places(plain))
         for size, anchors in self._anchors.items():
             ended = places.not_before(size, _JOINED) if size < _WHOLE else places
@@ -82,6 +85,21 @@ class Names:
                     span = _before(plain, other, start) if is_preceded else None
                     if span and _stands_alone(plain, span[0], end):
                         yield span[0], end, name
+
+
+def _forms(name: Name) -> set[tuple[bytes, bytes]]:
+    """Return both parts of a name as they may stand in bytes whose escaped signs are opened."""
+    forms = set(zip(*map(byte_forms, name), strict=True))
+    pairs = {(open_signs(a), open_signs(b)) for a, b in forms}
+    for sign, written in ((" ", _BLANKS), ("'", APOSTROPHES)):
+        if any(sign in part for part in name):
+            plain = sign.encode()
+            pairs = {
+                (a.replace(plain, form), b.replace(plain, form))
+                for a, b in pairs
+                for form in written
+            }
+    return pairs
 
 
 def _after(plain: bytes, other: bytes, end: int) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ for is made in ``traces``; where to look is decided in ``scan`` and ``files``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -21,7 +22,12 @@ from cdp_pipeline.rights.prefixes import (
     WordStarts,
     runs_of,
 )
-from cdp_pipeline.rights.spellings import byte_forms, lower_ascii, open_signs
+from cdp_pipeline.rights.spellings import (
+    APOSTROPHES,
+    byte_forms,
+    lower_ascii,
+    open_signs,
+)
 from cdp_pipeline.rights.telephones import LONGEST, Telephones, is_in_id
 from cdp_pipeline.rights.traces import Traces
 
@@ -35,6 +41,8 @@ _MARGIN = 1 << 12
 
 SEPARATOR = "\x01"
 """Stands between texts that are searched together; no trace goes over it."""
+_BEHIND_BACKSLASH = re.compile(rb"(?<=\\)[nrt].")
+"""How a word begins that may also be a line's end or a tab, and a word that lacks a letter."""
 _AT_SIGNS = (b"@", b"%40", b"%2540")
 _DIGITS = frozenset(b"0123456789")
 _IS_DIGIT = bytes(byte in _DIGITS for byte in range(256))
@@ -55,6 +63,7 @@ class Searcher:
         """Prepare the search."""
         self._numbers = frozenset(number.encode() for number in traces.numbers)
         words = {open_signs(form) for word in traces.words for form in byte_forms(word)}
+        words |= {w.replace(b"'", form) for w in words if b"'" in w for form in APOSTROPHES}
         texts = {*words, *self._numbers}
         long = {text for text in texts if len(text) >= _LONG_BEGINNING}
         self._texts = [
@@ -69,6 +78,7 @@ class Searcher:
             for length in sorted({len(phone) for phone in phones})
         }
         self._names = Names(traces.names)
+        self._openings = {text[:2] for text in texts} | self._names.openings
 
     def kinds(self, text: str | bytes, *, shortest: int = 0) -> set[str]:
         """Return which kinds of traces a text holds.
@@ -84,8 +94,8 @@ class Searcher:
         data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
         for start in range(0, len(data), _WINDOW):
             before = max(0, start - _MARGIN)
-            plain = open_signs(lower_ascii(data[before : start + _WINDOW + _MARGIN]))
-            for kind, first, last in self._find(plain):
+            plain = lower_ascii(data[before : start + _WINDOW + _MARGIN])
+            for kind, first, last in chain(*map(self._find, self._readings(plain))):
                 if start <= before + first < start + _WINDOW:
                     yield kind, before + first, before + last
 
@@ -97,6 +107,12 @@ class Searcher:
         for _, start, _ in self.spans(SEPARATOR.encode().join(parts)):
             found[int(np.searchsorted(ends, start, side="right"))] = True
         return found
+
+    def _readings(self, plain: bytes) -> Iterator[bytes]:
+        r"""Yield bytes with escaped signs opened; twice where ``\\natalie`` may be two things."""
+        yield open_signs(plain)
+        if b"\\" in plain and not self._openings.isdisjoint(_BEHIND_BACKSLASH.findall(plain)):
+            yield open_signs(plain, has_letters=False)
 
     def _find(self, plain: bytes) -> Iterator[Span]:
         """Yield every trace in bytes in lower case."""

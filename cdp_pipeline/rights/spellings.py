@@ -18,6 +18,8 @@ _OLD_ENCODINGS = ("cp1252", "cp1250", "iso-8859-2", "cp1254", "cp1253", "cp1251"
 _FEWEST_BYTES = 3
 
 _UNQUOTED = " '-"
+APOSTROPHES = (b"'", b";;;", b";;;;;", b";;;;;;", b"&#39;", b"&#x27;")
+"""How an apostrophe stands in bytes whose escaped signs are opened; not all libraries escape it."""
 _UNESCAPED = re.compile(r"[a-z0-9 '._~-]*")
 """Texts that neither JSON nor a URL escapes."""
 _ENTITIES = {code: f"&{name};" for code, name in codepoint2name.items() if not chr(code).isascii()}
@@ -28,6 +30,7 @@ _SIGNS = "=&?\"':;,{}[]()<>|#$\t\n\r"
 _CODES = "|".join(f"{ord(sign):02x}" for sign in _SIGNS)
 _IN_URL = re.compile(rf"%(?:25)?(?:{_CODES})".encode())
 _IN_JSON = re.compile(rf"\\(?:u00(?:{_CODES})|[nrt])".encode())
+_IN_JSON_BY_NUMBER = re.compile(rf"\\u00(?:{_CODES})".encode())
 """Signs between words that are escaped; two patterns, each found by the byte it begins with."""
 
 _NOT_WRITTEN = {"Cc", "Cn", "Co", "Cs"}
@@ -71,17 +74,23 @@ def lower_ascii(data: bytes) -> bytes:
     return data.lower()
 
 
-def open_signs(plain: bytes) -> bytes:
+def open_signs(plain: bytes, *, has_letters: bool = True) -> bytes:
     r"""Return lower-case bytes, as many, in which escaped signs between words are signs.
 
     Of ``%3danna`` and of ``\\nanna`` in JSON the last letter or digit of the escape would otherwise
     be a part of the word.
 
+    Args:
+        plain: Any bytes.
+        has_letters: Whether a backslash and a letter are a line's end or a tab, as in JSON, and not
+            the letter that a word begins with, as in a path of Windows.
+
     Examples:
         >>> open_signs(b"?next=%3fm%3danna"), open_signs(rb"or\nanna")
         (b'?next=;;;m;;;anna', b'or;;anna')
     """
-    for mark, signs in ((b"%", _IN_URL), (b"\\", _IN_JSON)):
+    in_json = _IN_JSON if has_letters else _IN_JSON_BY_NUMBER
+    for mark, signs in ((b"%", _IN_URL), (b"\\", in_json)):
         if mark in plain:
             plain = signs.sub(lambda found: b";" * len(found[0]), plain)
     return plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import quopri
 import re
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from html.entities import codepoint2name
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import numpy as np
 import pytest
@@ -215,6 +216,34 @@ def test_people_are_found_behind_escaped_signs(text: str) -> None:
     assert Searcher(TRACES).kinds(text)
     cleaned, _ = redact_bytes(text.encode(), Searcher(TRACES))
     assert not Searcher(TRACES).kinds(cleaned)
+
+
+@pytest.mark.parametrize(
+    "name", [("mary ann", "o'brien"), ("anna (annie)", "reed, jr."), ("nora", "reed")]
+)
+def test_names_with_blanks_and_signs_are_found_in_links_and_json(name: tuple[str, str]) -> None:
+    searcher, written = Searcher(Traces(names=frozenset({name}))), " ".join(name).title()
+    by_form, by_path = quote_plus(written), quote(f"by {written}")
+    texts = [
+        *(f"/?q={link}&p=1" for link in (by_form, by_path)),
+        *(f"/?next={quote('/?q=' + link, safe='')}" for link in (by_form, by_path)),
+        json.dumps({"note": f"by\n{written}"}).replace("'", r"\u0027"),
+        html.escape(f"<p>by {written}</p>"),
+        rf"C:\{written}\x.txt",
+        json.dumps(rf"C:\{written}"),
+    ]
+    for text in texts:
+        assert searcher.kinds(text) == {"name"}, text
+        assert not searcher.kinds(redact_bytes(text.encode(), searcher)[0]), text
+
+
+@pytest.mark.parametrize("mailbox", ["nora.reed@example.com", "nora.o'reed@example.com"])
+def test_addresses_are_found_behind_a_backslash_and_with_escaped_apostrophes(mailbox: str) -> None:
+    searcher = Searcher(add_words(Traces(), [("email", mailbox)]))
+    for text in (rf"CORP\{mailbox}", json.dumps(rf"CORP\{mailbox}"), json.dumps(f"or\n{mailbox}")):
+        assert searcher.kinds(text) == {"word"}, text
+    assert searcher.kinds(f"/?m={quote(mailbox, safe='')}") == {"word"}
+    assert not searcher.kinds(rf"CORP\elea{mailbox}")
 
 
 @pytest.mark.parametrize("text", ["Anna.Reed@example.com", "Reed Anna", "Щербаков Дмитрий"])
