@@ -62,7 +62,8 @@ class Searcher:
     def __init__(self, traces: Traces) -> None:
         """Prepare the search."""
         self._numbers = frozenset(number.encode() for number in traces.numbers)
-        words = {open_signs(form) for word in traces.words for form in byte_forms(word)}
+        forms = {form for word in traces.words for form in byte_forms(word)}
+        words = set(map(open_signs, forms))
         words |= {w.replace(b"'", form) for w in words if b"'" in w for form in APOSTROPHES}
         texts = {*words, *self._numbers}
         long = {text for text in texts if len(text) >= _LONG_BEGINNING}
