@@ -24,7 +24,7 @@ from cdp_pipeline.identity.standard.nodes import (
     name_nodes,
     number_nodes,
 )
-from cdp_pipeline.identity.standard.reach import RECEIPT
+from cdp_pipeline.identity.standard.reach import CONTACT, RECEIPT
 from cdp_pipeline.storage.warehouse import fetch_value
 
 Integers = npt.NDArray[np.int64]
@@ -110,7 +110,10 @@ where node_x is not null and node_y is not null
 """
 
 _STATED = """
-select evidence_head, evidence_tail, count_if(record_kind <> '{receipt}') = 0 as is_mention
+select
+    evidence_head, evidence_tail,
+    count_if(record_kind <> '{receipt}') = 0 as is_mention,
+    count_if(record_kind = '{contact}') > 0 as is_contact
 from {records}
 semi join said using (evidence_head, evidence_tail)
 group by evidence_head, evidence_tail
@@ -150,12 +153,12 @@ from stated as s
 inner join stated_before as b using (evidence_head, evidence_tail)
 inner join identity.records as r using (evidence_head, evidence_tail)
 inner join identity_node_ids as i on i.record_id = r.record_id
-where s.is_mention <> b.is_mention
+where s.is_mention <> b.is_mention or s.is_contact <> b.is_contact
 order by 1
 """
 # New evidence, what lost a pair to evidence that is gone, whoever was judged or stood beside
-# somebody erased, and whom receipts alone had mentioned and an account states now, or the other way
-# round: they have other namesakes.
+# somebody erased, and whom receipts alone had mentioned and an account states now, who is known to
+# have written now, or the other way round: they have other namesakes, or must be surer of them.
 
 _KEPT = """
 select
@@ -210,7 +213,7 @@ def join_scored(con: duckdb.DuckDBPyConnection) -> None:
     log_odds = log_odds_sql("match_weight", "household_weight")
     con.execute(_JOINED.format(log_odds=log_odds))
     stated, stated_before = (
-        _STATED.format(receipt=RECEIPT, records=records)
+        _STATED.format(receipt=RECEIPT, contact=CONTACT, records=records)
         for records in ("identity.records", "base.identity.records")
     )
     con.execute(_TOUCHED_NODES.format(stated=stated, stated_before=stated_before))

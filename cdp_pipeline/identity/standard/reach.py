@@ -26,8 +26,9 @@ SAYS_MORE = ("street", "loyalty_id", "account_id", "national_id", "street_name")
 """What nobody gives in passing."""
 
 RECEIPT = "receipt"
+CONTACT = "contact"
 UNTOLD = "record"
-"""Kind of a record that is told in passing, and of one of which no kind is known."""
+"""Kind of a record told in passing, of one that wrote to the store, and of one of no known kind."""
 
 
 def reachable_nodes(con: duckdb.DuckDBPyConnection) -> Marks:
@@ -91,7 +92,7 @@ def mention_nodes(con: duckdb.DuckDBPyConnection) -> Marks:
 
 def contact_nodes(con: duckdb.DuckDBPyConnection) -> Marks:
     """Return which of ``identity_node_ids`` wrote to the store or called it."""
-    found = con.execute(_CONTACTS).fetchnumpy()
+    found = con.execute(_CONTACTS, [CONTACT]).fetchnumpy()
     return np.asarray(found["is_contact"], np.bool_)
 
 
@@ -99,7 +100,7 @@ _CONTACTS = """
 select c.evidence_id is not null as is_contact
 from identity_node_ids as i
 left join (
-    select distinct evidence_id from identity.records where record_kind = 'contact'
+    select distinct evidence_id from identity.records where record_kind = $1
 ) as c on c.evidence_id = i.record_id
 order by i.node_id
 """

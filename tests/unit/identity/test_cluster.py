@@ -148,3 +148,25 @@ def test_who_was_mentioned_and_is_an_account_now_is_grouped_again(
         with open_build(context) as con:
             found = fetch_dicts(con, TOUCHED)
         assert [row["record_key"] for row in found] == touched
+
+
+def test_who_is_seen_to_have_written_to_the_store_is_grouped_again(
+    store: Store, families: list[Person]
+) -> None:
+    """Nobody says anything new, but a name that wrote must be surer than one that did not."""
+    words = {"given_name": "Quentin", "family_name": "Vane", "birth_date": date(1970, 3, 9)}
+    social = words | {"source": "social", "record_kind": "social", "record_key": "s1"}
+    wrote = words | {"source": "tickets", "record_kind": "contact", "record_key": "c1"}
+    for first, then, touched in (
+        ([social], [social, wrote], ["s1"]),
+        ([social, wrote], [social], ["s1"]),
+        ([social, wrote], [social, wrote | {"record_key": "c2"}], []),
+    ):
+        store.base = None
+        store.night([*families, *first], day=date(2026, 11, 20))
+        context = store.stage([*families, *then], day=date(2026, 11, 21))
+        for stage in (records, model):
+            stage.run(context)
+        with open_build(context) as con:
+            found = fetch_dicts(con, TOUCHED)
+        assert [row["record_key"] for row in found] == touched
