@@ -140,7 +140,9 @@ def choose_namesakes(  # noqa: PLR0913 - how sure one must be depends on both re
         1 + np.maximum(claims[rank, asks], claims[rank, asked]),
         np.where(rank == NAME, nobody, max(nobody, LONE_ODDS)) + claims[above, asks],
     )
-    is_dear = ((rank > NAME) & (standing[asked] == PERSON)) | _held_any(labels, is_private)[asks]
+    is_private = _held_any(labels, is_private)
+    is_dear = (rank > NAME) & (standing[asked] == PERSON)
+    is_dear |= is_private[asks] | ((rank == standing[asked]) & is_private[asked])
     sure = np.where(is_dear, SURE_PROB, EVEN_PROB)
     chosen = odds / others >= np.maximum(sure, accept)
     return low[chosen].astype(np.int64), high[chosen].astype(np.int64)

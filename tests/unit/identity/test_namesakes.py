@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,13 @@ def test_a_name_that_wrote_to_the_store_must_be_as_sure_as_one_who_can_be_reache
         (2.0, [1], {(0, 1)}),
     ):
         assert _choose([0, 1], [(0, 1, bits)], [1], contacts=contacts) == chosen
+
+
+@pytest.mark.parametrize("contact", [0, 1])
+def test_of_two_mere_names_either_may_be_the_one_that_wrote(contact: int) -> None:
+    """Which of them asks is told by their numbers, which a fit gives anew."""
+    assert _choose([0, 1], [(0, 1, 2.0)], contacts=[contact]) == set()
+    assert _choose([0, 1], [(0, 1, 4.0)], contacts=[contact]) == {(0, 1)}
 
 
 def test_a_group_is_reached_by_any_of_its_records() -> None:
