@@ -20,7 +20,7 @@ from cdp_pipeline.storage.warehouse import (
     quote_literal,
 )
 
-_NAMES = """
+_NAMES = r"""
 with held as (
     select lower(trim(printed_given)) as a, lower(trim(printed_family)) as b, is_theirs
     from told_records
@@ -32,6 +32,7 @@ pairs as (
     select least(a, b) as low, greatest(a, b) as high, a, b, is_theirs
     from held
     where (length(a) > 1 or strlen(a) > 2) and (length(b) > 1 or strlen(b) > 2)
+        and regexp_matches(a, '\p{L}') and regexp_matches(b, '\p{L}')
 )
 
 select a, b
@@ -41,7 +42,7 @@ group by a, b
 order by a, b
 """
 # In either order, as written and as cleaned: a namesake's name is no trace. A letter is no name,
-# but a character of three bytes may be one.
+# but a character of three bytes may be one; nor are two numbers, which stand in dates.
 
 _OTHERS = """
 select distinct concat_ws(

@@ -66,6 +66,14 @@ def test_a_name_of_ones_own_is() -> None:
         assert _named(con, ("belinda", "lawrence"), ("linda", "law")) == {PERSON}
 
 
+def test_two_numbers_in_the_place_of_a_name_are_none() -> None:
+    """They would stand in dates and figures of everybody."""
+    numbers = "update identity.records set printed_given = '11', printed_family = '12', "
+    with duckdb.connect() as con:
+        more = numbers + "given_name = null, family_name = null where record_key = '1'"
+        assert _named(con, ("belinda", "law"), more=more) == frozenset()
+
+
 @pytest.mark.parametrize(
     "elsewhere",
     [
