@@ -218,6 +218,7 @@ def _show(certificate: Certificate, *, as_json: bool) -> None:
         ("raw files rewritten", facts["raw_files_rewritten"]),
         ("raw files removed", facts["raw_files_removed"]),
         ("stray files rewritten", facts.get("strays_rewritten", 0)),
+        ("files whose rows of others lost words", facts.get("files_with_mentions", 0)),
         (f"rows in {len(facts['versions'])} versions", rows),
         ("identities recipients are told", sum(facts["removals"].values())),
         ("files searched", facts["files_looked_at"]),

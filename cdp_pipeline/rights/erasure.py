@@ -235,6 +235,7 @@ def _search(
         scan.files + more.files,
         scan.unreadable + closed,
         scan.cleaned + more.cleaned,
+        scan.mentioning,
     )
 
 
@@ -270,7 +271,7 @@ def _clean_mentions(
         if held and clean_version(context, version, traces, searcher, has_mentions=True).rows:
             cleaned += held
     left = look_again(context, context.data_dir, scan, cleaned, searcher)
-    return replace(left, cleaned=scan.cleaned + len(cleaned))
+    return replace(left, mentioning=len(cleaned))
 
 
 @dataclass(frozen=True)
@@ -312,6 +313,7 @@ def _facts(context: RunContext, pending: Pending, done: _Done) -> dict[str, Any]
             for name in sorted({r.destination for r in pending.removals})
         },
         "strays_rewritten": done.scan.cleaned,
+        "files_with_mentions": done.scan.mentioning,
         "files_looked_at": done.scan.files,
         "files_unreadable": done.scan.unreadable,
     }

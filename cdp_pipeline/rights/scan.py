@@ -55,12 +55,15 @@ class Scan:
             whatever names it has.
         cleaned: Number of files in which something was found and that were rewritten; ``finds`` has
             what is left in them.
+        mentioning: Number of tables' files, staged, set aside or published, in which rows of others
+            lost the words.
     """
 
     finds: list[Find] = field(default_factory=list)
     files: int = 0
     unreadable: list[str] = field(default_factory=list)
     cleaned: int = 0
+    mentioning: int = 0
 
 
 _Found = tuple[set[tuple[str, str]], bool]
