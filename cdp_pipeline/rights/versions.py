@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.tables import emptied_columns, erase_people_of, same_turnover
 from cdp_pipeline.rights.traces import Traces
 from cdp_pipeline.storage.cipher import read_vault_key
+from cdp_pipeline.storage.disk import share_unchanged
 from cdp_pipeline.storage.exchange import exchange
 from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
 from cdp_pipeline.storage.mirror import FOLDER, Earlier, Months, rewrite_table
@@ -70,7 +71,12 @@ class Cleaning:
 
 
 def clean_version(
-    context: RunContext, version: Version, traces: Traces, searcher: Searcher
+    context: RunContext,
+    version: Version,
+    traces: Traces,
+    searcher: Searcher,
+    *,
+    cleaned: Version | None = None,
 ) -> Cleaning:
     """Put a clean copy in the place of a version that holds the people.
 
@@ -79,6 +85,7 @@ def clean_version(
         version: Any published version.
         traces: The people.
         searcher: Looks for them in files.
+        cleaned: Another version, without them by now: what is the same is shared again.
 
     Raises:
         PrivacyError: Turnover would change.
@@ -91,7 +98,8 @@ def clean_version(
         if folder.is_dir():
             gone = clean_exports(folder, searcher, context.settings.keys, scratch)
             done.files["exports"] = done.files.get("exports", 0) + sum(gone.values())
-    changed = _clean_database(context, version, clean, traces, done)
+    shared = [Earlier(cleaned.path, cleaned.manifest)] if cleaned else []
+    changed = _clean_database(context, version, clean, traces, done, shared)
     left_out = frozenset(clean / n for n in ("parquet", VAULT, "exports", MANIFEST_FILE))
     for name, count in clean_tree(clean, searcher, excluded=left_out).items():
         done.files[name] = done.files.get(name, 0) + count
@@ -99,7 +107,7 @@ def clean_version(
     if not (changed or done.files):
         shutil.rmtree(clean)
         return done
-    _seal(context, clean, done.months)
+    _seal(context, clean, done.months, shared)
     fsync_tree(clean)
     exchange(clean, version.path)
     shutil.rmtree(clean)
@@ -118,7 +126,12 @@ def _link_tree(source: Path, target: Path) -> None:
 
 
 def _clean_database(
-    context: RunContext, version: Version, clean: Path, traces: Traces, done: Cleaning
+    context: RunContext,
+    version: Version,
+    clean: Path,
+    traces: Traces,
+    done: Cleaning,
+    shared: Sequence[Earlier],
 ) -> bool:
     """Write the clean database, Parquet and vault; returns whether anything changed."""
     con = connect(context.settings.engine, spill=DataPaths.of(context).ensure(clean / ".spill"))
@@ -140,7 +153,7 @@ def _clean_database(
             with ThreadPoolExecutor(1) as pool:  # either leaves much of a core idle
                 copied = pool.submit(_copy_tables, con.cursor())
                 tables = sorted(done.rows.keys() - personal)
-                done.months = _write_parquet(con, project, clean, tables)
+                done.months = _write_parquet(con, project, clean, tables, shared)
                 copied.result()
         else:
             os.link(version.path / DATABASE_FILE, clean / DATABASE_FILE)
@@ -238,14 +251,18 @@ def _tell_exports(con: duckdb.DuckDBPyConnection, clean: Path) -> int:
 
 
 def _write_parquet(
-    con: duckdb.DuckDBPyConnection, project: Project, folder: Path, tables: list[str]
+    con: duckdb.DuckDBPyConnection,
+    project: Project,
+    folder: Path,
+    tables: list[str],
+    shared: Sequence[Earlier],
 ) -> Months:
     """Write what changed of tables that the version mirrors; return fingerprints of their months.
 
     A month without anything of the people stays one file on disk that versions share.
     """
     months: Months = {}
-    earlier = Earlier(folder, read_json(folder / MANIFEST_FILE))
+    earlier = [Earlier(folder, read_json(folder / MANIFEST_FILE)), *shared]
     for name in tables:
         place = folder / FOLDER / Path(*name.split("."))
         if place.is_dir() or place.with_name(f"{place.name}.parquet").is_file():
@@ -263,14 +280,16 @@ def _write_parquet(
     return months
 
 
-def _seal(context: RunContext, folder: Path, months: Months) -> None:
-    """Bring the manifest in line with files and rows."""
+def _seal(context: RunContext, folder: Path, months: Months, shared: Sequence[Earlier]) -> None:
+    """Bring the manifest in line with files and rows; what another version holds too is shared."""
     document = read_json(folder / MANIFEST_FILE)
     listed = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path != folder / MANIFEST_FILE:
             name = str(path.relative_to(folder))
             listed[name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+    for other in shared:
+        share_unchanged(folder, listed, other.folder, other.manifest.get("files", {}))
     document["files"] = listed
     if "mirror" in document:  # the next night compares its own with these; older versions lack it
         document["mirror"]["months"] |= months

@@ -109,6 +109,7 @@ def write_mirror(
         earlier: The version before, on the same disk; None to write everything.
     """
     mirror = Mirror()
+    place = _Place(build, [earlier] if earlier else [], mirror)
     made = con.execute(
         "select schema_name, table_name from duckdb_tables() "
         "where database_name = 'cdp' order by all"
@@ -118,7 +119,7 @@ def write_mirror(
             continue
         full_name = f"{schema}.{table}"
         source = quote_identifier(full_name)
-        _write_table(con, full_name, source, tables.get(full_name), _Place(build, earlier, mirror))
+        _write_table(con, full_name, source, tables.get(full_name), place)
     return mirror
 
 
@@ -129,7 +130,7 @@ def rewrite_table(  # noqa: PLR0913 - what it was, and what went
     build: Path,
     *,
     source: str,
-    earlier: Earlier | None = None,
+    earlier: Sequence[Earlier] = (),
     emptied: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Write one table of a version of which rows were deleted; files of others stay as they are.
@@ -142,7 +143,7 @@ def rewrite_table(  # noqa: PLR0913 - what it was, and what went
         spec: Its declaration, if there is one.
         build: Folder of the version, in which files may be hard links.
         source: Quoted name of the table to read, such as ``clean.core.fct_sales``.
-        earlier: The version as it was: what holds the same rows stays. None to write everything.
+        earlier: The version as it was, and others: of what holds the same rows, the file is taken.
         emptied: On which condition each column lost its value; None if rows went.
 
     Returns:
@@ -207,7 +208,7 @@ class _Place:
     """Where files go, what they may be linked to, where that is noted, and what went."""
 
     build: Path
-    earlier: Earlier | None
+    earlier: Sequence[Earlier]
     mirror: Mirror
     emptied: Mapping[str, str] = field(default_factory=dict)
     has_gaps: bool = False
@@ -226,8 +227,8 @@ def _write_table(
     columns = {row[0]: row[1] for row in con.execute(f"describe {source}").fetchall()}
     order = order_of(spec)
     layout, before = _layout(columns, order), None
-    if place.earlier and place.earlier.is_base:
-        before = add_difference(con, spec, columns, layout, place.earlier.months(name))
+    for base in filter(lambda version: version.is_base, place.earlier):
+        before = add_difference(con, spec, columns, layout, base.months(name))
     months = measure_months(con, source, column, columns, before)
     if not (months or column):
         months = [Month(WHOLE, 0, 0)]
@@ -262,9 +263,12 @@ def _file_of(name: str, month: str) -> Path:
 
 
 def _keep(place: _Place, name: str, month: str, file: Path) -> bool:
-    """Take a file over from the version before, if its rows are the same and it is whole."""
-    earlier = place.earlier
-    if earlier is None or earlier.months(name).get(month) != place.mirror.months[name][month]:
+    """Take a file over from another version, if its rows are the same and it is whole."""
+    return any(_take(place, earlier, name, month, file) for earlier in place.earlier)
+
+
+def _take(place: _Place, earlier: Earlier, name: str, month: str, file: Path) -> bool:
+    if earlier.months(name).get(month) != place.mirror.months[name][month]:
         return False
     facts: dict[str, Any] | None = earlier.manifest.get("files", {}).get(file.as_posix())
     there, target = earlier.folder / file, place.build / file
