@@ -185,9 +185,9 @@ def _lay_out_copies(
     # What lives for minutes is neither compressed nor made tidy in the end.
     con.execute("set force_compression = 'uncompressed'")
     con.execute("pragma disable_checkpoint_on_shutdown")
-    for catalog in ("cdp", VAULT):
-        scratch = quote_literal(str(clean / f".scratch.duckdb.{catalog}"))
-        con.execute(f"attach {scratch} as {catalog} (storage_version '{STORAGE_VERSION}')")
+    scratch = quote_literal(str(clean / ".scratch.duckdb.cdp"))
+    con.execute(f"attach {scratch} as cdp (storage_version '{STORAGE_VERSION}')")
+    con.execute(f"attach ':memory:' as {VAULT}")  # what it has no room for is spilled
     for name in _tables_of(con, "kept"):
         con.execute(f"create schema if not exists {VAULT}.{quote_identifier(name.split('.')[0])}")
         con.execute(
