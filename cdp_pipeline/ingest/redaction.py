@@ -21,7 +21,7 @@ from typing import BinaryIO, Self, cast
 
 import pyarrow as pa
 
-from cdp_pipeline.ingest.detaching import kept_places, without_person
+from cdp_pipeline.ingest.detaching import is_needed_by_others, kept_places, without_person
 from cdp_pipeline.ingest.headers import split_fields
 from cdp_pipeline.ingest.inflation import CHUNK, read_chunks
 from cdp_pipeline.ingest.physical_lines import blocks_of_lines
@@ -62,7 +62,8 @@ def redact_delivery(
     is_simple = len(delivery.delimiter) == 1 and not delivery.escape
     if delivery.format not in {"csv", "jsonl"} or path.suffix.lower() == ".zip":
         return None
-    if delivery.format == "csv" and is_detaching and not is_simple:
+    is_apt = is_simple and not is_needed_by_others(contract, loses_records=bool(refused))
+    if delivery.format == "csv" and is_detaching and not is_apt:
         return None
     if delivery.format == "jsonl" and (delivery.fallback_encoding or is_sequence(_head(path))):
         return None

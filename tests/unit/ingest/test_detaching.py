@@ -89,6 +89,24 @@ def test_a_sale_reads_as_it_did_and_so_do_those_after_it(
     ]
 
 
+FILLED = {"order": {}, "line": {}, "mail": {"pii": "email"}, "amount": {}}
+
+
+@pytest.mark.parametrize(
+    ("starts", "refused", "is_rewritten"),
+    [("order", [], True), ("order", [2], False), ("mail", [], False)],
+)
+def test_a_file_is_not_rewritten_where_lines_would_join_the_order_before(
+    tmp_path: Path, starts: str, refused: list[int], *, is_rewritten: bool
+) -> None:
+    filled = {"starts": starts, "columns": ["order", "mail"]}
+    contract = make_contract(FILLED, delivery={"fill_down": filled})
+    path = tmp_path / "sales.csv"
+    path.write_text("order,line,mail,amount\n1,1,a@x.org,5\n,2,,6\n", encoding="utf-8")
+    pieces = redact_delivery(path, contract, [2, 3], is_detaching=True, refused=refused)
+    assert (pieces is not None) == is_rewritten
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 def test_lines_that_end_otherwise_than_others_are_those_of_the_reader(
     tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch, size: int
