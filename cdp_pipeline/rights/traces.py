@@ -20,8 +20,7 @@ import pyarrow as pa
 from cdp_pipeline.identity.erasure.subjects import IGNORED, Subject
 from cdp_pipeline.privacy.suppression import KINDS
 from cdp_pipeline.rights.coincidence import PHONE_DIGITS, numbers_of_others
-from cdp_pipeline.rights.names import Name, Names
-from cdp_pipeline.rights.spellings import lower_ascii
+from cdp_pipeline.rights.homonyms import own_names
 from cdp_pipeline.storage.warehouse import describe, has_table, quote_literal
 
 HASHES = ("md5", "sha1", "sha256")
@@ -53,7 +52,8 @@ class Traces:
             nine.
         numbers: Cards and accounts without leading zeros.
         others: Identifiers of others that equal such a number or end like a telephone number.
-        names: Given and family name of those who share both with nobody.
+        names: Given and family name of those who share both with nobody, nor with a street or an
+            article.
     """
 
     subjects: tuple[Subject, ...] = ()
@@ -137,14 +137,12 @@ def find_traces(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> 
         for number, subject in enumerate(subjects, start=1)
         for source, key in subject.records
     }
-    # Not folded: of folded letters nobody could tell how they are written (ß, a sigma at the end).
-    names = {(str(a).lower(), str(b).lower()) for a, b in con.execute(_NAMES).fetchall()}
     sent = _sent_values(con) if has_table(con, "ops.export_members") else set()
     traces = Traces(
         subjects=tuple(subjects),
         values=frozenset(values | {(kind, name) for _, kind, name in records}),
         words=frozenset(c.casefold() for s in subjects for c in s.customers) | frozenset(sent),
-        names=frozenset(names - _others_names(con, names)),
+        names=frozenset(own_names(con)),
         holders=frozenset(holders | records),
     )
     told = add_words(traces, values)
@@ -256,40 +254,6 @@ def _load(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> None:
         "select r.*, e.number, e.number is not null as is_theirs from identity.records as r "
         "left join erased_records as e on e.source = r.source and e.record_key = r.record_key"
     )
-
-
-_NAMES = """
-with held as (
-    select lower(trim(printed_given)) as a, lower(trim(printed_family)) as b, is_theirs
-    from told_records
-    union all
-    select given_name, family_name, is_theirs from told_records
-),
-
-pairs as (
-    select least(a, b) as low, greatest(a, b) as high, a, b, is_theirs
-    from held
-    where (length(a) > 1 or strlen(a) > 2) and (length(b) > 1 or strlen(b) > 2)
-)
-
-select a, b
-from pairs
-where (low, high) in (select (low, high) from pairs group by low, high having bool_and(is_theirs))
-group by a, b
-order by a, b
-"""
-# In either order, as written and as cleaned: a namesake's name is no trace. A letter is no name,
-# but a character of three bytes may be one.
-
-
-def _others_names(con: duckdb.DuckDBPyConnection, names: set[Name]) -> set[Name]:
-    """Return names that stand in the longer name of somebody else: Ann Lee in Mary Ann Lee."""
-    held = con.execute(
-        "select distinct concat_ws(' ', unnest([given_name, printed_given]), "
-        "unnest([family_name, printed_family])) from told_records where not is_theirs"
-    ).fetchall()
-    text = "\n".join(str(name) for (name,) in held)
-    return {name for _, _, name in Names(names).find(lower_ascii(text.encode()))}
 
 
 _COMPOSITES = {

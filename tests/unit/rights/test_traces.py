@@ -19,7 +19,17 @@ from cdp_pipeline.rights.traces import (
 PERSON = ("linda", "lawrence")
 
 
-def _named(con: duckdb.DuckDBPyConnection, *others: tuple[str, str]) -> frozenset[tuple[str, str]]:
+def _make_shop(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "attach ':memory:' as cdp; use cdp; create schema core; "
+        "create table core.dim_product (sku varchar, product_name varchar, is_listed boolean); "
+        "create table core.dim_store (store_id varchar, store_name varchar)"
+    )
+
+
+def _named(
+    con: duckdb.DuckDBPyConnection, *others: tuple[str, str], more: str = ""
+) -> frozenset[tuple[str, str]]:
     """Return the names that tell the holder of record crm/1 beside other people."""
     con.execute(
         "create schema identity; create table identity.records as "
@@ -30,6 +40,8 @@ def _named(con: duckdb.DuckDBPyConnection, *others: tuple[str, str]) -> frozense
         + ", ".join(f"({n}, '{given}', '{family}')" for n, (given, family) in enumerate(others, 2))
         + ") as t(n, given, family)"
     )
+    if more:
+        con.execute(more)
     subject = Subject(customers=("C1",), records=(("crm", "1"),), values=(), names=(PERSON,))
     return find_traces(con, [subject]).names
 
@@ -52,6 +64,37 @@ def test_a_name_within_somebody_elses_is_no_trace(other: tuple[str, str]) -> Non
 def test_a_name_of_ones_own_is() -> None:
     with duckdb.connect() as con:
         assert _named(con, ("belinda", "lawrence"), ("linda", "law")) == {PERSON}
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "update identity.records set street = '12 linda lawrence st' where record_key = '2'",
+        """
+        update identity.records set street = if(record_key = '2', 'calle linda lawrence', street),
+        printed_given = if(record_key = '1', 'Lindá', printed_given)
+        """,
+        "insert into core.dim_product values ('7', 'Ring, Linda Lawrence 18 ct', true)",
+        "insert into core.dim_store values ('7', 'Linda Lawrence Mall')",
+    ],
+    ids=["street", "street without accents", "article", "store"],
+)
+def test_what_a_street_or_an_article_is_called_is_no_trace_of_its_namesake(elsewhere: str) -> None:
+    """Whoever lives in Rue Victor Hugo keeps the home when a Victor Hugo goes."""
+    with duckdb.connect() as con:
+        _make_shop(con)
+        assert _named(con, ("belinda", "law"), more=elsewhere) == frozenset()
+
+
+def test_a_street_of_ones_own_a_guest_or_a_receipt_takes_no_name_off_the_list() -> None:
+    with duckdb.connect() as con:
+        _make_shop(con)
+        own = (
+            "update identity.records set street = 'linda lawrence house' where record_key = '1'; "
+            "update identity.records set street = 'c/o linda lawrence' where record_key = '2'; "
+            "insert into core.dim_product values ('7', 'gift card Linda Lawrence', false)"
+        )
+        assert _named(con, ("belinda", "law"), more=own) == {PERSON}
 
 
 def test_records_of_an_older_version_are_told_by_their_values() -> None:
