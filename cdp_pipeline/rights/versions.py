@@ -103,7 +103,9 @@ def clean_version(
             done.files["exports"] = done.files.get("exports", 0) + sum(gone.values())
     shared = [Earlier(cleaned.path, cleaned.manifest)] if cleaned else []
     mentioned = searcher if has_mentions else None
-    changed = _clean_database(context, version, clean, traces, done, shared, mentioned)
+    changed = _clean_database(
+        context, version, clean, traces, done, shared=shared, mentioned=mentioned
+    )
     left_out = frozenset(clean / n for n in ("parquet", VAULT, "exports", MANIFEST_FILE))
     for name, count in clean_tree(clean, searcher, excluded=left_out).items():
         done.files[name] = done.files.get(name, 0) + count
@@ -135,6 +137,7 @@ def _clean_database(  # noqa: PLR0913 - what of, whom, and what else may be know
     clean: Path,
     traces: Traces,
     done: Cleaning,
+    *,
     shared: Sequence[Earlier],
     mentioned: Searcher | None,
 ) -> bool:

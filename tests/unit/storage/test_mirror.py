@@ -532,7 +532,7 @@ def test_a_file_in_an_order_that_is_declared_no_longer_is_written_whole(
     spec = replace(was, header=was.header.model_copy(update={"key": ("line",)}))
     con.execute(f"update {TABLE} set amount = null where id = 3")
     source, emptied = f"cdp.{TABLE}", {"amount": "id = 3"}
-    earlier = Earlier(tmp_path, {"mirror": made.facts(), "files": {}})
+    earlier = [Earlier(tmp_path, {"mirror": made.facts(), "files": {}})]
     rewrite_table(con, TABLE, spec, tmp_path, source=source, earlier=earlier, emptied=emptied)
     (part,) = _files(tmp_path)  # of which later nights take columns over, in the order declared
     lines = duckdb.execute("select line from read_parquet(?)", [str(part)]).fetchall()
