@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from dataclasses import dataclass
@@ -71,6 +72,10 @@ class Globals:
         )
         return RunContext(business_date, f"night-{business_date}", self.root, settings)
 
+
+_MARKED = re.compile("[\ud800-\udfff]")
+MOST = 1_000_000_000
+"""What may be asked for at most; libraries take no number of any size."""
 
 _INTERRUPTED = "Query interrupted"
 """What DuckDB makes of a KeyboardInterrupt that comes while it works, a plain RuntimeError."""
@@ -193,7 +198,7 @@ def _unexpected(error: Exception, arguments: list[str]) -> int:
     if show is not None:  # a usage error of typer: unknown option, missing argument
         show()
         return 2
-    explained = explain_machine(error) or explain_place(error)
+    explained = explain_machine(error) or explain_place(error) or _find_no_text(arguments)
     if explained is not None:
         output.show_error(explained, as_json="--json" in arguments)
         _trace()
@@ -202,6 +207,14 @@ def _unexpected(error: Exception, arguments: list[str]) -> int:
     output.say("  help:  run it again with `cdp --debug …` and report what it prints")
     _trace()
     return 1
+
+
+def _find_no_text(arguments: list[str]) -> CdpError | None:
+    """Return the error if what was typed holds bytes that are no text; Python marks them."""
+    typed = next((one for one in arguments if not one.isascii() and _MARKED.search(one)), None)
+    if typed is None:
+        return None
+    return ConfigError("not UTF-8", where=ascii(typed), hint="Write it in UTF-8.")
 
 
 def _trace() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.cli.app import OPTIONS, JsonOption, app
+from cdp_pipeline.cli.app import MOST, OPTIONS, JsonOption, app
 
 if TYPE_CHECKING:
     from cdp_pipeline.storage.at_rest import Sealing
@@ -67,7 +67,7 @@ def list_entries(
         str | None, typer.Option("--on", help="Only deeds on this customer id or record.")
     ] = None,
     who: Annotated[str | None, typer.Option("--who", help="Only deeds of this user.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="The last so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="The last so many.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List what was done and seen; people appear as tokens."""

@@ -11,7 +11,7 @@ import typer
 
 from cdp_pipeline import __version__
 from cdp_pipeline.cli import output
-from cdp_pipeline.cli.app import OPTIONS, JsonOption, ReasonOption, app
+from cdp_pipeline.cli.app import MOST, OPTIONS, JsonOption, ReasonOption, app
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.project.queries import find_query
 
@@ -42,7 +42,7 @@ def query(  # noqa: PLR0913 - options of one command
     style: Annotated[
         Literal["table", "csv", "json"], typer.Option("--format", help="How to print rows.")
     ] = "table",
-    limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Rows at most.")] = 100,
     list_named: Annotated[bool, typer.Option("--list", help="List the declared queries.")] = False,
     as_of: Annotated[
         str | None,
@@ -73,6 +73,8 @@ def query(  # noqa: PLR0913 - options of one command
         try:
             _note_query(con, sql, reason)
             cursor = con.execute(sql)
+            if cursor is None:  # blanks or a comment, though its type says otherwise
+                raise ConfigError("no SQL in it", where="the query", hint=_hint_of(sql))
             names = [column[0] for column in cursor.description or ()]
             rows = cursor.fetchmany(limit + 1)
         except duckdb.Error as error:

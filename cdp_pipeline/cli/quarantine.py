@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.cli.app import OPTIONS, JsonOption, ReasonOption, app
+from cdp_pipeline.cli.app import MOST, OPTIONS, JsonOption, ReasonOption, app
 
 if TYPE_CHECKING:
     from cdp_pipeline.core.context import RunContext
@@ -48,7 +48,7 @@ def show_rows(
     *,
     rule: Annotated[str | None, typer.Option(help="Only rows that broke this rule.")] = None,
     file: Annotated[str | None, typer.Option(help="Only files whose path holds this.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Rows at most.")] = 20,
     reason: ReasonOption = "",
     as_json: JsonOption = False,
 ) -> None:

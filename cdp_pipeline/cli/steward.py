@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cdp_pipeline.cli import output
-from cdp_pipeline.cli.app import OPTIONS, JsonOption, app, vet_reason
+from cdp_pipeline.cli.app import MOST, OPTIONS, JsonOption, app, vet_reason
 from cdp_pipeline.core.context import Clock, operating_user
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.storage.paths import DataPaths
@@ -37,7 +37,7 @@ WHEN = "in force from the next night on (or tonight, if `cdp run` runs last nigh
 @app.command(epilog="Example: cdp review --limit 20")
 def review(
     *,
-    limit: Annotated[int, typer.Option(min=1, help="Pairs at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Pairs at most.")] = 50,
     sample: Annotated[
         bool, typer.Option("--sample", help="The month's random sample instead: it measures.")
     ] = False,

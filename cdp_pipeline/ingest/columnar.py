@@ -56,11 +56,7 @@ def open_parquet(
     except duckdb.Error as error:
         if is_of_machine(error):
             raise
-        if "is encrypted" in str(error):
-            raise RefusedError("it is encrypted Parquet", hint=WITHOUT_KEY) from error
-        raise RefusedError(
-            "it is not a readable Parquet file", hint="Have it sent again, or set `format:`."
-        ) from error
+        raise _unreadable(error) from error
     places = {plain_name(row[0]): quote_column(row[0]) for row in rows}
     if _needs_json(contract):
         places = _exact_places(con, path, contract)
@@ -89,6 +85,14 @@ def open_parquet(
         ),
     )
     return repeat_records(reading, contract, {})
+
+
+def _unreadable(error: duckdb.Error) -> RefusedError:
+    if "is encrypted" in str(error):
+        return RefusedError("it is encrypted Parquet", hint=WITHOUT_KEY)
+    return RefusedError(
+        "it is not a readable Parquet file", hint="Have it sent again, or set `format:`."
+    )
 
 
 def _texts(

@@ -41,6 +41,20 @@ def personal_columns(contract: SourceContract) -> set[str]:
     return {name for name, c in columns if c.is_sensitive and name not in contract.load.key}
 
 
+def is_needed_by_others(contract: SourceContract, *, loses_records: bool) -> bool:
+    """Return whether what goes tells lines after it to which order they belong (``filling``).
+
+    Args:
+        contract: The source's contract.
+        loses_records: Whether whole records go, of which others may have values.
+    """
+    filled = contract.delivery.fill_down
+    if filled is None:
+        return False
+    kept = contract.read_columns.keys() - personal_columns(contract)
+    return loses_records or (filled.starts is not None and filled.starts not in kept)
+
+
 def without_person(document: Any, contract: SourceContract) -> Any:  # noqa: ANN401 - any JSON
     """Return what stays of a JSON record: values that are read, personal ones as nulls.
 

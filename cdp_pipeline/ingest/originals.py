@@ -19,7 +19,7 @@ from cdp_pipeline.project.layout import beside
 from cdp_pipeline.storage.at_rest import plain_file
 from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.redactions import original_hashes
+from cdp_pipeline.storage.redactions import read_redactions
 
 INDEX = "index.json"
 """What was fetched for a source, by name: bytes, hash and the hash of its manifest."""
@@ -33,11 +33,13 @@ class Original:
         path: Its bytes in clear.
         hashes: SHA-256 that these may have: as delivered, or without erased people.
         manifest: Where the sender's manifest is, if the contract asks for one.
+        taken_out: Records that may have gone from it with erased people.
     """
 
     path: Path
     hashes: frozenset[str]
     manifest: Path | None = None
+    taken_out: int = 0
 
 
 @contextmanager
@@ -55,16 +57,15 @@ def open_original(
     Raises:
         ContractError: It is in neither.
     """
-    keys = context.settings.keys
+    keys, paths = context.settings.keys, DataPaths.of(context)
+    held = {now: r for now, r in read_redactions(paths).items() if r.original == delivery.sha256}
     hashes = {delivery.redacted_sha256 or delivery.sha256}
     path = Path(delivery.path) if delivery.path else None
     manifest = _manifest_beside(path, contract) if path else None
     if path is None or not path.is_file():
-        paths = DataPaths.of(context)
         path = archived_file(paths, delivery)
         manifest = _manifest_archived(paths, delivery, contract)
-        hashes = {now for now, was in original_hashes(paths).items() if was == delivery.sha256}
-        hashes.add(delivery.sha256)
+        hashes = {delivery.sha256, *held}
     if path is None:
         raise ContractError(
             "a delivery that was loaded earlier is gone, and it would have to be read again: "
@@ -76,7 +77,8 @@ def open_original(
         plain = stack.enter_context(plain_file(path, keys, scratch))
         if manifest is not None and manifest.is_file() and not manifest.is_symlink():
             manifest = stack.enter_context(plain_file(manifest, keys, scratch))
-        yield Original(plain, frozenset(hashes), manifest)
+        taken_out = max((held[now].lines for now in hashes if now in held), default=0)
+        yield Original(plain, frozenset(hashes), manifest, taken_out)
 
 
 def archived_file(paths: DataPaths, delivery: Delivery) -> Path | None:

@@ -16,22 +16,20 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Self, cast
 
 import pyarrow as pa
 
-from cdp_pipeline.ingest.detaching import kept_places, without_person
+from cdp_pipeline.ingest.detaching import is_needed_by_others, kept_places, without_person
 from cdp_pipeline.ingest.headers import split_fields
 from cdp_pipeline.ingest.inflation import CHUNK, read_chunks
+from cdp_pipeline.ingest.physical_lines import blocks_of_lines
 from cdp_pipeline.ingest.sequences import SAMPLE_BYTES, is_sequence
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.layout import Delivery
 
 _MAXIMUM_FIELD = 1 << 28
-_PIECE = 1 << 17
-"""Characters whose lines are held at a time: as texts of their own they take several times that."""
 
 
 def redact_delivery(
@@ -64,14 +62,15 @@ def redact_delivery(
     is_simple = len(delivery.delimiter) == 1 and not delivery.escape
     if delivery.format not in {"csv", "jsonl"} or path.suffix.lower() == ".zip":
         return None
-    if delivery.format == "csv" and is_detaching and not is_simple:
+    is_apt = is_simple and not is_needed_by_others(contract, loses_records=bool(refused))
+    if delivery.format == "csv" and is_detaching and not is_apt:
         return None
     if delivery.format == "jsonl" and (delivery.fallback_encoding or is_sequence(_head(path))):
         return None
     encoding = delivery.encoding if delivery.format == "csv" else "utf-8"
     redact = _redact_table if delivery.format == "csv" else _redact_objects
     wanted = {line: is_detaching and line not in refused for line in lines}
-    kept = redact(_Lines(_blocks(path, encoding)), contract, wanted)
+    kept = redact(_Lines(blocks_of_lines(path, encoding, delivery)), contract, wanted)
     return _encoded(kept, encoding)
 
 
@@ -103,39 +102,6 @@ def _head(path: Path) -> bytes:
         if len(head) >= SAMPLE_BYTES:
             break
     return head[:SAMPLE_BYTES]
-
-
-def _texts(path: Path, encoding: str) -> Iterator[str]:
-    """Yield a delivery's text as it is decompressed."""
-    decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
-    for chunk in read_chunks(path):
-        yield decoder.decode(chunk)
-    yield decoder.decode(b"", final=True)
-
-
-def physical_lines(path: Path, encoding: str) -> Iterator[str]:
-    """Yield lines with their ends; files of old Macs end lines with CR alone."""
-    return chain.from_iterable(_blocks(path, encoding))
-
-
-def _blocks(path: Path, encoding: str) -> Iterator[list[str]]:
-    """Yield physical lines, many at a time."""
-    mark = _line_mark(path, encoding)
-    held: list[str] = []
-    pieces = (
-        text[start : start + _PIECE]
-        for text in _texts(path, encoding)
-        for start in range(0, len(text), _PIECE)
-    )
-    for piece in pieces:
-        first, *others = piece.split(mark)
-        held.append(first)
-        if others:
-            rest = others.pop()
-            yield [line + mark for line in ("".join(held), *others)]
-            held = [rest]
-    if rest := "".join(held):
-        yield [rest]
 
 
 class _Lines:
@@ -172,15 +138,6 @@ class _Lines:
         if self._at == len(self._held):
             self._held, self._at = next(self._blocks, []), 0
         return bool(self._held)
-
-
-def _line_mark(path: Path, encoding: str) -> str:
-    has_returns = False
-    for text in _texts(path, encoding):
-        if "\n" in text:
-            return "\n"
-        has_returns = has_returns or "\r" in text
-    return "\r" if has_returns else "\n"
 
 
 def _encoded(lines: Iterable[str], encoding: str) -> Iterator[bytes]:
@@ -279,12 +236,11 @@ def _emptied(record: str, kept: Collection[int], delivery: Delivery) -> str:
     """
     end = _ending(record)
     fields = _fields(record.removesuffix(end), delivery.delimiter, delivery.quote)
-    mark = "\n" if "\n" in record else "\r"
     gone = "".join(field for place, field in enumerate(fields) if place not in kept)
     left = [field if place in kept else "" for place, field in enumerate(fields)]
     if left == [""]:  # an empty line would be no record
         left = [delivery.quote * 2]
-    return delivery.delimiter.join(left) + end * (gone.count(mark) + 1)
+    return delivery.delimiter.join(left) + end * (gone.count("\n") + 1)
 
 
 def _fields(body: str, delimiter: str, quote: str) -> list[str]:

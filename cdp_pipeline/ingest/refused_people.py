@@ -21,7 +21,7 @@ import pyarrow as pa
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.ingest.inflation import member_names, read_members
 from cdp_pipeline.ingest.person_traces import Trace, match_values, trace_select
-from cdp_pipeline.ingest.redaction import physical_lines
+from cdp_pipeline.ingest.physical_lines import physical_lines
 from cdp_pipeline.ingest.refusal import RefusedError
 from cdp_pipeline.ingest.suppressing import SHORTEST_NUMBER, UNKNOWN_LINE, WORDS
 from cdp_pipeline.privacy.suppression import (
@@ -100,11 +100,11 @@ def _numbered(
     elif head.startswith(b"PAR1"):
         yield from ((UNKNOWN_LINE, text) for text in _column_texts(con.cursor(), path))
     elif encoding := _undeclared_encoding(head, delivery.encoding):
-        yield from ((UNKNOWN_LINE, text) for text in physical_lines(path, encoding))
+        yield from ((UNKNOWN_LINE, text) for text in physical_lines(path, encoding, delivery))
     else:
         encoding = delivery.encoding if delivery.format == "csv" else "utf-8"
         quote = delivery.quote if delivery.format == "csv" and delivery.multiline else ""
-        yield from _by_record(physical_lines(path, encoding), quote)
+        yield from _by_record(physical_lines(path, encoding, delivery), quote)
 
 
 def _packed_texts(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -249,7 +249,7 @@ class _Staging:
             con,
             self.contract,
             name=PurePosixPath(self.delivery.file_name).name,
-            manifest=self.whole.original.manifest,
+            original=self.whole.original,
             margins=reading.margins,
             records=rejected.records,
         )

@@ -210,8 +210,7 @@ def same_area(evidence: Evidence, argument: Argument) -> Agreement:
     """Postal codes of one area: SW of SW1A 1AA, 60 of 60614."""
     _plain(argument, "same postal area")
     _only(evidence, "zip")
-    area = "regexp_extract({0}.zip, '^([A-Z]+|[0-9]{{2}})')"
-    return Agreement(f"{area.format('l')} = {area.format('r')}")
+    return Agreement(_both("regexp_extract({0}.zip, '^([A-Z]+|[0-9]{{2}})')", "="))
 
 
 def other_provider(evidence: Evidence, argument: Argument) -> Agreement:
@@ -233,10 +232,9 @@ def namesakes_address(evidence: Evidence, argument: Argument) -> Agreement:
 def mailbox_alike(evidence: Evidence, argument: Argument) -> Agreement:
     """Addresses alike in what is more than a name, or one letter apart at one provider.
 
-    Namesakes choose addresses alike, with other digits where the letters are taken; but not with
-    the same digits at the same provider, where every address is given once: there a letter too
-    many is a slip of one person. Another first letter is none: relatives differ by their initials.
-    Nor is what tells one name from the other: joshua.lewis@ is the mailbox of another than Lewin.
+    Namesakes choose addresses alike, with other digits where the letters are taken; but at one
+    provider every address is given once: with the same digits, a letter too many is a slip. Not
+    another first letter, as relatives', nor what tells names apart: joshua.lewis@ is not Lewin's.
     """
     least = _share(argument, "mailbox alike")
     _only(evidence, "email")
@@ -272,16 +270,13 @@ def profiles_of_one_source(evidence: Evidence, argument: Argument) -> Agreement:
     """Both records register a person in one source, where hardly anybody registers twice."""
     _plain(argument, "two profiles of one source")
     _only(evidence, "record_kind")
-    return Agreement("l.is_profile and r.is_profile and l.source_hash = r.source_hash")
+    return Agreement(_ONE_SOURCE)
 
 
 def two_numbers(evidence: Evidence, argument: Argument) -> Agreement:
     """Two profiles of one source, which gives every profile a number of its own."""
     _plain(argument, "two numbers of one source")
-    return Agreement(
-        "l.is_profile and r.is_profile and l.source_hash = r.source_hash "
-        f"and l.{evidence.key} <> r.{evidence.key}"
-    )
+    return Agreement(f"{_ONE_SOURCE} and l.{evidence.key} <> r.{evidence.key}")
 
 
 def profiles(evidence: Evidence, argument: Argument) -> Agreement:
@@ -333,7 +328,7 @@ VOCABULARY: dict[str, Template] = {
 _CLOSE = 0.9
 
 _FULL_YEAR = 1000
-
+_ONE_SOURCE = "l.is_profile and r.is_profile and l.source_hash = r.source_hash"
 _MASKS = ((0.9, 4), (0.84, 6), (0.78, 8), (0.0, 26))
 """Letters in which two words of at least this similarity may differ."""
 
@@ -370,10 +365,7 @@ def _both(template: str, operator: str) -> str:
 
 
 def _named(column: str) -> str:
-    """Return SQL for: two mailboxes differ in nothing but that each has its owner's name.
-
-    Names that differ are not enough: Jo's and Joanne's may both be a joanne.smith@ with a slip.
-    """
+    """Return SQL for: all that differs is each owner's name; Jo may have a joanne.smith@ too."""
     name = "split_part({0}.email, '@', 1)"
     told = " or ".join(
         f"replace({name.format(one)}, {one}.{column}, {other}.{column}) = {name.format(other)}"

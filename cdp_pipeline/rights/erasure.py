@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,9 +194,7 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     ):
         # Deliveries are texts, which keep one core at work; versions leave some of each idle.
         delivered = pool.submit(_clean_delivered, context, paths, deliveries, lookout)
-        versions = {
-            v.name: clean_version(context, v, traces, searcher) for v in published_versions(paths)
-        }
+        versions = _clean_versions(context, paths, traces, searcher)
         delivered.result()
         write_removals(paths, pending.erasure, pending.removals)
         files = _clean_files(context, paths, searcher)
@@ -203,6 +202,17 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     _refuse_unsearched(context, paths, pending, scan)
     done = _Done(tombstones, deliveries, judged, versions, files, scan)
     return _certify(paths, pending, _facts(context, pending, done), scan.finds)
+
+
+def _clean_versions(
+    context: RunContext, paths: DataPaths, traces: Traces, searcher: Searcher
+) -> dict[str, Cleaning]:
+    """Clean every version; what two of them shared, they share again."""
+    done: dict[str, Cleaning] = {}
+    for before, version in pairwise([None, *published_versions(paths)]):
+        if version:
+            done[version.name] = clean_version(context, version, traces, searcher, cleaned=before)
+    return done
 
 
 def _clean_delivered(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.tables import emptied_columns, erase_people_of, same_turnover
 from cdp_pipeline.rights.traces import Traces
 from cdp_pipeline.storage.cipher import read_vault_key
+from cdp_pipeline.storage.disk import share_unchanged
 from cdp_pipeline.storage.exchange import exchange
 from cdp_pipeline.storage.files import fsync_tree, read_json, sha256_of, write_json
 from cdp_pipeline.storage.mirror import FOLDER, Earlier, Months, rewrite_table
@@ -77,6 +78,7 @@ def clean_version(
     searcher: Searcher,
     *,
     has_mentions: bool = False,
+    cleaned: Version | None = None,
 ) -> Cleaning:
     """Put a clean copy in the place of a version that holds the people.
 
@@ -86,6 +88,7 @@ def clean_version(
         traces: The people.
         searcher: Looks for them in files.
         has_mentions: Whether rows that are not about them hold their words, as a search found.
+        cleaned: Another version, without them by now: what is the same is shared again.
 
     Raises:
         PrivacyError: Turnover would change.
@@ -98,8 +101,11 @@ def clean_version(
         if folder.is_dir():
             gone = clean_exports(folder, searcher, context.settings.keys, scratch)
             done.files["exports"] = done.files.get("exports", 0) + sum(gone.values())
+    shared = [Earlier(cleaned.path, cleaned.manifest)] if cleaned else []
     mentioned = searcher if has_mentions else None
-    changed = _clean_database(context, version, clean, traces, done, mentioned)
+    changed = _clean_database(
+        context, version, clean, traces, done, shared=shared, mentioned=mentioned
+    )
     left_out = frozenset(clean / n for n in ("parquet", VAULT, "exports", MANIFEST_FILE))
     for name, count in clean_tree(clean, searcher, excluded=left_out).items():
         done.files[name] = done.files.get(name, 0) + count
@@ -107,7 +113,7 @@ def clean_version(
     if not (changed or done.files):
         shutil.rmtree(clean)
         return done
-    _seal(context, clean, done.months)
+    _seal(context, clean, done.months, shared)
     fsync_tree(clean)
     exchange(clean, version.path)
     shutil.rmtree(clean)
@@ -125,12 +131,14 @@ def _link_tree(source: Path, target: Path) -> None:
             os.link(path, place)
 
 
-def _clean_database(
+def _clean_database(  # noqa: PLR0913 - what of, whom, and what else may be known
     context: RunContext,
     version: Version,
     clean: Path,
     traces: Traces,
     done: Cleaning,
+    *,
+    shared: Sequence[Earlier],
     mentioned: Searcher | None,
 ) -> bool:
     """Write the clean database, Parquet and vault; returns whether anything changed."""
@@ -155,7 +163,7 @@ def _clean_database(
             with ThreadPoolExecutor(1) as pool:  # either leaves much of a core idle
                 copied = pool.submit(_copy_tables, con.cursor())
                 tables = sorted(done.rows.keys() - personal)
-                done.months = _write_parquet(con, project, clean, tables)
+                done.months = _write_parquet(con, project, clean, tables, shared)
                 copied.result()
         else:
             os.link(version.path / DATABASE_FILE, clean / DATABASE_FILE)
@@ -187,9 +195,9 @@ def _lay_out_copies(
     # What lives for minutes is neither compressed nor made tidy in the end.
     con.execute("set force_compression = 'uncompressed'")
     con.execute("pragma disable_checkpoint_on_shutdown")
-    for catalog in ("cdp", VAULT):
-        scratch = quote_literal(str(clean / f".scratch.duckdb.{catalog}"))
-        con.execute(f"attach {scratch} as {catalog} (storage_version '{STORAGE_VERSION}')")
+    scratch = quote_literal(str(clean / ".scratch.duckdb.cdp"))
+    con.execute(f"attach {scratch} as cdp (storage_version '{STORAGE_VERSION}')")
+    con.execute(f"attach ':memory:' as {VAULT}")  # what it has no room for is spilled
     for name in _tables_of(con, "kept"):
         con.execute(f"create schema if not exists {VAULT}.{quote_identifier(name.split('.')[0])}")
         con.execute(
@@ -253,14 +261,18 @@ def _tell_exports(con: duckdb.DuckDBPyConnection, clean: Path) -> int:
 
 
 def _write_parquet(
-    con: duckdb.DuckDBPyConnection, project: Project, folder: Path, tables: list[str]
+    con: duckdb.DuckDBPyConnection,
+    project: Project,
+    folder: Path,
+    tables: list[str],
+    shared: Sequence[Earlier],
 ) -> Months:
     """Write what changed of tables that the version mirrors; return fingerprints of their months.
 
     A month without anything of the people stays one file on disk that versions share.
     """
     months: Months = {}
-    earlier = Earlier(folder, read_json(folder / MANIFEST_FILE))
+    earlier = [Earlier(folder, read_json(folder / MANIFEST_FILE)), *shared]
     for name in tables:
         place = folder / FOLDER / Path(*name.split("."))
         if place.is_dir() or place.with_name(f"{place.name}.parquet").is_file():
@@ -278,14 +290,16 @@ def _write_parquet(
     return months
 
 
-def _seal(context: RunContext, folder: Path, months: Months) -> None:
-    """Bring the manifest in line with files and rows."""
+def _seal(context: RunContext, folder: Path, months: Months, shared: Sequence[Earlier]) -> None:
+    """Bring the manifest in line with files and rows; what another version holds too is shared."""
     document = read_json(folder / MANIFEST_FILE)
     listed = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path != folder / MANIFEST_FILE:
             name = str(path.relative_to(folder))
             listed[name] = {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+    for other in shared:
+        share_unchanged(folder, listed, other.folder, other.manifest.get("files", {}))
     document["files"] = listed
     if "mirror" in document:  # the next night compares its own with these; older versions lack it
         document["mirror"]["months"] |= months

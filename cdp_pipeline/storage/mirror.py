@@ -124,6 +124,7 @@ def write_mirror(
         earlier: The version before, on the same disk; None to write everything.
     """
     mirror = Mirror()
+    place = _Place(build, [earlier] if earlier else [], mirror)
     made = con.execute(
         "select schema_name, table_name from duckdb_tables() "
         "where database_name = 'cdp' order by all"
@@ -133,7 +134,7 @@ def write_mirror(
             continue
         full_name = f"{schema}.{table}"
         source = quote_identifier(full_name)
-        _write_table(con, full_name, source, tables.get(full_name), _Place(build, earlier, mirror))
+        _write_table(con, full_name, source, tables.get(full_name), place)
     return mirror
 
 
@@ -144,7 +145,7 @@ def rewrite_table(  # noqa: PLR0913 - what it was, and what went
     build: Path,
     *,
     source: str,
-    earlier: Earlier | None = None,
+    earlier: Sequence[Earlier] = (),
     emptied: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Write one table of a version of which rows were deleted; files of others stay as they are.
@@ -157,7 +158,7 @@ def rewrite_table(  # noqa: PLR0913 - what it was, and what went
         spec: Its declaration, if there is one.
         build: Folder of the version, in which files may be hard links.
         source: Quoted name of the table to read, such as ``clean.core.fct_sales``.
-        earlier: The version as it was: what holds the same rows stays. None to write everything.
+        earlier: The version as it was, and others: of what holds the same rows, the file is taken.
         emptied: On which condition each column lost its value; None if rows went.
 
     Returns:
@@ -222,7 +223,7 @@ class _Place:
     """Where files go, what they may be linked to, where that is noted, and what went."""
 
     build: Path
-    earlier: Earlier | None
+    earlier: Sequence[Earlier]
     mirror: Mirror
     emptied: Mapping[str, str] = field(default_factory=dict)
     has_gaps: bool = False
@@ -241,8 +242,9 @@ def _write_table(
     columns = {row[0]: row[1] for row in con.execute(f"describe {source}").fetchall()}
     order = order_of(spec)
     layout, before = _layout(columns, order), None
-    if place.earlier and place.earlier.is_base:
-        before = add_difference(con, spec, columns, layout, place.earlier.months(name))
+    base = next((version for version in place.earlier if version.is_base), None)
+    if base:
+        before = add_difference(con, spec, columns, layout, base.months(name))
     months = measure_months(con, source, column, columns, before)
     changed = list_changed_columns(con, spec, columns) if spec and before else {}
     if not (months or column):
@@ -255,15 +257,15 @@ def _write_table(
         file = _file_of(name, month.name)
         if _keep(place, name, month.name, file):
             continue
-        lies_so = place.earlier is None or place.earlier.lies_as(name, month.name, layout)
+        lies_so = all(was.lies_as(name, month.name, layout) for was in place.earlier[:1])
         if lies_so and _splice(con, place, file, month, columns, order):
             continue
         between = f"{split} between '{month.first}' and '{month.last}'"
         is_dated = f"{split} is null" if month.first is None else between
         rows = "true" if month.name == WHOLE else is_dated
-        if before and before.get(month.name) == (month.rows, month.total):
+        if base and before and before.get(month.name) == (month.rows, month.total):
             part = _Part(source, rows, changed.get(month.name, ()), order)
-            if _renew(con, place, file, part):
+            if _renew(con, base, place.build / file, file, part):
                 continue
         _copy(con, f"select * from {source} where {rows}", place.build / file, order)  # noqa: S608 - quoted
     if not months:  # an empty table is a table all the same
@@ -285,9 +287,12 @@ def _file_of(name: str, month: str) -> Path:
 
 
 def _keep(place: _Place, name: str, month: str, file: Path) -> bool:
-    """Take a file over from the version before, if its rows are the same and it is whole."""
-    earlier = place.earlier
-    if earlier is None or earlier.months(name).get(month) != place.mirror.months[name][month]:
+    """Take a file over from another version, if its rows are the same and it is whole."""
+    return any(_take(place, earlier, name, month, file) for earlier in place.earlier)
+
+
+def _take(place: _Place, earlier: Earlier, name: str, month: str, file: Path) -> bool:
+    if earlier.months(name).get(month) != place.mirror.months[name][month]:
         return False
     facts = earlier.facts_of(file)
     there, target = earlier.folder / file, place.build / file
@@ -311,17 +316,18 @@ class _Part:
     order: Sequence[str] | None
 
 
-def _renew(con: duckdb.DuckDBPyConnection, place: _Place, file: Path, part: _Part) -> bool:
+def _renew(
+    con: duckdb.DuckDBPyConnection, base: Earlier, target: Path, file: Path, part: _Part
+) -> bool:
     """Write a file of the version before with other values in some columns; say whether it was."""
-    if not (part.columns and part.order and place.earlier and place.earlier.facts_of(file)):
+    if not (part.columns and part.order and base.facts_of(file)):
         return False
-    target = place.build / file
     changed = target.with_name(f".{PART}.part")
     columns = ", ".join(map(quote_column, part.columns))
     _copy(con, f"select {columns} from {part.source} where {part.rows}", changed, part.order)  # noqa: S608 - quoted
     target.unlink(missing_ok=True)  # another version may share its bytes
     try:
-        splice_columns(place.earlier.folder / file, changed, target)
+        splice_columns(base.folder / file, changed, target)
     except ValueError:  # another layout: it is written whole
         return False
     finally:

@@ -6,6 +6,7 @@ import errno
 import gzip
 import hashlib
 import json
+import os
 import re
 import shutil
 import time
@@ -196,6 +197,22 @@ def test_a_hundred_people_are_erased_at_once_to_the_cent(
     } == {}
     with open_whole(context.settings) as con:
         assert fetch_value(con, "select sum(net_amount) from core.fct_sales") == turnover
+
+
+def test_versions_share_without_the_person_what_they_shared_before(context: RunContext) -> None:
+    paths = DataPaths.of(context)
+    first = current_version(paths)
+    assert first is not None
+    second = paths.versions / f"{first.sequence + 1:06d}-{first.business_date}"
+    shutil.copytree(first.path, second, copy_function=os.link)
+    paths.current.unlink()
+    paths.current.symlink_to(Path("versions") / second.name)
+    customer, _ = _busiest(context)
+    assert _erase(context, customer).facts["left"] == 0
+    names = [p.relative_to(second) for p in second.rglob("*") if p.is_file()]
+    apart = {n.name for n in names if not (first.path / n).samefile(second / n)}
+    assert apart <= {"cdp.duckdb", "MANIFEST.json"}
+    assert [problem for v in published_versions(paths) for problem in verify(v)] == []
 
 
 def test_an_erasure_that_died_is_finished(

@@ -171,6 +171,10 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
 
 def _read_text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():  # a device or pipe may have no end
+            raise ConfigError(
+                "cannot be read: it is no file", where=str(path), hint="Name an existing file."
+            )
         if path.stat().st_size > LARGEST_FILE:
             raise ConfigError(
                 f"larger than {LARGEST_FILE:,} bytes", where=str(path), hint="Import it in parts."

@@ -164,6 +164,26 @@ def test_whoever_stops_a_command_within_a_statement_is_told_that_it_stopped(
     assert (code, err.strip().startswith(said), "unexpected" in err) == (130, True, False)
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["   "], "no SQL in it"),
+        (["/* nothing */"], "no SQL in it"),
+        (["select '\udcff'"], "not UTF-8"),
+        (["select 1", "--limit", "9" * 20], "--limit"),
+    ],
+)
+def test_a_query_that_is_none_is_told(
+    project_root: Path, capsys: pytest.CaptureFixture[str], asked: list[str], said: str
+) -> None:
+    version = project_root / "data" / "warehouse" / "versions" / "000001-2026-11-20"
+    version.mkdir(parents=True)
+    duckdb.connect(str(version / "cdp.duckdb")).close()
+    (version.parents[1] / "current").symlink_to(version)
+    code, _, err = cdp("--project", str(project_root), "query", *asked, capsys=capsys)
+    assert (code, said in err, "unexpected" in err) == (2, True, False), err
+
+
 def test_unknown_options_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = cdp("plan", "--colour", capsys=capsys)
     assert code == 2

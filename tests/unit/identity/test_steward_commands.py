@@ -262,6 +262,11 @@ def test_hostile_files_are_explained(desk: Desk, text: str, said: str) -> None:
     assert desk.lines() == []
 
 
+def test_a_device_without_an_end_is_not_read(desk: Desk) -> None:
+    code, _, err = desk("review", "--import", "/dev/zero")
+    assert (code, "is no file" in err, desk.lines()) == (2, True, [])
+
+
 def test_files_that_are_no_text_or_are_missing_are_explained(desk: Desk) -> None:
     path = desk.folder / "v.csv"
     path.write_bytes(b"\xff\xfe\x00")

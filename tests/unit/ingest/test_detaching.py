@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cdp_pipeline.ingest.detaching import without_person
+from cdp_pipeline.ingest.physical_lines import physical_lines
 from cdp_pipeline.ingest.redaction import redact_delivery
 from cdp_pipeline.project.contracts import SourceContract
 from tests.unit.ingest.conftest import Outcome, Stage, make_contract
@@ -70,6 +71,8 @@ HEADER = "receipt,Käufer,note,amount\n"
         HEADER + '7,An"na,5" nail,5.00\n8,Bob,"y",6.00\n',
         HEADER + '7,"An\nna","a\nb ""c""",5.00\n8,Bob,x,6.00\n',
         HEADER + '7,"An\r\nna\r\n"," a ",5.00\r\n8,Bob,x,6.00\r\n',
+        HEADER + "7,Anna,a,5.00\r8,Bob,x,6.00\r\n9,Cid,y,7.00\r",
+        HEADER.replace("\n", "\r") + '7,"An\rna\n"," a\r",5.00\r8,Bob,"x\r",6.00\r',
     ],
 )
 def test_a_sale_reads_as_it_did_and_so_do_those_after_it(
@@ -84,6 +87,40 @@ def test_a_sale_reads_as_it_did_and_so_do_those_after_it(
         None,
         *[row["buyer"] for row in before.rows[1:]],
     ]
+
+
+FILLED = {"order": {}, "line": {}, "mail": {"pii": "email"}, "amount": {}}
+
+
+@pytest.mark.parametrize(
+    ("starts", "refused", "is_rewritten"),
+    [("order", [], True), ("order", [2], False), ("mail", [], False)],
+)
+def test_a_file_is_not_rewritten_where_lines_would_join_the_order_before(
+    tmp_path: Path, starts: str, refused: list[int], *, is_rewritten: bool
+) -> None:
+    filled = {"starts": starts, "columns": ["order", "mail"]}
+    contract = make_contract(FILLED, delivery={"fill_down": filled})
+    path = tmp_path / "sales.csv"
+    path.write_text("order,line,mail,amount\n1,1,a@x.org,5\n,2,,6\n", encoding="utf-8")
+    pieces = redact_delivery(path, contract, [2, 3], is_detaching=True, refused=refused)
+    assert (pieces is not None) == is_rewritten
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_lines_that_end_otherwise_than_others_are_those_of_the_reader(
+    tmp_path: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    contract = make_contract(NOTED, delivery={"skip_lines": 1})
+    text = '5" \r\n' + HEADER + '1,A,"\r\n\r",1\r\n2,B,"\n",2\r3,C,,3\r\n\n4,D,"\r",4\r\r5,E,,5'
+    monkeypatch.setattr("cdp_pipeline.ingest.physical_lines._PIECE", size)
+    path = tmp_path / "sales.csv"
+    path.write_bytes(text.encode())
+    lines = list(physical_lines(path, "utf-8", contract.delivery))
+    assert "".join(lines) == text
+    found = {row["_line"]: row["receipt"] for row in stage(text.encode(), contract).rows}
+    assert {n: lines[n - 1][:1] for n in found} == found
+    assert len(found) == 5
 
 
 @pytest.mark.parametrize("number", ["12345678901234567.5", "1.50", "1E5", "17850.0"])

@@ -232,6 +232,28 @@ def test_a_raw_sale_keeps_nothing_that_no_contract_reads(store: Store) -> None:
     assert not clean_raw(context, DeliveryCleaning())
 
 
+@pytest.mark.parametrize(("stated", "status"), [(2, "loaded"), (3, "loaded"), (5, "refused")])
+def test_a_file_may_lack_as_many_records_of_its_total_as_lines_told_of_the_person(
+    store: Store, stated: int, status: str
+) -> None:
+    delivery = {**SALES["delivery"], "trailer_lines": 1}
+    store.declare("sales", {**SALES, "delivery": delivery})
+    path = store.deliver(
+        f"sales/{NIGHT}.csv",
+        "receipt,line,card,mail,amount\nR1,1,0012345678,,10.10\nR2,1,555,,1.00\n"
+        f"R3,x,0012345678,,2.00\nT|{stated}|13.10\n",  # no number of a line: it was set aside
+    )
+    store.night()
+    context, done = store.context(), DeliveryCleaning()
+    traces = Traces(values=frozenset({("loyalty_id", "12345678")}))
+    clean_staged(context, traces, done, keep=lambda *_: None)
+    assert clean_raw(context, done) == {path}
+    control = {"from": "trailer", "pattern": r"^T\|(?P<rows>\d+)\|(?P<amount>[0-9.]+)$"}
+    store.declare("sales", {**SALES, "delivery": {**delivery, "control": control}})
+    store.night()
+    assert [row[1] for row in store.ledger()] == [status]
+
+
 def test_sales_without_the_person_take_no_more_room(tmp_path: Path) -> None:
     count, path = 40_000, tmp_path / "sales.parquet"
     rows = pa.table(

@@ -265,7 +265,7 @@ def test_a_table_written_again_keeps_the_months_that_stay(
         target.hardlink_to(path)
     con.execute(f"delete from {TABLE} where id = 2 or sold_on is null")
     spec, source = declare()[TABLE], f"cdp.{TABLE}"
-    months = rewrite_table(con, TABLE, spec, tmp_path / "2", source=source, earlier=was)
+    months = rewrite_table(con, TABLE, spec, tmp_path / "2", source=source, earlier=[was])
     assert list(months) == ["2026-10", "2026-11"]
     assert [row[0] for row in read(tmp_path / "2")] == [1, 3]
     assert [row[0] for row in read(tmp_path / "1")] == [1, 2, 3, 4]
@@ -274,7 +274,7 @@ def test_a_table_written_again_keeps_the_months_that_stay(
     # A file from before the table was split holds what has gone.
     whole = tmp_path / "2" / "parquet" / "core" / "sales.parquet"
     whole.write_bytes(b"of another layout")
-    rewrite_table(con, TABLE, spec, tmp_path / "2", source=source, earlier=was)
+    rewrite_table(con, TABLE, spec, tmp_path / "2", source=source, earlier=[was])
     assert not whole.exists()
 
 
@@ -476,6 +476,25 @@ def test_a_column_that_lost_values_is_written_alone_and_the_same_with_any_number
     assert lies.stat().st_nlink == 1  # the bytes that another version may share stay
 
 
+def test_a_table_written_again_takes_what_another_version_holds_too(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    _, was = publish(con, ROWS, tmp_path / "1")
+    _, other = publish(con, [row for row in ROWS if row[0] != 2], tmp_path / "2")
+    source, spec = f"cdp.{TABLE}", declare()[TABLE]
+    rewrite_table(con, TABLE, spec, tmp_path / "1", source=source, earlier=[was, other])
+    assert [row[0] for row in read(tmp_path / "1")] == [1, 3, 4]
+    shared = [path for path in _files(tmp_path / "1") if path.stat().st_nlink == 2]
+    assert shared == [tmp_path / "1" / month_folder(TABLE, "2026-11") / PART]
+    # One that was damaged since is not spread.
+    month = month_folder(TABLE, "2026-11") / PART
+    (tmp_path / "2" / month).write_bytes(b"damaged")
+    publish(con, ROWS, tmp_path / "3")
+    con.execute(f"delete from {TABLE} where id = 2")
+    rewrite_table(con, TABLE, spec, tmp_path / "3", source=source, earlier=[other])
+    assert [row[0] for row in read(tmp_path / "3")] == [1, 3, 4]
+
+
 @pytest.mark.parametrize(
     ("emptied", "changed"),
     [
@@ -513,7 +532,7 @@ def test_a_file_in_an_order_that_is_declared_no_longer_is_written_whole(
     spec = replace(was, header=was.header.model_copy(update={"key": ("line",)}))
     con.execute(f"update {TABLE} set amount = null where id = 3")
     source, emptied = f"cdp.{TABLE}", {"amount": "id = 3"}
-    earlier = Earlier(tmp_path, {"mirror": made.facts(), "files": {}})
+    earlier = [Earlier(tmp_path, {"mirror": made.facts(), "files": {}})]
     rewrite_table(con, TABLE, spec, tmp_path, source=source, earlier=earlier, emptied=emptied)
     (part,) = _files(tmp_path)  # of which later nights take columns over, in the order declared
     lines = duckdb.execute("select line from read_parquet(?)", [str(part)]).fetchall()
