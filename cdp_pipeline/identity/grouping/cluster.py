@@ -204,15 +204,12 @@ def group_nodes(  # noqa: PLR0913 - a night groups a part, a linkage knows all w
     labels = cut_large(components(*ends, size=size), *ends, certain["log_odds"], limit=limit)
     weigh = Weigher(con, parameters, has_nodes=has_nodes, scored=scored).weigh
     labels = _split_groups(weigh, labels, _suspicious(labels, *ends), bonds, threshold=threshold)
+    standing = stand_records(is_reachable, mention_nodes(con))
+    ends = unsure["node_a"], unsure["node_b"]
     chosen = choose_namesakes(
-        labels,
-        (unsure["node_a"], unsure["node_b"]),
-        unsure["log_odds"],
-        accept=accept,
-        standing=stand_records(is_reachable, mention_nodes(con)),
-        is_private=contact_nodes(con),
-        nobody=nobody,
-    )
+        labels, ends, unsure["log_odds"],
+        accept=accept, standing=standing, is_private=contact_nodes(con), nobody=nobody,
+    )  # fmt: skip
     labels = _split_groups(weigh, *_joined(labels, chosen), bonds, threshold=threshold)
     return bonds.enforce(labels)
 
