@@ -203,9 +203,14 @@ class _Rehearsal:
 @contextmanager
 def _ended_in_time(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> Iterator[None]:
     """Stop a model that goes on although there are no rows: it would never end."""
-    timer = threading.Timer(LONGEST_SECONDS, con.interrupt)
-    timer.daemon = True
-    timer.start()
+    over = threading.Event()
+
+    def stop() -> None:
+        while not over.wait(LONGEST_SECONDS):
+            con.interrupt()  # again, since one that comes before the statement begins is lost
+
+    stopper = threading.Thread(target=stop, daemon=True)
+    stopper.start()
     try:
         yield
     except WarehouseError as error:
@@ -217,7 +222,8 @@ def _ended_in_time(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> Iterator[
             ) from error
         raise
     finally:
-        timer.cancel()
+        over.set()
+        stopper.join()
 
 
 def bind_propensity(con: duckdb.DuckDBPyConnection, spec: PropensitySpec) -> None:
