@@ -42,6 +42,7 @@ def _group(links: list[tuple[int, int, float, float]], touched: Any = None) -> l
         patch.setattr(cluster, "reachable_nodes", lambda _con: np.arange(NODES) % 2 == 0)
         patch.setattr(cluster, "mailed_nodes", lambda _con, is_reachable: is_reachable)
         patch.setattr(cluster, "mention_nodes", lambda _con: np.arange(NODES) % 3 == 0)
+        patch.setattr(cluster, "contact_nodes", lambda _con: np.arange(NODES) % 4 == 3)
         con.execute("attach ':memory:' as staging")
         con.register("found", table)
         con.execute("create table staging.identity_links as from found")
