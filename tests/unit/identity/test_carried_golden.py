@@ -183,7 +183,7 @@ def test_carried_are_as_made_anew(
 
 
 @pytest.mark.slow
-@settings(max_examples=60, **UNHURRIED)
+@settings(max_examples=12, **UNHURRIED)
 @given(*TOWNS)
 def test_carried_are_as_made_anew_in_many_towns(
     first: list[tuple[str, Any, Any]], nights: list[list[tuple[str, Any, Any]]]

@@ -150,6 +150,7 @@ def test_who_was_mentioned_and_is_an_account_now_is_grouped_again(
         assert [row["record_key"] for row in found] == touched
 
 
+@pytest.mark.slow
 def test_who_is_seen_to_have_written_to_the_store_is_grouped_again(
     store: Store, families: list[Person]
 ) -> None:

@@ -76,20 +76,20 @@ def stores(draw: st.DrawFn) -> list[Statement]:
     ]
 
 
-@settings(max_examples=6, **UNHURRIED)
+@settings(max_examples=3, **UNHURRIED)
 @given(stores(), st.randoms(use_true_random=False))
 def test_golden_records(store: list[Statement], random: Any) -> None:
     assert_every_property(store, random)
 
 
 @pytest.mark.slow
-@settings(max_examples=80, **UNHURRIED)
+@settings(max_examples=15, **UNHURRIED)
 @given(stores(), st.randoms(use_true_random=False))
 def test_golden_records_of_many_stores(store: list[Statement], random: Any) -> None:
     assert_every_property(store, random)
 
 
-@settings(max_examples=6, **UNHURRIED)
+@settings(max_examples=3, **UNHURRIED)
 @given(stores())
 def test_of_equally_frequent_statements_the_newest_wins(store: list[Statement]) -> None:
     alike = [Statement(s.key, "C1", "loyalty", "shop", s.updated_at, s.values) for s in store]

@@ -297,7 +297,7 @@ NIGHTS = st.lists(
 
 
 @given(NIGHTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_any_history_keeps_its_invariants(nights: list[dict[str, int]]) -> None:
     history = History()
     ever: dict[str, set[str]] = {}
@@ -328,7 +328,7 @@ def test_any_history_keeps_its_invariants(nights: list[dict[str, int]]) -> None:
 
 
 @given(NIGHTS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_a_replay_gives_the_same_history(nights: list[dict[str, int]]) -> None:
     first, second = History(), History()
     assert [first.night(groups) for groups in nights] == [second.night(groups) for groups in nights]
@@ -341,7 +341,7 @@ select 0 as group_id, '' as id, 0 as records where $released and false
 
 
 @given(NIGHTS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_settled_customers_are_named_as_if_everybody_was_named_anew(
     nights: list[dict[str, int]],
 ) -> None:
@@ -363,7 +363,7 @@ def is_of(change: dict[str, Any], history: History) -> bool:
 
 
 @given(st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_growth_one_record_at_a_time_agrees_with_a_rebuild(data: st.DataObject) -> None:
     """Records come in any order; each may join one customer or found one, none ever leaves."""
     keys = data.draw(st.permutations("abcdefgh"))

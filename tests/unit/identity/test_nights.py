@@ -346,6 +346,7 @@ def check_ids(nightly: Seen, rebuilt: Seen, unsettled: set[str]) -> None:
         assert other == customer or groups[other] != mine[customer]
 
 
+@pytest.mark.slow
 def test_nights_replayed_give_the_same_ids(begin: Callable[[Path], Life], tmp_path: Path) -> None:
     found = []
     for name in ("once", "again"):
@@ -365,6 +366,7 @@ def test_nights_replayed_give_the_same_ids(begin: Callable[[Path], Life], tmp_pa
     assert {row[1] for row in found[0]["changes"]} >= {"created", "joined", "returned"}
 
 
+@pytest.mark.slow
 def test_whom_nothing_touched_stands_as_if_everybody_was_considered(
     begin: Callable[[Path], Life], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def test_the_sample_covers_every_kind_of_pair(village: Village, read: Query) -> 
     ) == [(0,)]
 
 
+@pytest.mark.slow
 def test_the_sample_stays_for_its_month_and_is_drawn_anew_after(
     store: Store, families: list[Person], read: Query
 ) -> None:

@@ -268,6 +268,7 @@ def proposed(store: Store, day: date) -> dict[tuple[str, str], str]:
     return {(source, key): customer for source, key, customer in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["accepted", None])
 def test_after_a_held_night_nameless_records_are_attached_anew_as_well(
     village: Village, town: Store, read: Query, word: str | None

@@ -53,7 +53,7 @@ def test_clocks_in_london(around: str, local: str, expected: str | None) -> None
     assert found == [expected and datetime.fromisoformat(expected)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     around=st.one_of(

@@ -61,25 +61,11 @@ def test_a_segment_cannot_smuggle_a_statement(copy: Path) -> None:
     assert len(check(copy).errors) == 1
 
 
-def test_a_wrong_feed_expression_names_its_place(copy: Path) -> None:
-    change(copy / "expectations" / "pos_sales.yml", "sale_id: receipt_id", "sale_id: receiptid")
-    (error,) = check(copy).errors
-    assert "receipt_id" in (error.hint or "")
-
-
 def test_a_broken_model_names_file_and_line(copy: Path) -> None:
     model = copy / "sql" / "core" / "dim_store.sql"
     change(model, "staging.stores", "staging.storez")
     (error, *_) = check(copy).errors
     assert str(model) in (error.where or "")
-
-
-def test_a_report_over_a_missing_column_is_found(copy: Path) -> None:
-    change(
-        copy / "reports" / "customer_performance.yml", "column: net_amount,", "column: net_amont,"
-    )
-    (error, *_) = check(copy).errors
-    assert "net_amount" in str(error)
 
 
 WRITTEN_WRONG = [

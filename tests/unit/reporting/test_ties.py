@@ -132,17 +132,12 @@ def test_two_marts_tell_no_small_count(counts: list[int]) -> None:
     is_tied = len([row for row in by_store(cells) if row["n"]]) > 0
     possible: dict[tuple[str, ...], set[int]] = {key: set() for key in hidden}
     zeros = any(n == 0 for key, n in cells.items() if ("fine", *key) in hidden)
-    for guess in product(range(17), repeat=4):
+    totals = {
+        row["store"]: row["n"] for row in by_store(cells) if ("coarse", row["store"]) not in hidden
+    }
+    for guess in product(*(_thinkable(hidden, key, n, zeros) for key, n in cells.items())):
         tried = dict(zip(cells, guess, strict=True))
-        shown = [(key, n) for key, n in cells.items() if ("fine", *key) not in hidden]
-        totals = [(row["store"], row["n"]) for row in by_store(cells)]
-        if any(tried[key] != n for key, n in shown) or any(
-            sum(tried[store, tier] for tier in TIERS) != n
-            for store, n in totals
-            if ("coarse", store) not in hidden
-        ):
-            continue
-        if any(_is_ruled_out(hidden.get(("fine", *key)), n, zeros) for key, n in tried.items()):
+        if any(sum(tried[store, tier] for tier in TIERS) != n for store, n in totals.items()):
             continue
         for key, n in tried.items():
             possible.setdefault(("fine", *key), set()).add(n)
@@ -151,7 +146,16 @@ def test_two_marts_tell_no_small_count(counts: list[int]) -> None:
         assert all(len(possible[key]) >= K - 1 for key in small)
 
 
-def _is_ruled_out(mark: Withheld | None, count: int, zeros: bool) -> bool:  # noqa: FBT001
+def _thinkable(
+    hidden: dict[tuple[str, ...], Withheld],
+    key: tuple[str, str],
+    count: int,
+    zeros: bool,  # noqa: FBT001
+) -> list[int]:
+    """Return the counts that a reader thinks possible in a cell, of those up to 16."""
+    mark = hidden.get(("fine", *key))
+    if mark is None:
+        return [count]
     if mark is Withheld.FEW:
-        return not (0 if zeros else 1) <= count < K
-    return mark is Withheld.HIDDEN and not zeros and count == 0
+        return list(range(0 if zeros else 1, K))
+    return list(range(17)) if mark is not Withheld.HIDDEN or zeros else list(range(1, 17))

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from cdp_pipeline.storage.basis import begin_build
 from cdp_pipeline.storage.idle import MOST_IDLE, measure_idle, write_whole
@@ -38,6 +39,7 @@ def rows(path: Path, *, order: str = "") -> list[tuple[int, str]]:
         return con.execute(f"from core.facts {order}").fetchall()
 
 
+@pytest.mark.slow
 def test_nights_do_not_let_the_file_grow_beyond_its_bound(tmp_path: Path) -> None:
     base, build, copied = (tmp_path / name for name in ("base.duckdb", "build.duckdb", "c.duckdb"))
     publish(base, night=0)

@@ -172,6 +172,7 @@ def test_the_night_before_stays_however_often_a_night_is_run_again(
     assert base.name == "000001-2026-11-19"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_killed_once_it_is_published_the_names_people_know_come_with_the_delivery(
     make_context: MakeContext,

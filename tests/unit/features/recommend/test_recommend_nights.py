@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -223,14 +224,27 @@ def in_full(shop: Shop) -> list[tuple[object, ...]]:
     return shop.lists()
 
 
-@settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
-)
+UNHURRIED: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "phases": [Phase.explicit, Phase.reuse, Phase.generate],
+}
+
+
+@settings(max_examples=4, **UNHURRIED)
 @given(brought=st.lists(nights, min_size=2, max_size=4))
 def test_lists_of_some_are_those_of_everybody(brought: list[Night]) -> None:
+    assert_alike(brought)
+
+
+@pytest.mark.slow
+@settings(max_examples=15, **UNHURRIED)
+@given(brought=st.lists(nights, min_size=2, max_size=4))
+def test_lists_of_some_are_those_of_everybody_on_many_nights(brought: list[Night]) -> None:
+    assert_alike(brought)
+
+
+def assert_alike(brought: list[Night]) -> None:
     shop = Shop()
     for night in brought:
         shop.bring(night)
