@@ -26,7 +26,7 @@ from cdp_pipeline.identity.golden.golden_fields import (
     BELIEF,
     GOLDEN_FIELDS,
     MOBILE,
-    NAMED_IN_EMAIL,
+    NAMING_IN_EMAIL,
     completeness_sql,
     order_sql,
     plausible_sql,
@@ -191,7 +191,7 @@ with stated as (
         {trust} as trust,
         {completeness} as completeness,
         {is_default} as is_default,
-        {is_named} as is_named,
+        {naming} as naming,
         {is_mobile} as is_mobile,
         m.updated_at
     from identity_golden_members as m
@@ -339,7 +339,7 @@ def _ranked_sql(choice: Choice, spec: SurvivorshipSpec, *, is_plausible: str) ->
         trust=trust_sql(group, spec.trusted_as),
         completeness=completeness_sql(group),
         is_default="dayofyear(m.birth_date) = 1" if "birth_date" in group.fields else "false",
-        is_named=NAMED_IN_EMAIL if "email" in group.fields else "false",
+        naming=NAMING_IN_EMAIL if "email" in group.fields else "0",
         is_mobile=f"coalesce(regexp_matches({GOLDEN_FIELDS['phone'].printed}, {MOBILE}), false)"
         if "phone" in group.fields
         else "false",
