@@ -34,9 +34,9 @@ create or replace temp macro identity_mailbox(email) as
             then split_part(split_part(email, '@', 1), '+', 1) || '@' || split_part(email, '@', 2)
     end;
 
--- Letters and digits before an address's @.
+-- What stands before an address's @, without the signs between its words.
 create or replace temp macro identity_local_letters(email) as
-    regexp_replace(split_part(email, '@', 1), '[^a-z0-9]', '', 'g');
+    translate(split_part(email, '@', 1), '._+-', '');
 
 -- How well a mailbox spells somebody: 3 the given name, 2 its initial beside a word of the family
 -- name ("jdupont", "dupont.j"), 1 how the given name begins or the year of birth, 0 nothing of it.

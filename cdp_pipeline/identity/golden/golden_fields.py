@@ -61,8 +61,11 @@ GOLDEN_FIELDS: dict[str, GoldenField] = {
 MOBILE = "'^[+](447[1-57-9]|3538|33[67]|491[567]|316|324)'"
 """E.164 beginnings of mobile numbers where they have their own; a landline gets no messages."""
 
-NAMING_IN_EMAIL = "identity_naming_in(m.email, m.given_name, m.family_name, m.birth_date)"
-"""How well the mailbox that a record ``m`` states spells its person, from 0 to 3."""
+PERSON = "struct_pack(given := m.given_name, family := m.family_name, born := m.birth_date)"
+"""What a mailbox may spell of the person of a record ``m``."""
+
+NAMING_IN_EMAIL = "identity_naming_in(s.value, s.person.given, s.person.family, s.person.born)"
+"""How well a statement ``s`` of a mailbox spells its ``person``, from 0 to 3."""
 
 BELIEF: dict[str, str] = {
     "verified": "({0}.verified_at is not null) desc",
