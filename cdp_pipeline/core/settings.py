@@ -162,6 +162,9 @@ class WebSettings(_Group):
         ge=1,
         description="Days without the old owner after which a cookie has a new one.",
     )
+    family_device_share: float = Field(
+        default=0.2, gt=0, le=1, description="Second visits by others that mark shared devices."
+    )
 
 
 class ContactSettings(_Group):

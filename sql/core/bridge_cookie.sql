@@ -3,7 +3,9 @@ description: >-
   Which persons a browser cookie belongs to and from when to when. A cookie that one person shows is
   hers; one that passes on for good is handed over; one that people take turns with is shared, and
   says nothing outside their sessions; one with more people than [tool.cdp.web] allows is public, as
-  a kiosk or a bot, and says nothing at all. Records of one name count as one person.
+  a kiosk or a bot, and says nothing at all. Where second visits with a kind of device, as tablets,
+  often show somebody else, families share such devices: there a cookie is shared as well, unless
+  four visits or more showed one person and nobody else. Records of one name count as one person.
 grain: one row per cookie and person
 key: [cookie_id, customer_id]
 owner: data-engineering
@@ -171,19 +173,77 @@ settled as (
     from followed
 ),
 
-cookies as (
+devices as (
+    select
+        held.cookie_id,
+        coalesce(min(web_events.device), '') as device,
+        count(distinct coalesce(held.session_id, held.event_id)) as visits
+    from held
+    inner join staging.web_events as web_events
+        on held.source = web_events.source and held.event_id = web_events.event_id
+    group by held.cookie_id
+),
+
+visits as (
+    select
+        held.cookie_id,
+        coalesce(held.session_id, held.event_id) as visit_id,
+        min(held.occurred_at) as shown_at,
+        arg_min(held.holder_id, (held.occurred_at, held.source, held.event_id)) as holder_id
+    from held
+    semi join passed_on on held.cookie_id = passed_on.cookie_id
+    group by held.cookie_id, coalesce(held.session_id, held.event_id)
+),
+
+second_visits as (
     select
         cookie_id,
-        count(distinct holder_id) as person_count,
+        holder_id <> lag(holder_id) over (
+            partition by cookie_id order by shown_at asc, visit_id asc
+        ) as is_other
+    from visits
+    qualify row_number() over (partition by cookie_id order by shown_at asc, visit_id asc) = 2
+),
+
+-- Each cookie counts once, whoever uses it much. A few say nothing of their kind.
+family_devices as (
+    select devices.device
+    from devices
+    left join second_visits on devices.cookie_id = second_visits.cookie_id
+    where devices.visits > 1
+    group by devices.device
+    having
+        count(*) >= 20
+        and avg(cast(coalesce(second_visits.is_other, false) as integer))
+        >= {{ settings.web.family_device_share }}
+),
+
+-- One of two who shows four times in a row is alone with the device, seven times in eight.
+family_cookies as (
+    select devices.cookie_id
+    from devices
+    semi join family_devices on devices.device = family_devices.device
+    left join passed_on on devices.cookie_id = passed_on.cookie_id
+    where devices.visits < 4 or passed_on.cookie_id is not null
+),
+
+cookies as (
+    select
+        settled.cookie_id,
+        count(distinct settled.holder_id) as person_count,
         case
-            when count(distinct holder_id) > {{ settings.web.maximum_cookie_people }}
+            when count(distinct settled.holder_id) > {{ settings.web.maximum_cookie_people }}
                 then 'public'
-            when count(distinct holder_id) = 1 then 'own'
-            when count(*) = count(distinct holder_id) and bool_and(is_settled) then 'handed_over'
+            when count(family_cookies.cookie_id) > 0 then 'shared'
+            when count(distinct settled.holder_id) = 1 then 'own'
+            when
+                count(*) = count(distinct settled.holder_id) and bool_and(settled.is_settled)
+                then 'handed_over'
             else 'shared'
         end as cookie_use
     from settled
-    group by cookie_id
+    left join family_cookies on settled.cookie_id = family_cookies.cookie_id
+    group by settled.cookie_id
 ),
 
 possessions as (

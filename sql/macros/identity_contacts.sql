@@ -34,6 +34,33 @@ create or replace temp macro identity_mailbox(email) as
             then split_part(split_part(email, '@', 1), '+', 1) || '@' || split_part(email, '@', 2)
     end;
 
+-- What stands before an address's @, without the signs between its words.
+create or replace temp macro identity_local_letters(email) as
+    translate(split_part(email, '@', 1), '._+-', '');
+
+-- How well a mailbox spells somebody: 3 the given name, 2 its initial beside a word of the family
+-- name ("jdupont", "dupont.j"), 1 how the given name begins or the year of birth, 0 nothing of it.
+-- Two letters are in too many words to count.
+create or replace temp macro identity_naming_in(email, given, family, birth_date) as
+    case
+        when length(split_part(given, ' ', 1)) > 2 and (
+            contains(identity_local_letters(email), split_part(given, ' ', 1))
+            or contains(identity_local_letters(email), replace(given, ' ', ''))
+        ) then 3
+        when len(list_filter(
+            string_split(family, ' '),
+            lambda word: length(word) > 2 and (
+                contains(identity_local_letters(email), given[1] || word)
+                or contains(identity_local_letters(email), word || given[1])
+            )
+        )) > 0 then 2
+        when length(split_part(given, ' ', 1)) > 2
+            and contains(identity_local_letters(email), given[:3]) then 1
+        when regexp_extract(identity_local_letters(email), '[0-9]+')
+            in (strftime(birth_date, '%Y'), strftime(birth_date, '%y')) then 1
+        else 0
+    end;
+
 -- The last nine digits: equal for 07700 900123, +44 7700 900123 and 0044 (0)7700-900123.
 create or replace temp macro identity_phone(value) as
     case

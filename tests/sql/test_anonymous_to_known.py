@@ -170,3 +170,54 @@ def test_a_kiosk_shows_only_who_logs_in(warehouse: EmptyWarehouse) -> None:
         seen("11-20 10:00", "s3"),
     ]
     assert owners(kiosk, events) == ["ann", None, "bob", None]
+
+
+def fleet(device: str, *, used_again: int, by_others: int) -> list[Event]:
+    """Return events of cookies that Ann was first seen with; some show Bob on the second visit."""
+    return [
+        {
+            **seen(moment, f"{device} {number} {visit}", **login(who)),
+            "event_id": f"{device} {number} {visit}",
+            "cookie_id": f"{device} {number}",
+            "device": device,
+        }
+        for number in range(used_again)
+        for visit, moment in enumerate(("10-01 10:00", "10-21 10:00"))
+        for who in ("bob" if visit and number < by_others else "ann",)
+    ]
+
+
+def visits(count: int, device: str = "tablet") -> list[Event]:
+    """Return visits in which Ann logs in, and one more in which nobody does."""
+    shown = [seen(f"11-{day + 1:02} 10:00", f"s{day}", **login("ann")) for day in range(count)]
+    return [{**event, "device": device} for event in [*shown, seen("11-20 10:00", "last")]]
+
+
+@pytest.mark.parametrize(
+    ("used", "visited", "last"),
+    [
+        (fleet("tablet", used_again=20, by_others=5), visits(1), None),
+        (fleet("tablet", used_again=20, by_others=5), visits(3), None),
+        (fleet("tablet", used_again=20, by_others=5), visits(4), "ann"),
+        (fleet("tablet", used_again=20, by_others=5), visits(1, "mobile"), "ann"),
+        (fleet("tablet", used_again=20, by_others=3), visits(1), "ann"),
+        (fleet("tablet", used_again=18, by_others=9), visits(2), "ann"),
+    ],
+    ids=["one visit", "three", "four", "another device", "rarely others", "too few to tell"],
+)
+def test_with_devices_that_families_share_one_visit_says_nothing_of_the_next(
+    warehouse: EmptyWarehouse, used: list[Event], visited: list[Event], last: str | None
+) -> None:
+    assert owners(warehouse, [*used, *visited])[-1] == last
+
+
+def test_a_shared_tablet_is_not_handed_over(warehouse: EmptyWarehouse) -> None:
+    events = [
+        seen("10-01 10:00", "s1", device="tablet", **login("ann")),
+        seen("10-20 10:00", "s2", device="tablet", **login("bob")),
+        seen("11-01 10:00", "s3", device="tablet"),
+    ]
+    phones = [{**event, "device": "mobile"} for event in events]
+    used = fleet("tablet", used_again=20, by_others=5)
+    assert owners(warehouse, [*used, *events])[-3:] == ["ann", "bob", None]
+    assert owners(warehouse, [*used, *phones])[-3:] == ["ann", "bob", "bob"]

@@ -61,11 +61,11 @@ GOLDEN_FIELDS: dict[str, GoldenField] = {
 MOBILE = "'^[+](447[1-57-9]|3538|33[67]|491[567]|316|324)'"
 """E.164 beginnings of mobile numbers where they have their own; a landline gets no messages."""
 
-NAMED_IN_EMAIL = (
-    "coalesce(length(m.given_name) > 2 "
-    "and contains(split_part(m.email, '@', 1), m.given_name), false)"
-)
-"""Whether the mailbox that a record ``m`` states has the person's given name in it."""
+PERSON = "struct_pack(given := m.given_name, family := m.family_name, born := m.birth_date)"
+"""What a mailbox may spell of the person of a record ``m``."""
+
+NAMING_IN_EMAIL = "identity_naming_in(s.value, s.person.given, s.person.family, s.person.born)"
+"""How well a statement ``s`` of a mailbox spells its ``person``, from 0 to 3."""
 
 BELIEF: dict[str, str] = {
     "verified": "({0}.verified_at is not null) desc",
@@ -84,7 +84,7 @@ BELIEF: dict[str, str] = {
 OWNERSHIP: dict[str, str] = {
     "verified": "({0}.verified_at is not null) desc",
     "most_trusted": "{0}.trust asc",
-    "named_in_it": "{0}.is_named desc",
+    "named_in_it": "{0}.naming desc",
     "only_one_they_have": "({0}.values_held = 1) desc",
     "owner_last_night": "{0}.was_owner desc",
     "most_stated": "{0}.votes desc",

@@ -19,7 +19,16 @@ from cdp_pipeline.storage.warehouse import fetch_value, has_base_table
 _CLAIMS = """
 create or replace temp table {claims} as
 with best as (
-    select customer_id, value, record_id, trust, is_named, verified_at, updated_at, votes, place
+    select
+        customer_id,
+        value,
+        record_id,
+        trust,
+        max(naming) over (partition by customer_id, value) as naming,
+        verified_at,
+        updated_at,
+        votes,
+        place
     from {ranked}
     qualify row_number() over (partition by customer_id, value order by place) = 1
 ),

@@ -26,7 +26,8 @@ from cdp_pipeline.identity.golden.golden_fields import (
     BELIEF,
     GOLDEN_FIELDS,
     MOBILE,
-    NAMED_IN_EMAIL,
+    NAMING_IN_EMAIL,
+    PERSON,
     completeness_sql,
     order_sql,
     plausible_sql,
@@ -191,7 +192,7 @@ with stated as (
         {trust} as trust,
         {completeness} as completeness,
         {is_default} as is_default,
-        {is_named} as is_named,
+        {person} as person,
         {is_mobile} as is_mobile,
         m.updated_at
     from identity_golden_members as m
@@ -204,8 +205,9 @@ holders as (
 
 weighed as (
     select
-        s.*,
+        s.* exclude (person),
         h.is_shared,
+        case when h.is_shared then {naming} else 0 end as naming,
         v.verified_at,
         v.refuted_at,
         count(*) over (partition by s.customer_id, s.value) as votes
@@ -292,9 +294,8 @@ def build_golden_records(
     is_plausible = plausible_sql(spec.plausible_age_years, business_date)
     collect_records(con, spec, is_plausible=is_plausible)
     made = choose_anew(con, is_carried=is_carried)
-    con.execute(_SEATS)
-    con.execute(_MEMBERS)
-    con.execute(_PEOPLE)
+    for statement in (_SEATS, _MEMBERS, _PEOPLE):
+        con.execute(statement)
     verify_statements(con)
     choices = [Choice(place, group) for place, group in enumerate(spec.groups.values())]
     claims = [carried_sql(con, "contact_claims", CLAIM_COLUMNS)]
@@ -339,7 +340,8 @@ def _ranked_sql(choice: Choice, spec: SurvivorshipSpec, *, is_plausible: str) ->
         trust=trust_sql(group, spec.trusted_as),
         completeness=completeness_sql(group),
         is_default="dayofyear(m.birth_date) = 1" if "birth_date" in group.fields else "false",
-        is_named=NAMED_IN_EMAIL if "email" in group.fields else "false",
+        person=PERSON if "email" in group.fields else "null",
+        naming=NAMING_IN_EMAIL if "email" in group.fields else "0",
         is_mobile=f"coalesce(regexp_matches({GOLDEN_FIELDS['phone'].printed}, {MOBILE}), false)"
         if "phone" in group.fields
         else "false",

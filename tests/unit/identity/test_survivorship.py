@@ -190,6 +190,47 @@ def test_a_shared_mailbox_goes_to_the_one_it_names_and_the_other_has_the_next_be
     assert claims == [("C2", "C2", "owner"), ("C1", "C2", "named_in_it")]
 
 
+@pytest.mark.parametrize(
+    ("mailbox", "owner", "rule"),
+    [
+        ("mary.ann.hay", "C2", "named_in_it"),
+        ("mhay", "C2", "named_in_it"),
+        ("hay.m", "C2", "named_in_it"),
+        ("mar.sunshine", "C2", "named_in_it"),
+        ("sunshine77", "C2", "named_in_it"),
+        ("mhay.robert", "C1", "named_in_it"),  # the whole name before the initial
+        ("rhay77", "C1", "named_in_it"),  # the initial before the year
+        ("sunshine", "C1", "most_trusted"),
+        ("the.hays", "C1", "most_trusted"),
+    ],
+)
+def test_whom_a_mailbox_spells_owns_it_though_the_spouse_opened_an_account(
+    mailbox: str, owner: str, rule: str
+) -> None:
+    shared = {"family_name": "Hay", "email": f"{mailbox}@web.de", "updated_at": NEW}
+    born = "1977-06-14"
+    con = resolve(
+        said("1", "C1", given_name="Robert", birth_date="1968-02-03", **shared),
+        said("2", "C2", kind="loyalty", given_name="Mary Ann", birth_date=born, **shared),
+    )
+    owners = "select customer_id from identity.golden_records where email is not null"
+    assert rows(con, owners) == [(owner,)]
+    lost = "select rule from identity.contact_claims where customer_id <> owner_id"
+    assert rows(con, lost) == [(rule,)]
+
+
+def test_a_misspelt_name_does_not_cost_its_customer_the_mailbox() -> None:
+    con = resolve(
+        said("1", "C1", given_name="Maey", family_name="Hay", email="mary@web.de", updated_at=NEW),
+        said("2", "C1", kind="order", given_name="Mary", family_name="Hay", email="mary@web.de"),
+        said(
+            "3", "C2", given_name="Marcel", family_name="Hay", email="mary@web.de", updated_at=NEW
+        ),
+    )
+    owners = "select customer_id from identity.golden_records where email is not null"
+    assert rows(con, owners) == [("C1",)]
+
+
 def test_with_equal_evidence_a_mailbox_stays_where_it_was() -> None:
     con = open_warehouse()
     first = said("1", "C9", given_name="Ann", email="hay@web.de", updated_at=OLD)
