@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,7 @@ _MARGIN = 1 << 12
 
 SEPARATOR = "\x01"
 """Stands between texts that are searched together; no trace goes over it."""
-_BEHIND_BACKSLASH = re.compile(rb"(?<=\\)[nrt].")
+_BEHIND_BACKSLASH = re.compile(rb"\\(?=([nrt].))")
 """How a word begins that may also be a line's end or a tab, and a word that lacks a letter."""
 _AT_SIGNS = (b"@", b"%40", b"%2540")
 _DIGITS = frozenset(b"0123456789")
@@ -96,7 +96,7 @@ class Searcher:
         for start in range(0, len(data), _WINDOW):
             before = max(0, start - _MARGIN)
             plain = lower_ascii(data[before : start + _WINDOW + _MARGIN])
-            for kind, first, last in chain(*map(self._find, self._readings(plain))):
+            for kind, first, last in chain(self._find(open_signs(plain)), self._find_again(plain)):
                 if start <= before + first < start + _WINDOW:
                     yield kind, before + first, before + last
 
@@ -109,11 +109,25 @@ class Searcher:
             found[int(np.searchsorted(ends, start, side="right"))] = True
         return found
 
-    def _readings(self, plain: bytes) -> Iterator[bytes]:
-        r"""Yield bytes with escaped signs opened; twice where ``\\natalie`` may be two things."""
-        yield open_signs(plain)
-        if b"\\" in plain and not self._openings.isdisjoint(_BEHIND_BACKSLASH.findall(plain)):
-            yield open_signs(plain, has_letters=False)
+    def _find_again(self, plain: bytes) -> Iterator[Span]:
+        r"""Yield every trace around what is read in two ways: ``\\natalie`` may be two things.
+
+        Packed bytes hold a few such places by chance: they need not be searched twice for them.
+        """
+        if b"\\" not in plain:
+            return
+        places = [
+            found.start()
+            for found in _BEHIND_BACKSLASH.finditer(plain)
+            if found[1] in self._openings
+        ]
+        for first, last in _grouped(places, _MARGIN):
+            begin, end = max(0, first - _MARGIN), last + _MARGIN
+            before = max(0, begin - _MARGIN)
+            opened = open_signs(plain[before : end + _MARGIN], has_letters=False)
+            for kind, start, stop in self._find(opened):
+                if begin <= before + start < end:
+                    yield kind, before + start, before + stop
 
     def _find(self, plain: bytes) -> Iterator[Span]:
         """Yield every trace in bytes in lower case."""
@@ -172,6 +186,13 @@ class Searcher:
                 first, last = int(kept[start]), int(kept[end - 1]) + 1
                 if not is_in_id(plain, first, last):
                     yield "phone", first, last
+
+
+def _grouped(places: Sequence[int], gap: int) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last of ascending places that lie less than a gap apart."""
+    begins = [at for at, place in enumerate(places) if not at or place - places[at - 1] >= gap]
+    for begin, end in pairwise([*begins, len(places)]):
+        yield places[begin], places[end - 1]
 
 
 def _is_end(squeezed: bytes, plain: bytes, kept: npt.NDArray[np.intp], end: int) -> bool:

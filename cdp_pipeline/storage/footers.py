@@ -63,6 +63,18 @@ def structs_of(struct: Struct, field: int) -> list[Struct]:
     return cast("list[Struct]", cast("List", value)[1])
 
 
+def texts_of(struct: Struct, field: int) -> tuple[bytes, ...]:
+    """Return the elements of a field that is a list of texts.
+
+    Raises:
+        ValueError: It is missing or something else.
+    """
+    kind, value = struct.get(field, (0, None))
+    if kind != _LIST or cast("List", value)[0] != _BINARY:
+        raise ValueError(f"field {field} is no list of texts")
+    return tuple(cast("list[bytes]", cast("List", value)[1]))
+
+
 def number_of(struct: Struct, field: int) -> int | None:
     """Return a field that is a whole number; None if it is missing."""
     kind, value = struct.get(field, (0, None))

@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from cdp_pipeline.storage.footers import (
     I32,
     I64,
-    List,
     Struct,
     number_of,
     read_struct,
     struct_of,
     structs_of,
+    texts_of,
     write_struct,
 )
 
@@ -78,11 +78,18 @@ class _Source:
             held = [element]
             left = _children(element)
             while left:
-                held.append(next(elements, {}))
+                held.append(_next_of(elements))
                 left += _children(held[-1]) - 1
-            if found.setdefault(element[_NAME][1], held) is not held:
-                raise ValueError("two columns have one name")
+            _, name = element.get(_NAME, (0, None))
+            if name is None or found.setdefault(name, held) is not held:
+                raise ValueError("a column has no name of its own")
         return found
+
+
+def _next_of(elements: Iterator[Struct]) -> Struct:
+    for element in elements:
+        return element
+    raise ValueError("the schema ends within a column")
 
 
 def _children(element: Struct) -> int:
@@ -123,6 +130,8 @@ def _declare(old: _Source, new: _Source) -> None:
         was, *within = known.get(name, [{}])
         if ({**was, _REPETITION: None}, within) != ({**element, _REPETITION: None}, inner):
             raise ValueError("a column is of another type")
+        if _REPETITION not in was or _REPETITION not in element:
+            raise ValueError("a column does not say whether it may be null")
         was[_REPETITION] = element[_REPETITION]
 
 
@@ -145,10 +154,12 @@ def _write_group(
     (kept, group), (other, fresh) = old, new
     if number_of(group, _ROWS) != number_of(fresh, _ROWS):
         raise ValueError("the files have other row groups")
-    anew = {_path_of(chunk): chunk for chunk in structs_of(fresh, _COLUMNS)}
+    anew = {
+        texts_of(struct_of(chunk, _META), _PATH): chunk for chunk in structs_of(fresh, _COLUMNS)
+    }
     chunks, begin, plain = structs_of(group, _COLUMNS), out.tell(), 0
     for number, chunk in enumerate(chunks):
-        found = anew.get(_path_of(chunk))
+        found = anew.get(texts_of(struct_of(chunk, _META), _PATH))
         origin = kept if found is None else other
         chunks[number] = found or chunk
         _move_chunk(out, origin, chunks[number])
@@ -158,12 +169,6 @@ def _write_group(
     for field, value in ((_FILE_OFFSET, begin), (_COMPRESSED, out.tell() - begin)):
         if field in group:
             group[field] = I64, value
-
-
-def _path_of(chunk: Struct) -> tuple[object, ...]:
-    _, path = struct_of(chunk, _META)[_PATH]
-    _, parts = cast("List", path)
-    return tuple(parts)
 
 
 def _move_chunk(out: BinaryIO, origin: _Source, chunk: Struct) -> None:
@@ -195,6 +200,8 @@ def _write_bloom(out: BinaryIO, origin: _Source, chunk: Struct) -> None:
 
 
 def _copy(out: BinaryIO, origin: _Source, begin: int, size: int) -> None:
+    if min(begin, size) < 0:
+        raise ValueError("a chunk lies before the beginning of its file")
     origin.stream.seek(begin)
     data = origin.stream.read(size)
     if len(data) < size:

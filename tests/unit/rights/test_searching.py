@@ -246,6 +246,22 @@ def test_addresses_are_found_behind_a_backslash_and_with_escaped_apostrophes(mai
     assert not searcher.kinds(rf"CORP\elea{mailbox}")
 
 
+def test_each_of_many_words_behind_backslashes_is_found_where_it_stands() -> None:
+    mailbox = b"nora.reed@example.com"
+    searcher = Searcher(add_words(Traces(), [("email", mailbox.decode())]))
+    text = bytearray(b"\\nobody is here " * 80_000)  # begins as the mailbox does
+    window, margin, wanted = 1 << 19, 1 << 12, set()
+    written = [b" \\", b" \\n", b" \\elea", b"\\\\"]
+    for first in (0, 200, margin, window - margin - 9, window - 9, window + margin, 900_000):
+        for place, before in zip(range(first, first + 160, 40), written, strict=True):
+            text[place : place + 40] = (before + mailbox).ljust(40)
+            wanted |= {place + len(before)} if before != b" \\elea" else set()
+    assert {start for _, start, _ in searcher.spans(bytes(text))} == wanted
+    nobody = b"\\nobody is here " * 80_000
+    lonely = nobody[:700_000] + b" \\" + mailbox + b" " + nobody.replace(b"\\", b"/")
+    assert [start for _, start, _ in searcher.spans(lonely)] == [700_002]
+
+
 @pytest.mark.parametrize("text", ["Anna.Reed@example.com", "Reed Anna", "Щербаков Дмитрий"])
 def test_people_are_found_in_a_link_within_a_link(text: str) -> None:
     names = frozenset({("anna", "reed"), ("дмитрий", "щербаков")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from cdp_pipeline.storage.footers import read_struct, write_struct
+from cdp_pipeline.storage.footers import Struct, read_struct, write_struct
 from cdp_pipeline.storage.mirror import FORMAT
 from cdp_pipeline.storage.splicing import splice_columns
 
@@ -177,6 +178,42 @@ def test_pages_with_an_index_and_files_in_cipher_are_refused(sales: Path, tmp_pa
     closed.write_bytes(sales.read_bytes()[:-4] + b"PARE")
     with pytest.raises(ValueError, match="in clear"):
         splice_columns(closed, sales, tmp_path / "target.parquet")
+
+
+def without_a_field(struct: Struct) -> Iterator[Struct]:
+    """Yield copies of a struct that each lack one field of it, or of a struct within it."""
+    for number, (kind, value) in struct.items():
+        yield {n: told for n, told in struct.items() if n != number}
+        if isinstance(value, dict):
+            for inner in without_a_field(value):
+                yield {**struct, number: (kind, inner)}
+        elif isinstance(value, tuple):
+            of, held = value
+            for place, element in enumerate(held):
+                for inner in without_a_field(element) if isinstance(element, dict) else ():
+                    yield {
+                        **struct,
+                        number: (kind, (of, [*held[:place], inner, *held[place + 1 :]])),
+                    }
+
+
+@pytest.mark.parametrize("role", ["source", "anew"])
+def test_a_footer_that_lacks_a_field_is_refused_or_spliced(tmp_path: Path, role: str) -> None:
+    select = "select range as n, {'a': 7} as more, 'x' || range as buyer from range(9)"
+    whole = write(select, tmp_path / "whole.parquet")
+    data = whole.read_bytes()
+    size = int.from_bytes(data[-8:-4], "little")
+    body, footer = data[: -8 - size], read_struct(data[-8 - size : -8])
+    broken, target, refused = tmp_path / "broken.parquet", tmp_path / "target.parquet", 0
+    for lacking in without_a_field(footer):
+        short = write_struct(lacking)
+        broken.write_bytes(body + short + len(short).to_bytes(4, "little") + b"PAR1")
+        pair = (broken, whole) if role == "source" else (whole, broken)
+        try:
+            splice_columns(*pair, target)
+        except ValueError:
+            refused += 1
+    assert refused > 20
 
 
 def test_a_footer_of_another_writer_is_written_as_it_was_read(tmp_path: Path) -> None:
