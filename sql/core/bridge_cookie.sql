@@ -95,6 +95,7 @@ held as (
         identifications.source,
         identifications.event_id,
         identifications.session_id,
+        identifications.device,
         identifications.occurred_at,
         identifications.evidence,
         identifications.link_prob,
@@ -175,13 +176,11 @@ settled as (
 
 devices as (
     select
-        held.cookie_id,
-        coalesce(min(web_events.device), '') as device,
-        count(distinct coalesce(held.session_id, held.event_id)) as visits
+        cookie_id,
+        coalesce(min(device), '') as device,
+        count(distinct coalesce(session_id, event_id)) as visits
     from held
-    inner join staging.web_events as web_events
-        on held.source = web_events.source and held.event_id = web_events.event_id
-    group by held.cookie_id
+    group by cookie_id
 ),
 
 visits as (

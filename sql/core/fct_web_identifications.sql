@@ -13,6 +13,7 @@ columns:
   event_id: Event number
   cookie_id: {description: Browser cookie, pii: cookie}
   session_id: Visit to the site
+  device: desktop, mobile, tablet or app
   occurred_at: Moment of the event (UTC)
   customer_id: Stable id of the person
   evidence: account, order or email_click
@@ -29,6 +30,7 @@ with web_events as materialized (
         event_id,
         cookie_id,
         session_id,
+        device,
         coalesce(occurred_at, cast(occurred_on as timestamp)) as occurred_at,
         person_source,
         person_record_key,
@@ -85,6 +87,7 @@ strongest as (
         web_events.event_id,
         web_events.cookie_id,
         web_events.session_id,
+        web_events.device,
         web_events.occurred_at,
         coalesce(
             bridge_identity.customer_id, ordered_by.customer_id, clicked_by.customer_id
@@ -159,6 +162,7 @@ final as (
         strongest.event_id,
         strongest.cookie_id,
         strongest.session_id,
+        strongest.device,
         strongest.occurred_at,
         strongest.customer_id,
         strongest.evidence,
