@@ -34,13 +34,16 @@ def test_a_staged_text_loses_the_words_and_its_dictionary_too(
     )
     parquet.write_table(rows, path)
     path.chmod(0o640)
-    assert redact_rows(path, SEARCHER, scratch)
+    told: list[pa.Table] = []
+    assert redact_rows(path, SEARCHER, scratch, keep=told.append)
+    assert [rows.to_pydict() for rows in told] == [{"url": [CLEAN[1]], "sku": ["b"], "_line": [1]}]
     left = parquet.read_table(path)
     assert left.to_pydict() == {**rows.to_pydict(), "url": CLEAN}
     assert path.stat().st_mode & 0o777 == 0o640
     held = parquet.read_table(path, read_dictionary=["url"])["url"].chunk(0).dictionary
     assert set(held.to_pylist()) == {*CLEAN} - {None}
-    assert not redact_rows(path, SEARCHER, scratch)
+    assert not redact_rows(path, SEARCHER, scratch, keep=told.append)
+    assert len(told) == 1
     assert {*tmp_path.rglob("*")} == {path, scratch}
 
 
