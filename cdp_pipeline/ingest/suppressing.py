@@ -122,9 +122,6 @@ def suppress_staged(
     count = found.num_rows
     if not count:
         return Suppressed()
-    spellings = _spellings(con, contract) if known else frozenset()
-    keys = _keys(con, contract) if known else None
-    con.execute("drop table suppressed_rows")
     # Several rows of one record count up, so that their number is no line of the file.
     is_counted = found.column("_item").null_count < count
     lines = [UNKNOWN_LINE] if is_counted else sorted(set(found.column("_line").to_pylist()))
@@ -132,9 +129,10 @@ def suppress_staged(
         dropped=0 if is_detaching else count,
         detached=count if is_detaching else 0,
         lines=tuple(lines),
-        spellings=spellings,
-        keys=keys,
+        spellings=_spellings(con, contract) if known else frozenset(),
+        keys=_keys(con, contract) if known else None,
     )
+    con.execute("drop table suppressed_rows")
     if prepare:
         prepare(suppressed)
     places = found.column("file_row_number").to_numpy()
