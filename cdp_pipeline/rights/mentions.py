@@ -6,7 +6,7 @@ apart by nothing: the search found a trace, and any text may hold it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import reduce
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def redact_rows(
     searcher: Searcher,
     scratch: Path,
     *,
-    keep: Callable[[pa.Table], None] | None = None,
+    keep: Callable[[pa.Table, Collection[str]], None] | None = None,
 ) -> bool:
     """Replace the words in the texts of a staged or quarantined file; return if there were any.
 
@@ -82,10 +82,12 @@ def redact_rows(
         searcher: Looks for the people.
         scratch: Folder of the same file system that no search looks into: a copy that a crash left
             half written could not be looked into.
-        keep: Writes down rows that have changed, without the words, before the file is replaced.
+        keep: Writes down the rows that have changed, without the words, and the columns in which,
+            before the file is replaced.
     """
     copy = scratch / path.name
     changed: list[pa.RecordBatch] = []
+    places: set[str] = set()
     with parquet.ParquetFile(path) as file:
         schema = file.schema_arrow
         with RowWriter(copy, schema) as writer:
@@ -94,16 +96,19 @@ def redact_rows(
                 columns = [_without_words(column, searcher) for column in held]
                 clean = pa.record_batch(columns, schema=schema)
                 writer.write(clean)
-                is_other = [
-                    pc.not_equal(a, b) for a, b in zip(columns, held, strict=True) if a is not b
-                ]
+                is_other = {
+                    name: pc.not_equal(new, old)
+                    for name, new, old in zip(schema.names, columns, held, strict=True)
+                    if new is not old
+                }
                 if is_other:
-                    changed.append(clean.filter(reduce(pc.or_kleene, is_other)))
+                    places |= is_other.keys()
+                    changed.append(clean.filter(reduce(pc.or_kleene, is_other.values())))
     if not changed:
         copy.unlink()
         return False
     if keep:
-        keep(pa.Table.from_batches(changed))
+        keep(pa.Table.from_batches(changed), places)
     copy.chmod(path.stat().st_mode & 0o777)
     fsync(copy)
     copy.replace(path)

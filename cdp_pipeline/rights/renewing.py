@@ -40,6 +40,7 @@ from cdp_pipeline.storage.renewal import (
 from cdp_pipeline.storage.versions import Version, current_version, published_versions
 from cdp_pipeline.storage.warehouse import (
     describe,
+    fetch_value,
     has_base_table,
     has_table,
     quote_column,
@@ -76,11 +77,19 @@ class Renewing:
         if found.keys is not None:
             self.note_keys(notes.split("/", maxsplit=1)[0], found.keys)
 
-    def note_keys(self, source: str, rows: pa.Table) -> None:
-        """Note the keys of changed rows of a source, which are among their columns."""
+    def note_keys(self, source: str, rows: pa.Table, changed: Collection[str] = ()) -> None:
+        """Note the keys of changed rows of a source.
+
+        Args:
+            source: The source.
+            rows: The rows as they are now, with their keys.
+            changed: Columns that have changed. A key among them was another: nothing tells it.
+        """
         contract = load_project(self._context.project_root).sources.get(source)
         key = key_columns(contract) if contract else []
-        if key:
+        if not set(changed).isdisjoint(key):
+            self._give_up()
+        elif key:
             add_rows(self._paths, self._erasure, KEYS, source, rows.select(key))
 
     def keep_of(self, version: Version) -> Keep | None:
@@ -122,6 +131,9 @@ class Renewing:
             if not _is_in_both(con, name):
                 continue
             rows = changed_rows(con, name, entry)
+            if entry.is_whole:
+                self._give_up_over(con, rows)
+                continue
             con.execute(f"create or replace temp table renewal_changed as {rows}")
             if not entry.found_in:
                 units.append(f"select {unit_parts(entry.unit)} from ({rows})")  # noqa: S608 - declared
@@ -153,6 +165,15 @@ class Renewing:
         ).to_arrow_table()
         if rows.num_rows:
             add_rows(self._paths, self._erasure, UNITS, name, rows)
+
+    def _give_up_over(self, con: duckdb.DuckDBPyConnection, rows: str) -> None:
+        """Let the next night make everything anew if there are rows that may change all."""
+        if fetch_value(con, f"select count(*) from ({rows})"):  # noqa: S608 - quoted
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Let the next night make everything anew: notes that were not begun are not believed."""
+        drop_notes(self._paths, [self._erasure])
 
     def end(self) -> None:
         """Tell that all is noted; the erasure is about to be proved."""
