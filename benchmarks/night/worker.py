@@ -76,9 +76,9 @@ def _night(options: argparse.Namespace) -> dict[str, Any]:
     from cdp_pipeline.core.settings import load_settings  # noqa: PLC0415 - as above
     from cdp_pipeline.orchestration.runner import execute_step  # noqa: PLC0415 - as above
     from cdp_pipeline.orchestration.steps import nightly_graph  # noqa: PLC0415 - as above
-    from cdp_pipeline.rights.erasure import CERTIFICATES  # noqa: PLC0415 - as above
     from cdp_pipeline.storage.lock import hold_lock  # noqa: PLC0415 - as above
     from cdp_pipeline.storage.paths import DataPaths  # noqa: PLC0415 - as above
+    from cdp_pipeline.storage.renewal import CERTIFICATES  # noqa: PLC0415 - as above
 
     settings = load_settings(ROOT, data_dir=options.data_dir)
     context = RunContext(options.date, f"night-{options.date}", ROOT, settings)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from cdp_pipeline.privacy.readmission import Readmission
-    from cdp_pipeline.rights.erasure import Certificate
+    from cdp_pipeline.rights.certifying import Certificate
 
 privacy = typer.Typer(help="Rights of people: erasure and its proof.", no_args_is_help=True)
 app.add_typer(privacy, name="privacy")

@@ -47,6 +47,7 @@ from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.storage.basis import decide
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.renewal import lay_out_units
 from cdp_pipeline.storage.warehouse import declare_table, open_build, read_plan
 
 CONFLICTS_FILE = "conflicting_keys.parquet"
@@ -83,6 +84,7 @@ def run(context: RunContext) -> StepResult:
     changes = begin_changes(context, project)
     with open_build(context, is_compressed=False) as con:
         decide(con, changes.reason)
+        lay_out_units(con, changes.units)
         sources = [_load(context, con, project, contract) for contract in project.sources.values()]
         sources = [_join(con, project, source) for source in sources]
         messages = [text for source in sources for text in source.current.messages]
@@ -121,14 +123,16 @@ def run(context: RunContext) -> StepResult:
 def _untried(sources: list[_Source], changes: Changes) -> dict[str, list[int]]:
     """Return the positions of new files of sources whose other rows were cast in an earlier night.
 
-    Where rows or files went past their time, rows that those had set aside may come forward, and
-    what is joined changes any row: then all rows count as new.
+    Where rows or files went past their time, or rows were erased, rows that those had set aside may
+    come forward, and what is joined changes any row: then all rows count as new.
     """
     found = {}
     for source in sources:
         touched = changes.files.get(source.contract.name)
         places = {file.rows: place for place, file in enumerate(source.files)}
         if touched is None or not touched.is_known or touched.past or source.contract.join:
+            continue
+        if touched.changed or not touched.is_told:
             continue
         if places.keys() >= set(touched.added):  # else one of them has expired
             found[source.contract.name] = sorted(places[path] for path in touched.added)

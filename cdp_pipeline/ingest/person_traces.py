@@ -55,6 +55,12 @@ def person_traces(contract: SourceContract) -> list[Trace]:
     return list(found)
 
 
+def key_columns(contract: SourceContract) -> list[str]:
+    """Return the columns of a source's key; empty if there is none or it is personal data."""
+    key = contract.load.key
+    return [] if any(contract.columns[name].pii for name in key) else list(key)
+
+
 def staged_relation(contract: SourceContract, rows: Path) -> str:
     """Return a staged file as a relation with row numbers that lacks no column of its contract.
 

@@ -22,6 +22,7 @@ from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.ingest.deliveries import StagedFile, StagedPlaces
 from cdp_pipeline.ingest.person_traces import (
     Trace,
+    key_columns,
     match_values,
     person_traces,
     staged_relation,
@@ -68,12 +69,14 @@ class Suppressed:
         detached: Rows that stay without a name.
         lines: Lines of the delivery on which they stood.
         spellings: Personal values of those rows as staged, by kind; empty for tombstones.
+        keys: Their keys, if people's values are known and no part of the key is personal.
     """
 
     dropped: int = 0
     detached: int = 0
     lines: tuple[int, ...] = ()
     spellings: frozenset[tuple[str, str]] = frozenset()
+    keys: pa.Table | None = None
 
 
 def is_detaching(contract: SourceContract, project: Project) -> bool:
@@ -110,7 +113,8 @@ def suppress_staged(
         return Suppressed()
     staged = staged_relation(contract, rows)
     hits = _hits(con, traces, staged, known)
-    told = ", ".join(["file_row_number, _line, _item", *map(quote_column, _telling(contract))])
+    columns = dict.fromkeys([*_telling(contract), *key_columns(contract)])
+    told = ", ".join(["file_row_number, _line, _item", *map(quote_column, columns)])
     con.execute(
         f"create or replace temp table suppressed_rows as select {told} from {staged} where {hits}"  # noqa: S608 - quoted
     )
@@ -118,8 +122,6 @@ def suppress_staged(
     count = found.num_rows
     if not count:
         return Suppressed()
-    spellings = _spellings(con, contract) if known else frozenset()
-    con.execute("drop table suppressed_rows")
     # Several rows of one record count up, so that their number is no line of the file.
     is_counted = found.column("_item").null_count < count
     lines = [UNKNOWN_LINE] if is_counted else sorted(set(found.column("_line").to_pylist()))
@@ -127,8 +129,10 @@ def suppress_staged(
         dropped=0 if is_detaching else count,
         detached=count if is_detaching else 0,
         lines=tuple(lines),
-        spellings=spellings,
+        spellings=_spellings(con, contract) if known else frozenset(),
+        keys=_keys(con, contract) if known else None,
     )
+    con.execute("drop table suppressed_rows")
     if prepare:
         prepare(suppressed)
     places = found.column("file_row_number").to_numpy()
@@ -192,6 +196,14 @@ def _spellings(
         return frozenset()
     found = con.execute(" union ".join(parts)).fetchall()
     return frozenset((str(kind), str(value)) for kind, value in found)
+
+
+def _keys(con: duckdb.DuckDBPyConnection, contract: SourceContract) -> pa.Table | None:
+    """Return the keys of the rows that were found; None if they are personal data."""
+    key = ", ".join(map(quote_column, key_columns(contract)))
+    if not key:
+        return None
+    return con.sql(f"select distinct {key} from suppressed_rows order by all").to_arrow_table()  # noqa: S608 - quoted
 
 
 def _rewrite(

@@ -3,9 +3,9 @@
 A file that has come since touches the keys of its rows, whatever becomes of them: rows of other
 files change only if they share a key with it. That holds where rows add up by key (append, upsert)
 and the entity's key is the contract's. A file past its time touches the keys of its rows likewise,
-as long as it is there: it is deleted after the night. Where all that does not hold, or where a
-staged file has changed or gone, no statement is made, and what reads the entity is built in one
-scan.
+as long as it is there: it is deleted after the night. An erasure tells the keys of rows that it
+took out or changed (``storage.renewal``). Where all that does not hold, or where a staged file has
+otherwise changed or gone, no statement is made, and what reads the entity is built in one scan.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.basis import Basis, Staged, begin_build, changes_of, read_basis
 from cdp_pipeline.storage.container import size_of
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.renewal import Renewal, ended_erasures, find_renewal
 from cdp_pipeline.storage.versions import parse_version
 from cdp_pipeline.storage.warehouse import quote_column, quote_literal, read_plan
 
@@ -54,12 +55,16 @@ class TouchedFiles:
         is_known: Whether nothing else has changed.
         past: SQL that is true of rows that went past their time since; empty if none can have.
         kept: All files, of which such rows may be.
+        changed: Files with keys of rows that erasures took out or changed.
+        is_told: Whether erasures told the keys of all such rows.
     """
 
     added: tuple[Path, ...] = ()
     is_known: bool = True
     past: str = ""
     kept: tuple[Path, ...] = ()
+    changed: tuple[Path, ...] = ()
+    is_told: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,17 +74,20 @@ class Changes:
     Attributes:
         reason: Why every table is built anew; empty if the night's changes are enough.
         files: Files that have come since, by source.
+        units: What erasures since left to be made anew: files of values, by name.
     """
 
     reason: str
     files: dict[str, TouchedFiles] = field(default_factory=dict)
+    units: dict[str, tuple[Path, ...]] = field(default_factory=dict)
 
 
 def begin_changes(context: RunContext, project: Project) -> Changes:
     """Note what the night rests on, decide whether it builds upon tables, and begin its file.
 
-    Once a staged file has changed or gone, nothing is carried over: in a file of its own, nothing
-    of rows that were taken back or erased can remain.
+    Once a staged file has gone, or changed otherwise than by an erasure that told how, nothing is
+    carried over: in a file of its own, nothing of rows that were taken back can remain. The version
+    that an erasure leaves holds nothing of whom it erased.
     """
     paths = DataPaths.of(context)
     settings = context.settings.model_dump(mode="json", exclude=IMMATERIAL_SETTINGS)
@@ -89,16 +97,20 @@ def begin_changes(context: RunContext, project: Project) -> Changes:
         declarations=project.fingerprint,
         settings=hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
         staged={source: describe_staged(files) for source, files in staged.items()},
+        erasures=ended_erasures(paths),
     )
     basis.write(paths.tree)
     published = read_plan(context).get("base_path")
     base = read_basis(Path(published).parent if published else None)
     files = {}
-    if base:
+    renewal = _renewal_since(context, base) if base else None
+    if renewal:
         for name, contract in project.sources.items():
-            files[name] = _touched_files(context, contract, staged[name], base)
+            files[name] = _touched_files(context, contract, staged[name], renewal)
     changed = [name for name, found in files.items() if not found.is_known]
     reason = "a full build was asked for" if context.is_full else basis.differs_from(base)
+    if base and not renewal and not reason:
+        reason = "what an erasure changed since the version it builds upon is not proved"
     if changed and not reason:
         reason = f"staged files of {', '.join(changed)} have changed or gone"
     carried = {
@@ -110,17 +122,33 @@ def begin_changes(context: RunContext, project: Project) -> Changes:
         path.unlink(missing_ok=True)
     begin_build(paths.build_db, Path(published) if published and not reason else None, carried)
     _log.info("basis_compared", rebuild=reason or "not needed")
-    return Changes(reason, {} if reason else files)
+    if reason or renewal is None:
+        return Changes(reason)
+    return Changes(reason, files, renewal.units)
+
+
+def _renewal_since(context: RunContext, base: Basis) -> Renewal | None:
+    """Return what erasures changed since the version built upon; None if that is not proved."""
+    return find_renewal(
+        DataPaths.of(context),
+        context.settings.keys,
+        known=base.erasures,
+        version=str(read_plan(context).get("base_version")),
+        staged=base.staged,
+    )
 
 
 def _touched_files(
-    context: RunContext, contract: SourceContract, rows: list[tuple[Path, int]], base: Basis
+    context: RunContext, contract: SourceContract, rows: list[tuple[Path, int]], renewal: Renewal
 ) -> TouchedFiles:
     gone = _expired_rows(context, contract)
-    found = compare_staged(contract.name, rows, base.staged, expired=gone)
+    found = compare_staged(contract.name, rows, renewal.staged, expired=gone)
     past = _past_since(context, contract)
     kept = tuple(path for path, _ in rows) if past else ()
-    return _in_clear(context, replace(found, past=past, kept=kept))
+    changed = renewal.keys.get(contract.name, ())
+    is_told = contract.name not in renewal.keyless
+    found = replace(found, past=past, kept=kept, changed=changed, is_told=is_told)
+    return _in_clear(context, found)
 
 
 def _staged_rows(context: RunContext, contract: SourceContract) -> list[tuple[Path, int]]:
@@ -207,12 +235,13 @@ def note_touched(
         named = _key_columns(entity, feed)
         sources = [feed.contract.name, *(join.source for join in feed.contract.join)]
         files = [touched.get(name, TouchedFiles(is_known=False)) for name in sources]
-        if named is None or not all(file.is_known for file in files):
+        if named is None or not all(file.is_known and file.is_told for file in files):
             return False
-        if any(file.added or file.past for file in files[1:]):  # what is joined changes any row
+        # What is joined changes any row.
+        if any(file.added or file.past or file.changed for file in files[1:]):
             return False
-        if files[0].added:
-            keys.append(_keys_of(entity, feed.contract, named, files[0].added))
+        told = filter(None, (files[0].added, files[0].changed))
+        keys += [_keys_of(entity, feed.contract, named, rows) for rows in told]
         if files[0].past and files[0].kept:
             gone = _keys_of(entity, feed.contract, named, files[0].kept)
             keys.append(f"{gone} where {files[0].past}")

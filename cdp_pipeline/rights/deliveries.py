@@ -7,7 +7,7 @@ rewritten is removed: what it says of others stays in the staged rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -88,8 +88,8 @@ class DeliveryCleaning:
         self.spellings |= set(spellings)
 
 
-Keep = Callable[[str, Sequence[int], Sequence[tuple[str, str]]], None]
-"""Writes down notes of a staged file, lines and spellings."""
+Keep = Callable[[str, Suppressed], None]
+"""Writes down what was found, by the notes of the staged file."""
 
 
 def clean_staged(
@@ -148,7 +148,7 @@ def _prepare(done: DeliveryCleaning, notes: Path, keep: Keep, found: Suppressed)
     """Write down what was found in a file before it is replaced."""
     name = f"{notes.parent.name}/{notes.name}"
     done.add(name, found.lines, found.spellings)
-    keep(name, found.lines, sorted(found.spellings))
+    keep(name, found)
 
 
 def own_spellings(

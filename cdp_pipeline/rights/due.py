@@ -1,10 +1,9 @@
 """On which nights people are erased: on every night of a small store, once a week in a large one.
 
 An erasure looks into every file of the data folder and writes every kept version anew, so that its
-cost follows the history, not the number of people; and the night after it builds every table from
-the deliveries that it changed. In a large store the people of a week are therefore erased together,
-and before that only if somebody's request would be overdue by then. From the night of their request
-they are held out of everything that is sent.
+cost follows the history, not the number of people. In a large store the people of a week are
+therefore erased together, and before that only if somebody's request would be overdue by then.
+From the night of their request they are held out of everything that is sent.
 """
 
 from __future__ import annotations

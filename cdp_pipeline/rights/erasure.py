@@ -12,11 +12,11 @@ import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import PrivacyError
@@ -24,6 +24,14 @@ from cdp_pipeline.identity.erasure.journals import erase_lines
 from cdp_pipeline.identity.erasure.subjects import Subject, find_subjects
 from cdp_pipeline.identity.grouping.remembered import Memory
 from cdp_pipeline.privacy.suppression import add_tombstones, suppression_keys
+from cdp_pipeline.rights.certifying import (
+    SHOWN_FINDS,
+    Certificate,
+    Done,
+    certificate_of,
+    certify,
+    state_facts,
+)
 from cdp_pipeline.rights.deliveries import (
     DeliveryCleaning,
     clean_raw,
@@ -35,18 +43,17 @@ from cdp_pipeline.rights.ignored import load_ignored
 from cdp_pipeline.rights.mentions import redact_rows
 from cdp_pipeline.rights.packed import forget_unpacked
 from cdp_pipeline.rights.pending import (
-    PENDING,
     Pending,
     end_erasure,
     next_number,
-    note_found,
     pending_files,
     read_pending,
     write_pending,
 )
-from cdp_pipeline.rights.removals import CERTIFICATES, find_removals, write_removals
 from cdp_pipeline.rights.removals import FOLDER as REMOVALS
-from cdp_pipeline.rights.scan import Find, Lookout, Scan, begin_folder, scan_folder
+from cdp_pipeline.rights.removals import find_removals, write_removals
+from cdp_pipeline.rights.renewing import Renewing
+from cdp_pipeline.rights.scan import Lookout, Scan, begin_folder, scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.strays import clean_strays, look_again, written_here
 from cdp_pipeline.rights.traces import Traces, add_words, find_traces
@@ -55,9 +62,10 @@ from cdp_pipeline.storage.at_rest import editable_file
 from cdp_pipeline.storage.audit import Deed, note
 from cdp_pipeline.storage.container import key_of
 from cdp_pipeline.storage.exchange import remove_leftovers
-from cdp_pipeline.storage.files import read_json, write_json
+from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.lease import refuse_beside_living
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.renewal import PENDING
 from cdp_pipeline.storage.versions import published_versions, recover
 from cdp_pipeline.storage.warehouse import create_macros, open_whole
 
@@ -65,25 +73,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import duckdb
-
-_SHOWN_FINDS = 20
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What was done, without saying about whom.
-
-    Attributes:
-        erasure: Number, such as ``E000007``.
-        path: The certificate's file.
-        facts: Its content.
-        finds: Traces that were found afterwards; none, or the erasure is not done.
-    """
-
-    erasure: str
-    path: Path
-    facts: dict[str, Any]
-    finds: tuple[Find, ...] = ()
 
 
 @contextmanager
@@ -155,16 +144,12 @@ def resume_erasures(context: RunContext) -> list[Certificate]:
 
 
 def _finish(context: RunContext, paths: DataPaths, path: Path) -> Certificate:
-    certificate = _certificate_of(paths, path.stem)
+    certificate = certificate_of(paths, path.stem)
     if certificate.is_file():  # it died after everything was proved
         facts = read_json(certificate)
         end_erasure(paths, path.stem, facts)
         return Certificate(path.stem, certificate, facts)
     return _carry_out(context, read_pending(path))
-
-
-def _certificate_of(paths: DataPaths, erasure: str) -> Path:
-    return paths.privacy / CERTIFICATES / f"{erasure}.json"
 
 
 def _carry_out(context: RunContext, pending: Pending) -> Certificate:
@@ -179,9 +164,8 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
         holders=pending.traces.holders,
     )
     deliveries = pending.deliveries
-    clean_staged(
-        context, pending.traces, deliveries, keep=partial(note_found, paths, pending.erasure)
-    )
+    renewing = Renewing(context, pending.erasure)
+    clean_staged(context, pending.traces, deliveries, keep=renewing.note_found)
     traces = add_words(pending.traces, own_spellings(context, pending.traces, deliveries))
     searcher = Searcher(traces)
     judged = erase_lines(paths, traces.everybody)
@@ -194,24 +178,32 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
     ):
         # Deliveries are texts, which keep one core at work; versions leave some of each idle.
         delivered = pool.submit(_clean_delivered, context, paths, deliveries, lookout)
-        versions = _clean_versions(context, paths, traces, searcher)
+        versions = _clean_versions(context, paths, traces, searcher, renewing)
         delivered.result()
         write_removals(paths, pending.erasure, pending.removals)
         files = _clean_files(context, paths, searcher)
-        scan = _search(context, paths, lookout, deliveries, traces)
+        scan = _search(context, paths, lookout, deliveries, traces, renewing)
+    renewing.end()
     _refuse_unsearched(context, paths, pending, scan)
-    done = _Done(tombstones, deliveries, judged, versions, files, scan)
-    return _certify(paths, pending, _facts(context, pending, done), scan.finds)
+    done = Done(tombstones, deliveries, judged, versions, files, scan)
+    return certify(paths, pending, state_facts(context, pending, done), scan.finds)
 
 
 def _clean_versions(
-    context: RunContext, paths: DataPaths, traces: Traces, searcher: Searcher
+    context: RunContext,
+    paths: DataPaths,
+    traces: Traces,
+    searcher: Searcher,
+    renewing: Renewing,
 ) -> dict[str, Cleaning]:
     """Clean every version; what two of them shared, they share again."""
     done: dict[str, Cleaning] = {}
     for before, version in pairwise([None, *published_versions(paths)]):
         if version:
-            done[version.name] = clean_version(context, version, traces, searcher, cleaned=before)
+            keep = renewing.keep_of(version)
+            done[version.name] = clean_version(
+                context, version, traces, searcher, cleaned=before, keep=keep
+            )
     return done
 
 
@@ -230,11 +222,12 @@ def _search(
     lookout: Lookout,
     deliveries: DeliveryCleaning,
     traces: Traces,
+    renewing: Renewing,
 ) -> Scan:
     """Look everywhere, and take people out of deliveries and strays in which they are found."""
     look = partial(_search_folder, context, paths, lookout, deliveries)
     scan = look(context.data_dir, _excluded(paths))
-    scan = _clean_mentions(context, paths, scan, traces, lookout.searcher)
+    scan = _clean_mentions(context, paths, scan, traces, lookout.searcher, renewing)
     if paths.landing.is_relative_to(context.data_dir):
         return scan
     more = look(paths.landing, ())
@@ -267,66 +260,31 @@ def _search_folder(
 
 
 def _clean_mentions(
-    context: RunContext, paths: DataPaths, scan: Scan, traces: Traces, searcher: Searcher
+    context: RunContext,
+    paths: DataPaths,
+    scan: Scan,
+    traces: Traces,
+    searcher: Searcher,
+    renewing: Renewing,
 ) -> Scan:
     """Replace words that are left in rows of others, staged, set aside or published."""
     found = {context.data_dir / find.file for find in scan.finds}
     cleaned, scratch = [], paths.ensure(paths.work)
     for path in sorted(found):
         if path.suffix == ".parquet" and {paths.staging, paths.quarantine} & {*path.parents}:
+            told = partial(renewing.note_keys, path.parent.name)
             with editable_file(path, context.settings.keys, scratch) as plain:
-                cleaned += [path] if redact_rows(plain, searcher, scratch) else []
+                cleaned += [path] if redact_rows(plain, searcher, scratch, keep=told) else []
     for version in published_versions(paths):
         held = [path for path in found if path.is_relative_to(version.path)]
-        if held and clean_version(context, version, traces, searcher, has_mentions=True).rows:
+        keep = renewing.keep_of(version)
+        if (
+            held
+            and clean_version(context, version, traces, searcher, has_mentions=True, keep=keep).rows
+        ):
             cleaned += held
     left = look_again(context, context.data_dir, scan, cleaned, searcher)
     return replace(left, mentioning=len(cleaned))
-
-
-@dataclass(frozen=True)
-class _Done:
-    """What an erasure did, place by place."""
-
-    tombstones: int
-    deliveries: DeliveryCleaning
-    journals: dict[str, int]
-    versions: dict[str, Cleaning]
-    files: dict[str, int]
-    scan: Scan
-
-
-def _facts(context: RunContext, pending: Pending, done: _Done) -> dict[str, Any]:
-    """Return what the certificate says, without saying about whom."""
-    deliveries = done.deliveries
-    return {
-        "erasure": pending.erasure,
-        "business_date": context.business_date.isoformat(),
-        "reason": pending.reason,
-        "requests": [f"{source}:{number}" for source, number in pending.requests],
-        "people": len(pending.traces.subjects),
-        "key": suppression_keys(context.settings)[0].id,
-        "tombstones": done.tombstones,
-        "staged_rows": deliveries.staged,
-        "rows_without_person": deliveries.detached,
-        "quarantined_records": deliveries.quarantined,
-        "raw_files_rewritten": len(deliveries.rewritten),
-        "raw_files_removed": deliveries.removed,
-        "journals": sum(done.journals.values()),
-        "versions": {
-            name: {"rows": found.rows, "files": found.files, "turnover": found.turnover}
-            for name, found in done.versions.items()
-        },
-        "files": done.files,
-        "removals": {
-            name: sum(r.destination == name for r in pending.removals)
-            for name in sorted({r.destination for r in pending.removals})
-        },
-        "strays_rewritten": done.scan.cleaned,
-        "files_with_mentions": done.scan.mentioning,
-        "files_looked_at": done.scan.files,
-        "files_unreadable": done.scan.unreadable,
-    }
 
 
 def _refuse_unsearched(context: RunContext, paths: DataPaths, pending: Pending, scan: Scan) -> None:
@@ -345,28 +303,10 @@ def _refuse_unsearched(context: RunContext, paths: DataPaths, pending: Pending, 
     if closed:
         raise PrivacyError(
             f"erasure {pending.erasure} is not proved: {len(closed)} files cannot be looked into: "
-            + "; ".join(closed[:_SHOWN_FINDS]),
+            + "; ".join(closed[:SHOWN_FINDS]),
             where=str(paths.privacy / PENDING / f"{pending.erasure}.json"),
             hint="Restore or remove these files, then run `cdp privacy resume`.",
         )
-
-
-def _certify(
-    paths: DataPaths, pending: Pending, facts: dict[str, Any], finds: Sequence[Find]
-) -> Certificate:
-    facts["left"] = len(finds)
-    if finds:
-        shown = "; ".join(f"{f.file} ({f.place}, {f.kind})" for f in finds[:_SHOWN_FINDS])
-        raise PrivacyError(
-            f"{len(finds)} traces are left after erasure {pending.erasure}: {shown}",
-            where=str(paths.privacy / PENDING / f"{pending.erasure}.json"),
-            hint="Remove or mend these files, then run `cdp privacy resume`.",
-        )
-    path = _certificate_of(paths, pending.erasure)
-    paths.ensure(path.parent)
-    write_json(path, facts)
-    end_erasure(paths, pending.erasure, facts)
-    return Certificate(pending.erasure, path, facts, tuple(finds))
 
 
 def _clean_files(context: RunContext, paths: DataPaths, searcher: Searcher) -> dict[str, int]:

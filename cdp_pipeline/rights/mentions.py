@@ -6,11 +6,13 @@ apart by nothing: the search found a trace, and any text may hold it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import reduce
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import parquet
 
 from cdp_pipeline.ingest.splitting import RowWriter
@@ -66,7 +68,13 @@ def _redact_table(con: duckdb.DuckDBPyConnection, name: str, searcher: Searcher)
     return count
 
 
-def redact_rows(path: Path, searcher: Searcher, scratch: Path) -> bool:
+def redact_rows(
+    path: Path,
+    searcher: Searcher,
+    scratch: Path,
+    *,
+    keep: Callable[[pa.Table, Collection[str]], None] | None = None,
+) -> bool:
     """Replace the words in the texts of a staged or quarantined file; return if there were any.
 
     Args:
@@ -74,20 +82,33 @@ def redact_rows(path: Path, searcher: Searcher, scratch: Path) -> bool:
         searcher: Looks for the people.
         scratch: Folder of the same file system that no search looks into: a copy that a crash left
             half written could not be looked into.
+        keep: Writes down the rows that have changed, without the words, and the columns in which,
+            before the file is replaced.
     """
     copy = scratch / path.name
-    is_changed = False
+    changed: list[pa.RecordBatch] = []
+    places: set[str] = set()
     with parquet.ParquetFile(path) as file:
         schema = file.schema_arrow
         with RowWriter(copy, schema) as writer:
             for batch in file.iter_batches():
                 held = batch.columns
                 columns = [_without_words(column, searcher) for column in held]
-                is_changed |= any(a is not b for a, b in zip(columns, held, strict=True))
-                writer.write(pa.record_batch(columns, schema=schema))
-    if not is_changed:
+                clean = pa.record_batch(columns, schema=schema)
+                writer.write(clean)
+                is_other = {
+                    name: pc.not_equal(new, old)
+                    for name, new, old in zip(schema.names, columns, held, strict=True)
+                    if new is not old
+                }
+                if is_other:
+                    places |= is_other.keys()
+                    changed.append(clean.filter(reduce(pc.or_kleene, is_other.values())))
+    if not changed:
         copy.unlink()
         return False
+    if keep:
+        keep(pa.Table.from_batches(changed), places)
     copy.chmod(path.stat().st_mode & 0o777)
     fsync(copy)
     copy.replace(path)

@@ -17,12 +17,11 @@ from typing import Any
 from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.privacy.actions import Action, note_actions
 from cdp_pipeline.rights.deliveries import DeliveryCleaning
-from cdp_pipeline.rights.removals import CERTIFICATES, Removal
+from cdp_pipeline.rights.removals import Removal
 from cdp_pipeline.rights.traces import Traces
 from cdp_pipeline.storage.files import read_json, remove_folder, write_atomic
 from cdp_pipeline.storage.paths import DataPaths
-
-PENDING = "pending"
+from cdp_pipeline.storage.renewal import PENDING, known_erasures
 
 
 @dataclass
@@ -48,11 +47,7 @@ class Pending:
 
 def next_number(paths: DataPaths) -> str:
     """Return the number of an erasure that begins now."""
-    taken = [
-        int(path.stem[1:])
-        for folder in (PENDING, CERTIFICATES)
-        for path in (paths.privacy / folder).glob("E*.json")
-    ]
+    taken = [int(number[1:]) for number in known_erasures(paths)]
     return f"E{max(taken, default=0) + 1:06d}"
 
 

@@ -19,11 +19,10 @@ import duckdb
 
 from cdp_pipeline.storage.files import read_json, write_atomic
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.renewal import CERTIFICATES
 from cdp_pipeline.storage.warehouse import has_table
 
 FOLDER = "erasures"
-CERTIFICATES = "certificates"
-"""Folder of what was done, which tells when."""
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,17 @@ from cdp_pipeline.core.log import get_logger
 from cdp_pipeline.privacy.actions import Action, note_actions, read_actions
 from cdp_pipeline.privacy.consent import BLOCKING
 from cdp_pipeline.privacy.suppression import has_tombstones
+from cdp_pipeline.rights.certifying import Certificate
 from cdp_pipeline.rights.deliveries import DeliveryCleaning, clean_raw
 from cdp_pipeline.rights.due import erases_tonight
 from cdp_pipeline.rights.erasure import (
-    Certificate,
     erase_people,
     find_people,
     open_resolver,
     resume_erasures,
 )
 from cdp_pipeline.rights.removals import drop_old_removals
+from cdp_pipeline.rights.renewing import drop_known
 from cdp_pipeline.storage.paths import DataPaths
 from cdp_pipeline.storage.warehouse import fetch_dicts, has_table
 
@@ -73,6 +74,7 @@ def run(context: RunContext) -> StepResult:
         PrivacyError: Something of an erased person is left.
     """
     paths = DataPaths.of(context)
+    drop_known(paths)
     certificates = resume_erasures(context)
     told = drop_old_removals(
         paths, night=context.business_date, days=context.settings.privacy.answer_days

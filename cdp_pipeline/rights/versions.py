@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +53,9 @@ from cdp_pipeline.storage.warehouse import (
 
 CLEAN_PREFIX = ".clean-"
 
+Keep = Callable[[duckdb.DuckDBPyConnection, Collection[str]], None]
+"""Writes down what tables that lost something leave to be made anew."""
+
 
 @dataclass
 class Cleaning:
@@ -71,7 +74,7 @@ class Cleaning:
     months: Months = field(default_factory=dict)
 
 
-def clean_version(
+def clean_version(  # noqa: PLR0913 - what of, whom, what else may be known, who is told
     context: RunContext,
     version: Version,
     traces: Traces,
@@ -79,6 +82,7 @@ def clean_version(
     *,
     has_mentions: bool = False,
     cleaned: Version | None = None,
+    keep: Keep | None = None,
 ) -> Cleaning:
     """Put a clean copy in the place of a version that holds the people.
 
@@ -89,6 +93,7 @@ def clean_version(
         searcher: Looks for them in files.
         has_mentions: Whether rows that are not about them hold their words, as a search found.
         cleaned: Another version, without them by now: what is the same is shared again.
+        keep: Writes down what changes, before the clean copy takes its place.
 
     Raises:
         PrivacyError: Turnover would change.
@@ -104,7 +109,7 @@ def clean_version(
     shared = [Earlier(cleaned.path, cleaned.manifest)] if cleaned else []
     mentioned = searcher if has_mentions else None
     changed = _clean_database(
-        context, version, clean, traces, done, shared=shared, mentioned=mentioned
+        context, version, clean, traces, done, shared=shared, mentioned=mentioned, keep=keep
     )
     left_out = frozenset(clean / n for n in ("parquet", VAULT, "exports", MANIFEST_FILE))
     for name, count in clean_tree(clean, searcher, excluded=left_out).items():
@@ -140,6 +145,7 @@ def _clean_database(  # noqa: PLR0913 - what of, whom, and what else may be know
     *,
     shared: Sequence[Earlier],
     mentioned: Searcher | None,
+    keep: Keep | None,
 ) -> bool:
     """Write the clean database, Parquet and vault; returns whether anything changed."""
     con = connect(context.settings.engine, spill=DataPaths.of(context).ensure(clean / ".spill"))
@@ -151,6 +157,8 @@ def _clean_database(  # noqa: PLR0913 - what of, whom, and what else may be know
         for name, count in redact_tables(con, mentioned).items() if mentioned else ():
             done.rows[name] = done.rows.get(name, 0) + count
         done.turnover = same_turnover(con)
+        if keep and done.rows:
+            keep(con, done.rows)
         mended = _tell_exports(con, clean)
         done.rows |= {"ops.exports": mended} if mended else {}
         changed = {name: project.tables.get(name) for name in sorted(done.rows)}

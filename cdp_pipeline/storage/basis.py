@@ -45,12 +45,14 @@ class Basis:
         declarations: Hash of all declarations.
         settings: Hash of the settings that matter.
         staged: Staged files that were read.
+        erasures: Erasures that had ended by then.
     """
 
     package: str
     declarations: str
     settings: str
     staged: Staged = field(default_factory=dict)
+    erasures: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Note it in a run's tree, which is published with the version."""
@@ -82,7 +84,8 @@ def read_basis(version: Path | None) -> Basis | None:
         source: {name: (rows, size) for name, (rows, size) in files.items()}
         for source, files in document["staged"].items()
     }
-    return Basis(**{**document, "staged": staged})
+    erasures = tuple(document.get("erasures", ()))
+    return Basis(**{**document, "staged": staged, "erasures": erasures})
 
 
 def begin_build(build: Path, base: Path | None, carried: Collection[str]) -> None:

@@ -30,6 +30,7 @@ from cdp_pipeline.storage.differences import (
     write_difference,
 )
 from cdp_pipeline.storage.patching import write_patched
+from cdp_pipeline.storage.renewal import left_units
 from cdp_pipeline.storage.warehouse import (
     fetch_value,
     has_base_table,
@@ -175,7 +176,7 @@ def _why_undated(plan: Incremental, dates: Dates | None) -> str:
 def _whole_input(con: duckdb.DuckDBPyConnection, plan: Incremental) -> str:
     """Return the first input that has changed of which any change may change all; or nothing."""
     for name, entry in plan.inputs.items():
-        rows = f"({_changed_rows(con, name, entry)})" if entry.is_whole else ""
+        rows = f"({changed_rows(con, name, entry)})" if entry.is_whole else ""
         if rows and _count(con, rows):
             return name
     return ""
@@ -190,19 +191,30 @@ def _find_units(
         if entry.changes_with or entry.is_whole:
             continue
         changed = f"touched.main.changed_{number}"
-        con.execute(f"create table {changed} as {_changed_rows(con, name, entry)}")
+        con.execute(f"create table {changed} as {changed_rows(con, name, entry)}")
         if entry.is_dated and dates:
             rows = f"{_read(name, entry)} where {_has_turned(entry, *dates)}"
-            found.append(f"select {_parts(entry.unit)} from {rows}")  # noqa: S608 - declared
+            found.append(f"select {unit_parts(entry.unit)} from {rows}")  # noqa: S608 - declared
         if not entry.found_in:
-            found.append(f"select {_parts(entry.unit)} from {changed}")  # noqa: S608 - declared
-        for trail in entry.found_in:
+            found.append(f"select {unit_parts(entry.unit)} from {changed}")  # noqa: S608 - declared
+        for step, trail in enumerate(entry.found_in):
             is_own = trail.table == spec.full_name
             unit = plan.unit if is_own else plan.inputs[trail.table].unit
             source = f"base.{_quoted(trail.table)}" if is_own else _quoted(trail.table)
-            rows = _led_to(con, source, _leading(changed, trail), trail)
-            found.append(f"select {_parts(unit)} from {rows}")  # noqa: S608 - quoted
+            leading = leading_rows(changed, trail)
+            left = left_units(con, name_trail(spec.full_name, name, step))
+            if left:
+                leading = f"(select * from {leading} union all by name from {left})"  # noqa: S608 - quoted
+            rows = _led_to(con, source, leading, trail)
+            found.append(f"select {unit_parts(unit)} from {rows}")  # noqa: S608 - quoted
+    if left := left_units(con, spec.full_name):
+        found.append(f"from {left}")
     con.execute(f"create table {_UNITS} as {' union '.join(found)}")
+
+
+def name_trail(model: str, table: str, step: int) -> str:
+    """Return the name of what an erasure leaves at the beginning of a trail to units of a model."""
+    return f"{model} by {table} {step}"
 
 
 def _has_turned(entry: IncrementalInput, before: date, today: date) -> str:
@@ -219,14 +231,14 @@ def _has_turned(entry: IncrementalInput, before: date, today: date) -> str:
     return " or ".join(turned)
 
 
-def _changed_rows(con: duckdb.DuckDBPyConnection, name: str, entry: IncrementalInput) -> str:
+def changed_rows(con: duckdb.DuckDBPyConnection, name: str, entry: IncrementalInput) -> str:
     """Return a SELECT of the rows of an input that are new, gone or different."""
     if has_keys_only(name):
         return f"select * from {changes_of(name)}"  # noqa: S608 - quoted
     return project_rows(note_difference(con, name), entry.columns, entry.where)
 
 
-def _leading(changed: str, trail: Trail) -> str:
+def leading_rows(changed: str, trail: Trail) -> str:
     """Return the changed rows that a trail begins at: all, or those of which no row is left."""
     if not trail.gone:
         return changed
@@ -262,7 +274,8 @@ def _telling(con: duckdb.DuckDBPyConnection, small: str, pairs: dict[str, str]) 
     return max(zip(row, pairs.items(), strict=True), key=lambda counted: int(counted[0]))[1]
 
 
-def _parts(unit: Unit) -> str:
+def unit_parts(unit: Unit) -> str:
+    """Return the parts of a unit as columns of a SELECT, always in the same order."""
     return ", ".join(f"({sql}) as {_part(name)}" for name, sql in sorted(unit.items()))
 
 
@@ -273,7 +286,7 @@ def _part(name: str) -> str:
 def _in_units(con: duckdb.DuckDBPyConnection, source: str, unit: Unit) -> str:
     """Return a FROM term of the rows of a table that are in touched units."""
     parts = ", ".join(map(_part, unit))
-    narrowed = _narrow(con, f"(select *, {_parts(unit)} from {source})", unit)  # noqa: S608 - quoted
+    narrowed = _narrow(con, f"(select *, {unit_parts(unit)} from {source})", unit)  # noqa: S608 - quoted
     return (
         f"(select t.* exclude ({parts}) from {narrowed} as t "  # noqa: S608 - quoted
         f"semi join {_UNITS} as u on {_same_unit(unit)})"

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
+from cdp_pipeline.rights.certifying import Certificate
 from cdp_pipeline.rights.erasure import (
-    Certificate,
     erase_people,
     find_people,
     open_resolver,

@@ -26,8 +26,8 @@ from cdp_pipeline.orchestration.runner import run_night
 from cdp_pipeline.rights import erasure, versions
 from cdp_pipeline.rights.access import SCHEMA_FILE, collect_access
 from cdp_pipeline.rights.access_page import render_access
+from cdp_pipeline.rights.certifying import Certificate
 from cdp_pipeline.rights.erasure import (
-    Certificate,
     erase_people,
     find_people,
     open_resolver,

@@ -156,9 +156,10 @@ def test_who_was_staged_before_a_column_was_declared_is_found(store: Store, kind
     traces = Traces(values=frozenset(VALUES))
     told = _delivered(store.context(), load_project(store.root), traces)
     assert [[row["contact_id"] for row in source["rows"]] for source in told] == [["P1", "P1"]]
-    done = DeliveryCleaning()
-    clean_staged(store.context(), traces, done, keep=lambda *_: None)
+    done, keys = DeliveryCleaning(), []
+    clean_staged(store.context(), traces, done, keep=lambda _notes, found: keys.append(found.keys))
     assert len(staged) == 2
+    assert [table.to_pylist() for table in keys] == [[{"contact_id": "P1"}]] * 2
     assert done.staged == 2
     for path in staged:
         assert parquet.read_table(path).column("contact_id").to_pylist() == ["P2"]

@@ -55,6 +55,24 @@ def test_nothing_new_touches_nothing(con: duckdb.DuckDBPyConnection) -> None:
     assert con.execute(f"from {changes_of('staging.email_events')}").fetchall() == []
 
 
+def test_an_erasure_touches_the_keys_that_it_told(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    added = staged(tmp_path, "new", "select 'S1' as receipt_id, 1 as line_no, 'A' as sku")
+    changed = staged(tmp_path, "keys", "select 'S2' as receipt_id, unnest([1, 2]) as line_no")
+    touched = {"pos_sales": TouchedFiles((added,), changed=(changed,))}
+    sale_lines = PROJECT.entities["sale_lines"]
+    assert note_touched(con, sale_lines, [feed_of(SALES, "sale_lines")], touched)
+    found = con.execute(f"from {changes_of('staging.sale_lines')} order by all").fetchall()
+    assert found == [("pos_sales", "S1", "1"), ("pos_sales", "S2", "1"), ("pos_sales", "S2", "2")]
+
+
+def test_keys_that_an_erasure_did_not_tell_are_not_known(con: duckdb.DuckDBPyConnection) -> None:
+    touched = {"pos_sales": TouchedFiles(is_told=False)}
+    feeds = [feed_of(SALES, "sale_lines")]
+    assert not note_touched(con, PROJECT.entities["sale_lines"], feeds, touched)
+
+
 def test_keys_that_are_not_the_contracts_are_not_known(con: duckdb.DuckDBPyConnection) -> None:
     touched = {name: TouchedFiles() for name in PROJECT.sources}
     for source, entity in (("products", "products"), ("loyalty_members", "consents")):
@@ -85,7 +103,7 @@ def test_a_staged_file_that_changed_or_went_makes_the_rest_unknown(
 
 
 def test_a_version_says_what_it_rests_on(tmp_path: Path) -> None:
-    basis = Basis("1.0", "d", "s", {"tills": {"a.parquet": (1, 2)}})
+    basis = Basis("1.0", "d", "s", {"tills": {"a.parquet": (1, 2)}}, ("E000001",))
     basis.write(tmp_path)
     assert read_basis(tmp_path) == basis
     assert basis.differs_from(read_basis(tmp_path)) == ""

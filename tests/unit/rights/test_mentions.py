@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
@@ -34,13 +35,18 @@ def test_a_staged_text_loses_the_words_and_its_dictionary_too(
     )
     parquet.write_table(rows, path)
     path.chmod(0o640)
-    assert redact_rows(path, SEARCHER, scratch)
+    told: list[tuple[pa.Table, Collection[str]]] = []
+    assert redact_rows(path, SEARCHER, scratch, keep=lambda *what: told.append(what))
+    ((changed, columns),) = told
+    assert changed.to_pydict() == {"url": [CLEAN[1]], "sku": ["b"], "_line": [1]}
+    assert columns == {"url"}
     left = parquet.read_table(path)
     assert left.to_pydict() == {**rows.to_pydict(), "url": CLEAN}
     assert path.stat().st_mode & 0o777 == 0o640
     held = parquet.read_table(path, read_dictionary=["url"])["url"].chunk(0).dictionary
     assert set(held.to_pylist()) == {*CLEAN} - {None}
-    assert not redact_rows(path, SEARCHER, scratch)
+    assert not redact_rows(path, SEARCHER, scratch, keep=lambda *what: told.append(what))
+    assert len(told) == 1
     assert {*tmp_path.rglob("*")} == {path, scratch}
 
 

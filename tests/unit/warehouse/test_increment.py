@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from cdp_pipeline.core.errors import WarehouseError
 from cdp_pipeline.core.settings import load_settings
@@ -17,9 +20,10 @@ from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
 from cdp_pipeline.storage.basis import changes_of, decide, has_changes
 from cdp_pipeline.storage.differences import forget_differences, note_difference
+from cdp_pipeline.storage.renewal import lay_out_units
 from cdp_pipeline.warehouse import increment
 from cdp_pipeline.warehouse.build import bring_up_to_date, build_model, plan_layer
-from cdp_pipeline.warehouse.increment import apply_changes, check_declaration
+from cdp_pipeline.warehouse.increment import apply_changes, check_declaration, name_trail
 from cdp_pipeline.warehouse.rehearsal import REHEARSAL_DATE, open_rehearsal
 from cdp_pipeline.warehouse.rendering import RenderValues
 from tests.integration.store import ROOT
@@ -263,6 +267,39 @@ def test_only_touched_units_are_made_anew(warehouse: Warehouse) -> None:
     spec, select = warehouse.models["core.fct_email_events"]
     found = apply_changes(warehouse.con, spec, select)
     assert (found.reason, found.rows, found.made) == ("", 20, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("core.fct_email_events", {"unit of event_id": "M3", "unit of source": "mail"}),
+        (
+            name_trail("core.fct_email_events", "core.bridge_identity", 0),
+            {"source": "people", "record_key": "R1"},
+        ),
+    ],
+)
+def test_what_an_erasure_left_is_made_anew(
+    warehouse: Warehouse, tmp_path: Path, name: str, values: dict[str, str]
+) -> None:
+    mails = [("email_events", {"source": "mail", "event_id": f"M{n}", "occurred_on": "2026-01-04",
+                               "event_type": "open", **(PERSON if n == 3 else {})})
+             for n in range(20)]  # fmt: skip
+    assert differing(warehouse, [Night(mails, [], {}, {})]) == []
+    con, (spec, select) = warehouse.con, warehouse.models["core.fct_email_events"]
+    for table in ("core.fct_email_events", "base.core.fct_email_events"):  # as the version lost it
+        con.execute(f"delete from {table} where event_id = 'M3'")
+    warehouse.deliver(Night([], [], {}, {}))
+    assert apply_changes(con, spec, select).made == 0
+    left = tmp_path / "left.parquet"
+    parquet.write_table(pa.table({column: [value] for column, value in values.items()}), left)
+    lay_out_units(con, {name: [left]})
+    try:
+        found = apply_changes(con, spec, select)
+    finally:
+        con.execute("drop schema staging.renewal cascade")
+    assert (found.reason, found.rows, found.made) == ("", 20, 1)
+    assert warehouse.difference(spec, select) == []
 
 
 def test_what_a_touched_unit_has_as_before_stays_where_it_lies(warehouse: Warehouse) -> None:
