@@ -11,7 +11,7 @@ SETUP  := $(VENV)/.installed
 export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-old-client lint format bench bench-ingest bench-clv bench-recommend bench-rfm bench-uplift bench-linkage bench-quality bench-night airflow lock wheel clean
+.PHONY: help install demo test test-slow test-long test-old-client lint format bench bench-ingest bench-clv bench-recommend bench-rfm bench-uplift bench-linkage bench-quality bench-night airflow lock wheel clean
 
 # Faults, integrity and security.
 .PHONY: test-faults fuzz scorecard audit coverage mutation bench-erase
@@ -43,7 +43,10 @@ test: $(SETUP) $(OLD)/.installed ## all tests but the slow ones
 	$(BIN)/pytest --numprocesses auto --dist loadfile -m "not slow"
 
 test-slow: $(SETUP) ## integration, crash and quality suites
-	$(BIN)/pytest --numprocesses auto --dist loadfile -m slow
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m "slow and not long"
+
+test-long: $(SETUP) ## what tries more of the same, for a machine that is idle at night
+	$(BIN)/pytest --numprocesses auto --dist loadfile -m long
 
 test-faults: $(SETUP) ## nights killed, starved and doubled; FAULT_ROUNDS=20 for hundreds of kills, FAULT_SEED=2 for others
 	$(BIN)/pytest --numprocesses auto --dist loadfile tests/faults

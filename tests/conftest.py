@@ -52,6 +52,13 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_AIRFLOW, ignore_errors=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker("slow")  # whoever leaves the slow ones out means the long ones, too
+
+
 class ByFile(LoadScopeScheduling):
     """Keep the tests of a file on one worker, and those of the shared night together.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -18,12 +19,13 @@ from cdp_pipeline.rights.erasure import (
     open_resolver,
     resume_erasures,
 )
+from cdp_pipeline.rights.traces import Traces
 from cdp_pipeline.storage.rollback import roll_back
 from cdp_pipeline.storage.versions import published_versions, verify
 from tests.dying import count_calls, dies_within
 from tests.faults import limits
 from tests.faults.comparing import assert_sound, assert_tidy, result_of
-from tests.faults.conftest import FIRST_NIGHT, ROUNDS, SEED, TONIGHT
+from tests.faults.conftest import FIRST_NIGHT, ROUNDS, SEED, TONIGHT, Undisturbed
 from tests.faults.harness import run_victim
 from tests.faults.test_erasure_kills import anybody, erase, left
 from tests.faults.tiny import TinyStore
@@ -49,46 +51,64 @@ def fails(work: Callable[[], object], prepare: Callable[[], None]) -> bool:
     return status != 0
 
 
+@dataclass(frozen=True)
+class Erased:
+    """Somebody, what tells them, and what a store comes to once they are erased from it."""
+
+    customer: str
+    traces: Traces
+    result: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def erased(undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> Erased:
+    whole = undisturbed.before.copy_to(tmp_path_factory.mktemp("erased") / "whole")
+    customer, traces = anybody(whole)
+    erase(whole, customer)
+    assert left(whole, traces) == []
+    return Erased(customer, traces, result_of(whole.paths))
+
+
 def finish(store: TinyStore, customer: str) -> None:
     certificates = sorted((store.paths.privacy / "certificates").glob("*.json"))
     if not resume_erasures(store.context(TONIGHT)) and not certificates:
         erase(store, customer)
 
 
+def missing(what: str, prepare: Prepare, *, is_long: bool = False) -> Any:
+    return pytest.param(prepare, id=what, marks=[pytest.mark.long] if is_long else [])
+
+
 @pytest.mark.parametrize(
     "prepare",
     [
-        lambda _: limits.limit_file_size(20_000),
-        lambda _: limits.limit_file_size(400_000),
-        lambda _: limits.limit_file_size(2_000_000),
-        lambda _: limits.limit_memory(20),
-        lambda _: limits.limit_memory(150),
-        lambda store: limits.make_read_only(store.paths.versions),
-        lambda store: limits.make_read_only(store.paths.staging),
-        lambda store: limits.make_read_only(store.paths.landing),
+        missing("20kB", lambda _: limits.limit_file_size(20_000)),
+        missing("400kB", lambda _: limits.limit_file_size(400_000), is_long=True),
+        missing("2MB", lambda _: limits.limit_file_size(2_000_000), is_long=True),
+        missing("20MB-more", lambda _: limits.limit_memory(20)),
+        missing("150MB-more", lambda _: limits.limit_memory(150), is_long=True),
+        missing("versions", lambda store: limits.make_read_only(store.paths.versions)),
+        missing("staging", lambda store: limits.make_read_only(store.paths.staging), is_long=True),
+        missing("landing", lambda store: limits.make_read_only(store.paths.landing), is_long=True),
     ],
-    ids=["20kB", "400kB", "2MB", "20MB-more", "150MB-more", "versions", "staging", "landing"],
 )
-def test_what_was_missing_comes_back_and_it_is_finished(fresh: Fresh, prepare: Prepare) -> None:
-    whole, store = fresh("whole"), fresh("scarce")
-    customer, traces = anybody(whole)
-    erase(whole, customer)
-    expected = result_of(whole.paths)
-    fails(partial(erase, store, customer), partial(prepare, store))
+def test_what_was_missing_comes_back_and_it_is_finished(
+    fresh: Fresh, erased: Erased, prepare: Prepare
+) -> None:
+    store = fresh("scarce")
+    fails(partial(erase, store, erased.customer), partial(prepare, store))
     assert_sound(store.paths)
-    finish(store, customer)
-    assert left(store, traces) == []
-    assert result_of(store.paths) == expected
+    finish(store, erased.customer)
+    assert left(store, erased.traces) == []
+    assert result_of(store.paths) == erased.result
 
 
-def test_a_clock_that_goes_back_changes_nothing(fresh: Fresh) -> None:
-    whole, store = fresh("whole"), fresh("early")
-    customer, traces = anybody(whole)
-    erase(whole, customer)
+def test_a_clock_that_goes_back_changes_nothing(fresh: Fresh, erased: Erased) -> None:
+    store = fresh("early")
     back = partial(limits.set_clock, datetime(2026, 10, 25, 0, 30, tzinfo=UTC))
-    assert not fails(partial(erase, store, customer), back)
-    assert left(store, traces) == []
-    assert result_of(store.paths) == result_of(whole.paths)
+    assert not fails(partial(erase, store, erased.customer), back)
+    assert left(store, erased.traces) == []
+    assert result_of(store.paths) == erased.result
 
 
 def test_other_work_that_dies_meanwhile_brings_nobody_back(fresh: Fresh) -> None:

@@ -83,6 +83,7 @@ def redate(landing: Path, before: date, after: date) -> None:
         folder.rename(folder.with_name(after.isoformat()))
 
 
+@pytest.mark.long
 def test_files_after_forty_skipped_nights_reach_what_a_full_build_reaches(tmp_path: Path) -> None:
     landing, held = tmp_path / "data" / "landing", tmp_path / "held"
     spec = StoreSpec(customers=200, nights=3, seed=4711, history_days=120)

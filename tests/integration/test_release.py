@@ -25,6 +25,7 @@ from tests.integration.store import ROOT
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.filterwarnings("ignore::DeprecationWarning:great_expectations.*"),
 ]
 
