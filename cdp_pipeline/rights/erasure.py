@@ -52,7 +52,7 @@ from cdp_pipeline.rights.pending import (
 )
 from cdp_pipeline.rights.removals import FOLDER as REMOVALS
 from cdp_pipeline.rights.removals import find_removals, write_removals
-from cdp_pipeline.rights.renewing import Renewing
+from cdp_pipeline.rights.renewing import Renewing, drop_telling
 from cdp_pipeline.rights.scan import Lookout, Scan, begin_folder, scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.strays import clean_strays, look_again, written_here
@@ -65,6 +65,7 @@ from cdp_pipeline.storage.exchange import remove_leftovers
 from cdp_pipeline.storage.files import read_json
 from cdp_pipeline.storage.lease import refuse_beside_living
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.renewal import FOLDER as RENEWAL
 from cdp_pipeline.storage.renewal import PENDING
 from cdp_pipeline.storage.versions import published_versions, recover
 from cdp_pipeline.storage.warehouse import create_macros, open_whole
@@ -181,10 +182,11 @@ def _carry_out(context: RunContext, pending: Pending) -> Certificate:
         versions = _clean_versions(context, paths, traces, searcher, renewing)
         delivered.result()
         write_removals(paths, pending.erasure, pending.removals)
-        files = _clean_files(context, paths, searcher)
+        files = clean_files(context, paths, searcher)
         scan = _search(context, paths, lookout, deliveries, traces, renewing)
-    renewing.end()
-    _refuse_unsearched(context, paths, pending, scan)
+    closed = _closed_files(context, paths, scan)
+    renewing.end(searcher, is_proved=not (closed or scan.finds))
+    _refuse_unsearched(paths, pending, closed)
     done = Done(tombstones, deliveries, judged, versions, files, scan)
     return certify(paths, pending, state_facts(context, pending, done), scan.finds)
 
@@ -272,7 +274,9 @@ def _clean_mentions(
     cleaned, scratch = [], paths.ensure(paths.work)
     for path in sorted(found):
         if path.suffix == ".parquet" and {paths.staging, paths.quarantine} & {*path.parents}:
-            told = partial(renewing.note_keys, path.parent.name)
+            # Rows that were set aside are in no table of entities.
+            is_staged = paths.staging in path.parents
+            told = partial(renewing.note_keys, path.parent.name) if is_staged else None
             with editable_file(path, context.settings.keys, scratch) as plain:
                 cleaned += [path] if redact_rows(plain, searcher, scratch, keep=told) else []
     for version in published_versions(paths):
@@ -287,19 +291,23 @@ def _clean_mentions(
     return replace(left, mentioning=len(cleaned))
 
 
-def _refuse_unsearched(context: RunContext, paths: DataPaths, pending: Pending, scan: Scan) -> None:
-    """Accept no search that could not look into our own files; a delivery may be broken.
-
-    Raises:
-        PrivacyError: Such a file is broken; it is named.
-    """
+def _closed_files(context: RunContext, paths: DataPaths, scan: Scan) -> list[str]:
+    """Return our own files that the search could not look into; a delivery may be broken."""
     delivered = (paths.landing, paths.archive)
-    closed = [
+    return [
         name
         for name in scan.unreadable
         if key_of(context.data_dir / name)  # encrypted with a key that is not set
         or not any((context.data_dir / name).is_relative_to(folder) for folder in delivered)
     ]
+
+
+def _refuse_unsearched(paths: DataPaths, pending: Pending, closed: Sequence[str]) -> None:
+    """Accept no search that could not look into our own files.
+
+    Raises:
+        PrivacyError: Such a file is broken; it is named.
+    """
     if closed:
         raise PrivacyError(
             f"erasure {pending.erasure} is not proved: {len(closed)} files cannot be looked into: "
@@ -309,8 +317,9 @@ def _refuse_unsearched(context: RunContext, paths: DataPaths, pending: Pending, 
         )
 
 
-def _clean_files(context: RunContext, paths: DataPaths, searcher: Searcher) -> dict[str, int]:
+def clean_files(context: RunContext, paths: DataPaths, searcher: Searcher) -> dict[str, int]:
     """Take people out of everything beside deliveries and versions."""
+    drop_telling(context, searcher)
     gone: dict[str, int] = {}
     for folder in sorted(paths.outbox.glob("*/*")) if paths.outbox.is_dir() else []:
         if folder.is_dir() and folder.name != REMOVALS:
@@ -321,7 +330,8 @@ def _clean_files(context: RunContext, paths: DataPaths, searcher: Searcher) -> d
             shutil.rmtree(folder)
     left_out = {
         *(paths.landing, paths.archive, paths.staging, paths.quarantine, paths.versions),
-        *(paths.outbox, context.data_dir / "work", paths.privacy / PENDING),
+        *(paths.outbox, context.data_dir / "work"),
+        *(paths.privacy / PENDING, paths.privacy / RENEWAL),
     }
     for name, count in clean_tree(context.data_dir, searcher, excluded=frozenset(left_out)).items():
         gone[name] = gone.get(name, 0) + count

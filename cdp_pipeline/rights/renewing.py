@@ -3,7 +3,8 @@
 Rows of others may follow from somebody who goes: who is left of a household, what is left of a
 visit to the web site. Every model says which of its rows a changed row of an input leads to; the
 values at the beginning of these trails are noted here, as the version lost its rows, and the keys
-of staged rows. Where and how long they lie is told in ``storage.renewal``.
+of staged rows. Where and how long they lie is told in ``storage.renewal``. Notes only save work:
+what is in doubt about them is settled by deleting them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from cdp_pipeline.ingest.suppressing import Suppressed
 from cdp_pipeline.project.incremental import IncrementalInput
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.rights.looking import look_into
 from cdp_pipeline.rights.pending import note_found
+from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.tables import rows_about
 from cdp_pipeline.rights.versions import Keep
 from cdp_pipeline.storage.basis import decide, read_basis
@@ -36,6 +39,7 @@ from cdp_pipeline.storage.renewal import (
     drop_notes,
     end_notes,
     known_erasures,
+    note_folders,
 )
 from cdp_pipeline.storage.versions import Version, current_version, published_versions
 from cdp_pipeline.storage.warehouse import (
@@ -87,7 +91,8 @@ class Renewing:
         """
         contract = load_project(self._context.project_root).sources.get(source)
         key = key_columns(contract) if contract else []
-        if not set(changed).isdisjoint(key):
+        is_told = set(key).isdisjoint(changed) and set(key) <= set(rows.column_names)
+        if not is_told:  # nor was the key staged before it was declared
             self._give_up()
         elif key:
             add_rows(self._paths, self._erasure, KEYS, source, rows.select(key))
@@ -175,8 +180,17 @@ class Renewing:
         """Let the next night make everything anew: notes that were not begun are not believed."""
         drop_notes(self._paths, [self._erasure])
 
-    def end(self) -> None:
-        """Tell that all is noted; the erasure is about to be proved."""
+    def end(self, searcher: Searcher, *, is_proved: bool) -> None:
+        """Tell that all is noted, before the erasure is certified.
+
+        Args:
+            searcher: Looks for the people: notes were also made after the search of all files.
+            is_proved: Whether nothing is left; else somebody mends files, which no note tells of.
+        """
+        drop_telling(self._context, searcher)
+        if not is_proved:
+            self._give_up()
+            return
         sources = load_project(self._context.project_root).sources.values()
         end_notes(
             self._paths,
@@ -194,6 +208,27 @@ class Renewing:
             accepted = read_json(path.with_suffix(".json")).get("accepted", -1)
             found.setdefault(path.parent.name, {})[path.name] = (accepted, size_of(path))
         return found
+
+
+def drop_telling(context: RunContext, searcher: Searcher) -> None:
+    """Delete the notes of any erasure that hold somebody or cannot be looked into.
+
+    An earlier one noted what others were to be made anew, and one of them may go now.
+
+    Args:
+        context: Settings; the caller holds the lock.
+        searcher: Looks for the people.
+    """
+    paths = DataPaths.of(context)
+    with duckdb.connect() as con:
+        for folder in note_folders(paths):
+            looked = (
+                look_into(con, path, searcher, context.settings.keys, paths.work, figures=True)
+                for path in sorted(folder.rglob("*"))
+                if path.is_file()
+            )
+            if any(finds or is_broken for finds, is_broken in looked):
+                drop_notes(paths, [folder.name])
 
 
 def drop_known(paths: DataPaths) -> None:

@@ -10,6 +10,7 @@ night without a gap. The notes go once a version is published that knows the era
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,11 +139,26 @@ def end_notes(
     if not begun or begun["version"] != version:
         drop_notes(paths, [erasure])
         return
-    files = sorted(folder.glob("*/*.parquet"))
-    seal_files(files, keys)
+    files = sorted(folder.glob("*/[!.]*.parquet"))
+    if seal_files(files, keys).problems:
+        drop_notes(paths, [erasure])
+        return
     names = [path.relative_to(folder).as_posix() for path in files]
     notes = {**begun, "after": staged, "keyless": sorted(keyless), "files": names}
     write_json(folder / _NOTES, notes)
+
+
+def note_folders(paths: DataPaths) -> list[Path]:
+    """Return the folders of notes by erasure, once what died deletions left of others is gone."""
+    folder = paths.privacy / FOLDER
+    for path in folder.glob(".*"):
+        shutil.rmtree(path)
+    return sorted(folder.glob("E*"))
+
+
+def note_files(paths: DataPaths) -> list[Path]:
+    """Return the files of notes that a key seals, sealed or not."""
+    return sorted((paths.privacy / FOLDER).glob("E*/*/[!.]*.parquet"))
 
 
 def drop_notes(paths: DataPaths, erasures: Collection[str]) -> None:

@@ -3,7 +3,7 @@
 One version after the other changes places with its copy under the new key, so that a rotation that
 dies leaves each version under the old key or the new one, and goes on where it was. The old key is
 named by each encrypted file or vault until then, and must stay in the ring. What was delivered and
-what lies closed in the outbox follows, file by file.
+what lies closed in the outbox follows, file by file, and what erasures left noted for a night.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from cdp_pipeline.storage.lease import refuse_beside_living
 from cdp_pipeline.storage.leftovers import ROTATING, clear_dead_work
 from cdp_pipeline.storage.lock import hold_lock
 from cdp_pipeline.storage.paths import DataPaths
+from cdp_pipeline.storage.renewal import note_files
 from cdp_pipeline.storage.sealing import SEAL, seal
 from cdp_pipeline.storage.vault import BATCH, FILE_MODE
 from cdp_pipeline.storage.versions import MANIFEST_FILE, Version, published_versions, recover
@@ -51,7 +52,7 @@ class Rotation:
         key: Name of the key that everything is under now.
         done: Versions that were encrypted again, with the name of the key before.
         kept: Versions that were under that key already.
-        delivered: What was delivered to us and what was handed over, file by file.
+        delivered: What was delivered to us, handed over and noted for a night, file by file.
     """
 
     key: str
@@ -65,8 +66,8 @@ def rotate_keys(settings: Settings, delivered: Iterable[Path] = ()) -> Rotation:
 
     Args:
         settings: The data folder and its keys.
-        delivered: Files to bring under the key, in clear or not, beside those of versions and
-            those of the outbox that were encrypted.
+        delivered: Files to bring under the key, in clear or not, beside those of versions, those
+            of the outbox that were encrypted, and notes of erasures.
 
     Raises:
         ConfigError: No key is set, or the key of a version is missing: nothing of it was changed.
@@ -96,9 +97,8 @@ def rotate_keys(settings: Settings, delivered: Iterable[Path] = ()) -> Rotation:
             _rotate(settings, paths, version, before)
             done[version.name] = was
         note(settings, Deed("rotate key", f"deliveries: to {ring.current.id}"))
-        sealed = seal_files(
-            (*delivered, *closed_files(paths)), settings.keys, scratch=paths.rotation
-        )
+        files = (*delivered, *closed_files(paths), *note_files(paths))
+        sealed = seal_files(files, settings.keys, scratch=paths.rotation)
         shutil.rmtree(paths.rotation, ignore_errors=True)
     return Rotation(ring.current.id, done, tuple(kept), sealed)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
+from cdp_pipeline.orchestration.runner import RunOptions, run_night
+from cdp_pipeline.orchestration.status import read_status
 from cdp_pipeline.rights.certifying import Certificate
 from cdp_pipeline.rights.erasure import (
     erase_people,
@@ -20,6 +23,7 @@ from cdp_pipeline.rights.scan import scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.traces import Traces, find_traces
 from cdp_pipeline.storage.files import read_json
+from cdp_pipeline.storage.renewal import ended_erasures
 from cdp_pipeline.storage.warehouse import open_whole
 from tests.dying import count_calls, dies_within
 from tests.faults.comparing import assert_sound, result_of
@@ -34,6 +38,7 @@ select customer_id from core.customer_contact
 where email is not null and loyalty_id is not null
 order by customer_id limit 1
 """
+PEOPLE = PERSON.replace("limit 1", "limit 2")
 
 
 def erase(store: TinyStore, customer: str) -> Certificate:
@@ -82,3 +87,34 @@ def test_killed_anywhere_it_is_finished_and_nothing_is_left(
                 erase(store, customer)
         assert left(store, traces) == [], at
         assert result_of(store.paths) == expected, at
+
+
+def test_the_night_after_a_killed_erasure_and_another_is_as_one_that_builds_everything(
+    fresh: Fresh, record_property: Callable[[str, object], None]
+) -> None:
+    probe = fresh("probe")
+    with open_whole(probe.context(TONIGHT).settings) as con:
+        (first, second) = [customer for (customer,) in con.execute(PEOPLE).fetchall()]
+    last = count_calls(partial(erase, probe, first))
+    chance = random.Random(f"{SEED}9")  # noqa: S311 - points to try, no secret
+    drawn = chance.sample(range(1, last + 1), ROUNDS)
+    record_property("kills", len(drawn))
+    for at in drawn:
+        store = fresh(f"killed-{at}")
+        assert dies_within(partial(erase, store, first), at), at
+        if not (resume_erasures(store.context(TONIGHT)) or ended_erasures(store.paths)):
+            erase(store, first)
+        erase(store, second)
+        full = store.copy_to(store.root.with_name(f"full-{at}"))
+        built = night(store, is_full=False)
+        assert "made anew" in built["core.fct_sales"], at
+        assert "made anew" not in night(full, is_full=True)["core.fct_sales"], at
+        assert result_of(store.paths) == result_of(full.paths), at
+
+
+def night(store: TinyStore, *, is_full: bool) -> dict[str, str]:
+    """Run the night and return how each table was built."""
+    context = replace(store.context(TONIGHT), is_full=is_full)
+    outcome = run_night(context, RunOptions())
+    assert outcome.status == "published", outcome.error
+    return dict(read_status(context.settings).built)

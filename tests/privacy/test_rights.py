@@ -268,7 +268,9 @@ def test_words_in_links_of_others_go_and_their_rows_stay(context: RunContext) ->
     link = f"/pay?next={quote('/unsubscribe?m=' + quote(contact['email']), safe='')}"
     nobodys = {**visit, "event_id": "0123456789abcdef", "cookie_id": None, "account_id": None,
                "url": link}  # fmt: skip
-    events.with_name(f"web_events_{day:%Y%m%d}_2.jsonl").write_text(json.dumps(nobodys) + "\n")
+    broken = {**nobodys, "event_id": "fedcba9876543210", "event_type": "glance"}
+    lines = "".join(json.dumps(event) + "\n" for event in (nobodys, broken))
+    events.with_name(f"web_events_{day:%Y%m%d}_2.jsonl").write_text(lines)
     night = RunContext(day, f"night-{day}", ROOT, context.settings)
     outcome = run_night(night)
     assert outcome.status == "published", outcome.error
@@ -283,6 +285,9 @@ def test_words_in_links_of_others_go_and_their_rows_stay(context: RunContext) ->
     assert left.startswith("/pay?next=")
     assert "[erased]" in left
     assert all(verify(version) == [] for version in published_versions(DataPaths.of(context)))
+    aside = sorted((DataPaths.of(context).quarantine / "web_events").glob("*.parquet"))
+    raw = "select count(*) from read_parquet(?) where raw like '%fedcba9876543210%[erased]%'"
+    assert fetch_value(duckdb.connect(), raw, [[str(path) for path in aside]]) == 1
 
 
 def test_an_erasure_whose_deliveries_cannot_be_rewritten_goes_on_later(

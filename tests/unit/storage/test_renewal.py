@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from pydantic import SecretStr
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.core.keys import new_key
+from cdp_pipeline.core.settings import load_settings
+from cdp_pipeline.storage import at_rest
 from cdp_pipeline.storage.container import key_of
 from cdp_pipeline.storage.files import write_json
 from cdp_pipeline.storage.paths import DataPaths
@@ -28,7 +32,10 @@ from cdp_pipeline.storage.renewal import (
     end_notes,
     ended_erasures,
     find_renewal,
+    note_folders,
 )
+from cdp_pipeline.storage.rotation import rotate_keys
+from tests.integration.store import ROOT
 
 VERSION = "000002-2026-11-17"
 FIRST: Sizes = {"tills": {"a.parquet": (9, 90), "b.parquet": (5, 50)}}
@@ -151,7 +158,7 @@ def test_whoever_goes_on_after_a_crash_began_before(paths: DataPaths) -> None:
 
 
 def test_with_a_key_notes_are_sealed_and_without_it_not_believed(paths: DataPaths) -> None:
-    keys = KeySettings(master=new_key())
+    keys = KeySettings(master=SecretStr(new_key()))
     erase(paths, "E000001", FIRST, SECOND, keys=keys)
     files = sorted((paths.privacy / FOLDER).rglob("*.parquet"))
     assert len(files) == 2
@@ -162,6 +169,28 @@ def test_with_a_key_notes_are_sealed_and_without_it_not_believed(paths: DataPath
     for path in paths.work.rglob("*.parquet"):
         path.unlink()
     assert find(paths) is None
+
+
+def test_a_change_of_the_key_takes_the_notes_along(tmp_path: Path) -> None:
+    settings = load_settings(ROOT, data_dir=tmp_path / "data")
+    paths, old, new = DataPaths.of_settings(settings), new_key(), new_key()
+    erase(paths, "E000001", FIRST, SECOND, keys=KeySettings(master=SecretStr(old)))
+    both = KeySettings(master=SecretStr(f"{new} {old}"))
+    rotate_keys(settings.model_copy(update={"keys": both}))
+    found = find(paths, keys=KeySettings(master=SecretStr(new)))
+    assert found is not None
+    assert values(found.keys["tills"]) == ["E000001"]
+
+
+def test_notes_that_cannot_be_encrypted_are_not_kept(
+    paths: DataPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(at_rest, "seal_to", fail)
+    erase(paths, "E000001", FIRST, SECOND, keys=KeySettings(master=SecretStr(new_key())))
+    assert note_folders(paths) == []
 
 
 def test_notes_that_are_needed_no_more_go(paths: DataPaths) -> None:
