@@ -1,5 +1,5 @@
 /*
-description: Customers created, merged, split or gone, and records that left, night by night, and why.
+description: What became of customers and their records, night by night, and why.
 grain: one row per night, kind of change and cause
 key: [changed_on, change, cause]
 owner: data-science
