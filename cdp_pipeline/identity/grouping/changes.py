@@ -269,38 +269,37 @@ def record_changes(
         is_released: The night takes over identities that an operator accepted.
         is_refitted: The model was fitted again tonight.
     """
-    noted = "(select distinct source, record_key, customer_id from identity_record_reasons)"
-    if not has_table(con, "identity_record_reasons", catalog="temp"):
-        noted = "base.identity.customer_map"
-        con.execute(_NO_REASONS)
     has_base = has_base_table(con, "identity.customer_map")
     day = {"business_date": business_date}
     con.execute(_RETIRED)
     con.execute(_COMPOSED_REDIRECTS if has_base else _NEW_REDIRECTS, day)
-    con.execute(
-        _TONIGHT.format(
-            change=change_sql(
-                "m.known_id", "m.customer_id", known="k.customer_id", living="l.customer_id"
-            )
-        )
-    )
-    if has_base:
-        con.execute(_LEFT.format(removed=_REMOVED.format(before=noted)))
+    _find_moves(con, has_base=has_base)
     con.execute(_REASONS, {"causes": list(CAUSES)})
-    con.execute(
-        _CAUSED,
-        {
-            **day,
-            "causes": list(CAUSES),
-            "released": is_released,
-            "otherwise": "model refit" if is_refitted else "regrouped",
-            "removed": CAUSES.index("removed record") + 1,
-            "has_base": has_base,
-        },
-    )
+    told = {
+        "causes": list(CAUSES),
+        "released": is_released,
+        "otherwise": "model refit" if is_refitted else "regrouped",
+        "removed": CAUSES.index("removed record") + 1,
+        "has_base": has_base,
+    }
+    con.execute(_CAUSED, day | told)
     rows = "select * from identity_tonight"
     if has_base:
         has_cause = "cause" in base_columns(con, "identity.changes")
         carried = _CARRIED_CHANGES.format(cause="cause" if has_cause else "'regrouped' as cause")
         rows += f" union all {carried}"
     con.execute(_CHANGES.format(rows=rows))
+
+
+def _find_moves(con: duckdb.DuckDBPyConnection, *, has_base: bool) -> None:
+    """Create ``identity_moves``, and ``identity_record_reasons`` without rows if nobody has."""
+    noted = "(select distinct source, record_key, customer_id from identity_record_reasons)"
+    if not has_table(con, "identity_record_reasons", catalog="temp"):
+        noted = "base.identity.customer_map"
+        con.execute(_NO_REASONS)
+    change = change_sql(
+        "m.known_id", "m.customer_id", known="k.customer_id", living="l.customer_id"
+    )
+    con.execute(_TONIGHT.format(change=change))
+    if has_base:
+        con.execute(_LEFT.format(removed=_REMOVED.format(before=noted)))
