@@ -153,7 +153,7 @@ def years_apart(evidence: Evidence, argument: Argument) -> Agreement:
     """Years at most so many apart, such as ``years apart: 1``: an age is a year or the next."""
     if not isinstance(argument, int) or argument < 1:
         raise UnfitLevelError("`years apart` needs a whole number, such as `years apart: 1`")
-    _only(evidence, "birth_year")
+    _only(evidence, "birth_date" if evidence.tag == "birth_date" else "birth_year")
     return Agreement(f"abs(l.birth_year - r.birth_year) <= {argument}")
 
 

@@ -20,6 +20,7 @@ from cdp_pipeline.core.errors import CdpError, CombinedConfigError, ConfigError
 from cdp_pipeline.project.consent_rules import ConsentRules
 from cdp_pipeline.project.contracts import SourceContract
 from cdp_pipeline.project.linkage import LinkageSpec
+from cdp_pipeline.project.macros import check_macros
 from cdp_pipeline.project.marketing import DestinationSpec, OfferSpec, SegmentSpec
 from cdp_pipeline.project.positions import SQL_HEADER
 from cdp_pipeline.project.propensities import PropensityHeader, PropensitySpec
@@ -201,7 +202,7 @@ def _load(root: Path, stamp: tuple[tuple[str, int, int], ...]) -> Project:
         files=shelf.files,
         fingerprint=_fingerprint(Path(path) for path, _, _ in stamp),
     )
-    errors = check_references(project)
+    errors = [*check_macros(project.macros), *check_references(project)]
     if errors:
         raise _all_of(errors)
     return project

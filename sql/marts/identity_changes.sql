@@ -1,11 +1,11 @@
 /*
-description: Customers created, merged or split, night by night, and why.
+description: What became of customers and their records, night by night, and why.
 grain: one row per night, kind of change and cause
 key: [changed_on, change, cause]
 owner: data-science
 columns:
   changed_on: Business date of the night
-  change: created, joined, returned, merged, split or moved; see identity.changes
+  change: created, joined, returned, merged, split, moved, left or gone; see identity.changes
   cause: Strongest reason; see identity.changes
   customer_count: Customers concerned
   record_count: Records concerned

@@ -180,8 +180,8 @@ order by r.record_id
 
 SAYS_THE_SAME = "says the same"
 
-MOVES = {"joined", "merged", "split", "moved"}
-"""Changes of single records; a customer that is created or returns is one line of history."""
+MOVES = {"joined", "returned", "merged", "split", "moved", "left"}
+"""Changes of single records; a customer is created or gone in one line of history."""
 
 
 def _links(con: duckdb.DuckDBPyConnection, customer_id: str, *, accept: float) -> list[Link]:

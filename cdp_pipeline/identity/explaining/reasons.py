@@ -23,7 +23,7 @@ from cdp_pipeline.identity.explaining.evidence import (
 )
 from cdp_pipeline.identity.grouping.attach import KEYS
 from cdp_pipeline.identity.grouping.judged import JUDGED_SAME
-from cdp_pipeline.identity.scoring.compare import birth_places
+from cdp_pipeline.identity.scoring.compare import two_births
 from cdp_pipeline.identity.scoring.namesakes import (
     EVEN_PROB,
     REACHED_KIN_BITS,
@@ -314,9 +314,9 @@ def find_two_births(
         A reason that names the two records and their dates; None if there are no such two.
     """
     sides = [find_records(con, str(record["customer_id"])) for record in (left, right)]
-    births = birth_places(model.parameters.comparisons)
+    births = two_births(model.parameters.comparisons)
     for pair in weigh_all(con, model, sides):
-        if any(pair.outcomes[place] == 0 for place in births):
+        if any(pair.outcomes[place] in found for place, found in births.items()):
             first, second = pair.left, pair.right
             return Reason(
                 is_same=False,

@@ -1,7 +1,9 @@
 """What became of customer ids tonight: redirects, and changes with their cause.
 
-Redirects lead from a retired id to a living one in one step. A change names its cause only as far
-as tonight's inputs tell it. Choosing ids belongs in ``ids``, what is kept of an id that neither
+Redirects lead from a retired id to a living one in one step. Each move of a record between two
+customers, or between one and nobody, is a row: the changes of a night make its map of customers
+from that of the night before. A change names its cause only as far as tonight's inputs tell it.
+Choosing ids belongs in ``ids``, what is kept of an id that neither
 lives nor redirects in ``remembered``.
 """
 
@@ -94,6 +96,39 @@ where m.known_id is distinct from m.customer_id
     or m.known_id in (select id from identity_dormant)
 """
 
+_LEFT = """
+insert into identity_moves
+with leavers as (
+    select b.customer_id, r.source, r.record_key
+    from identity_customers_before as b
+    anti join identity_placing as p on p.record_id = b.record_id
+    inner join identity.records as r on r.record_id = b.record_id
+    union all
+    {removed}
+),
+named as (
+    select id from identity_kept_ids
+    union all
+    select old_customer_id from identity.redirects
+)
+select customer_id, 'left', customer_id, source, record_key
+from leavers
+where customer_id in (from named)
+union all
+select distinct customer_id, 'gone', customer_id, cast(null as varchar), cast(null as varchar)
+from leavers
+where customer_id not in (from named)
+"""
+# Of a customer who is gone altogether nothing remains but the id, and that in tonight's version.
+
+_REMOVED = """
+    select b.customer_id, b.source, b.record_key
+    from {before} as b
+    anti join identity.records as r on r.source = b.source and r.record_key = b.record_key
+    where b.customer_id is not null
+"""
+# What was noted about the records of both nights spares a look at the whole map of the one before.
+
 _REASONS = """
 create or replace temp table identity_customer_reasons as
 with placed as (
@@ -115,10 +150,18 @@ _CAUSED = """
 create or replace temp table identity_tonight as
 with ranked as (
     select
-        v.*,
+        v.* exclude (change),
+        case when change = 'created' and number > 1 then 'joined' else change end as change,
         list_position($causes, own.reason) as own_rank,
         least(now.rank, before.rank) as rank
-    from identity_moves as v
+    from (
+        select
+            *,
+            row_number() over (
+                partition by customer_id, change order by source, record_key
+            ) as number
+        from identity_moves
+    ) as v
     left join (
         select source, record_key, arg_min(reason, list_position($causes, reason)) as reason
         from identity_record_reasons group by source, record_key
@@ -134,16 +177,18 @@ select
     record_key,
     case
         when $released and change in ('merged', 'split', 'moved') then 'released'
+        when $released and change = 'left' and own_rank is distinct from $removed then 'released'
         when change in ('created', 'joined', 'returned')
             then coalesce($causes[own_rank], 'new record')
+        when change = 'left' then coalesce($causes[own_rank], $causes[rank], $otherwise)
         else coalesce($causes[rank], $otherwise)
     end as cause,
     cast($business_date as date) as changed_on
 from ranked
-qualify change not in ('created', 'returned')
-    or row_number() over (partition by customer_id, change order by source, record_key) = 1
+where $has_base or change = 'created'
 """
-# A new customer is one line, however many records it begins with; so is one that is back.
+# A new customer is created with one record, and the others join it. A first night, on which all is
+# new, tells of its customers only: what joined them is all of the map.
 
 _CHANGES = """
 create or replace table identity.changes as
@@ -209,13 +254,14 @@ def record_changes(
     is_released: bool = False,
     is_refitted: bool = False,
 ) -> None:
-    """Write ``identity.redirects`` and ``identity.changes``.
+    """Write ``identity.redirects`` and ``identity.changes``: grain as in their headers.
 
     Args:
         con: Build connection with ``identity.customer_map``, the temporary tables
             ``identity_kept_ids`` (id: all customers), ``identity_placed`` (source, record_key,
             customer_id, known_id: that of the version before or, of a record that is back, its
-            last one; settled customers may lack) and ``identity_dormant`` (id), and, if tonight's
+            last one; settled customers may lack), ``identity_customers_before``,
+            ``identity_placing`` and ``identity_dormant`` (id), and, if tonight's
             inputs were compared with those of the version before, the temporary table
             ``identity_record_reasons`` (source, record_key, reason, customer_id: that of the
             version before).
@@ -223,32 +269,37 @@ def record_changes(
         is_released: The night takes over identities that an operator accepted.
         is_refitted: The model was fitted again tonight.
     """
-    if not has_table(con, "identity_record_reasons", catalog="temp"):
-        con.execute(_NO_REASONS)
     has_base = has_base_table(con, "identity.customer_map")
     day = {"business_date": business_date}
     con.execute(_RETIRED)
     con.execute(_COMPOSED_REDIRECTS if has_base else _NEW_REDIRECTS, day)
-    con.execute(
-        _TONIGHT.format(
-            change=change_sql(
-                "m.known_id", "m.customer_id", known="k.customer_id", living="l.customer_id"
-            )
-        )
-    )
+    _find_moves(con, has_base=has_base)
     con.execute(_REASONS, {"causes": list(CAUSES)})
-    con.execute(
-        _CAUSED,
-        {
-            **day,
-            "causes": list(CAUSES),
-            "released": is_released,
-            "otherwise": "model refit" if is_refitted else "regrouped",
-        },
-    )
+    told = {
+        "causes": list(CAUSES),
+        "released": is_released,
+        "otherwise": "model refit" if is_refitted else "regrouped",
+        "removed": CAUSES.index("removed record") + 1,
+        "has_base": has_base,
+    }
+    con.execute(_CAUSED, day | told)
     rows = "select * from identity_tonight"
     if has_base:
         has_cause = "cause" in base_columns(con, "identity.changes")
         carried = _CARRIED_CHANGES.format(cause="cause" if has_cause else "'regrouped' as cause")
         rows += f" union all {carried}"
     con.execute(_CHANGES.format(rows=rows))
+
+
+def _find_moves(con: duckdb.DuckDBPyConnection, *, has_base: bool) -> None:
+    """Create ``identity_moves``, and ``identity_record_reasons`` without rows if nobody has."""
+    noted = "(select distinct source, record_key, customer_id from identity_record_reasons)"
+    if not has_table(con, "identity_record_reasons", catalog="temp"):
+        noted = "base.identity.customer_map"
+        con.execute(_NO_REASONS)
+    change = change_sql(
+        "m.known_id", "m.customer_id", known="k.customer_id", living="l.customer_id"
+    )
+    con.execute(_TONIGHT.format(change=change))
+    if has_base:
+        con.execute(_LEFT.format(removed=_REMOVED.format(before=noted)))

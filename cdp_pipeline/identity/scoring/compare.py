@@ -35,11 +35,13 @@ class Level:
         name: For people: shown in explanations.
         condition: SQL over the nodes ``l`` and ``r``.
         frequency: SQL for the log2 frequency of the agreed value; a rare surname weighs more.
+        is_apart: Full birth dates of which only this is told are two births, as no slip explains.
     """
 
     name: str
     condition: str
     frequency: str | None = None
+    is_apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,12 +107,15 @@ def _compile(name: str, spec: ComparisonSpec) -> Comparison:
     present = spec.evidence.present
     silent = [f"l.{present} is null or r.{present} is null"]
     silent += [level.agreement(spec.compares).condition for level in spec.silent_if]
-    agreements = [(level.name, level.agreement(spec.compares)) for level in spec.levels]
+    agreements = [(level, level.agreement(spec.compares)) for level in spec.levels]
     tags = sorted(spec.needed_tags())
     return Comparison(
         name=name,
         missing=" or ".join(f"({condition})" for condition in silent),
-        levels=tuple(Level(name, made.condition, made.frequency) for name, made in agreements),
+        levels=tuple(
+            Level(level.name, made.condition, made.frequency, level.is_ == "years apart")
+            for level, made in agreements
+        ),
         kind=spec.kind,
         fields=spec.evidence.fields,
         goes_with=spec.goes_with,
@@ -178,9 +183,13 @@ def are_linked(outcomes: Codes, comparisons: Sequence[Comparison]) -> npt.NDArra
     return np.asarray((outcomes[:, places[0]] == 1) & (outcomes[:, places[1]] == 1))
 
 
-def birth_places(comparisons: Sequence[Comparison]) -> list[int]:
-    """Return the places of comparisons of birth dates; their level 0 is two different dates."""
-    return [place for place, c in enumerate(comparisons) if c.fields == ("birth_date",)]
+def two_births(comparisons: Sequence[Comparison]) -> dict[int, tuple[int, ...]]:
+    """Return which outcomes are two birth dates that no slip explains, by comparison's place."""
+    return {
+        place: (0, *(n for n, level in enumerate(c.levels, 1) if level.is_apart))
+        for place, c in enumerate(comparisons)
+        if c.fields == ("birth_date",)
+    }
 
 
 def have_two_births(codes: Codes, comparisons: Sequence[Comparison]) -> npt.NDArray[np.bool_]:
@@ -189,10 +198,12 @@ def have_two_births(codes: Codes, comparisons: Sequence[Comparison]) -> npt.NDAr
     Nobody is born twice: a group with two such dates is a father and his son, or namesakes, however
     well their other records fit each other. Two records alone are left to their weights.
     """
-    places = birth_places(comparisons)
-    if not places:
+    births = two_births(comparisons)
+    if not births:
         return np.zeros(len(codes), dtype=bool)
-    return np.asarray((unpack(codes, comparisons)[:, places] == 0).any(axis=1), np.bool_)
+    outcomes = unpack(codes, comparisons)
+    marks = [np.isin(outcomes[:, place], found) for place, found in births.items()]
+    return np.asarray(np.any(marks, axis=0), np.bool_)
 
 
 def have_one_name(outcomes: Codes, comparisons: Sequence[Comparison]) -> npt.NDArray[np.bool_]:

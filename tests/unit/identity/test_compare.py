@@ -54,6 +54,8 @@ CASES = [
     ("birth date", {"birth_date": "1956-02-12"}, "one slip"),
     ("birth date", {"birth_date": "1965-02-11"}, "one slip"),
     ("birth date", {"birth_date": "1956-02-25"}, "same year and month or day"),
+    ("birth date", {"birth_date": "1967-08-25"}, "another date of one generation"),
+    ("birth date", {"birth_date": "1968-08-25"}, "differs"),
     ("e-mail", {"email": "e.smith+shop@web.de"}, "same mailbox"),
     ("e-mail", {"email": "e.smith@gmx.de"}, "same name at another provider"),
     ("e-mail", {"email": "e.smyth@web.de"}, "alike"),
@@ -190,10 +192,12 @@ def test_only_two_dates_without_likeness_are_two_births() -> None:
     (year,) = (c for c in ALL if c.name == "year in the mailbox")
     differs, missing = 1, 0
     packed = np.array([missing, differs, *range(2, date.size + 1)])
+    assert date.levels[-1].name == "another date of one generation"
     assert have_two_births(packed, [date, year]).tolist() == [
         False,
         True,
-        *[False] * (date.size - 1),
+        *[False] * (date.size - 2),
+        True,
     ]
     assert not have_two_births(packed + (date.size + 1) * differs, [date, year])[0]
     assert not have_two_births(packed, [year]).any()

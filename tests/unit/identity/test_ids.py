@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -47,7 +48,10 @@ class Night:
 
 
 class History:
-    """Nights one after the other: each is a grouping of records, ``{record: group}``."""
+    """Nights one after the other: each is a grouping of records, ``{record: group}``.
+
+    A record without a group is nobody's.
+    """
 
     def __init__(self) -> None:
         self.con = duckdb.connect()
@@ -58,7 +62,7 @@ class History:
 
     def night(
         self,
-        groups: dict[str, int],
+        groups: Mapping[str, int | None],
         *,
         reasons: list[tuple[str, str, str | None]] | None = None,
         memory: Memory | None = None,
@@ -94,7 +98,8 @@ class History:
             con.execute(
                 "insert into identity.records values (?, 's', ?, ?, ?)", [place, key, place, seen]
             )
-            con.execute("insert into identity_groups values (?, ?, 1)", [place, group])
+            if group is not None:
+                con.execute("insert into identity_groups values (?, ?, 1)", [place, group])
         memory = memory or Memory()
         consider_all(con)
         assign_customers(con, business_date=day.isoformat(), memory=memory, **causes)
@@ -118,6 +123,22 @@ def history() -> History:
 def told(night: Night, *names: str) -> set[tuple[Any, ...]]:
     """Return the changes of a night as tuples of the named columns."""
     return {tuple(row[name] for name in names) for row in night.changes}
+
+
+def followed(customers: dict[str, str], changes: list[dict[str, Any]]) -> dict[str, str]:
+    """Return customers by record after a night's changes, each of which must be one that is due."""
+    found = dict(customers)
+    for change in changes:
+        record, customer = change["record_key"], change["customer_id"]
+        if change["change"] == "gone":
+            assert customer in found.values()
+            found = {key: held for key, held in found.items() if held != customer}
+        elif change["change"] == "left":
+            assert found.pop(record) == customer
+        else:
+            assert found.get(record) != customer
+            found[record] = customer
+    return found
 
 
 def test_ids_look_like_ids(history: History) -> None:
@@ -231,7 +252,11 @@ def test_whoever_is_gone_leaves_no_history_and_lost_redirects_are_spent(history:
     history.night({"a": 1, "b": 1, "c": 1, "z": 9})
     third = history.night({"z": 9})
     assert third.redirects == {}
-    assert told(third, "customer_id") == {(first.customers["z"],)}
+    assert told(third, "change", "customer_id", "record_key") == {
+        ("created", first.customers["z"], "z"),
+        ("gone", first.customers["b"], None),
+    }
+    assert "gone" not in {row["change"] for row in history.night({"z": 9}).changes}
     assert third.dormant == {first.customers["b"]}
     assert third.spent == {keyed(first.customers["a"])}
 
@@ -289,6 +314,39 @@ def test_changes_name_their_cause(
     assert ("joined", "d", "new record") in told(second, "change", "record_key", "cause")
 
 
+@pytest.mark.parametrize(
+    ("groups", "reasons", "causes", "expected"),
+    [
+        ({"b": 1}, [("a", "removed record")], {}, ("left", "a", "removed record")),
+        (
+            {"b": 1},
+            [("a", "removed record")],
+            {"is_released": True},
+            ("left", "a", "removed record"),
+        ),
+        ({"a": None, "b": 1}, [("d", "new record")], {}, ("left", "a", "regrouped")),
+        ({"a": None, "b": 1}, [], {"is_refitted": True}, ("left", "a", "model refit")),
+        ({"a": None, "b": 1}, [], {"is_released": True}, ("left", "a", "released")),
+        ({"a": None, "b": 1}, [("a", "hub")], {}, ("left", "a", "hub")),
+        ({"a": None, "b": None}, [], {}, ("gone", None, "regrouped")),
+    ],
+)
+def test_who_is_nobodys_any_more_has_left_and_it_is_told_why(
+    history: History,
+    groups: dict[str, int | None],
+    reasons: list[tuple[str, str]],
+    causes: dict[str, bool],
+    expected: tuple[str, str | None, str],
+) -> None:
+    first = history.night({"a": 1, "b": 1, "z": 9})
+    customer = first.customers["a"]
+    noted = [(key, why, None if key == "d" else customer) for key, why in reasons]
+    second = history.night(groups | {"d": 4, "z": 9}, reasons=noted, **causes)
+    rows = [row for row in second.changes if row["previous_customer_id"] == customer]
+    assert [(row["change"], row["record_key"], row["cause"]) for row in rows] == [expected]
+    assert rows[0]["customer_id"] == customer
+
+
 NIGHTS = st.lists(
     st.dictionaries(st.sampled_from("abcdefghij"), st.integers(1, 5), min_size=1),
     min_size=2,
@@ -334,6 +392,26 @@ def test_a_replay_gives_the_same_history(nights: list[dict[str, int]]) -> None:
     assert [first.night(groups) for groups in nights] == [second.night(groups) for groups in nights]
 
 
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from("abcdefgh"), st.none() | st.integers(1, 4), min_size=1),
+        min_size=2,
+        max_size=6,
+    )
+)
+@settings(max_examples=10, deadline=None)
+def test_the_changes_of_a_night_make_its_customers_from_those_of_the_night_before(
+    nights: list[dict[str, int | None]],
+) -> None:
+    history = History()
+    before = history.night(nights[0]).customers
+    for groups in nights[1:]:
+        night = history.night(groups)
+        tonight = [change for change in night.changes if is_of(change, history)]
+        assert followed(before, tonight) == night.customers
+        before = night.customers
+
+
 NOBODY_SETTLED = """
 create or replace temp table identity_settled as
 select 0 as group_id, '' as id, 0 as records where $released and false
@@ -352,9 +430,12 @@ def test_settled_customers_are_named_as_if_everybody_was_named_anew(
             patch.setattr(ids, "_SETTLED", NOBODY_SETTLED)
             assert thorough.night(groups) == night
         settled = history.con.execute("select id from identity_settled").fetchall()
-        assert {change["customer_id"] for change in night.changes if is_of(change, history)} & {
-            customer for (customer,) in settled
-        } == set()
+        gained = {
+            change["customer_id"]
+            for change in night.changes
+            if is_of(change, history) and change["change"] != "left"
+        }
+        assert gained & {customer for (customer,) in settled} == set()
 
 
 def is_of(change: dict[str, Any], history: History) -> bool:

@@ -248,10 +248,23 @@ def check_history(before: Seen, now: Seen, ever: set[str]) -> None:
     split = {new for _, new in moved.values()}
     begun = {c["customer_id"] for c in now.changes if c["change"] in {"created", "returned"}}
     assert fresh - split == begun - split, "whoever is new was created or is back"
-    for record in set(by_record) - set(moved):
-        for change in by_record[record]:
-            assert record not in before.customers
-            assert change["change"] in {"created", "joined", "returned", "merged", "moved", "split"}
+    check_moves(before, now)
+
+
+def check_moves(before: Seen, now: Seen) -> None:
+    """Make tonight's customers from those of the night before by what is told."""
+    customers = dict(before.customers)
+    for change in now.changes:
+        record = change["source"], change["record_key"]
+        if change["change"] == "gone":
+            gone = change["customer_id"]
+            customers = {key: customer for key, customer in customers.items() if customer != gone}
+        elif change["change"] == "left":
+            assert customers.pop(record) == change["customer_id"]
+        else:
+            assert customers.get(record) != change["customer_id"], "nothing is told that is not"
+            customers[record] = change["customer_id"]
+    assert customers == now.customers
 
 
 def pairs(customers: dict[Record, str]) -> set[tuple[Record, Record]]:
