@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 import duckdb
 
 from cdp_pipeline.storage.basis import CHANGES, changes_of, has_changes
+from cdp_pipeline.storage.compression import uncompressed
 from cdp_pipeline.storage.warehouse import (
     describe,
     fetch_value,
@@ -115,7 +116,8 @@ def select_difference(*, now: str, before: str) -> str:
 
 def write_difference(con: duckdb.DuckDBPyConnection, table: str, select: str) -> None:
     """Note what ``select_difference`` gives as the changed rows of a table."""
-    con.execute(f"create or replace table {changes_of(table)} as {select}")
+    with uncompressed(con):
+        con.execute(f"create or replace table {changes_of(table)} as {select}")
 
 
 def note_rows(con: duckdb.DuckDBPyConnection, table: str, *, now: str, before: str) -> None:

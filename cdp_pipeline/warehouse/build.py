@@ -20,6 +20,7 @@ from cdp_pipeline.privacy.retention import apply_retention
 from cdp_pipeline.project.lineage import find_tables, sort_by_lineage
 from cdp_pipeline.project.loader import Project, load_project
 from cdp_pipeline.project.tables import TableSpec
+from cdp_pipeline.storage.compression import uncompressed
 from cdp_pipeline.storage.differences import forget_differences
 from cdp_pipeline.storage.keys import count_keys
 from cdp_pipeline.storage.patching import clear_place
@@ -212,6 +213,12 @@ def _create_sorted(con: duckdb.DuckDBPyConnection, spec: TableSpec, select: str)
     body = f"select * from ({select}\n)"  # noqa: S608 - a model's own SQL
     if spec.is_personal:
         clear_place(con, spec.full_name)
+        with uncompressed(con):
+            return _create_ordered(con, spec, body, order)
+    return _create_ordered(con, spec, body, order)
+
+
+def _create_ordered(con: duckdb.DuckDBPyConnection, spec: TableSpec, body: str, order: str) -> int:
     try:
         return create_table(con, spec.full_name, f"{body} order by {order}")
     except duckdb.OutOfMemoryException:

@@ -9,6 +9,8 @@ import pytest
 from cdp_pipeline.core.context import RunContext
 from cdp_pipeline.core.errors import CdpError, ConfigError, WarehouseError
 from cdp_pipeline.orchestration.failures import explain_crash
+from cdp_pipeline.storage.basis import changes_of, decide
+from cdp_pipeline.storage.differences import note_rows
 from cdp_pipeline.storage.warehouse import fetch_value, open_build
 from cdp_pipeline.warehouse.build import run
 
@@ -63,6 +65,38 @@ def test_rows_of_a_table_split_by_months_lie_in_the_order_of_the_date(
     with open_build(context) as con:
         rows = con.execute("select d, n from core.a").fetchall()
     assert rows == sorted(rows)
+
+
+def test_only_what_is_published_in_the_database_is_compressed(
+    write_model: WriteModel, make_context: MakeContext
+) -> None:
+    rows = "select i as n, 'k' || i % 5 as word from range(130_000) as t (i)"
+    personal = write_model("core.a", rows, columns="n word", header="subject_key: n\n")
+    said = "word: {description: Browser cookie, pii: cookie}"
+    personal.write_text(personal.read_text().replace("word: A column", said), encoding="utf-8")
+    write_model("core.b", "select * from core.a", columns="n word")
+    context = make_context()
+    run(context, "core")
+    with open_build(context) as con:
+        places = ("vault.core.a", "cdp.core.b")
+        kinds = {place: _first_segments(con, place) for place in places}
+        decide(con, "")
+        note_rows(con, "core.b", now="from core.b", before="from core.b")
+        kinds["changes"] = _first_segments(con, changes_of("core.b"))
+        con.execute("create table cdp.core.c as from core.b")
+        assert _first_segments(con, "cdp.core.c") == kinds["cdp.core.b"]
+    assert kinds["vault.core.a"] == kinds["changes"] == {"Uncompressed"}
+    assert "Uncompressed" not in kinds["cdp.core.b"]
+
+
+def _first_segments(con: duckdb.DuckDBPyConnection, table: str) -> set[str]:
+    """Return how values of the first, full row group lie, other than one value in all rows."""
+    found = con.execute(
+        "select compression from pragma_storage_info($1) "
+        "where row_group_id = 0 and segment_type <> 'VALIDITY' and compression <> 'Constant'",
+        [table],
+    ).fetchall()
+    return {kind for (kind,) in found}
 
 
 def test_a_repeated_key_stops_the_night(write_model: WriteModel, make_context: MakeContext) -> None:
