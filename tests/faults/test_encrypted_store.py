@@ -71,19 +71,28 @@ def members(store: TinyStore) -> list[str]:
         return [email for (email,) in rows.fetchall()]
 
 
+@pytest.fixture(scope="module")
+def sealed(undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> TinyStore:
+    """Return a store after its first night with a key; to be copied."""
+    store = undisturbed.before.copy_to(tmp_path_factory.mktemp("keyed") / "sealed")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CDP_KEYS__MASTER", FIRST)
+        night(store)
+    return store
+
+
 @pytest.fixture
-def keyed(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> Fresh:
-    """Return a maker of stores whose next night has a key."""
+def keyed(sealed: TinyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fresh:
+    """Return a maker of stores after a night with a key, which is set."""
     monkeypatch.setenv("CDP_KEYS__MASTER", FIRST)
-    return fresh
+    return lambda name: sealed.copy_to(tmp_path / name)
 
 
 def test_a_night_ends_with_everything_delivered_encrypted_and_the_next_reads_it(
     keyed: Fresh, undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = keyed("sealed")
-    assert in_clear(store, ["@"])
-    night(store)
+    assert in_clear(undisturbed.before, ["@"])
     context = store.context(TONIGHT)
     assert look_at_deliveries(store.paths).clear == 0
     before_key, tonight = (v.path for v in published_versions(store.paths))
@@ -126,7 +135,6 @@ def run_again(store: TinyStore) -> tuple[str, dict[str, str]]:
 
 def test_an_erasure_looks_into_encrypted_files_and_leaves_nothing(keyed: Fresh) -> None:
     store = keyed("erased")
-    night(store)
     customer, traces = anybody(store)
     certificate = erase(store, customer)
     assert certificate.facts["left"] == 0
@@ -157,7 +165,6 @@ def test_an_erasure_killed_anywhere_is_finished_and_leaves_nothing_in_clear(
     keyed: Fresh, record_property: Callable[[str, object], None]
 ) -> None:
     whole = keyed("whole")
-    night(whole)
     rotate(whole)  # what was published before there was a key
     customer, traces = anybody(whole)
     probe = whole.copy_to(whole.root.with_name("probe"))
@@ -193,7 +200,6 @@ def test_a_rotation_killed_anywhere_goes_on(
     keyed: Fresh, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:
     whole = keyed("whole")
-    night(whole)
     names = sorted(members(whole))
     monkeypatch.setenv("CDP_KEYS__MASTER", f"{SECOND} {FIRST}")
     probe = whole.copy_to(whole.root.with_name("probe"))
