@@ -75,7 +75,7 @@ def test_killed_anywhere_it_is_finished_and_nothing_is_left(
     expected = result_of(whole.paths)
     assert left(whole, traces) == []
     chance = random.Random(f"{SEED}7")  # noqa: S311 - points to try, no secret
-    drawn = chance.sample(range(1, last + 1), min(last, 4 * ROUNDS))
+    drawn = chance.sample(range(1, last + 1), min(last, 2 * ROUNDS))
     record_property("kills", len(drawn))
     for at in sorted({1, last, *drawn}):
         store = fresh(f"killed-{at}")
