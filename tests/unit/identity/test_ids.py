@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp_pipeline.core.errors import IdentityError
+from cdp_pipeline.identity.explaining.explain import _history
 from cdp_pipeline.identity.grouping import ids
 from cdp_pipeline.identity.grouping.considered import consider_all
 from cdp_pipeline.identity.grouping.ids import assign_customers, name_groups
@@ -222,6 +223,16 @@ def test_whoever_comes_back_has_the_old_id(history: History) -> None:
         (first.customers["b"], "b")
     ]
     assert ("joined", "new") in told(fourth, "change", "record_key")
+
+
+def test_nobody_is_gone_any_more_who_is_back_after_one_night(history: History) -> None:
+    groups = {"a": 1, "b": 1, "z": 9}
+    customer = history.night(groups).customers["a"]
+    history.night({"z": 9})
+    history.night(groups)
+    assert _history(history.con, customer) == ("2026-01-04 returned (2 records)",)
+    history.night({"a": 1, "z": 9})
+    assert _history(history.con, customer)[1:] == ("2026-01-05 left (1 record)",)
 
 
 def test_one_who_comes_back_to_a_living_customer_leads_to_it(history: History) -> None:
