@@ -194,7 +194,7 @@ _CHANGES = """
 create or replace table identity.changes as
 select customer_id, change, previous_customer_id, source, record_key, cause, changed_on
 from ({rows})
-order by changed_on, customer_id, change, source, record_key
+order by changed_on, customer_id, change, source, record_key, previous_customer_id, cause
 """
 
 _CARRIED_CHANGES = """

@@ -235,6 +235,22 @@ def test_nobody_is_gone_any_more_who_is_back_after_one_night(history: History) -
     assert _history(history.con, customer)[1:] == ("2026-01-05 left (1 record)",)
 
 
+def test_changes_whose_records_were_erased_lie_in_one_order() -> None:
+    told_twice = []
+    for order in ("asc", "desc"):
+        history = History()
+        history.night({"a": 1, "b": 2, "c": 3, "z": 9})
+        history.night({"a": 1, "b": 1, "c": 1, "z": 9})
+        history.con.execute(
+            "create or replace table base.identity.changes as select * replace "
+            "(null as source, null as record_key) from base.identity.changes "
+            f"order by previous_customer_id {order}"
+        )
+        told_twice.append(history.night(dict.fromkeys("abc", 1) | {"z": 9}).changes)
+    assert len({row["previous_customer_id"] for row in told_twice[0]} - {None}) == 2
+    assert told_twice[0] == told_twice[1]
+
+
 def test_one_who_comes_back_to_a_living_customer_leads_to_it(history: History) -> None:
     first = history.night({"a": 1, "b": 1, "z": 9})
     history.night({"z": 9})
