@@ -93,7 +93,8 @@ def _show(summary: dict[str, Any], said: str) -> None:
     for line in summary["why"]:
         output.write(f"  {line}")
     for row in summary["causes"]:
-        output.write(f"  {counted(row['records'], 'record')} {row['change']}: {row['cause']}")
+        what = "customer" if row["change"] == "gone" else "record"
+        output.write(f"  {counted(row['records'], what)} {row['change']}: {row['cause']}")
     columns = ("customer_id", "customers_before", "records", "records_moved")
     output.write_table(
         columns, [[row[column] for column in columns] for row in summary["largest_changes"]]

@@ -16,7 +16,7 @@ _NOT_CODE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
 
 _MACRO = re.compile(
     r"\bcreate\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+)?(?:macro|function)\s+"
-    r'(?:if\s+not\s+exists\s+)?(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))',
+    r'(?:if\s+not\s+exists\s+)?(?:(?:"[^"]+"|\w+)\s*\.\s*)*(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))',
     re.IGNORECASE,
 )
 

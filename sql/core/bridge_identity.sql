@@ -150,7 +150,7 @@ record_changes as (
         customer_id,
         max(changed_on) as linked_on
     from changes
-    where change in ('joined', 'merged', 'split', 'moved') and source is not null
+    where change in ('joined', 'returned', 'merged', 'split', 'moved') and source is not null
     group by source, record_key, customer_id
 ),
 

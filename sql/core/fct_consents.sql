@@ -54,14 +54,30 @@ changes as (
     select * from identity.changes
 ),
 
--- A record that parted again from whom it was merged with has no merge behind it.
+homes as (
+    select
+        source,
+        record_key,
+        customer_id,
+        change,
+        changed_on,
+        lag(customer_id) over (
+            partition by source, record_key
+            order by changed_on
+        ) as customer_before
+    from changes
+    where source is not null
+),
+
+-- A record that parted again from whom it was merged with has no merge behind it; one that was not
+-- delivered for a night and is back with the same customer has.
 partings as (
     select
         source,
         record_key,
         max(changed_on) as parted_on
-    from changes
-    where change in ('split', 'moved') and source is not null
+    from homes
+    where change in ('split', 'moved') or (change = 'joined' and customer_before <> customer_id)
     group by source, record_key
 ),
 

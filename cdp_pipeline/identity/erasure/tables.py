@@ -136,6 +136,13 @@ where d.id in (select id from identity_erased_ids)
     or d.member_hash in (select identity_keyed(k.secret, id) from identity_erased_ids)
 """
 
+_DORMANT_TOO = """
+insert into identity_erased_ids
+select id from identity_erased_dormant
+where left(id, 1) = 'C' and id not in (select id from identity_erased_ids)
+"""
+# That they are gone is told for a night, by their id.
+
 
 def erase_rows(
     con: duckdb.DuckDBPyConnection, subject: Subject, *, business_date: str, memory: Memory
@@ -169,6 +176,7 @@ def _erase(
     load_secrets(con, memory)
     _load(con, subject)
     con.execute(_DORMANT)
+    con.execute(_DORMANT_TOO)
     con.execute(_HOMES)
     con.execute(_HEIRS)
     for statement in _REPOINT.split(";"):
@@ -191,10 +199,7 @@ def _erase(
         con,
         "delete from identity.dormant_ids where id in (select id from identity_erased_dormant)",
     )
-    customers = (
-        "select id from identity_erased_ids "
-        "union select id from identity_erased_dormant where left(id, 1) = 'C'"
-    )
+    customers = "select id from identity_erased_ids"
     homes = (
         "select id from identity_empty_homes "
         "union select id from identity_erased_dormant where left(id, 1) = 'H'"

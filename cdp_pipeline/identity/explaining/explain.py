@@ -313,7 +313,7 @@ def _history(con: duckdb.DuckDBPyConnection, customer_id: str) -> tuple[str, ...
     ).fetchall()
     return tuple(
         f"{day} {change}"
-        + (f" from {previous}" if previous else "")
+        + (f" from {previous}" if previous not in {None, customer_id} else "")
         + (f" ({records} record{'s' if records > 1 else ''})" if change in MOVES else "")
         for day, change, previous, records in rows
     )

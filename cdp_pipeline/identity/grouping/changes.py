@@ -194,19 +194,20 @@ _CHANGES = """
 create or replace table identity.changes as
 select customer_id, change, previous_customer_id, source, record_key, cause, changed_on
 from ({rows})
-order by changed_on, customer_id, change, source, record_key
+order by changed_on, customer_id, change, source, record_key, previous_customer_id, cause
 """
 
 _CARRIED_CHANGES = """
 select customer_id, change, previous_customer_id, source, record_key, {cause}, changed_on
 from base.identity.changes
-where customer_id in (
+where change <> 'gone' and customer_id in (
     select id from identity_kept_ids
     union all
     select old_customer_id from identity.redirects
 )
 """
-# The history of erased people goes with them.
+# The history of erased people goes with them. Who was gone for one night only is told no otherwise
+# than who was for two, whose history nobody has kept.
 
 _NO_REASONS = """
 create or replace temp table identity_record_reasons as

@@ -12,7 +12,7 @@ import numpy as np
 
 from cdp_pipeline.identity.measuring.accuracy import Figure
 from cdp_pipeline.identity.measuring.estimates import Estimate, share
-from cdp_pipeline.identity.scoring.compare import Comparison, unpack
+from cdp_pipeline.identity.scoring.compare import Comparison, two_births, unpack
 from cdp_pipeline.identity.scoring.weights import Parameters
 from cdp_pipeline.storage.warehouse import fetch_dicts, fetch_value
 
@@ -124,13 +124,16 @@ def _withheld(
         dtype=np.int64,
     )
     outcomes = unpack(codes, parameters.comparisons)[:, place] if len(codes) else codes
+    apart = two_births(parameters.comparisons).get(place, (0,))
     con.execute(
         "create or replace temp table identity_withheld as "
-        "select unnest($codes) as pattern, unnest($outcomes) as outcome, "
-        "unnest($match) as match_bits, unnest($household) as household_bits",
+        "select unnest($codes) as pattern, unnest($present) as is_present, "
+        "unnest($apart) as is_apart, unnest($match) as match_bits, "
+        "unnest($household) as household_bits",
         {
             "codes": codes.tolist(),
-            "outcomes": outcomes.tolist(),
+            "present": (outcomes >= 0).tolist(),
+            "apart": np.isin(outcomes, apart).tolist(),
             "match": [float(match[o]) if o >= 0 else 0.0 for o in outcomes],
             "household": [float(household[o]) if o >= 0 else 0.0 for o in outcomes],
         },
@@ -138,7 +141,10 @@ def _withheld(
     differing, pairs = con.execute(_DIFFERING, {"accept": accept}).fetchall()[0]
     if pairs < FEW_PAIRS:
         return []
-    slip, strangers = float(parameters.match[place][0]), float(parameters.household[place][0])
+    slip, strangers = (
+        float(shares[place][list(apart)].sum())
+        for shares in (parameters.match, parameters.household)
+    )
     differ = share(differing, pairs)
     highest = (strangers - differ.low) / (strangers - slip) if strangers > slip else 1.0
     estimate = Estimate(
@@ -151,10 +157,10 @@ def _withheld(
 
 
 _DIFFERING = """
-select count(*) filter (w.outcome = 0), count(*)
+select count(*) filter (w.is_apart), count(*)
 from identity_known_edges as e
 inner join identity_withheld as w on w.pattern = e.pattern
-where e.customer_no is not null and w.outcome >= 0
+where e.customer_no is not null and w.is_present
     and (e.match_weight - w.match_bits)
         - log2(1 + pow(2, least(e.household_weight - w.household_bits, 200)))
         >= log2($accept / (1 - $accept))

@@ -47,6 +47,16 @@ group by now
 order by records_moved desc, customers_before desc, now
 """
 
+_CAUSES = """
+select change, cause, count(*)
+from identity_tonight
+where change not in ('created', 'joined', 'returned')
+    and not (change in ('left', 'gone') and cause = 'removed record')
+group by change, cause
+order by count(*) desc, change, cause
+"""
+# What was not delivered is gone whatever an operator decides.
+
 _HELD_GROUPS = """
 create or replace temp table identity_held_groups as
 with placed as (
@@ -269,11 +279,7 @@ def _write_release(con: duckdb.DuckDBPyConnection, context: RunContext, verdict:
 def _summarise(
     con: duckdb.DuckDBPyConnection, context: RunContext, verdict: Verdict
 ) -> dict[str, Any]:
-    causes = con.execute(
-        "select change, cause, count(*) from identity_tonight where change not in "
-        "('created', 'joined', 'returned') group by change, cause "
-        "order by count(*) desc, change, cause"
-    ).fetchall()
+    causes = con.execute(_CAUSES).fetchall()
     return {
         "run": context.run_id,
         "business_date": context.business_date.isoformat(),

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.identity.scoring.compare import (
     Codes,
     Comparison,
@@ -258,6 +259,9 @@ def load_parameters(
     Args:
         con: Connection.
         comparisons: All that are declared; those for which no record had evidence are left out.
+
+    Raises:
+        ConfigError: The model was fitted with other levels than are declared.
     """
     rows = con.execute(
         "select comparison, level, m_prob, household_prob, u_prob, weight "
@@ -268,6 +272,19 @@ def load_parameters(
     found = {(row[0], row[1]): row[2:] for row in rows}
     fitted = {row[0] for row in rows}
     comparisons = [c for c in comparisons if c.name in fitted]
+
+    lacking = [
+        f"{level!r} of {c.name!r}"
+        for c in comparisons
+        for level in map(c.level_name, range(c.size))
+        if (c.name, level) not in found
+    ]
+    if lacking:
+        raise ConfigError(
+            f"the model was fitted without the level {lacking[0]}",
+            where="identity.model_parameters",
+            hint="What is compared has changed since; run the night again: `cdp run --force`.",
+        )
 
     def column(place: int) -> tuple[Floats, ...]:
         return tuple(

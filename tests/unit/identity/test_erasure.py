@@ -296,6 +296,29 @@ def test_any_name_of_hers_finds_her(village: Village, tmp_path: Path, asked: str
         assert {"loyalty:0971", "shop:ANNA1", "orders:W1"} <= found.record_names
 
 
+def test_a_record_that_went_with_its_customer_leaves_no_id_behind(
+    village: Village, tmp_path: Path
+) -> None:
+    gone = "C00000000000000BB"
+    with open_build(_opened(village, tmp_path)) as con:
+        find_subjects(con, [])  # makes the secrets
+        con.execute(
+            "insert into identity.dormant_ids "
+            "select $id, identity_keyed(secret, 'shop/OLD1'), null from identity_secrets",
+            {"id": gone},
+        )
+        con.execute(
+            "insert into identity.changes by name "
+            "select $id as customer_id, 'gone' as change, $id as previous_customer_id",
+            {"id": gone},
+        )
+        subject = Subject(records=(("shop", "OLD1"),))
+        rows = erase_rows(con, subject, business_date=THIRD.isoformat(), memory=Memory())
+        assert rows["changes"] == 1
+        assert rows["dormant_ids"] == 1
+        assert gone not in {value for _, value in traces(con, Subject(customers=(gone,)), set())}
+
+
 def test_many_are_found_as_each_alone_is(village: Village, tmp_path: Path) -> None:
     with open_build(_opened(village, tmp_path)) as con:
         held = con.execute("select distinct customer_id from identity.customer_map order by all")

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdp_pipeline.core.errors import IdentityError
+from cdp_pipeline.identity.explaining.explain import _history
 from cdp_pipeline.identity.grouping import ids
 from cdp_pipeline.identity.grouping.considered import consider_all
 from cdp_pipeline.identity.grouping.ids import assign_customers, name_groups
@@ -222,6 +223,32 @@ def test_whoever_comes_back_has_the_old_id(history: History) -> None:
         (first.customers["b"], "b")
     ]
     assert ("joined", "new") in told(fourth, "change", "record_key")
+
+
+def test_nobody_is_gone_any_more_who_is_back_after_one_night(history: History) -> None:
+    groups = {"a": 1, "b": 1, "z": 9}
+    customer = history.night(groups).customers["a"]
+    history.night({"z": 9})
+    history.night(groups)
+    assert _history(history.con, customer) == ("2026-01-04 returned (2 records)",)
+    history.night({"a": 1, "z": 9})
+    assert _history(history.con, customer)[1:] == ("2026-01-05 left (1 record)",)
+
+
+def test_changes_whose_records_were_erased_lie_in_one_order() -> None:
+    told_twice = []
+    for order in ("asc", "desc"):
+        history = History()
+        history.night({"a": 1, "b": 2, "c": 3, "z": 9})
+        history.night({"a": 1, "b": 1, "c": 1, "z": 9})
+        history.con.execute(
+            "create or replace table base.identity.changes as select * replace "
+            "(null as source, null as record_key) from base.identity.changes "
+            f"order by previous_customer_id {order}"
+        )
+        told_twice.append(history.night(dict.fromkeys("abc", 1) | {"z": 9}).changes)
+    assert len({row["previous_customer_id"] for row in told_twice[0]} - {None}) == 2
+    assert told_twice[0] == told_twice[1]
 
 
 def test_one_who_comes_back_to_a_living_customer_leads_to_it(history: History) -> None:

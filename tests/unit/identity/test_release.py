@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from cdp_pipeline.cli.identity import _show
 from cdp_pipeline.core.errors import ConfigError, IdentityError
 from cdp_pipeline.core.settings import IdentitySettings
 from cdp_pipeline.identity.release import effects
@@ -88,9 +89,12 @@ def test_an_ordinary_night_passes(village: Village, town: Store, read: Query) ->
 def test_a_poisoned_night_is_held_and_explained(village: Village, town: Store, read: Query) -> None:
     newcomer = {"record_key": "c1", "full_name": "Zachary Quill", "email": "zq@example.com"}
     again = village.people[0] | {"source": "crm", "record_key": "c0", "record_kind": "contact"}
-    made = night(town, [*poison(village.people), newcomer, again], SECOND)
+    *people, missing = poison(village.people)
+    made = night(town, [*people, newcomer, again], SECOND)
     assert verdict(read, made) == {"held"}
     before, after = customers(read, village.made), customers(read, made)
+    lost = before.pop((missing["source"], missing["record_key"]))
+    assert ("left", lost) in read(made, "select change, customer_id from identity.changes")
     assert {key: after[key] for key in before} == before
     assert after["crm", "c1"] not in before.values()
     assert after["crm", "c0"] == before["loyalty", "0000"]
@@ -100,6 +104,16 @@ def test_a_poisoned_night_is_held_and_explained(village: Village, town: Store, r
     assert "moved" in " ".join(summary["why"])
     assert summary["largest_changes"][0]["customers_before"] >= 2
     assert {row["cause"] for row in summary["causes"]} == {"changed evidence"}
+
+
+def test_customers_that_are_gone_are_not_called_records(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    causes = [{"change": change, "cause": "regrouped", "records": 2} for change in ("gone", "left")]
+    _show({"run": "night-x", "why": [], "causes": causes, "largest_changes": []}, "held")
+    said = capsys.readouterr().out
+    assert "2 customers gone: regrouped" in said
+    assert "2 records left: regrouped" in said
 
 
 def test_accepted_identities_are_taken_over(village: Village, town: Store, read: Query) -> None:

@@ -6,6 +6,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from cdp_pipeline.core.errors import ConfigError
 from cdp_pipeline.identity.scoring.compare import frequency_columns
 from cdp_pipeline.identity.scoring.design import shipped_design
 from cdp_pipeline.identity.scoring.weights import (
@@ -53,6 +54,15 @@ def test_a_stored_model_is_read_back_to_the_last_bit() -> None:
     for name in ("match", "household", "unrelated"):
         pairs = zip(getattr(before, name), getattr(after, name), strict=True)
         assert all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_a_model_without_a_level_that_is_declared_since_is_told_with_a_remedy() -> None:
+    with duckdb.connect() as con:
+        con.execute("create schema identity")
+        store_parameters(con, _parameters())
+        con.execute("delete from identity.model_parameters where level = 'one slip'")
+        with pytest.raises(ConfigError, match="without the level 'one slip' of 'birth date'"):
+            load_parameters(con, COMPARISONS)
 
 
 def test_a_rare_name_weighs_more_but_not_without_end() -> None:

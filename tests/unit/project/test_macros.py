@@ -36,3 +36,13 @@ def test_one_file_may_not_define_a_macro_twice_but_may_speak_of_others(tmp_path:
         encoding="utf-8",
     )
     assert [error.where for error in check_macros([path])] == [f"{path}:6"]
+
+
+def test_macros_of_one_schema_are_told_by_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "own.sql"
+    path.write_text(
+        'create macro temp.main.a(x) as x;\ncreate macro temp."main" . b(x) as x;\n'
+        "create macro temp.main.a(x, y) as y;\n",
+        encoding="utf-8",
+    )
+    assert [error.where for error in check_macros([path])] == [f"{path}:3"]
