@@ -59,6 +59,25 @@ def town(village: Village, tmp_path: Path) -> Store:
     return store
 
 
+@pytest.fixture(scope="module")
+def spoilt(village: Village, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The village's store after a second night whose deliveries are poisoned; to be copied."""
+    store = Store(tmp_path_factory.mktemp("spoilt"))
+    store.base = village.made
+    store.base = night(store, poison(village.people), SECOND)
+    return store
+
+
+@pytest.fixture
+def held(spoilt: Store, tmp_path: Path) -> Store:
+    """A store whose second night was held, and is what the next one builds upon."""
+    store = Store(tmp_path)
+    shutil.copytree(spoilt.folder / "data", tmp_path / "data", symlinks=True)
+    assert spoilt.base is not None
+    store.base = Path(shutil.copy(spoilt.base, tmp_path))
+    return store
+
+
 def night(store: Store, people: list[Person], day: date) -> Path:
     """Run a night and keep its result apart; the next one builds upon the same version."""
     base, kept = store.base, store.folder / f"{day}.duckdb"
@@ -116,12 +135,10 @@ def test_customers_that_are_gone_are_not_called_records(
     assert "2 records left: regrouped" in said
 
 
-def test_accepted_identities_are_taken_over(village: Village, town: Store, read: Query) -> None:
-    people = poison(village.people)
-    town.base = night(town, people, SECOND)
-    paths = DataPaths.of(town.context(SECOND))
+def test_accepted_identities_are_taken_over(village: Village, held: Store, read: Query) -> None:
+    paths = DataPaths.of(held.context(SECOND))
     decide(paths, SECOND.isoformat(), "accepted", by="ines", now=NOW, reason="it is so")
-    made = night(town, people, THIRD)
+    made = night(held, poison(village.people), THIRD)
     assert verdict(read, made) == {"released"}
     causes = "select change, cause from identity.changes where changed_on = ? group by all"
     assert {cause for _, cause in read(made, causes, THIRD)} == {"released"}
@@ -133,50 +150,45 @@ def test_accepted_identities_are_taken_over(village: Village, town: Store, read:
 
 
 def test_a_rerun_of_the_held_night_obeys_as_well(
-    village: Village, town: Store, read: Query
+    village: Village, held: Store, read: Query
 ) -> None:
     people = poison(village.people)
-    held = customers(read, night(town, people, SECOND))
-    paths = DataPaths.of(town.context(SECOND))
+    assert held.base is not None
+    before = customers(read, held.base)
+    held.base = village.made
+    paths = DataPaths.of(held.context(SECOND))
     decide(paths, SECOND.isoformat(), "rejected", by="ines", now=NOW)
-    rejected = night(town, people, SECOND)
+    rejected = night(held, people, SECOND)
     assert verdict(read, rejected) == {"rejected"}
-    assert customers(read, rejected) == held
+    assert customers(read, rejected) == before
     decide(paths, SECOND.isoformat(), "accepted", by="ines", now=NOW)
-    accepted = night(town, people, SECOND)
+    accepted = night(held, people, SECOND)
     assert verdict(read, accepted) == {"accepted"}
-    assert customers(read, accepted) != held
+    assert customers(read, accepted) != before
 
 
 def test_rejected_identities_stay_away_until_evidence_changes(
-    village: Village, town: Store, read: Query
+    village: Village, held: Store, read: Query
 ) -> None:
-    people = poison(village.people)
-    town.base = night(town, people, SECOND)
-    decide(DataPaths.of(town.context(SECOND)), SECOND.isoformat(), "rejected", by="i", now=NOW)
-    made = night(town, people, THIRD)
+    decide(DataPaths.of(held.context(SECOND)), SECOND.isoformat(), "rejected", by="i", now=NOW)
+    made = night(held, poison(village.people), THIRD)
     assert customers(read, made) == customers(read, village.made)
     assert verdict(read, made) == {"released"}
 
 
 def test_an_undecided_night_is_asked_again_and_healing_releases_it(
-    village: Village, town: Store, read: Query
+    village: Village, held: Store, read: Query
 ) -> None:
-    people = poison(village.people)
-    first = town.base
-    town.base = night(town, people, SECOND)
-    assert verdict(read, night(town, people, THIRD)) == {"held"}
-    made = night(town, village.people, THIRD)
+    assert verdict(read, night(held, poison(village.people), THIRD)) == {"held"}
+    made = night(held, village.people, THIRD)
     assert verdict(read, made) == {"released"}
-    assert first is not None
-    assert customers(read, made) == customers(read, first)
+    assert customers(read, made) == customers(read, village.made)
 
 
-def test_decisions_are_checked(village: Village, town: Store) -> None:
-    paths = DataPaths.of(town.context(SECOND))
+def test_decisions_are_checked(held: Store) -> None:
+    paths = DataPaths.of(held.context(SECOND))
     with pytest.raises(ConfigError, match="no identities of 'night-1' are held"):
         decide(paths, "night-1", "accepted", by="ines", now=NOW)
-    night(town, poison(village.people), SECOND)
     made = decide(paths, SECOND.isoformat(), "accepted", by="ines", now=NOW, reason="so")
     assert made.at == "2026-11-23T08:00:00+00:00"
     assert read_decisions(paths.stewardship)[SECOND.isoformat()] == made
@@ -193,14 +205,12 @@ def test_decisions_are_checked(village: Village, town: Store) -> None:
         read_decisions(paths.stewardship)
 
 
-def test_an_accepted_proposal_that_is_gone_is_an_error(village: Village, town: Store) -> None:
-    people = poison(village.people)
-    town.base = night(town, people, SECOND)
-    paths = DataPaths.of(town.context(SECOND))
+def test_an_accepted_proposal_that_is_gone_is_an_error(village: Village, held: Store) -> None:
+    paths = DataPaths.of(held.context(SECOND))
     decide(paths, SECOND.isoformat(), "accepted", by="ines", now=NOW)
     (paths.proposals / SECOND.isoformat() / "customer_map.parquet").unlink()
     with pytest.raises(IdentityError, match="are gone"):
-        night(town, people, THIRD)
+        night(held, poison(village.people), THIRD)
 
 
 def test_a_record_that_would_be_nobodys_counts_as_moved() -> None:
