@@ -229,6 +229,7 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_the_same_night_built_again_gives_the_same_bytes(store: Store) -> None:
     context = store.context(store.last_night)
     paths = DataPaths.of(context)
