@@ -89,7 +89,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[TinyStore, TinySto
     return nightly, waiting
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_any_order_split_and_repeat_gives_the_same_tables(
     stores: tuple[TinyStore, TinyStore], tmp_path: Path, seed: int
 ) -> None:

@@ -116,7 +116,7 @@ def live_on(village: Village, store: Store) -> Life:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_whatever_is_judged_a_night_ends_as_if_everybody_was_grouped(
     village: Village, make_store: Callable[[Path], Store], tmp_path: Path, seed: int
 ) -> None:
