@@ -153,10 +153,15 @@ def changes_of(table: str) -> str:
 
 def has_changes(con: duckdb.DuckDBPyConnection, table: str) -> bool:
     """Return whether the changed rows of an entity or table are known."""
+    return has_staged(con, "changes", table)
+
+
+def has_staged(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    """Return whether the staging file has a table, whose name may hold dots."""
     count = fetch_value(
         con,
         "select count(*) from duckdb_tables() where database_name = 'staging' "
-        "and schema_name = 'changes' and table_name = ?",
-        [table],
+        "and schema_name = ? and table_name = ?",
+        [schema, table],
     )
     return bool(count)

@@ -22,10 +22,11 @@ from pyarrow import parquet
 
 from cdp_pipeline.core.access_settings import KeySettings
 from cdp_pipeline.storage.at_rest import seal_files, unseal_into
+from cdp_pipeline.storage.basis import has_staged
 from cdp_pipeline.storage.container import SealedFileError
 from cdp_pipeline.storage.files import fsync, read_json, remove_folder, sha256_of, write_json
 from cdp_pipeline.storage.paths import DataPaths
-from cdp_pipeline.storage.warehouse import fetch_value, quote_column, quote_literal
+from cdp_pipeline.storage.warehouse import quote_column, quote_literal
 
 FOLDER = "renewal"
 CERTIFICATES = "certificates"
@@ -89,11 +90,6 @@ def begin_notes(paths: DataPaths, erasure: str, *, staged: Sizes, version: str) 
     _folder_of(paths, erasure).chmod(0o700)
     if not begun.is_file():
         write_json(begun, {"staged": staged, "version": version})
-
-
-def begun_with(paths: DataPaths, erasure: str) -> str:
-    """Return the version whose changed rows an erasure notes; empty if it notes none."""
-    return str(read_json(_folder_of(paths, erasure) / _BEGUN).get("version", ""))
 
 
 def add_rows(paths: DataPaths, erasure: str, kind: str, name: str, rows: pa.Table) -> None:
@@ -221,13 +217,7 @@ def lay_out_units(con: duckdb.DuckDBPyConnection, units: Mapping[str, Sequence[P
 
 def left_units(con: duckdb.DuckDBPyConnection, name: str) -> str:
     """Return the quoted table of values of a name that erasures left; empty if there are none."""
-    count = fetch_value(
-        con,
-        "select count(*) from duckdb_tables() where database_name = 'staging' "
-        "and schema_name = 'renewal' and table_name = ?",
-        [name],
-    )
-    return f"{_SCHEMA}.{quote_column(name)}" if count else ""
+    return f"{_SCHEMA}.{quote_column(name)}" if has_staged(con, "renewal", name) else ""
 
 
 def _follow(held: Sizes, notes: dict[str, Any]) -> bool:
