@@ -131,7 +131,7 @@ def keep_pairs(
     *,
     only: Marks | None = None,
 ) -> int:
-    """Create ``identity_pairs`` and ``identity.blocking``.
+    """Create ``identity_pairs``, ``identity_dropped`` (rule, pairs) and ``identity.blocking``.
 
     Args:
         con: Connection.
@@ -166,4 +166,9 @@ def keep_pairs(
     con.register("identity_blocking_rows", rows)
     con.execute("create or replace table identity.blocking as from identity_blocking_rows")
     con.unregister("identity_blocking_rows")
+    con.execute(
+        "create or replace temp table identity_dropped as "
+        "select unnest($rules) as rule, cast(unnest($held) as double) as pairs",
+        {"rules": counts["rule"], "held": dropped.costs(len(rules)).tolist()},
+    )
     return len(pairs[0])

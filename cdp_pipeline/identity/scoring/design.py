@@ -7,6 +7,7 @@ here; SQL of comparisons and rules is made in ``compare`` and ``blocking``.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -19,6 +20,7 @@ from cdp_pipeline.identity.scoring.compare import (
     held_node_columns,
     used_columns,
 )
+from cdp_pipeline.project.evidence import KEYS
 from cdp_pipeline.project.expressions import vet_predicate
 from cdp_pipeline.project.linkage import LinkageSpec, flat_sides, pair_columns
 from cdp_pipeline.project.loader import starter_folder
@@ -49,6 +51,19 @@ class Design:
         keys = [key for rule in self.rules for key in (*rule.columns, *rule.needs, self.sides)]
         words = {word for key in keys for word in re.findall(r"\w+", key)}
         return words | used_columns(self.comparisons)
+
+    def rule_of(self, comparison: Comparison) -> BlockingRule | None:
+        """Return the rule that proposes all pairs at the best level of a comparison, if any."""
+        best = comparison.levels[0].condition
+        return next((r for r in self._alone() if best == "l.{0} = r.{0}".format(*r.columns)), None)
+
+    def rule_of_names(self) -> BlockingRule | None:
+        """Return the rule that proposes all namesakes, if any."""
+        return next((r for r in self._alone() if r.columns == (KEYS["both names"],)), None)
+
+    def _alone(self) -> Iterator[BlockingRule]:
+        """Yield the rules that ask for nothing but one key to be equal."""
+        return (rule for rule in self.rules if len(rule.columns) == 1 and rule.most is None)
 
 
 def declared_design(spec: LinkageSpec) -> Design:

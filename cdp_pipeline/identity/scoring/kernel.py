@@ -10,8 +10,8 @@ It works on distinct patterns with counts and on levels instead of booleans; -1 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,19 @@ PRIOR_PAIRS = 50.0
 
 
 @dataclass(frozen=True)
+class Counted:
+    """How many pairs could agree on what hardly any two strangers share, such as a mailbox.
+
+    Attributes:
+        pairs: Pairs in which both records have a value.
+        dropped: Pairs that agree and that blocking has left out.
+    """
+
+    pairs: float
+    dropped: float = 0.0
+
+
+@dataclass(frozen=True)
 class Population:
     """What the fit must know about the records beyond the candidate patterns.
 
@@ -63,16 +76,20 @@ class Population:
         total_pairs: Number of pairs that could exist; the priors are shares of these.
         unrelated: Level probabilities of random pairs, one array a comparison.
         linked_share: Share of pairs in which both linked comparisons have values.
+        counted: By place, comparisons of which blocking proposes all pairs that agree fully.
+        namesakes: Pairs with both names in common that blocking has left out.
     """
 
     nodes: int
     total_pairs: float
     unrelated: tuple[Floats, ...]
     linked_share: float = 1.0
+    counted: Mapping[int, Counted] = field(default_factory=dict)
+    namesakes: float = 0.0
 
 
 class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
-    """EM over pattern counts with the unrelated class held fixed.
+    """EM over pattern counts; of the unrelated class it learns what no sample can show.
 
     Args:
         comparisons: Sizes and kinds of the fields.
@@ -139,7 +156,7 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
         ]
 
     def _prepare(self) -> None:
-        unrelated = self.population.unrelated
+        unrelated = self.unrelated = list(self.population.unrelated)
         self.match = [
             _starting_match(c, u) for c, u in zip(self.comparisons, unrelated, strict=True)
         ]
@@ -154,7 +171,7 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
 
     def _responsibilities(self, indicators: list[Floats]) -> Floats:
         tiny = np.finfo(float).tiny
-        classes = (self.match, self.household, list(self.population.unrelated))
+        classes = (self.match, self.household, self.unrelated)
         logs = np.stack(
             [
                 np.log(max(prior, tiny))
@@ -172,6 +189,7 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
     def _maximise(self, indicators: list[Floats], shares: Floats) -> None:
         for place, comparison in enumerate(self.comparisons):
             seen = indicators[place].T @ shares
+            self._count(place, seen[1, 2])
             match = _share(seen[:, 0] + PRIOR_PAIRS * self._match_start[place])
             if comparison.kind not in {"shared", "context"}:
                 most = min(self._most_different(place), self._least_against(place, match))
@@ -202,22 +220,37 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
         Thirty years apart is never less against one person than three are, though a town full of
         fathers and sons of one name may look like people whose age nobody knows.
         """
-        unrelated = self.population.unrelated[place]
+        unrelated = self.unrelated[place]
         is_graded = len(match) > 2  # noqa: PLR2004 - one level and what differs from it
         return float(unrelated[0] * match[-1] / unrelated[-1]) if is_graded else 1.0
+
+    def _count(self, place: int, met: float) -> None:
+        """Learn how often strangers share what a sample of them is too small to show.
+
+        A million pairs show no mailbox that two of them share. Taking it for as common as once in
+        a million would let it weigh the less, beside the prior, the more people a store knows.
+        """
+        counted = self.population.counted.get(place)
+        if counted is None:
+            return
+        shares = self.population.unrelated[place].copy()
+        shares[1] = min((met + counted.dropped + 1) / (counted.pairs + 1), shares[1])
+        shares[0] = 1 - shares[1:].sum()
+        self.unrelated[place] = shares
 
     def _link(self, unrelated: Floats) -> None:
         """Learn how much oftener strangers agree on both linked fields than independence says.
 
-        Blocking proposes all namesakes, so the unrelated among the candidates are all there are.
+        Blocking proposes all namesakes but those of the commonest names, of whom nearly all are
+        strangers; without them, the larger a store, the less names would seem to go together.
         """
         places = linked_places(self.comparisons)
         if places is None:
             return
         population = self.population
-        both = np.prod([population.unrelated[place][1] for place in places])
+        both = np.prod([self.unrelated[place][1] for place in places])
         expected = population.total_pairs * population.linked_share * both
-        seen = unrelated[self._linked].sum()
+        seen = unrelated[self._linked].sum() + population.namesakes
         self.linked_bits = float(np.clip(np.log2((seen + 1) / (expected + 1)), 0, MOST_LINKED_BITS))
 
     def _publish(self) -> None:
@@ -227,7 +260,7 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
             LabelBinarizer().fit(np.arange(c.size)) for c in self.comparisons
         ]
         self.feature_log_prob_ = np.log(
-            np.stack([np.concatenate(self.population.unrelated), np.concatenate(self.match)])
+            np.stack([np.concatenate(self.unrelated), np.concatenate(self.match)])
         )
         self.class_log_prior_ = np.log([1 - self.priors[0], self.priors[0]])
 

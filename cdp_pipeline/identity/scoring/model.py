@@ -49,7 +49,7 @@ from cdp_pipeline.project.loader import load_project
 from cdp_pipeline.storage.warehouse import declare_table, fetch_value, open_build
 
 if TYPE_CHECKING:
-    from cdp_pipeline.identity.scoring.kernel import HouseholdECM
+    from cdp_pipeline.identity.scoring.kernel import Counted, HouseholdECM
 
 Floats = npt.NDArray[np.float64]
 
@@ -58,6 +58,9 @@ SAMPLE_SIDE = 1000
 
 CLEANING_ROUNDS = 2
 """Fits after which the people met in the strangers' sample are taken out of it."""
+
+FEW = 10
+"""Pairs of the sample below which they are too few to tell how often strangers share a value."""
 
 MADE_TABLES = (
     "blocking",
@@ -269,14 +272,20 @@ def fit(con: duckdb.DuckDBPyConnection, design: Design) -> Parameters:
     complete = np.ones(len(strangers), dtype=bool)
     for place in linked_places(design.comparisons) or ():
         complete &= strangers[:, place] >= 0
+    total_pairs = _possible_pairs(con, design, nodes=nodes)
+    dropped = _dropped_pairs(con, reached=2 * total_pairs / max(nodes * (nodes - 1), 1))
+    counted = _count_sharing(design, strangers, sample_counts, total=total_pairs, dropped=dropped)
+    names_rule = design.rule_of_names()
     for _ in range(CLEANING_ROUNDS + 1):
         kernel = HouseholdECM(
             design.comparisons,
             Population(
                 nodes=nodes,
-                total_pairs=_possible_pairs(con, design, nodes=nodes),
+                total_pairs=total_pairs,
                 unrelated=_level_shares(strangers, weights, design.comparisons),
                 linked_share=float(sample_counts[complete].sum() / max(sample_counts.sum(), 1.0)),
+                counted=counted,
+                namesakes=dropped[names_rule.name] if names_rule else 0.0,
             ),
             counts=counts,
             classes=design.classes,
@@ -288,13 +297,40 @@ def fit(con: duckdb.DuckDBPyConnection, design: Design) -> Parameters:
     return _parameters(kernel)
 
 
+def _count_sharing(
+    design: Design, strangers: Codes, weights: Floats, *, total: float, dropped: dict[str, float]
+) -> dict[int, Counted]:
+    """Return what too few strangers of the sample share, and a blocking rule is made of."""
+    from cdp_pipeline.identity.scoring.kernel import Counted  # noqa: PLC0415 - see ``fit``
+
+    found = {}
+    for place, comparison in enumerate(design.comparisons):
+        rule = design.rule_of(comparison)
+        if rule is None or weights[strangers[:, place] == 1].sum() >= FEW:
+            continue
+        share = weights[strangers[:, place] >= 0].sum() / max(weights.sum(), 1.0)
+        found[place] = Counted(float(total * share), dropped[rule.name])
+    return found
+
+
+def _dropped_pairs(con: duckdb.DuckDBPyConnection, *, reached: float) -> dict[str, float]:
+    """Return how many pairs each rule's dropped keys held.
+
+    Args:
+        con: Connection with ``identity_dropped``.
+        reached: Share of all pairs that could be candidates, as of two files linked.
+    """
+    rows = con.execute("select rule, pairs from identity_dropped").fetchall()
+    return {rule: pairs * reached for rule, pairs in rows}
+
+
 def _parameters(kernel: HouseholdECM) -> Parameters:
     match, household, unrelated = kernel.priors
     return Parameters(
         comparisons=kernel.comparisons,
         match=tuple(kernel.match),
         household=tuple(kernel.household),
-        unrelated=kernel.population.unrelated,
+        unrelated=tuple(kernel.unrelated),
         match_bits=float(np.log2(match / unrelated)),
         household_bits=float(np.log2(household / unrelated)) if household else NO_CLASS_BITS,
         linked_bits=kernel.linked_bits,

@@ -46,6 +46,12 @@ def test_keys_over_the_cap_are_dropped_and_reported(con: duckdb.DuckDBPyConnecti
     ]
 
 
+def test_pairs_of_dropped_keys_are_counted_by_rule(con: duckdb.DuckDBPyConnection) -> None:
+    propose_pairs(con, RULES, cap=3)
+    dropped = con.execute("select rule, pairs from identity_dropped order by rule").fetchall()
+    assert dropped == [("card", 6.0), ("name and town", 0.0)]
+
+
 def test_missing_values_never_block_together(con: duckdb.DuckDBPyConnection) -> None:
     propose_pairs(con, (BlockingRule("card", ("card",)),), cap=10)
     nodes = con.execute("select distinct unnest([node_a, node_b]) from identity_pairs").fetchall()

@@ -11,7 +11,11 @@ import pytest
 recordlinkage = pytest.importorskip("recordlinkage")
 
 from cdp_pipeline.identity.scoring.compare import Comparison, Level  # noqa: E402 - after the skip
-from cdp_pipeline.identity.scoring.kernel import HouseholdECM, Population  # noqa: E402 - after the skip
+from cdp_pipeline.identity.scoring.kernel import (  # noqa: E402 - after the skip
+    Counted,
+    HouseholdECM,
+    Population,
+)
 
 YES_NO = (Level("same", "true"),)
 FIELDS = (
@@ -104,6 +108,68 @@ def test_a_son_named_after_his_father_does_not_teach_that_birth_dates_differ() -
     junior = np.array([[1, 0, 1, 1, 0]])
     odds = [kernel.class_shares(junior)[0, 0] for kernel in kernels]
     assert odds[1] < 0.4 < odds[0]  # 28 of 82 such pairs are matches
+
+
+@pytest.mark.parametrize(("counted", "expected"), [(False, 1e-3), (True, 1e-4)])
+def test_what_a_sample_of_strangers_is_too_small_to_show_is_counted(
+    *, counted: bool, expected: float
+) -> None:
+    counts = (
+        PAIRS["match"] * _likelihood(MATCH)
+        + PAIRS["household"] * _likelihood(HOUSEHOLD)
+        + PAIRS["unrelated"] * _likelihood(STRANGERS)
+    )
+    total = sum(PAIRS.values())
+    sampled = np.array([*STRANGERS[:4], 1e-3])
+    population = Population(
+        nodes=5000,
+        total_pairs=total,
+        unrelated=tuple(np.array([1 - u, u]) for u in sampled),
+        counted={4: Counted(total)} if counted else {},
+    )
+    kernel = HouseholdECM(FIELDS, population, counts=counts).fit(PATTERNS)
+    assert kernel.unrelated[4][1] == pytest.approx(expected, rel=0.1)
+    assert kernel.unrelated[4].sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("dropped", "expected"), [(0, 1e-4), (200, 3e-4), (5000, 1e-3)])
+def test_pairs_that_blocking_drops_are_strangers_who_share_a_value(
+    dropped: float, expected: float
+) -> None:
+    counts = PAIRS["unrelated"] * _likelihood(STRANGERS) + PAIRS["match"] * _likelihood(MATCH)
+    population = Population(
+        nodes=5000,
+        total_pairs=counts.sum(),
+        unrelated=tuple(np.array([1 - u, u]) for u in [*STRANGERS[:4], 1e-3]),
+        counted={4: Counted(PAIRS["unrelated"], dropped)},
+    )
+    kernel = HouseholdECM(FIELDS, population, counts=counts).fit(PATTERNS)
+    assert kernel.unrelated[4][1] == pytest.approx(expected, rel=0.15)  # never above the sample's
+
+
+def test_names_go_together_as_much_where_blocking_leaves_the_commonest_out() -> None:
+    """A larger store has more namesakes than may be compared; its names fit each other as well."""
+    fields = (FIELDS[0], FIELDS[1], replace(FIELDS[2], goes_with="given"), *FIELDS[3:])
+    together = _likelihood(STRANGERS)
+    are_namesakes = (PATTERNS[:, 0] == 1) & (PATTERNS[:, 2] == 1)
+    together[are_namesakes] *= 16
+    strangers = PAIRS["unrelated"] * together
+    kin = PAIRS["match"] * _likelihood(MATCH) + PAIRS["household"] * _likelihood(HOUSEHOLD)
+    dropped = 0.75 * strangers * are_namesakes
+    population = Population(
+        nodes=5000,
+        total_pairs=(strangers + kin).sum(),
+        unrelated=tuple(np.array([1 - u, u]) for u in STRANGERS),
+    )
+    counts = (strangers + kin, strangers + kin - dropped)
+    compared, unaware = (
+        HouseholdECM(fields, population, counts=count).fit(PATTERNS).linked_bits for count in counts
+    )
+    aware = replace(population, namesakes=dropped.sum())
+    told = HouseholdECM(fields, aware, counts=counts[1]).fit(PATTERNS).linked_bits
+    assert compared == pytest.approx(4, abs=0.2)
+    assert unaware < 3
+    assert told == pytest.approx(compared, abs=0.2)
 
 
 def test_context_tells_kin_from_strangers_but_not_who_of_a_family() -> None:
