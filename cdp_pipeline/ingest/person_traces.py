@@ -107,7 +107,8 @@ def _name_traces(values: dict[str, str]) -> Iterator[Trace]:
         names = [values["full_name"], "''"]
         steps = [
             f"identity_unmark({part(number=1)}) as whole",
-            "identity_split_name(whole) as name",
+            "identity_untitle(whole) as untitled",
+            "identity_split_name(whole, untitled) as name",
             "name.given as given, name.family as family",
         ]
     elif {"given_name", "family_name"} <= set(values):

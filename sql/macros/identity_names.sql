@@ -40,31 +40,32 @@ create or replace temp macro identity_untitle(value) as
 -- as "van der Berg", "de la Cruz" or, with a small letter, "van Gogh" does: family name. Di and Del
 -- are given names of people called van der Berg, and Van Anh is one of somebody called de Vries.
 -- Korean names begin with the family's, and need no blank: 김민준 and 김 민준 are Kim Minjun.
-create or replace temp macro identity_split_name(value) as
+-- Given the field and, reckoned once, identity_untitle of it.
+create or replace temp macro identity_split_name(value, untitled) as
     case
-        when contains(identity_untitle(value), ',') then struct_pack(
-            given := identity_untitle(trim(split_part(identity_untitle(value), ',', 2))),
-            family := identity_untitle(trim(split_part(identity_untitle(value), ',', 1)))
+        when contains(untitled, ',') then struct_pack(
+            given := identity_untitle(trim(split_part(untitled, ',', 2))),
+            family := identity_untitle(trim(split_part(untitled, ',', 1)))
         )
         when regexp_matches(
-            identity_untitle(value),
+            untitled,
             '^(?i:van|von)\s+((?i:der|den|de|het|la|dem)\s+)+\S+$'
                 || '|^(?i:de)\s+(?i:la|las|los)\s+\S+$'
                 || '|^(?:van|VAN|(?i:von))\s.*\s(?i:van|von|de|der|den)\s'
                 || '|^(?:van|von|de|den|der|ter|ten)\s+\p{Lu}\S*$'
-        ) then struct_pack(given := cast(null as varchar), family := identity_untitle(value))
+        ) then struct_pack(given := cast(null as varchar), family := untitled)
         when value between '가' and '힣힣힣힣' and regexp_full_match(
             value, '[가-힣]{2,4}|([가-힣]|(남궁|황보|제갈|선우|독고|사공|서문)) [가-힣]{2,3}|[가-힣] [가-힣]'
         ) then regexp_extract(
             value, '^(남궁|황보|제갈|선우|독고|사공|서문|.) ?(.+)$', ['family', 'given']
         )
-        when contains(identity_untitle(value), ' ') then regexp_extract(
-            identity_untitle(value),
+        when contains(untitled, ' ') then regexp_extract(
+            untitled,
             '^(.+?)\s+((?:(?i:van|von|de|del|della|di|da|dos|du|la|le|der|den|ter|ten|bin|ibn|al'
                 || '|el|st|mac)\s+)*\S+)$',
             ['given', 'family']
         )
-        else struct_pack(given := cast(null as varchar), family := identity_untitle(value))
+        else struct_pack(given := cast(null as varchar), family := untitled)
     end;
 
 -- Small Cyrillic and Greek letters without accents in Latin ones, as passports write them.

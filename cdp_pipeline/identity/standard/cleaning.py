@@ -89,9 +89,15 @@ joined as (
         end as one_field
     from raw
 ),
+untitled as (
+    select *, identity_untitle(one_field) as untitled_field from joined
+),
 parted as (
-    select *, case when one_field is not null then identity_split_name(one_field) end as parts
-    from joined
+    select
+        *,
+        case when one_field is not null then identity_split_name(one_field, untitled_field) end
+            as parts
+    from untitled
 ),
 split as (
     select

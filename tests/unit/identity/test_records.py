@@ -46,7 +46,11 @@ if TYPE_CHECKING:
 def test_one_field_is_split_into_two(
     macros: duckdb.DuckDBPyConnection, text: str, given: str | None, family: str
 ) -> None:
-    found = macros.execute("select identity_split_name(identity_unmark(?))", [text]).fetchall()
+    found = macros.execute(
+        "select identity_split_name(value, identity_untitle(value)) "
+        "from (select identity_unmark(?) as value)",
+        [text],
+    ).fetchall()
     name = found[0][0] or {"given": None, "family": None}
     assert (name["given"], name["family"]) == (given, family)
 
