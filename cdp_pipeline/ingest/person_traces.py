@@ -107,7 +107,7 @@ def _name_traces(values: dict[str, str]) -> Iterator[Trace]:
         names = [values["full_name"], "''"]
         steps = [
             f"identity_unmark({part(number=1)}) as whole",
-            "identity_untitle(whole) as untitled",
+            "whole, identity_untitle(whole) as untitled",
             "identity_split_name(whole, untitled) as name",
             "name.given as given, name.family as family",
         ]
