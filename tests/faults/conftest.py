@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,11 @@ ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 """How often to go through points that are drawn at random; the nightly target sets it higher."""
 SEED = os.environ.get("FAULT_SEED", "")
 """Another seed draws other points."""
+
+
+def seldom(values: Sequence[object], *, but: Sequence[object]) -> list[Any]:
+    """Return parameters of a test, of which a change waits for some only and `long` has all."""
+    return [v if v in but else pytest.param(v, marks=pytest.mark.long) for v in values]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import mutants
+from tests.faults.conftest import seldom
 from tests.faults.disk import Choice, Disk, Node, fingerprint, lay_out
 from tests.faults.publisher import (
     ROWS,
@@ -161,6 +162,8 @@ def test_a_power_cut_leaves_the_old_night_or_the_new(
     assert cuts >= 300
 
 
-@pytest.mark.parametrize("mutant", [mutant.__name__ for mutant in mutants.UNSYNCED])
+@pytest.mark.parametrize(
+    "mutant", seldom([m.__name__ for m in mutants.UNSYNCED], but=["no_file_sync"])
+)
 def test_publishers_that_do_not_sync_are_caught(built: Path, tmp_path: Path, mutant: str) -> None:
     assert broken_states(built, tmp_path / "strace.log", mutant, patience=1)[2]

@@ -77,12 +77,27 @@ def shop(tmp_path: Path) -> Shop:
 @pytest.mark.parametrize(
     ("visits", "groups", "values"),
     [
-        ([], {}, {}),
-        ([(1, ago, 2) for ago in range(0, 365, 9)], {"few_buyers": 1}, {"not_enough_data": 1}),
-        ([(who, 0, 1) for who in range(501)], {"few_repeaters": 501}, {"not_enough_data": 501}),
-        ([(who, who % 300, -1) for who in range(501)], {"few_buyers": 501}, {}),
+        pytest.param([], {}, {}, id="no sale", marks=pytest.mark.long),
+        pytest.param(
+            [(1, ago, 2) for ago in range(0, 365, 9)],
+            {"few_buyers": 1},
+            {"not_enough_data": 1},
+            id="one customer",
+        ),
+        pytest.param(
+            [(who, 0, 1) for who in range(501)],
+            {"few_repeaters": 501},
+            {"not_enough_data": 501},
+            id="one day",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            [(who, who % 300, -1) for who in range(501)],
+            {"few_buyers": 501},
+            {},
+            id="all returns",
+        ),
     ],
-    ids=["no sale", "one customer", "one day", "all returns"],
 )
 def test_a_night_of_little_ends_and_says_what_cannot_be_told(
     visits: list[Visit], groups: dict[str, int], values: dict[str, int], shop: Shop

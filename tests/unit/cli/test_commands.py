@@ -62,8 +62,16 @@ def test_a_wrong_date_is_explained(project_root: Path, capsys: pytest.CaptureFix
     assert "2026-11-20" in err
 
 
-@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EIO])
-@pytest.mark.parametrize("refused", ["cdp_pipeline.orchestration.doctor.examine", "os.open"])
+@pytest.mark.parametrize(
+    ("refused", "number"),
+    [
+        *(
+            ("cdp_pipeline.orchestration.doctor.examine", number)
+            for number in (errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EIO)
+        ),
+        ("os.open", errno.ENOSPC),
+    ],
+)
 def test_a_machine_that_refuses_is_named_with_the_remedy(
     project_root: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -174,6 +174,7 @@ def live(nights: list[list[tuple[str, Any, Any]]]) -> Town:
 TOWNS = (st.lists(STATED, min_size=4, max_size=9), NIGHTS)
 
 
+@pytest.mark.slow
 @settings(max_examples=2, **UNHURRIED)
 @given(*TOWNS)
 def test_carried_are_as_made_anew(
@@ -182,7 +183,7 @@ def test_carried_are_as_made_anew(
     assert live([first, *nights]).unlike == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=12, **UNHURRIED)
 @given(*TOWNS)
 def test_carried_are_as_made_anew_in_many_towns(

@@ -82,7 +82,7 @@ def test_golden_records(store: list[Statement], random: Any) -> None:
     assert_every_property(store, random)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=15, **UNHURRIED)
 @given(stores(), st.randoms(use_true_random=False))
 def test_golden_records_of_many_stores(store: list[Statement], random: Any) -> None:

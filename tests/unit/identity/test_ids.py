@@ -470,6 +470,7 @@ def is_of(change: dict[str, Any], history: History) -> bool:
     return bool(change["changed_on"] == date(2026, 1, 1) + timedelta(days=history.number))
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=10, deadline=None)
 def test_growth_one_record_at_a_time_agrees_with_a_rebuild(data: st.DataObject) -> None:

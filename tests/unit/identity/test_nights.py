@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tests.unit.identity.conftest import Person, Store, Village
 
 pytest.importorskip("recordlinkage")
+pytestmark = pytest.mark.slow  # whole nights of a village
 
 FIRST = date(2026, 11, 20)
 STAGES = ("standard.records", "scoring.model", "grouping.cluster")
@@ -359,7 +360,6 @@ def check_ids(nightly: Seen, rebuilt: Seen, unsettled: set[str]) -> None:
         assert other == customer or groups[other] != mine[customer]
 
 
-@pytest.mark.slow
 def test_nights_replayed_give_the_same_ids(begin: Callable[[Path], Life], tmp_path: Path) -> None:
     found = []
     for name in ("once", "again"):
@@ -379,7 +379,6 @@ def test_nights_replayed_give_the_same_ids(begin: Callable[[Path], Life], tmp_pa
     assert {row[1] for row in found[0]["changes"]} >= {"created", "joined", "returned"}
 
 
-@pytest.mark.slow
 def test_whom_nothing_touched_stands_as_if_everybody_was_considered(
     begin: Callable[[Path], Life], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

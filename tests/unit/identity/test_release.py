@@ -28,6 +28,7 @@ from cdp_pipeline.storage.paths import DataPaths
 from tests.unit.identity.conftest import Person, Query, Store, Village
 
 pytest.importorskip("recordlinkage")
+pytestmark = pytest.mark.slow  # whole nights of a village
 
 SECOND, THIRD, FOURTH = (date(2026, 11, day) for day in (21, 22, 23))
 IDS = "select source, record_key, customer_id from identity.customer_map order by all"
@@ -292,7 +293,6 @@ def proposed(store: Store, day: date) -> dict[tuple[str, str], str]:
     return {(source, key): customer for source, key, customer in rows}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("word", ["accepted", None])
 def test_after_a_held_night_nameless_records_are_attached_anew_as_well(
     village: Village, town: Store, read: Query, word: str | None

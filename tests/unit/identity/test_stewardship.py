@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.unit.identity.conftest import Person, Query, Store, Village
 
 pytest.importorskip("recordlinkage")
+pytestmark = pytest.mark.slow  # whole nights of a village
 
 SECOND = date(2026, 11, 21)
 THIRD = date(2026, 11, 22)
@@ -239,9 +240,8 @@ NAMES += ["till:n0", "till:n1", "till:n2", "till:empty", "crm:copy"]
 PAIRS = st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)).filter(lambda p: p[0] != p[1])
 
 
-@pytest.mark.slow
 @settings(
-    max_examples=25,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

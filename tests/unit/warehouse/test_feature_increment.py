@@ -244,13 +244,13 @@ UNHURRIED: dict[str, Any] = {
 }
 
 
-@settings(max_examples=4, **UNHURRIED)
+@settings(max_examples=3, **UNHURRIED)
 @given(brought=st.lists(nights, min_size=2, max_size=3))
 def test_nights_end_as_a_rebuild_does(warehouse: Warehouse, brought: list[Night]) -> None:
     assert differing(warehouse, brought) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=15, **UNHURRIED)
 @given(brought=st.lists(nights, min_size=2, max_size=3))
 def test_many_nights_end_as_a_rebuild_does(warehouse: Warehouse, brought: list[Night]) -> None:

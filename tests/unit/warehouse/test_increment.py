@@ -212,7 +212,7 @@ def differing(warehouse: Warehouse, brought: list[Night]) -> list[str]:
 
 
 QUICK = settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a night takes too long to shrink many
@@ -225,7 +225,7 @@ def test_nights_end_as_a_rebuild_does(warehouse: Warehouse, brought: list[Night]
     assert differing(warehouse, brought) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(QUICK, max_examples=40)
 @given(brought=st.lists(nights, min_size=2, max_size=5))
 def test_many_nights_end_as_a_rebuild_does(warehouse: Warehouse, brought: list[Night]) -> None:

@@ -237,7 +237,7 @@ def test_lists_of_some_are_those_of_everybody(brought: list[Night]) -> None:
     assert_alike(brought)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=15, **UNHURRIED)
 @given(brought=st.lists(nights, min_size=2, max_size=4))
 def test_lists_of_some_are_those_of_everybody_on_many_nights(brought: list[Night]) -> None:
