@@ -10,8 +10,9 @@ are passed in.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -117,12 +118,18 @@ def parse_model(
     Raises:
         ConfigError: Something is wrong or not declared yet; ``parts`` holds every mistake.
     """
+    return cast("Model", _parse(kind, text, path, name, first_line))
+
+
+@lru_cache(maxsize=1_000)  # a project is read again whenever one of its files changed
+def _parse(kind: type[BaseModel], text: str, path: Path, name: str, first_line: int) -> BaseModel:
     try:
-        node = yaml.compose(text, Loader=_StrictLoader)
+        loader = _StrictLoader(text)
+        node = loader.get_single_node()
         positions = Positions(path, node, first_line)
         _refuse_unseen(node, path, first_line)
         _refuse_questions(node, path, first_line)
-        document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - derives from SafeLoader
+        document = loader.construct_document(node) if node else None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise _explain_syntax(error, path, first_line - 1) from error
     if not isinstance(document, dict):
