@@ -18,6 +18,7 @@ from cdp_pipeline.identity.scoring.compare import (
     Comparison,
     declared_comparisons,
     held_node_columns,
+    linked_places,
     used_columns,
 )
 from cdp_pipeline.project.evidence import KEYS
@@ -55,15 +56,23 @@ class Design:
     def rule_of(self, comparison: Comparison) -> BlockingRule | None:
         """Return the rule that proposes all pairs at the best level of a comparison, if any."""
         best = comparison.levels[0].condition
-        return next((r for r in self._alone() if best == "l.{0} = r.{0}".format(*r.columns)), None)
+        return next((r for r in self._alone() if best == _equal(*r.columns)), None)
 
     def rule_of_names(self) -> BlockingRule | None:
-        """Return the rule that proposes all namesakes, if any."""
+        """Return the rule that proposes all namesakes, if it is names that go together."""
+        places = linked_places(self.comparisons) or ()
+        linked = {self.comparisons[place].levels[0].condition for place in places}
+        if linked != {_equal(KEYS["given_name"]), _equal(KEYS["family_name"])}:
+            return None
         return next((r for r in self._alone() if r.columns == (KEYS["both names"],)), None)
 
     def _alone(self) -> Iterator[BlockingRule]:
         """Yield the rules that ask for nothing but one key to be equal."""
         return (rule for rule in self.rules if len(rule.columns) == 1 and rule.most is None)
+
+
+def _equal(column: str) -> str:
+    return f"l.{column} = r.{column}"
 
 
 def declared_design(spec: LinkageSpec) -> Design:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -75,6 +76,17 @@ def test_rules_are_wide_when_their_keys_tell_little() -> None:
     wide = {rule.name for rule in shipped_design("files").rules if rule.is_wide}
     assert "same given name" in wide
     assert wide.isdisjoint({"same mailbox", "same birth date and given name", "same address"})
+
+
+def test_namesakes_are_counted_where_it_is_names_that_go_together() -> None:
+    design = shipped_design()
+    names = next(rule for rule in design.rules if rule.name == "same names in either order")
+    assert design.rule_of_names() == names
+    linked = [
+        replace(c, goes_with={"family name": None, "sex": "address"}.get(c.name, c.goes_with))
+        for c in design.comparisons
+    ]
+    assert replace(design, comparisons=tuple(linked)).rule_of_names() is None
 
 
 def test_a_rare_rule_has_a_cap_of_its_own_that_never_exceeds_the_general_one(
