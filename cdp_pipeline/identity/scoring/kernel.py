@@ -237,6 +237,8 @@ class HouseholdECM(ECM):  # type: ignore[misc]  # recordlinkage ships no types
         shares[1] = min((met + counted.dropped + 1) / (counted.pairs + 1), shares[1])
         shares[0] = 1 - shares[1:].sum()
         self.unrelated[place] = shares
+        if self.comparisons[place].kind != "shared":  # two of a household agree as strangers do
+            self.household[place] = _starting_household(self.comparisons[place], shares)
 
     def _link(self, unrelated: Floats) -> None:
         """Learn how much oftener strangers agree on both linked fields than independence says.

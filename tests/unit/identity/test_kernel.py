@@ -147,6 +147,23 @@ def test_pairs_that_blocking_drops_are_strangers_who_share_a_value(
     assert kernel.unrelated[4][1] == pytest.approx(expected, rel=0.15)  # never above the sample's
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("personal", 1e-4), ("birth", 0.0101)])
+def test_two_of_a_household_share_what_is_counted_no_oftener_than_strangers(
+    kind: str, expected: float
+) -> None:
+    fields = (*FIELDS[:4], replace(FIELDS[4], kind=kind))
+    counts = PAIRS["unrelated"] * _likelihood(STRANGERS) + PAIRS["match"] * _likelihood(MATCH)
+    population = Population(
+        nodes=5000,
+        total_pairs=counts.sum(),
+        unrelated=tuple(np.array([1 - u, u]) for u in [*STRANGERS[:4], 1e-3]),
+        counted={4: Counted(counts.sum())},
+    )
+    kernel = HouseholdECM(fields, population, counts=counts).fit(PATTERNS)
+    assert kernel.household[4][1] == pytest.approx(expected, rel=0.05)
+    assert kernel.household[4].sum() == pytest.approx(1)
+
+
 def test_names_go_together_as_much_where_blocking_leaves_the_commonest_out() -> None:
     """A larger store has more namesakes than may be compared; its names fit each other as well."""
     fields = (FIELDS[0], FIELDS[1], replace(FIELDS[2], goes_with="given"), *FIELDS[3:])
