@@ -274,9 +274,9 @@ def fit(con: duckdb.DuckDBPyConnection, design: Design) -> Parameters:
         complete &= strangers[:, place] >= 0
     total_pairs = _possible_pairs(con, design, nodes=nodes)
     dropped = _dropped_pairs(con, reached=2 * total_pairs / max(nodes * (nodes - 1), 1))
-    counted = _count_sharing(design, strangers, sample_counts, total=total_pairs, dropped=dropped)
     names_rule = design.rule_of_names()
     for _ in range(CLEANING_ROUNDS + 1):
+        counted = _count_sharing(design, strangers, weights, total=total_pairs, dropped=dropped)
         kernel = HouseholdECM(
             design.comparisons,
             Population(
