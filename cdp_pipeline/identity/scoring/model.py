@@ -188,8 +188,9 @@ def score_pairs(
     Returns:
         Number of candidate pairs; without any, nothing is fitted and no parameters are stored.
     """
-    pairs = propose_pairs(con, design.rules, cap=cap, most_pairs=design.most_pairs)
+    propose_pairs(con, design.rules, cap=cap, most_pairs=design.most_pairs)
     compare_pairs(con, design)
+    pairs = int(fetch_value(con, "select count(*) from identity_compared"))  # some are of one side
     parameters = fit(con, design) if pairs else None
     store_parameters(con, parameters)
     if parameters is None:

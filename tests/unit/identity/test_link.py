@@ -146,6 +146,21 @@ def test_link_only_compares_different_sources() -> None:
     assert all(edge["source_a"] != edge["source_b"] for edge in edges)
 
 
+def test_nothing_is_linked_to_a_file_of_nobody() -> None:
+    people = pd.DataFrame(
+        {
+            "first_name": ["Anna", "Bert", "Carla", "Anna", "Bert", "Carla"],
+            "last_name": ["Smithers", "Barnes", "Dale", "Smithers", "Barnes", "Dale"],
+        }
+    )
+    nobody = pd.DataFrame(
+        {"first_name": ["Unknown", "Test"] * 3, "last_name": ["None", "Customer"] * 3}
+    )
+    found = link_tables(people, nobody, link_only=True)
+    assert found.edges.num_rows == 0
+    assert found.counts["records"] == 12
+
+
 def test_a_configuration_is_read_strictly(tmp_path: Path) -> None:
     path = tmp_path / "link.yml"
     path.write_text("accept: 0.8\nreview: 0.9\n")
