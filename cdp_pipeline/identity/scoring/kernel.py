@@ -59,7 +59,7 @@ class Counted:
     """How many pairs could agree on what hardly any two strangers share, such as a mailbox.
 
     Attributes:
-        pairs: Pairs in which both records have a value.
+        pairs: Pairs of which the comparison says something.
         dropped: Pairs that agree and that blocking has left out.
     """
 
