@@ -176,7 +176,7 @@ def _watched(module: ModuleType) -> Watch:
     watch = Watch()
     setattr(module, BESIDE, _counted_beside(watch, BESIDE, getattr(module, BESIDE)))
     for name in (
-        *("find_traces", "find_removals", "add_tombstones", "clean_staged", "own_spellings"),
+        *("find_all_traces", "find_removals", "add_tombstones", "clean_staged", "own_spellings"),
         *("add_words", "erase_lines", "clean_version", "clean_files", "scan_folder"),
     ):
         setattr(module, name, _counted(watch, name, getattr(module, name)))

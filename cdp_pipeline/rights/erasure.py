@@ -38,6 +38,7 @@ from cdp_pipeline.rights.deliveries import (
     clean_staged,
     own_spellings,
 )
+from cdp_pipeline.rights.departed import find_all_traces
 from cdp_pipeline.rights.files import clean_exports, clean_tree
 from cdp_pipeline.rights.ignored import load_ignored
 from cdp_pipeline.rights.mentions import redact_rows
@@ -56,7 +57,7 @@ from cdp_pipeline.rights.renewing import Renewing, drop_telling
 from cdp_pipeline.rights.scan import Lookout, Scan, begin_folder, scan_folder
 from cdp_pipeline.rights.searching import Searcher
 from cdp_pipeline.rights.strays import clean_strays, look_again, written_here
-from cdp_pipeline.rights.traces import Traces, add_words, find_traces
+from cdp_pipeline.rights.traces import Traces, add_words
 from cdp_pipeline.rights.versions import CLEAN_PREFIX, Cleaning, clean_version
 from cdp_pipeline.storage.at_rest import editable_file
 from cdp_pipeline.storage.audit import Deed, note
@@ -120,7 +121,7 @@ def erase_people(
     refuse_beside_living(paths)  # its work holds the people, and it would publish them again
     with open_resolver(context) as con:
         load_ignored(con, context)
-        traces = find_traces(con, subjects)
+        traces = find_all_traces(con, context, subjects)
         removals = find_removals(con, traces.customers)
     number = next_number(paths)
     what = f"{number}: {len(subjects)} people"

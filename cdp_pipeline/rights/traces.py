@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -37,6 +37,10 @@ _RECORD_FIELDS = (
 )
 _SHORTEST = 5
 _SHA256 = re.compile("[0-9a-f]{64}")
+_DEVICES = ("push_token", "cookie")
+
+Holder = tuple[int, str, str]
+"""Number of a person among the subjects, from 1, kind and value."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Traces:
     phones: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
     names: frozenset[tuple[str, str]] = field(default_factory=frozenset)
-    holders: frozenset[tuple[int, str, str]] = frozenset()
+    holders: frozenset[Holder] = frozenset()
     others: frozenset[str] = frozenset()
 
     @property
@@ -122,14 +126,20 @@ class Traces:
         )
 
 
-def find_traces(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> Traces:
+def find_traces(
+    con: duckdb.DuckDBPyConnection,
+    subjects: Sequence[Subject],
+    *,
+    departed: Collection[Holder] = (),
+) -> Traces:
     """Return the traces of people in a version that still has them.
 
     Args:
         con: Connection to the version, with the macros of ``sql/macros``.
         subjects: The people, by ``identity.erasure.subjects.find_subjects``.
+        departed: What they had in earlier versions; what others have by now is theirs no more.
     """
-    _load(con, subjects)
+    _load(con, subjects, departed)
     holders = _record_values(con) | _contact_values(con)
     values = {(kind, value) for _, kind, value in holders}
     records = {
@@ -225,7 +235,9 @@ def _digests(text: str) -> set[str]:
     return {form for digest in made for form in (digest.hex(), *_encoded(digest))}
 
 
-def _load(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> None:
+def _load(
+    con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject], departed: Collection[Holder]
+) -> None:
     records = [(n, *record) for n, s in enumerate(subjects, start=1) for record in s.records]
     customers = [(n, customer) for n, s in enumerate(subjects, start=1) for customer in s.customers]
     con.register(
@@ -247,6 +259,18 @@ def _load(con: duckdb.DuckDBPyConnection, subjects: Sequence[Subject]) -> None:
             }
         ),
     )
+    held = sorted(departed)
+    con.register(
+        "departed_rows",
+        pa.table(
+            {
+                "number": pa.array([number for number, _, _ in held], pa.int64()),
+                "kind": pa.array([kind for _, kind, _ in held], pa.string()),
+                "value": pa.array([value for _, _, value in held], pa.string()),
+            }
+        ),
+    )
+    con.execute("create or replace temp table erased_departed as from departed_rows")
     con.execute("create or replace temp table erased_records as from erased_record_rows")
     con.execute("create or replace temp table erased_customers as from erased_customer_rows")
     con.execute(
@@ -269,7 +293,7 @@ left join erased_records as e on e.source = i.source and e.record_key = i.record
 """
 
 
-def _record_values(con: duckdb.DuckDBPyConnection) -> set[tuple[int, str, str]]:
+def _record_values(con: duckdb.DuckDBPyConnection) -> set[Holder]:
     """Return number of the person, kind and value: what no record of others has."""
     held = describe(con, "told_records")
     fields = {name: KINDS[name].format(value=name) for name in _RECORD_FIELDS if name in held}
@@ -279,13 +303,16 @@ def _record_values(con: duckdb.DuckDBPyConnection) -> set[tuple[int, str, str]]:
     ]
     if has_table(con, IGNORED, catalog="temp"):
         parts.append(_OF_IGNORED)
+    others = ", ".join(map(quote_literal, (*_DEVICES, "record")))
+    parts.append(f"from erased_departed where kind not in ({others})")
     return _unshared(con, parts)
 
 
-def _contact_values(con: duckdb.DuckDBPyConnection) -> set[tuple[int, str, str]]:
+def _contact_values(con: duckdb.DuckDBPyConnection) -> set[Holder]:
     """Return number of the person, kind and value: devices and browsers that are theirs alone."""
     number = "(select min(number) from erased_customers where id = customer_id) as number"
-    parts = []
+    devices = ", ".join(map(quote_literal, _DEVICES))
+    parts = [f"from erased_departed where kind in ({devices})"]
     if has_table(con, "core.customer_contact"):
         parts.append(
             f"select {number}, 'push_token' as kind, trim(push_token) as value "  # noqa: S608 - constants
@@ -296,10 +323,10 @@ def _contact_values(con: duckdb.DuckDBPyConnection) -> set[tuple[int, str, str]]
             f"select {number}, 'cookie' as kind, cookie_id as value "  # noqa: S608 - constants
             "from core.bridge_cookie"
         )
-    return _unshared(con, parts) if parts else set()
+    return _unshared(con, parts)
 
 
-def _unshared(con: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> set[tuple[int, str, str]]:
+def _unshared(con: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> set[Holder]:
     """Return number, kind and value of those values that nobody else has."""
     found = con.execute(
         "select distinct unnest(numbers), kind, value from (select list(number) as numbers, kind, "  # noqa: S608 - own SQL
