@@ -6,9 +6,10 @@ of others and the catalogue along: names are looked for in all that is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import duckdb
+import pyarrow as pa
 
 from cdp_pipeline.rights.names import Name, Names
 from cdp_pipeline.rights.spellings import lower_ascii
@@ -26,6 +27,8 @@ with held as (
     from told_records
     union all
     select given_name, family_name, is_theirs from told_records
+    union all
+    select a, b, true from departed_names
 ),
 
 pairs as (
@@ -61,15 +64,34 @@ _LISTED = "is_listed"
 """Whether a name is the catalogue's; what receipts alone tell of an article may tell of people."""
 
 
-def own_names(con: duckdb.DuckDBPyConnection) -> set[Name]:
-    """Return given and family name, in lower case, that tell of none but the people.
+def unshared_names(con: duckdb.DuckDBPyConnection, departed: Collection[Name] = ()) -> set[Name]:
+    """Return given and family name, in lower case, that no record of others has.
 
     Args:
         con: Connection to a version, with ``told_records`` of ``traces``, which says what is
             theirs.
+        departed: What the people were called in earlier versions.
     """
+    held = sorted(departed)
+    table = {
+        "a": pa.array([a for a, _ in held], pa.string()),
+        "b": pa.array([b for _, b in held], pa.string()),
+    }
+    con.register("departed_names", pa.table(table))
     # Not folded: of folded letters nobody could tell how they are written (ß, a sigma at the end).
     names = {(str(a).lower(), str(b).lower()) for a, b in con.execute(_NAMES).fetchall()}
+    con.unregister("departed_names")
+    return names
+
+
+def own_names(con: duckdb.DuckDBPyConnection, departed: Collection[Name] = ()) -> set[Name]:
+    """Return names as ``unshared_names``, but for those of a street, an article or within others'.
+
+    Args:
+        con: Connection to a version, with ``told_records`` of ``traces``.
+        departed: What the people were called in earlier versions.
+    """
+    names = unshared_names(con, departed)
     if not names:
         return names
     names -= _standing_in(con, _OTHERS, names)

@@ -21,6 +21,7 @@ from cdp_pipeline.identity.erasure.subjects import IGNORED, Subject
 from cdp_pipeline.privacy.suppression import KINDS
 from cdp_pipeline.rights.coincidence import PHONE_DIGITS, numbers_of_others
 from cdp_pipeline.rights.homonyms import own_names
+from cdp_pipeline.rights.names import Name
 from cdp_pipeline.storage.warehouse import describe, has_table, quote_literal
 
 HASHES = ("md5", "sha1", "sha256")
@@ -131,6 +132,7 @@ def find_traces(
     subjects: Sequence[Subject],
     *,
     departed: Collection[Holder] = (),
+    names: Collection[Name] = (),
 ) -> Traces:
     """Return the traces of people in a version that still has them.
 
@@ -138,9 +140,9 @@ def find_traces(
         con: Connection to the version, with the macros of ``sql/macros``.
         subjects: The people, by ``identity.erasure.subjects.find_subjects``.
         departed: What they had in earlier versions; what others have by now is theirs no more.
+        names: What they were called there, to which the same applies.
     """
-    _load(con, subjects, departed)
-    holders = _record_values(con) | _contact_values(con)
+    holders = find_holders(con, subjects, departed=departed)
     values = {(kind, value) for _, kind, value in holders}
     records = {
         (number, "record", f"{source}/{key}")
@@ -152,13 +154,24 @@ def find_traces(
         subjects=tuple(subjects),
         values=frozenset(values | {(kind, name) for _, kind, name in records}),
         words=frozenset(c.casefold() for s in subjects for c in s.customers) | frozenset(sent),
-        names=frozenset(own_names(con)),
+        names=frozenset(own_names(con, names)),
         holders=frozenset(holders | records),
     )
     told = add_words(traces, values)
     phones = {phone[-PHONE_DIGITS:] for phone in told.phones}
     others = numbers_of_others(con, sorted(phones), sorted(told.numbers))
     return add_words(replace(traces, others=others), values)
+
+
+def find_holders(
+    con: duckdb.DuckDBPyConnection,
+    subjects: Sequence[Subject],
+    *,
+    departed: Collection[Holder] = (),
+) -> set[Holder]:
+    """Return which of some people holds what, if nobody else does; like ``find_traces``."""
+    _load(con, subjects, departed)
+    return _record_values(con) | _contact_values(con)
 
 
 def add_words(traces: Traces, values: Iterable[tuple[str, str]]) -> Traces:
@@ -303,8 +316,8 @@ def _record_values(con: duckdb.DuckDBPyConnection) -> set[Holder]:
     ]
     if has_table(con, IGNORED, catalog="temp"):
         parts.append(_OF_IGNORED)
-    others = ", ".join(map(quote_literal, (*_DEVICES, "record")))
-    parts.append(f"from erased_departed where kind not in ({others})")
+    devices = ", ".join(map(quote_literal, _DEVICES))
+    parts.append(f"from erased_departed where kind not in ({devices})")
     return _unshared(con, parts)
 
 
