@@ -137,6 +137,14 @@ def test_a_key_that_means_another_person_by_now_is_that_ones(context: RunContext
     assert ("email", BENS) not in traces.values
 
 
+def test_what_a_record_said_that_stayed_with_somebody_else_is_that_ones(
+    context: RunContext,
+) -> None:
+    publish(context, "000001-2026-11-16", (("1", SHARED, ANNA), ("2", SHARED, ANNA)))
+    publish(context, "000002-2026-11-17", (("1", BENS, BEN),))
+    assert emails(found(context)) == set()
+
+
 def test_what_two_who_are_erased_at_once_shared_is_a_trace_of_both(context: RunContext) -> None:
     publish(context, "000001-2026-11-16", (("1", SHARED, ANNA), ("3", SHARED, BEN)))
     publish(context, "000002-2026-11-17", (("3", SHARED, BEN), ("4", "c@d.example", OTHER)))
