@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -119,7 +120,7 @@ def test_whoever_is_entitled_joins_both(store: Store, capsys: pytest.CaptureFixt
     assert "says why" in capsys.readouterr().err
     asked = ["query", sql, "--with-personal-data", "--reason", "ticket 4711", "--json"]
     assert run_app([*start, *asked]) == 0
-    assert '"held": 1' in capsys.readouterr().out
+    assert json.loads(capsys.readouterr().out)[0]["held"] > 500
     assert run_app([*start, "audit", "list", "--json"]) == 0
     assert "ticket 4711" in capsys.readouterr().out
     # What the recipe says: any DuckDB, by an account that may read the vault.
