@@ -253,36 +253,9 @@ def _load(
 ) -> None:
     records = [(n, *record) for n, s in enumerate(subjects, start=1) for record in s.records]
     customers = [(n, customer) for n, s in enumerate(subjects, start=1) for customer in s.customers]
-    con.register(
-        "erased_record_rows",
-        pa.table(
-            {
-                "number": pa.array([number for number, _, _ in records], pa.int64()),
-                "source": pa.array([source for _, source, _ in records], pa.string()),
-                "record_key": pa.array([key for _, _, key in records], pa.string()),
-            }
-        ),
-    )
-    con.register(
-        "erased_customer_rows",
-        pa.table(
-            {
-                "number": pa.array([number for number, _ in customers], pa.int64()),
-                "id": pa.array([customer for _, customer in customers], pa.string()),
-            }
-        ),
-    )
-    held = sorted(departed)
-    con.register(
-        "departed_rows",
-        pa.table(
-            {
-                "number": pa.array([number for number, _, _ in held], pa.int64()),
-                "kind": pa.array([kind for _, kind, _ in held], pa.string()),
-                "value": pa.array([value for _, _, value in held], pa.string()),
-            }
-        ),
-    )
+    _register(con, "erased_record_rows", ("source", "record_key"), records)
+    _register(con, "erased_customer_rows", ("id",), customers)
+    _register(con, "departed_rows", ("kind", "value"), sorted(departed))
     con.execute("create or replace temp table erased_departed as from departed_rows")
     con.execute("create or replace temp table erased_records as from erased_record_rows")
     con.execute("create or replace temp table erased_customers as from erased_customer_rows")
@@ -291,6 +264,21 @@ def _load(
         "select r.*, e.number, e.number is not null as is_theirs from identity.records as r "
         "left join erased_records as e on e.source = r.source and e.record_key = r.record_key"
     )
+
+
+def _register(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    texts: tuple[str, ...],
+    rows: Sequence[tuple[int | str, ...]],
+) -> None:
+    """Register rows of a person's number and some texts."""
+    kinds = {"number": pa.int64(), **dict.fromkeys(texts, pa.string())}
+    columns = {
+        column: pa.array([row[place] for row in rows], kind)
+        for place, (column, kind) in enumerate(kinds.items())
+    }
+    con.register(name, pa.table(columns))
 
 
 _COMPOSITES = {
