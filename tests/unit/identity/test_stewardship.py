@@ -240,18 +240,32 @@ NAMES += ["till:n0", "till:n1", "till:n2", "till:empty", "crm:copy"]
 PAIRS = st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)).filter(lambda p: p[0] != p[1])
 
 
-@settings(
+FEW = settings(
     max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(
-    lines=st.lists(st.tuples(st.sampled_from(["same", "different"]), PAIRS), max_size=8),
-    frozen=st.booleans(),
-)
+JUDGED = st.lists(st.tuples(st.sampled_from(["same", "different"]), PAIRS), max_size=8)
+
+
+@FEW
+@given(lines=JUDGED, frozen=st.booleans())
 def test_no_customer_ever_holds_what_is_judged_different(
     town: Town, lines: list[tuple[str, tuple[str, str]]], *, frozen: bool
 ) -> None:
+    assert_obeyed(town, lines, frozen=frozen)
+
+
+@pytest.mark.long
+@settings(FEW, max_examples=25)
+@given(lines=JUDGED, frozen=st.booleans())
+def test_no_customer_ever_holds_what_is_judged_different_in_many_towns(
+    town: Town, lines: list[tuple[str, tuple[str, str]]], *, frozen: bool
+) -> None:
+    assert_obeyed(town, lines, frozen=frozen)
+
+
+def assert_obeyed(town: Town, lines: list[tuple[str, tuple[str, str]]], *, frozen: bool) -> None:
     shutil.rmtree(town.store.folder / "data" / "stewardship", ignore_errors=True)
     town.store.base = town.first
     for verdict, pair in lines:
